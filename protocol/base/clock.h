@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one place that asks the system what time it is. Policies take times as arguments instead.
+#pragma once
+
+#include <cstdint>
+#include <ctime>
+
+namespace farlane {
+
+// Nanoseconds of a clock that only goes forward; its start means nothing.
+inline uint64_t NowNs() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000ull + static_cast<uint64_t>(now.tv_nsec);
+}
+
+}  // namespace farlane
