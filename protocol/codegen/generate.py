@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Turns protocol/spec into every generated file of the build.
+
+    generate.py --out DIR     writes the files below DIR, touching only those that changed
+    generate.py --list        prints their names, for CMake
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import emit_cuda_abi
+import lint
+import model
+
+# One line per kind of output; each module has emit(spec) -> {path below DIR: text}.
+EMITTERS = [
+    emit_cuda_abi,
+]
+
+
+def generate(spec):
+    files = {}
+    for emitter in EMITTERS:
+        for path, text in emitter.emit(spec).items():
+            if path in files:
+                raise model.SpecError(f"two emitters write {path}")
+            files[path] = text
+    return files
+
+
+def write_if_changed(path, text):
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Generates Farlane's sources from the spec.")
+    parser.add_argument("--spec", type=Path, default=Path(__file__).parents[1] / "spec")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--list", action="store_true")
+    arguments = parser.parse_args()
+    try:
+        spec = model.load(arguments.spec)
+        complaints = lint.check(spec)
+        files = generate(spec) if not complaints else {}
+    except model.SpecError as error:
+        complaints = [str(error)]
+    if complaints:
+        print("\n".join(f"spec: {c}" for c in complaints), file=sys.stderr)
+        return 1
+    if arguments.list:
+        print("\n".join(sorted(files)))
+    elif arguments.out:
+        for path, text in files.items():
+            write_if_changed(arguments.out / path, text)
+    else:
+        parser.error("say --out DIR or --list")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

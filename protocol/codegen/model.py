@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The spec in memory: types and calls, read from TOML and parsed once.
+
+Everything here is a fact of the spec; what is not allowed is for lint.py to say.
+"""
+
+import re
+import tomllib
+from dataclasses import dataclass, field
+
+from c_declaration import Aggregate, DeclarationError, Prototype, parse_field, parse_prototype, parse_type
+
+SHAPES = ("one", "array", "bytes", "string", "struct", "packed")
+DIRECTIONS = ("in", "out", "inout")
+TRAVELS = ("local", "cached", "post", "call", "bulk")
+_CALL_KEYS = {
+    "c", "since", "per_thread", "travel", "client", "server", "why", "sends", "soft", "refused", "base",
+}  # fmt: skip
+
+
+class SpecError(Exception):
+    """The spec cannot be read; the text says where."""
+
+
+@dataclass(frozen=True)
+class Enum:
+    tag: str  # empty when the enum has only its typedef
+    typedef: str
+    typedefs: tuple
+    values: dict
+
+
+@dataclass(frozen=True)
+class Struct:
+    name: str
+    tag: str
+    kind: str  # "struct" or "union"
+    typedefs: tuple
+    fields: tuple
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter with what C could not say about it."""
+
+    name: str
+    type: object
+    notes: dict
+
+    @property
+    def direction(self):
+        return next((d for d in DIRECTIONS if d in self.notes), "")
+
+    @property
+    def shape(self):
+        return self.notes.get(self.direction, "") if self.direction else ""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One exported symbol, with its per-thread twin if it has one."""
+
+    symbol: str
+    base: str
+    chapter: str
+    prototype: Prototype
+    since: int
+    parameters: tuple
+    twin: str = ""
+    twin_since: int = 0
+    travel: str = ""
+    client_hand: bool = False
+    server_hand: bool = False
+    why: str = ""
+    sends: tuple = ()
+    soft: bool = False
+    refused: str = ""
+
+    @property
+    def stream_parameter(self):
+        """The stream whose meaning differs between the call and its twin."""
+        named = [p for p in self.parameters if p.type.text == "CUstream"]
+        return named[0] if named else None
+
+    @property
+    def adds_stream(self):
+        """The twin exists but no parameter names the stream: bodies get one more."""
+        return bool(self.twin) and self.stream_parameter is None
+
+
+@dataclass
+class Spec:
+    enums: list = field(default_factory=list)
+    errors: Enum = None
+    error_texts: dict = field(default_factory=dict)
+    typedefs: dict = field(default_factory=dict)
+    handles: dict = field(default_factory=dict)
+    structs: list = field(default_factory=list)
+    functions: dict = field(default_factory=dict)
+    constants: dict = field(default_factory=dict)
+    calls: list = field(default_factory=list)
+    messages: dict = field(default_factory=dict)
+
+    def call(self, symbol):
+        return next(c for c in self.calls if c.symbol == symbol)
+
+
+def _read(path):
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path.name}: {error}") from error
+
+
+def _only(where, table, allowed):
+    unknown = set(table) - allowed
+    if unknown:
+        raise SpecError(f"{where}: unknown {', '.join(sorted(unknown))}")
+
+
+def _load_enum(name, table):
+    _only(f"enum {name}", table, {"typedef", "typedefs", "anonymous", "values"})
+    tag = "" if table.get("anonymous") else name
+    return Enum(tag, table.get("typedef", name), tuple(table.get("typedefs", ())), table["values"])
+
+
+def _load_struct(name, table):
+    _only(f"struct {name}", table, {"tag", "union", "typedefs", "fields"})
+    fields = tuple(parse_field(f) for f in table["fields"])
+    kind = "union" if table.get("union") else "struct"
+    return Struct(name, table.get("tag", name), kind, tuple(table.get("typedefs", ())), fields)
+
+
+def _load_errors(spec, table):
+    values = {name: entry["value"] for name, entry in table["values"].items()}
+    spec.errors = Enum(table["tag"], table["typedef"], (), values)
+    spec.error_texts = {name: entry["text"] for name, entry in table["values"].items()}
+    spec.enums.insert(0, spec.errors)
+
+
+def _load_types(spec, path):
+    data = _read(path)
+    _only(path.name, data, {"enum", "errors", "typedef", "handle", "struct", "function", "constant"})
+    spec.enums += [_load_enum(n, t) for n, t in data.get("enum", {}).items()]
+    spec.structs += [_load_struct(n, t) for n, t in data.get("struct", {}).items()]
+    spec.typedefs |= {n: parse_type(t["c"]) for n, t in data.get("typedef", {}).items()}
+    spec.handles |= {n: t["tag"] for n, t in data.get("handle", {}).items()}
+    spec.functions |= {n: parse_prototype(t["c"]) for n, t in data.get("function", {}).items()}
+    spec.constants |= {n: t["c"] for n, t in data.get("constant", {}).items()}
+    if "errors" in data:
+        _load_errors(spec, data["errors"])
+
+
+def _hand(symbol, table, side):
+    value = table.get(side, "")
+    if value not in ("", "hand"):
+        raise SpecError(f'{symbol}: {side} is "hand" or absent')
+    return value == "hand"
+
+
+def load_call(symbol, table, chapter):
+    prototype = parse_prototype(table["c"])
+    names = {p.name for p in prototype.parameters}
+    _only(symbol, table, _CALL_KEYS | names)
+    clash = names & _CALL_KEYS & set(table)
+    if clash - {"base"}:
+        raise SpecError(f"{symbol}: {clash} is both a parameter and a key")
+    twin = table.get("per_thread", {})
+    return Call(
+        symbol=symbol,
+        base=table.get("base", re.sub(r"_v\d+$", "", symbol)),
+        chapter=chapter,
+        prototype=prototype,
+        since=table["since"],
+        parameters=tuple(Parameter(p.name, p.type, table.get(p.name, {})) for p in prototype.parameters),
+        twin=twin.get("name", ""),
+        twin_since=twin.get("since", 0),
+        travel=table.get("travel", ""),
+        client_hand=_hand(symbol, table, "client"),
+        server_hand=_hand(symbol, table, "server"),
+        why=table.get("why", ""),
+        sends=tuple(table.get("sends", ())),
+        soft=table.get("soft", False),
+        refused=table.get("refused", ""),
+    )
+
+
+def _load_calls(spec, path):
+    for symbol, table in _read(path).items():
+        try:
+            spec.calls.append(load_call(symbol, table, path.stem))
+        except (DeclarationError, KeyError) as error:
+            raise SpecError(f"{path.name}: {symbol}: {error}") from error
+
+
+def load(root):
+    """Reads a whole spec folder."""
+    spec = Spec()
+    for path in sorted((root / "types").glob("*.toml")):
+        try:
+            _load_types(spec, path)
+        except (DeclarationError, KeyError) as error:
+            raise SpecError(f"{path.name}: {error}") from error
+    for path in sorted((root / "calls").glob("*.toml")):
+        _load_calls(spec, path)
+    for path in sorted((root / "messages").glob("*.toml")):
+        spec.messages |= _read(path)
+    return spec
+
+
+def by_value_types(fields):
+    """Names of the types that must be complete before these fields can be declared."""
+    names = set()
+    for item in fields:
+        if isinstance(item, Aggregate):
+            names |= by_value_types(item.fields)
+        elif item.type.pointers == 0:
+            names.add(item.type.base)
+    return names
