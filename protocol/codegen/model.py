@@ -10,11 +10,16 @@ from dataclasses import dataclass, field
 
 from c_declaration import Aggregate, DeclarationError, Prototype, parse_field, parse_prototype, parse_type
 
+ANNOTATIONS = {
+    "in", "out", "inout", "count", "size", "null", "creates", "destroys", "uses", "finds", "address", "access",
+    "element", "rows", "pitch", "bulk", "callback", "opaque", "stream", "bytes",
+}  # fmt: skip
 SHAPES = ("one", "array", "bytes", "string", "struct", "packed")
 DIRECTIONS = ("in", "out", "inout")
 TRAVELS = ("local", "cached", "post", "call", "bulk")
 _CALL_KEYS = {
     "c", "since", "per_thread", "travel", "client", "server", "why", "sends", "soft", "refused", "base",
+    "forward", "blocking",
 }  # fmt: skip
 
 
@@ -49,11 +54,13 @@ class Parameter:
 
     @property
     def direction(self):
-        return next((d for d in DIRECTIONS if d in self.notes), "")
+        """"in", "out", "inout" or "" (not said); a handle that is created or found comes out."""
+        said = next((d for d in DIRECTIONS if d in self.notes), "")
+        return said or ("out" if "creates" in self.notes or "finds" in self.notes else "")
 
     @property
     def shape(self):
-        return self.notes.get(self.direction, "") if self.direction else ""
+        return self.notes.get(self.direction, "one") if self.direction else ""
 
 
 @dataclass(frozen=True)
@@ -75,26 +82,35 @@ class Call:
     sends: tuple = ()
     soft: bool = False
     refused: str = ""
+    forward: str = ""  # the client body passes the same arguments on to this call
+    blocking: bool = False  # may wait for the device: never on the thread that dispatches
 
     @property
-    def stream_parameter(self):
-        """The stream whose meaning differs between the call and its twin."""
-        named = [p for p in self.parameters if p.type.text == "CUstream"]
-        return named[0] if named else None
+    def stream_parameters(self):
+        """Streams that the entry point turns into canonical ones; one that is destroyed must be real."""
+        return [p for p in self.parameters if p.type.text == "CUstream" and "destroys" not in p.notes]
+
+    @property
+    def stream_field(self):
+        """(parameter, field) where the stream is a field of a struct, else None."""
+        found = [(p, p.notes["stream"]) for p in self.parameters if "stream" in p.notes]
+        return found[0] if found else None
 
     @property
     def adds_stream(self):
-        """The twin exists but no parameter names the stream: bodies get one more."""
-        return bool(self.twin) and self.stream_parameter is None
+        """No parameter is the stream, yet the call follows one: bodies get one more parameter."""
+        return (bool(self.twin) and not self.stream_parameters) or self.stream_field is not None
 
 
 @dataclass
 class Spec:
+    root: object = None  # the folder it was read from
     enums: list = field(default_factory=list)
     errors: Enum = None
     error_texts: dict = field(default_factory=dict)
     typedefs: dict = field(default_factory=dict)
     handles: dict = field(default_factory=dict)
+    kinds: dict = field(default_factory=dict)  # type name -> kind of handle
     structs: list = field(default_factory=list)
     functions: dict = field(default_factory=dict)
     constants: dict = field(default_factory=dict)
@@ -145,6 +161,8 @@ def _load_types(spec, path):
     spec.structs += [_load_struct(n, t) for n, t in data.get("struct", {}).items()]
     spec.typedefs |= {n: parse_type(t["c"]) for n, t in data.get("typedef", {}).items()}
     spec.handles |= {n: t["tag"] for n, t in data.get("handle", {}).items()}
+    for section in ("handle", "typedef"):
+        spec.kinds |= {n: t["kind"] for n, t in data.get(section, {}).items() if "kind" in t}
     spec.functions |= {n: parse_prototype(t["c"]) for n, t in data.get("function", {}).items()}
     spec.constants |= {n: t["c"] for n, t in data.get("constant", {}).items()}
     if "errors" in data:
@@ -162,9 +180,8 @@ def load_call(symbol, table, chapter):
     prototype = parse_prototype(table["c"])
     names = {p.name for p in prototype.parameters}
     _only(symbol, table, _CALL_KEYS | names)
-    clash = names & _CALL_KEYS & set(table)
-    if clash - {"base"}:
-        raise SpecError(f"{symbol}: {clash} is both a parameter and a key")
+    if names & _CALL_KEYS:
+        raise SpecError(f"{symbol}: {names & _CALL_KEYS} is both a parameter and a key")
     twin = table.get("per_thread", {})
     return Call(
         symbol=symbol,
@@ -182,6 +199,8 @@ def load_call(symbol, table, chapter):
         sends=tuple(table.get("sends", ())),
         soft=table.get("soft", False),
         refused=table.get("refused", ""),
+        forward=table.get("forward", ""),
+        blocking=table.get("blocking", False),
     )
 
 
@@ -195,7 +214,7 @@ def _load_calls(spec, path):
 
 def load(root):
     """Reads a whole spec folder."""
-    spec = Spec()
+    spec = Spec(root=root)
     for path in sorted((root / "types").glob("*.toml")):
         try:
             _load_types(spec, path)
