@@ -4,6 +4,7 @@
 
     generate.py --out DIR     writes the files below DIR, touching only those that changed
     generate.py --list        prints their names, for CMake
+    generate.py --update-lock writes protocol/spec/wire.lock after a wanted change of the wire
 """
 
 import argparse
@@ -11,12 +12,16 @@ import sys
 from pathlib import Path
 
 import emit_cuda_abi
+import emit_messages
 import lint
 import model
+import wire_lock
+import wire_model
 
 # One line per kind of output; each module has emit(spec) -> {path below DIR: text}.
 EMITTERS = [
     emit_cuda_abi,
+    emit_messages,
 ]
 
 
@@ -42,9 +47,12 @@ def main():
     parser.add_argument("--spec", type=Path, default=Path(__file__).parents[1] / "spec")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--update-lock", action="store_true", help="rewrite wire.lock after a change of the wire")
     arguments = parser.parse_args()
     try:
         spec = model.load(arguments.spec)
+        if arguments.update_lock:
+            wire_lock.update(arguments.spec / "wire.lock", wire_model.messages(spec))
         complaints = lint.check(spec)
         files = generate(spec) if not complaints else {}
     except model.SpecError as error:
@@ -57,8 +65,8 @@ def main():
     elif arguments.out:
         for path, text in files.items():
             write_if_changed(arguments.out / path, text)
-    else:
-        parser.error("say --out DIR or --list")
+    elif not arguments.update_lock:
+        parser.error("say --out DIR, --list or --update-lock")
     return 0
 
 

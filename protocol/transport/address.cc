@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "protocol/transport/address.h"
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "protocol/base/clock.h"
+
+namespace farlane::transport {
+namespace {
+
+constexpr int kBacklog = 256;  // a burst of processes of one run connects at the same moment
+
+using AddressList = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
+
+Result<AddressList> Resolve(const Address& address, bool passive) {
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = passive ? AI_PASSIVE : 0;
+  addrinfo* found = nullptr;
+  const std::string port = std::to_string(address.port);
+  const int error = getaddrinfo(address.host.empty() ? nullptr : address.host.c_str(), port.c_str(),
+                                &hints, &found);
+  if (error != 0) {
+    return Status(StatusCode::kNotFound,
+                  "no address for host \"" + address.host + "\": " + gai_strerror(error));
+  }
+  return AddressList(found, &freeaddrinfo);
+}
+
+Result<sockaddr_un> UnixName(const Address& address, socklen_t* size) {
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  if (address.path.empty() || address.path.size() >= sizeof name.sun_path) {
+    return Status(StatusCode::kInvalidArgument, "a Unix socket path has 1 to " +
+                                                    std::to_string(sizeof name.sun_path - 1) +
+                                                    " characters: \"" + address.path + "\"");
+  }
+  memcpy(name.sun_path, address.path.data(), address.path.size());
+  *size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address.path.size());
+  if (address.path[0] == '@') {
+    name.sun_path[0] = '\0';  // the abstract name space: no file, gone with the listener
+  } else {
+    ++*size;
+  }
+  return name;
+}
+
+Status ConnectOne(int socket, const sockaddr* to, socklen_t size, uint64_t deadline) {
+  if (connect(socket, to, size) == 0) {
+    return Status::Ok();
+  }
+  if (errno != EINPROGRESS) {
+    return Status::FromErrno(StatusCode::kUnavailable, "cannot connect", errno);
+  }
+  while (true) {
+    const uint64_t now = NowNs();
+    if (now >= deadline) {
+      return Status(StatusCode::kTimeout, "no answer in time");
+    }
+    pollfd waiting{.fd = socket, .events = POLLOUT, .revents = 0};
+    const int ready = poll(&waiting, 1, static_cast<int>((deadline - now) / 1'000'000) + 1);
+    if (ready > 0) {
+      break;
+    }
+  }
+  int error = 0;
+  socklen_t length = sizeof error;
+  getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &length);
+  return error == 0 ? Status::Ok()
+                    : Status::FromErrno(StatusCode::kUnavailable, "cannot connect", error);
+}
+
+Result<Fd> ListenUnix(const Address& address) {
+  socklen_t size = 0;
+  FARLANE_ASSIGN(const sockaddr_un name, UnixName(address, &size));
+  Fd socket_fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const auto* to = reinterpret_cast<const sockaddr*>(&name);
+  if (bind(socket_fd.get(), to, size) != 0) {
+    if (errno != EADDRINUSE || address.path[0] == '@') {
+      return Status::FromErrno(StatusCode::kUnavailable, "cannot listen on " + address.ToString(),
+                               errno);
+    }
+    if (Connect(address, 1'000'000'000).ok()) {
+      return Status(StatusCode::kUnavailable, "somebody already listens on " + address.ToString());
+    }
+    unlink(address.path.c_str());
+    if (bind(socket_fd.get(), to, size) != 0) {
+      return Status::FromErrno(StatusCode::kUnavailable, "cannot listen on " + address.ToString(),
+                               errno);
+    }
+  }
+  if (listen(socket_fd.get(), kBacklog) != 0) {
+    return Status::FromErrno(StatusCode::kUnavailable, "cannot listen on " + address.ToString(),
+                             errno);
+  }
+  return socket_fd;
+}
+
+uint16_t BoundPort(int socket) {
+  sockaddr_storage name{};
+  socklen_t size = sizeof name;
+  getsockname(socket, reinterpret_cast<sockaddr*>(&name), &size);
+  if (name.ss_family == AF_INET6) {
+    return ntohs(reinterpret_cast<const sockaddr_in6*>(&name)->sin6_port);
+  }
+  return ntohs(reinterpret_cast<const sockaddr_in*>(&name)->sin_port);
+}
+
+}  // namespace
+
+Result<Address> Address::Parse(const std::string& text) {
+  Address address;
+  if (text.rfind("unix:", 0) == 0) {
+    address.kind = Kind::kUnix;
+    address.path = text.substr(5);
+    if (address.path.rfind("//", 0) == 0) {
+      address.path = address.path.substr(2);
+    }
+    socklen_t size = 0;
+    FARLANE_TRY(UnixName(address, &size));
+    return address;
+  }
+  std::string rest = text.rfind("tcp://", 0) == 0 ? text.substr(6) : text;
+  if (rest.find("://") != std::string::npos) {
+    return Status(
+        StatusCode::kInvalidArgument,
+        "\"" + text + "\": only tcp://HOST:PORT and unix:/PATH are addresses of a server");
+  }
+  const size_t close = rest.rfind(']');
+  const size_t colon = rest.rfind(':');
+  std::string port;
+  if (colon != std::string::npos && (close == std::string::npos || colon > close)) {
+    port = rest.substr(colon + 1);
+    rest = rest.substr(0, colon);
+  }
+  if (rest.size() >= 2 && rest.front() == '[' && rest.back() == ']') {
+    rest = rest.substr(1, rest.size() - 2);
+  }
+  if (rest.empty()) {
+    return Status(StatusCode::kInvalidArgument, "\"" + text + "\" names no host");
+  }
+  address.host = rest;
+  if (!port.empty()) {
+    char* end = nullptr;
+    const unsigned long number = strtoul(port.c_str(), &end, 10);
+    if (*end != '\0' || number > 65535 || port[0] == '-' || port[0] == '+') {
+      return Status(StatusCode::kInvalidArgument,
+                    "\"" + text + "\": \"" + port + "\" is not a port");
+    }
+    address.port = static_cast<uint16_t>(number);
+  }
+  return address;
+}
+
+std::string Address::ToString() const {
+  if (kind == Kind::kUnix) {
+    return "unix:" + path;
+  }
+  const bool v6 = host.find(':') != std::string::npos;
+  return "tcp://" + (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+Result<Fd> Connect(const Address& address, uint64_t timeout_ns) {
+  const uint64_t deadline = NowNs() + timeout_ns;
+  if (address.kind == Address::Kind::kUnix) {
+    socklen_t size = 0;
+    FARLANE_ASSIGN(const sockaddr_un name, UnixName(address, &size));
+    Fd socket_fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    FARLANE_TRY(
+        ConnectOne(socket_fd.get(), reinterpret_cast<const sockaddr*>(&name), size, deadline)
+            .While("connecting to " + address.ToString()));
+    return socket_fd;
+  }
+  FARLANE_ASSIGN(const AddressList list, Resolve(address, false));
+  Status last(StatusCode::kUnavailable, "no address to try");
+  for (const addrinfo* one = list.get(); one != nullptr; one = one->ai_next) {
+    Fd socket_fd(
+        socket(one->ai_family, one->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, one->ai_protocol));
+    last = ConnectOne(socket_fd.get(), one->ai_addr, one->ai_addrlen, deadline);
+    if (last.ok()) {
+      return socket_fd;
+    }
+  }
+  return std::move(last).While("connecting to " + address.ToString());
+}
+
+Result<Fd> Listen(const Address& address, Address* bound) {
+  if (bound != nullptr) {
+    *bound = address;
+  }
+  if (address.kind == Address::Kind::kUnix) {
+    return ListenUnix(address);
+  }
+  FARLANE_ASSIGN(const AddressList list, Resolve(address, true));
+  Status last(StatusCode::kUnavailable, "no address to try");
+  for (const addrinfo* one = list.get(); one != nullptr; one = one->ai_next) {
+    Fd socket_fd(
+        socket(one->ai_family, one->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, one->ai_protocol));
+    const int on = 1;
+    setsockopt(socket_fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(socket_fd.get(), one->ai_addr, one->ai_addrlen) == 0 &&
+        listen(socket_fd.get(), kBacklog) == 0) {
+      if (bound != nullptr) {
+        bound->port = BoundPort(socket_fd.get());
+      }
+      return socket_fd;
+    }
+    last = Status::FromErrno(StatusCode::kUnavailable, "cannot listen on " + address.ToString(),
+                             errno);
+  }
+  return last;
+}
+
+Result<bool> IsLocalOnly(const Address& address) {
+  if (address.kind == Address::Kind::kUnix) {
+    return true;
+  }
+  FARLANE_ASSIGN(const AddressList list, Resolve(address, true));
+  for (const addrinfo* one = list.get(); one != nullptr; one = one->ai_next) {
+    if (one->ai_family == AF_INET) {
+      const auto* v4 = reinterpret_cast<const sockaddr_in*>(one->ai_addr);
+      if ((ntohl(v4->sin_addr.s_addr) >> 24) != 127) {
+        return false;
+      }
+    } else if (one->ai_family == AF_INET6) {
+      const auto* v6 = reinterpret_cast<const sockaddr_in6*>(one->ai_addr);
+      if (!IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr)) {
+        return false;
+      }
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace farlane::transport

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "protocol/transport/socket_stream.h"
+
+#include <cerrno>
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "protocol/base/clock.h"
+
+namespace farlane::transport {
+
+SocketStream::SocketStream(Fd socket) : socket_(std::move(socket)) {
+  const int flags = fcntl(socket_.get(), F_GETFL, 0);
+  fcntl(socket_.get(), F_SETFL, flags | O_NONBLOCK);
+  const int on = 1;
+  // Fails on a Unix socket, which does not delay anything in the first place.
+  setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+Result<size_t> SocketStream::Write(std::span<const iovec> parts) {
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(parts.data());  // sendmsg does not write to it
+  message.msg_iovlen = parts.size();
+  while (true) {
+    const ssize_t sent = sendmsg(socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent >= 0) {
+      return static_cast<size_t>(sent);
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      return size_t{0};
+    }
+    if (errno != EINTR) {
+      return Status::FromErrno(StatusCode::kUnavailable, "the connection is lost", errno);
+    }
+  }
+}
+
+Result<Transfer> SocketStream::Read(Bytes into) {
+  while (true) {
+    const ssize_t got = recv(socket_.get(), into.data(), into.size(), MSG_DONTWAIT);
+    if (got > 0) {
+      return Transfer{.bytes = static_cast<size_t>(got)};
+    }
+    if (got == 0) {
+      return Transfer{.closed = true};
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      return Transfer{};
+    }
+    if (errno != EINTR) {
+      return Status::FromErrno(StatusCode::kUnavailable, "the connection is lost", errno);
+    }
+  }
+}
+
+Result<bool> SocketStream::Wait(Interest what, Deadline until) {
+  pollfd waiting{.fd = socket_.get(), .events = 0, .revents = 0};
+  if (what != Interest::kWrite) {
+    waiting.events |= POLLIN;
+  }
+  if (what != Interest::kRead) {
+    waiting.events |= POLLOUT;
+  }
+  timespec timeout{};
+  const timespec* limit = nullptr;
+  if (until != kForever) {
+    const uint64_t now = NowNs();
+    const uint64_t left = until > now ? until - now : 0;
+    timeout.tv_sec = static_cast<time_t>(left / 1'000'000'000ull);
+    timeout.tv_nsec = static_cast<long>(left % 1'000'000'000ull);
+    limit = &timeout;
+  }
+  const int ready = ppoll(&waiting, 1, limit, nullptr);
+  if (ready < 0 && errno != EINTR) {
+    return Status::FromErrno(StatusCode::kInternal, "poll failed", errno);
+  }
+  // Interrupted by a signal counts as "may get on": the caller looks and waits again.
+  return ready != 0;
+}
+
+void SocketStream::Shutdown() {
+  shutdown(socket_.get(), SHUT_RDWR);
+}
+
+}  // namespace farlane::transport

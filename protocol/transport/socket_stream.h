@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// SocketStream is a Stream over a connected TCP or Unix socket.
+#pragma once
+
+#include "protocol/base/fd.h"
+#include "protocol/transport/stream.h"
+
+namespace farlane::transport {
+
+// Thread: as Stream.
+class SocketStream final : public Stream {
+ public:
+  // Takes a connected socket, makes it non-blocking and, if it is TCP, sends small batches at once.
+  explicit SocketStream(Fd socket);
+
+  Result<size_t> Write(std::span<const iovec> parts) override;
+  Result<Transfer> Read(Bytes into) override;
+  Result<bool> Wait(Interest what, Deadline until) override;
+  void Shutdown() override;
+
+  int WaitFd() const override { return socket_.get(); }
+
+ private:
+  Fd socket_;
+};
+
+}  // namespace farlane::transport

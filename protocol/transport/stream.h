@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stream is one ordered, reliable byte pipe to one peer. It knows nothing of CUDA, sessions,
+// credits or who may speak: those live above it. Nothing here blocks except Wait.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include <sys/uio.h>
+
+#include "protocol/base/bytes.h"
+#include "protocol/base/result.h"
+
+namespace farlane::transport {
+
+enum class Interest : uint8_t { kRead, kWrite, kReadOrWrite };
+
+// A point on the clock of NowNs(); kForever never comes.
+using Deadline = uint64_t;
+inline constexpr Deadline kForever = UINT64_MAX;
+
+// What reading or writing found. `closed`: the peer sent everything it had and closed in good
+// order.
+struct Transfer {
+  size_t bytes = 0;
+  bool closed = false;
+};
+
+// Thread: one reader and one writer at a time; Wait by either; Shutdown by anybody.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+
+  // Takes what it can of `parts` and says how much; 0 when it would have to wait.
+  virtual Result<size_t> Write(std::span<const iovec> parts) = 0;
+  // Gives what has arrived; 0 bytes and not closed when nothing has.
+  virtual Result<Transfer> Read(Bytes into) = 0;
+  // Sleeps until reading or writing may get on, or the deadline has passed; true when it may.
+  virtual Result<bool> Wait(Interest what, Deadline until) = 0;
+  // Ends both directions; a thread in Wait returns.
+  virtual void Shutdown() = 0;
+  // For poll(); -1 when this kind can only be asked.
+  virtual int WaitFd() const = 0;
+};
+
+}  // namespace farlane::transport

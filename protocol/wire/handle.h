@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Handles name objects on the wire and in the program: the client gives them out, so that creating
+// needs no reply. A handle is an index into its kind's table, a generation that tells a reused
+// index from its former life, and the kind itself. It is never an address, so nothing is
+// dereferenced before it is proved.
+#pragma once
+
+#include <cstdint>
+
+namespace farlane::wire {
+
+enum class HandleKind : uint8_t {
+  kNone = 0,
+  kContext = 1,
+  kStream = 2,
+  kEvent = 3,
+  kModule = 4,    // CUmodule and CUlibrary
+  kFunction = 5,  // CUfunction and CUkernel
+  kTransfer = 6,  // device-to-host data under way
+};
+inline constexpr uint8_t kHandleKinds = 7;
+
+// bits 0..31 index, 32..55 generation (from 1), 56..63 kind. 0 is no object.
+using Handle = uint64_t;
+
+// More live objects of one kind than any program makes; bounds what a peer can make a table hold.
+inline constexpr uint32_t kHandleIndexMax = 1u << 22;
+inline constexpr uint32_t kHandleGenerationMax = (1u << 24) - 1;
+
+constexpr Handle MakeHandle(HandleKind kind, uint32_t index, uint32_t generation) {
+  return static_cast<uint64_t>(kind) << 56 |
+         static_cast<uint64_t>(generation & kHandleGenerationMax) << 32 | index;
+}
+
+constexpr HandleKind KindOf(Handle handle) {
+  return static_cast<HandleKind>(handle >> 56);
+}
+
+constexpr uint32_t IndexOf(Handle handle) {
+  return static_cast<uint32_t>(handle);
+}
+
+constexpr uint32_t GenerationOf(Handle handle) {
+  return static_cast<uint32_t>(handle >> 32) & kHandleGenerationMax;
+}
+
+}  // namespace farlane::wire

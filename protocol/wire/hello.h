@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// The first bytes of a connection, of a fixed size so that the daemon can peek at them, choose a
+// worker and pass the socket on without having read anything. All text fields end with a zero byte.
+#pragma once
+
+#include <cstdint>
+
+namespace farlane::wire {
+
+inline constexpr char kHelloMagic[8] = {'F', 'A', 'R', 'L', 'A', 'N', 'E', '\n'};
+// Raised when old and new cannot understand each other at all; smaller changes show in the wire
+// hash.
+inline constexpr uint32_t kProtocolVersion = 1;
+
+enum class Purpose : uint32_t {
+  kCommands = 1,  // a new client process: its command stream
+  kProbe =
+      2,  // asks only whether somebody is there and what devices it has; gets no worker of its own
+};
+
+struct ClientHello {
+  char magic[8];
+  uint32_t version;
+  Purpose purpose;
+  uint64_t wire_hash;   // of the message table; peers with different tables do not talk
+  uint8_t session[16];  // all zero: this process is a session of its own
+  uint8_t
+      session_key[32];  // proves that the process belongs to the session; zero with a zero session
+  uint32_t process;     // for people: pid, host and program on the client's side
+  uint32_t reserved;
+  char host[64];
+  char program[48];
+  char token[320];  // what FARLANE_TOKEN holds; empty when there is none
+};
+
+static_assert(sizeof(ClientHello) == 520);
+
+enum class Verdict : uint32_t {
+  kWelcome = 0,
+  kWrongVersion = 1,
+  kRefused = 2,   // token missing, wrong or out of date
+  kNoDevice = 3,  // the server has no usable GPU
+  kBusy = 4,      // no room for another client now
+  kBadHello = 5,
+};
+
+// The answer, before anything else. Unless it is a welcome, the connection ends after it.
+struct ServerHello {
+  char magic[8];
+  uint32_t version;
+  Verdict verdict;
+  uint64_t wire_hash;
+  uint8_t
+      boot[16];  // another value: the server was started anew and knows none of its former sessions
+  uint32_t worker;  // for people: pid of the process that will execute this client's commands
+  uint32_t reserved;
+  char reason[208];  // for people, when it is not a welcome
+};
+
+static_assert(sizeof(ServerHello) == 256);
+
+}  // namespace farlane::wire
