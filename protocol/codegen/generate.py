@@ -12,7 +12,14 @@ import sys
 from pathlib import Path
 
 import emit_cuda_abi
+import emit_driver_table
+import emit_entry_points
+import emit_error_names
 import emit_messages
+import emit_mock_driver
+import emit_parity_dump
+import emit_proc_table
+import emit_support_matrix
 import lint
 import model
 import wire_lock
@@ -21,7 +28,17 @@ import wire_model
 # One line per kind of output; each module has emit(spec) -> {path below DIR: text}.
 EMITTERS = [
     emit_cuda_abi,
+    emit_driver_table,
+    emit_entry_points,
+    emit_error_names,
     emit_messages,
+    emit_round_trip,
+    emit_dispatch,
+    emit_client_calls,
+    emit_mock_driver,
+    emit_parity_dump,
+    emit_proc_table,
+    emit_support_matrix,
 ]
 
 

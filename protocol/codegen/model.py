@@ -111,6 +111,7 @@ class Spec:
     typedefs: dict = field(default_factory=dict)
     handles: dict = field(default_factory=dict)
     kinds: dict = field(default_factory=dict)  # type name -> kind of handle
+    owned_kinds: set = field(default_factory=set)  # those that live and die with another
     structs: list = field(default_factory=list)
     functions: dict = field(default_factory=dict)
     constants: dict = field(default_factory=dict)
@@ -162,7 +163,9 @@ def _load_types(spec, path):
     spec.typedefs |= {n: parse_type(t["c"]) for n, t in data.get("typedef", {}).items()}
     spec.handles |= {n: t["tag"] for n, t in data.get("handle", {}).items()}
     for section in ("handle", "typedef"):
-        spec.kinds |= {n: t["kind"] for n, t in data.get(section, {}).items() if "kind" in t}
+        tables = data.get(section, {}).items()
+        spec.kinds |= {n: t["kind"] for n, t in tables if "kind" in t}
+        spec.owned_kinds |= {t["kind"] for _, t in tables if "within" in t}
     spec.functions |= {n: parse_prototype(t["c"]) for n, t in data.get("function", {}).items()}
     spec.constants |= {n: t["c"] for n, t in data.get("constant", {}).items()}
     if "errors" in data:

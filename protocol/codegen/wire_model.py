@@ -53,7 +53,7 @@ class Message:
 
     @property
     def awaited(self):
-        return self.travel == "call"
+        return self.travel in ("call", "cached")
 
 
 _FIELD = re.compile(r"(\w+): (\w+)(?::(\w+)([+?-]?))?")

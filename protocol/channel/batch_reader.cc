@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "protocol/channel/batch_reader.h"
+
+#include <cstring>
+
+namespace farlane::channel {
+namespace {
+
+// One batch of the largest size while the next one arrives.
+constexpr size_t kBufferBytes = 2 * wire::kBatchBytesMax;
+
+}  // namespace
+
+BatchReader::BatchReader(transport::Stream& stream, wire::Side peer)
+    : stream_(stream), peer_(peer), buffer_(new std::byte[kBufferBytes]) {}
+
+Result<BatchReader::Look> BatchReader::Fill() {
+  if (bye_) {
+    return Look::kBye;
+  }
+  if (left_ == 0) {
+    // Between batches what remains is less than one batch, so it moves to the front for little.
+    if (begin_ != 0) {
+      memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
+      end_ -= begin_;
+      begin_ = 0;
+    }
+  }
+  if (end_ == kBufferBytes) {
+    return Look::kBytes;  // full of messages that the owner has not taken yet
+  }
+  FARLANE_ASSIGN(const transport::Transfer got,
+                 stream_.Read(Bytes(buffer_.get() + end_, kBufferBytes - end_)));
+  if (got.closed) {
+    return Look::kClosed;
+  }
+  end_ += got.bytes;
+  read_bytes_ += got.bytes;
+  return got.bytes == 0 ? Look::kNothing : Look::kBytes;
+}
+
+wire::WireError BatchReader::OpenBatch(bool* found) {
+  *found = false;
+  if (end_ - begin_ < sizeof(wire::BatchHeader)) {
+    return wire::WireError::kNone;
+  }
+  wire::BatchHeader header;
+  memcpy(&header, buffer_.get() + begin_, sizeof header);
+  FARLANE_WIRE_TRY(wire::CheckBatch(header));
+  if (end_ - begin_ < header.bytes) {
+    return wire::WireError::kNone;
+  }
+  if (header.first_sequence != next_sequence_ || header.executed < executed_by_peer_) {
+    return wire::WireError::kOutOfOrder;
+  }
+  executed_by_peer_ = header.executed;
+  bye_ = header.kind == wire::BatchKind::kBye;
+  left_ = header.count;
+  rest_ = ConstBytes(buffer_.get() + begin_ + sizeof header, header.bytes - sizeof header);
+  begin_ += header.bytes;
+  *found = true;
+  return wire::WireError::kNone;
+}
+
+wire::WireError BatchReader::Next(wire::MessageView* message, bool* found) {
+  *found = false;
+  while (left_ == 0) {
+    if (!rest_.empty()) {
+      return wire::WireError::kTrailing;
+    }
+    bool opened = false;
+    if (bye_) {
+      return wire::WireError::kNone;
+    }
+    FARLANE_WIRE_TRY(OpenBatch(&opened));
+    if (!opened) {
+      return wire::WireError::kNone;
+    }
+  }
+  FARLANE_WIRE_TRY(wire::TakeMessage(&rest_, message));
+  if (!wire::MaySend(peer_, message->op)) {
+    return wire::MaySend(peer_ == wire::Side::kClient ? wire::Side::kServer : wire::Side::kClient,
+                         message->op)
+               ? wire::WireError::kWrongSide
+               : wire::WireError::kUnknown;
+  }
+  --left_;
+  message->sequence = next_sequence_++;
+  *found = true;
+  return wire::WireError::kNone;
+}
+
+}  // namespace farlane::channel

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// BatchWriter numbers messages, gathers them into batches and writes those to a Stream. Messages
+// are encoded in place: nothing is copied between the caller's arguments and the socket.
+#pragma once
+
+#include <memory>
+
+#include "protocol/base/bytes.h"
+#include "protocol/base/result.h"
+#include "protocol/transport/stream.h"
+#include "protocol/wire/messages.h"
+
+namespace farlane::channel {
+
+// Thread: caller's; whoever shares one guards it.
+class BatchWriter {
+ public:
+  explicit BatchWriter(transport::Stream& stream);
+
+  // Adds a message and returns its number. It is not sent before Flush. `unsent_bytes` grows
+  // without a bound here: the owner decides when to flush and when to wait.
+  template <typename Message>
+  wire::Sequence Append(const Message& message) {
+    const size_t bytes = EncodedBytes(message);
+    std::byte* to = Reserve(bytes);
+    Encode(message, to);
+    return Commit(bytes);
+  }
+
+  // Room for one whole message of so many bytes; valid until the next call of anything here.
+  std::byte* Reserve(size_t bytes);
+  wire::Sequence Commit(size_t bytes);
+
+  // The next batch says that the peer's messages up to this one are executed.
+  void Acknowledge(wire::Sequence executed) { executed_ = executed; }
+
+  // Adds a batch without messages if nothing unsent would carry the acknowledgement otherwise.
+  void AppendAcknowledgement();
+  // Ends the conversation: nothing may be appended after it.
+  void AppendBye();
+
+  // Writes what the stream takes without waiting; true when nothing is left.
+  Result<bool> Flush();
+
+  size_t unsent_bytes() const { return end_ - sent_; }
+
+  wire::Sequence last_sequence() const { return last_sequence_; }
+
+  // How often the stream was written to.
+  uint64_t writes_count() const { return writes_count_; }
+
+  uint64_t written_bytes() const { return written_bytes_; }
+
+ private:
+  void OpenBatch();
+  void SealBatch();
+  void MakeRoom(size_t bytes);
+
+  transport::Stream& stream_;
+  std::unique_ptr<std::byte[]> buffer_;
+  size_t capacity_ = 0;
+  size_t sent_ = 0;   // everything before is on its way
+  size_t end_ = 0;    // everything before is written, sealed or in the open batch
+  size_t batch_ = 0;  // where the open batch starts, when open_
+  bool open_ = false;
+  uint16_t count_ = 0;
+  wire::Sequence last_sequence_ = 0;
+  wire::Sequence executed_ = 0;
+  wire::Sequence executed_sent_ = 0;
+  uint64_t writes_count_ = 0;
+  uint64_t written_bytes_ = 0;
+};
+
+}  // namespace farlane::channel

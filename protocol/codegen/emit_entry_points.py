@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The exported functions of both libcudas: {client-shim,soft-gpu}/{bodies.h,entry_points.cc,export_table.cc,libcuda.map}.
+
+An entry point only makes the stream canonical and calls the body: what happens is in the house's own files.
+"""
+
+from dataclasses import dataclass
+
+from symbols import parameter_list, symbols
+
+
+@dataclass(frozen=True)
+class House:
+    folder: str
+    namespace: str
+    guard: str
+    refuses: bool  # knows calls that can never work over a network
+
+    def has_body(self, call):
+        if self.refuses:
+            return bool(call.travel) and not call.refused
+        return call.soft
+
+
+SHIM = House("client-shim", "shim", "CLIENT_SHIM", True)
+SOFT = House("soft-gpu", "soft", "SOFT_GPU", False)
+
+_BODIES = """\
+// SPDX-License-Identifier: Apache-2.0
+// The bodies behind the exported functions, one per call that the spec gives to this house.
+// Generated from protocol/spec/calls: a body that nobody wrote is a link error. Streams arrive canonical: null is the
+// legacy stream, and the calling thread's own stream is ThreadStream(), never a number.
+#ifndef FARLANE_{guard}_BODIES_H_
+#define FARLANE_{guard}_BODIES_H_
+
+#include "protocol/abi/cuda_abi.h"
+
+namespace farlane::{namespace} {{
+
+// The calling thread's own stream (CU_STREAM_PER_THREAD); null where none can be made.
+CUstream ThreadStream();
+
+// The answer of a call that nobody has written: CUDA_ERROR_NOT_SUPPORTED, and one log line per name.
+CUresult Missing(const char* symbol);
+{refused}
+// The addresses of the exported functions, by the symbol index of protocol/abi/proc_table.h.
+extern void* const kExportedFunctions[];
+
+{bodies}
+}}  // namespace farlane::{namespace}
+
+#endif  // FARLANE_{guard}_BODIES_H_
+"""
+_REFUSED = """
+// The answer of a call that cannot work over a network: CUDA_ERROR_NOT_SUPPORTED, and one log line that says why.
+CUresult Refused(const char* symbol, const char* reason);
+"""
+_ENTRY_POINTS = """\
+// SPDX-License-Identifier: Apache-2.0
+// Every function that this libcuda exports. Generated from protocol/spec/calls; nothing here takes a lock.
+#include "{folder}/bodies.h"
+
+#include <cstdint>
+
+#define FARLANE_EXPORT extern "C" __attribute__((visibility("default")))
+
+namespace {{
+
+// What 0, CU_STREAM_LEGACY and CU_STREAM_PER_THREAD mean to the plain functions.
+[[maybe_unused]] inline CUstream Legacy(CUstream stream) {{
+  if (reinterpret_cast<uintptr_t>(stream) > 2) {{
+    return stream;
+  }}
+  return stream == CU_STREAM_PER_THREAD ? farlane::{namespace}::ThreadStream() : nullptr;
+}}
+
+// The same for the per-thread twins, where 0 is the thread's own stream.
+[[maybe_unused]] inline CUstream PerThread(CUstream stream) {{
+  if (reinterpret_cast<uintptr_t>(stream) > 2) {{
+    return stream;
+  }}
+  return stream == CU_STREAM_LEGACY ? nullptr : farlane::{namespace}::ThreadStream();
+}}
+
+}}  // namespace
+
+{functions}"""
+_EXPORT_TABLE = """\
+// SPDX-License-Identifier: Apache-2.0
+// What cuGetProcAddress hands out. Generated from protocol/spec/calls; the order is that of kDriverSymbolNames.
+#include "{folder}/bodies.h"
+
+extern "C" {{
+{declarations}
+}}
+
+namespace farlane::{namespace} {{
+
+void* const kExportedFunctions[] = {{
+{rows}
+}};
+
+}}  // namespace farlane::{namespace}
+"""
+
+
+def body_parameters(call):
+    """The parameters of a body; a call that follows a stream it does not name gets it last."""
+    plain = parameter_list(call)
+    if not call.adds_stream:
+        return plain
+    return ", ".join(part for part in (plain, "CUstream stream") if part)
+
+
+def _arguments(symbol):
+    call, canonical = symbol.call, "PerThread" if symbol.per_thread else "Legacy"
+    streams = {p.name for p in call.stream_parameters}
+    arguments = [f"{canonical}({p.name})" if p.name in streams else p.name for p in call.parameters]
+    if call.stream_field:
+        parameter, stream = call.stream_field
+        value = f"{parameter.name} != nullptr ? {parameter.name}->{stream} : nullptr"
+        arguments.append(f"{canonical}({value})")
+    elif call.adds_stream:
+        arguments.append(f"{canonical}(nullptr)")
+    return ", ".join(arguments)
+
+
+def _function(house, symbol):
+    call, scope = symbol.call, f"farlane::{house.namespace}"
+    has_body = house.has_body(call)
+    if has_body:
+        answer = f"{scope}::{call.symbol}({_arguments(symbol)})"
+    elif house.refuses and call.refused:
+        answer = f'{scope}::Refused("{symbol.name}", "{call.refused}")'
+    else:
+        answer = f'{scope}::Missing("{symbol.name}")'
+    parameters = parameter_list(call, names=has_body)
+    return f"FARLANE_EXPORT CUresult {symbol.name}({parameters}) {{\n  return {answer};\n}}\n"
+
+
+def _bodies(house, spec):
+    chapters = {}
+    for call in spec.calls:
+        if house.has_body(call):
+            line = f"CUresult {call.symbol}({body_parameters(call)});"
+            chapters.setdefault(call.chapter, []).append(line)
+    blocks = [f"// {chapter}\n" + "\n".join(lines) + "\n" for chapter, lines in chapters.items()]
+    refused = _REFUSED if house.refuses else ""
+    return _BODIES.format(
+        guard=house.guard, namespace=house.namespace, refused=refused, bodies="\n".join(blocks)
+    )
+
+
+def _house_files(house, spec):
+    every = symbols(spec)
+    functions = "\n".join(_function(house, s) for s in every)
+    declarations = "\n".join(f"CUresult {s.name}({parameter_list(s.call, names=False)});" for s in every)
+    rows = "\n".join(f"    reinterpret_cast<void*>(&::{s.name})," for s in every)
+    names = "\n".join(f"    {s.name};" for s in every)
+    where = {"folder": house.folder, "namespace": house.namespace}
+    return {
+        f"{house.folder}/bodies.h": _bodies(house, spec),
+        f"{house.folder}/entry_points.cc": _ENTRY_POINTS.format(functions=functions, **where),
+        f"{house.folder}/export_table.cc": _EXPORT_TABLE.format(declarations=declarations, rows=rows, **where),
+        f"{house.folder}/libcuda.map": "{\n  global:\n" + names + "\n  local:\n    *;\n};\n",
+    }
+
+
+def emit(spec):
+    return _house_files(SHIM, spec) | _house_files(SOFT, spec)

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""docs/support-matrix.md: what works, call by call."""
+
+_HEAD = """\
+<!-- SPDX-License-Identifier: Apache-2.0 -->
+# Support matrix
+
+Every function that a CUDA 13 libcuda exports, and what becomes of it. Generated from `protocol/spec/calls`.
+
+Travel: **local** answered in the program · **cached** asked once · **post** sent and not awaited · **call** awaited ·
+**bulk** with data beside it · **refused** cannot work over a network · **-** not there: the call answers
+`CUDA_ERROR_NOT_SUPPORTED` and says so once.
+
+"""
+
+
+def _travel(call):
+    if call.refused:
+        return f"refused: {call.refused}"
+    return call.travel or "-"
+
+
+def _hand(call):
+    ends = [end for end, hand in (("client", call.client_hand), ("server", call.server_hand)) if hand]
+    return ", ".join(ends)
+
+
+def _row(call):
+    twin = f"`{call.twin}`" if call.twin else ""
+    soft = "yes" if call.soft else ""
+    since = f"{call.since // 1000}.{call.since % 1000 // 10}"
+    return f"| `{call.symbol}` | {_travel(call)} | {since} | {twin} | {_hand(call)} | {soft} |"
+
+
+def emit(spec):
+    there = [c for c in spec.calls if c.travel and not c.refused]
+    refused = [c for c in spec.calls if c.refused]
+    soft = [c for c in spec.calls if c.soft]
+    lines = [
+        f"Of {len(spec.calls)} functions (per-thread twins aside) {len(there)} work remotely, {len(refused)} are "
+        f"refused, and the software GPU has {len(soft)}."
+    ]
+    for chapter in dict.fromkeys(c.chapter for c in spec.calls):
+        lines += ["", f"## {chapter.replace('_', ' ')}", ""]
+        lines += ["| call | travel | since | per-thread twin | by hand | software GPU |", "| --- | --- | --- | --- | --- | --- |"]
+        lines += [_row(c) for c in spec.calls if c.chapter == chapter]
+    return {"docs/support-matrix.md": _HEAD + "\n".join(lines) + "\n"}
