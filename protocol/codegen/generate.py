@@ -20,6 +20,9 @@ import emit_mock_driver
 import emit_parity_dump
 import emit_proc_table
 import emit_support_matrix
+import emit_client_calls
+import emit_dispatch
+import emit_round_trip
 import lint
 import model
 import wire_lock
