@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "soft-gpu/ptx/modifier.h"
+#include "soft-gpu/ptx/name_hash.h"
 #include "soft-gpu/ptx/opcode.h"
 #include "soft-gpu/ptx/special_register.h"
 #include "soft-gpu/ptx/type.h"
@@ -139,7 +140,7 @@ struct Module {
   std::vector<SourceFile> files;
   std::vector<Section> sections;
   std::vector<std::string_view> pragmas;
-  std::unordered_map<std::string_view, Symbol> symbols;
+  std::unordered_map<std::string_view, Symbol, NameHash> symbols;
 
   std::optional<Symbol> Find(std::string_view name) const;
   const Function* FindFunctionOrNull(std::string_view name) const;
@@ -209,7 +210,7 @@ struct Operand {
   Ref ref = Ref::kNone;
   Selector selector = Selector::kNone;
   ImmediateKind immediate = ImmediateKind::kSigned;
-  bool negated = false;  // !%p; a minus before a register
+  bool negated = false;  // !%p; the minus of a video operand, -a.h0
   uint32_t id = kNoIndex;
 
   union {
@@ -298,6 +299,9 @@ struct BodyPragma {
 struct Body {
   std::vector<Instruction> instructions;
   std::vector<RegisterInfo> registers;
+  // Registers of `.reg` parameters, one per parameter; kNoIndex for a `.param` one.
+  std::vector<RegisterId> parameter_registers;
+  std::vector<RegisterId> return_registers;
   std::vector<Label> labels;        // in textual order
   std::vector<Variable> variables;  // .local .param .shared … declared in the body
   std::vector<BranchTable> branch_tables;

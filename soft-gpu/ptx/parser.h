@@ -39,12 +39,12 @@ struct OpaqueField {
 };
 
 struct InitialValue {
-  std::vector<uint8_t> bytes;  // SizeOf() long, little endian, zero filled
+  std::vector<uint8_t> bytes;  // empty, or SizeOf() long; little endian
   std::vector<Relocation> relocations;
   std::vector<OpaqueField> fields;  // of .texref, .samplerref, .surfref
 };
 
-// The initial contents of a variable; all zeros if it has no initialiser.
+// The initial contents of a variable. No initialiser: no bytes, and the variable is zero.
 Result<InitialValue> ParseInitializer(const Module& module, const Variable& variable);
 
 }  // namespace farlane::soft::ptx
