@@ -8,8 +8,7 @@ _HEAD = """\
 // SPDX-License-Identifier: Apache-2.0
 // The types of the CUDA driver API, so that nothing of NVIDIA's is needed to build.
 // Generated from protocol/spec/types; layouts and numbers are the ABI and must never differ from the driver's.
-#ifndef FARLANE_PROTOCOL_ABI_CUDA_ABI_H_
-#define FARLANE_PROTOCOL_ABI_CUDA_ABI_H_
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -25,8 +24,6 @@ _TAIL = """
 #ifdef __cplusplus
 }
 #endif
-
-#endif  // FARLANE_PROTOCOL_ABI_CUDA_ABI_H_
 """
 
 

@@ -8,8 +8,7 @@ _HEADER = """\
 // The whole driver API of some libcuda as a struct of function pointers: NVIDIA's, the software GPU's or a mock's.
 // Generated from protocol/spec/calls. After LoadDriverTable no member is null: a call that the library lacks answers
 // CUDA_ERROR_NOT_FOUND.
-#ifndef FARLANE_GPU_SERVER_DRIVER_DRIVER_TABLE_H_
-#define FARLANE_GPU_SERVER_DRIVER_DRIVER_TABLE_H_
+#pragma once
 
 #include <array>
 #include <cstddef>
@@ -36,8 +35,6 @@ size_t LoadDriverTable(SymbolLookup lookup, void* context, DriverTable& table);
 extern const std::array<const char*, kDriverCalls> kDriverCallNames;
 
 }}  // namespace farlane::server
-
-#endif  // FARLANE_GPU_SERVER_DRIVER_DRIVER_TABLE_H_
 """
 _SOURCE = """\
 // SPDX-License-Identifier: Apache-2.0

@@ -13,7 +13,6 @@ from symbols import parameter_list, symbols
 class House:
     folder: str
     namespace: str
-    guard: str
     refuses: bool  # knows calls that can never work over a network
 
     def has_body(self, call):
@@ -22,16 +21,15 @@ class House:
         return call.soft
 
 
-SHIM = House("client-shim", "shim", "CLIENT_SHIM", True)
-SOFT = House("soft-gpu", "soft", "SOFT_GPU", False)
+SHIM = House("client-shim", "shim", True)
+SOFT = House("soft-gpu", "soft", False)
 
 _BODIES = """\
 // SPDX-License-Identifier: Apache-2.0
 // The bodies behind the exported functions, one per call that the spec gives to this house.
 // Generated from protocol/spec/calls: a body that nobody wrote is a link error. Streams arrive canonical: null is the
 // legacy stream, and the calling thread's own stream is ThreadStream(), never a number.
-#ifndef FARLANE_{guard}_BODIES_H_
-#define FARLANE_{guard}_BODIES_H_
+#pragma once
 
 #include "protocol/abi/cuda_abi.h"
 
@@ -48,8 +46,6 @@ extern void* const kExportedFunctions[];
 
 {bodies}
 }}  // namespace farlane::{namespace}
-
-#endif  // FARLANE_{guard}_BODIES_H_
 """
 _REFUSED = """
 // The answer of a call that cannot work over a network: CUDA_ERROR_NOT_SUPPORTED, and one log line that says why.
@@ -147,7 +143,7 @@ def _bodies(house, spec):
     blocks = [f"// {chapter}\n" + "\n".join(lines) + "\n" for chapter, lines in chapters.items()]
     refused = _REFUSED if house.refuses else ""
     return _BODIES.format(
-        guard=house.guard, namespace=house.namespace, refused=refused, bodies="\n".join(blocks)
+        namespace=house.namespace, refused=refused, bodies="\n".join(blocks)
     )
 
 

@@ -8,8 +8,7 @@ _HEADER = """\
 // What cuGetProcAddress chooses from: every exported symbol with its base name and first version.
 // Generated from protocol/spec/calls. kProcTable is sorted by base, then per_thread, then since: the rows of a base
 // lie together, and the answer is the last of them that is not newer than the version asked for.
-#ifndef FARLANE_PROTOCOL_ABI_PROC_TABLE_H_
-#define FARLANE_PROTOCOL_ABI_PROC_TABLE_H_
+#pragma once
 
 #include <array>
 #include <cstddef>
@@ -35,8 +34,6 @@ extern const std::array<ProcEntry, kDriverSymbols> kProcTable;
 extern const std::array<std::string_view, kDriverSymbols> kDriverSymbolNames;
 
 }}  // namespace farlane
-
-#endif  // FARLANE_PROTOCOL_ABI_PROC_TABLE_H_
 """
 _SOURCE = """\
 // SPDX-License-Identifier: Apache-2.0
