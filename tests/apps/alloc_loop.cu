@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Allocates and frees in a tight loop that waits for nothing; then the survivors are written by a
 // kernel and read back, so that two of them cannot share a byte unnoticed.
+#include <algorithm>
 #include <map>
 
-#include "cuda_call.h"
-#include "seeded_random.h"
-#include "verdict.h"
+#include "tests/apps/cuda_call.h"
+#include "tests/apps/seeded_random.h"
+#include "tests/apps/verdict.h"
 
 __global__ void Fill(unsigned char* memory, unsigned size_bytes, unsigned key) {
   for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < size_bytes;
@@ -75,7 +76,9 @@ int main(int argc, char** argv) {
     piece.size_bytes = static_cast<unsigned>(random.Between(1, limit));
     CUDA_CALL(cudaMalloc(reinterpret_cast<void**>(&piece.memory), piece.size_bytes));
   }
-  std::erase_if(pieces, [](const Piece& piece) { return piece.memory == nullptr; });
+  pieces.erase(std::remove_if(pieces.begin(), pieces.end(),
+                              [](const Piece& piece) { return piece.memory == nullptr; }),
+               pieces.end());
   CheckPlaces(verdict, pieces);
   CheckContent(verdict, pieces);
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Two-dimensional copies in every direction, with odd sizes and a different pitch at each end.
 // What lies between the rows must stay as it was.
-#include "cuda_call.h"
-#include "seeded_random.h"
-#include "verdict.h"
+#include "tests/apps/cuda_call.h"
+#include "tests/apps/seeded_random.h"
+#include "tests/apps/verdict.h"
 
 __global__ void Mark(unsigned char* plane, size_t pitch, unsigned width, unsigned height) {
   unsigned column = blockIdx.x * blockDim.x + threadIdx.x;

@@ -3,8 +3,8 @@
 // and events, contexts. No CUDA runtime is linked.
 #include <cuda.h>
 
-#include "seeded_random.h"
-#include "verdict.h"
+#include "tests/apps/seeded_random.h"
+#include "tests/apps/verdict.h"
 
 // The PTX text, with the zero at its end that the driver looks for.
 asm(".section .rodata\n"

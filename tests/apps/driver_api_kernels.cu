@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The kernels that driver_api loads as PTX, by their plain names.
-#include "verdict.h"
+#include "tests/apps/verdict.h"
 
 extern "C" {
 

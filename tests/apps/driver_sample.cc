@@ -7,8 +7,8 @@
 #include <dlfcn.h>
 
 #include "protocol/abi/cuda_abi.h"
-#include "seeded_random.h"
-#include "verdict.h"
+#include "tests/apps/seeded_random.h"
+#include "tests/apps/verdict.h"
 
 asm(".section .rodata\n"
     "driver_sample_ptx: .incbin \"" DRIVER_SAMPLE_PTX

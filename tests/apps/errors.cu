@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Mistakes that a CUDA program can make, and the code that each must be answered with. A refused
 // call leaves everything else as it was, until the last mistake, which no context survives.
-#include "cuda_call.h"
-#include "seeded_random.h"
-#include "verdict.h"
+#include "tests/apps/cuda_call.h"
+#include "tests/apps/seeded_random.h"
+#include "tests/apps/verdict.h"
 
 constexpr unsigned kCells = 100;
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Many small launches, then one wait: none may be lost, doubled or out of order.
-#include "cuda_call.h"
-#include "seeded_random.h"
-#include "verdict.h"
+#include "tests/apps/cuda_call.h"
+#include "tests/apps/seeded_random.h"
+#include "tests/apps/verdict.h"
 
 constexpr unsigned kCells = 32;
 

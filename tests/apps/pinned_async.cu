@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Asynchronous copies from and to pinned memory, overlapping kernels. The hard case is at the end:
 // a copy to the device from memory that an earlier copy from the device has yet to fill.
-#include "cuda_call.h"
-#include "seeded_random.h"
-#include "verdict.h"
+#include <algorithm>
+
+#include "tests/apps/cuda_call.h"
+#include "tests/apps/seeded_random.h"
+#include "tests/apps/verdict.h"
 
 constexpr int kLanes = 3;
 constexpr int kSpins = 50;

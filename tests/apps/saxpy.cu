@@ -2,9 +2,9 @@
 // y = a x + y with a grid-stride loop: the result must not depend on the shape of the grid.
 #include <cmath>
 
-#include "cuda_call.h"
-#include "seeded_random.h"
-#include "verdict.h"
+#include "tests/apps/cuda_call.h"
+#include "tests/apps/seeded_random.h"
+#include "tests/apps/verdict.h"
 
 template <typename Real>
 __global__ void Saxpy(Real a, const Real* x, Real* y, size_t count) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Work handed from stream to stream by events. Every step depends on the one before it and is slow
 // enough that a step which starts too early reads the wrong data.
-#include "cuda_call.h"
-#include "seeded_random.h"
-#include "verdict.h"
+#include "tests/apps/cuda_call.h"
+#include "tests/apps/seeded_random.h"
+#include "tests/apps/verdict.h"
 
 constexpr unsigned kCells = 192;
 constexpr int kStreams = 4;
@@ -18,7 +18,7 @@ __global__ void Step(unsigned* cells, unsigned add) {
     for (int spin = 0; spin < kSpins; ++spin) {
       value = value * 1664525u + add;
     }
-    cells[i] = apps::kMutate && add % 5 == 0 ? value + 1 : value;
+    cells[i] = apps::kMutate && add % 4 == 0 ? value + 1 : value;
   }
 }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Constant and __device__ variables: initial values, written and read by name, and by address.
-#include "cuda_call.h"
-#include "seeded_random.h"
-#include "verdict.h"
+#include <algorithm>
+
+#include "tests/apps/cuda_call.h"
+#include "tests/apps/seeded_random.h"
+#include "tests/apps/verdict.h"
 
 constexpr unsigned kEntries = 256;
 

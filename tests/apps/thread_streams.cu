@@ -3,9 +3,9 @@
 // own. Built twice, with the legacy and with the per-thread default stream: both must be right.
 #include <thread>
 
-#include "cuda_call.h"
-#include "seeded_random.h"
-#include "verdict.h"
+#include "tests/apps/cuda_call.h"
+#include "tests/apps/seeded_random.h"
+#include "tests/apps/verdict.h"
 
 constexpr unsigned kThreads = 4;
 constexpr unsigned kCells = 160;
@@ -18,7 +18,7 @@ __global__ void Mix(unsigned* cells, unsigned key) {
     for (int spin = 0; spin < 100; ++spin) {
       value = value * 22695477u + key;
     }
-    cells[i] = apps::kMutate && key % 7 == 0 ? value ^ 1 : value;
+    cells[i] = apps::kMutate && key % 4 == 0 ? value ^ 1 : value;
   }
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The smallest whole CUDA program: two vectors in, their sum out.
-#include "cuda_call.h"
-#include "seeded_random.h"
-#include "verdict.h"
+#include "tests/apps/cuda_call.h"
+#include "tests/apps/seeded_random.h"
+#include "tests/apps/verdict.h"
 
 __global__ void VectorAdd(const float* a, const float* b, float* sum, int count) {
   int i = blockIdx.x * blockDim.x + threadIdx.x;
