@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "soft-gpu/device/address_space.h"
+
+#include <algorithm>
+
+namespace farlane::soft {
+
+Result<std::unique_ptr<AddressSpace>> AddressSpace::Create(const Config& config) {
+  FARLANE_ASSIGN(auto window, AddressWindow::Create());
+  std::vector<Frames> frames;
+  for (uint32_t device = 0; device < config.device_count; ++device) {
+    FARLANE_ASSIGN(Frames of_device, Frames::Create(config.memory_bytes));
+    frames.push_back(std::move(of_device));
+  }
+  return std::unique_ptr<AddressSpace>(new AddressSpace(std::move(window), std::move(frames)));
+}
+
+Status AddressSpace::Map(uint64_t base,
+                         const PhysicalMemory& physical,
+                         uint64_t offset_bytes,
+                         uint64_t size_bytes,
+                         bool writable) {
+  uint64_t skip = offset_bytes;
+  uint64_t mapped = 0;
+  for (const Extent& extent : physical.extents()) {
+    if (skip >= extent.size_bytes) {
+      skip -= extent.size_bytes;
+      continue;
+    }
+    const uint64_t here = std::min(extent.size_bytes - skip, size_bytes - mapped);
+    FARLANE_TRY(
+        window_->Map(base + mapped, here, physical.fd(), extent.offset_bytes + skip, writable));
+    mapped += here;
+    skip = 0;
+    if (mapped == size_bytes) {
+      break;
+    }
+  }
+  return Status::Ok();
+}
+
+void AddressSpace::Unmap(uint64_t base, uint64_t size_bytes) {
+  const ClosedGate closed(&gate_);
+  window_->Unmap(base, size_bytes);
+}
+
+}  // namespace farlane::soft

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// AddressSpace is what all devices of a process share: the window of addresses, the table of what
+// lies in it, and the gate that copies pass. Pages are taken away only with the gate closed.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "soft-gpu/device/address_window.h"
+#include "soft-gpu/device/config.h"
+#include "soft-gpu/device/copy_gate.h"
+#include "soft-gpu/device/frames.h"
+#include "soft-gpu/device/memory_table.h"
+#include "soft-gpu/device/physical_memory.h"
+
+namespace farlane::soft {
+
+constexpr uint64_t kPageBytes = 4_KiB;
+
+// Thread: any; its parts guard themselves.
+class AddressSpace {
+ public:
+  static Result<std::unique_ptr<AddressSpace>> Create(const Config& config);
+
+  AddressWindow& window() { return *window_; }
+
+  MemoryTable& table() { return table_; }
+
+  CopyGate& gate() { return gate_; }
+
+  Frames* frames(int device) { return &frames_[static_cast<size_t>(device)]; }
+
+  // Shows a part of physical memory at `base`, which lies in a reserved range.
+  Status Map(uint64_t base,
+             const PhysicalMemory& physical,
+             uint64_t offset_bytes,
+             uint64_t size_bytes,
+             bool writable);
+  // Makes the range inaccessible once no copy is in it.
+  void Unmap(uint64_t base, uint64_t size_bytes);
+
+ private:
+  AddressSpace(std::unique_ptr<AddressWindow> window, std::vector<Frames> frames)
+      : window_(std::move(window)), frames_(std::move(frames)) {}
+
+  std::unique_ptr<AddressWindow> window_;
+  std::vector<Frames> frames_;  // by device
+  MemoryTable table_;
+  CopyGate gate_;
+};
+
+}  // namespace farlane::soft

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "soft-gpu/device/code_image.h"
+
+#include <string_view>
+#include <vector>
+
+#include "protocol/abi/fatbin.h"
+#include "protocol/abi/image.h"
+#include "protocol/abi/ptx_index.h"
+#include "protocol/base/log.h"
+
+namespace farlane::soft {
+namespace {
+
+LoadedCode Fail(CUresult result, std::string problem) {
+  LogWarn("soft-gpu: %s", problem.c_str());
+  return {result, std::move(problem), nullptr};
+}
+
+LoadedCode FailNoPtx(const Config& config) {
+  return Fail(CUDA_ERROR_NO_BINARY_FOR_GPU,
+              "the module holds machine code only, or PTX for GPUs later than compute capability " +
+                  std::to_string(config.cc_major) + "." + std::to_string(config.cc_minor) +
+                  "; rebuild it with PTX: nvcc's default, or -arch=compute_XX -code=compute_XX");
+}
+
+LoadedCode FromText(ConstBytes text) {
+  Result<abi::ModuleIndex> index = abi::IndexPtx(text);
+  if (!index.ok()) {
+    return Fail(CUDA_ERROR_INVALID_PTX, index.error().message());
+  }
+  auto code = std::make_shared<CodeImage>();
+  code->ptx.assign(reinterpret_cast<const char*>(text.data()), text.size());
+  code->ptx.resize(std::string_view(code->ptx).substr(0, code->ptx.find('\0')).size());
+  code->index = std::move(index).value();
+  return {CUDA_SUCCESS, {}, std::move(code)};
+}
+
+LoadedCode FromPtx(const Config& config, ConstBytes text) {
+  const Result<abi::PtxHead> head = abi::ReadPtxHead(text);
+  if (!head.ok()) {
+    return Fail(CUDA_ERROR_INVALID_PTX, head.error().message());
+  }
+  if (head->architecture > static_cast<uint32_t>(config.cc_major * 10 + config.cc_minor)) {
+    return FailNoPtx(config);
+  }
+  return FromText(text);
+}
+
+LoadedCode FromFatbin(const Config& config, ConstBytes fatbin) {
+  const auto entries = abi::ReadFatbin(fatbin);
+  if (!entries.ok()) {
+    return Fail(CUDA_ERROR_INVALID_IMAGE, entries.error().message());
+  }
+  const abi::FatbinEntry* chosen =
+      abi::ChooseForDevice(*entries, config.cc_major * 10 + config.cc_minor, false);
+  if (chosen == nullptr) {
+    return FailNoPtx(config);
+  }
+  const auto text = abi::Unpack(*chosen);
+  if (!text.ok()) {
+    return Fail(CUDA_ERROR_INVALID_IMAGE, text.error().message());
+  }
+  return FromText(*text);
+}
+
+// Machine code serves as well as PTX, since nothing of it is run.
+LoadedCode ForNullMode(const Config& config, const abi::ImageView& view) {
+  auto index = abi::IndexImage(view, config.cc_major * 10 + config.cc_minor, true);
+  if (!index.ok() && view.kind == abi::ImageKind::kCubin) {
+    return Fail(CUDA_ERROR_INVALID_IMAGE, index.error().message());
+  }
+  if (!index.ok()) {
+    return Fail(CUDA_ERROR_NO_BINARY_FOR_GPU, index.error().message());
+  }
+  auto code = std::make_shared<CodeImage>();
+  code->index = std::move(index).value();
+  return {CUDA_SUCCESS, {}, std::move(code)};
+}
+
+}  // namespace
+
+LoadedCode LoadCode(const Config& config, const void* image) {
+  const Result<abi::ImageView> view = abi::ViewImage(image);
+  if (!view.ok()) {
+    return Fail(CUDA_ERROR_INVALID_IMAGE, view.error().message());
+  }
+  if (config.null_mode) {
+    return ForNullMode(config, *view);
+  }
+  switch (view->kind) {
+    case abi::ImageKind::kPtx:
+      return FromPtx(config, view->bytes);
+    case abi::ImageKind::kFatbin:
+      return FromFatbin(config, view->bytes);
+    case abi::ImageKind::kCubin:
+      return FailNoPtx(config);
+    default:
+      return Fail(CUDA_ERROR_INVALID_IMAGE, "the image is neither a fatbin, a cubin nor PTX");
+  }
+}
+
+}  // namespace farlane::soft

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// CodeImage is what is kept of a module image after it was handed in: the PTX that this GPU takes
+// of it, and the list of what it offers. The program's own bytes are not needed afterwards.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "protocol/abi/cuda_abi.h"
+#include "protocol/abi/module_index.h"
+#include "soft-gpu/device/config.h"
+
+namespace farlane::soft {
+
+// Shared by a library and the modules made of it.
+// Thread: immutable.
+struct CodeImage {
+  std::string ptx;  // empty in null mode
+  abi::ModuleIndex index;
+};
+
+struct LoadedCode {
+  CUresult result = CUDA_SUCCESS;
+  std::string problem;  // a sentence for the JIT's error log
+  std::shared_ptr<const CodeImage> code;
+};
+
+// `image` is a fatbin wrapper, a fatbin, a cubin or PTX, as in cuModuleLoadData.
+LoadedCode LoadCode(const Config& config, const void* image);
+
+}  // namespace farlane::soft

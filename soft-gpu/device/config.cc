@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "soft-gpu/device/config.h"
+
+#include <algorithm>
+#include <charconv>
+#include <string>
+
+#include <unistd.h>
+
+#include "protocol/base/bytes.h"
+#include "protocol/base/environment.h"
+#include "soft-gpu/device/frames.h"
+
+namespace farlane::soft {
+namespace {
+
+constexpr uint64_t kMemoryBytesDefaultMax = 4_GiB;  // a test machine keeps room for the programs
+
+uint64_t DefaultMemoryBytes() {
+  const long pages = sysconf(_SC_PHYS_PAGES);
+  const long page_bytes = sysconf(_SC_PAGESIZE);
+  if (pages <= 0 || page_bytes <= 0) {
+    return kMemoryBytesDefaultMax;
+  }
+  const uint64_t half = static_cast<uint64_t>(pages) * static_cast<uint64_t>(page_bytes) / 2;
+  return std::max(std::min(half, kMemoryBytesDefaultMax), kFrameBytes);
+}
+
+Status Refuse(const char* name, const std::string& text, const char* wanted) {
+  return {StatusCode::kInvalidArgument, std::string(name) + "=" + text + " is not " + wanted};
+}
+
+// Reads all of `text` as a number without sign.
+bool ParseNumber(std::string_view text, uint32_t* value) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *value);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+Status ReadDevices(Config* config) {
+  const auto text = Environment("FARLANE_SOFT_DEVICES");
+  if (!text) {
+    return Status::Ok();
+  }
+  uint32_t count = 0;
+  if (!ParseNumber(*text, &count) || count < 1 || count > kDevicesMax) {
+    return Refuse("FARLANE_SOFT_DEVICES", *text, "a number from 1 to 16");
+  }
+  config->device_count = count;
+  return Status::Ok();
+}
+
+Status ReadMemory(Config* config) {
+  config->memory_bytes = RoundDown(DefaultMemoryBytes(), kFrameBytes);
+  const auto text = Environment("FARLANE_SOFT_MEMORY");
+  if (!text) {
+    return Status::Ok();
+  }
+  const Result<uint64_t> bytes = ParseBytes(*text);
+  if (!bytes.ok() || *bytes < kFrameBytes || *bytes > kFramesBytesMax) {
+    return Refuse("FARLANE_SOFT_MEMORY", *text, "a size from 2Mi to 1Ti, such as 8Gi");
+  }
+  config->memory_bytes = RoundDown(*bytes, kFrameBytes);
+  return Status::Ok();
+}
+
+Status ReadComputeCapability(Config* config) {
+  const auto text = Environment("FARLANE_SOFT_CC");
+  if (!text) {
+    return Status::Ok();
+  }
+  const size_t dot = text->find('.');
+  uint32_t major = 0;
+  uint32_t minor = 0;
+  const bool parsed = dot != std::string::npos &&
+                      ParseNumber(std::string_view(*text).substr(0, dot), &major) &&
+                      ParseNumber(std::string_view(*text).substr(dot + 1), &minor);
+  if (!parsed || major < 5 || major > 99 || minor > 9) {
+    return Refuse("FARLANE_SOFT_CC", *text, "a compute capability such as 8.0 or 12.1");
+  }
+  config->cc_major = static_cast<int>(major);
+  config->cc_minor = static_cast<int>(minor);
+  return Status::Ok();
+}
+
+}  // namespace
+
+Result<Config> ReadConfig() {
+  Config config;
+  FARLANE_TRY(ReadDevices(&config));
+  FARLANE_TRY(ReadMemory(&config));
+  FARLANE_TRY(ReadComputeCapability(&config));
+  const auto null_mode = Environment("FARLANE_SOFT_NULL");
+  config.null_mode = null_mode && *null_mode != "0";
+  return config;
+}
+
+}  // namespace farlane::soft

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "soft-gpu/device/context.h"
+
+#include <algorithm>
+
+#include "protocol/base/bytes.h"
+
+namespace farlane::soft {
+namespace {
+
+void AddPending(const SharedCompletion& tail, Completions* pending) {
+  if (tail != nullptr && !tail->done()) {
+    pending->push_back(tail);
+  }
+}
+
+uint64_t NextStreamId() {
+  static std::atomic<uint64_t> minted{0};
+  return minted.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+}  // namespace
+
+void Context::Open(uint64_t id, uint32_t flags) {
+  failed_.Clear();
+  settings_.With([&](ContextSettings& settings) {
+    settings = ContextSettings();
+    settings.flags = flags;
+    settings.limits[CU_LIMIT_STACK_SIZE] = 1_KiB;
+    settings.limits[CU_LIMIT_PRINTF_FIFO_SIZE] = 1_MiB;
+    settings.limits[CU_LIMIT_MALLOC_HEAP_SIZE] = 8_MiB;
+    settings.limits[CU_LIMIT_DEV_RUNTIME_SYNC_DEPTH] = 2;
+    settings.limits[CU_LIMIT_DEV_RUNTIME_PENDING_LAUNCH_COUNT] = 2048;
+    settings.limits[CU_LIMIT_MAX_L2_FETCH_GRANULARITY] = 64;
+  });
+  Stream::Traits traits;
+  traits.context = handle_;
+  traits.id = NextStreamId();
+  members_.With([&](Streams& members) {
+    members.legacy = std::make_shared<Stream>(traits, &failed_);
+    members.others.clear();
+  });
+  id_.store(id, std::memory_order_release);
+  alive_.store(true, std::memory_order_release);
+}
+
+void Context::Close() {
+  alive_.store(false, std::memory_order_release);
+  Synchronize();
+  const auto gone = members_.With([](Streams& members) {
+    auto all = std::move(members.others);
+    members.others.clear();
+    all.push_back(members.legacy);
+    return all;
+  });
+  for (const std::shared_ptr<Stream>& stream : gone) {
+    stream->Close();
+    static_cast<void>(streams_->Take(stream->traits().handle));
+  }
+}
+
+std::shared_ptr<Stream> Context::CreateStream(uint32_t flags, int priority) {
+  Stream::Traits traits;
+  traits.handle = streams_->Mint();
+  traits.context = handle_;
+  traits.id = NextStreamId();
+  traits.flags = flags;
+  traits.priority = std::clamp(priority, kPriorityGreatest, kPriorityLeast);
+  auto stream = std::make_shared<Stream>(traits, &failed_);
+  members_.With([&](Streams& members) { members.others.push_back(stream); });
+  streams_->Set(traits.handle, stream);
+  return stream;
+}
+
+void Context::DropStream(const std::shared_ptr<Stream>& stream) {
+  members_.With([&](Streams& members) {
+    std::erase(members.others, stream);
+    std::erase_if(members.orphans, [](const SharedCompletion& work) { return work->done(); });
+    AddPending(stream->Tail(), &members.orphans);
+  });
+  stream->Close();
+}
+
+std::shared_ptr<Stream> Context::legacy() const {
+  return members_.With([](const Streams& members) { return members.legacy; });
+}
+
+void Context::AddBlockingTails(const Streams& members, Completions* pending) {
+  for (const std::shared_ptr<Stream>& other : members.others) {
+    if (other->blocking()) {
+      AddPending(other->Tail(), pending);
+    }
+  }
+  for (const SharedCompletion& orphan : members.orphans) {
+    AddPending(orphan, pending);
+  }
+}
+
+SharedCompletion Context::Submit(Stream* stream, Work work) {
+  if (stream->blocking()) {
+    members_.With([&](const Streams& members) {
+      if (stream == members.legacy.get()) {
+        AddBlockingTails(members, &work.after);
+      } else {
+        AddPending(members.legacy->Tail(), &work.after);
+      }
+    });
+  }
+  return stream->Submit(std::move(work));
+}
+
+Completions Context::Pending(const Stream& stream) const {
+  Completions pending;
+  AddPending(stream.Tail(), &pending);
+  members_.With([&](const Streams& members) {
+    if (&stream == members.legacy.get()) {
+      AddBlockingTails(members, &pending);
+    }
+  });
+  return pending;
+}
+
+void Context::Synchronize() {
+  Completions pending;
+  members_.With([&](const Streams& members) {
+    if (members.legacy != nullptr) {
+      AddPending(members.legacy->Tail(), &pending);
+    }
+    for (const std::shared_ptr<Stream>& other : members.others) {
+      AddPending(other->Tail(), &pending);
+    }
+    for (const SharedCompletion& orphan : members.orphans) {
+      AddPending(orphan, &pending);
+    }
+  });
+  for (const SharedCompletion& completion : pending) {
+    completion->Wait();
+  }
+}
+
+}  // namespace farlane::soft

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// Context is what a program's work on one device belongs to: its streams, its failure, its
+// settings. A primary context keeps its handle for ever but comes alive and dies with its users.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "protocol/abi/cuda_abi.h"
+#include "protocol/base/guarded.h"
+#include "soft-gpu/device/handle_table.h"
+#include "soft-gpu/device/stream.h"
+
+namespace farlane::soft {
+
+constexpr int kPriorityLeast = 0;
+constexpr int kPriorityGreatest = -5;
+
+// Settings that are kept and answered, and change nothing here but the limits that exec reads.
+struct ContextSettings {
+  std::array<size_t, CU_LIMIT_MAX> limits{};
+  CUfunc_cache cache = CU_FUNC_CACHE_PREFER_NONE;
+  CUsharedconfig shared = CU_SHARED_MEM_CONFIG_DEFAULT_BANK_SIZE;
+  uint32_t flags = 0;
+  std::vector<uint64_t> peers;  // contexts whose memory this one may use
+};
+
+// Shared by the driver's table, the stacks of threads, and objects that belong to it.
+// Thread: any, guarded.
+class Context {
+ public:
+  Context(uint64_t handle, int device, bool primary, HandleTable<Stream>* streams)
+      : handle_(handle), device_(device), primary_(primary), streams_(streams) {}
+
+  // Begins a life, with fresh settings and streams; what failed before is forgotten.
+  void Open(uint64_t id, uint32_t flags);
+  // Waits for all work and closes the streams.
+  void Close();
+
+  std::shared_ptr<Stream> CreateStream(uint32_t flags, int priority);
+  // The stream leaves the context and takes no more work; what it has under way goes on.
+  void DropStream(const std::shared_ptr<Stream>& stream);
+  // The context's legacy default stream.
+  std::shared_ptr<Stream> legacy() const;
+
+  // Submits work with what the rules of default streams make it wait for: the legacy stream waits
+  // for every blocking stream and every blocking stream waits for it.
+  SharedCompletion Submit(Stream* stream, Work work);
+  // What has to be over before `stream` counts as idle.
+  Completions Pending(const Stream& stream) const;
+  // Waits for all work of all streams.
+  void Synchronize();
+
+  uint64_t handle() const { return handle_; }
+
+  uint64_t id() const { return id_.load(std::memory_order_acquire); }
+
+  int device() const { return device_; }
+
+  bool primary() const { return primary_; }
+
+  bool alive() const { return alive_.load(std::memory_order_acquire); }
+
+  StickyError& failed() { return failed_; }
+
+  Guarded<ContextSettings>& settings() { return settings_; }
+
+  void set_api_version(uint32_t version) { api_version_ = version; }
+
+  uint32_t api_version() const { return api_version_; }
+
+ private:
+  struct Streams {
+    std::shared_ptr<Stream> legacy;
+    std::vector<std::shared_ptr<Stream>> others;
+    Completions orphans;  // last work of streams that were destroyed while it was under way
+  };
+
+  static void AddBlockingTails(const Streams& members, Completions* pending);
+
+  uint64_t handle_;
+  int device_;
+  bool primary_;
+  HandleTable<Stream>* streams_;
+  std::atomic<bool> alive_{false};
+  std::atomic<uint64_t> id_{0};
+  uint32_t api_version_ = 3020;
+  StickyError failed_;
+  Guarded<ContextSettings> settings_;
+  Guarded<Streams> members_;
+};
+
+}  // namespace farlane::soft

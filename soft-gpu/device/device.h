@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// Device is one software GPU as programs see it: its name and numbers. It holds no state; memory
+// and contexts of a device are the driver's.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "protocol/abi/cuda_abi.h"
+#include "soft-gpu/device/config.h"
+
+namespace farlane::soft {
+
+constexpr char kDeviceName[] = "Farlane Software GPU";
+constexpr uint32_t kSharedBytesDefaultMax = 48 << 10;  // without asking for more
+constexpr uint32_t kSharedBytesOptInMax = 99 << 10;    // what compute capability 12.x has
+constexpr uint32_t kSharedBytesPerProcessor = 100 << 10;
+constexpr uint32_t kSharedBytesReserved = 1 << 10;  // of each block
+constexpr uint32_t kRegistersPerBlock = 64 << 10;
+constexpr uint32_t kThreadsPerProcessor = 1536;
+constexpr uint32_t kBlocksPerProcessor = 24;
+constexpr uint32_t kWarpThreads = 32;
+constexpr uint64_t kConstantBytes = 64 << 10;
+
+// Thread: immutable.
+class Device {
+ public:
+  Device(const Config& config, int ordinal) : config_(config), ordinal_(ordinal) {}
+
+  // Unknown attributes are INVALID_VALUE.
+  CUresult Attribute(CUdevice_attribute attribute, int* value) const;
+  // The same for an ordinal in every process, so that a client and its server agree.
+  CUuuid Uuid() const;
+  // "0000:65:00.0"
+  std::string PciBusId() const;
+
+  int ordinal() const { return ordinal_; }
+
+  int processors() const;
+
+  uint64_t memory_bytes() const { return config_.memory_bytes; }
+
+  int cc_major() const { return config_.cc_major; }
+
+  int cc_minor() const { return config_.cc_minor; }
+
+ private:
+  Config config_;
+  int ordinal_;
+};
+
+}  // namespace farlane::soft

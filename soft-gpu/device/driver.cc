@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "soft-gpu/device/driver.h"
+
+#include <mutex>
+
+#include <pthread.h>
+
+#include "protocol/abi/context_storage.h"
+#include "protocol/base/log.h"
+
+namespace farlane::soft {
+namespace {
+
+std::atomic<Driver*> the_driver{nullptr};
+std::atomic<bool> forked{false};
+
+void ForgetInChild() {
+  forked.store(true, std::memory_order_relaxed);
+  the_driver.store(nullptr, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Driver>> Driver::Make() {
+  FARLANE_ASSIGN(const Config config, ReadConfig());
+  FARLANE_ASSIGN(auto space, AddressSpace::Create(config));
+  return std::unique_ptr<Driver>(new Driver(config, std::move(space)));
+}
+
+Driver::Driver(const Config& config, std::unique_ptr<AddressSpace> space)
+    : config_(config),
+      space_(std::move(space)),
+      memory_(std::make_unique<DeviceMemory>(space_.get(), config.device_count)),
+      host_memory_(std::make_unique<HostMemory>(space_.get())),
+      virtual_memory_(std::make_unique<VirtualMemory>(space_.get())),
+      primary_states_(std::vector<Primary>(config.device_count)) {
+  for (int ordinal = 0; ordinal < static_cast<int>(config.device_count); ++ordinal) {
+    devices_.emplace_back(config, ordinal);
+    const uint64_t handle = contexts_.Mint();
+    primaries_.push_back(std::make_shared<Context>(handle, ordinal, true, &streams_));
+    contexts_.Set(handle, primaries_.back());
+  }
+}
+
+CUresult Driver::Start() {
+  static std::once_flag once;
+  static CUresult answer = CUDA_ERROR_NOT_INITIALIZED;
+  if (forked.load(std::memory_order_relaxed)) {
+    return CUDA_ERROR_NOT_INITIALIZED;
+  }
+  std::call_once(once, [] {
+    Result<std::unique_ptr<Driver>> made = Make();
+    if (!made.ok()) {
+      LogError("soft-gpu: %s", made.error().message().c_str());
+      answer = CUDA_ERROR_NO_DEVICE;
+      return;
+    }
+    pthread_atfork(nullptr, nullptr, &ForgetInChild);
+    // Never deleted, see driver.h.
+    the_driver.store(std::move(made).value().release(), std::memory_order_release);
+    answer = CUDA_SUCCESS;
+  });
+  return answer;
+}
+
+Driver* Driver::Get() {
+  return the_driver.load(std::memory_order_acquire);
+}
+
+const Device* Driver::FindDevice(CUdevice ordinal) const {
+  return ordinal >= 0 && ordinal < static_cast<int>(devices_.size())
+             ? &devices_[static_cast<size_t>(ordinal)]
+             : nullptr;
+}
+
+std::shared_ptr<Context> Driver::CreateContext(int device, uint32_t flags) {
+  const uint64_t handle = contexts_.Mint();
+  auto context = std::make_shared<Context>(handle, device, false, &streams_);
+  context->Open(context_ids_.fetch_add(1) + 1, flags);
+  contexts_.Set(handle, context);
+  return context;
+}
+
+CUresult Driver::RetainPrimary(int device) {
+  return primary_states_.With([&](std::vector<Primary>& states) {
+    Primary& state = states[static_cast<size_t>(device)];
+    const std::shared_ptr<Context>& context = primary(device);
+    if (state.retains++ == 0 || !context->alive()) {
+      context->Open(context_ids_.fetch_add(1) + 1, state.flags);
+    }
+    return CUDA_SUCCESS;
+  });
+}
+
+CUresult Driver::ReleasePrimary(int device) {
+  const bool last = primary_states_.With([&](std::vector<Primary>& states) {
+    Primary& state = states[static_cast<size_t>(device)];
+    return state.retains > 0 && --state.retains == 0;
+  });
+  if (last) {
+    CloseContext(primary(device));
+  }
+  // Releasing what nobody retains is an error only while the context was never opened.
+  return last || primary(device)->alive() ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT;
+}
+
+void Driver::SetPrimaryFlags(int device, uint32_t flags) {
+  primary_states_.With(
+      [&](std::vector<Primary>& states) { states[static_cast<size_t>(device)].flags = flags; });
+  primary(device)->settings().With([&](ContextSettings& settings) { settings.flags = flags; });
+}
+
+uint32_t Driver::primary_flags(int device) const {
+  return primary_states_.With([&](const std::vector<Primary>& states) {
+    return states[static_cast<size_t>(device)].flags;
+  });
+}
+
+void Driver::CloseContext(const std::shared_ptr<Context>& context) {
+  if (!context->alive()) {
+    return;
+  }
+  context->Close();
+  abi::DestroyContextStorage(AsHandle<CUcontext>(context->handle()));
+  for (const std::shared_ptr<Module>& module : modules_.All()) {
+    if (module->context() == context) {
+      UnloadModule(module);
+    }
+  }
+  for (const std::shared_ptr<Library>& library : libraries_.All()) {
+    library->modules().With([&](Library::Modules& modules) { modules.erase(context->handle()); });
+  }
+  for (const std::shared_ptr<Event>& event : events_.All()) {
+    if (event->context() == context) {
+      static_cast<void>(events_.Take(event->handle()));  // null if it was destroyed just now
+    }
+  }
+  memory_->FreeContext(context->handle());
+  host_memory_->FreeContext(context->handle());
+  if (!context->primary()) {
+    static_cast<void>(contexts_.Take(context->handle()));
+  }
+}
+
+}  // namespace farlane::soft

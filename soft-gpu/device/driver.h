@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// Driver is the software GPU of one process: its devices, their memory, and every object that a
+// program has a handle to. There is one from cuInit to the end of the process, never taken down:
+// exit handlers of closed libraries still call it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "soft-gpu/device/address_space.h"
+#include "soft-gpu/device/config.h"
+#include "soft-gpu/device/context.h"
+#include "soft-gpu/device/device.h"
+#include "soft-gpu/device/device_memory.h"
+#include "soft-gpu/device/event.h"
+#include "soft-gpu/device/handle_table.h"
+#include "soft-gpu/device/host_memory.h"
+#include "soft-gpu/device/module.h"
+#include "soft-gpu/device/virtual_memory.h"
+
+namespace farlane::soft {
+
+// Thread: any; its parts guard themselves.
+class Driver {
+ public:
+  // Makes the process's driver, once. A failure stays the answer.
+  static CUresult Start();
+  // Null before Start, and in a forked child: threads and memory stayed with the parent.
+  static Driver* Get();
+
+  const Config& config() const { return config_; }
+
+  const std::vector<Device>& devices() const { return devices_; }
+
+  // Null if there is no such device.
+  const Device* FindDevice(CUdevice ordinal) const;
+
+  // Contexts.
+  std::shared_ptr<Context> CreateContext(int device, uint32_t flags);
+
+  const std::shared_ptr<Context>& primary(int device) const {
+    return primaries_[static_cast<size_t>(device)];
+  }
+
+  CUresult RetainPrimary(int device);
+  CUresult ReleasePrimary(int device);
+  // Takes everything in the context down; a primary one can be opened again.
+  void CloseContext(const std::shared_ptr<Context>& context);
+  void SetPrimaryFlags(int device, uint32_t flags);
+  uint32_t primary_flags(int device) const;
+
+  // Modules and libraries.
+  Outcome LoadModule(const std::shared_ptr<Context>& context,
+                     const CodeImage& code,
+                     const std::shared_ptr<Library>& library_or_null,
+                     std::shared_ptr<Module>* module);
+  std::shared_ptr<Library> AddLibrary(std::shared_ptr<const CodeImage> code);
+  // The library's code in a context, loaded on first use.
+  Outcome ModuleOf(const std::shared_ptr<Library>& library,
+                   const std::shared_ptr<Context>& context,
+                   std::shared_ptr<Module>* module);
+  void UnloadModule(const std::shared_ptr<Module>& module);
+  void UnloadLibrary(const std::shared_ptr<Library>& library);
+
+  AddressSpace& space() { return *space_; }
+
+  DeviceMemory& memory() { return *memory_; }
+
+  HostMemory& host_memory() { return *host_memory_; }
+
+  VirtualMemory& virtual_memory() { return *virtual_memory_; }
+
+  HandleTable<Context>& contexts() { return contexts_; }
+
+  HandleTable<Stream>& streams() { return streams_; }
+
+  HandleTable<Event>& events() { return events_; }
+
+  HandleTable<Module>& modules() { return modules_; }
+
+  HandleTable<Library>& libraries() { return libraries_; }
+
+  HandleTable<Function>& functions() { return functions_; }
+
+ private:
+  struct Primary {
+    uint32_t retains = 0;
+    uint32_t flags = 0;
+  };
+
+  Driver(const Config& config, std::unique_ptr<AddressSpace> space);
+
+  static Result<std::unique_ptr<Driver>> Make();
+  void AddFunctions(const std::shared_ptr<Module>& module, const std::shared_ptr<Library>& library);
+
+  Config config_;
+  std::unique_ptr<AddressSpace> space_;
+  std::unique_ptr<DeviceMemory> memory_;
+  std::unique_ptr<HostMemory> host_memory_;
+  std::unique_ptr<VirtualMemory> virtual_memory_;
+  std::vector<Device> devices_;
+  HandleTable<Context> contexts_{HandleKind::kContext};
+  HandleTable<Stream> streams_{HandleKind::kStream};
+  HandleTable<Event> events_{HandleKind::kEvent};
+  HandleTable<Module> modules_{HandleKind::kModule};
+  HandleTable<Library> libraries_{HandleKind::kLibrary};
+  HandleTable<Function> functions_{HandleKind::kFunction};
+  std::vector<std::shared_ptr<Context>> primaries_;  // by device
+  Guarded<std::vector<Primary>> primary_states_;
+  std::atomic<uint64_t> context_ids_{0};
+};
+
+}  // namespace farlane::soft

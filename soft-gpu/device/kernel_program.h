@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// KernelProgram is a module's code as the device runs it: either compiled from PTX, or, in null
+// mode, only its shape. Its variables have addresses in device memory.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "protocol/abi/cuda_abi.h"
+#include "protocol/abi/module_index.h"
+#include "soft-gpu/device/code_image.h"
+#include "soft-gpu/device/device_memory.h"
+
+namespace farlane::soft {
+
+constexpr uint32_t kThreadsPerBlockMax = 1024;
+
+struct KernelFacts {
+  std::string name;
+  std::vector<abi::KernelParameter> parameters;
+  uint32_t parameter_bytes = 0;
+  uint32_t static_shared_bytes = 0;
+  uint32_t local_bytes = 0;
+  uint32_t registers = 32;
+  uint32_t threads_max = kThreadsPerBlockMax;
+  uint32_t ptx_version = 0;
+};
+
+struct VariableFacts {
+  std::string name;
+  uint64_t address = 0;
+  uint64_t size_bytes = 0;
+  bool constant = false;
+  bool managed = false;
+};
+
+struct GridShape {
+  uint32_t grid[3] = {1, 1, 1};
+  uint32_t block[3] = {1, 1, 1};
+  uint32_t dynamic_shared_bytes = 0;
+};
+
+// A result of the API, and where it is not success, a sentence for the log.
+struct Outcome {
+  CUresult result = CUDA_SUCCESS;
+  std::string problem;
+};
+
+// Thread: any.
+class KernelProgram {
+ public:
+  virtual ~KernelProgram() = default;
+
+  virtual std::span<const KernelFacts> kernels() const = 0;
+  virtual std::span<const VariableFacts> variables() const = 0;
+  // Makes a kernel ready to run; waits for the compiler the first time.
+  virtual Outcome Prepare(uint32_t kernel) = 0;
+  // Runs a grid to its end.
+  virtual Outcome Launch(uint32_t kernel,
+                         const GridShape& shape,
+                         std::span<const std::byte> parameters) = 0;
+};
+
+// Where a program's variables are put.
+struct ProgramPlace {
+  DeviceMemory* memory = nullptr;
+  int device = 0;
+  uint64_t context = 0;
+};
+
+struct LoadedProgram {
+  Outcome outcome;
+  std::unique_ptr<KernelProgram> program;
+};
+
+LoadedProgram LoadNullProgram(const CodeImage& code, const ProgramPlace& place);
+LoadedProgram LoadJitProgram(const CodeImage& code, const ProgramPlace& place);
+
+}  // namespace farlane::soft

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "soft-gpu/device/module.h"
+
+#include <algorithm>
+
+namespace farlane::soft {
+namespace {
+
+std::shared_ptr<Function> FindByName(const std::vector<std::shared_ptr<Function>>& functions,
+                                     const std::string& name) {
+  const auto found = std::find_if(functions.begin(), functions.end(),
+                                  [&](const auto& function) { return function->name == name; });
+  return found == functions.end() ? nullptr : *found;
+}
+
+}  // namespace
+
+std::shared_ptr<Function> Module::Find(const std::string& name) const {
+  return FindByName(functions_, name);
+}
+
+const VariableFacts* Module::FindVariable(const std::string& name) const {
+  for (const VariableFacts& variable : program_->variables()) {
+    if (variable.name == name) {
+      return &variable;
+    }
+  }
+  return nullptr;
+}
+
+std::shared_ptr<Function> Library::Find(const std::string& name) const {
+  return FindByName(kernels_, name);
+}
+
+}  // namespace farlane::soft

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program of null mode: names, layouts and variables are real, kernels do nothing.
+#include "soft-gpu/device/kernel_program.h"
+
+namespace farlane::soft {
+namespace {
+
+KernelFacts FactsOf(const abi::KernelLayout& layout, uint32_t architecture) {
+  KernelFacts facts;
+  facts.name = layout.name;
+  facts.parameters = layout.parameters;
+  facts.parameter_bytes = layout.parameter_bytes;
+  facts.ptx_version = architecture;
+  return facts;
+}
+
+// Thread: immutable once loaded.
+class NullProgram final : public KernelProgram {
+ public:
+  NullProgram(std::vector<KernelFacts> kernels, const ProgramPlace& place)
+      : kernels_(std::move(kernels)), place_(place) {}
+
+  ~NullProgram() override {
+    for (const VariableFacts& variable : variables_) {
+      // Fails only where the context is gone, and its memory with it.
+      static_cast<void>(place_.memory->Free(variable.address, {MemoryKind::kGlobal}));
+    }
+  }
+
+  CUresult AddVariable(const abi::ModuleVariable& variable) {
+    AllocationRequest request;
+    request.device = place_.device;
+    request.context = place_.context;
+    request.size_bytes = std::max<uint64_t>(variable.bytes, 1);
+    request.kind = MemoryKind::kGlobal;
+    VariableFacts facts;
+    const CUresult result = place_.memory->Allocate(request, &facts.address);
+    if (result != CUDA_SUCCESS) {
+      return result;
+    }
+    facts.name = variable.name;
+    facts.size_bytes = variable.bytes;
+    facts.constant = variable.space == abi::VariableSpace::kConstant;
+    facts.managed = variable.managed;
+    variables_.push_back(std::move(facts));
+    return CUDA_SUCCESS;
+  }
+
+  std::span<const KernelFacts> kernels() const override { return kernels_; }
+
+  std::span<const VariableFacts> variables() const override { return variables_; }
+
+  Outcome Prepare(uint32_t) override { return {}; }
+
+  Outcome Launch(uint32_t, const GridShape&, std::span<const std::byte>) override { return {}; }
+
+ private:
+  std::vector<KernelFacts> kernels_;
+  std::vector<VariableFacts> variables_;
+  ProgramPlace place_;
+};
+
+}  // namespace
+
+LoadedProgram LoadNullProgram(const CodeImage& code, const ProgramPlace& place) {
+  std::vector<KernelFacts> kernels;
+  for (const abi::KernelLayout& layout : code.index.kernels) {
+    kernels.push_back(FactsOf(layout, code.index.architecture));
+  }
+  auto program = std::make_unique<NullProgram>(std::move(kernels), place);
+  for (const abi::ModuleVariable& variable : code.index.variables) {
+    const CUresult result = program->AddVariable(variable);
+    if (result != CUDA_SUCCESS) {
+      return {{result, "no device memory is left for variable " + variable.name}, nullptr};
+    }
+  }
+  return {{}, std::move(program)};
+}
+
+}  // namespace farlane::soft

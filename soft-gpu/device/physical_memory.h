@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// PhysicalMemory is a piece of a device's memory without an address. Its frames go back to the
+// device when nobody has a handle to it and it is mapped nowhere.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "soft-gpu/device/frames.h"
+
+namespace farlane::soft {
+
+// Shared by its handle and its mappings.
+// Thread: immutable.
+class PhysicalMemory {
+ public:
+  // Null if the device has not that much left. `frames` outlives the memory.
+  static std::shared_ptr<PhysicalMemory> Create(Frames* frames, int device, uint64_t size_bytes) {
+    Result<std::vector<Extent>> extents = frames->Allocate(size_bytes);
+    if (!extents.ok()) {
+      return nullptr;
+    }
+    return std::shared_ptr<PhysicalMemory>(
+        new PhysicalMemory(frames, device, size_bytes, std::move(extents).value()));
+  }
+
+  ~PhysicalMemory() { frames_->Free(extents_); }
+
+  PhysicalMemory(const PhysicalMemory&) = delete;
+  PhysicalMemory& operator=(const PhysicalMemory&) = delete;
+
+  int device() const { return device_; }
+
+  uint64_t size_bytes() const { return size_bytes_; }
+
+  int fd() const { return frames_->fd(); }
+
+  const std::vector<Extent>& extents() const { return extents_; }
+
+ private:
+  PhysicalMemory(Frames* frames, int device, uint64_t size_bytes, std::vector<Extent> extents)
+      : frames_(frames), device_(device), size_bytes_(size_bytes), extents_(std::move(extents)) {}
+
+  Frames* frames_;
+  int device_;
+  uint64_t size_bytes_;
+  std::vector<Extent> extents_;
+};
+
+}  // namespace farlane::soft

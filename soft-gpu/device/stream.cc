@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "soft-gpu/device/stream.h"
+
+#include <algorithm>
+#include <csignal>
+#include <thread>
+#include <utility>
+
+#include <pthread.h>
+
+namespace farlane::soft {
+namespace {
+
+bool AllDone(const Completions& completions) {
+  return std::all_of(completions.begin(), completions.end(),
+                     [](const SharedCompletion& completion) { return completion->done(); });
+}
+
+// The program's signals are for the program's threads.
+void BlockSignals() {
+  sigset_t blocked;
+  sigfillset(&blocked);
+  for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT}) {
+    sigdelset(&blocked, fault);
+  }
+  pthread_sigmask(SIG_SETMASK, &blocked, nullptr);
+}
+
+}  // namespace
+
+void Stream::Run(const Work& work) {
+  if (!work.run || (failed_->get() != CUDA_SUCCESS && !work.always)) {
+    return;
+  }
+  const CUresult result = work.run();
+  if (result != CUDA_SUCCESS) {
+    failed_->Set(result);
+  }
+}
+
+SharedCompletion Stream::Submit(Work work) {
+  auto completion = std::make_shared<Completion>();
+  if (work.brief && AllDone(work.after)) {
+    const SharedCompletion tail = Tail();
+    // Nobody can order later work after this before we return, so it need not be in the queue.
+    if (tail == nullptr || tail->done()) {
+      Run(work);
+      completion->Finish();
+      return completion;
+    }
+  }
+  const bool start = queue_.With([&](Queue& queue) {
+    queue.items.push_back({std::move(work), completion});
+    queue.tail = completion;
+    return !std::exchange(queue.thread_started, true);
+  });
+  if (start) {
+    StartThread();
+  }
+  changes_.fetch_add(1, std::memory_order_release);
+  changes_.notify_one();
+  return completion;
+}
+
+void Stream::StartThread() {
+  // Detached: it ends by itself when the stream is closed and idle, and keeps the stream until
+  // then.
+  std::thread([self = shared_from_this()] { self->Serve(); }).detach();
+}
+
+bool Stream::Next(Item* item) {
+  for (;;) {
+    const uint32_t seen = changes_.load(std::memory_order_acquire);
+    bool closed = false;
+    const bool found = queue_.With([&](Queue& queue) {
+      closed = queue.closed;
+      if (queue.items.empty()) {
+        return false;
+      }
+      *item = std::move(queue.items.front());
+      queue.items.pop_front();
+      return true;
+    });
+    if (found || closed) {
+      return found;
+    }
+    changes_.wait(seen, std::memory_order_acquire);
+  }
+}
+
+void Stream::Serve() {
+  BlockSignals();
+  Item item;
+  while (Next(&item)) {
+    for (const SharedCompletion& before : item.work.after) {
+      before->Wait();
+    }
+    Run(item.work);
+    item.work = Work();  // what the work holds is let go before anybody hears that it is over
+    item.completion->Finish();
+    item.completion.reset();
+  }
+}
+
+SharedCompletion Stream::Tail() const {
+  return queue_.With([](const Queue& queue) { return queue.tail; });
+}
+
+void Stream::Synchronize() const {
+  if (const SharedCompletion tail = Tail()) {
+    tail->Wait();
+  }
+}
+
+void Stream::Close() {
+  queue_.With([](Queue& queue) { queue.closed = true; });
+  changes_.fetch_add(1, std::memory_order_release);
+  changes_.notify_one();
+}
+
+}  // namespace farlane::soft
