@@ -18,6 +18,7 @@ _TEXT = """\
 #include <cudaEGL.h>
 #include <cudaGL.h>
 #include <cudaProfiler.h>
+#include <vdpau/vdpau.h>  // which cudaVDPAU.h leaves to its caller
 #include <cudaVDPAU.h>
 #else
 #include "protocol/abi/cuda_abi.h"

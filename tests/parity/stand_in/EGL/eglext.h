@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+// See egl.h beside it.
+#pragma once
+
+#include "egl.h"
