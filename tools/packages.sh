@@ -1,0 +1,68 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Installs the Debian 12 packages that a purpose needs, and nothing that is there already: a machine
+# that has all of them needs neither network nor root.
+set -eu
+
+# What builds the programs and libraries.
+build="g++ cmake ninja-build git python3 llvm-19-dev libzstd-dev liblz4-dev zlib1g-dev libseccomp-dev
+       libssl-dev libcli11-dev"
+# What builds and runs the tests on top.
+tests="libgtest-dev libgmock-dev clang-19 procps strace"
+# What compiles a CUDA sample without NVIDIA's compiler.
+samples="clang-19"
+
+usage() {
+  cat <<'EOF'
+usage: tools/packages.sh [--list] PURPOSE...
+
+Installs what is missing of the Debian 12 packages for each PURPOSE:
+  build     the programs and libraries
+  tests     the tests, on top of build
+  samples   the CUDA samples on a machine without NVIDIA's compiler
+  --list    only prints the packages' names
+EOF
+}
+
+list_only=no
+wanted=""
+for argument in "$@"; do
+  case "$argument" in
+    --help | -h) usage; exit 0 ;;
+    --list) list_only=yes ;;
+    build) wanted="$wanted $build" ;;
+    tests) wanted="$wanted $tests" ;;
+    samples) wanted="$wanted $samples" ;;
+    *) usage >&2; exit 2 ;;
+  esac
+done
+if [ -z "$wanted" ]; then
+  usage >&2
+  exit 2
+fi
+if [ "$list_only" = yes ]; then
+  printf '%s\n' $wanted
+  exit 0
+fi
+
+missing=""
+for package in $wanted; do
+  state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+  [ "$state" = installed ] || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+as_root=""
+if [ "$(id -u)" != 0 ]; then
+  if ! command -v sudo >/dev/null; then
+    echo "These packages are missing, and only root can install them:$missing" >&2
+    exit 1
+  fi
+  as_root="sudo"
+fi
+echo "Installing$missing"
+# A source that cannot be read need not be the one that is wanted: the installation itself decides.
+$as_root apt-get -q -o DPkg::Lock::Timeout=300 update ||
+  echo "Some package lists could not be read; trying with those that could." >&2
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 \
+  install --no-install-recommends $missing
