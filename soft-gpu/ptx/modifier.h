@@ -59,8 +59,8 @@ namespace farlane::soft::ptx {
   X(kMbarrierArriveOne, "mbarrier::arrive::one") X(kInit, "init") X(kInval, "inval")               \
   X(kExpectTx, "expect_tx") X(kCompleteTx, "complete_tx") X(kArriveDrop, "arrive_drop")            \
   X(kTestWait, "test_wait") X(kTryWait, "try_wait") X(kPendingCount, "pending_count")              \
-  X(kNoComplete, "noComplete") X(kParity, "parity") X(kMbarrierInit, "mbarrier_init")              \
-  X(kSyncRestrictSharedCta, "sync_restrict::shared::cta")                                          \
+  X(kNoComplete, "noComplete") X(kParity, "parity") X(kMbarrier, "mbarrier")                       \
+  X(kMbarrierInit, "mbarrier_init") X(kSyncRestrictSharedCta, "sync_restrict::shared::cta")        \
   X(kSyncRestrictSharedCluster, "sync_restrict::shared::cluster")                                  \
   X(kThreadAcquire, "thread_acquire") X(kThreadRelease, "thread_release") X(kDim1d, "1d")          \
   X(kDim2d, "2d") X(kDim3d, "3d") X(kDim4d, "4d") X(kDim5d, "5d") X(kDimA1d, "a1d")                \
@@ -116,7 +116,8 @@ namespace farlane::soft::ptx {
   X(kElementStride, "element_stride") X(kElemtype, "elemtype")                                     \
   X(kInterleaveLayout, "interleave_layout") X(kSwizzleMode, "swizzle_mode")                        \
   X(kSwizzleAtomicity, "swizzle_atomicity") X(kFillMode, "fill_mode")                              \
-  X(kCpFenceproxy, "cp_fenceproxy") X(kB1024, "b1024") X(kPo, "po") X(kShr7, "shr7")               \
+  X(kCpFenceproxy, "cp_fenceproxy") X(kB1024, "b1024") X(kL, "l") X(kOob, "oob")                   \
+  X(kPack, "pack") X(kNoinc, "noinc") X(kMask, "mask") X(kPo, "po") X(kShr7, "shr7")               \
   X(kShr15, "shr15") X(kUnified, "unified") X(kSpOrderedMetadata, "sp::ordered_metadata")          \
   X(kOpRestrictMbarrierInit, "op_restrict::mbarrier_init")
 // clang-format on

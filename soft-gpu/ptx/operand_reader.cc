@@ -355,6 +355,9 @@ Status OperandReader::ReadAddress() {
     }
   }
   FARLANE_TRY(Expect(']'));
+  if (lexer_.IsDotted("unified")) {  // a hint to caches
+    lexer_.Next();
+  }
   address.kind = OperandKind::kAddress;
   address.children = Store(first);
   return Push(address);
