@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The exported functions of both libcudas: {client-shim,soft-gpu}/{bodies.h,entry_points.cc,export_table.cc,libcuda.map}.
+"""The exported functions of both libcudas, in client-shim/ and soft-gpu/.
+
+Each gets bodies.h, entry_points.cc, export_table.cc and the version script libcuda.map.
 
 An entry point only makes the stream canonical and calls the body: what happens is in the house's own files.
 """

@@ -7,7 +7,7 @@ _HEAD = """\
 
 Every function that a CUDA 13 libcuda exports, and what becomes of it. Generated from `protocol/spec/calls`.
 
-Travel: **local** answered in the program · **cached** asked once · **post** sent and not awaited · **call** awaited ·
+Travel: **local** answered in the program · **cached** asked once · **post** sent, not awaited · **call** awaited ·
 **bulk** with data beside it · **refused** cannot work over a network · **-** not there: the call answers
 `CUDA_ERROR_NOT_SUPPORTED` and says so once.
 
@@ -42,6 +42,6 @@ def emit(spec):
     ]
     for chapter in dict.fromkeys(c.chapter for c in spec.calls):
         lines += ["", f"## {chapter.replace('_', ' ')}", ""]
-        lines += ["| call | travel | since | per-thread twin | by hand | software GPU |", "| --- | --- | --- | --- | --- | --- |"]
+        lines += ["| call | travel | since | per-thread twin | by hand | software GPU |", "|" + " --- |" * 6]
         lines += [_row(c) for c in spec.calls if c.chapter == chapter]
     return {"docs/support-matrix.md": _HEAD + "\n".join(lines) + "\n"}
