@@ -15,6 +15,8 @@ std::optional<std::string> Environment(const char* name) {
   return std::string(value);
 }
 
+const char* RawEnvironment(const char* name) { return getenv(name); }
+
 Result<uint64_t> ParseBytes(const std::string& text) {
   const Status bad(StatusCode::kInvalidArgument,
                    "\"" + text + "\" is not a size (examples: 8Gi, 512Mi, 1073741824)");

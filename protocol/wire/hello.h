@@ -33,7 +33,7 @@ struct ClientHello {
   char token[320];  // what FARLANE_TOKEN holds; empty when there is none
 };
 
-static_assert(sizeof(ClientHello) == 520);
+static_assert(sizeof(ClientHello) == 512);
 
 enum class Verdict : uint32_t {
   kWelcome = 0,

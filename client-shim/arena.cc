@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client-shim/arena.h"
+
+#include "protocol/base/bytes.h"
+#include "protocol/base/check.h"
+
+namespace farlane::shim {
+
+Arena::Arena(uint64_t address, uint64_t bytes)
+    : address_(address), bytes_(RoundDown(bytes, kChunkBytes)) {
+  FARLANE_CHECK(address % kChunkBytes == 0);
+}
+
+std::optional<uint64_t> Arena::Take(uint64_t bytes) {
+  if (bytes > bytes_) {
+    return std::nullopt;
+  }
+  bytes = RoundUp(bytes == 0 ? 1 : bytes, kAlignBytes);
+  const auto fit = free_by_size_.lower_bound({bytes, 0});
+  if (fit == free_by_size_.end()) {
+    return std::nullopt;
+  }
+  const AddressRange range{fit->second, fit->first};
+  RemoveFree(free_.find(range.address));
+  if (range.bytes > bytes) {
+    AddFree({range.address + bytes, range.bytes - bytes});
+  }
+  held_.emplace(range.address, bytes);
+  held_bytes_ += bytes;
+  return range.address;
+}
+
+std::optional<AddressRange> Arena::FindUnbacked(uint64_t bytes) const {
+  if (bytes > bytes_) {
+    return std::nullopt;
+  }
+  bytes = RoundUp(bytes, kChunkBytes);
+  uint64_t gap = address_;
+  for (const auto& [address, size] : backed_) {
+    if (address - gap >= bytes) {
+      return AddressRange{gap, bytes};
+    }
+    gap = address + size;
+  }
+  if (address_ + bytes_ - gap >= bytes) {
+    return AddressRange{gap, bytes};
+  }
+  return std::nullopt;
+}
+
+void Arena::AddBacked(AddressRange range) {
+  FARLANE_CHECK(range.address % kChunkBytes == 0 && range.bytes % kChunkBytes == 0);
+  Merge(&backed_, range);
+  backed_bytes_ += range.bytes;
+  AddFree(range);
+}
+
+std::vector<AddressRange> Arena::GiveUpFreeChunks(uint64_t bytes_max) {
+  std::vector<AddressRange> whole;
+  uint64_t bytes = 0;
+  for (const auto& [address, size] : free_) {
+    const uint64_t start = RoundUp(address, kChunkBytes);
+    const uint64_t end = RoundDown(address + size, kChunkBytes);
+    if (start < end && bytes < bytes_max) {
+      const uint64_t taken = std::min(end - start, RoundUp(bytes_max - bytes, kChunkBytes));
+      whole.push_back({start, taken});
+      bytes += taken;
+    }
+  }
+  for (const AddressRange& range : whole) {
+    const auto free = std::prev(free_.upper_bound(range.address));
+    const AddressRange around{free->first, free->second};
+    RemoveFree(free);
+    if (around.address < range.address) {
+      AddFree({around.address, range.address - around.address});
+    }
+    const uint64_t end = range.address + range.bytes;
+    if (end < around.address + around.bytes) {
+      AddFree({end, around.address + around.bytes - end});
+    }
+    const auto backed = std::prev(backed_.upper_bound(range.address));
+    const AddressRange whole_backed{backed->first, backed->second};
+    backed_.erase(backed);
+    if (whole_backed.address < range.address) {
+      backed_.emplace(whole_backed.address, range.address - whole_backed.address);
+    }
+    if (end < whole_backed.address + whole_backed.bytes) {
+      backed_.emplace(end, whole_backed.address + whole_backed.bytes - end);
+    }
+    backed_bytes_ -= range.bytes;
+  }
+  return whole;
+}
+
+std::optional<AddressRange> Arena::Release(uint64_t address) {
+  const auto held = held_.find(address);
+  if (held == held_.end()) {
+    return std::nullopt;
+  }
+  const AddressRange range{held->first, held->second};
+  held_.erase(held);
+  return range;
+}
+
+void Arena::Recycle(AddressRange range) {
+  held_bytes_ -= range.bytes;
+  AddFree(range);
+}
+
+std::optional<AddressRange> Arena::Find(uint64_t address) const {
+  auto after = held_.upper_bound(address);
+  if (after == held_.begin()) {
+    return std::nullopt;
+  }
+  --after;
+  if (address - after->first >= after->second) {
+    return std::nullopt;
+  }
+  return AddressRange{after->first, after->second};
+}
+
+void Arena::AddFree(AddressRange range) {
+  // Neighbours that are free as well become one: both lie in backed memory, so the border between
+  // them means nothing.
+  const auto after = free_.lower_bound(range.address);
+  if (after != free_.end() && after->first == range.address + range.bytes) {
+    range.bytes += after->second;
+    RemoveFree(after);
+  }
+  const auto next = free_.lower_bound(range.address);
+  if (next != free_.begin()) {
+    const auto before = std::prev(next);
+    if (before->first + before->second == range.address) {
+      range = {before->first, before->second + range.bytes};
+      RemoveFree(before);
+    }
+  }
+  free_.emplace(range.address, range.bytes);
+  free_by_size_.emplace(range.bytes, range.address);
+}
+
+void Arena::RemoveFree(Ranges::iterator where) {
+  free_by_size_.erase({where->second, where->first});
+  free_.erase(where);
+}
+
+void Arena::Merge(Ranges* ranges, AddressRange range) {
+  const auto after = ranges->lower_bound(range.address);
+  if (after != ranges->end() && after->first == range.address + range.bytes) {
+    range.bytes += after->second;
+    ranges->erase(after);
+  }
+  const auto next = ranges->lower_bound(range.address);
+  if (next != ranges->begin()) {
+    const auto before = std::prev(next);
+    if (before->first + before->second == range.address) {
+      before->second += range.bytes;
+      return;
+    }
+  }
+  ranges->emplace(range.address, range.bytes);
+}
+
+}  // namespace farlane::shim

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Arena keeps the books of one device's address range: which chunks are backed by memory, and which
+// parts of those the program holds. It decides addresses and does nothing else; DeviceMemory
+// carries its decisions out.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <vector>
+
+namespace farlane::shim {
+
+struct AddressRange {
+  uint64_t address = 0;
+  uint64_t bytes = 0;
+
+  bool operator==(const AddressRange&) const = default;
+};
+
+// Thread: caller's, guarded by DeviceMemory.
+class Arena {
+ public:
+  // Memory is backed and taken away in whole chunks: the granularity of device memory mapping.
+  static constexpr uint64_t kChunkBytes = 2ull << 20;
+  // cuMemAlloc promises at least 256; what is smaller than 512 shares no cache line of any GPU.
+  static constexpr uint64_t kAlignBytes = 512;
+
+  Arena() = default;
+  Arena(uint64_t address, uint64_t bytes);
+
+  // Takes `bytes` out of memory that is backed and free; none if there is no gap of that size.
+  std::optional<uint64_t> Take(uint64_t bytes);
+  // Finds chunks without backing for `bytes`; none if the address range itself is used up.
+  std::optional<AddressRange> FindUnbacked(uint64_t bytes) const;
+  // The chunks of the range are backed now and free.
+  void AddBacked(AddressRange range);
+  // Gives up whole free chunks, at most `bytes_max` of them: they are backed no more.
+  std::vector<AddressRange> GiveUpFreeChunks(uint64_t bytes_max);
+
+  // The program holds the range from `address` on no longer, but it may not be taken yet.
+  std::optional<AddressRange> Release(uint64_t address);
+  // A released range may be taken again.
+  void Recycle(AddressRange range);
+
+  // The allocation that holds this address.
+  std::optional<AddressRange> Find(uint64_t address) const;
+
+  bool Contains(uint64_t address) const { return address - address_ < bytes_; }
+
+  uint64_t address() const { return address_; }
+
+  uint64_t bytes() const { return bytes_; }
+
+  uint64_t backed_bytes() const { return backed_bytes_; }
+
+  // What the program holds, with rounding; released ranges count until they are recycled.
+  uint64_t held_bytes() const { return held_bytes_; }
+
+ private:
+  using Ranges = std::map<uint64_t, uint64_t>;  // address -> bytes, not touching each other
+
+  void AddFree(AddressRange range);
+  void RemoveFree(Ranges::iterator where);
+  static void Merge(Ranges* ranges, AddressRange range);
+
+  uint64_t address_ = 0;
+  uint64_t bytes_ = 0;
+  uint64_t backed_bytes_ = 0;
+  uint64_t held_bytes_ = 0;
+  Ranges backed_;
+  Ranges free_;
+  std::set<std::pair<uint64_t, uint64_t>>
+      free_by_size_;  // (bytes, address): the best fit is the first that is enough
+  Ranges held_;
+};
+
+}  // namespace farlane::shim

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client-shim/config.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "protocol/base/environment.h"
+
+namespace farlane::shim {
+namespace {
+
+bool IsOn(const char* name) {
+  const std::optional<std::string> value = Environment(name);
+  return value.has_value() && *value != "0";
+}
+
+void ReadTokenFile(const std::string& path, Config* config) {
+  FILE* file = fopen(path.c_str(), "re");
+  if (file == nullptr) {
+    config->token_error = "cannot read FARLANE_TOKEN_FILE " + path + ": " + strerror(errno);
+    return;
+  }
+  char text[512];
+  const size_t size = fread(text, 1, sizeof text, file);
+  fclose(file);
+  config->token.assign(text, size);
+  while (!config->token.empty() && strchr("\r\n \t", config->token.back()) != nullptr) {
+    config->token.pop_back();
+  }
+}
+
+}  // namespace
+
+Config Config::FromEnvironment() {
+  Config config;
+  config.server = Environment("FARLANE_SERVER");
+  config.pool = Environment("FARLANE_POOL");
+  if (const auto token = Environment("FARLANE_TOKEN")) {
+    config.token = *token;
+  } else if (const auto path = Environment("FARLANE_TOKEN_FILE")) {
+    ReadTokenFile(*path, &config);
+  }
+  config.synchronous = IsOn("FARLANE_SYNC");
+  config.trace_summary = Environment("FARLANE_TRACE") == "summary";
+  config.launch_blocking = IsOn("CUDA_LAUNCH_BLOCKING");
+  config.lazy_loading = Environment("CUDA_MODULE_LOADING") != "EAGER";
+  // Set but empty means "no device", which is not the same as unset.
+  if (const char* visible = RawEnvironment("CUDA_VISIBLE_DEVICES")) {
+    config.visible_devices = visible;
+  }
+  return config;
+}
+
+}  // namespace farlane::shim

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Config is everything that the environment tells the client library; nothing else of it reads the
+// environment.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace farlane::shim {
+
+// Immutable once read.
+struct Config {
+  std::optional<std::string> server;  // FARLANE_SERVER
+  std::optional<std::string> pool;    // FARLANE_POOL
+  std::string token;                  // FARLANE_TOKEN, or the content of FARLANE_TOKEN_FILE
+  std::string token_error;            // why there is no token although one was named
+  bool synchronous =
+      false;  // FARLANE_SYNC=1: every call waits, so that an error shows at its own call
+  bool trace_summary = false;    // FARLANE_TRACE=summary: at the end, what waited and how often
+  bool launch_blocking = false;  // CUDA_LAUNCH_BLOCKING=1
+  bool lazy_loading = true;      // CUDA_MODULE_LOADING
+  std::optional<std::string> visible_devices;  // CUDA_VISIBLE_DEVICES
+
+  static Config FromEnvironment();
+};
+
+}  // namespace farlane::shim

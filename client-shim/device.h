@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Device is one GPU of the server as the handshake described it; every question about it is
+// answered from here.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "protocol/abi/cuda_abi.h"
+#include "protocol/base/result.h"
+#include "protocol/wire/messages.h"
+
+namespace farlane::shim {
+
+// Immutable after the handshake.
+struct Device {
+  int32_t server_ordinal = 0;
+  std::string name;
+  std::string pci_bus_id;
+  CUuuid uuid{};
+  uint64_t total_bytes = 0;
+  int32_t priority_least = 0;
+  int32_t priority_greatest = 0;
+  uint64_t arena_address = 0;
+  uint64_t arena_bytes = 0;
+  uint64_t credit_bytes = 0;
+  std::vector<int32_t> attributes;  // by CUdevice_attribute
+
+  // From the server's message, with what cannot work over a network taken out of the attributes.
+  static Result<Device> FromWire(const wire::Device& message);
+
+  int32_t attribute(int id) const {
+    return id >= 0 && static_cast<size_t>(id) < attributes.size()
+               ? attributes[static_cast<size_t>(id)]
+               : 0;
+  }
+
+  // 121 for compute capability 12.1.
+  int capability() const;
+};
+
+// The devices that CUDA_VISIBLE_DEVICES lets the program see, in its order. As with the driver, the
+// list ends at the first entry that names no device.
+std::vector<Device> VisibleDevices(std::vector<Device> all, const std::string& list);
+
+}  // namespace farlane::shim

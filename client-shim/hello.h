@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// The first exchange with a server, before there is a channel: who we are, and whether we are
+// welcome.
+#pragma once
+
+#include <string>
+
+#include "protocol/base/fd.h"
+#include "protocol/base/result.h"
+#include "protocol/transport/address.h"
+#include "protocol/wire/hello.h"
+
+namespace farlane::shim {
+
+// What came of it; the status in a Result says more than `verdict` can when nothing came of it at
+// all.
+struct Introduction {
+  Fd socket;
+  wire::ServerHello answer{};
+};
+
+// Connects and says hello; waits for the answer no longer than a person would.
+// kUnavailable: nobody there · kCorrupt: somebody, but not a server of ours · else the answer,
+// welcome or not.
+Result<Introduction> Introduce(const transport::Address& server, const std::string& token);
+
+// "refused: bad token" and the like, from the answer.
+std::string WhyNotWelcome(const wire::ServerHello& answer);
+
+}  // namespace farlane::shim

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// ObjectTable gives out the handles of one kind and keeps what the client knows of each object.
+// Looking a handle up takes no lock and never follows the handle as an address, so any number that
+// a program passes can be asked about.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "protocol/wire/handle.h"
+
+namespace farlane::shim {
+
+// T is default constructible and move assignable. An object may be used until it is retired; a
+// program that destroys an object while another thread uses it gets what it would get from any
+// driver. Thread: any; minting and retiring guarded.
+template <typename T>
+class ObjectTable {
+ public:
+  explicit ObjectTable(wire::HandleKind kind) : kind_(kind) {}
+
+  ~ObjectTable() {
+    for (std::atomic<Slot*>& segment : segments_) {
+      delete[] segment.load(std::memory_order_relaxed);
+    }
+  }
+
+  ObjectTable(const ObjectTable&) = delete;
+  ObjectTable& operator=(const ObjectTable&) = delete;
+
+  // 0 when there are too many objects of this kind.
+  wire::Handle Mint(T object) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    uint32_t index = 0;
+    if (!free_.empty()) {
+      index = free_.back();
+      free_.pop_back();
+    } else if (used_ < wire::kHandleIndexMax) {
+      index = used_++;
+    } else {
+      return 0;
+    }
+    std::atomic<Slot*>& segment = segments_[index / kSegmentSlots];
+    if (segment.load(std::memory_order_relaxed) == nullptr) {
+      segment.store(new Slot[kSegmentSlots], std::memory_order_release);
+    }
+    Slot& slot = segment.load(std::memory_order_relaxed)[index % kSegmentSlots];
+    slot.object = std::move(object);
+    const uint32_t generation = ++slot.last_generation;
+    slot.generation.store(generation, std::memory_order_release);
+    return wire::MakeHandle(kind_, index, generation);
+  }
+
+  // The object, or null if the handle is none of this kind that is alive.
+  T* Find(wire::Handle handle) {
+    if (wire::KindOf(handle) != kind_ || wire::IndexOf(handle) >= wire::kHandleIndexMax) {
+      return nullptr;
+    }
+    Slot* segment =
+        segments_[wire::IndexOf(handle) / kSegmentSlots].load(std::memory_order_acquire);
+    if (segment == nullptr) {
+      return nullptr;
+    }
+    Slot& slot = segment[wire::IndexOf(handle) % kSegmentSlots];
+    const uint32_t generation = slot.generation.load(std::memory_order_acquire);
+    return generation != 0 && generation == wire::GenerationOf(handle) ? &slot.object : nullptr;
+  }
+
+  void Retire(wire::Handle handle) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (Find(handle) != nullptr) {
+      RetireLocked(wire::IndexOf(handle));
+    }
+  }
+
+  // Retires every object that `ends` says true for.
+  template <typename Ends>
+  void RetireIf(Ends&& ends) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    for (uint32_t index = 0; index < used_; ++index) {
+      Slot& slot = SlotAt(index);
+      if (slot.generation.load(std::memory_order_relaxed) != 0 && ends(slot.object)) {
+        RetireLocked(index);
+      }
+    }
+  }
+
+  // Calls `visit` with every live handle and object.
+  template <typename Visit>
+  void ForEach(Visit&& visit) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    for (uint32_t index = 0; index < used_; ++index) {
+      Slot& slot = SlotAt(index);
+      const uint32_t generation = slot.generation.load(std::memory_order_relaxed);
+      if (generation != 0) {
+        visit(wire::MakeHandle(kind_, index, generation), slot.object);
+      }
+    }
+  }
+
+ private:
+  static constexpr uint32_t kSegmentSlots = 1024;
+
+  struct Slot {
+    std::atomic<uint32_t> generation{0};  // 0: not alive
+    uint32_t last_generation = 0;
+    T object{};
+  };
+
+  Slot& SlotAt(uint32_t index) {
+    return segments_[index / kSegmentSlots].load(std::memory_order_relaxed)[index % kSegmentSlots];
+  }
+
+  void RetireLocked(uint32_t index) {
+    Slot& slot = SlotAt(index);
+    slot.generation.store(0, std::memory_order_release);
+    // The object itself stays until its place is used again: a reader may still be looking at it. A
+    // place whose generations are used up is never given out again.
+    if (slot.last_generation < wire::kHandleGenerationMax) {
+      free_.push_back(index);
+    }
+  }
+
+  const wire::HandleKind kind_;
+  std::atomic<Slot*> segments_[wire::kHandleIndexMax / kSegmentSlots] = {};
+  std::mutex mutex_;
+  std::vector<uint32_t> free_;
+  uint32_t used_ = 0;
+};
+
+}  // namespace farlane::shim

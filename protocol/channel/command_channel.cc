@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "protocol/channel/command_channel.h"
+
+#include <algorithm>
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/prctl.h>
+
+#include "protocol/base/clock.h"
+
+namespace farlane::channel {
+namespace {
+
+constexpr uint64_t kTendEveryNs = 50'000;       // no message waits longer than this for company
+constexpr uint64_t kTendSilenceNs = 1'000'000;  // after so long without work the tender sleeps
+constexpr uint64_t kRoomCheckNs =
+    100'000'000;  // a blocked writer looks this often whether somebody else reads
+constexpr uint64_t kGoodbyeNs =
+    200'000'000;  // a process that ends does not wait longer for a full socket
+
+// A thread of ours must not take the signals of the program that it lives in.
+std::thread StartWithoutSignals(void (*run)(CommandChannel*), CommandChannel* channel) {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  std::thread thread(run, channel);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return thread;
+}
+
+}  // namespace
+
+CommandChannel::CommandChannel(std::unique_ptr<transport::Stream> stream, ServerListener& listener)
+    : stream_(std::move(stream)),
+      listener_(listener),
+      writer_(*stream_),
+      reader_(*stream_, wire::Side::kServer) {}
+
+CommandChannel::~CommandChannel() {
+  if (stream_ == nullptr) {
+    return;
+  }
+  StopTending();
+  std::unique_lock<std::mutex> lock(writing_);
+  if (!is_lost()) {
+    writer_.AppendBye();
+    const uint64_t deadline = NowNs() + kGoodbyeNs;
+    while (NowNs() < deadline) {
+      const Result<bool> flushed = writer_.Flush();
+      if (!flushed.ok() || *flushed) {
+        break;
+      }
+      if (!stream_->Wait(transport::Interest::kWrite, deadline).ok()) {
+        break;
+      }
+    }
+  }
+  stream_->Shutdown();
+}
+
+void CommandChannel::AbandonAfterFork() {
+  // The descriptor is the parent's as well, so the stream must not be shut down; it is leaked on
+  // purpose, as are the thread object and the locks, whose owners do not exist in this process.
+  is_lost_.store(true, std::memory_order_release);
+  (void)stream_.release();
+  if (tender_.joinable()) {
+    tender_.detach();
+  }
+}
+
+// ---- writing
+// --------------------------------------------------------------------------------------------------
+
+void CommandChannel::FirstOrFull(std::unique_lock<std::mutex>& lock) {
+  if (writer_.unsent_bytes() >= kFlushBytes) {
+    FlushLocked(lock);
+    return;
+  }
+  if (!ServerIsIdle()) {
+    ReadInPassing();  // its acknowledgement may lie there unread
+  }
+  if (ServerIsIdle()) {
+    FlushLocked(lock);
+    return;
+  }
+  // Gathers company until the server has caught up; the tender sees to it that it is not for long.
+  if (!tender_.joinable() && !closing_) {
+    tender_ = StartWithoutSignals([](CommandChannel* channel) { channel->TendLoop(); }, this);
+  } else if (tender_asleep_) {
+    tender_asleep_ = false;
+    tend_.notify_one();
+  }
+}
+
+void CommandChannel::FlushLocked(std::unique_lock<std::mutex>& lock) {
+  while (!is_lost()) {
+    const uint64_t writes_before = writer_.writes_count();
+    const uint64_t bytes_before = writer_.written_bytes();
+    const wire::Sequence last = writer_.last_sequence();
+    const Result<bool> done = writer_.Flush();
+    counters_.sends.fetch_add(writer_.writes_count() - writes_before, std::memory_order_relaxed);
+    counters_.sent_bytes.fetch_add(writer_.written_bytes() - bytes_before,
+                                   std::memory_order_relaxed);
+    if (!done.ok()) {
+      lock.unlock();
+      Lose(done.error());
+      lock.lock();
+      return;
+    }
+    if (*done) {
+      flushed_ = last;
+      return;
+    }
+    lock.unlock();
+    WaitForRoom();
+    lock.lock();
+  }
+}
+
+void CommandChannel::WaitForRoom() {
+  // The server may be waiting for us to read before it reads on, so a blocked writer reads.
+  const uint64_t until = NowNs() + kRoomCheckNs;
+  if (!TakeRole()) {
+    (void)stream_->Wait(transport::Interest::kWrite, until);  // a failure shows at the next write
+    return;
+  }
+  Status status = ReadRound(false);
+  if (status.ok()) {
+    (void)stream_->Wait(transport::Interest::kReadOrWrite, until);
+  }
+  GiveRole();
+  if (!status.ok()) {
+    Lose(status);
+  }
+  RunListenerWork();
+}
+
+void CommandChannel::ReadInPassing() {
+  if (!TakeRole()) {
+    return;
+  }
+  const Status status = ReadRound(false);
+  GiveRole();
+  if (!status.ok()) {
+    Lose(status);
+  }
+}
+
+void CommandChannel::TendLoop() {
+  prctl(PR_SET_NAME, "farlane-tend");
+  prctl(PR_SET_TIMERSLACK, 1000ul);  // the default of 50 µs would double the time a message waits
+  std::unique_lock<std::mutex> lock(writing_);
+  uint64_t last_work = NowNs();
+  while (!closing_ && !is_lost()) {
+    if (writer_.unsent_bytes() == 0 && NowNs() - last_work > kTendSilenceNs) {
+      tender_asleep_ = true;
+      tend_.wait(lock, [this] { return closing_ || !tender_asleep_ || is_lost(); });
+      tender_asleep_ = false;
+      last_work = NowNs();
+    }
+    lock.unlock();
+    const timespec pause{.tv_sec = 0, .tv_nsec = static_cast<long>(kTendEveryNs)};
+    nanosleep(&pause, nullptr);
+    ReadInPassing();
+    RunListenerWork();
+    lock.lock();
+    if (writer_.unsent_bytes() != 0) {
+      last_work = NowNs();
+      FlushLocked(lock);
+    }
+  }
+}
+
+void CommandChannel::StopTending() {
+  {
+    std::unique_lock<std::mutex> lock(writing_);
+    closing_ = true;
+    tend_.notify_one();
+  }
+  if (tender_.joinable()) {
+    tender_.join();
+  }
+}
+
+// ---- reading
+// --------------------------------------------------------------------------------------------------
+
+bool CommandChannel::TakeRole() {
+  std::lock_guard<std::mutex> lock(reading_);
+  if (has_reader_) {
+    return false;
+  }
+  has_reader_ = true;
+  return true;
+}
+
+void CommandChannel::GiveRole() {
+  std::lock_guard<std::mutex> lock(reading_);
+  has_reader_ = false;
+  // Whoever still waits for an answer goes on reading; one is enough.
+  const auto next =
+      std::find_if(expected_.begin(), expected_.end(), [](const Expected* e) { return !e->done; });
+  if (next != expected_.end()) {
+    (*next)->changed.notify_one();
+  }
+  role_free_.notify_all();
+}
+
+Status CommandChannel::ReadRound(bool wait) {
+  using Look = BatchReader::Look;
+  Result<Look> look = reader_.Fill();
+  const auto something = [&] {
+    look = reader_.Fill();
+    return !look.ok() || *look != Look::kNothing;
+  };
+  if (wait && look.ok() && *look == Look::kNothing && !wait_.Spin(something)) {
+    FARLANE_ASSIGN([[maybe_unused]] const bool ready,
+                   stream_->Wait(transport::Interest::kRead, transport::kForever));
+    look = reader_.Fill();
+  }
+  FARLANE_TRY(look);
+  if (*look == Look::kClosed || *look == Look::kBye) {
+    FARLANE_TRY(DeliverAll());
+    return Status(StatusCode::kUnavailable, *look == Look::kBye
+                                                ? "the server ended the session"
+                                                : "the server closed the connection");
+  }
+  return *look == Look::kNothing ? Status::Ok() : DeliverAll();
+}
+
+Status CommandChannel::DeliverAll() {
+  while (true) {
+    wire::MessageView message;
+    bool found = false;
+    wire::WireError error = reader_.Next(&message, &found);
+    if (error == wire::WireError::kNone && found) {
+      error = Deliver(message);
+    }
+    if (error != wire::WireError::kNone) {
+      return Status(StatusCode::kCorrupt,
+                    std::string("the server broke the protocol: ") + WireErrorName(error));
+    }
+    if (!found) {
+      break;
+    }
+  }
+  executed_.store(reader_.executed_by_peer(), std::memory_order_release);
+  counters_.received_bytes.store(reader_.read_bytes(), std::memory_order_relaxed);
+  return Status::Ok();
+}
+
+wire::WireError CommandChannel::Deliver(const wire::MessageView& message) {
+  if (static_cast<wire::Op>(message.op) == wire::Op::kReply) {
+    return DeliverReply(message);
+  }
+  return listener_.OnMessage(message);
+}
+
+wire::WireError CommandChannel::DeliverReply(const wire::MessageView& message) {
+  wire::Reply reply;
+  FARLANE_WIRE_TRY(Decode(message.body, &reply));
+  std::lock_guard<std::mutex> lock(reading_);
+  const auto found = std::find_if(expected_.begin(), expected_.end(),
+                                  [&](const Expected* e) { return e->sequence == reply.sequence; });
+  if (found == expected_.end() || (*found)->done) {
+    return wire::WireError::kBadReference;
+  }
+  (*found)->answer->result = reply.result;
+  (*found)->answer->body.assign(reply.body.begin(), reply.body.end());
+  (*found)->done = true;
+  (*found)->changed.notify_one();
+  return wire::WireError::kNone;
+}
+
+void CommandChannel::RunListenerWork() {
+  if (listener_.HasWork()) {
+    listener_.OnReadingPaused();
+  }
+}
+
+void CommandChannel::Expect(Expected* expected) {
+  std::lock_guard<std::mutex> lock(reading_);
+  expected_.push_back(expected);
+}
+
+Status CommandChannel::Await(Expected* expected) {
+  std::unique_lock<std::mutex> lock(reading_);
+  while (!expected->done && why_lost_.ok()) {
+    if (has_reader_) {
+      expected->changed.wait(lock);
+      continue;
+    }
+    has_reader_ = true;
+    lock.unlock();
+    Status status;
+    // `done` of this caller is set by this thread while it has the role, so it may be read without
+    // the lock.
+    while (status.ok() && !expected->done && !listener_.HasWork()) {
+      status = ReadRound(true);
+    }
+    GiveRole();
+    if (!status.ok()) {
+      Lose(status);
+    }
+    RunListenerWork();
+    lock.lock();
+  }
+  expected_.erase(std::find(expected_.begin(), expected_.end(), expected));
+  return expected->done ? Status::Ok() : why_lost_;
+}
+
+Status CommandChannel::WaitUntil(const std::function<bool()>& done) {
+  {
+    std::unique_lock<std::mutex> lock(writing_);
+    FlushLocked(lock);
+  }
+  while (!done()) {
+    if (is_lost()) {
+      return lost();
+    }
+    if (!TakeRole()) {
+      std::unique_lock<std::mutex> lock(reading_);
+      role_free_.wait(lock, [this] { return !has_reader_ || is_lost(); });
+      continue;
+    }
+    const Status status = done() ? Status::Ok() : ReadRound(true);
+    GiveRole();
+    if (!status.ok()) {
+      Lose(status);
+    }
+    RunListenerWork();
+  }
+  return Status::Ok();
+}
+
+Status CommandChannel::lost() const {
+  std::lock_guard<std::mutex> lock(reading_);
+  return why_lost_;
+}
+
+void CommandChannel::Lose(const Status& why) {
+  std::lock_guard<std::mutex> lock(reading_);
+  if (!why_lost_.ok()) {
+    return;
+  }
+  why_lost_ = why;
+  is_lost_.store(true, std::memory_order_release);
+  for (Expected* waiting : expected_) {
+    waiting->changed.notify_one();
+  }
+  role_free_.notify_all();
+  stream_->Shutdown();
+}
+
+}  // namespace farlane::channel

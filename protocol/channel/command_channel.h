@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+// CommandChannel is the client's end of a command stream: any thread posts, any thread waits for
+// the reply to its own call, and no thread of ours stands between a caller and the socket. Whoever
+// waits reads, delivers what is for others, and hands the reading on when its own reply has come.
+//
+// Lock order: writing_ before reading_; neither is held while a listener runs or the stream is
+// waited for.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "protocol/channel/batch_reader.h"
+#include "protocol/channel/batch_writer.h"
+#include "protocol/channel/wait_policy.h"
+
+namespace farlane::channel {
+
+// What the server says unasked. Called by whichever thread reads, one at a time, with no lock held.
+class ServerListener {
+ public:
+  virtual ~ServerListener() = default;
+  // A message other than Reply. It must not wait and must not call into the channel.
+  virtual wire::WireError OnMessage(const wire::MessageView& message) = 0;
+  // Whether OnReadingPaused has something to do. Cheap: asked after every round of reading.
+  virtual bool HasWork() const = 0;
+  // After a round of reading, on a thread that holds nothing: may post.
+  virtual void OnReadingPaused() = 0;
+};
+
+// How the server answered a call.
+struct Answer {
+  int32_t result = 0;
+  std::vector<std::byte> body;
+};
+
+struct ChannelCounters {
+  std::atomic<uint64_t> posts{0};
+  std::atomic<uint64_t> calls{0};  // of which each is a round trip
+  std::atomic<uint64_t> sends{0};
+  std::atomic<uint64_t> sent_bytes{0};
+  std::atomic<uint64_t> received_bytes{0};
+};
+
+// Thread: any.
+class CommandChannel {
+ public:
+  // Takes the stream after the hello.
+  CommandChannel(std::unique_ptr<transport::Stream> stream, ServerListener& listener);
+  // Says goodbye if nobody did, so that the server does not take the end for an accident.
+  ~CommandChannel();
+
+  // Adds a message to the stream without waiting for anything and returns its number. It leaves at
+  // once when the server is idle, else with the next batch. Once the channel is lost nothing is
+  // added and 0 is returned.
+  template <typename Message>
+  wire::Sequence Post(const Message& message) {
+    return PostWith([&message](BatchWriter& writer) { writer.Append(message); });
+  }
+
+  // As Post, for several messages with nothing of other threads in between: `append` adds them
+  // through the writer.
+  template <typename Append>
+  wire::Sequence PostWith(Append&& append) {
+    std::unique_lock<std::mutex> lock(writing_);
+    if (is_lost()) {
+      return 0;
+    }
+    const size_t unsent_bytes = writer_.unsent_bytes();
+    const wire::Sequence before = writer_.last_sequence();
+    append(writer_);
+    const wire::Sequence sequence = writer_.last_sequence();
+    counters_.posts.fetch_add(sequence - before, std::memory_order_relaxed);
+    if (unsent_bytes == 0 || writer_.unsent_bytes() >= kFlushBytes) {
+      FirstOrFull(lock);
+    }
+    return sequence;
+  }
+
+  // Adds a call and waits for its answer, which is left alone when the channel is lost.
+  template <typename Message>
+  Status Call(const Message& message, Answer* answer) {
+    return CallWith([&message](BatchWriter& writer) { writer.Append(message); }, answer);
+  }
+
+  // As Call; the last message that `append` adds is the call.
+  template <typename Append>
+  Status CallWith(Append&& append, Answer* answer) {
+    Expected expected(answer);
+    {
+      std::unique_lock<std::mutex> lock(writing_);
+      if (is_lost()) {
+        return lost();
+      }
+      const wire::Sequence before = writer_.last_sequence();
+      append(writer_);
+      expected.sequence = writer_.last_sequence();
+      counters_.posts.fetch_add(expected.sequence - before - 1, std::memory_order_relaxed);
+      counters_.calls.fetch_add(1, std::memory_order_relaxed);
+      Expect(&expected);
+      FlushLocked(lock);
+    }
+    return Await(&expected);
+  }
+
+  // Sends what is unsent and reads until `done` holds: for what the listener hears, not for an
+  // answer. `done` is asked with no lock held and must be cheap.
+  Status WaitUntil(const std::function<bool()>& done);
+
+  // Why the channel does not work any more; ok while it does.
+  Status lost() const;
+
+  bool is_lost() const { return is_lost_.load(std::memory_order_acquire); }
+
+  const ChannelCounters& counters() const { return counters_; }
+
+  // In a forked child: forgets the stream and the threads that do not exist there. Nothing else may
+  // be called then.
+  void AbandonAfterFork();
+
+ private:
+  // A caller that waits. Lives on its stack; guarded by reading_.
+  struct Expected {
+    explicit Expected(Answer* to) : answer(to) {}
+
+    wire::Sequence sequence = 0;
+    Answer* answer;
+    bool done = false;
+    std::condition_variable changed;
+  };
+
+  // Half of a socket's usual smallest buffer, and beyond the size where larger batches gain
+  // anything.
+  static constexpr size_t kFlushBytes = 16_KiB;
+
+  void FirstOrFull(std::unique_lock<std::mutex>& lock);
+  void FlushLocked(std::unique_lock<std::mutex>& lock);
+
+  bool ServerIsIdle() const { return flushed_ <= executed_.load(std::memory_order_acquire); }
+
+  void ReadInPassing();
+  void WaitForRoom();
+  void Expect(Expected* expected);
+  Status Await(Expected* expected);
+  bool TakeRole();
+  void GiveRole();
+  Status ReadRound(bool wait);
+  Status DeliverAll();
+  wire::WireError Deliver(const wire::MessageView& message);
+  wire::WireError DeliverReply(const wire::MessageView& message);
+  void RunListenerWork();
+  void Lose(const Status& why);
+  void TendLoop();
+  void StopTending();
+
+  std::unique_ptr<transport::Stream> stream_;
+  ServerListener& listener_;
+  ChannelCounters counters_;
+
+  std::mutex writing_;  // guards the next four
+  BatchWriter writer_;
+  wire::Sequence flushed_ = 0;
+  bool tender_asleep_ = false;
+  bool closing_ = false;
+  std::condition_variable tend_;
+
+  mutable std::mutex
+      reading_;  // guards the next four; reader_ and wait_ are used by whoever has the role
+  bool has_reader_ = false;
+  std::vector<Expected*> expected_;
+  std::condition_variable role_free_;
+  Status why_lost_;
+  BatchReader reader_;
+  WaitPolicy wait_ = WaitPolicy::Default();
+
+  std::atomic<wire::Sequence> executed_{0};  // the server has executed everything up to here
+  std::atomic<bool> is_lost_{false};
+  std::thread tender_;
+};
+
+}  // namespace farlane::channel

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one rule for waiting on a stream: look for a short while, then sleep. Looking costs a core,
+// so it happens only where there is one to spare and where it has paid lately.
+#pragma once
+
+#include <cstdint>
+
+#include "protocol/transport/stream.h"
+
+namespace farlane::channel {
+
+// Thread: caller's; the record of what paid is per instance.
+class WaitPolicy {
+ public:
+  // spin_ns 0: sleep at once. The default comes from how many cores this process may use.
+  explicit WaitPolicy(uint64_t spin_ns) : spin_ns_(spin_ns) {}
+
+  static WaitPolicy Default();
+
+  // Calls `ready` again and again until it says true or the time for looking is over; false then.
+  template <typename Ready>
+  bool Spin(Ready&& ready) {
+    if (spin_ns_ == 0 || (misses_ >= kMissesMax && ++skipped_ % kRetryEvery != 0)) {
+      return false;
+    }
+    const uint64_t start = Now();
+    do {
+      if (ready()) {
+        misses_ = 0;
+        return true;
+      }
+      Pause();
+    } while (Now() - start < spin_ns_);
+    ++misses_;
+    return false;
+  }
+
+ private:
+  static constexpr uint32_t kMissesMax =
+      4;  // so many waits in a row outlasted the looking: stop looking
+  static constexpr uint32_t kRetryEvery =
+      16;  // but try again now and then, the peer may be quick again
+
+  static uint64_t Now();
+  static void Pause();
+
+  uint64_t spin_ns_;
+  uint32_t misses_ = 0;
+  uint32_t skipped_ = 0;
+};
+
+}  // namespace farlane::channel

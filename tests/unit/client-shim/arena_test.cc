@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client-shim/arena.h"
+
+#include <random>
+
+#include <gtest/gtest.h>
+
+namespace farlane::shim {
+namespace {
+
+constexpr uint64_t kBase = 0x200000000000;
+constexpr uint64_t kChunk = Arena::kChunkBytes;
+
+TEST(Arena, GivesOnlyWhatIsBacked) {
+  Arena arena(kBase, 8 * kChunk);
+  EXPECT_FALSE(arena.Take(1).has_value());
+  arena.AddBacked(*arena.FindUnbacked(1));
+  EXPECT_EQ(arena.Take(1), kBase);
+  EXPECT_EQ(arena.Take(kChunk), std::nullopt);
+  EXPECT_EQ(arena.Take(kChunk - Arena::kAlignBytes), kBase + Arena::kAlignBytes);
+}
+
+TEST(Arena, KeepsAReleasedRangeUntilItIsRecycled) {
+  Arena arena(kBase, kChunk);
+  arena.AddBacked({kBase, kChunk});
+  const uint64_t address = *arena.Take(kChunk);
+  const auto released = arena.Release(address);
+  ASSERT_TRUE(released.has_value());
+  EXPECT_FALSE(arena.Take(1).has_value());
+  EXPECT_FALSE(arena.Release(address).has_value()) << "a second release must be refused";
+  arena.Recycle(*released);
+  EXPECT_EQ(arena.Take(kChunk), address);
+}
+
+TEST(Arena, FindsTheAllocationAroundAnAddress) {
+  Arena arena(kBase, kChunk);
+  arena.AddBacked({kBase, kChunk});
+  const uint64_t address = *arena.Take(1000);
+  EXPECT_EQ(arena.Find(address + 999)->address, address);
+  EXPECT_FALSE(arena.Find(address + 1024).has_value());
+  EXPECT_FALSE(arena.Find(address - 1).has_value());
+}
+
+TEST(Arena, GivesUpOnlyWholeFreeChunks) {
+  Arena arena(kBase, 4 * kChunk);
+  arena.AddBacked({kBase, 4 * kChunk});
+  const uint64_t pin = *arena.Take(512);
+  const auto given = arena.GiveUpFreeChunks(UINT64_MAX / 2);
+  ASSERT_EQ(given.size(), 1u);
+  EXPECT_EQ(given[0], (AddressRange{kBase + kChunk, 3 * kChunk}));
+  EXPECT_EQ(arena.backed_bytes(), kChunk);
+  EXPECT_EQ(arena.FindUnbacked(kChunk), (AddressRange{kBase + kChunk, kChunk}));
+  EXPECT_EQ(arena.Find(pin)->address, pin);
+}
+
+// The books against a plain model: no two allocations overlap, none leaves backed memory, nothing
+// is lost.
+TEST(Arena, NeverGivesAByteTwice) {
+  std::mt19937_64 random(7);
+  Arena arena(kBase, 64 * kChunk);
+  std::map<uint64_t, uint64_t> held;
+  for (int step = 0; step < 20000; ++step) {
+    if (random() % 2 == 0 || held.empty()) {
+      const uint64_t bytes = 1 + random() % (random() % 8 == 0 ? 3 * kChunk : 8192);
+      auto address = arena.Take(bytes);
+      if (!address.has_value()) {
+        if (const auto range = arena.FindUnbacked(bytes)) {
+          arena.AddBacked(*range);
+          address = arena.Take(bytes);
+        }
+      }
+      if (address.has_value()) {
+        const auto after = held.lower_bound(*address);
+        ASSERT_TRUE(after == held.end() || *address + bytes <= after->first);
+        ASSERT_TRUE(after == held.begin() ||
+                    std::prev(after)->first + std::prev(after)->second <= *address);
+        ASSERT_TRUE(*address >= kBase && *address + bytes <= kBase + 64 * kChunk);
+        held.emplace(*address, bytes);
+      }
+    } else {
+      auto victim = held.begin();
+      std::advance(victim, static_cast<long>(random() % held.size()));
+      arena.Recycle(*arena.Release(victim->first));
+      held.erase(victim);
+      if (random() % 64 == 0) {
+        arena.GiveUpFreeChunks((random() % 8) * kChunk);
+      }
+    }
+  }
+  for (const auto& [address, bytes] : held) {
+    arena.Recycle(*arena.Release(address));
+  }
+  EXPECT_EQ(arena.held_bytes(), 0u);
+  arena.GiveUpFreeChunks(UINT64_MAX / 2);
+  EXPECT_EQ(arena.backed_bytes(), 0u);
+}
+
+}  // namespace
+}  // namespace farlane::shim
