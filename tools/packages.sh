@@ -64,5 +64,5 @@ echo "Installing$missing"
 # A source that cannot be read need not be the one that is wanted: the installation itself decides.
 $as_root apt-get -q -o DPkg::Lock::Timeout=300 update ||
   echo "Some package lists could not be read; trying with those that could." >&2
-$as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 \
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \
   install --no-install-recommends $missing

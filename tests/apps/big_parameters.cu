@@ -13,7 +13,7 @@ struct Block {
 template <unsigned kSize>
 __global__ void Digest(Block<kSize> block, unsigned long long* digests, unsigned tail) {
   unsigned long long digest = 14695981039346656037ull + threadIdx.x;
-  for (unsigned i = 0; i < kSize - (apps::kMutate ? 1 : 0); ++i) {
+  for (unsigned i = 0; i + (apps::kMutate ? 1 : 0) < kSize; ++i) {
     digest = (digest ^ block.bytes[(i + threadIdx.x) % kSize]) * 1099511628211ull;
   }
   digests[threadIdx.x] = digest ^ tail;
