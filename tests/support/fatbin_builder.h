@@ -61,8 +61,9 @@ class FatbinBuilder {
     Put<uint32_t>(&entry, 36, static_cast<uint32_t>(part.name.size()));
     Put<uint64_t>(&entry, 40, part.flags);
     Put<uint64_t>(&entry, 56, packed ? part.payload.size() : 0);
-    memcpy(entry.data() + 64, part.name.data(), part.name.size());
-    memcpy(entry.data() + header_bytes, stored.data(), stored.size());
+    const std::vector<std::byte> name = BytesOf(part.name);
+    std::copy(name.begin(), name.end(), entry.begin() + 64);
+    std::copy(stored.begin(), stored.end(), entry.begin() + static_cast<long>(header_bytes));
     entries_.insert(entries_.end(), entry.begin(), entry.end());
     return *this;
   }
