@@ -116,9 +116,10 @@ namespace farlane::soft::ptx {
   X(kElementStride, "element_stride") X(kElemtype, "elemtype")                                     \
   X(kInterleaveLayout, "interleave_layout") X(kSwizzleMode, "swizzle_mode")                        \
   X(kSwizzleAtomicity, "swizzle_atomicity") X(kFillMode, "fill_mode")                              \
-  X(kCpFenceproxy, "cp_fenceproxy") X(kB1024, "b1024") X(kL, "l") X(kOob, "oob")                   \
-  X(kPack, "pack") X(kNoinc, "noinc") X(kMask, "mask") X(kPo, "po") X(kShr7, "shr7")               \
-  X(kShr15, "shr15") X(kUnified, "unified") X(kSpOrderedMetadata, "sp::ordered_metadata")          \
+  X(kCpFenceproxy, "cp_fenceproxy") X(kB1024, "b1024") X(kMatrixC, "c") X(kMatrixD, "d")           \
+  X(kL, "l") X(kOob, "oob") X(kPack, "pack") X(kNoinc, "noinc") X(kMask, "mask") X(kPo, "po")      \
+  X(kShr7, "shr7") X(kShr15, "shr15") X(kUnified, "unified")                                       \
+  X(kSpOrderedMetadata, "sp::ordered_metadata")                                                    \
   X(kOpRestrictMbarrierInit, "op_restrict::mbarrier_init")
 // clang-format on
 

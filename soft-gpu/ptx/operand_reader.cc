@@ -337,6 +337,9 @@ Status OperandReader::ReadAddressBase(Operand* address) {
   lexer_.Next();
   if (address->ref == Ref::kRegister && lexer_.IsDotted()) {
     FARLANE_TRY(ReadSelector(address));
+    if (address->selector == Selector::kMask) {
+      return lexer_.Error("the base of an address has no such component");
+    }
   }
   return ReadOffset(address);
 }

@@ -3,6 +3,7 @@
 
 #include <bit>
 #include <cmath>
+#include <limits>
 
 namespace farlane::soft::ptx {
 
@@ -35,6 +36,18 @@ uint16_t Round(double value, int exponent_bits, int mantissa_bits) {
 
 uint16_t RoundToHalf(double value) {
   return Round(value, 5, 10);
+}
+
+double HalfToDouble(uint16_t half) {
+  const double sign = (half & 0x8000) != 0 ? -1.0 : 1.0;
+  const int exponent = (half >> 10) & 0x1f;
+  const int mantissa = half & 0x3ff;
+  if (exponent == 0x1f) {
+    return mantissa != 0 ? std::copysign(std::numeric_limits<double>::quiet_NaN(), sign)
+                         : sign * std::numeric_limits<double>::infinity();
+  }
+  const bool is_normal = exponent != 0;
+  return sign * std::ldexp(mantissa + (is_normal ? 0x400 : 0), (is_normal ? exponent : 1) - 25);
 }
 
 uint16_t RoundToBrainFloat(double value) {

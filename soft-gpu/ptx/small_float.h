@@ -6,7 +6,8 @@
 
 namespace farlane::soft::ptx {
 
-uint16_t RoundToHalf(double value);        // IEEE binary16: f16
+uint16_t RoundToHalf(double value);  // IEEE binary16: f16
+double HalfToDouble(uint16_t half);
 uint16_t RoundToBrainFloat(double value);  // the upper half of an f32: bf16
 
 }  // namespace farlane::soft::ptx
