@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// farlane, the command for people: one verb per task, each in a file of its own name.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "protocol/base/log.h"
+#include "tools/farlane/build_info.h"
+#include "tools/farlane/command_line.h"
+#include "tools/farlane/help_format.h"
+#include "tools/farlane/verb.h"
+
+int main(int argc, char** argv) {
+  using farlane::cli::Verb;
+  // FARLANE_LOG=none silences the program's calls, not the reason why nothing was run.
+  farlane::SetLogLevel(std::max(farlane::CurrentLogLevel(), farlane::LogLevel::kError));
+  CLI::App root("Farlane: remote GPUs that feel local", "farlane");
+  root.set_version_flag("--version", std::string("farlane ") + farlane::cli::kVersion,
+                        "print the version and exit");
+  root.formatter(std::make_shared<farlane::cli::HelpFormat>("VERB [OPTIONS]"));
+  const std::vector<Verb> verbs = {
+      farlane::cli::AddRun(root),     farlane::cli::AddCheck(root),
+      farlane::cli::AddVersion(root), farlane::cli::AddCompletion(root),
+      farlane::cli::AddHelp(root),
+  };
+  root.footer(
+      "Examples:\n"
+      "  farlane run -- ./vector_add          run it, with a private server on this machine\n"
+      "  farlane check --server gpu1:7450     what works between here and there\n"
+      "  farlane help run                     everything about one verb");
+  return farlane::cli::ParseAndAct(root, verbs, std::vector<std::string>(argv + 1, argv + argc));
+}

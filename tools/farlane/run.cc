@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+// farlane run: an unmodified CUDA program with its GPU elsewhere.
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include <unistd.h>
+
+#include "protocol/base/environment.h"
+#include "protocol/base/log.h"
+#include "tools/farlane/command.h"
+#include "tools/farlane/help_format.h"
+#include "tools/farlane/private_server.h"
+#include "tools/farlane/probe.h"
+#include "tools/farlane/verb.h"
+
+namespace farlane::cli {
+namespace {
+
+// A fresh server on this machine: it answers at once or never.
+constexpr uint64_t kPrivateProbeTimeoutNs = 30'000'000'000;
+
+struct RunOptions {
+  std::string server;
+  std::string memory;
+  bool local = false;
+  bool direct = false;
+  // Options of a server that shares its GPUs or of a pool; see kNotThereYet.
+  std::vector<std::pair<std::string, std::string>> unavailable;
+};
+
+struct Unavailable {
+  const char* name;
+  const char* why;
+};
+
+// Written in full, so that somebody who read about them is told what is the matter, not that the
+// option does not exist. They stay out of --help.
+constexpr Unavailable kNotThereYet[] = {
+    {"--pool", "this version has no pool; name a server with --server"},
+    {"-n,--gpus", "in this version a program sees all GPUs of its server"},
+    {"--share", "in this version GPU time is not divided by shares"},
+    {"--share-limit", "in this version GPU time is not capped"},
+    {"--priority", "in this version all programs of a server have one priority"},
+    {"--isolation", "in this version programs of a server are always \"shared\""},
+};
+
+int Fail(const Status& status) {
+  LogError("%s", status.message().c_str());
+  return kExitFarlane;
+}
+
+// What to run against: one server's address, or nothing for a private one.
+Result<std::string> ChooseServer(const RunOptions& options) {
+  if (options.local) {
+    return std::string();
+  }
+  std::string server = options.server;
+  if (server.empty() && Environment("FARLANE_POOL")) {
+    return Status(StatusCode::kUnsupported,
+                  "FARLANE_POOL is set, but this version has no pool; unset it, or name a server "
+                  "with --server");
+  }
+  if (server.empty()) {
+    server = Environment("FARLANE_SERVER").value_or("");
+  }
+  if (server.find(',') != std::string::npos) {
+    return Status(
+        StatusCode::kUnsupported,
+        "\"" + server + "\": several servers for one program are not there yet; name one");
+  }
+  if (!server.empty()) {
+    FARLANE_ASSIGN(const transport::Address address, transport::Address::Parse(server));
+    server = address.ToString();
+  }
+  return server;
+}
+
+Status CheckLibrary(const std::string& path, const char* what) {
+  if (access(path.c_str(), R_OK) != 0) {
+    return Status(StatusCode::kNotFound, std::string(what) + " is missing: " + path);
+  }
+  return Status::Ok();
+}
+
+std::string DescribeDriver(const ServerReport& report, const Installation& installation) {
+  if (report.driver_path == installation.SoftLibrary()) {
+    return "software GPU";
+  }
+  const int32_t version = report.driver_version;
+  return "NVIDIA driver for CUDA " + std::to_string(version / 1000) + "." +
+         std::to_string(version % 1000 / 10);
+}
+
+// Asks the private server before the command starts, so that a driver that cannot work is reported
+// once and here, not by every call of the program.
+Status Announce(const PrivateServer& server, const Installation& installation, bool silent) {
+  FARLANE_ASSIGN(const transport::Address address, transport::Address::Parse(server.address()));
+  FARLANE_ASSIGN(const ServerReport report,
+                 Probe(address, "", kPrivateProbeTimeoutNs).While("asking the private server"));
+  if (report.verdict != wire::Verdict::kWelcome) {
+    return Status(StatusCode::kUnavailable, std::string("the private server says \"") +
+                                                VerdictName(report.verdict) +
+                                                "\": " + report.reason);
+  }
+  if (!silent) {
+    // Not a log line: it is said whatever the log level is, and --local is how to silence it.
+    const std::string line =
+        "farlane: no server configured; using a private one on this machine (" +
+        DescribeDriver(report, installation) + ")\n";
+    [[maybe_unused]] const ssize_t said = write(STDERR_FILENO, line.data(), line.size());
+  }
+  return Status::Ok();
+}
+
+int RunPrivately(const Installation& installation,
+                 const RunOptions& options,
+                 const std::vector<std::string>& command) {
+  PrivateServerOptions server_options;
+  if (!options.memory.empty()) {
+    const Result<uint64_t> bytes = ParseBytes(options.memory);
+    if (!bytes.ok()) {
+      return Fail(Status(bytes.error()).While("reading --mem"));
+    }
+    server_options.memory_bytes = bytes.value();
+  }
+  SignalInbox inbox;
+  int interrupted_by = 0;
+  Result<PrivateServer> started =
+      PrivateServer::Start(installation, server_options, &inbox, &interrupted_by);
+  if (!started.ok()) {
+    return interrupted_by != 0 ? kExitSignalBase + interrupted_by : Fail(started.error());
+  }
+  PrivateServer& server = started.value();
+  if (Status status = Announce(server, installation, options.local); !status.ok()) {
+    return Fail(status);
+  }
+  const std::vector<Setting> settings = {
+      {"LD_LIBRARY_PATH", LibraryPathStartingWith(installation.ClientFolder())},
+      {"FARLANE_SERVER", server.address()},
+      {"FARLANE_POOL", std::nullopt},
+  };
+  return RunCommand(command, settings, inbox, [&server] {
+    if (const std::optional<std::string> end = server.TakeEnd()) {
+      LogError("the private server ended (%s); the command has no GPU any more", end->c_str());
+    }
+  });
+}
+
+int RunAt(const std::string& server,
+          const Installation& installation,
+          const std::vector<std::string>& command) {
+  SignalInbox inbox;
+  const std::vector<Setting> settings = {
+      {"LD_LIBRARY_PATH", LibraryPathStartingWith(installation.ClientFolder())},
+      {"FARLANE_SERVER", server},
+      {"FARLANE_POOL", std::nullopt},
+  };
+  return RunCommand(command, settings, inbox, [] {});
+}
+
+int RunDirectly(const Installation& installation, const std::vector<std::string>& command) {
+  if (Status status = CheckLibrary(installation.SoftLibrary(), "the software GPU"); !status.ok()) {
+    return Fail(status);
+  }
+  SignalInbox inbox;
+  const std::vector<Setting> settings = {
+      {"LD_LIBRARY_PATH", LibraryPathStartingWith(installation.SoftFolder())},
+  };
+  return RunCommand(command, settings, inbox, [] {});
+}
+
+Status CheckOptions(const RunOptions& options, const std::vector<std::string>& command) {
+  for (const auto& [name, why] : options.unavailable) {
+    return Status(StatusCode::kUnsupported, name + " is not there yet: " + why);
+  }
+  if (command.empty()) {
+    return Status(StatusCode::kInvalidArgument,
+                  "no command to run (farlane run [options] -- COMMAND ARGS; see farlane run "
+                  "--help)");
+  }
+  return Status::Ok();
+}
+
+int Run(const RunOptions& options, const std::vector<std::string>& command) {
+  if (Status status = CheckOptions(options, command); !status.ok()) {
+    return Fail(status);
+  }
+  const Result<Installation> found = Installation::Find();
+  if (!found.ok()) {
+    return Fail(found.error());
+  }
+  const Installation& installation = found.value();
+  if (options.direct) {
+    return RunDirectly(installation, command);
+  }
+  const Result<std::string> server = ChooseServer(options);
+  if (!server.ok()) {
+    return Fail(server.error());
+  }
+  if (Status status = CheckLibrary(installation.ClientLibrary(), "the client library");
+      !status.ok()) {
+    return Fail(status);
+  }
+  if (server.value().empty()) {
+    return RunPrivately(installation, options, command);
+  }
+  if (!options.memory.empty()) {
+    return Fail(
+        Status(StatusCode::kUnsupported, "--mem limits a private server only; the server at " +
+                                             server.value() + " has its own limit"));
+  }
+  return RunAt(server.value(), installation, command);
+}
+
+void AddUnavailable(CLI::App* app, const std::shared_ptr<RunOptions>& options) {
+  for (const Unavailable& one : kNotThereYet) {
+    const std::string name = one.name;
+    const auto refuse = [options, name, why = one.why](const std::string&) {
+      options->unavailable.emplace_back(name.substr(name.find("--")), why);
+    };
+    app->add_option_function<std::string>(name, refuse)->group("");
+  }
+}
+
+}  // namespace
+
+Verb AddRun(CLI::App& root) {
+  auto options = std::make_shared<RunOptions>();  // shared by the parser and the verb's action
+  CLI::App* app = root.add_subcommand("run", "Run a CUDA program with its GPU elsewhere");
+  app->prefix_command();  // what follows the options is not ours
+  app->formatter(std::make_shared<HelpFormat>("[OPTIONS] -- COMMAND [ARGS...]"));
+  CLI::Option* server = app->add_option("--server", options->server,
+                                        "GPU server to use (default: FARLANE_SERVER, else a "
+                                        "private one)");
+  server->type_name("ADDRESS");
+  CLI::Option* local = app->add_flag("--local", options->local,
+                                     "use a private server on this machine, without a notice");
+  CLI::Option* direct = app->add_flag("--direct", options->direct,
+                                      "use the software GPU in the program itself, no server");
+  CLI::Option* memory = app->add_option("--mem", options->memory,
+                                        "device memory that a private server may give, e.g. 8Gi");
+  memory->type_name("SIZE");
+  server->excludes(local)->excludes(direct);
+  local->excludes(direct);
+  direct->excludes(memory);
+  AddUnavailable(app, options);
+  app->footer(
+      "With nothing configured, a private server is started and ends with the command.\n"
+      "Exit code: the command's; 128+N if signal N ended it; 127 if it was not found, 126 if it\n"
+      "could not be executed, 125 if farlane itself failed.\n\n"
+      "Examples:\n"
+      "  farlane run -- ./vector_add\n"
+      "  farlane run --server tcp://gpu1:7450 -- python3 train.py --epochs 3\n"
+      "  farlane run --mem 8Gi -- ./bench\n"
+      "  farlane run --direct -- ./vector_add");
+  const auto act = [options](const std::vector<std::string>& command) {
+    return Run(*options, command);
+  };
+  return {.app = app, .act = act, .takes_command = true};
+}
+
+}  // namespace farlane::cli

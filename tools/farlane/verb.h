@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// A Verb is one word after "farlane": how it is spelled on the command line and what it does.
+// Parsing has no effects: `act` runs only after the whole line was understood.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "tools/farlane/installation.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
+
+namespace farlane::cli {
+
+// As docker's, so that a caller can tell the tool's own failure from the command's exit code.
+inline constexpr int kExitFarlane = 125;
+inline constexpr int kExitCannotExecute = 126;
+inline constexpr int kExitNotFound = 127;
+inline constexpr int kExitSignalBase = 128;
+
+// Thread: caller's.
+struct Verb {
+  const CLI::App* app = nullptr;
+  // Gets what stands behind the options: the command of `run`, empty for all others.
+  std::function<int(const std::vector<std::string>& command)> act;
+  bool takes_command = false;
+};
+
+Verb AddRun(CLI::App& root);
+Verb AddCheck(CLI::App& root);
+Verb AddVersion(CLI::App& root);
+Verb AddCompletion(CLI::App& root);
+Verb AddHelp(CLI::App& root);
+
+}  // namespace farlane::cli
