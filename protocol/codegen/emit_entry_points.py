@@ -16,6 +16,7 @@ class House:
     folder: str
     namespace: str
     refuses: bool  # knows calls that can never work over a network
+    more_exports: tuple[str, ...] = ()  # names that the house defines by itself
 
     def has_body(self, call):
         if self.refuses:
@@ -154,7 +155,8 @@ def _house_files(house, spec):
     functions = "\n".join(_function(house, s) for s in every)
     declarations = "\n".join(f"CUresult {s.name}({parameter_list(s.call, names=False)});" for s in every)
     rows = "\n".join(f"    reinterpret_cast<void*>(&::{s.name})," for s in every)
-    names = "\n".join(f"    {s.name};" for s in every)
+    exports = [s.name for s in every] + list(house.more_exports)
+    names = "\n".join(f"    {name};" for name in exports)
     where = {"folder": house.folder, "namespace": house.namespace}
     return {
         f"{house.folder}/bodies.h": _bodies(house, spec),
