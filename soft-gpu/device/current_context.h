@@ -17,6 +17,7 @@ namespace farlane::soft {
 struct ThreadState {
   std::vector<std::shared_ptr<Context>> contexts;  // the last one is current
   std::map<uint64_t, std::shared_ptr<Stream>> own_streams;
+  CUstreamCaptureMode capture_mode = CU_STREAM_CAPTURE_MODE_GLOBAL;
   bool in_callback = false;  // a host function runs here: it may not call the driver
 
   ThreadState() = default;

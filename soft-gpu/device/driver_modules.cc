@@ -38,7 +38,8 @@ Outcome Driver::LoadModule(const std::shared_ptr<Context>& context,
     LogWarn("soft-gpu: %s", loaded.outcome.problem.c_str());
     return loaded.outcome;
   }
-  *module = std::make_shared<Module>(context, std::move(loaded.program));
+  *module = std::make_shared<Module>(context, std::move(loaded.program),
+                                     static_cast<int>(code.index.architecture));
   (*module)->SetHandle(modules_.Mint());
   AddFunctions(*module, library_or_null);
   modules_.Set((*module)->handle(), *module);

@@ -23,11 +23,13 @@ struct KernelFacts {
   std::string name;
   std::vector<abi::KernelParameter> parameters;
   uint32_t parameter_bytes = 0;
-  uint32_t static_shared_bytes = 0;
-  uint32_t local_bytes = 0;
   uint32_t registers = 32;
   uint32_t threads_max = kThreadsPerBlockMax;
-  uint32_t ptx_version = 0;
+};
+
+struct KernelMemory {
+  uint32_t static_shared_bytes = 0;
+  uint32_t local_bytes = 0;
 };
 
 struct VariableFacts {
@@ -59,6 +61,10 @@ class KernelProgram {
   virtual std::span<const VariableFacts> variables() const = 0;
   // Makes a kernel ready to run; waits for the compiler the first time.
   virtual Outcome Prepare(uint32_t kernel) = 0;
+  // What a kernel needs besides its parameters. May have to wait for the compiler.
+  virtual KernelMemory MemoryOf(uint32_t kernel) = 0;
+  // False if launches do nothing, so that they need not be submitted.
+  virtual bool runs() const = 0;
   // Runs a grid to its end.
   virtual Outcome Launch(uint32_t kernel,
                          const GridShape& shape,

@@ -47,12 +47,15 @@ struct Function {
 // Thread: immutable.
 class Module {
  public:
-  Module(std::shared_ptr<Context> context, std::unique_ptr<KernelProgram> program)
-      : context_(std::move(context)), program_(std::move(program)) {}
+  Module(std::shared_ptr<Context> context, std::unique_ptr<KernelProgram> program, int architecture)
+      : context_(std::move(context)), program_(std::move(program)), architecture_(architecture) {}
 
   const std::shared_ptr<Context>& context() const { return context_; }
 
   KernelProgram& program() { return *program_; }
+
+  // What its code was compiled for; 90: compute capability 9.0.
+  int architecture() const { return architecture_; }
 
   uint64_t handle() const { return handle_; }
 
@@ -68,6 +71,7 @@ class Module {
  private:
   std::shared_ptr<Context> context_;  // shared with the driver: late launches still report to it
   std::unique_ptr<KernelProgram> program_;
+  int architecture_;
   uint64_t handle_ = 0;
   std::vector<std::shared_ptr<Function>> functions_;
 };

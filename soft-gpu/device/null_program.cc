@@ -5,12 +5,11 @@
 namespace farlane::soft {
 namespace {
 
-KernelFacts FactsOf(const abi::KernelLayout& layout, uint32_t architecture) {
+KernelFacts FactsOf(const abi::KernelLayout& layout) {
   KernelFacts facts;
   facts.name = layout.name;
   facts.parameters = layout.parameters;
   facts.parameter_bytes = layout.parameter_bytes;
-  facts.ptx_version = architecture;
   return facts;
 }
 
@@ -52,6 +51,10 @@ class NullProgram final : public KernelProgram {
 
   Outcome Prepare(uint32_t) override { return {}; }
 
+  KernelMemory MemoryOf(uint32_t) override { return {}; }
+
+  bool runs() const override { return false; }
+
   Outcome Launch(uint32_t, const GridShape&, std::span<const std::byte>) override { return {}; }
 
  private:
@@ -65,7 +68,7 @@ class NullProgram final : public KernelProgram {
 LoadedProgram LoadNullProgram(const CodeImage& code, const ProgramPlace& place) {
   std::vector<KernelFacts> kernels;
   for (const abi::KernelLayout& layout : code.index.kernels) {
-    kernels.push_back(FactsOf(layout, code.index.architecture));
+    kernels.push_back(FactsOf(layout));
   }
   auto program = std::make_unique<NullProgram>(std::move(kernels), place);
   for (const abi::ModuleVariable& variable : code.index.variables) {

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every body begins with: the driver, the calling thread's context, and the objects behind
+// handles, or the error that the manual demands where one of them is missing. No handle is used
+// before it was found here.
+#pragma once
+
+#include <memory>
+
+#include "protocol/abi/cuda_abi.h"
+#include "soft-gpu/device/current_context.h"
+#include "soft-gpu/device/driver.h"
+
+// Returns the result of `expression` to the program unless it is success.
+#define FARLANE_SOFT_TRY(expression)                                      \
+  do {                                                                    \
+    if (const CUresult result_ = (expression); result_ != CUDA_SUCCESS) { \
+      return result_;                                                     \
+    }                                                                     \
+  } while (false)
+
+namespace farlane::soft {
+
+// A call that needs no context. Use `driver` only if `result` is success.
+// Thread: caller's.
+struct PlainCall {
+  PlainCall();
+
+  Driver* driver = nullptr;
+  CUresult result = CUDA_SUCCESS;
+};
+
+// A call that works in the calling thread's context, which is alive and has not failed.
+// Thread: caller's.
+struct ContextCall : PlainCall {
+  ContextCall();
+
+  std::shared_ptr<Context> context;
+};
+
+struct StreamUse {
+  std::shared_ptr<Context> context;  // the stream's own
+  std::shared_ptr<Stream> stream;
+};
+
+// Finds what a canonical stream handle means; the context it lives in may not have failed.
+CUresult FindStream(const ContextCall& call, CUstream handle, StreamUse* use);
+CUresult FindEvent(const PlainCall& call, CUevent handle, std::shared_ptr<Event>* event);
+// Null means the current context. Contexts that died are unknown.
+CUresult FindContext(const PlainCall& call, CUcontext handle, std::shared_ptr<Context>* context);
+CUresult FindDevice(const PlainCall& call, CUdevice ordinal, const Device** device);
+
+// A kernel or function that is ready to be launched or asked about in a context.
+struct FunctionUse {
+  std::shared_ptr<Module> module;
+  std::shared_ptr<Function> function;  // the one in the module
+
+  const KernelFacts& facts() const { return module->program().kernels()[function->index]; }
+};
+
+CUresult FindFunction(const ContextCall& call, CUfunction handle, FunctionUse* use);
+
+}  // namespace farlane::soft

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// Events.
+#include "soft-gpu/api/call.h"
+#include "soft-gpu/bodies.h"
+
+namespace farlane::soft {
+namespace {
+
+constexpr unsigned int kFlagsKnown =
+    CU_EVENT_BLOCKING_SYNC | CU_EVENT_DISABLE_TIMING | CU_EVENT_INTERPROCESS;
+constexpr double kNsPerMs = 1e6;
+
+CUresult FailedOf(const Event& event) {
+  return event.context()->failed().get();
+}
+
+CUresult Elapsed(float* milliseconds, CUevent start_handle, CUevent end_handle) {
+  const PlainCall call;
+  FARLANE_SOFT_TRY(call.result);
+  if (milliseconds == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  std::shared_ptr<Event> start;
+  std::shared_ptr<Event> end;
+  FARLANE_SOFT_TRY(FindEvent(call, start_handle, &start));
+  FARLANE_SOFT_TRY(FindEvent(call, end_handle, &end));
+  const SharedCompletion from = start->place();
+  const SharedCompletion to = end->place();
+  if (!start->timed() || !end->timed() || from == nullptr || to == nullptr) {
+    return CUDA_ERROR_INVALID_HANDLE;
+  }
+  FARLANE_SOFT_TRY(FailedOf(*start));
+  if (!from->done() || !to->done()) {
+    return CUDA_ERROR_NOT_READY;
+  }
+  const auto ns = static_cast<int64_t>(to->time_ns() - from->time_ns());
+  *milliseconds = static_cast<float>(static_cast<double>(ns) / kNsPerMs);
+  return CUDA_SUCCESS;
+}
+
+}  // namespace
+
+CUresult cuEventCreate(CUevent* phEvent, unsigned int Flags) {
+  const ContextCall call;
+  FARLANE_SOFT_TRY(call.result);
+  if (phEvent == nullptr || (Flags & ~kFlagsKnown) != 0) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  if ((Flags & CU_EVENT_INTERPROCESS) != 0) {
+    return (Flags & CU_EVENT_DISABLE_TIMING) == 0 ? CUDA_ERROR_INVALID_VALUE
+                                                  : CUDA_ERROR_NOT_SUPPORTED;
+  }
+  const uint64_t handle = call.driver->events().Mint();
+  call.driver->events().Set(handle, std::make_shared<Event>(handle, call.context, Flags));
+  *phEvent = AsHandle<CUevent>(handle);
+  return CUDA_SUCCESS;
+}
+
+CUresult cuEventRecordWithFlags(CUevent hEvent, CUstream hStream, unsigned int flags) {
+  const ContextCall call;
+  FARLANE_SOFT_TRY(call.result);
+  if ((flags & ~static_cast<unsigned int>(CU_EVENT_RECORD_EXTERNAL)) != 0) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  std::shared_ptr<Event> event;
+  FARLANE_SOFT_TRY(FindEvent(call, hEvent, &event));
+  StreamUse use;
+  FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
+  if (event->context() != use.context) {
+    return CUDA_ERROR_INVALID_HANDLE;
+  }
+  Work work;
+  work.brief = true;
+  event->Record(use.context->Submit(use.stream.get(), std::move(work)));
+  return CUDA_SUCCESS;
+}
+
+CUresult cuEventRecord(CUevent hEvent, CUstream hStream) {
+  return cuEventRecordWithFlags(hEvent, hStream, 0);
+}
+
+CUresult cuEventQuery(CUevent hEvent) {
+  const PlainCall call;
+  FARLANE_SOFT_TRY(call.result);
+  std::shared_ptr<Event> event;
+  FARLANE_SOFT_TRY(FindEvent(call, hEvent, &event));
+  const SharedCompletion place = event->place();
+  if (place != nullptr && !place->done()) {
+    return CUDA_ERROR_NOT_READY;
+  }
+  return FailedOf(*event);
+}
+
+CUresult cuEventSynchronize(CUevent hEvent) {
+  const PlainCall call;
+  FARLANE_SOFT_TRY(call.result);
+  std::shared_ptr<Event> event;
+  FARLANE_SOFT_TRY(FindEvent(call, hEvent, &event));
+  if (const SharedCompletion place = event->place()) {
+    place->Wait();
+  }
+  return FailedOf(*event);
+}
+
+CUresult cuEventDestroy_v2(CUevent hEvent) {
+  const PlainCall call;
+  FARLANE_SOFT_TRY(call.result);
+  return call.driver->events().Take(HandleNumber(hEvent)) == nullptr ? CUDA_ERROR_INVALID_HANDLE
+                                                                     : CUDA_SUCCESS;
+}
+
+CUresult cuEventDestroy(CUevent hEvent) {
+  return cuEventDestroy_v2(hEvent);
+}
+
+CUresult cuEventElapsedTime(float* pMilliseconds, CUevent hStart, CUevent hEnd) {
+  return Elapsed(pMilliseconds, hStart, hEnd);
+}
+
+CUresult cuEventElapsedTime_v2(float* pMilliseconds, CUevent hStart, CUevent hEnd) {
+  return Elapsed(pMilliseconds, hStart, hEnd);
+}
+
+}  // namespace farlane::soft

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+// Streams, and what can be put into them besides copies and launches.
+#include <cstring>
+
+#include "soft-gpu/api/call.h"
+#include "soft-gpu/bodies.h"
+
+namespace farlane::soft {
+namespace {
+
+// The program's function may not call the driver; this lets such calls be refused.
+// Thread: caller's.
+class InCallback {
+ public:
+  InCallback() { ThisThread().in_callback = true; }
+
+  ~InCallback() { ThisThread().in_callback = false; }
+
+  InCallback(const InCallback&) = delete;
+  InCallback& operator=(const InCallback&) = delete;
+};
+
+CUresult Create(CUstream* phStream, unsigned int flags, int priority) {
+  const ContextCall call;
+  FARLANE_SOFT_TRY(call.result);
+  if (phStream == nullptr || (flags & ~static_cast<unsigned int>(CU_STREAM_NON_BLOCKING)) != 0) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  *phStream = AsHandle<CUstream>(call.context->CreateStream(flags, priority)->traits().handle);
+  return CUDA_SUCCESS;
+}
+
+}  // namespace
+
+CUresult cuStreamCreate(CUstream* phStream, unsigned int Flags) {
+  return Create(phStream, Flags, kPriorityLeast);
+}
+
+CUresult cuStreamCreateWithPriority(CUstream* phStream, unsigned int flags, int priority) {
+  return Create(phStream, flags, priority);
+}
+
+CUresult cuStreamGetPriority(CUstream hStream, int* priority) {
+  const ContextCall call;
+  FARLANE_SOFT_TRY(call.result);
+  if (priority == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  StreamUse use;
+  FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
+  *priority = use.stream->traits().priority;
+  return CUDA_SUCCESS;
+}
+
+CUresult cuStreamGetDevice(CUstream hStream, CUdevice* device) {
+  const ContextCall call;
+  FARLANE_SOFT_TRY(call.result);
+  if (device == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  StreamUse use;
+  FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
+  *device = use.context->device();
+  return CUDA_SUCCESS;
+}
+
+CUresult cuStreamGetFlags(CUstream hStream, unsigned int* flags) {
+  const ContextCall call;
+  FARLANE_SOFT_TRY(call.result);
+  if (flags == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  StreamUse use;
+  FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
+  *flags = use.stream->traits().flags;
+  return CUDA_SUCCESS;
+}
+
+CUresult cuStreamGetId(CUstream hStream, unsigned long long* streamId) {
+  const ContextCall call;
+  FARLANE_SOFT_TRY(call.result);
+  if (streamId == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  StreamUse use;
+  FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
+  *streamId = use.stream->traits().id;
+  return CUDA_SUCCESS;
+}
+
+CUresult cuStreamGetCtx(CUstream hStream, CUcontext* pctx) {
+  const ContextCall call;
+  FARLANE_SOFT_TRY(call.result);
+  if (pctx == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  StreamUse use;
+  FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
+  *pctx = AsHandle<CUcontext>(use.context->handle());
+  return CUDA_SUCCESS;
+}
+
+CUresult cuStreamGetCtx_v2(CUstream hStream, CUcontext* pCtx, CUgreenCtx* pGreenCtx) {
+  if (pGreenCtx == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  FARLANE_SOFT_TRY(cuStreamGetCtx(hStream, pCtx));
+  *pGreenCtx = nullptr;
+  return CUDA_SUCCESS;
+}
+
+CUresult cuStreamWaitEvent(CUstream hStream, CUevent hEvent, unsigned int Flags) {
+  const ContextCall call;
+  FARLANE_SOFT_TRY(call.result);
+  if ((Flags & ~static_cast<unsigned int>(CU_EVENT_WAIT_EXTERNAL)) != 0) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  StreamUse use;
+  FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
+  std::shared_ptr<Event> event;
+  FARLANE_SOFT_TRY(FindEvent(call, hEvent, &event));
+  const SharedCompletion place = event->place();
+  if (place == nullptr || place->done()) {
+    return CUDA_SUCCESS;
+  }
+  Work work;
+  work.after.push_back(place);
+  use.context->Submit(use.stream.get(), std::move(work));
+  return CUDA_SUCCESS;
+}
+
+CUresult cuStreamAddCallback(CUstream hStream,
+                             CUstreamCallback callback,
+                             void* userData,
+                             unsigned int flags) {
+  const ContextCall call;
+  FARLANE_SOFT_TRY(call.result);
+  if (callback == nullptr || flags != 0) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  StreamUse use;
+  FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
+  Work work;
+  work.always = true;  // the function is told how the stream fared
+  work.run = [context = use.context, hStream, callback, userData] {
+    const InCallback inside;
+    callback(hStream, context->failed().get(), userData);
+    return CUDA_SUCCESS;
+  };
+  use.context->Submit(use.stream.get(), std::move(work));
+  return CUDA_SUCCESS;
+}
+
+CUresult cuLaunchHostFunc(CUstream hStream, CUhostFn fn, void* userData) {
+  const ContextCall call;
+  FARLANE_SOFT_TRY(call.result);
+  if (fn == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  StreamUse use;
+  FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
+  Work work;
+  work.run = [fn, userData] {
+    const InCallback inside;
+    fn(userData);
+    return CUDA_SUCCESS;
+  };
+  use.context->Submit(use.stream.get(), std::move(work));
+  return CUDA_SUCCESS;
+}
+
+CUresult cuStreamQuery(CUstream hStream) {
+  const ContextCall call;
+  FARLANE_SOFT_TRY(call.result);
+  StreamUse use;
+  FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
+  if (!use.context->Pending(*use.stream).empty()) {
+    return CUDA_ERROR_NOT_READY;
+  }
+  return use.context->failed().get();
+}
+
+CUresult cuStreamSynchronize(CUstream hStream) {
+  const ContextCall call;
+  FARLANE_SOFT_TRY(call.result);
+  StreamUse use;
+  FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
+  for (const SharedCompletion& pending : use.context->Pending(*use.stream)) {
+    pending->Wait();
+  }
+  return use.context->failed().get();
+}
+
+CUresult cuStreamDestroy_v2(CUstream hStream) {
+  const PlainCall call;
+  FARLANE_SOFT_TRY(call.result);
+  const auto stream = call.driver->streams().Take(HandleNumber(hStream));
+  if (stream == nullptr) {
+    return CUDA_ERROR_INVALID_HANDLE;
+  }
+  if (const auto context = call.driver->contexts().Find(stream->traits().context)) {
+    context->DropStream(stream);
+  }
+  return CUDA_SUCCESS;
+}
+
+CUresult cuStreamDestroy(CUstream hStream) {
+  return cuStreamDestroy_v2(hStream);
+}
+
+CUresult cuStreamIsCapturing(CUstream hStream, CUstreamCaptureStatus* captureStatus) {
+  const ContextCall call;
+  FARLANE_SOFT_TRY(call.result);
+  if (captureStatus == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  StreamUse use;
+  FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
+  *captureStatus = CU_STREAM_CAPTURE_STATUS_NONE;  // no capture can begin here yet
+  return CUDA_SUCCESS;
+}
+
+CUresult cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode* mode) {
+  const PlainCall call;
+  FARLANE_SOFT_TRY(call.result);
+  if (mode == nullptr || *mode < CU_STREAM_CAPTURE_MODE_GLOBAL ||
+      *mode > CU_STREAM_CAPTURE_MODE_RELAXED) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  std::swap(*mode, ThisThread().capture_mode);
+  return CUDA_SUCCESS;
+}
+
+}  // namespace farlane::soft
