@@ -25,7 +25,8 @@ class House:
 
 
 SHIM = House("client-shim", "shim", True)
-SOFT = House("soft-gpu", "soft", False)
+# The marker lets a server that looks for a driver tell the software GPU from NVIDIA's.
+SOFT = House("soft-gpu", "soft", False, ("farlane_software_gpu",))
 
 _BODIES = """\
 // SPDX-License-Identifier: Apache-2.0
