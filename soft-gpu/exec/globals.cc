@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "soft-gpu/exec/globals.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "protocol/base/bytes.h"
+#include "soft-gpu/ptx/parser.h"
+
+namespace farlane::soft {
+namespace {
+
+constexpr uint64_t kAlignBytes = 256;  // of the whole; enough for every variable
+
+bool IsPlaced(const ptx::Variable& variable) {
+  const bool is_memory =
+      variable.space == ptx::Space::kGlobal || variable.space == ptx::Space::kConst;
+  const bool is_opaque = ptx::InfoOf(variable.type).type_class == ptx::TypeClass::kOpaque;
+  return is_memory && !is_opaque && variable.linkage != ptx::Linkage::kExtern;
+}
+
+}  // namespace
+
+Globals::~Globals() {
+  if (memory_ != 0) {
+    places_.Free(memory_);
+  }
+}
+
+Status Globals::Place(const ptx::Module& module) {
+  addresses_.assign(module.variables.size(), 0);
+  std::vector<uint64_t> offsets(module.variables.size(), 0);
+  uint64_t bytes = 0;
+  uint64_t align = kAlignBytes;
+  for (size_t i = 0; i < module.variables.size(); ++i) {
+    const ptx::Variable& variable = module.variables[i];
+    if (IsPlaced(variable)) {
+      const uint64_t own = std::max<uint64_t>(variable.AlignOf(), 1);
+      align = std::max(align, own);
+      bytes = RoundUp(bytes, own);
+      offsets[i] = bytes;
+      bytes += std::max<uint64_t>(variable.SizeOf(), 1);
+    }
+  }
+  if (bytes == 0) {
+    return Status::Ok();
+  }
+  FARLANE_ASSIGN(memory_, places_.Allocate(bytes, align));
+  for (uint32_t i = 0; i < module.variables.size(); ++i) {
+    const ptx::Variable& variable = module.variables[i];
+    if (IsPlaced(variable)) {
+      addresses_[i] = memory_ + offsets[i];
+      infos_.push_back({std::string(variable.name), addresses_[i], variable.SizeOf(),
+                        variable.space == ptx::Space::kConst, variable.is_managed});
+    }
+  }
+  for (uint32_t i = 0; i < module.variables.size(); ++i) {
+    if (addresses_[i] != 0 && !module.variables[i].initializer.empty()) {
+      FARLANE_TRY(Initialise(module, i));
+    }
+  }
+  return Status::Ok();
+}
+
+Status Globals::Initialise(const ptx::Module& module, uint32_t index) {
+  const ptx::Variable& variable = module.variables[index];
+  FARLANE_ASSIGN(ptx::InitialValue value, ptx::ParseInitializer(module, variable));
+  for (const ptx::Relocation& relocation : value.relocations) {
+    if (relocation.symbol.kind != ptx::SymbolKind::kVariable ||
+        addresses_[relocation.symbol.index] == 0) {
+      return {StatusCode::kUnsupported, "the initial value of " + std::string(variable.name) +
+                                            " is the address of something that has none here"};
+    }
+    if (relocation.offset > value.bytes.size() ||
+        value.bytes.size() - relocation.offset < relocation.bytes || relocation.bytes > 8) {
+      return {StatusCode::kCorrupt,
+              "the initial value of " + std::string(variable.name) + " is larger than it"};
+    }
+    uint64_t address =
+        addresses_[relocation.symbol.index] + static_cast<uint64_t>(relocation.addend);
+    if (relocation.has_mask) {
+      address = (address & relocation.mask) >> std::countr_zero(relocation.mask | 1ull << 63);
+    }
+    std::memcpy(value.bytes.data() + relocation.offset, &address, relocation.bytes);
+  }
+  const size_t bytes = std::min<size_t>(value.bytes.size(), variable.SizeOf());
+  std::memcpy(reinterpret_cast<void*>(addresses_[index]), value.bytes.data(), bytes);
+  return Status::Ok();
+}
+
+}  // namespace farlane::soft

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Globals places a module's .global and .const variables in device memory and gives them their
+// initial values. The memory goes back when it is destroyed.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "protocol/base/result.h"
+#include "soft-gpu/ptx/ast.h"
+
+namespace farlane::soft {
+
+struct GlobalInfo {
+  std::string name;
+  uint64_t address = 0;
+  uint64_t size_bytes = 0;
+  bool constant = false;
+  bool managed = false;
+};
+
+// Where a program's globals live: the device gives zeroed, writable device memory and takes it
+// back. Thread: any.
+class GlobalPlaces {
+ public:
+  virtual ~GlobalPlaces() = default;
+  virtual Result<uint64_t> Allocate(uint64_t size_bytes, uint64_t align_bytes) = 0;
+  virtual void Free(uint64_t address) = 0;
+};
+
+// Thread: immutable once placed.
+class Globals {
+ public:
+  explicit Globals(GlobalPlaces& places) : places_(places) {}
+
+  Globals(const Globals&) = delete;
+  Globals& operator=(const Globals&) = delete;
+  ~Globals();
+
+  Status Place(const ptx::Module& module);
+
+  // Addresses by Module::variables index; 0 for what is not placed (shared, extern).
+  std::span<const uint64_t> addresses() const { return addresses_; }
+
+  std::span<const GlobalInfo> infos() const { return infos_; }
+
+ private:
+  Status Initialise(const ptx::Module& module, uint32_t index);
+
+  GlobalPlaces& places_;
+  uint64_t memory_ = 0;
+  std::vector<uint64_t> addresses_;
+  std::vector<GlobalInfo> infos_;
+};
+
+}  // namespace farlane::soft

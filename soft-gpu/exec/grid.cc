@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "soft-gpu/exec/grid.h"
+
+#include <algorithm>
+
+namespace farlane::soft {
+namespace {
+
+constexpr uint64_t kChunkBlocksMax = 16;
+constexpr uint64_t kChunksWanted = 256;  // enough that no worker is left with a long last one
+
+uint64_t NextGridId() {
+  static std::atomic<uint64_t> next{1};
+  return next.fetch_add(1, std::memory_order_relaxed);
+}
+
+uint64_t Count(const LaunchShape& shape) {
+  return uint64_t{shape.grid[0]} * shape.grid[1] * shape.grid[2];
+}
+
+}  // namespace
+
+Grid::Grid(const KernelCode& code, const LaunchShape& shape, std::span<const std::byte> parameters)
+    : code_(code),
+      shape_(shape),
+      parameters_(parameters),
+      grid_id_(NextGridId()),
+      blocks_count_(Count(shape)),
+      chunk_(std::clamp<uint64_t>(blocks_count_ / kChunksWanted, 1, kChunkBlocksMax)) {}
+
+bool Grid::Take(uint64_t* first, uint64_t* end) {
+  if (has_failed()) {
+    return false;
+  }
+  *first = next_.fetch_add(chunk_, std::memory_order_relaxed);
+  *end = std::min(*first + chunk_, blocks_count_);
+  return *first < blocks_count_;
+}
+
+void Grid::Fail(LaunchOutcome outcome) {
+  outcome_.With([&](LaunchOutcome& kept) {
+    if (kept.fault == Fault::kNone) {
+      kept = std::move(outcome);
+    }
+  });
+  failed_.store(true, std::memory_order_relaxed);
+}
+
+LaunchOutcome Grid::outcome() const {
+  return outcome_.With([](const LaunchOutcome& kept) { return kept; });
+}
+
+}  // namespace farlane::soft

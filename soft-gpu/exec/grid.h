@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Grid is one launch under way: its blocks are handed out in order of their number to whoever works
+// on it, and the first fault ends it. A block may wait for one with a smaller number, never for one
+// with a greater: that is why the order matters.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <span>
+
+#include "protocol/base/guarded.h"
+#include "soft-gpu/exec/launch.h"
+#include "soft-gpu/jit/jit_engine.h"
+
+namespace farlane::soft {
+
+// What a kernel is made of, ready to run.
+// Thread: immutable.
+struct KernelCode {
+  jit::Routine routine;
+  uint64_t parameter_bytes = 0;
+  uint64_t static_shared_bytes = 0;
+  uint64_t local_bytes = 0;
+  const uint64_t* symbols = nullptr;  // the program's, by variable index
+};
+
+// Thread: any, guarded.
+class Grid {
+ public:
+  Grid(const KernelCode& code, const LaunchShape& shape, std::span<const std::byte> parameters);
+
+  const KernelCode& code() const { return code_; }
+
+  const LaunchShape& shape() const { return shape_; }
+
+  std::span<const std::byte> parameters() const { return parameters_; }
+
+  uint64_t grid_id() const { return grid_id_; }
+
+  uint64_t blocks_count() const { return blocks_count_; }
+
+  // Takes the next blocks [first, end); false when there are none or the grid has failed.
+  bool Take(uint64_t* first, uint64_t* end);
+  // Only the first failure is kept.
+  void Fail(LaunchOutcome outcome);
+
+  bool has_failed() const { return failed_.load(std::memory_order_relaxed); }
+
+  LaunchOutcome outcome() const;
+
+ private:
+  const KernelCode& code_;
+  const LaunchShape shape_;
+  const std::span<const std::byte> parameters_;
+  const uint64_t grid_id_;
+  const uint64_t blocks_count_;
+  const uint64_t chunk_;
+  std::atomic<uint64_t> next_{0};
+  std::atomic<bool> failed_{false};
+  Guarded<LaunchOutcome> outcome_;
+};
+
+}  // namespace farlane::soft

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a launch asks for and how it ends.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace farlane::soft {
+
+struct LaunchShape {
+  uint32_t grid[3] = {1, 1, 1};
+  uint32_t block[3] = {1, 1, 1};
+  uint32_t dynamic_shared_bytes = 0;
+};
+
+enum class Fault : uint8_t {
+  kNone,
+  kIllegalAddress,  // outside of device memory, or where nothing is mapped
+  kMisaligned,
+  kTrap,
+  kAssert,
+  kStackOverflow,
+  kIllegalInstruction,
+  kUnsupported,  // the kernel or its shape is something this device cannot run
+};
+
+// `detail` is a sentence for the log: where, which thread.
+struct LaunchOutcome {
+  Fault fault = Fault::kNone;
+  std::string detail;
+};
+
+}  // namespace farlane::soft

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "soft-gpu/exec/program.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "protocol/base/bytes.h"
+#include "protocol/base/guarded.h"
+#include "soft-gpu/exec/grid.h"
+#include "soft-gpu/exec/runtime.h"
+#include "soft-gpu/exec/worker_pool.h"
+#include "soft-gpu/jit/jit_engine.h"
+#include "soft-gpu/jit/kernel_source.h"
+#include "soft-gpu/ptx/parser.h"
+
+namespace farlane::soft {
+namespace {
+
+constexpr uint32_t kBlockThreadsMax = 1024;
+constexpr uint32_t kRegistersSaid = 32;
+constexpr uint64_t kSharedBytesMax = 227_KiB;
+
+uint32_t ThreadsMax(const ptx::FunctionDirectives& directives) {
+  const ptx::Extent& extent = directives.reqntid[0] != 0 ? directives.reqntid : directives.maxntid;
+  const uint64_t product = uint64_t{extent[0]} * extent[1] * extent[2];
+  return product == 0 ? kBlockThreadsMax
+                      : static_cast<uint32_t>(std::min<uint64_t>(product, kBlockThreadsMax));
+}
+
+KernelInfo Describe(const ptx::Module& module, const ptx::Function& function) {
+  KernelInfo info;
+  info.name = std::string(function.name);
+  const std::vector<uint64_t> offsets = jit::LayoutParameters(function);
+  for (size_t i = 0; i < function.parameters.size(); ++i) {
+    info.parameters.push_back({static_cast<uint32_t>(offsets[i]),
+                               static_cast<uint32_t>(function.parameters[i].SizeOf())});
+  }
+  info.parameter_bytes = static_cast<uint32_t>(offsets.back());
+  info.registers = kRegistersSaid;
+  info.threads_max = ThreadsMax(function.directives);
+  info.ptx_version = module.version_major * 10u + module.version_minor;
+  return info;
+}
+
+// One kernel and, once prepared, its code.
+struct Kernel {
+  uint32_t function = 0;  // into Module::functions
+  Guarded<std::optional<KernelCode>> code;
+};
+
+LaunchOutcome Unrunnable(const std::string& why) {
+  return {Fault::kUnsupported, why};
+}
+
+// Ok, or what is wrong with a launch.
+Status CheckLaunch(const KernelInfo& info,
+                   const KernelCode& code,
+                   const LaunchShape& shape,
+                   std::span<const std::byte> parameters) {
+  const uint64_t threads = uint64_t{shape.block[0]} * shape.block[1] * shape.block[2];
+  const uint64_t blocks = uint64_t{shape.grid[0]} * shape.grid[1] * shape.grid[2];
+  const bool fits = std::max({shape.block[0], shape.block[1], shape.block[2]}) <= kBlockThreadsMax;
+  if (threads == 0 || blocks == 0 || !fits || threads > info.threads_max) {
+    return {StatusCode::kInvalidArgument, "kernel " + info.name + " runs with 1 to " +
+                                              std::to_string(info.threads_max) +
+                                              " threads per block, in at least one block"};
+  }
+  if (code.static_shared_bytes + shape.dynamic_shared_bytes > kSharedBytesMax) {
+    return {StatusCode::kExhausted, "the launch of " + info.name + " wants " +
+                                        std::to_string(shape.dynamic_shared_bytes) +
+                                        " bytes of shared memory more than there are"};
+  }
+  if (parameters.size() < code.parameter_bytes) {
+    return {StatusCode::kInvalidArgument,
+            "the launch of " + info.name + " gives " + std::to_string(parameters.size()) + " of " +
+                std::to_string(code.parameter_bytes) + " bytes of parameters"};
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
+// Thread: any; the guarded members say which change.
+struct Program::Contents {
+  explicit Contents(GlobalPlaces& places) : globals(places) {}
+
+  ptx::Module module;
+  Globals globals;
+  std::vector<KernelInfo> infos;
+  std::vector<std::unique_ptr<Kernel>> kernels;
+  Guarded<std::unique_ptr<jit::JitEngine>> engine;  // made for the first kernel
+
+  Result<jit::JitEngine*> Engine() {
+    return engine.With([](auto& engine) -> Result<jit::JitEngine*> {
+      if (engine == nullptr) {
+        FARLANE_ASSIGN(engine, jit::JitEngine::Create(RuntimeFunctions()));
+      }
+      return engine.get();
+    });
+  }
+
+  Result<KernelCode> Compile(uint32_t kernel) {
+    FARLANE_ASSIGN(jit::KernelSource source, jit::CollectKernel(module, kernels[kernel]->function));
+    FARLANE_ASSIGN(jit::JitEngine* const compiler, Engine());
+    KernelCode code;
+    FARLANE_ASSIGN(code.routine, compiler->Compile(source));
+    code.parameter_bytes = source.parameter_bytes;
+    code.static_shared_bytes = source.static_shared_bytes;
+    code.local_bytes = source.local_bytes;
+    code.symbols = globals.addresses().data();
+    infos[kernel].static_shared_bytes = static_cast<uint32_t>(code.static_shared_bytes);
+    infos[kernel].local_bytes = static_cast<uint32_t>(code.local_bytes);
+    return code;
+  }
+
+  // The code, compiled now if it has not been yet; it stays where it is.
+  Result<const KernelCode*> CodeOf(uint32_t kernel) {
+    if (kernel >= kernels.size()) {
+      return Status(StatusCode::kNotFound,
+                    "kernel " + std::to_string(kernel) + " of " + std::to_string(kernels.size()));
+    }
+    return kernels[kernel]->code.With([&](auto& code) -> Result<const KernelCode*> {
+      if (!code.has_value()) {
+        FARLANE_ASSIGN(code, Compile(kernel).While("compiling kernel " + infos[kernel].name));
+      }
+      return &*code;
+    });
+  }
+};
+
+Program::Program(std::unique_ptr<Contents> contents) : contents_(std::move(contents)) {}
+
+Program::~Program() = default;
+
+Result<std::unique_ptr<Program>> Program::Load(std::string ptx_text, GlobalPlaces& places) {
+  auto contents = std::make_unique<Contents>(places);
+  FARLANE_ASSIGN(contents->module, ptx::ParseModule(std::move(ptx_text)));
+  const ptx::Module& module = contents->module;
+  FARLANE_TRY(contents->globals.Place(module));
+  for (uint32_t i = 0; i < module.functions.size(); ++i) {
+    const ptx::Function& function = module.functions[i];
+    if (function.is_entry && function.has_body) {
+      contents->infos.push_back(Describe(module, function));
+      contents->kernels.push_back(std::make_unique<Kernel>());
+      contents->kernels.back()->function = i;
+    }
+  }
+  return std::unique_ptr<Program>(new Program(std::move(contents)));
+}
+
+std::span<const KernelInfo> Program::kernels() const {
+  return contents_->infos;
+}
+
+std::span<const GlobalInfo> Program::globals() const {
+  return contents_->globals.infos();
+}
+
+Status Program::Prepare(uint32_t kernel) {
+  return ToStatus(contents_->CodeOf(kernel));
+}
+
+LaunchOutcome Program::Launch(uint32_t kernel,
+                              const LaunchShape& shape,
+                              std::span<const std::byte> parameters) {
+  Result<const KernelCode*> code = contents_->CodeOf(kernel);
+  if (!code.ok()) {
+    return Unrunnable(code.error().message());
+  }
+  const KernelCode& ready = **code;
+  const Status checked = CheckLaunch(contents_->infos[kernel], ready, shape, parameters);
+  if (!checked.ok()) {
+    return Unrunnable(checked.message());
+  }
+  Grid grid(ready, shape, parameters);
+  WorkerPool::Instance().Run(grid);
+  return grid.outcome();
+}
+
+}  // namespace farlane::soft

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// Program is a loaded PTX module: its variables lie in device memory and its kernels can be run. A
+// kernel is compiled the first time it is prepared or launched; one that this device cannot run
+// fails alone, the others go on. The program must outlive its launches.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "protocol/base/result.h"
+#include "soft-gpu/exec/globals.h"
+#include "soft-gpu/exec/launch.h"
+
+namespace farlane::soft {
+
+struct KernelParameter {
+  uint32_t offset_bytes = 0;
+  uint32_t size_bytes = 0;
+};
+
+// What can be asked about a kernel. The sizes of shared and local memory are known, and may be
+// read, once Prepare has succeeded.
+struct KernelInfo {
+  std::string name;
+  std::vector<KernelParameter> parameters;
+  uint32_t parameter_bytes = 0;
+  uint32_t static_shared_bytes = 0;
+  uint32_t local_bytes = 0;
+  uint32_t registers = 0;  // a processor has no such number; this one passes for a usual kernel's
+  uint32_t threads_max = 0;
+  uint32_t ptx_version = 0;  // 90 for PTX 9.0
+};
+
+// Thread: any, guarded.
+class Program {
+ public:
+  // Parses the declarations, places the variables and sets their initial values.
+  static Result<std::unique_ptr<Program>> Load(std::string ptx_text, GlobalPlaces& places);
+  ~Program();
+
+  std::span<const KernelInfo> kernels() const;
+  std::span<const GlobalInfo> globals() const;
+
+  // Compiles a kernel. kUnsupported: it uses something this device lacks; the message names opcode,
+  // function and line. kCorrupt: it is not PTX.
+  Status Prepare(uint32_t kernel);
+  // Runs a kernel to its end.
+  LaunchOutcome Launch(uint32_t kernel,
+                       const LaunchShape& shape,
+                       std::span<const std::byte> parameters);
+
+ private:
+  struct Contents;
+
+  explicit Program(std::unique_ptr<Contents> contents);
+
+  std::unique_ptr<Contents> contents_;
+};
+
+}  // namespace farlane::soft

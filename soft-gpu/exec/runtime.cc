@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "soft-gpu/exec/runtime.h"
+
+#include <ctime>
+
+#include <x86intrin.h>
+
+#include "soft-gpu/exec/fault_guard.h"
+#include "soft-gpu/exec/worker.h"
+#include "soft-gpu/jit/block_frame.h"
+
+namespace farlane::soft {
+namespace {
+
+using jit::BlockFrame;
+using jit::FaultCause;
+
+// A memory access that failed its check: misaligned if only its alignment is wrong.
+Fault FaultOfAccess(const BlockFrame& block, uint64_t address, uint64_t limit, uint32_t bytes) {
+  const bool is_inside = address < limit && limit - address >= bytes;
+  static_cast<void>(block);
+  return is_inside ? Fault::kMisaligned : Fault::kIllegalAddress;
+}
+
+Fault FaultOf(const BlockFrame& block, uint64_t address, uint32_t cause) {
+  const uint32_t bytes = 1u << (cause >> 8 & 0xff);
+  switch (static_cast<FaultCause>(cause & 0xff)) {
+    case FaultCause::kAccess: {
+      const uint64_t in_arena = address - block.arena_base;
+      return in_arena < block.arena_bytes
+                 ? FaultOfAccess(block, in_arena, block.arena_bytes, bytes)
+                 : FaultOfAccess(block, address - block.window_base, block.window_bytes, bytes);
+    }
+    case FaultCause::kShared:
+      return FaultOfAccess(block, address, block.shared_bytes, bytes);
+    case FaultCause::kLocal:
+      return FaultOfAccess(block, address, block.local_bytes, bytes);
+    case FaultCause::kParameter:
+      return Fault::kIllegalAddress;
+    case FaultCause::kStack:
+      return Fault::kStackOverflow;
+    default:
+      return Fault::kTrap;
+  }
+}
+
+[[noreturn]] void FailThread(const BlockFrame* block,
+                             uint32_t thread,
+                             uint64_t address,
+                             uint32_t cause) {
+  Worker::CurrentOrNull()->NoteThread(thread);
+  LeaveGuarded(FaultOf(*block, address, cause), address);
+}
+
+uint64_t Clock() {
+  return __rdtsc();
+}
+
+uint64_t Timer() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000ull + static_cast<uint64_t>(now.tv_nsec);
+}
+
+template <typename F>
+void* Address(F* function) {
+  return reinterpret_cast<void*>(function);
+}
+
+}  // namespace
+
+std::span<const jit::RuntimeFunction> RuntimeFunctions() {
+  static const jit::RuntimeFunction functions[] = {
+      {jit::kFaultFunction, Address(&FailThread)},
+      {jit::kClockFunction, Address(&Clock)},
+      {jit::kTimerFunction, Address(&Timer)},
+  };
+  return functions;
+}
+
+}  // namespace farlane::soft

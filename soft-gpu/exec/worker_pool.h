@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// WorkerPool runs grids on all processors: the thread that launches works too, helped by as many
+// threads as there are further processors. There is one pool per process, since there is one set of
+// processors.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "protocol/base/guarded.h"
+#include "soft-gpu/exec/grid.h"
+#include "soft-gpu/exec/worker.h"
+
+namespace farlane::soft {
+
+// Thread: any, guarded.
+class WorkerPool {
+ public:
+  // The process's pool. Its helpers start with the first grid that has work for them, and end with
+  // the process.
+  static WorkerPool& Instance();
+
+  // Runs all blocks; returns when none is under way any more.
+  void Run(Grid& grid);
+
+  uint32_t workers_count() const { return workers_count_; }
+
+ private:
+  struct Queue;
+
+  explicit WorkerPool(uint32_t workers_count);
+
+  void StartHelpersOnce();
+  void Help(uint32_t number);
+  std::unique_ptr<Worker> Borrow();
+
+  const uint32_t workers_count_;
+  std::unique_ptr<Queue> queue_;
+  Guarded<std::vector<std::unique_ptr<Worker>>> idle_;
+};
+
+}  // namespace farlane::soft

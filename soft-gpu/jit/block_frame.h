@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// BlockFrame and ThreadFrame are what compiled code is handed: the only way from a kernel's machine
+// code to the block that runs it. Compiled code reads fields by their offset here, so both are
+// plain data; BlockFrame must not change while compiled code of its block runs.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace farlane::soft::jit {
+
+// One block of a launch: where things are and how far they reach.
+// Thread: the worker that runs the block.
+struct BlockFrame {
+  const std::byte* parameters = nullptr;
+  const uint64_t* symbols = nullptr;  // addresses of the module's variables, by variable index
+  uint64_t window_base = 0;           // device memory: the only place a global access may reach
+  uint64_t window_bytes = 0;
+  uint64_t arena_base = 0;  // shared and local memory of this block, for generic addresses
+  uint64_t arena_bytes = 0;
+  uint64_t shared_base = 0;  // inside the arena
+  uint64_t shared_bytes = 0;
+  uint64_t local_bytes = 0;  // of each thread
+  uint64_t grid_id = 0;
+  uint32_t dynamic_shared_bytes = 0;
+  uint32_t worker = 0;  // stands for the multiprocessor
+  uint32_t workers_count = 0;
+  uint32_t ntid[3] = {1, 1, 1};
+  uint32_t nctaid[3] = {1, 1, 1};
+  uint32_t ctaid[3] = {0, 0, 0};
+  uint64_t local_base = 0;    // thread 0's local memory, inside the arena
+  uint64_t local_stride = 0;  // from one thread's to the next; 0 when threads run one after another
+};
+
+// One thread of a block. A thread's local memory is used like a stack by the functions it calls.
+// Thread: the worker that runs the block.
+struct ThreadFrame {
+  uint64_t local_base = 0;
+  uint64_t local_top = 0;  // offset of the first free byte
+  uint32_t tid[3] = {0, 0, 0};
+  uint32_t linear = 0;
+};
+
+// Why compiled code calls the runtime's fault function.
+enum class FaultCause : uint32_t {
+  kAccess = 0,  // + log2(size) << 8: outside of all memory, or not aligned
+  kShared = 1,
+  kLocal = 2,
+  kParameter = 3,
+  kTrap = 4,
+  kStack = 5,  // local memory used up
+};
+
+}  // namespace farlane::soft::jit

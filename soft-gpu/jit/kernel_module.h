@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// A KernelModule is the optimised LLVM code of one kernel: its entry and all functions it calls.
+// For a kernel whose threads never wait the entry runs a whole block, for another one thread.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <llvm/IR/LLVMContext.h>
+#include <llvm/IR/Module.h>
+#include <llvm/Target/TargetMachine.h>
+
+#include "protocol/base/result.h"
+#include "soft-gpu/jit/kernel_source.h"
+
+namespace farlane::soft::jit {
+
+// The context must outlive the module, hence their order.
+// Thread: caller's.
+struct KernelModule {
+  std::unique_ptr<llvm::LLVMContext> context;
+  std::unique_ptr<llvm::Module> module;
+};
+
+// `name` becomes the only visible symbol.
+Result<KernelModule> BuildKernelModule(const KernelSource& source,
+                                       const std::string& name,
+                                       llvm::TargetMachine& machine);
+
+}  // namespace farlane::soft::jit

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// KernelSource is everything that must be known to compile one kernel: its parsed body, those of
+// all functions it can call, and where their shared and local variables lie. It points into its
+// Module, which must outlive it.
+#pragma once
+
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+#include "protocol/base/result.h"
+#include "soft-gpu/ptx/ast.h"
+
+namespace farlane::soft::jit {
+
+// One function of a kernel's call graph and the layout of its own variables.
+// Thread: immutable once collected.
+struct SourceFunction {
+  uint32_t index = 0;  // into Module::functions
+  ptx::Body body;
+  std::vector<uint64_t> variable_offsets;  // of Body::variables, in their space
+  uint64_t local_bytes = 0;                // of one call
+  std::vector<uint32_t> callees;           // Module::functions
+};
+
+// Thread: immutable once collected.
+struct KernelSource {
+  const ptx::Module* module = nullptr;
+  uint32_t entry = 0;                                     // into Module::functions
+  std::vector<SourceFunction> functions;                  // the entry comes first
+  std::unordered_map<uint32_t, uint64_t> shared_offsets;  // Module::variables -> offset
+  std::vector<uint64_t> parameter_offsets;                // of the entry
+  uint64_t parameter_bytes = 0;
+  uint64_t static_shared_bytes = 0;
+  uint64_t local_bytes = 0;  // one thread's, over its deepest chain of calls
+  bool suspends = false;     // some thread may have to wait for another one
+};
+
+// Parses the entry and all it can reach, and lays out their variables.
+Result<KernelSource> CollectKernel(const ptx::Module& module, uint32_t entry);
+
+// Offsets of parameters in a launch's buffer, and its size as the last element.
+std::vector<uint64_t> LayoutParameters(const ptx::Function& function);
+
+// The line of the module's text that an instruction stands in.
+uint32_t LineOf(const ptx::Module& module, const ptx::Instruction& instruction);
+
+}  // namespace farlane::soft::jit

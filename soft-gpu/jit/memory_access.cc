@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "soft-gpu/jit/memory_access.h"
+
+#include <bit>
+#include <cstddef>
+
+namespace farlane::soft::jit {
+namespace {
+
+using ptx::Modifier;
+using ptx::Operand;
+using ptx::Ref;
+using ptx::Space;
+using V = llvm::Value*;
+
+uint32_t CauseOf(FaultCause cause, uint32_t bytes) {
+  return static_cast<uint32_t>(cause) | static_cast<uint32_t>(std::countr_zero(bytes)) << 8;
+}
+
+// Whether `offset` is a multiple of `bytes` and the whole access lies below `limit`: rotating moves
+// the bits that must be zero to the top, so one comparison sees both.
+V IsInside(FunctionEmitter& e, V offset, V limit, uint32_t bytes) {
+  const unsigned shift = std::countr_zero(bytes);
+  if (shift == 0) {
+    return e.ir().CreateICmpULT(offset, limit);
+  }
+  V rotated = e.ir().CreateIntrinsic(llvm::Intrinsic::fshr, {offset->getType()},
+                                     {offset, offset, e.Int(64, shift)});
+  return e.ir().CreateICmpULT(rotated, e.ir().CreateLShr(limit, shift));
+}
+
+V ToPointer(FunctionEmitter& e, V address) {
+  return e.ir().CreateIntToPtr(address, e.ir().getPtrTy());
+}
+
+V InWindow(FunctionEmitter& e, V address, uint32_t bytes) {
+  V offset = e.ir().CreateSub(address, e.BlockField(offsetof(BlockFrame, window_base), 64));
+  return IsInside(e, offset, e.BlockField(offsetof(BlockFrame, window_bytes), 64), bytes);
+}
+
+V GlobalPointer(FunctionEmitter& e, V address, uint32_t bytes) {
+  e.FaultUnless(InWindow(e, address, bytes), address, CauseOf(FaultCause::kAccess, bytes));
+  return ToPointer(e, address);
+}
+
+V GenericPointer(FunctionEmitter& e, V address, uint32_t bytes) {
+  llvm::IRBuilder<>& ir = e.ir();
+  llvm::BasicBlock* elsewhere = e.NewBlock();
+  llvm::BasicBlock* allowed = e.NewBlock();
+  llvm::MDNode* likely = llvm::MDBuilder(ir.getContext()).createBranchWeights(64, 1);
+  ir.CreateCondBr(InWindow(e, address, bytes), allowed, elsewhere, likely);
+  ir.SetInsertPoint(elsewhere);
+  V offset = ir.CreateSub(address, e.BlockField(offsetof(BlockFrame, arena_base), 64));
+  V is_inside = IsInside(e, offset, e.BlockField(offsetof(BlockFrame, arena_bytes), 64), bytes);
+  e.FaultUnless(is_inside, address, CauseOf(FaultCause::kAccess, bytes));
+  ir.CreateBr(allowed);
+  ir.SetInsertPoint(allowed);
+  return ToPointer(e, address);
+}
+
+// Shared, local and parameter memory: an offset below a limit, from a base of ours.
+V OffsetPointer(FunctionEmitter& e, V offset, V base, V limit, FaultCause cause, uint32_t bytes) {
+  e.FaultUnless(IsInside(e, offset, limit, bytes), offset, CauseOf(cause, bytes));
+  return ToPointer(e, e.ir().CreateAdd(base, offset));
+}
+
+// A slot of a call's parameter: its offset is known now, so it is checked now.
+V SlotPointer(FunctionEmitter& e, const Operand& operand, V slot, uint32_t bytes) {
+  const uint64_t size = e.VariableOrNull(operand)->SizeOf();
+  const auto offset = static_cast<uint64_t>(operand.offset);
+  if (offset > size || size - offset < bytes || offset % bytes != 0) {
+    return e.Refuse("an access outside of a parameter");
+  }
+  return e.ir().CreateConstGEP1_64(e.ir().getInt8Ty(), slot, offset);
+}
+
+V AddressValue(FunctionEmitter& e, const Operand& operand) {
+  if (operand.ref == Ref::kNone) {
+    return e.Int(64, static_cast<uint64_t>(operand.offset));
+  }
+  if (operand.ref != Ref::kRegister) {
+    return e.AddressOf(operand);
+  }
+  Operand base = operand;
+  base.kind = ptx::OperandKind::kRegister;
+  const uint32_t bits = ptx::BitsOf(e.body().registers[operand.id].type);
+  if (bits == 64) {
+    V value = e.Read(base, ptx::Type::kU64);
+    return e.ir().CreateAdd(value, e.Int(64, static_cast<uint64_t>(operand.offset)));
+  }
+  // 32-bit addresses wrap at 32 bits.
+  V value = e.Read(base, ptx::Type::kU32);
+  if (e.refused()) {
+    return value;
+  }
+  V sum = e.ir().CreateAdd(value, e.Int(32, static_cast<uint32_t>(operand.offset)));
+  return e.ir().CreateZExt(sum, e.ir().getInt64Ty());
+}
+
+}  // namespace
+
+Space SpaceOf(const ptx::Instruction& instruction) {
+  struct Row {
+    Modifier modifier;
+    Space space;
+  };
+
+  static constexpr Row kRows[] = {
+      {Modifier::kGlobal, Space::kGlobal},        {Modifier::kConst, Space::kConst},
+      {Modifier::kShared, Space::kShared},        {Modifier::kSharedCta, Space::kShared},
+      {Modifier::kSharedCluster, Space::kShared}, {Modifier::kLocal, Space::kLocal},
+      {Modifier::kParam, Space::kParam},          {Modifier::kParamEntry, Space::kParam},
+      {Modifier::kParamFunc, Space::kParam},
+  };
+  for (const Row& row : kRows) {
+    if (instruction.Has(row.modifier)) {
+      return row.space;
+    }
+  }
+  return Space::kNone;
+}
+
+llvm::Value* CheckedPointer(FunctionEmitter& e,
+                            const Operand& operand,
+                            Space space,
+                            uint32_t bytes) {
+  if (space == Space::kParam) {
+    if (V slot = e.ParameterSlotOrNull(operand)) {
+      return SlotPointer(e, operand, slot, bytes);
+    }
+  }
+  V address = AddressValue(e, operand);
+  if (e.refused()) {
+    return address;
+  }
+  switch (space) {
+    case Space::kNone:
+      return GenericPointer(e, address, bytes);
+    case Space::kGlobal:
+    case Space::kConst:
+      return GlobalPointer(e, address, bytes);
+    case Space::kShared:
+      return OffsetPointer(e, address, e.BlockField(offsetof(BlockFrame, shared_base), 64),
+                           e.BlockField(offsetof(BlockFrame, shared_bytes), 64),
+                           FaultCause::kShared, bytes);
+    case Space::kLocal:
+      return OffsetPointer(e, address, e.ThreadField(offsetof(ThreadFrame, local_base), 64),
+                           e.BlockField(offsetof(BlockFrame, local_bytes), 64), FaultCause::kLocal,
+                           bytes);
+    case Space::kParam:
+      return OffsetPointer(e, address, e.BlockField(offsetof(BlockFrame, parameters), 64),
+                           e.Int(64, e.module().source.parameter_bytes), FaultCause::kParameter,
+                           bytes);
+    default:
+      return e.Refuse("this state space");
+  }
+}
+
+}  // namespace farlane::soft::jit

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// A RuntimeFunction is an ordinary C function that compiled code may call by name. The engine adds
+// the arithmetic ones itself (rounding.h, approximate.h); whoever runs kernels gives the others,
+// which are named here.
+#pragma once
+
+namespace farlane::soft::jit {
+
+struct RuntimeFunction {
+  const char* name;
+  void* address;
+};
+
+// Called when an access or a thread fails; never returns.
+// void(const BlockFrame*, uint32_t thread, uint64_t address, uint32_t cause)
+constexpr const char* kFaultFunction = "farlane_soft_fault";
+
+// Ends the calling thread of a kernel that can wait; never returns. void()
+constexpr const char* kExitFunction = "farlane_soft_exit";
+
+// What programs call by CUDA's names. uint64_t or void (const BlockFrame*, uint32_t thread,
+// uint64_t…)
+constexpr const char* kPrintFunction = "farlane_soft_print";  // format, arguments
+constexpr const char* kAssertFunction =
+    "farlane_soft_assert";  // message, file, line, function, size
+constexpr const char* kMallocFunction = "farlane_soft_malloc";  // bytes
+constexpr const char* kFreeFunction = "farlane_soft_free";      // address
+
+// uint64_t(): processor cycles; nanoseconds since the epoch.
+constexpr const char* kClockFunction = "farlane_soft_clock";
+constexpr const char* kTimerFunction = "farlane_soft_timer";
+
+}  // namespace farlane::soft::jit
