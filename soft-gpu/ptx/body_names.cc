@@ -197,6 +197,7 @@ void BodyNames::SetEntity(Entity entity, Operand* operand) {
 Result<bool> BodyNames::ResolveRange(std::string_view name, Operand* operand) {
   const size_t digits = DigitsAtEnd(name);
   const size_t last = has_digit_range_ ? name.size() : std::min(digits + 1, name.size());
+  const RegisterDeclaration* too_small = nullptr;  // fits the name but not its number
   for (size_t split = digits; split < last; ++split) {
     const bool leading_zero = name[split] == '0' && split + 1 < name.size();
     const auto found = leading_zero ? ranges_.end() : ranges_.find(name.substr(0, split));
@@ -207,14 +208,18 @@ Result<bool> BodyNames::ResolveRange(std::string_view name, Operand* operand) {
     uint64_t index = 0;
     std::from_chars(name.data() + split, name.data() + name.size(), index);
     if (index >= declared.declaration.count) {
-      return lexer_.ErrorAt(name, "'" + std::string(name) + "' is not declared: '" +
-                                      std::string(declared.declaration.name) + "' has " +
-                                      std::to_string(declared.declaration.count) + " registers");
+      too_small = too_small == nullptr ? &declared.declaration : too_small;
+      continue;
     }
     operand->kind = OperandKind::kRegister;
     operand->ref = Ref::kRegister;
     operand->id = UseSlot(declared, index);
     return true;
+  }
+  if (too_small != nullptr) {
+    return lexer_.ErrorAt(name, "'" + std::string(name) + "' is not declared: '" +
+                                    std::string(too_small->name) + "' has " +
+                                    std::to_string(too_small->count) + " registers");
   }
   return false;
 }

@@ -98,7 +98,7 @@ Status InitializerReader::ReadList(size_t level, uint64_t first, uint64_t* reach
   while (!lexer_.Is('}')) {
     const std::string_view where = lexer_.token().text;
     const bool is_list = lexer_.Is('{');
-    if (is_list && level + 1 == scalars_.size()) {
+    if (is_list && level + 2 >= scalars_.size()) {
       return lexer_.Error("the initial value has more braces than the variable has dimensions");
     }
     const uint64_t step = is_list ? scalars_[level + 1] : 1;

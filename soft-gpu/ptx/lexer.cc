@@ -59,6 +59,7 @@ const char* EndOfWord(const char* p, const char* end, bool colons) {
 
 Lexer::Lexer(std::string_view whole, std::string_view part)
     : whole_(whole.data()),
+      whole_end_(whole.data() + whole.size()),
       cursor_(part.data()),
       end_(part.data() + part.size()),
       previous_end_(part.data()) {
@@ -289,6 +290,8 @@ Status Lexer::Expected(std::string_view what) const {
     found = token_.kind == TokenKind::kDotted ? "'." : "'";
     found += token_.text.substr(0, kQuotedMax);
     found += token_.text.size() > kQuotedMax ? "…'" : "'";
+  } else if (end_ < whole_end_) {
+    found = {'\'', *end_, '\''};  // the brace or semicolon behind the piece being read
   }
   return Located(token_.text.data(), "expected " + std::string(what) + ", found " + found);
 }

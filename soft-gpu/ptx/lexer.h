@@ -100,6 +100,7 @@ class Lexer {
   Status Located(const char* where, std::string sentence) const;
 
   const char* whole_;
+  const char* whole_end_;
   const char* cursor_;
   const char* end_;
   const char* previous_end_;

@@ -313,7 +313,9 @@ Status ModuleReader::AddFunction(Function function) {
     return lexer_.ErrorAt(function.name,
                           "'" + std::string(function.name) + "' is defined a second time");
   }
-  if (function.has_body && (!old->has_body || old->linkage == Linkage::kWeak)) {
+  const bool is_stronger =
+      both && old->linkage == Linkage::kWeak && function.linkage != Linkage::kWeak;
+  if (function.has_body && (!old->has_body || is_stronger)) {
     *old = std::move(function);
   }
   return Status::Ok();
