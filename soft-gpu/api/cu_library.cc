@@ -16,19 +16,8 @@ CUresult FindLibrary(const PlainCall& call, CUlibrary handle, std::shared_ptr<Li
   return *library == nullptr ? CUDA_ERROR_INVALID_HANDLE : CUDA_SUCCESS;
 }
 
-CUresult FindVariable(
-    CUdeviceptr* dptr, size_t* bytes, CUlibrary library_handle, const char* name, bool managed) {
-  const ContextCall call;
-  FARLANE_SOFT_TRY(call.result);
-  if (name == nullptr || (dptr == nullptr && bytes == nullptr)) {
-    return CUDA_ERROR_INVALID_VALUE;
-  }
-  std::shared_ptr<Library> library;
-  FARLANE_SOFT_TRY(FindLibrary(call, library_handle, &library));
-  std::shared_ptr<Module> module;
-  FARLANE_SOFT_TRY(call.driver->ModuleOf(library, call.context, &module).result);
-  const VariableFacts* variable = module->FindVariable(name);
-  if (variable == nullptr || (managed && !variable->managed)) {
+CUresult AnswerVariable(const VariableFacts* variable, CUdeviceptr* dptr, size_t* bytes) {
+  if (variable == nullptr) {
     return CUDA_ERROR_NOT_FOUND;
   }
   if (dptr != nullptr) {
@@ -38,6 +27,13 @@ CUresult FindVariable(
     *bytes = variable->size_bytes;
   }
   return CUDA_SUCCESS;
+}
+
+// Where a library's managed variables are found. The runtime asks for them before it has made any
+// context: then it is the one that it will use first.
+std::shared_ptr<Context> ManagedContext(const PlainCall& call) {
+  const ThreadState& thread = ThisThread();
+  return thread.contexts.empty() ? call.driver->primary(0) : thread.contexts.back();
 }
 
 }  // namespace
@@ -177,14 +173,33 @@ CUresult cuKernelGetLibrary(CUlibrary* pLib, CUkernel kernel) {
 }
 
 CUresult cuLibraryGetGlobal(CUdeviceptr* dptr, size_t* bytes, CUlibrary library, const char* name) {
-  return FindVariable(dptr, bytes, library, name, false);
+  const ContextCall call;
+  FARLANE_SOFT_TRY(call.result);
+  if (name == nullptr || (dptr == nullptr && bytes == nullptr)) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  std::shared_ptr<Library> found;
+  FARLANE_SOFT_TRY(FindLibrary(call, library, &found));
+  std::shared_ptr<Module> module;
+  FARLANE_SOFT_TRY(call.driver->ModuleOf(found, call.context, &module).result);
+  return AnswerVariable(module->FindVariable(name), dptr, bytes);
 }
 
 CUresult cuLibraryGetManaged(CUdeviceptr* dptr,
                              size_t* bytes,
                              CUlibrary library,
                              const char* name) {
-  return FindVariable(dptr, bytes, library, name, true);
+  const PlainCall call;
+  FARLANE_SOFT_TRY(call.result);
+  if (name == nullptr || (dptr == nullptr && bytes == nullptr)) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  std::shared_ptr<Library> found;
+  FARLANE_SOFT_TRY(FindLibrary(call, library, &found));
+  std::shared_ptr<Module> module;
+  FARLANE_SOFT_TRY(call.driver->ModuleOf(found, ManagedContext(call), &module).result);
+  const VariableFacts* variable = module->FindVariable(name);
+  return AnswerVariable(variable != nullptr && variable->managed ? variable : nullptr, dptr, bytes);
 }
 
 }  // namespace farlane::soft

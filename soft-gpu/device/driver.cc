@@ -7,6 +7,7 @@
 
 #include "protocol/abi/context_storage.h"
 #include "protocol/base/log.h"
+#include "soft-gpu/exec/window.h"
 
 namespace farlane::soft {
 namespace {
@@ -24,6 +25,7 @@ void ForgetInChild() {
 Result<std::unique_ptr<Driver>> Driver::Make() {
   FARLANE_ASSIGN(const Config config, ReadConfig());
   FARLANE_ASSIGN(auto space, AddressSpace::Create(config));
+  SetDeviceWindow(space->window().base(), space->window().size_bytes());
   return std::unique_ptr<Driver>(new Driver(config, std::move(space)));
 }
 
