@@ -2,6 +2,9 @@
 // farlane, the command for people: one verb per task, each in a file of its own name.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,6 +23,7 @@ int main(int argc, char** argv) {
   root.set_version_flag("--version", std::string("farlane ") + farlane::cli::kVersion,
                         "print the version and exit");
   root.formatter(std::make_shared<farlane::cli::HelpFormat>("VERB [OPTIONS]"));
+  root.require_subcommand(0, 1);  // "help run" is one verb and a word
   const std::vector<Verb> verbs = {
       farlane::cli::AddRun(root),     farlane::cli::AddCheck(root),
       farlane::cli::AddVersion(root), farlane::cli::AddCompletion(root),
@@ -30,5 +34,12 @@ int main(int argc, char** argv) {
       "  farlane run -- ./vector_add          run it, with a private server on this machine\n"
       "  farlane check --server gpu1:7450     what works between here and there\n"
       "  farlane help run                     everything about one verb");
-  return farlane::cli::ParseAndAct(root, verbs, std::vector<std::string>(argv + 1, argv + argc));
+  const int code =
+      farlane::cli::ParseAndAct(root, verbs, std::vector<std::string>(argv + 1, argv + argc));
+  // Half an answer with a good exit code would be believed.
+  if (fflush(stdout) != 0) {
+    farlane::LogError("cannot write the answer: %s", strerror(errno));
+    return farlane::cli::kExitFarlane;
+  }
+  return code;
 }
