@@ -178,6 +178,32 @@ std::string FishOptions(const std::vector<OptionWords>& options, const std::stri
   return text;
 }
 
+// Completes the words behind the options as a command line of its own.
+std::string FishCommand(const VerbWords& verb) {
+  std::vector<std::string> with_value;
+  for (const OptionWords& option : verb.options) {
+    if (option.takes_value) {
+      with_value.insert(with_value.end(), option.names.begin(), option.names.end());
+    }
+  }
+  return "function __farlane_command\n"
+         "  set -l words (commandline -opc) (commandline -ct)\n"
+         "  set -e words[1..2]\n"
+         "  while set -q words[1]\n"
+         "    switch $words[1]\n"
+         "      case --\n        set -e words[1]\n        break\n"
+         "      case " +
+         Joined(with_value, " ") +
+         "\n        set -e words[1]\n"
+         "      case '-*'\n"
+         "      case '*'\n        break\n"
+         "    end\n"
+         "    set -e words[1]\n"
+         "  end\n"
+         "  complete -C \"$words\"\n"
+         "end\n";
+}
+
 std::string Fish(const CommandWords& words) {
   std::string text =
       "# fish completion of farlane; to use it: farlane completion fish | source\n"
@@ -193,7 +219,8 @@ std::string Fish(const CommandWords& words) {
               Quoted(Joined(verb.arguments, " ")) + "\n";
     }
     if (verb.takes_command) {
-      text += "complete -c farlane -n " + Quoted(chosen) + " -a '(__fish_complete_subcommand)'\n";
+      text += FishCommand(verb) + "complete -c farlane -n " + Quoted(chosen) +
+              " -a '(__farlane_command)'\n";
     }
   }
   return text;
