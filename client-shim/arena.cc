@@ -11,7 +11,7 @@ Arena::Arena(uint64_t address, uint64_t bytes)
   FARLANE_CHECK(address % kChunkBytes == 0);
 }
 
-std::optional<uint64_t> Arena::Take(uint64_t bytes) {
+std::optional<uint64_t> Arena::Take(uint64_t bytes, uint64_t owner) {
   if (bytes > bytes_) {
     return std::nullopt;
   }
@@ -25,9 +25,24 @@ std::optional<uint64_t> Arena::Take(uint64_t bytes) {
   if (range.bytes > bytes) {
     AddFree({range.address + bytes, range.bytes - bytes});
   }
-  held_.emplace(range.address, bytes);
+  held_.emplace(range.address, AddressRange{range.address, bytes, owner});
   held_bytes_ += bytes;
   return range.address;
+}
+
+bool Arena::HasGap(uint64_t bytes) const {
+  return bytes <= bytes_ && !free_by_size_.empty() &&
+         free_by_size_.rbegin()->first >= RoundUp(bytes == 0 ? 1 : bytes, kAlignBytes);
+}
+
+void Arena::RecycleAllOf(uint64_t owner) {
+  for (auto held = held_.begin(); held != held_.end();) {
+    const AddressRange range = held->second;
+    held = range.owner == owner ? held_.erase(held) : std::next(held);
+    if (range.owner == owner) {
+      Recycle(range);
+    }
+  }
 }
 
 std::optional<AddressRange> Arena::FindUnbacked(uint64_t bytes) const {
@@ -97,7 +112,7 @@ std::optional<AddressRange> Arena::Release(uint64_t address) {
   if (held == held_.end()) {
     return std::nullopt;
   }
-  const AddressRange range{held->first, held->second};
+  const AddressRange range = held->second;
   held_.erase(held);
   return range;
 }
@@ -113,10 +128,10 @@ std::optional<AddressRange> Arena::Find(uint64_t address) const {
     return std::nullopt;
   }
   --after;
-  if (address - after->first >= after->second) {
+  if (address - after->first >= after->second.bytes) {
     return std::nullopt;
   }
-  return AddressRange{after->first, after->second};
+  return after->second;
 }
 
 void Arena::AddFree(AddressRange range) {

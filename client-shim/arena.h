@@ -15,6 +15,7 @@ namespace farlane::shim {
 struct AddressRange {
   uint64_t address = 0;
   uint64_t bytes = 0;
+  uint64_t owner = 0;  // of an allocation: the context that it lives in
 
   bool operator==(const AddressRange&) const = default;
 };
@@ -31,7 +32,9 @@ class Arena {
   Arena(uint64_t address, uint64_t bytes);
 
   // Takes `bytes` out of memory that is backed and free; none if there is no gap of that size.
-  std::optional<uint64_t> Take(uint64_t bytes);
+  std::optional<uint64_t> Take(uint64_t bytes, uint64_t owner = 0);
+  // Whether Take would find one.
+  bool HasGap(uint64_t bytes) const;
   // Finds chunks without backing for `bytes`; none if the address range itself is used up.
   std::optional<AddressRange> FindUnbacked(uint64_t bytes) const;
   // The chunks of the range are backed now and free.
@@ -43,6 +46,8 @@ class Arena {
   std::optional<AddressRange> Release(uint64_t address);
   // A released range may be taken again.
   void Recycle(AddressRange range);
+  // Releases and recycles everything that an owner holds.
+  void RecycleAllOf(uint64_t owner);
 
   // The allocation that holds this address.
   std::optional<AddressRange> Find(uint64_t address) const;
@@ -73,7 +78,7 @@ class Arena {
   Ranges free_;
   std::set<std::pair<uint64_t, uint64_t>>
       free_by_size_;  // (bytes, address): the best fit is the first that is enough
-  Ranges held_;
+  std::map<uint64_t, AddressRange> held_;  // by address
 };
 
 }  // namespace farlane::shim

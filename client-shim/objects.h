@@ -68,8 +68,8 @@ struct Function {
 struct Module {
   wire::Handle context = 0;  // 0 for a library, which belongs to none
   bool library = false;
-  std::vector<std::shared_ptr<Kernel>> kernels;
-  std::vector<wire::Handle> functions;  // by kernel; 0 where nobody has asked for it yet
+  std::vector<std::shared_ptr<Kernel>> kernels = {};
+  std::vector<wire::Handle> functions = {};  // by kernel; 0 where nobody has asked for it yet
 
   struct Global {
     std::string name;
@@ -77,7 +77,7 @@ struct Module {
     uint64_t bytes = 0;
   };
 
-  std::vector<Global> globals;  // those asked for
+  std::vector<Global> globals = {};  // those asked for
 };
 
 // Thread: any.

@@ -39,25 +39,28 @@ CommandChannel::CommandChannel(std::unique_ptr<transport::Stream> stream, Server
       reader_(*stream_, wire::Side::kServer) {}
 
 CommandChannel::~CommandChannel() {
-  if (stream_ == nullptr) {
-    return;
+  if (stream_ != nullptr) {
+    Close();
   }
+}
+
+void CommandChannel::Close() {
   StopTending();
-  std::unique_lock<std::mutex> lock(writing_);
-  if (!is_lost()) {
+  {
+    std::unique_lock<std::mutex> lock(writing_);
+    if (is_lost()) {
+      return;
+    }
     writer_.AppendBye();
     const uint64_t deadline = NowNs() + kGoodbyeNs;
     while (NowNs() < deadline) {
       const Result<bool> flushed = writer_.Flush();
-      if (!flushed.ok() || *flushed) {
-        break;
-      }
-      if (!stream_->Wait(transport::Interest::kWrite, deadline).ok()) {
+      if (!flushed.ok() || *flushed || !stream_->Wait(transport::Interest::kWrite, deadline).ok()) {
         break;
       }
     }
   }
-  stream_->Shutdown();
+  Lose(Status(StatusCode::kUnavailable, "the session was closed"));
 }
 
 void CommandChannel::AbandonAfterFork() {

@@ -52,7 +52,6 @@ class CommandChannel {
  public:
   // Takes the stream after the hello.
   CommandChannel(std::unique_ptr<transport::Stream> stream, ServerListener& listener);
-  // Says goodbye if nobody did, so that the server does not take the end for an accident.
   ~CommandChannel();
 
   // Adds a message to the stream without waiting for anything and returns its number. It leaves at
@@ -111,6 +110,10 @@ class CommandChannel {
   // Sends what is unsent and reads until `done` holds: for what the listener hears, not for an
   // answer. `done` is asked with no lock held and must be cheap.
   Status WaitUntil(const std::function<bool()>& done);
+
+  // Says goodbye, so that the server does not take the end for an accident. Whoever still waits,
+  // and whatever is posted from now on, finds the channel lost. Safe to call twice.
+  void Close();
 
   // Why the channel does not work any more; ok while it does.
   Status lost() const;

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client-shim/call_scope.h"
+
+namespace farlane::shim {
+
+bool CallScope::OwnsRows(CUdeviceptr address,
+                         uint64_t count,
+                         uint64_t element_bytes,
+                         uint64_t pitch,
+                         uint64_t rows) const {
+  if (count == 0 || rows == 0) {
+    return true;
+  }
+  if (count > UINT64_MAX / element_bytes || (rows > 1 && pitch > (UINT64_MAX >> 1) / rows)) {
+    return false;
+  }
+  const uint64_t width = count * element_bytes;
+  const uint64_t before_last = rows > 1 ? pitch * (rows - 1) : 0;
+  if (width > UINT64_MAX - before_last || (rows > 1 && pitch < width)) {
+    return false;
+  }
+  const int32_t device = session_->DeviceOfAddress(address);
+  if (device < 0) {
+    return false;
+  }
+  const std::optional<AddressRange> around = session_->memory(device).Find(address);
+  return around.has_value() && before_last + width <= around->bytes - (address - around->address);
+}
+
+CUresult CallScope::WaitForPosted() const {
+  const uint64_t before = session_->work();
+  const CUresult result = session_->Call(context_, wire::ContextSynchronize{.context = context_});
+  if (result == CUDA_SUCCESS && session_->devices().size() == 1) {
+    session_->NoteQuiet(before);
+  }
+  const CUresult earlier = session_->TakeError();
+  return result != CUDA_SUCCESS ? result : earlier;
+}
+
+}  // namespace farlane::shim

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// CallScope is what nearly every call needs first: a session, a current context, and no failure of
+// an earlier call that has to be told now. Made at the start of a body; a body goes on only if
+// result() is success.
+#pragma once
+
+#include "client-shim/current_context.h"
+#include "client-shim/process.h"
+
+namespace farlane::shim {
+
+// Thread: the caller's, on its stack.
+class CallScope {
+ public:
+  CallScope() : session_(Process::Get().session()) {
+    if (session_ == nullptr) [[unlikely]] {
+      result_ = Process::Get().Why();
+    } else if (session_->is_lost()) [[unlikely]] {
+      result_ = session_->Lost();
+    } else {
+      context_ = ThreadState::Mine().current();
+      const Context* context = session_->objects().contexts.Find(context_);
+      if (context == nullptr || !context->alive) [[unlikely]] {
+        result_ = context_ == 0 ? CUDA_ERROR_INVALID_CONTEXT : CUDA_ERROR_CONTEXT_IS_DESTROYED;
+      } else {
+        device_ = context->device;
+        result_ = session_->TakeError();
+      }
+    }
+  }
+
+  CUresult result() const { return result_; }
+
+  Session& session() const { return *session_; }
+
+  wire::Handle context() const { return context_; }
+
+  int32_t device() const { return device_; }
+
+  bool Knows(CUstream stream) const {
+    return session_->objects().streams.Find(ToWire(stream)) != nullptr;
+  }
+
+  bool KnowsOrNull(CUstream stream) const { return stream == nullptr || Knows(stream); }
+
+  bool Knows(CUevent event) const {
+    return session_->objects().events.Find(ToWire(event)) != nullptr;
+  }
+
+  bool Knows(CUfunction function) const {
+    return session_->objects().functions.Find(ToWire(function)) != nullptr;
+  }
+
+  // A new handle for an object of the current context.
+  wire::Handle Mint(wire::HandleKind kind) const {
+    return kind == wire::HandleKind::kEvent
+               ? session_->objects().events.Mint(Event{.context = context_})
+               : 0;
+  }
+
+  void Retire(wire::Handle handle) const {
+    if (wire::KindOf(handle) == wire::HandleKind::kStream) {
+      session_->objects().streams.Retire(handle);
+    } else if (wire::KindOf(handle) == wire::HandleKind::kEvent) {
+      session_->objects().events.Retire(handle);
+    }
+  }
+
+  // Whether `rows` rows of `count` elements, `pitch` bytes apart, lie inside one allocation.
+  bool OwnsRows(CUdeviceptr address,
+                uint64_t count,
+                uint64_t element_bytes,
+                uint64_t pitch,
+                uint64_t rows) const;
+
+  // Posts; CUDA_SUCCESS unless the server is lost or calls are to wait and an earlier one failed.
+  template <typename Message>
+  CUresult Post(const Message& message) const {
+    session_->Post(context_, message);
+    session_->NoteWork();
+    return session_->config().synchronous ? WaitForPosted() : CUDA_SUCCESS;
+  }
+
+  template <typename Message>
+  CUresult Call(const Message& message) const {
+    return session_->Call(context_, message);
+  }
+
+  template <typename Message, typename Reply>
+  CUresult Call(const Message& message, Reply* reply) const {
+    return session_->Call(context_, message, reply);
+  }
+
+  // Waits for all work of the context, so that a failure of what was posted shows now.
+  CUresult WaitForPosted() const;
+
+ private:
+  Session* const session_;
+  wire::Handle context_ = 0;
+  int32_t device_ = 0;
+  CUresult result_ = CUDA_SUCCESS;
+};
+
+}  // namespace farlane::shim

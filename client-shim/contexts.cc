@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client-shim/contexts.h"
+
+#include <map>
+#include <mutex>
+
+#include "protocol/abi/context_storage.h"
+
+namespace farlane::shim {
+namespace {
+
+// Retains and releases of one process come one after the other, so that a context is never made
+// twice.
+struct PrimaryUsers {
+  std::mutex mutex;
+  std::map<int32_t, uint32_t> count;
+};
+
+PrimaryUsers& Users() {
+  static auto* const users = new PrimaryUsers();  // never destroyed: exit handlers release contexts
+  return *users;
+}
+
+// What the client kept of a context that is gone on the server.
+void Forget(Session& session, wire::Handle context) {
+  Objects& objects = session.objects();
+  objects.streams.RetireIf([context](const Stream& stream) { return stream.context == context; });
+  objects.events.RetireIf([context](const Event& event) { return event.context == context; });
+  objects.modules.ForEach([&](wire::Handle, Module& module) {
+    if (module.context == context) {
+      for (const wire::Handle function : module.functions) {
+        objects.functions.Retire(function);
+      }
+    }
+  });
+  objects.modules.RetireIf([context](const Module& module) { return module.context == context; });
+  const Context* gone = objects.contexts.Find(context);
+  session.memory(gone->device).FreeAllOf(context);
+  session.ForgetError();
+}
+
+CUresult EndPrimary(Session& session, int32_t device) {
+  const wire::Handle handle = session.primary_context(device);
+  Context* context = session.objects().contexts.Find(handle);
+  if (!context->alive) {
+    return CUDA_SUCCESS;
+  }
+  context->alive = false;
+  abi::DestroyContextStorage(FromWire<CUcontext>(handle));
+  const CUresult result =
+      session.Call(0, wire::PrimaryRelease{
+                          .context = handle,
+                          .device = session.devices()[static_cast<size_t>(device)].server_ordinal});
+  Forget(session, handle);
+  return result;
+}
+
+}  // namespace
+
+CUresult RetainPrimary(Session& session, int32_t device) {
+  std::lock_guard<std::mutex> lock(Users().mutex);
+  const wire::Handle handle = session.primary_context(device);
+  Context* context = session.objects().contexts.Find(handle);
+  if (!context->alive) {
+    const CUresult result = session.Call(
+        0,
+        wire::PrimaryRetain{.context = handle,
+                            .device = session.devices()[static_cast<size_t>(device)].server_ordinal,
+                            .flags = context->flags});
+    if (result != CUDA_SUCCESS) {
+      return result;
+    }
+    context->alive = true;
+  }
+  ++Users().count[device];
+  return CUDA_SUCCESS;
+}
+
+CUresult ReleasePrimary(Session& session, int32_t device) {
+  std::lock_guard<std::mutex> lock(Users().mutex);
+  uint32_t& count = Users().count[device];
+  if (count == 0) {
+    return CUDA_ERROR_INVALID_CONTEXT;
+  }
+  return --count == 0 ? EndPrimary(session, device) : CUDA_SUCCESS;
+}
+
+CUresult ResetPrimary(Session& session, int32_t device) {
+  std::lock_guard<std::mutex> lock(Users().mutex);
+  Users().count[device] = 0;
+  return EndPrimary(session, device);
+}
+
+CUresult DestroyContext(Session& session, wire::Handle handle) {
+  Context* context = session.objects().contexts.Find(handle);
+  if (context == nullptr || context->primary) {
+    return CUDA_ERROR_INVALID_CONTEXT;
+  }
+  context->alive = false;
+  abi::DestroyContextStorage(FromWire<CUcontext>(handle));
+  const CUresult result = session.Call(0, wire::ContextDestroy{.context = handle});
+  Forget(session, handle);
+  session.objects().contexts.Retire(handle);
+  return result;
+}
+
+}  // namespace farlane::shim

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// Contexts' lives: how a primary context is retained and released, and what goes when a context
+// ends.
+#pragma once
+
+#include "client-shim/session.h"
+
+namespace farlane::shim {
+
+// Makes a device's primary context exist on the server, or counts one more user.
+CUresult RetainPrimary(Session& session, int32_t device);
+// One user less; the last one ends the context.
+CUresult ReleasePrimary(Session& session, int32_t device);
+// Ends the primary context whoever uses it.
+CUresult ResetPrimary(Session& session, int32_t device);
+// Ends a context of the program's own.
+CUresult DestroyContext(Session& session, wire::Handle context);
+
+}  // namespace farlane::shim

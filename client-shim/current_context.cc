@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client-shim/current_context.h"
+
+#include "client-shim/bodies.h"
+#include "client-shim/process.h"
+
+namespace farlane::shim {
+
+ThreadState& ThreadState::Mine() {
+  thread_local ThreadState state;
+  return state;
+}
+
+ThreadState::~ThreadState() {
+  Session* session = Process::Get().session();
+  if (session == nullptr) {
+    return;
+  }
+  for (const OwnStreamOf& own : own_streams_) {
+    if (session->objects().streams.Find(own.stream) != nullptr) {
+      session->Post(own.context, wire::StreamDestroy{.hStream = own.stream});
+      session->objects().streams.Retire(own.stream);
+    }
+  }
+}
+
+void ThreadState::SetCurrent(wire::Handle context) {
+  if (context == 0) {
+    Pop();
+  } else if (stack_.empty()) {
+    stack_.push_back(context);
+  } else {
+    stack_.back() = context;
+  }
+}
+
+wire::Handle ThreadState::Pop() {
+  if (stack_.empty()) {
+    return 0;
+  }
+  const wire::Handle top = stack_.back();
+  stack_.pop_back();
+  return top;
+}
+
+void ThreadState::Drop(wire::Handle context) {
+  if (current() == context) {
+    stack_.pop_back();
+  }
+}
+
+CUstream ThreadState::OwnStream() {
+  Session* session = Process::Get().session();
+  const wire::Handle context = current();
+  if (session == nullptr || context == 0) {
+    return nullptr;
+  }
+  for (const OwnStreamOf& own : own_streams_) {
+    if (own.context == context && session->objects().streams.Find(own.stream) != nullptr) {
+      return FromWire<CUstream>(own.stream);
+    }
+  }
+  CUstream stream = nullptr;
+  // A blocking stream: it orders itself with the legacy stream, as the driver's per-thread stream
+  // does.
+  if (cuStreamCreateWithPriority(&stream, CU_STREAM_DEFAULT, 0) != CUDA_SUCCESS) {
+    return nullptr;
+  }
+  own_streams_.push_back({context, ToWire(stream)});
+  return stream;
+}
+
+CUstream ThreadStream() {
+  return ThreadState::Mine().OwnStream();
+}
+
+}  // namespace farlane::shim

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// The calling thread's contexts: a stack, as the driver keeps one per thread, and the thread's own
+// default streams.
+#pragma once
+
+#include <vector>
+
+#include "protocol/abi/cuda_abi.h"
+#include "protocol/wire/handle.h"
+
+namespace farlane::shim {
+
+// Thread: the one that it belongs to.
+class ThreadState {
+ public:
+  static ThreadState& Mine();
+  ~ThreadState();
+
+  wire::Handle current() const { return stack_.empty() ? 0 : stack_.back(); }
+
+  // Replaces the top of the stack; 0 takes it off.
+  void SetCurrent(wire::Handle context);
+
+  void Push(wire::Handle context) { stack_.push_back(context); }
+
+  // 0 when the stack is empty.
+  wire::Handle Pop();
+  // Takes a context that is gone off the top.
+  void Drop(wire::Handle context);
+
+  // The stream that CU_STREAM_PER_THREAD means in the current context; made at its first use. Null
+  // if that fails.
+  CUstream OwnStream();
+
+  CUstreamCaptureMode capture_mode = CU_STREAM_CAPTURE_MODE_GLOBAL;
+
+ private:
+  struct OwnStreamOf {
+    wire::Handle context;
+    wire::Handle stream;
+  };
+
+  std::vector<wire::Handle> stack_;
+  std::vector<OwnStreamOf> own_streams_;
+};
+
+}  // namespace farlane::shim

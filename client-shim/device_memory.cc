@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client-shim/device_memory.h"
+
+#include <algorithm>
+
+#include "client-shim/session.h"
+#include "protocol/base/bytes.h"
+
+namespace farlane::shim {
+
+DeviceMemory::DeviceMemory(Session& session, int32_t device, const Device& description)
+    : session_(session),
+      device_(device),
+      server_ordinal_(description.server_ordinal),
+      arena_address_(description.arena_address),
+      arena_bytes_(description.arena_bytes),
+      arena_(description.arena_address, description.arena_bytes),
+      credit_bytes_(description.credit_bytes) {}
+
+CUresult DeviceMemory::Allocate(uint64_t bytes, wire::Handle context, uint64_t* address) {
+  if (bytes == 0) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (session_.IsQuiet()) {
+    RecycleLocked();
+  }
+  std::optional<uint64_t> taken = arena_.Take(bytes, context);
+  if (!taken.has_value() && freed_bytes_ > kFreedBytesMax && WaitForFreed()) {
+    taken = arena_.Take(bytes, context);
+  }
+  if (!taken.has_value()) {
+    const CUresult result = Back(bytes);
+    if (result != CUDA_SUCCESS) {
+      return result;
+    }
+    taken = arena_.Take(bytes, context);
+  }
+  if (!taken.has_value()) {
+    return CUDA_ERROR_OUT_OF_MEMORY;
+  }
+  *address = *taken;
+  return CUDA_SUCCESS;
+}
+
+CUresult DeviceMemory::Back(uint64_t bytes) {
+  if (bytes > arena_bytes_) {
+    return CUDA_ERROR_OUT_OF_MEMORY;
+  }
+  const uint64_t wanted = RoundUp(bytes, Arena::kChunkBytes);
+  for (const bool last_try : {false, true}) {
+    if (last_try) {
+      // Freed memory comes back: its chunks are free below, or there is now a gap that fits.
+      WaitForFreed();
+      if (arena_.HasGap(bytes)) {
+        return CUDA_SUCCESS;
+      }
+    }
+    // Free chunks of the wrong shape are worth as much as credit: their backing moves to where it
+    // is wanted.
+    const uint64_t backed_max = credit_bytes_ > wanted ? credit_bytes_ - wanted : 0;
+    if (arena_.backed_bytes() > backed_max) {
+      for (const AddressRange& range :
+           arena_.GiveUpFreeChunks(arena_.backed_bytes() - backed_max)) {
+        session_.Post(
+            0, wire::MemoryUnmap{
+                   .address = range.address, .bytes = range.bytes, .device = server_ordinal_});
+      }
+    }
+    if (arena_.backed_bytes() + wanted > credit_bytes_) {
+      const uint64_t missing = arena_.backed_bytes() + wanted - credit_bytes_;
+      wire::CreditRequestReply reply;
+      const CUresult result = session_.Call(
+          0, wire::CreditRequest{.device = server_ordinal_, .bytes = missing}, &reply);
+      if (result != CUDA_SUCCESS && (last_try || result != CUDA_ERROR_OUT_OF_MEMORY)) {
+        return result;
+      }
+      if (result != CUDA_SUCCESS) {
+        continue;
+      }
+      credit_bytes_ += reply.granted_bytes;
+    }
+    const std::optional<AddressRange> range = arena_.FindUnbacked(wanted);
+    if (!range.has_value() || arena_.backed_bytes() + wanted > credit_bytes_) {
+      continue;
+    }
+    session_.Post(0,
+                  wire::MemoryMap{
+                      .address = range->address, .bytes = range->bytes, .device = server_ordinal_});
+    arena_.AddBacked(*range);
+    return CUDA_SUCCESS;
+  }
+  return CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+bool DeviceMemory::WaitForFreed() {
+  if (freed_.empty()) {
+    return false;
+  }
+  if (!session_.IsQuiet() && session_.Quiesce(device_) != CUDA_SUCCESS) {
+    return false;
+  }
+  RecycleLocked();
+  return true;
+}
+
+CUresult DeviceMemory::Free(uint64_t address) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const std::optional<AddressRange> range = arena_.Release(address);
+  if (!range.has_value()) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  if (session_.IsQuiet()) {
+    arena_.Recycle(*range);
+    return CUDA_SUCCESS;
+  }
+  freed_.push_back(*range);
+  freed_bytes_ += range->bytes;
+  return CUDA_SUCCESS;
+}
+
+CUresult DeviceMemory::Info(uint64_t* free_bytes, uint64_t* total_bytes) {
+  wire::MemoryInfoReply reply;
+  const CUresult result = session_.Call(0, wire::MemoryInfo{.device = server_ordinal_}, &reply);
+  if (result != CUDA_SUCCESS) {
+    return result;
+  }
+  std::lock_guard<std::mutex> lock(mutex_);
+  // The ledger counts our whole credit as used; what of it the program does not hold is free to it.
+  const uint64_t held =
+      std::min(credit_bytes_, RoundUp(arena_.held_bytes() - freed_bytes_, Arena::kChunkBytes));
+  *free_bytes = std::min(reply.total_bytes, reply.free_bytes + credit_bytes_ - held);
+  *total_bytes = reply.total_bytes;
+  return CUDA_SUCCESS;
+}
+
+std::optional<AddressRange> DeviceMemory::Find(uint64_t address) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (Contains(address)) {
+    return arena_.Find(address);
+  }
+  const auto around = std::find_if(
+      globals_.begin(), globals_.end(),
+      [address](const AddressRange& range) { return address - range.address < range.bytes; });
+  return around == globals_.end() ? std::nullopt : std::optional(*around);
+}
+
+void DeviceMemory::AddGlobal(AddressRange range) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  globals_.push_back(range);
+}
+
+void DeviceMemory::RemoveGlobal(AddressRange range) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = std::find(globals_.begin(), globals_.end(), range);
+  if (found != globals_.end()) {
+    globals_.erase(found);
+  }
+}
+
+void DeviceMemory::RecycleFreed() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  RecycleLocked();
+}
+
+void DeviceMemory::FreeAllOf(wire::Handle context) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  arena_.RecycleAllOf(context);
+}
+
+void DeviceMemory::RecycleLocked() {
+  for (const AddressRange& range : freed_) {
+    arena_.Recycle(range);
+  }
+  freed_.clear();
+  freed_bytes_ = 0;
+}
+
+}  // namespace farlane::shim

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// DeviceScope is what calls about a device need first: a session and a device number that exists.
+// No context.
+#pragma once
+
+#include "client-shim/process.h"
+
+namespace farlane::shim {
+
+// Thread: the caller's, on its stack.
+class DeviceScope {
+ public:
+  explicit DeviceScope(CUdevice device) : session_(Process::Get().session()), device_(device) {
+    if (session_ == nullptr) {
+      result_ = Process::Get().Why();
+    } else if (device < 0 || static_cast<size_t>(device) >= session_->devices().size()) {
+      result_ = CUDA_ERROR_INVALID_DEVICE;
+    }
+  }
+
+  CUresult result() const { return result_; }
+
+  Session& session() const { return *session_; }
+
+  const Device& device() const { return session_->devices()[static_cast<size_t>(device_)]; }
+
+ private:
+  Session* const session_;
+  const CUdevice device_;
+  CUresult result_ = CUDA_SUCCESS;
+};
+
+}  // namespace farlane::shim

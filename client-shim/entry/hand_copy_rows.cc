@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copies of two and three dimensions between linear memory on either side: boxes of rows in slices.
+#include <cstring>
+
+#include "client-shim/bodies.h"
+#include "client-shim/call_scope.h"
+#include "protocol/base/log.h"
+
+namespace farlane::shim {
+namespace {
+
+// One side of a copy, with its offsets worked in.
+struct Side {
+  bool device = false;
+  uint64_t address = 0;
+  uint64_t pitch = 0;
+  uint64_t slice = 0;
+};
+
+struct Box {
+  uint64_t width = 0;
+  uint64_t rows = 0;
+  uint64_t slices = 0;
+};
+
+struct SideDescription {
+  CUmemorytype type;
+  const void* host;
+  CUdeviceptr device;
+  uint64_t pitch;
+  uint64_t height;  // rows per slice
+  uint64_t x;
+  uint64_t y;
+  uint64_t z;
+};
+
+CUresult Resolve(const CallScope& scope,
+                 const SideDescription& described,
+                 const Box& box,
+                 Side* side) {
+  uint64_t base = 0;
+  switch (described.type) {
+    case CU_MEMORYTYPE_HOST:
+      base = reinterpret_cast<uint64_t>(described.host);
+      break;
+    case CU_MEMORYTYPE_DEVICE:
+      base = described.device;
+      side->device = true;
+      break;
+    case CU_MEMORYTYPE_UNIFIED:
+      base = described.device;
+      side->device = scope.session().DeviceOfAddress(base) >= 0;
+      break;
+    case CU_MEMORYTYPE_ARRAY:
+      return Missing("copies to and from arrays");
+    default:
+      return CUDA_ERROR_INVALID_VALUE;
+  }
+  side->pitch = described.pitch != 0 ? described.pitch : box.width + described.x;
+  const uint64_t height = described.height != 0 ? described.height : box.rows + described.y;
+  const bool pitch_fits = box.rows <= 1 || side->pitch >= box.width;
+  const bool height_fits = box.slices <= 1 || height >= box.rows;
+  if (base == 0 || !pitch_fits || !height_fits || side->pitch > UINT32_MAX || height > UINT32_MAX ||
+      described.x > UINT32_MAX || described.y > UINT32_MAX || described.z > UINT32_MAX) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  side->slice = side->pitch * height;
+  side->address = base + described.x + described.y * side->pitch + described.z * side->slice;
+  return CUDA_SUCCESS;
+}
+
+bool OwnsBox(const CallScope& scope, const Side& side, const Box& box) {
+  if (!side.device) {
+    return true;
+  }
+  // The box is a run of rows whose last one starts this far in.
+  const uint64_t last = side.slice * (box.slices - 1) + side.pitch * (box.rows - 1);
+  return scope.OwnsRows(side.address, last + box.width, 1, 0, 1);
+}
+
+CUresult CopyOnHost(
+    const CallScope& scope, const Side& to, const Side& from, const Box& box, CUstream stream) {
+  const CUresult result = scope.Call(wire::StreamSynchronize{.hStream = ToWire(stream)});
+  if (result != CUDA_SUCCESS) {
+    return result;
+  }
+  for (uint64_t z = 0; z < box.slices; ++z) {
+    for (uint64_t y = 0; y < box.rows; ++y) {
+      memmove(reinterpret_cast<void*>(to.address + z * to.slice + y * to.pitch),
+              reinterpret_cast<const void*>(from.address + z * from.slice + y * from.pitch),
+              box.width);
+    }
+  }
+  return CUDA_SUCCESS;
+}
+
+CUresult CopySlice(const CallScope& scope,
+                   uint64_t to,
+                   uint64_t from,
+                   const RowShape& shape,
+                   bool to_device,
+                   CUstream stream,
+                   bool wait) {
+  Transfers& transfers = scope.session().transfers();
+  if (to_device) {
+    return transfers.Send(scope.context(), ToWire(stream), to, reinterpret_cast<const void*>(from),
+                          shape);
+  }
+  void* host = reinterpret_cast<void*>(to);
+  const uint64_t extent = (shape.rows - 1) * shape.host_pitch + shape.width;
+  const bool waits = wait || scope.session().config().synchronous ||
+                     !scope.session().host_memory().IsPinned(host, extent);
+  return transfers.Receive(scope.context(), ToWire(stream), host, from, shape, waits);
+}
+
+CUresult CopyBox(const SideDescription& to_described,
+                 const SideDescription& from_described,
+                 const Box& box,
+                 CUstream stream,
+                 bool wait) {
+  const CallScope scope;
+  if (scope.result() != CUDA_SUCCESS) {
+    return scope.result();
+  }
+  if (!scope.KnowsOrNull(stream)) {
+    return CUDA_ERROR_INVALID_HANDLE;
+  }
+  if (box.width == 0 || box.rows == 0 || box.slices == 0) {
+    return CUDA_SUCCESS;
+  }
+  Side to;
+  Side from;
+  CUresult result = Resolve(scope, to_described, box, &to);
+  result = result == CUDA_SUCCESS ? Resolve(scope, from_described, box, &from) : result;
+  if (result != CUDA_SUCCESS) {
+    return result;
+  }
+  if (!OwnsBox(scope, to, box) || !OwnsBox(scope, from, box)) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  if (to.device && from.device) {
+    return scope.Post(wire::CopyShape{.to = to.address,
+                                      .from = from.address,
+                                      .stream = ToWire(stream),
+                                      .width = box.width,
+                                      .rows = box.rows,
+                                      .slices = box.slices,
+                                      .to_pitch = to.pitch,
+                                      .from_pitch = from.pitch,
+                                      .to_slice = to.slice,
+                                      .from_slice = from.slice});
+  }
+  if (!to.device && !from.device) {
+    return CopyOnHost(scope, to, from, box, stream);
+  }
+  const RowShape shape{.width = box.width,
+                       .rows = box.rows,
+                       .host_pitch = to.device ? from.pitch : to.pitch,
+                       .device_pitch = to.device ? to.pitch : from.pitch};
+  for (uint64_t z = 0; z < box.slices && result == CUDA_SUCCESS; ++z) {
+    result = CopySlice(scope, to.address + z * to.slice, from.address + z * from.slice, shape,
+                       to.device, stream, wait);
+  }
+  return result;
+}
+
+CUresult Copy2D(const CUDA_MEMCPY2D* copy, CUstream stream, bool wait) {
+  if (copy == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  return CopyBox({copy->dstMemoryType, copy->dstHost, copy->dstDevice, copy->dstPitch, 0,
+                  copy->dstXInBytes, copy->dstY, 0},
+                 {copy->srcMemoryType, copy->srcHost, copy->srcDevice, copy->srcPitch, 0,
+                  copy->srcXInBytes, copy->srcY, 0},
+                 {copy->WidthInBytes, copy->Height, 1}, stream, wait);
+}
+
+CUresult Copy3D(const CUDA_MEMCPY3D* copy, CUstream stream, bool wait) {
+  if (copy == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  return CopyBox({copy->dstMemoryType, copy->dstHost, copy->dstDevice, copy->dstPitch,
+                  copy->dstHeight, copy->dstXInBytes, copy->dstY, copy->dstZ},
+                 {copy->srcMemoryType, copy->srcHost, copy->srcDevice, copy->srcPitch,
+                  copy->srcHeight, copy->srcXInBytes, copy->srcY, copy->srcZ},
+                 {copy->WidthInBytes, copy->Height, copy->Depth}, stream, wait);
+}
+
+}  // namespace
+
+CUresult cuMemcpy2D_v2(const CUDA_MEMCPY2D* pCopy, CUstream stream) {
+  return Copy2D(pCopy, stream, true);
+}
+
+CUresult cuMemcpy2DUnaligned_v2(const CUDA_MEMCPY2D* pCopy, CUstream stream) {
+  return Copy2D(pCopy, stream, true);
+}
+
+CUresult cuMemcpy2DAsync_v2(const CUDA_MEMCPY2D* pCopy, CUstream hStream) {
+  return Copy2D(pCopy, hStream, false);
+}
+
+CUresult cuMemcpy3D_v2(const CUDA_MEMCPY3D* pCopy, CUstream stream) {
+  return Copy3D(pCopy, stream, true);
+}
+
+CUresult cuMemcpy3DAsync_v2(const CUDA_MEMCPY3D* pCopy, CUstream hStream) {
+  return Copy3D(pCopy, hStream, false);
+}
+
+}  // namespace farlane::shim

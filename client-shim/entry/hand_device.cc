@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+// Questions about devices, all answered from the handshake.
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include <strings.h>
+
+#include "client-shim/bodies.h"
+#include "client-shim/device_scope.h"
+
+namespace farlane::shim {
+namespace {
+
+// As many of the text's characters as fit, and a zero byte.
+CUresult CopyText(char* to, int size, const std::string& text) {
+  if (to == nullptr || size <= 0) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  snprintf(to, static_cast<size_t>(size), "%s", text.c_str());
+  return CUDA_SUCCESS;
+}
+
+struct PciAddress {
+  unsigned domain = 0;
+  unsigned bus = 0;
+  unsigned device = 0;
+
+  bool operator==(const PciAddress&) const = default;
+};
+
+// "0000:41:00.0" and the shorter forms that the driver takes.
+bool ParsePci(const char* text, PciAddress* address) {
+  unsigned function = 0;
+  if (sscanf(text, "%x:%x:%x.%x", &address->domain, &address->bus, &address->device, &function) >=
+      3) {
+    return true;
+  }
+  address->domain = 0;
+  return sscanf(text, "%x:%x.%x", &address->bus, &address->device, &function) >= 2;
+}
+
+}  // namespace
+
+CUresult cuDeviceGet(CUdevice* device, int ordinal) {
+  const DeviceScope scope(ordinal);
+  if (scope.result() == CUDA_SUCCESS && device == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  if (scope.result() == CUDA_SUCCESS) {
+    *device = ordinal;
+  }
+  return scope.result();
+}
+
+CUresult cuDeviceGetCount(int* count) {
+  const Session* session = Process::Get().session();
+  if (session == nullptr) {
+    return Process::Get().Why();
+  }
+  if (count == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  *count = static_cast<int>(session->devices().size());
+  return CUDA_SUCCESS;
+}
+
+CUresult cuDeviceGetName(char* name, int len, CUdevice dev) {
+  const DeviceScope scope(dev);
+  return scope.result() == CUDA_SUCCESS ? CopyText(name, len, scope.device().name) : scope.result();
+}
+
+CUresult cuDeviceGetUuid_v2(CUuuid* uuid, CUdevice dev) {
+  const DeviceScope scope(dev);
+  if (scope.result() != CUDA_SUCCESS) {
+    return scope.result();
+  }
+  if (uuid == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  *uuid = scope.device().uuid;
+  return CUDA_SUCCESS;
+}
+
+CUresult cuDeviceGetUuid(CUuuid* uuid, CUdevice dev) {
+  return cuDeviceGetUuid_v2(uuid, dev);
+}
+
+CUresult cuDeviceTotalMem_v2(size_t* bytes, CUdevice dev) {
+  const DeviceScope scope(dev);
+  if (scope.result() != CUDA_SUCCESS) {
+    return scope.result();
+  }
+  if (bytes == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  *bytes = scope.device().total_bytes;
+  return CUDA_SUCCESS;
+}
+
+CUresult cuDeviceGetAttribute(int* pi, CUdevice_attribute attrib, CUdevice dev) {
+  const DeviceScope scope(dev);
+  if (scope.result() != CUDA_SUCCESS) {
+    return scope.result();
+  }
+  if (pi == nullptr || attrib <= 0 ||
+      static_cast<size_t>(attrib) >= scope.device().attributes.size()) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  *pi = scope.device().attribute(attrib);
+  return CUDA_SUCCESS;
+}
+
+CUresult cuDeviceGetExecAffinitySupport(int* pi, CUexecAffinityType, CUdevice dev) {
+  const DeviceScope scope(dev);
+  if (scope.result() != CUDA_SUCCESS) {
+    return scope.result();
+  }
+  if (pi == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  *pi = 0;  // a slice of a remote GPU is bound by its server, not by the program
+  return CUDA_SUCCESS;
+}
+
+CUresult cuDeviceGetProperties(CUdevprop* prop, CUdevice dev) {
+  const DeviceScope scope(dev);
+  if (scope.result() != CUDA_SUCCESS) {
+    return scope.result();
+  }
+  if (prop == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  const Device& device = scope.device();
+  prop->maxThreadsPerBlock = device.attribute(CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK);
+  prop->maxThreadsDim[0] = device.attribute(CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_X);
+  prop->maxThreadsDim[1] = device.attribute(CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_Y);
+  prop->maxThreadsDim[2] = device.attribute(CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_Z);
+  prop->maxGridSize[0] = device.attribute(CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_X);
+  prop->maxGridSize[1] = device.attribute(CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_Y);
+  prop->maxGridSize[2] = device.attribute(CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_Z);
+  prop->sharedMemPerBlock = device.attribute(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK);
+  prop->totalConstantMemory = device.attribute(CU_DEVICE_ATTRIBUTE_TOTAL_CONSTANT_MEMORY);
+  prop->SIMDWidth = device.attribute(CU_DEVICE_ATTRIBUTE_WARP_SIZE);
+  prop->memPitch = device.attribute(CU_DEVICE_ATTRIBUTE_MAX_PITCH);
+  prop->regsPerBlock = device.attribute(CU_DEVICE_ATTRIBUTE_MAX_REGISTERS_PER_BLOCK);
+  prop->clockRate = device.attribute(CU_DEVICE_ATTRIBUTE_CLOCK_RATE);
+  prop->textureAlign = device.attribute(CU_DEVICE_ATTRIBUTE_TEXTURE_ALIGNMENT);
+  return CUDA_SUCCESS;
+}
+
+CUresult cuDeviceComputeCapability(int* major, int* minor, CUdevice dev) {
+  const DeviceScope scope(dev);
+  if (scope.result() != CUDA_SUCCESS) {
+    return scope.result();
+  }
+  if (major == nullptr || minor == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  *major = scope.device().attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR);
+  *minor = scope.device().attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
+  return CUDA_SUCCESS;
+}
+
+CUresult cuDeviceGetPCIBusId(char* pciBusId, int len, CUdevice dev) {
+  const DeviceScope scope(dev);
+  return scope.result() == CUDA_SUCCESS ? CopyText(pciBusId, len, scope.device().pci_bus_id)
+                                        : scope.result();
+}
+
+CUresult cuDeviceGetByPCIBusId(CUdevice* dev, const char* pciBusId) {
+  const Session* session = Process::Get().session();
+  if (session == nullptr) {
+    return Process::Get().Why();
+  }
+  PciAddress wanted;
+  if (dev == nullptr || pciBusId == nullptr || !ParsePci(pciBusId, &wanted)) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  for (size_t i = 0; i < session->devices().size(); ++i) {
+    PciAddress here;
+    if (ParsePci(session->devices()[i].pci_bus_id.c_str(), &here) && here == wanted) {
+      *dev = static_cast<CUdevice>(i);
+      return CUDA_SUCCESS;
+    }
+  }
+  return CUDA_ERROR_INVALID_DEVICE;
+}
+
+CUresult cuDeviceCanAccessPeer(int* canAccessPeer, CUdevice dev, CUdevice peerDev) {
+  const DeviceScope scope(dev);
+  const DeviceScope peer(peerDev);
+  if (scope.result() != CUDA_SUCCESS || peer.result() != CUDA_SUCCESS) {
+    return scope.result() != CUDA_SUCCESS ? scope.result() : peer.result();
+  }
+  if (canAccessPeer == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  *canAccessPeer =
+      0;  // copies between devices work; kernels reaching into another device's memory do not yet
+  return CUDA_SUCCESS;
+}
+
+}  // namespace farlane::shim

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+// Launches: checked against the device and the kernel here, packed by the kernel's layout, posted.
+#include <cstring>
+
+#include "client-shim/bodies.h"
+#include "client-shim/call_scope.h"
+
+namespace farlane::shim {
+namespace {
+
+// The largest parameter block of any GPU, on the stack of the caller.
+constexpr size_t kParametersBytesMax = 32764;
+// Parameters of nearly every kernel; a larger block is cleared only where it is used.
+constexpr size_t kAttributesMax = 64;
+
+struct Shape {
+  unsigned grid[3];
+  unsigned block[3];
+  unsigned shared_bytes;
+};
+
+CUresult CheckShape(const Device& device, const Kernel& kernel, const Shape& shape) {
+  static constexpr CUdevice_attribute kGrid[3] = {CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_X,
+                                                  CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_Y,
+                                                  CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_Z};
+  static constexpr CUdevice_attribute kBlock[3] = {CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_X,
+                                                   CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_Y,
+                                                   CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_Z};
+  uint64_t threads = 1;
+  for (int i = 0; i < 3; ++i) {
+    if (shape.grid[i] == 0 || shape.grid[i] > static_cast<unsigned>(device.attribute(kGrid[i])) ||
+        shape.block[i] == 0 ||
+        shape.block[i] > static_cast<unsigned>(device.attribute(kBlock[i]))) {
+      return CUDA_ERROR_INVALID_VALUE;
+    }
+    threads *= shape.block[i];
+  }
+  if (threads >
+      static_cast<uint64_t>(device.attribute(CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK))) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  const auto attribute = [&kernel](CUfunction_attribute id) {
+    return static_cast<size_t>(id) < kernel.attributes.size() ? kernel.attributes[id] : 0;
+  };
+  if (threads > static_cast<uint64_t>(attribute(CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK))) {
+    return CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES;
+  }
+  if (shape.shared_bytes >
+      static_cast<unsigned>(attribute(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES))) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  return CUDA_SUCCESS;
+}
+
+// One buffer of the program's own, in the form of CU_LAUNCH_PARAM_*.
+CUresult PackExtra(const Kernel& kernel, void** extra, std::byte* to) {
+  const void* buffer = nullptr;
+  size_t bytes = 0;
+  for (void** entry = extra; *entry != CU_LAUNCH_PARAM_END; entry += 2) {
+    if (*entry == CU_LAUNCH_PARAM_BUFFER_POINTER) {
+      buffer = entry[1];
+    } else if (*entry == CU_LAUNCH_PARAM_BUFFER_SIZE && entry[1] != nullptr) {
+      bytes = *static_cast<size_t*>(entry[1]);
+    } else {
+      return CUDA_ERROR_INVALID_VALUE;
+    }
+  }
+  if (bytes < kernel.parameters_bytes || (buffer == nullptr && kernel.parameters_bytes != 0)) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  memcpy(to, buffer, kernel.parameters_bytes);
+  return CUDA_SUCCESS;
+}
+
+CUresult Pack(const Kernel& kernel, void** parameters, void** extra, std::byte* to) {
+  if (parameters != nullptr && extra != nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  if (kernel.parameters.empty()) {
+    return CUDA_SUCCESS;
+  }
+  if (parameters == nullptr) {
+    return extra == nullptr ? CUDA_ERROR_INVALID_VALUE : PackExtra(kernel, extra, to);
+  }
+  uint32_t end = 0;
+  for (size_t i = 0; i < kernel.parameters.size(); ++i) {
+    const Kernel::Parameter& parameter = kernel.parameters[i];
+    if (parameters[i] == nullptr) {
+      return CUDA_ERROR_INVALID_VALUE;
+    }
+    if (parameter.offset > end) {
+      memset(to + end, 0, parameter.offset - end);  // nothing of the stack travels in the gaps
+    }
+    memcpy(to + parameter.offset, parameters[i], parameter.bytes);
+    end = std::max(end, parameter.offset + parameter.bytes);
+  }
+  return CUDA_SUCCESS;
+}
+
+CUresult Launch(CUfunction f,
+                const Shape& shape,
+                CUstream stream,
+                void** parameters,
+                void** extra,
+                bool cooperative,
+                ConstBytes attributes) {
+  const CallScope scope;
+  if (scope.result() != CUDA_SUCCESS) [[unlikely]] {
+    return scope.result();
+  }
+  Session& session = scope.session();
+  const Function* function = session.objects().functions.Find(ToWire(f));
+  if (function == nullptr || !scope.KnowsOrNull(stream)) [[unlikely]] {
+    return CUDA_ERROR_INVALID_HANDLE;
+  }
+  const Kernel& kernel = *function->kernel;
+  CUresult result =
+      CheckShape(session.devices()[static_cast<size_t>(scope.device())], kernel, shape);
+  if (result != CUDA_SUCCESS) [[unlikely]] {
+    return result;
+  }
+  std::byte packed[kParametersBytesMax + 4];
+  result = Pack(kernel, parameters, extra, packed);
+  if (result != CUDA_SUCCESS) [[unlikely]] {
+    return result;
+  }
+  session.CountLaunch();
+  const wire::Launch message{.function = ToWire(f),
+                             .stream = ToWire(stream),
+                             .grid_x = shape.grid[0],
+                             .grid_y = shape.grid[1],
+                             .grid_z = shape.grid[2],
+                             .block_x = shape.block[0],
+                             .block_y = shape.block[1],
+                             .block_z = shape.block[2],
+                             .shared_bytes = shape.shared_bytes,
+                             .cooperative = cooperative ? 1u : 0u,
+                             .parameters = ConstBytes(packed, kernel.parameters_bytes),
+                             .attributes = attributes};
+  result = scope.Post(message);
+  return result == CUDA_SUCCESS && session.config().launch_blocking ? scope.WaitForPosted()
+                                                                    : result;
+}
+
+}  // namespace
+
+CUresult cuLaunchKernel(CUfunction f,
+                        unsigned int gridDimX,
+                        unsigned int gridDimY,
+                        unsigned int gridDimZ,
+                        unsigned int blockDimX,
+                        unsigned int blockDimY,
+                        unsigned int blockDimZ,
+                        unsigned int sharedMemBytes,
+                        CUstream hStream,
+                        void** kernelParams,
+                        void** extra) {
+  return Launch(f,
+                {{gridDimX, gridDimY, gridDimZ}, {blockDimX, blockDimY, blockDimZ}, sharedMemBytes},
+                hStream, kernelParams, extra, false, {});
+}
+
+CUresult cuLaunchCooperativeKernel(CUfunction f,
+                                   unsigned int gridDimX,
+                                   unsigned int gridDimY,
+                                   unsigned int gridDimZ,
+                                   unsigned int blockDimX,
+                                   unsigned int blockDimY,
+                                   unsigned int blockDimZ,
+                                   unsigned int sharedMemBytes,
+                                   CUstream hStream,
+                                   void** kernelParams) {
+  return Launch(f,
+                {{gridDimX, gridDimY, gridDimZ}, {blockDimX, blockDimY, blockDimZ}, sharedMemBytes},
+                hStream, kernelParams, nullptr, true, {});
+}
+
+CUresult cuLaunchKernelEx(const CUlaunchConfig* config,
+                          CUfunction f,
+                          void** kernelParams,
+                          void** extra,
+                          CUstream stream) {
+  if (config == nullptr || config->numAttrs > kAttributesMax ||
+      (config->numAttrs != 0 && config->attrs == nullptr)) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  bool cooperative = false;
+  CUlaunchAttribute kept[kAttributesMax];
+  size_t count = 0;
+  for (unsigned int i = 0; i < config->numAttrs; ++i) {
+    switch (config->attrs[i].id) {
+      case CU_LAUNCH_ATTRIBUTE_IGNORE:
+        break;
+      case CU_LAUNCH_ATTRIBUTE_COOPERATIVE:
+        cooperative = config->attrs[i].value.cooperative != 0;
+        break;
+      case CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION:
+      case CU_LAUNCH_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE:
+      case CU_LAUNCH_ATTRIBUTE_PRIORITY:
+      case CU_LAUNCH_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:
+      case CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION:
+      case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN:
+      case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN_MAP:
+        memset(&kept[count], 0, sizeof kept[count]);
+        kept[count].id = config->attrs[i].id;
+        kept[count++].value = config->attrs[i].value;
+        break;
+      default:
+        return Missing("cuLaunchKernelEx with this launch attribute");
+    }
+  }
+  const Shape shape{{config->gridDimX, config->gridDimY, config->gridDimZ},
+                    {config->blockDimX, config->blockDimY, config->blockDimZ},
+                    config->sharedMemBytes};
+  return Launch(f, shape, stream, kernelParams, extra, cooperative,
+                std::as_bytes(std::span(kept, count)));
+}
+
+}  // namespace farlane::shim

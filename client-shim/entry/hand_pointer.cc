@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a pointer is: device memory, pinned host memory, or none of ours. All of it is known here.
+#include <cstring>
+
+#include "client-shim/bodies.h"
+#include "client-shim/call_scope.h"
+
+namespace farlane::shim {
+namespace {
+
+struct PointerFacts {
+  CUmemorytype type = static_cast<CUmemorytype>(0);  // 0: none of ours
+  wire::Handle context = 0;
+  int32_t device = 0;
+  uint64_t start = 0;
+  uint64_t bytes = 0;
+  bool mapped = true;
+};
+
+PointerFacts Look(const CallScope& scope, CUdeviceptr pointer) {
+  Session& session = scope.session();
+  const int32_t device = session.DeviceOfAddress(pointer);
+  if (device >= 0) {
+    const std::optional<AddressRange> range = session.memory(device).Find(pointer);
+    if (range.has_value()) {
+      const wire::Handle context =
+          range->owner != 0 ? range->owner : session.primary_context(device);
+      return {CU_MEMORYTYPE_DEVICE, context, device, range->address, range->bytes};
+    }
+    return {};
+  }
+  const std::optional<PinnedRange> pinned =
+      session.host_memory().Find(reinterpret_cast<void*>(pointer));
+  if (pinned.has_value()) {
+    return {CU_MEMORYTYPE_HOST, scope.context(), scope.device(), pinned->address, pinned->bytes};
+  }
+  return {};
+}
+
+template <typename T>
+void Put(void* to, T value) {
+  memcpy(to, &value, sizeof value);
+}
+
+// CUDA_ERROR_INVALID_VALUE for what the pointer does not have.
+CUresult Answer(const PointerFacts& facts,
+                CUpointer_attribute attribute,
+                CUdeviceptr pointer,
+                void* data) {
+  const bool device = facts.type == CU_MEMORYTYPE_DEVICE;
+  switch (attribute) {
+    case CU_POINTER_ATTRIBUTE_CONTEXT:
+      Put(data, FromWire<CUcontext>(facts.context));
+      return CUDA_SUCCESS;
+    case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
+      Put(data, facts.type);
+      return CUDA_SUCCESS;
+    case CU_POINTER_ATTRIBUTE_DEVICE_POINTER:
+      Put(data, device ? pointer : CUdeviceptr{0});
+      return device ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+    case CU_POINTER_ATTRIBUTE_HOST_POINTER:
+      Put(data, device ? nullptr : reinterpret_cast<void*>(pointer));
+      return device ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
+    case CU_POINTER_ATTRIBUTE_SYNC_MEMOPS:
+    case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE:
+    case CU_POINTER_ATTRIBUTE_IS_GPU_DIRECT_RDMA_CAPABLE:
+    case CU_POINTER_ATTRIBUTE_IS_MANAGED:
+      Put(data, 0u);
+      return CUDA_SUCCESS;
+    case CU_POINTER_ATTRIBUTE_BUFFER_ID:
+      // Starts are not used for two buffers at once, which is all that the number promises within
+      // our reach.
+      Put(data, static_cast<unsigned long long>(facts.start));
+      return CUDA_SUCCESS;
+    case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL:
+      Put(data, facts.device);
+      return CUDA_SUCCESS;
+    case CU_POINTER_ATTRIBUTE_RANGE_START_ADDR:
+      Put(data, static_cast<CUdeviceptr>(facts.start));
+      return CUDA_SUCCESS;
+    case CU_POINTER_ATTRIBUTE_RANGE_SIZE:
+      Put(data, static_cast<size_t>(facts.bytes));
+      return CUDA_SUCCESS;
+    case CU_POINTER_ATTRIBUTE_MAPPED:
+      Put(data, 1u);
+      return CUDA_SUCCESS;
+    case CU_POINTER_ATTRIBUTE_ALLOWED_HANDLE_TYPES:
+      Put(data, uint64_t{0});
+      return CUDA_SUCCESS;
+    case CU_POINTER_ATTRIBUTE_ACCESS_FLAGS:
+      Put(data, CU_POINTER_ATTRIBUTE_ACCESS_FLAG_READWRITE);
+      return CUDA_SUCCESS;
+    case CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE:
+      Put(data, static_cast<void*>(nullptr));
+      return CUDA_SUCCESS;
+    default:
+      return CUDA_ERROR_NOT_SUPPORTED;
+  }
+}
+
+// What cuPointerGetAttributes gives for a pointer that is none of ours; the sizes differ by
+// attribute.
+void AnswerUnknown(CUpointer_attribute attribute, void* data) {
+  switch (attribute) {
+    case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL:
+      Put(data, -2);  // CU_DEVICE_INVALID
+      break;
+    case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
+    case CU_POINTER_ATTRIBUTE_SYNC_MEMOPS:
+    case CU_POINTER_ATTRIBUTE_IS_MANAGED:
+    case CU_POINTER_ATTRIBUTE_MAPPED:
+    case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE:
+    case CU_POINTER_ATTRIBUTE_IS_GPU_DIRECT_RDMA_CAPABLE:
+    case CU_POINTER_ATTRIBUTE_ACCESS_FLAGS:
+      Put(data, 0u);
+      break;
+    default:
+      Put(data, uint64_t{0});
+      break;
+  }
+}
+
+}  // namespace
+
+CUresult cuPointerGetAttribute(void* data, CUpointer_attribute attribute, CUdeviceptr ptr) {
+  const CallScope scope;
+  if (scope.result() != CUDA_SUCCESS) {
+    return scope.result();
+  }
+  if (data == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  const PointerFacts facts = Look(scope, ptr);
+  return facts.type == 0 ? CUDA_ERROR_INVALID_VALUE : Answer(facts, attribute, ptr, data);
+}
+
+CUresult cuPointerGetAttributes(unsigned int numAttributes,
+                                CUpointer_attribute* attributes,
+                                void** data,
+                                CUdeviceptr ptr) {
+  const CallScope scope;
+  if (scope.result() != CUDA_SUCCESS) {
+    return scope.result();
+  }
+  if (attributes == nullptr || data == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  const PointerFacts facts = Look(scope, ptr);
+  for (unsigned int i = 0; i < numAttributes; ++i) {
+    if (data[i] == nullptr) {
+      return CUDA_ERROR_INVALID_VALUE;
+    }
+    if (facts.type == 0) {
+      AnswerUnknown(attributes[i], data[i]);
+    } else {
+      const CUresult result = Answer(facts, attributes[i], ptr, data[i]);
+      if (result == CUDA_ERROR_NOT_SUPPORTED) {
+        return result;
+      }
+    }
+  }
+  return CUDA_SUCCESS;
+}
+
+CUresult cuPointerSetAttribute(const void* value, CUpointer_attribute attribute, CUdeviceptr ptr) {
+  const CallScope scope;
+  if (scope.result() != CUDA_SUCCESS) {
+    return scope.result();
+  }
+  // Only SYNC_MEMOPS can be set; our synchronous copies always wait as it asks.
+  const bool ours = Look(scope, ptr).type == CU_MEMORYTYPE_DEVICE;
+  return value != nullptr && attribute == CU_POINTER_ATTRIBUTE_SYNC_MEMOPS && ours
+             ? CUDA_SUCCESS
+             : CUDA_ERROR_INVALID_VALUE;
+}
+
+}  // namespace farlane::shim

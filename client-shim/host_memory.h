@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// HostMemory knows which of the program's memory is pinned: allocated by us or registered with us.
+// To the server it is memory like any other; what pinning changes is when a copy may still read or
+// write it after the call.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+
+#include "protocol/abi/cuda_abi.h"
+#include "protocol/base/guarded.h"
+
+namespace farlane::shim {
+
+struct PinnedRange {
+  uint64_t address = 0;
+  uint64_t bytes = 0;
+  uint32_t flags = 0;
+  bool registered = false;  // the program's own memory, only made known to us
+};
+
+// Thread: any, guarded.
+class HostMemory {
+ public:
+  ~HostMemory();
+
+  CUresult Allocate(uint64_t bytes, uint32_t flags, void** pointer);
+  CUresult Register(void* pointer, uint64_t bytes, uint32_t flags);
+  // The range given back, so that the caller can wait for copies that still use it before Discard.
+  std::optional<PinnedRange> Remove(void* pointer, bool registered);
+  static void Discard(const PinnedRange& range);
+  // The pinned range around an address.
+  std::optional<PinnedRange> Find(const void* pointer) const;
+  bool IsPinned(const void* pointer, uint64_t bytes) const;
+
+ private:
+  Guarded<std::map<uint64_t, PinnedRange>> ranges_;
+};
+
+}  // namespace farlane::shim

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// Loading code: an image of the program is reduced to what the server's GPUs can use, named, and
+// sent only if the server does not have it. What comes back describes every kernel, so that
+// launches need no more questions.
+#pragma once
+
+#include <string_view>
+
+#include "client-shim/session.h"
+
+namespace farlane::shim {
+
+// Where the loader's messages go, as the program asked by JIT options.
+struct JitLogs {
+  char* info = nullptr;
+  uint64_t info_bytes = 0;
+  char* error = nullptr;
+  uint64_t error_bytes = 0;
+
+  // Understands the options that ask for logs; others tune a compiler that is not here and are left
+  // to it.
+  static CUresult FromOptions(unsigned count,
+                              const CUjit_option* options,
+                              void* const* values,
+                              JitLogs* logs);
+  static void Report(unsigned count,
+                     const CUjit_option* options,
+                     void** values,
+                     std::string_view log,
+                     const JitLogs& logs);
+};
+
+// Loads from the program's pointer, which has no size. `context` is 0 for a library.
+CUresult LoadImage(Session& session,
+                   wire::Handle context,
+                   int32_t device,
+                   const void* image,
+                   unsigned options_count,
+                   CUjit_option* options,
+                   void** option_values,
+                   wire::Handle* module);
+// Reads the whole file first.
+CUresult LoadImageFile(Session& session,
+                       wire::Handle context,
+                       int32_t device,
+                       const char* path,
+                       unsigned options_count,
+                       CUjit_option* options,
+                       void** option_values,
+                       wire::Handle* module);
+CUresult UnloadImage(Session& session, wire::Handle module);
+
+// The function handle for a kernel of a module: the same one however often it is asked for.
+wire::Handle FunctionOf(Session& session, wire::Handle module, size_t kernel);
+// NOT_FOUND for a name that the image does not have.
+CUresult FindFunction(Session& session,
+                      wire::Handle module,
+                      const char* name,
+                      wire::Handle* function);
+CUresult FindGlobal(Session& session,
+                    wire::Handle context,
+                    int32_t device,
+                    wire::Handle module,
+                    const char* name,
+                    uint64_t* address,
+                    uint64_t* bytes);
+
+}  // namespace farlane::shim

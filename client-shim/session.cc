@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client-shim/session.h"
+
+#include <cstring>
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "client-shim/hello.h"
+#include "protocol/base/log.h"
+#include "protocol/transport/socket_stream.h"
+
+namespace farlane::shim {
+namespace {
+
+constexpr size_t kDevicesMax =
+    256;  // more than any machine has; bounds what a server can make us hold
+constexpr uint32_t kArenaAttemptsMax =
+    8;  // proposals of an address range before allocation is given up
+
+StatusCode CodeOf(wire::Verdict verdict) {
+  switch (verdict) {
+    case wire::Verdict::kWrongVersion:
+      return StatusCode::kMismatch;
+    case wire::Verdict::kRefused:
+      return StatusCode::kRefused;
+    case wire::Verdict::kNoDevice:
+      return StatusCode::kNotFound;
+    default:
+      return StatusCode::kUnavailable;
+  }
+}
+
+}  // namespace
+
+bool IsFault(CUresult result) {
+  switch (result) {
+    case CUDA_ERROR_ILLEGAL_ADDRESS:
+    case CUDA_ERROR_LAUNCH_TIMEOUT:
+    case CUDA_ERROR_ASSERT:
+    case CUDA_ERROR_HARDWARE_STACK_ERROR:
+    case CUDA_ERROR_ILLEGAL_INSTRUCTION:
+    case CUDA_ERROR_MISALIGNED_ADDRESS:
+    case CUDA_ERROR_INVALID_ADDRESS_SPACE:
+    case CUDA_ERROR_INVALID_PC:
+    case CUDA_ERROR_LAUNCH_FAILED:
+    case CUDA_ERROR_ECC_UNCORRECTABLE:
+    case CUDA_ERROR_CONTEXT_IS_DESTROYED:
+      return true;
+    default:
+      return false;
+  }
+}
+
+Session::Session(const Config& config, const transport::Address& server)
+    : config_(config), server_(server) {}
+
+Session::~Session() = default;
+
+Result<std::unique_ptr<Session>> Session::Connect(const transport::Address& server,
+                                                  const Config& config) {
+  FARLANE_ASSIGN(Introduction met, Introduce(server, config.token));
+  if (met.answer.verdict != wire::Verdict::kWelcome) {
+    return Status(CodeOf(met.answer.verdict),
+                  server.ToString() + " does not serve us: " + WhyNotWelcome(met.answer));
+  }
+  std::unique_ptr<Session> session(new Session(config, server));
+  session->worker_ = met.answer.worker;
+  session->channel_ = std::make_unique<channel::CommandChannel>(
+      std::make_unique<transport::SocketStream>(std::move(met.socket)), *session);
+  FARLANE_TRY(session->LearnDevices().While("getting to know " + server.ToString()));
+  FARLANE_TRY(session->ReserveArenas());
+  return session;
+}
+
+Status Session::LearnDevices() {
+  FARLANE_TRY(channel_->WaitUntil([this] { return welcomed_ || !handshake_.ok(); }));
+  FARLANE_TRY(handshake_);
+  if (config_.visible_devices.has_value()) {
+    devices_ = VisibleDevices(std::move(devices_), *config_.visible_devices);
+  }
+  if (devices_.empty()) {
+    return Status(StatusCode::kNotFound, config_.visible_devices.has_value()
+                                             ? "CUDA_VISIBLE_DEVICES=\"" +
+                                                   *config_.visible_devices +
+                                                   "\" leaves no device of the server visible"
+                                             : "the server has no device");
+  }
+  return Status::Ok();
+}
+
+Status Session::ReserveArenas() {
+  for (size_t i = 0; i < devices_.size(); ++i) {
+    FARLANE_TRY(ReserveArena(&devices_[i]).While("reserving addresses for " + devices_[i].name));
+    memories_.push_back(
+        std::make_unique<DeviceMemory>(*this, static_cast<int32_t>(i), devices_[i]));
+    primaries_.push_back(objects_.contexts.Mint(Context{
+        .device = static_cast<int32_t>(i), .primary = true, .id = objects_.next_id.fetch_add(1)}));
+  }
+  return Status::Ok();
+}
+
+// Device addresses must mean nothing else in this process, so the server's range is reserved here
+// as well.
+Status Session::ReserveArena(Device* device) {
+  for (uint32_t attempt = 1; attempt <= kArenaAttemptsMax; ++attempt) {
+    if (device->arena_address % Arena::kChunkBytes != 0 ||
+        device->arena_bytes < Arena::kChunkBytes) {
+      return Status(StatusCode::kCorrupt, "the server proposes an address range that cannot be");
+    }
+    void* wanted = reinterpret_cast<void*>(device->arena_address);
+    void* got = mmap(wanted, device->arena_bytes, PROT_NONE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+    if (got == wanted) {
+      return Status::Ok();
+    }
+    if (got != MAP_FAILED) {
+      munmap(got, device->arena_bytes);  // an old kernel took the address for a hint
+    }
+    wire::ArenaDeclineReply reply;
+    const CUresult result =
+        Call(0, wire::ArenaDecline{.device = device->server_ordinal, .attempt = attempt}, &reply);
+    if (result != CUDA_SUCCESS) {
+      break;
+    }
+    device->arena_address = reply.address;
+    device->arena_bytes = reply.bytes;
+  }
+  return Status(
+      StatusCode::kExhausted,
+      "no address range is free in both processes (`farlane check` shows what is in the way)");
+}
+
+int32_t Session::DeviceOfAddress(uint64_t address) {
+  for (size_t i = 0; i < memories_.size(); ++i) {
+    if (memories_[i]->Contains(address)) {
+      return static_cast<int32_t>(i);
+    }
+  }
+  for (size_t i = 0; i < memories_.size(); ++i) {
+    if (memories_[i]->Find(address).has_value()) {
+      return static_cast<int32_t>(i);
+    }
+  }
+  return -1;
+}
+
+CUresult Session::Quiesce(int32_t device) {
+  const uint64_t before = work();
+  const CUresult result =
+      Call(0, wire::DeviceQuiesce{.device = devices_[static_cast<size_t>(device)].server_ordinal});
+  if (result == CUDA_SUCCESS && devices_.size() == 1) {
+    NoteQuiet(before);
+  }
+  return result;
+}
+
+void Session::NoteQuiet(uint64_t work) {
+  uint64_t known = quiet_.load(std::memory_order_relaxed);
+  while (known < work && !quiet_.compare_exchange_weak(known, work, std::memory_order_release)) {
+  }
+}
+
+// ---- failures
+// -------------------------------------------------------------------------------------------------
+
+void Session::NoteFailure(CUresult result) {
+  if (result == CUDA_SUCCESS) {
+    return;
+  }
+  int32_t expected = CUDA_SUCCESS;
+  if (!error_.compare_exchange_strong(expected, result) && IsFault(result) &&
+      !IsFault(static_cast<CUresult>(expected))) {
+    error_.store(result);  // a fault says more than what it interrupted
+  }
+}
+
+CUresult Session::TakeErrorSlow() {
+  int32_t error = error_.load();
+  while (error != CUDA_SUCCESS && !IsFault(static_cast<CUresult>(error)) &&
+         !error_.compare_exchange_weak(error, CUDA_SUCCESS)) {
+  }
+  return static_cast<CUresult>(error);
+}
+
+CUresult Session::Lost() {
+  if (!said_lost_.exchange(true)) {
+    LogError("lost the GPU server at %s: %s", server_.ToString().c_str(),
+             channel_->lost().message().c_str());
+  }
+  return CUDA_ERROR_DEVICE_UNAVAILABLE;
+}
+
+CUresult Session::BrokenReply() {
+  LogError("the GPU server at %s answers in a way that cannot be read", server_.ToString().c_str());
+  return CUDA_ERROR_UNKNOWN;
+}
+
+void Session::PrintSummary() const {
+  const channel::ChannelCounters& counters = channel_->counters();
+  const auto value = [](const std::atomic<uint64_t>& counter) {
+    return static_cast<unsigned long long>(counter.load(std::memory_order_relaxed));
+  };
+  char text[512];
+  // One line of fields, so that people and scripts read the same thing.
+  const int size =
+      snprintf(text, sizeof text,
+               "farlane: server=%s worker=%u launches=%llu posts=%llu calls=%llu round_trips=%llu "
+               "sends=%llu bytes_out=%llu bytes_in=%llu\n",
+               server_.ToString().c_str(), worker_, value(launches_), value(counters.posts),
+               value(counters.posts) + value(counters.calls), value(counters.calls),
+               value(counters.sends), value(counters.sent_bytes), value(counters.received_bytes));
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text, static_cast<size_t>(size));
+}
+
+// ---- what the server says
+// -------------------------------------------------------------------------------------
+
+wire::WireError Session::OnMessage(const wire::MessageView& message) {
+  switch (static_cast<wire::Op>(message.op)) {
+    case wire::Op::kDevice:
+      return OnDevice(message);
+    case wire::Op::kWelcome:
+      return OnWelcome(message);
+    case wire::Op::kPostFailed:
+      return OnPostFailed(message);
+    case wire::Op::kOutput:
+      return OnOutput(message);
+    case wire::Op::kCopyInDone:
+      return transfers_.OnSent(message);
+    case wire::Op::kCopyOutData:
+      return transfers_.OnData(message);
+    case wire::Op::kCopyOutDone:
+      return transfers_.OnDone(message);
+    case wire::Op::kImageWanted:
+      return images_.OnWanted(message);
+    default:
+      return wire::WireError::kUnknown;
+  }
+}
+
+void Session::OnReadingPaused() {
+  images_.SendWanted();
+}
+
+wire::WireError Session::OnDevice(const wire::MessageView& message) {
+  wire::Device device;
+  FARLANE_WIRE_TRY(Decode(message.body, &device));
+  Result<Device> described = Device::FromWire(device);
+  if (!described.ok() || welcomed_ || devices_.size() >= kDevicesMax) {
+    return wire::WireError::kBadValue;
+  }
+  devices_.push_back(std::move(*described));
+  return wire::WireError::kNone;
+}
+
+wire::WireError Session::OnWelcome(const wire::MessageView& message) {
+  wire::Welcome welcome;
+  FARLANE_WIRE_TRY(Decode(message.body, &welcome));
+  if (welcomed_ || static_cast<size_t>(welcome.devices_count) != devices_.size()) {
+    return wire::WireError::kBadValue;
+  }
+  driver_version_ = welcome.driver_version;
+  welcomed_ = true;
+  return wire::WireError::kNone;
+}
+
+wire::WireError Session::OnPostFailed(const wire::MessageView& message) {
+  wire::PostFailed failed;
+  FARLANE_WIRE_TRY(Decode(message.body, &failed));
+  LogDebug("%s (command %llu) failed with %d", wire::OpName(static_cast<uint16_t>(failed.op)),
+           static_cast<unsigned long long>(failed.sequence), failed.result);
+  NoteFailure(static_cast<CUresult>(failed.result));
+  return wire::WireError::kNone;
+}
+
+wire::WireError Session::OnOutput(const wire::MessageView& message) {
+  wire::Output output;
+  FARLANE_WIRE_TRY(Decode(message.body, &output));
+  if (output.descriptor != STDOUT_FILENO && output.descriptor != STDERR_FILENO) {
+    return wire::WireError::kBadValue;
+  }
+  // What the program itself has buffered came first.
+  fflush(output.descriptor == STDOUT_FILENO ? stdout : stderr);
+  for (ConstBytes rest = output.data; !rest.empty();) {
+    const ssize_t written = write(static_cast<int>(output.descriptor), rest.data(), rest.size());
+    if (written <= 0) {
+      break;  // the program's own output is closed or full; its text is lost as it would be locally
+    }
+    rest = rest.subspan(static_cast<size_t>(written));
+  }
+  return wire::WireError::kNone;
+}
+
+}  // namespace farlane::shim

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+// Session is this process's conversation with one GPU server: the devices it was given, the command
+// channel, the objects it has made there, and what went wrong with commands that nobody waited for.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "client-shim/config.h"
+#include "client-shim/device.h"
+#include "client-shim/device_memory.h"
+#include "client-shim/host_memory.h"
+#include "client-shim/images.h"
+#include "client-shim/objects.h"
+#include "client-shim/transfers.h"
+#include "protocol/channel/command_channel.h"
+#include "protocol/transport/address.h"
+
+namespace farlane::shim {
+
+// Thread: any. Lives until the process ends: exit handlers of other libraries still call us.
+class Session final : public channel::ServerListener {
+ public:
+  // Says hello and learns the devices. The Status is for one line on stderr; its code decides the
+  // CUresult.
+  static Result<std::unique_ptr<Session>> Connect(const transport::Address& server,
+                                                  const Config& config);
+  ~Session() override;
+
+  const Config& config() const { return config_; }
+
+  int32_t driver_version() const { return driver_version_; }
+
+  const std::vector<Device>& devices() const { return devices_; }
+
+  Objects& objects() { return objects_; }
+
+  DeviceMemory& memory(int32_t device) { return *memories_[static_cast<size_t>(device)]; }
+
+  HostMemory& host_memory() { return host_memory_; }
+
+  Transfers& transfers() { return transfers_; }
+
+  Images& images() { return images_; }
+
+  channel::CommandChannel& channel() { return *channel_; }
+
+  // The device whose arena or module globals hold the address; -1 for none.
+  int32_t DeviceOfAddress(uint64_t address);
+
+  wire::Handle primary_context(int32_t device) const {
+    return primaries_[static_cast<size_t>(device)];
+  }
+
+  // Posts a message that means the given context (0: none in particular).
+  template <typename Message>
+  wire::Sequence Post(wire::Handle context, const Message& message) {
+    return channel_->PostWith([&](channel::BatchWriter& writer) {
+      AppendContext(writer, context);
+      writer.Append(message);
+    });
+  }
+
+  // Asks and waits; CUDA's result, or the one for a lost server.
+  template <typename Message>
+  CUresult Call(wire::Handle context, const Message& message, channel::Answer* answer) {
+    const Status status = channel_->CallWith(
+        [&](channel::BatchWriter& writer) {
+          AppendContext(writer, context);
+          writer.Append(message);
+        },
+        answer);
+    return status.ok() ? static_cast<CUresult>(answer->result) : Lost();
+  }
+
+  template <typename Message>
+  CUresult Call(wire::Handle context, const Message& message) {
+    channel::Answer answer;
+    return Call(context, message, &answer);
+  }
+
+  template <typename Message, typename Reply>
+  CUresult Call(wire::Handle context, const Message& message, Reply* reply) {
+    channel::Answer answer;
+    const CUresult result = Call(context, message, &answer);
+    if (result != CUDA_SUCCESS) {
+      return result;
+    }
+    return Decode(answer.body, reply) == wire::WireError::kNone ? CUDA_SUCCESS : BrokenReply();
+  }
+
+  // To be called after posting a message that starts work on the device, before the program can
+  // know of it.
+  void NoteWork() { work_.fetch_add(1, std::memory_order_relaxed); }
+
+  void CountLaunch() { launches_.fetch_add(1, std::memory_order_relaxed); }
+
+  // Waits for all work of all contexts on a device.
+  CUresult Quiesce(int32_t device);
+
+  // Everything noted so far has been waited for.
+  bool IsQuiet() const {
+    return quiet_.load(std::memory_order_acquire) == work_.load(std::memory_order_relaxed);
+  }
+
+  // What IsQuiet compares; a caller that waits for everything passes the value from before its wait
+  // to NoteQuiet.
+  uint64_t work() const { return work_.load(std::memory_order_relaxed); }
+
+  void NoteQuiet(uint64_t work);
+
+  // The failure of an earlier command that nobody waited for: once, unless the context is beyond
+  // use.
+  CUresult TakeError() {
+    return error_.load(std::memory_order_relaxed) == CUDA_SUCCESS ? CUDA_SUCCESS : TakeErrorSlow();
+  }
+
+  // Remembers a failure that nobody waited for; the first one counts.
+  void NoteFailure(CUresult result);
+
+  // Forgets a fault of a context that is gone.
+  void ForgetError() { error_.store(CUDA_SUCCESS, std::memory_order_relaxed); }
+
+  // The server is gone: says so once, and every call fails from now on.
+  CUresult Lost();
+
+  bool is_lost() const { return channel_->is_lost(); }
+
+  void PrintSummary() const;
+
+  uint32_t worker() const { return worker_; }
+
+  // channel::ServerListener
+  wire::WireError OnMessage(const wire::MessageView& message) override;
+
+  bool HasWork() const override { return images_.HasWanted(); }
+
+  void OnReadingPaused() override;
+
+ private:
+  Session(const Config& config, const transport::Address& server);
+
+  Status LearnDevices();
+  Status ReserveArenas();
+  Status ReserveArena(Device* device);
+
+  void AppendContext(channel::BatchWriter& writer, wire::Handle context) {
+    if (context != 0 && context != stream_context_) {
+      stream_context_ = context;
+      writer.Append(wire::SetContext{.context = context});
+    }
+  }
+
+  CUresult TakeErrorSlow();
+  CUresult BrokenReply();
+  wire::WireError OnDevice(const wire::MessageView& message);
+  wire::WireError OnWelcome(const wire::MessageView& message);
+  wire::WireError OnPostFailed(const wire::MessageView& message);
+  wire::WireError OnOutput(const wire::MessageView& message);
+
+  const Config config_;
+  const transport::Address server_;
+  uint32_t worker_ = 0;
+  int32_t driver_version_ = 0;
+  bool welcomed_ = false;
+  Status handshake_;
+  std::vector<Device> devices_;
+  std::vector<std::unique_ptr<DeviceMemory>> memories_;
+  std::vector<wire::Handle> primaries_;
+  Objects objects_;
+  HostMemory host_memory_;
+  Transfers transfers_{*this};
+  Images images_{*this};
+  std::unique_ptr<channel::CommandChannel> channel_;
+  wire::Handle stream_context_ = 0;  // what SetContext said last; guarded by the channel's writing
+
+  std::atomic<uint64_t> launches_{0};
+  std::atomic<uint64_t> work_{0};
+  std::atomic<uint64_t> quiet_{0};
+  std::atomic<int32_t> error_{CUDA_SUCCESS};
+  std::atomic<bool> said_lost_{false};
+};
+
+// Whether a result means that its context is beyond use: every later call gives it again.
+bool IsFault(CUresult result);
+
+}  // namespace farlane::shim

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client-shim/transfers.h"
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "client-shim/session.h"
+
+namespace farlane::shim {
+namespace {
+
+// Bytes between the first and the last that a copy touches on the host.
+uint64_t HostExtent(const RowShape& shape) {
+  return (shape.rows - 1) * shape.host_pitch + shape.width;
+}
+
+}  // namespace
+
+// ---- host to device
+// -------------------------------------------------------------------------------------------
+
+CUresult Transfers::WaitForWindow(uint64_t bytes) {
+  const auto fits = [this, bytes] {
+    return sending_bytes_.load(std::memory_order_acquire) + bytes <= kWindowBytes;
+  };
+  if (!fits() && !session_.channel().WaitUntil(fits).ok()) {
+    return session_.Lost();
+  }
+  sending_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  return CUDA_SUCCESS;
+}
+
+CUresult Transfers::SendRows(wire::Handle context,
+                             wire::Handle stream,
+                             uint64_t device,
+                             const std::byte* host,
+                             const RowShape& shape) {
+  const uint64_t bytes = shape.width * shape.rows;
+  const CUresult result = WaitForWindow(bytes);
+  if (result != CUDA_SUCCESS) {
+    return result;
+  }
+  wire::CopyIn message{.address = device,
+                       .stream = stream,
+                       .width = shape.width,
+                       .pitch = shape.device_pitch,
+                       .rows = shape.rows,
+                       .data = ConstBytes(host, bytes)};
+  std::vector<std::byte> packed;
+  if (shape.rows > 1 && shape.host_pitch != shape.width) {
+    packed.resize(bytes);
+    for (uint64_t row = 0; row < shape.rows; ++row) {
+      memcpy(packed.data() + row * shape.width, host + row * shape.host_pitch, shape.width);
+    }
+    message.data = packed;
+  }
+  session_.Post(context, message);
+  return CUDA_SUCCESS;
+}
+
+CUresult Transfers::Send(wire::Handle context,
+                         wire::Handle stream,
+                         uint64_t device,
+                         const void* host,
+                         const RowShape& shape) {
+  if (shape.width == 0 || shape.rows == 0) {
+    return CUDA_SUCCESS;
+  }
+  // A copy that is still on its way into this memory comes first.
+  CUresult result = WaitForHost(host, HostExtent(shape));
+  const auto* from = static_cast<const std::byte*>(host);
+  const bool linear =
+      shape.rows == 1 || (shape.host_pitch == shape.width && shape.device_pitch == shape.width);
+  if (linear) {
+    const uint64_t bytes = shape.width * shape.rows;
+    for (uint64_t at = 0; at < bytes && result == CUDA_SUCCESS; at += wire::kPieceBytes) {
+      const uint64_t piece = std::min<uint64_t>(wire::kPieceBytes, bytes - at);
+      result = SendRows(context, stream, device + at, from + at, RowShape{.width = piece});
+    }
+  } else if (shape.width > wire::kPieceBytes) {
+    for (uint64_t row = 0; row < shape.rows && result == CUDA_SUCCESS; ++row) {
+      result = Send(context, stream, device + row * shape.device_pitch,
+                    from + row * shape.host_pitch, RowShape{.width = shape.width});
+    }
+  } else {
+    const uint64_t rows_each = wire::kPieceBytes / shape.width;
+    for (uint64_t row = 0; row < shape.rows && result == CUDA_SUCCESS; row += rows_each) {
+      RowShape part = shape;
+      part.rows = std::min(rows_each, shape.rows - row);
+      result = SendRows(context, stream, device + row * shape.device_pitch,
+                        from + row * shape.host_pitch, part);
+    }
+  }
+  session_.NoteWork();
+  return result;
+}
+
+wire::WireError Transfers::OnSent(const wire::MessageView& message) {
+  wire::CopyInDone done;
+  FARLANE_WIRE_TRY(Decode(message.body, &done));
+  if (done.bytes > sending_bytes_.load(std::memory_order_relaxed)) {
+    return wire::WireError::kBadValue;
+  }
+  sending_bytes_.fetch_sub(done.bytes, std::memory_order_release);
+  return wire::WireError::kNone;
+}
+
+// ---- device to host
+// -------------------------------------------------------------------------------------------
+
+CUresult Transfers::Receive(wire::Handle context,
+                            wire::Handle stream,
+                            void* host,
+                            uint64_t device,
+                            const RowShape& shape,
+                            bool wait) {
+  const uint64_t bytes = shape.width * shape.rows;
+  if (bytes == 0) {
+    return CUDA_SUCCESS;
+  }
+  // More than the window: one after the other in parts, the last of them as asked.
+  if (bytes > kWindowBytes) {
+    const uint64_t rows = std::max<uint64_t>(1, kWindowBytes / 2 / shape.width);
+    const bool split_rows = shape.rows > 1;
+    const uint64_t width = split_rows ? shape.width : kWindowBytes / 2;
+    for (uint64_t at = 0; at < (split_rows ? shape.rows : shape.width);
+         at += split_rows ? rows : width) {
+      RowShape part = shape;
+      part.rows = split_rows ? std::min(rows, shape.rows - at) : 1;
+      part.width = split_rows ? shape.width : std::min(width, shape.width - at);
+      auto* to = static_cast<std::byte*>(host) + (split_rows ? at * shape.host_pitch : at);
+      const uint64_t from = device + (split_rows ? at * shape.device_pitch : at);
+      const CUresult result = Receive(context, stream, to, from, part, true);
+      if (result != CUDA_SUCCESS) {
+        return result;
+      }
+    }
+    return CUDA_SUCCESS;
+  }
+  const auto fits = [this, bytes] {
+    return arriving_bytes_.load(std::memory_order_acquire) + bytes <= kWindowBytes;
+  };
+  if (!fits() && !session_.channel().WaitUntil(fits).ok()) {
+    return session_.Lost();
+  }
+  arriving_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  const uint64_t transfer = next_transfer_.fetch_add(1, std::memory_order_relaxed);
+  arrivals_.With([&](Arrivals& arrivals) {
+    arrivals[transfer] =
+        Arrival{.host = static_cast<std::byte*>(host), .shape = shape, .kept = wait};
+  });
+  session_.Post(context, wire::CopyOut{.transfer = transfer,
+                                       .address = device,
+                                       .stream = stream,
+                                       .width = shape.width,
+                                       .pitch = shape.device_pitch,
+                                       .rows = shape.rows,
+                                       .urgent = wait ? 1u : 0u});
+  session_.NoteWork();
+  if (!wait) {
+    return CUDA_SUCCESS;
+  }
+  int32_t result = CUDA_SUCCESS;
+  const Status status = session_.channel().WaitUntil([&] {
+    return arrivals_.With([&](Arrivals& arrivals) {
+      const auto found = arrivals.find(transfer);
+      result = found->second.result;
+      return found->second.done;
+    });
+  });
+  arrivals_.With([&](Arrivals& arrivals) { arrivals.erase(transfer); });
+  return status.ok() ? static_cast<CUresult>(result) : session_.Lost();
+}
+
+bool Transfers::IsAwaited(const void* host, uint64_t bytes) const {
+  const auto start = reinterpret_cast<uint64_t>(host);
+  return arrivals_.With([&](const Arrivals& arrivals) {
+    return std::any_of(arrivals.begin(), arrivals.end(), [&](const auto& entry) {
+      const Arrival& arrival = entry.second;
+      const auto to = reinterpret_cast<uint64_t>(arrival.host);
+      return !arrival.done && to < start + bytes && start < to + HostExtent(arrival.shape);
+    });
+  });
+}
+
+CUresult Transfers::WaitForHost(const void* host, uint64_t bytes) {
+  if (arriving_bytes_.load(std::memory_order_acquire) == 0) {
+    return CUDA_SUCCESS;
+  }
+  const Status status = session_.channel().WaitUntil([&] { return !IsAwaited(host, bytes); });
+  return status.ok() ? CUDA_SUCCESS : session_.Lost();
+}
+
+wire::WireError Transfers::OnData(const wire::MessageView& message) {
+  wire::CopyOutData piece;
+  FARLANE_WIRE_TRY(Decode(message.body, &piece));
+  return arrivals_.With([&](Arrivals& arrivals) {
+    const auto found = arrivals.find(piece.transfer);
+    if (found == arrivals.end() || found->second.done) {
+      return wire::WireError::kBadReference;
+    }
+    Arrival& arrival = found->second;
+    const uint64_t bytes = arrival.shape.width * arrival.shape.rows;
+    if (piece.offset != arrival.arrived_bytes || piece.data.size() > bytes - piece.offset) {
+      return wire::WireError::kBadValue;
+    }
+    arrival.arrived_bytes += piece.data.size();
+    uint64_t at = piece.offset;
+    for (ConstBytes rest = piece.data; !rest.empty();) {
+      const uint64_t row = at / arrival.shape.width;
+      const uint64_t column = at % arrival.shape.width;
+      const uint64_t part = std::min<uint64_t>(rest.size(), arrival.shape.width - column);
+      memcpy(arrival.host + row * arrival.shape.host_pitch + column, rest.data(), part);
+      rest = rest.subspan(part);
+      at += part;
+    }
+    return wire::WireError::kNone;
+  });
+}
+
+wire::WireError Transfers::OnDone(const wire::MessageView& message) {
+  wire::CopyOutDone done;
+  FARLANE_WIRE_TRY(Decode(message.body, &done));
+  return arrivals_.With([&](Arrivals& arrivals) {
+    const auto found = arrivals.find(done.transfer);
+    if (found == arrivals.end() || found->second.done) {
+      return wire::WireError::kBadReference;
+    }
+    Arrival& arrival = found->second;
+    const uint64_t bytes = arrival.shape.width * arrival.shape.rows;
+    if (done.result == CUDA_SUCCESS && arrival.arrived_bytes != bytes) {
+      return wire::WireError::kTruncated;
+    }
+    arriving_bytes_.fetch_sub(bytes, std::memory_order_release);
+    arrival.done = true;
+    arrival.result = done.result;
+    if (!arrival.kept) {
+      session_.NoteFailure(static_cast<CUresult>(done.result));
+      arrivals.erase(found);
+    }
+    return wire::WireError::kNone;
+  });
+}
+
+}  // namespace farlane::shim

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// Transfers moves data between the program's memory and the command stream. Downwards it remembers
+// where each piece that arrives belongs; upwards it keeps what is under way within the window that
+// the server stages.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+
+#include "protocol/abi/cuda_abi.h"
+#include "protocol/base/guarded.h"
+#include "protocol/wire/messages.h"
+
+namespace farlane::shim {
+
+class Session;
+
+// Rows of `width` bytes, each side with a pitch of its own; a linear copy is one row.
+struct RowShape {
+  uint64_t width = 0;
+  uint64_t rows = 1;
+  uint64_t host_pitch = 0;
+  uint64_t device_pitch = 0;
+};
+
+// Thread: any, guarded.
+class Transfers {
+ public:
+  // Bytes that may be under way in each direction; the server refuses more.
+  static constexpr uint64_t kWindowBytes = 64ull << 20;
+
+  explicit Transfers(Session& session) : session_(session) {}
+
+  // Host to device. The host's bytes are taken before it returns, whatever they are.
+  CUresult Send(wire::Handle context,
+                wire::Handle stream,
+                uint64_t device,
+                const void* host,
+                const RowShape& shape);
+  // Device to host. With `wait` the bytes are there when it returns; else they come while somebody
+  // reads, before the answer of any call that says the copy is done.
+  CUresult Receive(wire::Handle context,
+                   wire::Handle stream,
+                   void* host,
+                   uint64_t device,
+                   const RowShape& shape,
+                   bool wait);
+  // Waits until nothing that is still to arrive goes into this memory.
+  CUresult WaitForHost(const void* host, uint64_t bytes);
+
+  wire::WireError OnSent(const wire::MessageView& message);
+  wire::WireError OnData(const wire::MessageView& message);
+  wire::WireError OnDone(const wire::MessageView& message);
+
+ private:
+  struct Arrival {
+    std::byte* host = nullptr;
+    RowShape shape;
+    uint64_t arrived_bytes = 0;
+    bool done = false;
+    bool kept = false;  // somebody waits and takes the record away
+    int32_t result = 0;
+  };
+
+  using Arrivals = std::map<uint64_t, Arrival>;
+
+  CUresult SendRows(wire::Handle context,
+                    wire::Handle stream,
+                    uint64_t device,
+                    const std::byte* host,
+                    const RowShape& shape);
+  CUresult WaitForWindow(uint64_t bytes);
+  bool IsAwaited(const void* host, uint64_t bytes) const;
+
+  Session& session_;
+  std::atomic<uint64_t> sending_bytes_{0};
+  std::atomic<uint64_t> arriving_bytes_{0};
+  std::atomic<uint64_t> next_transfer_{1};
+  Guarded<Arrivals> arrivals_;
+};
+
+}  // namespace farlane::shim
