@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Every house rule notices what it forbids, and lets pass what it allows."""
+
+import shutil
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+import docs
+import files
+import floors
+import functions
+import tidy
+import tools
+import words
+from tree import Tree
+
+LINE = "// SPDX-License-Identifier: Apache-2.0\n"
+CODEGEN = Path(__file__).resolve().parents[2] / "protocol"
+
+
+class Rules(unittest.TestCase):
+    def tree(self, samples):
+        """A tree of files in a folder of its own."""
+        folder = tempfile.TemporaryDirectory(prefix="farlane-tidy-test-")
+        self.addCleanup(folder.cleanup)
+        for path, text in samples.items():
+            file = Path(folder.name) / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        return Tree(folder.name, samples)
+
+    def assert_caught(self, rule, path, text, *, told="", **others):
+        complaints = rule(self.tree({path: text, **others}))
+        self.assertTrue(any(one.startswith(path + ":") and told in one for one in complaints),
+                        f"not caught in {path}: {text[:80]!r}; said: {complaints}")
+
+    def assert_passes(self, rule, path, text, **others):
+        self.assertEqual(rule(self.tree({path: text, **others})), [])
+
+
+class Floors(Rules):
+    def test_catches_looking_up_and_through_walls(self):
+        for path, included in {
+            "protocol/base/a.h": "protocol/wire/frame.h",
+            "protocol/wire/a.h": "protocol/transport/stream.h",
+            "protocol/transport/a.cc": "protocol/abi/fatbin.h",
+            "protocol/abi/a.h": "protocol/wire/frame.h",
+            "protocol/channel/a.h": "client-shim/session.h",
+            "client-shim/a.cc": "gpu-server/session/hand.h",
+            "gpu-server/a.cc": "soft-gpu/device/driver.h",
+            "soft-gpu/a.cc": "client-shim/bodies.h",
+            "pool-manager/a.cc": "gpu-server/memory/ledger.h",
+            "tools/farlane/a.cc": "gpu-server/memory/ledger.h",
+            "gpu-server/b.cc": "tools/farlane/json.h",
+            "soft-gpu/b.cc": "tests/support/clock.h",
+        }.items():
+            self.assert_caught(floors.check, path, f'#include "{included}"\n', told=included)
+
+    def test_catches_what_has_one_door(self):
+        for path, included in {
+            "soft-gpu/exec/a.cc": "<llvm/IR/Module.h>",
+            "gpu-server/a.cc": '"llvm-c/Core.h"',
+            "client-shim/a.cc": "<grpcpp/grpcpp.h>",
+            "protocol/channel/a.cc": "<infiniband/verbs.h>",
+            "client-shim/b.cc": "<CLI/CLI.hpp>",
+        }.items():
+            self.assert_caught(floors.check, path, f"#include {included}\n")
+
+    def test_catches_includes_that_do_not_start_at_the_root(self):
+        self.assert_caught(floors.check, "gpu-server/a.cc", '#include "ledger.h"\n', told="not written from the root")
+        self.assert_caught(floors.check, "strange/a.cc", '#include "protocol/base/fd.h"\n', told="no folder that has a floor")
+
+    def test_lets_pass_what_looks_down(self):
+        for path, included in {
+            "gpu-server/a.cc": "protocol/channel/batch_reader.h",
+            "soft-gpu/jit/a.cc": "llvm/IR/Module.h",
+            "tools/farlane/a.cc": "protocol/channel/batch_reader.h",
+            "tests/unit/a.cc": "gpu-server/memory/ledger.h",
+            "client-shim/a.cc": "client-shim/session.h",
+        }.items():
+            self.assert_passes(floors.check, path, f'#include "{included}"\n')
+
+
+class Files(Rules):
+    def test_catches_a_missing_licence_line(self):
+        for path, text in {"a.cc": "#pragma once\n", "b.py": "#!/usr/bin/env python3\nimport os\n", "c.sh": "",
+                           "CMakeLists.txt": "# x\n# SPDX-License-Identifier: Apache-2.0\n",
+                           "d.h": "// SPDX-License-Identifier: MIT\n"}.items():
+            self.assert_caught(files.check_licence, path, text)
+        self.assert_passes(files.check_licence, "b.py", "#!/usr/bin/env python3\n# SPDX-License-Identifier: Apache-2.0\n")
+
+    def test_catches_a_long_file_unless_a_program_writes_it(self):
+        self.assert_caught(files.check_length, "a.cc", LINE + "int a;\n" * 600)
+        self.assert_passes(files.check_length, "a.cc", LINE + "int a;\n" * 599)
+        self.assert_passes(files.check_length, "a.h", LINE + "// Generated from the spec.\n" + "int a;\n" * 900)
+
+    def test_catches_names(self):
+        for path in ("gpu-server/Ledger.cc", "tools/dev/newCall.py", "docs/Map.md", "Tests/unit/a.cc", "soft-gpu/a-b.cc"):
+            self.assert_caught(files.check_names, path, "", told="lower_case")
+        for path in ("gpu-server/memory/utils.h", "tests/common.py", "client-shim/session_manager.cc"):
+            self.assert_caught(files.check_names, path, "", told="says nothing")
+        for path in ("docs/life-of-a-call.md", "tools/cmake/Farlane.cmake", "README.md", ".clang-format", "tests/run.sh"):
+            self.assert_passes(files.check_names, path, "")
+
+
+class Functions(Rules):
+    def test_catches_long_ones(self):
+        body = "  work();\n" * 69
+        for text in (f"void F(int a) {{\n{body}}}\n",
+                     f"namespace a {{\nclass B {{\n  int F() const override {{\n{body}  }}\n}};\n}}\n",
+                     f"B::B(int a)\n    : a_(a) {{\n{body}}}\n",
+                     f"auto F(int a) -> int {{\n  if (a) {{\n{body}  }}\n}}\n",
+                     f'extern "C" {{\nint F(void) {{\n{body}}}\n}}\n'):
+            self.assert_caught(functions.check, "a.cc", text)
+        self.assert_caught(functions.check, "a.py", "def f():\n" + "    work()\n" * 70)
+
+    def test_lets_pass_short_ones_and_long_lists(self):
+        short = "void F() {\n" + "  work();\n" * 60 + "}\n"
+        self.assert_passes(functions.check, "a.cc", "namespace a {\n" + short * 3 + "}\n")
+        self.assert_passes(functions.check, "a.cc", "const int kAll[] = {\n" + "  1,\n" * 100 + "};\n")
+        self.assert_passes(functions.check, "a.cc", 'void F() { say("{"); /* { */ }\n' * 80)
+        self.assert_passes(functions.check, "a.h", "struct A {\n" + "  int a;\n" * 100 + "};\n")
+
+
+class Words(Rules):
+    def test_catches_banned_code(self):
+        for text in ("using namespace std;\n", "std::mutex mutex_;\n", 'auto a = getenv("HOME");\n',
+                     "auto b = dynamic_cast<B*>(a);\n"):
+            self.assert_caught(words.check_code, "gpu-server/a.cc", text)
+
+    def test_knows_where_they_are_right(self):
+        self.assert_passes(words.check_code, "client-shim/config.cc", 'auto a = getenv("HOME");\n')
+        self.assert_passes(words.check_code, "gpu-server/a.cc", '// getenv is read elsewhere\nsay("using namespace");\n')
+        self.assert_passes(words.check_code, "a.cc", "// Not Guarded: it is waited for.\nstd::mutex mutex_;\n")
+        self.assert_passes(words.check_code, "b/a.cc", "std::mutex m;\n", **{"b/a.h": "// Not Guarded: because.\n"})
+
+    def test_catches_what_is_unfinished_in_any_file(self):
+        for path, text in {"a.cc": "// TO" "DO: all\n", "b.md": "FIX" "ME\n", "c.py": "# XX" "X\n"}.items():
+            self.assert_caught(words.check_code, path, text, told="unfinished")
+
+    def test_catches_words_of_the_workplace(self):
+        for text in ("see /wo" "rk/main\n", "the hel" "per did it\n", "fixes iss" "ue 7\n", "../sha" "red/x\n"):
+            self.assert_caught(words.check_only_itself, "docs/a.md", text)
+        self.assert_caught(words.check_only_itself, "tests/my hel" "per.cc", "")
+        self.assert_passes(words.check_only_itself, "docs/a.md", "A program of yours and its network.\n")
+
+
+class Docs(Rules):
+    LEDGER = {"gpu-server/memory/ledger.h": "class Ledger { void Reserve(); };\n"}
+
+    def test_catches_what_the_map_names_in_vain(self):
+        for text in ("Quota: `gpu-server/memory/quota.h`.\n",
+                     "Quota: `gpu-server/memory/ledger.h`, `Ledger::Return`.\n",
+                     "- fine: `gpu-server/`\n- bad: `gpu-server/memory`, `Pager`\n",
+                     "Anywhere: `NoSuchFunction()`.\n", "Folder `gpu-server/none/`.\n", "`gpu-server/memory/*.cc`\n"):
+            self.assert_caught(docs.check_map, docs.MAP, text, **self.LEDGER)
+        self.assertEqual(docs.check_map(self.tree({"a.cc": ""})), [f"{docs.MAP}:1: is missing"])
+
+    def test_lets_the_map_name_what_is_there(self):
+        self.assert_passes(docs.check_map, docs.MAP, "# Map\n\nQuota: `gpu-server/memory/ledger.h`,\n`Ledger::Reserve()`. "
+                           "`gpu-server/memory/*.h`, `farlane run --help`, `build/release/bin/farlane`\n\n```\n`x/y.h`\n```\n", **self.LEDGER)
+
+    def test_catches_links_into_nothing(self):
+        for link in ("b.md", "../README.md", "../../outside.md", "c.md#no-such-heading", "#none"):
+            self.assert_caught(docs.check_links, "docs/a.md", f"see [this]({link})\n", **{"docs/c.md": "# One\n"})
+
+    def test_lets_pass_links_that_lead_somewhere(self):
+        self.assert_passes(docs.check_links, "docs/a.md",
+                           "# Here `too`\n[a](c.md) [b](c.md#the-second-one) [c](../LICENSE) [d](https://x.y/z) [e](#here-too) [f](../docs)\n",
+                           **{"docs/c.md": "## The second one\n", "LICENSE": ""})
+
+
+class Tools(Rules):
+    def test_catches_a_wire_that_is_not_the_locked_one(self):
+        tree = self.tree({})
+        for folder in ("codegen", "spec"):
+            shutil.copytree(CODEGEN / folder, tree.root / "protocol" / folder)
+        self.assertEqual(tools.check_wire_lock(tree), [])
+        lock = tree.root / "protocol/spec/wire.lock"
+        lock.write_text("".join(lock.read_text(encoding="utf-8").splitlines(True)[:-1]), encoding="utf-8")
+        self.assertTrue(tools.check_wire_lock(tree))
+
+    def test_catches_another_layout(self):
+        if not shutil.which(tools.FORMATTER):
+            self.skipTest(f"{tools.FORMATTER} is not installed")
+        style = {".clang-format": "BasedOnStyle: Google\n"}
+        self.assert_caught(tools.check_clang_format, "a.cc", "int  a ;\n", **style)
+        self.assert_passes(tools.check_clang_format, "a.cc", "int a;\n", **style)
+
+
+class Program(Rules):
+    def test_reports_and_fails(self):
+        tree = self.tree({"a.cc": "using namespace std;\n"})
+        script = Path(tidy.__file__)
+        done = subprocess.run(["python3", "-B", script, "--root", tree.root, "words", "licence"],
+                              capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("words: a.cc:1: using namespace", done.stdout)
+        self.assertIn("licence: a.cc:1:", done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
