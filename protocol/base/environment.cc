@@ -15,7 +15,9 @@ std::optional<std::string> Environment(const char* name) {
   return std::string(value);
 }
 
-const char* RawEnvironment(const char* name) { return getenv(name); }
+const char* RawEnvironment(const char* name) {
+  return getenv(name);
+}
 
 Result<uint64_t> ParseBytes(const std::string& text) {
   const Status bad(StatusCode::kInvalidArgument,

@@ -11,7 +11,8 @@
 namespace farlane {
 
 std::optional<std::string> Environment(const char* name);
-// As the environment has it, for the rare variable whose emptiness means something; null when unset.
+// As the environment has it, for the rare variable whose emptiness means something; null when
+// unset.
 const char* RawEnvironment(const char* name);
 // "8Gi", "512Mi", "64k", "1073741824": binary suffixes Ki Mi Gi Ti (also without the i), bytes
 // without one.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The VDPAU names that the toolkit's interop header needs; the parity test wants no VDPAU installed.
+// The VDPAU names that the toolkit's interop header needs; the parity test wants no VDPAU
+// installed.
 #pragma once
 
 #include <stdint.h>
