@@ -11,17 +11,27 @@ Arena::Arena(uint64_t address, uint64_t bytes)
   FARLANE_CHECK(address % kChunkBytes == 0);
 }
 
-std::optional<uint64_t> Arena::Take(uint64_t bytes, uint64_t owner) {
+std::optional<uint64_t> Arena::Take(uint64_t bytes, uint64_t owner, uint64_t align) {
   if (bytes > bytes_) {
     return std::nullopt;
   }
   bytes = RoundUp(bytes == 0 ? 1 : bytes, kAlignBytes);
-  const auto fit = free_by_size_.lower_bound({bytes, 0});
+  auto fit = free_by_size_.lower_bound({bytes, 0});
+  while (fit != free_by_size_.end() &&
+         RoundUp(fit->second, align) - fit->second > fit->first - bytes) {
+    ++fit;  // large enough, but not from an aligned address on
+  }
   if (fit == free_by_size_.end()) {
     return std::nullopt;
   }
-  const AddressRange range{fit->second, fit->first};
+  AddressRange range{fit->second, fit->first};
   RemoveFree(free_.find(range.address));
+  const uint64_t gap = RoundUp(range.address, align) - range.address;
+  if (gap != 0) {
+    AddFree({range.address, gap});
+    range.address += gap;
+    range.bytes -= gap;
+  }
   if (range.bytes > bytes) {
     AddFree({range.address + bytes, range.bytes - bytes});
   }
@@ -35,14 +45,17 @@ bool Arena::HasGap(uint64_t bytes) const {
          free_by_size_.rbegin()->first >= RoundUp(bytes == 0 ? 1 : bytes, kAlignBytes);
 }
 
-void Arena::RecycleAllOf(uint64_t owner) {
+std::vector<uint64_t> Arena::RecycleAllOf(uint64_t owner) {
+  std::vector<uint64_t> addresses;
   for (auto held = held_.begin(); held != held_.end();) {
     const AddressRange range = held->second;
     held = range.owner == owner ? held_.erase(held) : std::next(held);
     if (range.owner == owner) {
+      addresses.push_back(range.address);
       Recycle(range);
     }
   }
+  return addresses;
 }
 
 std::optional<AddressRange> Arena::FindUnbacked(uint64_t bytes) const {

@@ -32,7 +32,8 @@ class Arena {
   Arena(uint64_t address, uint64_t bytes);
 
   // Takes `bytes` out of memory that is backed and free; none if there is no gap of that size.
-  std::optional<uint64_t> Take(uint64_t bytes, uint64_t owner = 0);
+  // `align` is a power of two.
+  std::optional<uint64_t> Take(uint64_t bytes, uint64_t owner = 0, uint64_t align = kAlignBytes);
   // Whether Take would find one.
   bool HasGap(uint64_t bytes) const;
   // Finds chunks without backing for `bytes`; none if the address range itself is used up.
@@ -46,8 +47,8 @@ class Arena {
   std::optional<AddressRange> Release(uint64_t address);
   // A released range may be taken again.
   void Recycle(AddressRange range);
-  // Releases and recycles everything that an owner holds.
-  void RecycleAllOf(uint64_t owner);
+  // Releases and recycles everything that an owner holds; the addresses.
+  std::vector<uint64_t> RecycleAllOf(uint64_t owner);
 
   // The allocation that holds this address.
   std::optional<AddressRange> Find(uint64_t address) const;

@@ -33,8 +33,9 @@ CUresult CallScope::WaitForPosted() const {
   if (result == CUDA_SUCCESS && session_->devices().size() == 1) {
     session_->NoteQuiet(before);
   }
+  const CUresult fetched = result == CUDA_SUCCESS ? FetchManaged() : result;
   const CUresult earlier = session_->TakeError();
-  return result != CUDA_SUCCESS ? result : earlier;
+  return fetched != CUDA_SUCCESS ? fetched : earlier;
 }
 
 }  // namespace farlane::shim

@@ -76,6 +76,10 @@ class CallScope {
   // Posts; CUDA_SUCCESS unless the server is lost or calls are to wait and an earlier one failed.
   template <typename Message>
   CUresult Post(const Message& message) const {
+    const CUresult sent = SendManaged();
+    if (sent != CUDA_SUCCESS) [[unlikely]] {
+      return sent;
+    }
     session_->Post(context_, message);
     session_->NoteWork();
     return session_->config().synchronous ? WaitForPosted() : CUDA_SUCCESS;
@@ -83,12 +87,22 @@ class CallScope {
 
   template <typename Message>
   CUresult Call(const Message& message) const {
-    return session_->Call(context_, message);
+    const CUresult result = session_->Call(context_, message);
+    return result == CUDA_SUCCESS ? FetchManaged() : result;
   }
 
   template <typename Message, typename Reply>
   CUresult Call(const Message& message, Reply* reply) const {
     return session_->Call(context_, message, reply);
+  }
+
+  // Before work that may read managed memory, and after a wait that may have seen it change.
+  CUresult SendManaged() const {
+    return session_->managed().any() ? session_->managed().Send(context_) : CUDA_SUCCESS;
+  }
+
+  CUresult FetchManaged() const {
+    return session_->managed().any() ? session_->managed().Fetch(context_) : CUDA_SUCCESS;
   }
 
   // Waits for all work of the context, so that a failure of what was posted shows now.

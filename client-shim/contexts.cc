@@ -35,7 +35,9 @@ void Forget(Session& session, wire::Handle context) {
   });
   objects.modules.RetireIf([context](const Module& module) { return module.context == context; });
   const Context* gone = objects.contexts.Find(context);
-  session.memory(gone->device).FreeAllOf(context);
+  for (const uint64_t address : session.memory(gone->device).FreeAllOf(context)) {
+    session.managed().Remove(address);
+  }
   session.ForgetError();
 }
 

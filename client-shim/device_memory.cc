@@ -17,7 +17,10 @@ DeviceMemory::DeviceMemory(Session& session, int32_t device, const Device& descr
       arena_(description.arena_address, description.arena_bytes),
       credit_bytes_(description.credit_bytes) {}
 
-CUresult DeviceMemory::Allocate(uint64_t bytes, wire::Handle context, uint64_t* address) {
+CUresult DeviceMemory::Allocate(uint64_t bytes,
+                                wire::Handle context,
+                                uint64_t* address,
+                                uint64_t align) {
   if (bytes == 0) {
     return CUDA_ERROR_INVALID_VALUE;
   }
@@ -25,16 +28,17 @@ CUresult DeviceMemory::Allocate(uint64_t bytes, wire::Handle context, uint64_t* 
   if (session_.IsQuiet()) {
     RecycleLocked();
   }
-  std::optional<uint64_t> taken = arena_.Take(bytes, context);
+  std::optional<uint64_t> taken = arena_.Take(bytes, context, align);
   if (!taken.has_value() && freed_bytes_ > kFreedBytesMax && WaitForFreed()) {
-    taken = arena_.Take(bytes, context);
+    taken = arena_.Take(bytes, context, align);
   }
   if (!taken.has_value()) {
+    // A fresh chunk is aligned to more than anybody asks for.
     const CUresult result = Back(bytes);
     if (result != CUDA_SUCCESS) {
       return result;
     }
-    taken = arena_.Take(bytes, context);
+    taken = arena_.Take(bytes, context, align);
   }
   if (!taken.has_value()) {
     return CUDA_ERROR_OUT_OF_MEMORY;
@@ -163,9 +167,9 @@ void DeviceMemory::RecycleFreed() {
   RecycleLocked();
 }
 
-void DeviceMemory::FreeAllOf(wire::Handle context) {
+std::vector<uint64_t> DeviceMemory::FreeAllOf(wire::Handle context) {
   std::lock_guard<std::mutex> lock(mutex_);
-  arena_.RecycleAllOf(context);
+  return arena_.RecycleAllOf(context);
 }
 
 void DeviceMemory::RecycleLocked() {

@@ -23,7 +23,11 @@ class DeviceMemory {
  public:
   DeviceMemory(Session& session, int32_t device, const Device& description);
 
-  CUresult Allocate(uint64_t bytes, wire::Handle context, uint64_t* address);
+  // `align` is a power of two.
+  CUresult Allocate(uint64_t bytes,
+                    wire::Handle context,
+                    uint64_t* address,
+                    uint64_t align = Arena::kAlignBytes);
   // The address is free for the program at once, and used again when no work can reach it any more.
   CUresult Free(uint64_t address);
   CUresult Info(uint64_t* free_bytes, uint64_t* total_bytes);
@@ -38,8 +42,9 @@ class DeviceMemory {
 
   // All work that could use freed memory is done.
   void RecycleFreed();
-  // Frees whatever the program still holds of a context: that is gone, and all work with it.
-  void FreeAllOf(wire::Handle context);
+  // Frees whatever the program still holds of a context, which is gone with all its work; the
+  // addresses freed.
+  std::vector<uint64_t> FreeAllOf(wire::Handle context);
 
  private:
   // Beyond this much freed but unused memory, waiting for the device is cheaper than asking for

@@ -12,6 +12,7 @@
 #include "client-shim/device_memory.h"
 #include "client-shim/host_memory.h"
 #include "client-shim/images.h"
+#include "client-shim/managed_memory.h"
 #include "client-shim/objects.h"
 #include "client-shim/transfers.h"
 #include "protocol/channel/command_channel.h"
@@ -43,6 +44,8 @@ class Session final : public channel::ServerListener {
   Transfers& transfers() { return transfers_; }
 
   Images& images() { return images_; }
+
+  ManagedMemory& managed() { return managed_; }
 
   channel::CommandChannel& channel() { return *channel_; }
 
@@ -172,6 +175,7 @@ class Session final : public channel::ServerListener {
   HostMemory host_memory_;
   Transfers transfers_{*this};
   Images images_{*this};
+  ManagedMemory managed_{*this};
   std::unique_ptr<channel::CommandChannel> channel_;
   wire::Handle stream_context_ = 0;  // what SetContext said last; guarded by the channel's writing
 

@@ -20,10 +20,14 @@ CUresult ToDevice(
   if (bytes != 0 && (from == nullptr || !scope.OwnsRows(to, bytes, 1, 0, 1))) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  const CUresult result = scope.session().transfers().Send(scope.context(), ToWire(stream), to,
-                                                           from, RowShape{.width = bytes});
-  return result == CUDA_SUCCESS && scope.session().config().synchronous ? scope.WaitForPosted()
-                                                                        : result;
+  CUresult result = scope.SendManaged();
+  if (result == CUDA_SUCCESS) {
+    result = scope.session().transfers().Send(scope.context(), ToWire(stream), to, from,
+                                              RowShape{.width = bytes});
+  }
+  // The program may read managed memory as soon as a synchronous copy into it has returned.
+  const bool waits = scope.session().config().synchronous || scope.session().managed().Contains(to);
+  return result == CUDA_SUCCESS && waits ? scope.WaitForPosted() : result;
 }
 
 CUresult ToHost(
@@ -37,8 +41,10 @@ CUresult ToHost(
   Session& session = scope.session();
   const bool waits = wait == Wait::kYes || session.config().synchronous ||
                      !session.host_memory().IsPinned(to, bytes);
-  return session.transfers().Receive(scope.context(), ToWire(stream), to, from,
-                                     RowShape{.width = bytes}, waits);
+  const CUresult result = scope.SendManaged();
+  return result == CUDA_SUCCESS ? session.transfers().Receive(scope.context(), ToWire(stream), to,
+                                                              from, RowShape{.width = bytes}, waits)
+                                : result;
 }
 
 // Between two host addresses a copy is ordered by its stream all the same, so what came before is
@@ -64,7 +70,9 @@ CUresult Unified(CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream stream
   const bool to_device = scope.session().DeviceOfAddress(to) >= 0;
   const bool from_device = scope.session().DeviceOfAddress(from) >= 0;
   if (to_device && from_device) {
-    return cuMemcpyDtoDAsync_v2(to, from, bytes, stream);
+    const CUresult result = cuMemcpyDtoDAsync_v2(to, from, bytes, stream);
+    const bool waits = wait == Wait::kYes && scope.session().managed().Contains(to);
+    return result == CUDA_SUCCESS && waits ? scope.WaitForPosted() : result;
   }
   if (to_device) {
     return ToDevice(scope, to, reinterpret_cast<const void*>(from), bytes, stream);

@@ -77,7 +77,11 @@ CUresult cuMemFree_v2(CUdeviceptr dptr) {
     return scope.result();
   }
   const int32_t device = scope.session().DeviceOfAddress(dptr);
-  return device < 0 ? CUDA_ERROR_INVALID_VALUE : scope.session().memory(device).Free(dptr);
+  if (device < 0) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  scope.session().managed().Remove(dptr);
+  return scope.session().memory(device).Free(dptr);
 }
 
 CUresult cuMemGetInfo_v2(size_t* free, size_t* total) {

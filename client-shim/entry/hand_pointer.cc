@@ -14,7 +14,7 @@ struct PointerFacts {
   int32_t device = 0;
   uint64_t start = 0;
   uint64_t bytes = 0;
-  bool mapped = true;
+  bool managed = false;
 };
 
 PointerFacts Look(const CallScope& scope, CUdeviceptr pointer) {
@@ -25,7 +25,8 @@ PointerFacts Look(const CallScope& scope, CUdeviceptr pointer) {
     if (range.has_value()) {
       const wire::Handle context =
           range->owner != 0 ? range->owner : session.primary_context(device);
-      return {CU_MEMORYTYPE_DEVICE, context, device, range->address, range->bytes};
+      return {CU_MEMORYTYPE_DEVICE, context,      device,
+              range->address,       range->bytes, session.managed().Contains(pointer)};
     }
     return {};
   }
@@ -59,13 +60,15 @@ CUresult Answer(const PointerFacts& facts,
       Put(data, device ? pointer : CUdeviceptr{0});
       return device ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
     case CU_POINTER_ATTRIBUTE_HOST_POINTER:
-      Put(data, device ? nullptr : reinterpret_cast<void*>(pointer));
-      return device ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
+      Put(data, device && !facts.managed ? nullptr : reinterpret_cast<void*>(pointer));
+      return device && !facts.managed ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
     case CU_POINTER_ATTRIBUTE_SYNC_MEMOPS:
     case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE:
     case CU_POINTER_ATTRIBUTE_IS_GPU_DIRECT_RDMA_CAPABLE:
-    case CU_POINTER_ATTRIBUTE_IS_MANAGED:
       Put(data, 0u);
+      return CUDA_SUCCESS;
+    case CU_POINTER_ATTRIBUTE_IS_MANAGED:
+      Put(data, facts.managed ? 1u : 0u);
       return CUDA_SUCCESS;
     case CU_POINTER_ATTRIBUTE_BUFFER_ID:
       // Starts are not used for two buffers at once, which is all that the number promises within

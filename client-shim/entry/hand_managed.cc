@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// Managed memory: allocations and variables that the program and the GPU both use by one address.
+#include "client-shim/bodies.h"
+#include "client-shim/call_scope.h"
+#include "client-shim/modules.h"
+
+namespace farlane::shim {
+namespace {
+
+constexpr uint64_t kPageBytes = 4096;
+
+// Hints about managed memory: checked as the driver checks them, and without effect, since data
+// moves when work is sent and when it has been waited for.
+CUresult Hint(CUdeviceptr address, size_t bytes, CUstream stream) {
+  const CallScope scope;
+  if (scope.result() != CUDA_SUCCESS) {
+    return scope.result();
+  }
+  if (!scope.KnowsOrNull(stream)) {
+    return CUDA_ERROR_INVALID_HANDLE;
+  }
+  const bool inside = bytes != 0 && scope.session().managed().Contains(address) &&
+                      scope.session().managed().Contains(address + bytes - 1);
+  return inside ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+}
+
+}  // namespace
+
+CUresult cuMemAllocManaged(CUdeviceptr* dptr, size_t bytesize, unsigned int flags) {
+  const CallScope scope;
+  if (scope.result() != CUDA_SUCCESS) {
+    return scope.result();
+  }
+  const bool known = flags == CU_MEM_ATTACH_GLOBAL || flags == CU_MEM_ATTACH_HOST;
+  if (dptr == nullptr || bytesize == 0 || !known || bytesize > UINT64_MAX / 2) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  Session& session = scope.session();
+  DeviceMemory& memory = session.memory(scope.device());
+  uint64_t address = 0;
+  // Whole pages: the program must not be able to write next to it.
+  const uint64_t bytes = (bytesize + kPageBytes - 1) / kPageBytes * kPageBytes;
+  CUresult result = memory.Allocate(bytes, scope.context(), &address, kPageBytes);
+  if (result != CUDA_SUCCESS) {
+    return result;
+  }
+  // Fresh pages of the program are zero; so is the device's side, and both count as known.
+  result = session.Call(scope.context(), wire::StreamSynchronize{});
+  session.Post(scope.context(), wire::MemsetD8Async{.dstDevice = address, .N = bytes});
+  session.NoteWork();
+  result = result == CUDA_SUCCESS
+               ? session.managed().Add(scope.context(), address, bytes, true, false)
+               : result;
+  if (result != CUDA_SUCCESS) {
+    memory.Free(address);
+    return result;
+  }
+  *dptr = address;
+  return CUDA_SUCCESS;
+}
+
+CUresult cuLibraryGetManaged(CUdeviceptr* dptr,
+                             size_t* bytes,
+                             CUlibrary library,
+                             const char* name) {
+  Session* session = Process::Get().session();
+  if (session == nullptr) {
+    return Process::Get().Why();
+  }
+  size_t size = 0;
+  CUdeviceptr address = 0;
+  CUresult result = cuLibraryGetGlobal(&address, &size, library, name);
+  if (result != CUDA_SUCCESS) {
+    return result;
+  }
+  if (!session->managed().Contains(address)) {
+    const Context* context = session->objects().contexts.Find(ThreadState::Mine().current());
+    const wire::Handle current =
+        context != nullptr && context->alive ? ThreadState::Mine().current() : 0;
+    result = session->managed().Add(current, address, size, false, true);
+  }
+  if (result == CUDA_SUCCESS && dptr != nullptr) {
+    *dptr = address;
+  }
+  if (result == CUDA_SUCCESS && bytes != nullptr) {
+    *bytes = size;
+  }
+  return result;
+}
+
+CUresult cuMemPrefetchAsync(CUdeviceptr devPtr, size_t count, CUdevice, CUstream hStream) {
+  return Hint(devPtr, count, hStream);
+}
+
+CUresult cuMemPrefetchAsync_v2(
+    CUdeviceptr devPtr, size_t count, CUmemLocation, unsigned int flags, CUstream hStream) {
+  return flags != 0 ? CUDA_ERROR_INVALID_VALUE : Hint(devPtr, count, hStream);
+}
+
+CUresult cuMemAdvise(CUdeviceptr devPtr, size_t count, CUmem_advise, CUdevice) {
+  return Hint(devPtr, count, nullptr);
+}
+
+CUresult cuMemAdvise_v2(CUdeviceptr devPtr, size_t count, CUmem_advise, CUmemLocation) {
+  return Hint(devPtr, count, nullptr);
+}
+
+CUresult cuStreamAttachMemAsync(CUstream hStream, CUdeviceptr dptr, size_t, unsigned int flags) {
+  const bool known =
+      flags == CU_MEM_ATTACH_GLOBAL || flags == CU_MEM_ATTACH_HOST || flags == CU_MEM_ATTACH_SINGLE;
+  return known ? Hint(dptr, 1, hStream) : CUDA_ERROR_INVALID_VALUE;
+}
+
+}  // namespace farlane::shim
