@@ -92,7 +92,11 @@ def _answer(message, indent):
 
 def _blocking(message):
     kept = [f.name for f in message.fields if f.kind]
+    # What is done already needs no waiter, and so costs no change of threads.
     return [
+        f"  if (session.AnswerIfDone(view, {kept[0]})) {{",
+        "    return WireError::kNone;",
+        "  }",
         f"  session.Defer(view, [{', '.join(['&session', 'view', *kept])}] {{",
         f"    session.AnswerWaited(view, {_invoke(message)});",
         "  });",
