@@ -180,14 +180,14 @@ Status DeclarationReader::ReadDimensions(Variable* variable) {
 
 // Keeps the text after '='; its values are read when somebody needs them.
 Status DeclarationReader::ReadInitializerText(Variable* variable) {
+  if (lexer_.Is(',') || lexer_.Is(';')) {
+    return lexer_.Expected("an initial value");
+  }
   const char* begin = lexer_.token().text.data();
   if (!lexer_.SkipTo(",;")) {
     return lexer_.Expected("';' after the initial value");
   }
   variable->initializer = {begin, static_cast<size_t>(lexer_.previous_end() - begin)};
-  if (variable->initializer.empty()) {
-    return lexer_.Expected("an initial value");
-  }
   return Status::Ok();
 }
 

@@ -246,9 +246,8 @@ Status ModuleReader::AddVariable(Variable variable) {
     return lexer_.ErrorAt(variable.name,
                           "'" + std::string(variable.name) + "' is defined a second time");
   }
-  if (old->linkage == Linkage::kExtern && variable.linkage != Linkage::kExtern) {
-    *old = std::move(variable);
-  } else if (yields(*old) && !yields(variable)) {
+  const bool completes = old->linkage == Linkage::kExtern && variable.linkage != Linkage::kExtern;
+  if (completes || (yields(*old) && !yields(variable))) {
     *old = std::move(variable);
   }
   return Status::Ok();

@@ -126,6 +126,8 @@ TEST(ParseModule, SaysWhereItFails) {
   EXPECT_THAT(ComplaintAboutModule("\n\n.global foo;"),
               HasSubstr("line 6, column 9: expected a type"));
   EXPECT_THAT(ComplaintAboutModule(".reg .b32 %r;"), HasSubstr("inside a function"));
+  EXPECT_THAT(ComplaintAboutModule(".global .u8 x[] = , y;"),
+              HasSubstr("expected an initial value"));
   EXPECT_THAT(ComplaintAboutModule(".nonsense 3"), HasSubstr("expected a directive"));
 }
 
