@@ -17,6 +17,11 @@ class Guarded {
 
   explicit Guarded(T value) : value_(std::move(value)) {}
 
+  // For a T that cannot be moved.
+  template <typename... Arguments>
+  explicit Guarded(std::in_place_t, Arguments&&... arguments)
+      : value_(std::forward<Arguments>(arguments)...) {}
+
   template <typename F>
   decltype(auto) With(F&& function) {
     std::lock_guard<std::mutex> lock(mutex_);
