@@ -2,12 +2,14 @@
 #include "protocol/channel/command_channel.h"
 
 #include <algorithm>
+#include <system_error>
 
 #include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
 
 #include "protocol/base/clock.h"
+#include "protocol/base/log.h"
 
 namespace farlane::channel {
 namespace {
@@ -19,15 +21,26 @@ constexpr uint64_t kRoomCheckNs =
 constexpr uint64_t kGoodbyeNs =
     200'000'000;  // a process that ends does not wait longer for a full socket
 
-// A thread of ours must not take the signals of the program that it lives in.
+// A thread of ours must not take the signals of the program that it lives in. No thread at all when
+// the program has used up its share of them.
 std::thread StartWithoutSignals(void (*run)(CommandChannel*), CommandChannel* channel) {
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  std::thread thread(run, channel);
+  std::thread thread;
+  try {
+    thread = std::thread(run, channel);
+  } catch (const std::system_error&) {
+    LogDebug("no thread can be started: small commands leave one by one");
+  }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return thread;
+}
+
+Status Broken(wire::WireError error) {
+  return Status(StatusCode::kCorrupt,
+                std::string("the server broke the protocol: ") + WireErrorName(error));
 }
 
 }  // namespace
@@ -51,7 +64,9 @@ void CommandChannel::Close() {
     if (is_lost()) {
       return;
     }
+    writer_.Acknowledge(delivered_.load(std::memory_order_acquire));
     writer_.AppendBye();
+    offered_.store(writer_.last_sequence(), std::memory_order_release);
     const uint64_t deadline = NowNs() + kGoodbyeNs;
     while (NowNs() < deadline) {
       const Result<bool> flushed = writer_.Flush();
@@ -74,34 +89,53 @@ void CommandChannel::AbandonAfterFork() {
 }
 
 // ---- writing
-// --------------------------------------------------------------------------------------------------
 
 void CommandChannel::FirstOrFull(std::unique_lock<std::mutex>& lock) {
   if (writer_.unsent_bytes() >= kFlushBytes) {
     FlushLocked(lock);
     return;
   }
+  bool has_work = false;
   if (!ServerIsIdle()) {
-    ReadInPassing();  // its acknowledgement may lie there unread
+    // Its acknowledgement may lie there unread. A listener may take locks under which others post,
+    // so it must not be called with ours held.
+    lock.unlock();
+    ReadInPassing();
+    has_work = listener_.HasWork();
+    lock.lock();
   }
   if (ServerIsIdle()) {
     FlushLocked(lock);
-    return;
   }
   // Gathers company until the server has caught up; the tender sees to it that it is not for long.
-  if (!tender_.joinable() && !closing_) {
-    tender_ = StartWithoutSignals([](CommandChannel* channel) { channel->TendLoop(); }, this);
-  } else if (tender_asleep_) {
-    tender_asleep_ = false;
-    tend_.notify_one();
+  if ((writer_.unsent_bytes() != 0 || has_work) && !WakeTender()) {
+    FlushLocked(lock);
   }
 }
 
+bool CommandChannel::WakeTender() {
+  if (closing_) {
+    return true;  // Close sends what is left
+  }
+  if (!tender_.joinable()) {
+    tender_ = StartWithoutSignals([](CommandChannel* channel) { channel->TendLoop(); }, this);
+    return tender_.joinable();
+  }
+  if (tender_asleep_) {
+    tender_asleep_ = false;
+    tend_.notify_one();
+  }
+  return true;
+}
+
 void CommandChannel::FlushLocked(std::unique_lock<std::mutex>& lock) {
-  while (!is_lost()) {
+  // Close has a deadline, which nobody who writes may make it miss.
+  while (!is_lost() && !closing_) {
     const uint64_t writes_before = writer_.writes_count();
     const uint64_t bytes_before = writer_.written_bytes();
     const wire::Sequence last = writer_.last_sequence();
+    writer_.Acknowledge(delivered_.load(std::memory_order_acquire));
+    offered_.store(last, std::memory_order_release);
     const Result<bool> done = writer_.Flush();
     counters_.sends.fetch_add(writer_.writes_count() - writes_before, std::memory_order_relaxed);
     counters_.sent_bytes.fetch_add(writer_.written_bytes() - bytes_before,
@@ -177,18 +211,19 @@ void CommandChannel::TendLoop() {
 }
 
 void CommandChannel::StopTending() {
+  std::thread tender;
   {
     std::unique_lock<std::mutex> lock(writing_);
     closing_ = true;
     tend_.notify_one();
+    tender.swap(tender_);
   }
-  if (tender_.joinable()) {
-    tender_.join();
+  if (tender.joinable()) {
+    tender.join();
   }
 }
 
 // ---- reading
-// --------------------------------------------------------------------------------------------------
 
 bool CommandChannel::TakeRole() {
   std::lock_guard<std::mutex> lock(reading_);
@@ -208,7 +243,7 @@ void CommandChannel::GiveRole() {
   if (next != expected_.end()) {
     (*next)->changed.notify_one();
   }
-  role_free_.notify_all();
+  watch_.notify_all();
 }
 
 Status CommandChannel::ReadRound(bool wait) {
@@ -234,6 +269,7 @@ Status CommandChannel::ReadRound(bool wait) {
 }
 
 Status CommandChannel::DeliverAll() {
+  bool any = false;
   while (true) {
     wire::MessageView message;
     bool found = false;
@@ -242,15 +278,25 @@ Status CommandChannel::DeliverAll() {
       error = Deliver(message);
     }
     if (error != wire::WireError::kNone) {
-      return Status(StatusCode::kCorrupt,
-                    std::string("the server broke the protocol: ") + WireErrorName(error));
+      return Broken(error);
     }
     if (!found) {
       break;
     }
+    any = true;
+  }
+  if (reader_.executed_by_peer() > offered_.load(std::memory_order_acquire)) {
+    return Broken(wire::WireError::kOutOfOrder);  // it has executed what was never sent
   }
   executed_.store(reader_.executed_by_peer(), std::memory_order_release);
+  delivered_.store(reader_.last_sequence(), std::memory_order_release);
   counters_.received_bytes.store(reader_.read_bytes(), std::memory_order_relaxed);
+  if (any) {
+    // What a thread in WaitUntil waits for may have come, whoever goes on reading.
+    std::lock_guard<std::mutex> lock(reading_);
+    ++rounds_;
+    watch_.notify_all();
+  }
   return Status::Ok();
 }
 
@@ -319,23 +365,32 @@ Status CommandChannel::WaitUntil(const std::function<bool()>& done) {
     std::unique_lock<std::mutex> lock(writing_);
     FlushLocked(lock);
   }
-  while (!done()) {
+  while (true) {
+    const uint64_t seen = Rounds();
+    if (done()) {
+      return Status::Ok();
+    }
     if (is_lost()) {
       return lost();
     }
     if (!TakeRole()) {
       std::unique_lock<std::mutex> lock(reading_);
-      role_free_.wait(lock, [this] { return !has_reader_ || is_lost(); });
+      watch_.wait(lock, [&] { return !has_reader_ || rounds_ != seen || is_lost(); });
       continue;
     }
-    const Status status = done() ? Status::Ok() : ReadRound(true);
+    // The work of the listener may be what the server waits for.
+    const Status status = done() || listener_.HasWork() ? Status::Ok() : ReadRound(true);
     GiveRole();
     if (!status.ok()) {
       Lose(status);
     }
     RunListenerWork();
   }
-  return Status::Ok();
+}
+
+uint64_t CommandChannel::Rounds() {
+  std::lock_guard<std::mutex> lock(reading_);
+  return rounds_;
 }
 
 Status CommandChannel::lost() const {
@@ -353,7 +408,7 @@ void CommandChannel::Lose(const Status& why) {
   for (Expected* waiting : expected_) {
     waiting->changed.notify_one();
   }
-  role_free_.notify_all();
+  watch_.notify_all();
   stream_->Shutdown();
 }
 

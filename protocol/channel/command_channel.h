@@ -4,7 +4,7 @@
 // waits reads, delivers what is for others, and hands the reading on when its own reply has come.
 //
 // Lock order: writing_ before reading_; neither is held while a listener runs or the stream is
-// waited for.
+// waited for, except by Close while its goodbye leaves.
 #pragma once
 
 #include <atomic>
@@ -29,7 +29,8 @@ class ServerListener {
   virtual wire::WireError OnMessage(const wire::MessageView& message) = 0;
   // Whether OnReadingPaused has something to do. Cheap: asked after every round of reading.
   virtual bool HasWork() const = 0;
-  // After a round of reading, on a thread that holds nothing: may post.
+  // After a round of reading, on a thread that holds nothing: may post. Two threads may be here at
+  // once.
   virtual void OnReadingPaused() = 0;
 };
 
@@ -146,12 +147,14 @@ class CommandChannel {
 
   bool ServerIsIdle() const { return flushed_ <= executed_.load(std::memory_order_acquire); }
 
+  bool WakeTender();
   void ReadInPassing();
   void WaitForRoom();
   void Expect(Expected* expected);
   Status Await(Expected* expected);
   bool TakeRole();
   void GiveRole();
+  uint64_t Rounds();
   Status ReadRound(bool wait);
   Status DeliverAll();
   wire::WireError Deliver(const wire::MessageView& message);
@@ -165,7 +168,7 @@ class CommandChannel {
   ServerListener& listener_;
   ChannelCounters counters_;
 
-  std::mutex writing_;  // guards the next four
+  std::mutex writing_;  // guards the next five, and tender_
   BatchWriter writer_;
   wire::Sequence flushed_ = 0;
   bool tender_asleep_ = false;
@@ -173,15 +176,18 @@ class CommandChannel {
   std::condition_variable tend_;
 
   mutable std::mutex
-      reading_;  // guards the next four; reader_ and wait_ are used by whoever has the role
+      reading_;  // guards the next five; reader_ and wait_ are used by whoever has the role
   bool has_reader_ = false;
+  uint64_t rounds_ = 0;  // of reading that brought messages
   std::vector<Expected*> expected_;
-  std::condition_variable role_free_;
+  std::condition_variable watch_;  // the role is free, or a round has brought messages
   Status why_lost_;
   BatchReader reader_;
   WaitPolicy wait_ = WaitPolicy::Default();
 
-  std::atomic<wire::Sequence> executed_{0};  // the server has executed everything up to here
+  std::atomic<wire::Sequence> executed_{0};   // the server has executed everything up to here
+  std::atomic<wire::Sequence> offered_{0};    // and may have received everything up to here
+  std::atomic<wire::Sequence> delivered_{0};  // the server's messages up to here are dealt with
   std::atomic<bool> is_lost_{false};
   std::thread tender_;
 };

@@ -2,6 +2,7 @@
 #include "protocol/transport/address.h"
 
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <memory>
 
@@ -10,6 +11,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include "protocol/base/clock.h"
@@ -17,7 +19,8 @@
 namespace farlane::transport {
 namespace {
 
-constexpr int kBacklog = 256;  // a burst of processes of one run connects at the same moment
+constexpr int kFullQueueMs = 2;  // between two tries at a listener whose queue is full
+constexpr int kBacklog = 256;    // a burst of processes of one run connects at the same moment
 
 using AddressList = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
 
@@ -40,7 +43,7 @@ Result<AddressList> Resolve(const Address& address, bool passive) {
 Result<sockaddr_un> UnixName(const Address& address, socklen_t* size) {
   sockaddr_un name{};
   name.sun_family = AF_UNIX;
-  if (address.path.empty() || address.path.size() >= sizeof name.sun_path) {
+  if (address.path.empty() || address.path == "@" || address.path.size() >= sizeof name.sun_path) {
     return Status(StatusCode::kInvalidArgument, "a Unix socket path has 1 to " +
                                                     std::to_string(sizeof name.sun_path - 1) +
                                                     " characters: \"" + address.path + "\"");
@@ -55,13 +58,7 @@ Result<sockaddr_un> UnixName(const Address& address, socklen_t* size) {
   return name;
 }
 
-Status ConnectOne(int socket, const sockaddr* to, socklen_t size, uint64_t deadline) {
-  if (connect(socket, to, size) == 0) {
-    return Status::Ok();
-  }
-  if (errno != EINPROGRESS) {
-    return Status::FromErrno(StatusCode::kUnavailable, "cannot connect", errno);
-  }
+Status WaitConnected(int socket, uint64_t deadline) {
   while (true) {
     const uint64_t now = NowNs();
     if (now >= deadline) {
@@ -80,6 +77,46 @@ Status ConnectOne(int socket, const sockaddr* to, socklen_t size, uint64_t deadl
                     : Status::FromErrno(StatusCode::kUnavailable, "cannot connect", error);
 }
 
+Status ConnectOne(int socket, const sockaddr* to, socklen_t size, uint64_t deadline) {
+  if (socket < 0) {
+    return Status::FromErrno(StatusCode::kUnavailable, "no socket", errno);
+  }
+  while (connect(socket, to, size) != 0) {
+    if (errno == EINPROGRESS) {
+      return WaitConnected(socket, deadline);
+    }
+    // A Unix listener with a full queue says so instead of making us wait.
+    if (errno != EINTR && errno != EAGAIN) {
+      return Status::FromErrno(StatusCode::kUnavailable, "cannot connect", errno);
+    }
+    if (NowNs() >= deadline) {
+      return Status(StatusCode::kTimeout, "no answer in time");
+    }
+    poll(nullptr, 0, kFullQueueMs);
+  }
+  return Status::Ok();
+}
+
+// Removes the file of a listener that is gone: nothing else than a socket that refuses.
+Status RemoveStale(const Address& address, const sockaddr* name, socklen_t size) {
+  struct stat file {};
+
+  if (lstat(address.path.c_str(), &file) != 0 || !S_ISSOCK(file.st_mode)) {
+    return Status(StatusCode::kInvalidArgument,
+                  "cannot listen on " + address.ToString() + ": there is a file that is no socket");
+  }
+  const Fd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (connect(probe.get(), name, size) == 0 || errno == EAGAIN) {
+    return Status(StatusCode::kUnavailable, "somebody already listens on " + address.ToString());
+  }
+  if (errno != ECONNREFUSED) {
+    return Status::FromErrno(StatusCode::kUnavailable, "cannot listen on " + address.ToString(),
+                             errno);
+  }
+  unlink(address.path.c_str());
+  return Status::Ok();
+}
+
 Result<Fd> ListenUnix(const Address& address) {
   socklen_t size = 0;
   FARLANE_ASSIGN(const sockaddr_un name, UnixName(address, &size));
@@ -90,10 +127,7 @@ Result<Fd> ListenUnix(const Address& address) {
       return Status::FromErrno(StatusCode::kUnavailable, "cannot listen on " + address.ToString(),
                                errno);
     }
-    if (Connect(address, 1'000'000'000).ok()) {
-      return Status(StatusCode::kUnavailable, "somebody already listens on " + address.ToString());
-    }
-    unlink(address.path.c_str());
+    FARLANE_TRY(RemoveStale(address, to, size));
     if (bind(socket_fd.get(), to, size) != 0) {
       return Status::FromErrno(StatusCode::kUnavailable, "cannot listen on " + address.ToString(),
                                errno);
@@ -104,6 +138,40 @@ Result<Fd> ListenUnix(const Address& address) {
                              errno);
   }
   return socket_fd;
+}
+
+Status ParsePort(const std::string& text, uint16_t* port) {
+  uint32_t number = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  if (text.empty() || error != std::errc() || stop != end || number > 65535) {
+    return Status(StatusCode::kInvalidArgument, "\"" + text + "\" is not a port");
+  }
+  *port = static_cast<uint16_t>(number);
+  return Status::Ok();
+}
+
+// "host", "host:port", "[v6]" or "[v6]:port".
+Status ParseHostPort(const std::string& text, Address* address) {
+  size_t host_end = text.find(':');
+  if (!text.empty() && text[0] == '[') {
+    const size_t close = text.find(']');
+    if (close == std::string::npos || (close + 1 < text.size() && text[close + 1] != ':')) {
+      return Status(StatusCode::kInvalidArgument, "its brackets do not fit");
+    }
+    address->host = text.substr(1, close - 1);
+    host_end = close + 1 < text.size() ? close + 1 : std::string::npos;
+  } else {
+    address->host = text.substr(0, host_end);
+    if (host_end != std::string::npos && text.find(':', host_end + 1) != std::string::npos) {
+      return Status(StatusCode::kInvalidArgument, "an IPv6 address is written in brackets");
+    }
+  }
+  if (address->host.empty() || address->host.find_first_of("/[] \t\n") != std::string::npos) {
+    return Status(StatusCode::kInvalidArgument, "it names no host");
+  }
+  return host_end == std::string::npos ? Status::Ok()
+                                       : ParsePort(text.substr(host_end + 1), &address->port);
 }
 
 uint16_t BoundPort(int socket) {
@@ -130,35 +198,13 @@ Result<Address> Address::Parse(const std::string& text) {
     FARLANE_TRY(UnixName(address, &size));
     return address;
   }
-  std::string rest = text.rfind("tcp://", 0) == 0 ? text.substr(6) : text;
+  const std::string rest = text.rfind("tcp://", 0) == 0 ? text.substr(6) : text;
   if (rest.find("://") != std::string::npos) {
     return Status(
         StatusCode::kInvalidArgument,
         "\"" + text + "\": only tcp://HOST:PORT and unix:/PATH are addresses of a server");
   }
-  const size_t close = rest.rfind(']');
-  const size_t colon = rest.rfind(':');
-  std::string port;
-  if (colon != std::string::npos && (close == std::string::npos || colon > close)) {
-    port = rest.substr(colon + 1);
-    rest = rest.substr(0, colon);
-  }
-  if (rest.size() >= 2 && rest.front() == '[' && rest.back() == ']') {
-    rest = rest.substr(1, rest.size() - 2);
-  }
-  if (rest.empty()) {
-    return Status(StatusCode::kInvalidArgument, "\"" + text + "\" names no host");
-  }
-  address.host = rest;
-  if (!port.empty()) {
-    char* end = nullptr;
-    const unsigned long number = strtoul(port.c_str(), &end, 10);
-    if (*end != '\0' || number > 65535 || port[0] == '-' || port[0] == '+') {
-      return Status(StatusCode::kInvalidArgument,
-                    "\"" + text + "\": \"" + port + "\" is not a port");
-    }
-    address.port = static_cast<uint16_t>(number);
-  }
+  FARLANE_TRY(ParseHostPort(rest, &address).While("reading the address \"" + text + "\""));
   return address;
 }
 
@@ -175,18 +221,25 @@ Result<Fd> Connect(const Address& address, uint64_t timeout_ns) {
   if (address.kind == Address::Kind::kUnix) {
     socklen_t size = 0;
     FARLANE_ASSIGN(const sockaddr_un name, UnixName(address, &size));
-    Fd socket_fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    Fd socket_fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     FARLANE_TRY(
         ConnectOne(socket_fd.get(), reinterpret_cast<const sockaddr*>(&name), size, deadline)
             .While("connecting to " + address.ToString()));
     return socket_fd;
   }
   FARLANE_ASSIGN(const AddressList list, Resolve(address, false));
-  Status last(StatusCode::kUnavailable, "no address to try");
+  uint64_t left = 0;
   for (const addrinfo* one = list.get(); one != nullptr; one = one->ai_next) {
+    ++left;
+  }
+  Status last(StatusCode::kUnavailable, "no address to try");
+  for (const addrinfo* one = list.get(); one != nullptr; one = one->ai_next, --left) {
+    // An address that never answers must leave time for those after it.
+    const uint64_t now = NowNs();
+    const uint64_t share = deadline > now ? (deadline - now) / left : 0;
     Fd socket_fd(
         socket(one->ai_family, one->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, one->ai_protocol));
-    last = ConnectOne(socket_fd.get(), one->ai_addr, one->ai_addrlen, deadline);
+    last = ConnectOne(socket_fd.get(), one->ai_addr, one->ai_addrlen, now + share);
     if (last.ok()) {
       return socket_fd;
     }

@@ -23,11 +23,12 @@ struct Address {
   std::string ToString() const;
 };
 
-// A connected socket, or why there is none within the time. Tries every address that the name has.
+// A connected, non-blocking socket, or why there is none within the time. Tries every address that
+// the name has.
 Result<Fd> Connect(const Address& address, uint64_t timeout_ns);
 
 // A listening socket. Port 0 takes a free one: `bound`, if given, gets the address with the real
-// port. A stale Unix socket file that nobody listens on is replaced.
+// port. A Unix socket file that nobody listens on any more is replaced; any other file stays.
 Result<Fd> Listen(const Address& address, Address* bound);
 
 // Whether only this machine can reach a listener there.

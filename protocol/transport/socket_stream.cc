@@ -40,6 +40,9 @@ Result<size_t> SocketStream::Write(std::span<const iovec> parts) {
 }
 
 Result<Transfer> SocketStream::Read(Bytes into) {
+  if (into.empty()) {
+    return Transfer{};  // the system's answer would look like the end of the stream
+  }
   while (true) {
     const ssize_t got = recv(socket_.get(), into.data(), into.size(), MSG_DONTWAIT);
     if (got > 0) {

@@ -28,7 +28,7 @@ WireError TakeMessage(ConstBytes* rest, MessageView* message) {
   }
   MessageHeader header;
   memcpy(&header, rest->data(), sizeof header);
-  if (header.bytes < sizeof header || header.bytes % kMessageAlign != 0) {
+  if (header.bytes < sizeof header || header.bytes % kMessageAlign != 0 || header.flags != 0) {
     return WireError::kBadHeader;
   }
   if (header.bytes > rest->size()) {

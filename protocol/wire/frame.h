@@ -3,8 +3,11 @@
 // and a body. Everything is little endian and 8-byte aligned. Both sides number their messages from
 // 1, without gaps, and every batch says how far the other side's messages have been executed.
 //
-//   batch   : u32 bytes | u8 kind | u8 flags | u16 count | u64 first_sequence | u64 executed 24
-//   bytes message : u16 op | u16 flags | u32 bytes | body 8 bytes + body
+// A batch (24 bytes and its messages):
+//   u32 bytes | u8 kind | u8 flags | u16 count | u64 first_sequence | u64 executed | messages
+//
+// A message (8 bytes and its body):
+//   u16 op | u16 flags | u32 bytes | body
 #pragma once
 
 #include <cstdint>
@@ -36,7 +39,7 @@ static_assert(sizeof(BatchHeader) == 24);
 
 struct MessageHeader {
   uint16_t op = 0;
-  uint16_t flags = 0;
+  uint16_t flags = 0;  // none has a meaning yet, so any other value is refused
   uint32_t bytes = 0;  // of the whole message with this header, a multiple of 8
 };
 
