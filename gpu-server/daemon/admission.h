@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Admission decides from a hello alone whether its sender is served. It reads nothing else and
+// keeps nothing.
+#pragma once
+
+#include <string>
+
+#include "protocol/wire/hello.h"
+
+namespace farlane::server {
+
+struct Decision {
+  wire::Verdict verdict = wire::Verdict::kWelcome;
+  std::string reason;  // for people, when it is not a welcome
+};
+
+// Thread: immutable.
+class Admission {
+ public:
+  // An empty token: none is asked for.
+  explicit Admission(std::string token) : token_(std::move(token)) {}
+
+  // Whether bytes that have arrived can still become a hello of ours.
+  static bool CanBeHello(const char* bytes, size_t size);
+
+  Decision Decide(const wire::ClientHello& hello) const;
+
+ private:
+  bool TokenIsRight(const wire::ClientHello& hello) const;
+
+  const std::string token_;
+};
+
+// The answer to a hello.
+wire::ServerHello MakeServerHello(const Decision& decision, const uint8_t (&boot)[16]);
+
+// Text of a peer, fit for a log line: ends within the field, nothing but printable characters.
+std::string Printable(const char* text, size_t size);
+
+}  // namespace farlane::server

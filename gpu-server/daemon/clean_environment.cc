@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gpu-server/daemon/clean_environment.h"
+
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include <unistd.h>
+
+#include "protocol/base/environment.h"
+#include "protocol/base/log.h"
+
+namespace farlane::server {
+namespace {
+
+constexpr const char* kClientVariables[] = {
+    "FARLANE_SERVER",     "FARLANE_POOL",         "FARLANE_SESSION",   "FARLANE_TOKEN",
+    "FARLANE_TOKEN_FILE", "FARLANE_SYNC",         "FARLANE_TRANSPORT", "FARLANE_TRACE",
+    "FARLANE_RTT",        "CUDA_VISIBLE_DEVICES",
+};
+
+// The folder of the client library, wherever it is installed, and the library itself.
+constexpr char kClientFolder[] = "farlane/client";
+
+// Takes the parts out of a list that lead to the client library; true if there were any.
+bool Strip(const char* variable, const std::string& separators) {
+  const std::string whole = Environment(variable).value_or("");
+  std::string kept;
+  bool found = false;
+  for (size_t start = 0; start < whole.size();) {
+    const size_t end = std::min(whole.find_first_of(separators, start), whole.size());
+    const std::string part = whole.substr(start, end - start);
+    if (part.find(kClientFolder) != std::string::npos) {
+      found = true;
+    } else {
+      kept += (kept.empty() ? "" : ":") + part;
+    }
+    start = end + 1;
+  }
+  if (found) {
+    kept.empty() ? unsetenv(variable) : setenv(variable, kept.c_str(), 1);
+  }
+  return found;
+}
+
+}  // namespace
+
+void CleanEnvironment(char** argv) {
+  for (const char* variable : kClientVariables) {
+    unsetenv(variable);
+  }
+  const bool searched = Strip("LD_LIBRARY_PATH", ":;");
+  const bool preloaded = Strip("LD_PRELOAD", ": ");
+  if (searched || preloaded) {
+    // The loader has read them already, so only a new start is free of them.
+    execv("/proc/self/exe", argv);
+    LogWarn("cannot start again without the client library's search path");
+  }
+}
+
+}  // namespace farlane::server

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gpu-server/daemon/daemon.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "protocol/base/clock.h"
+#include "protocol/base/log.h"
+
+namespace farlane::server {
+namespace {
+
+// The longest sleep: after a worker's failure it is the pause before the next try.
+constexpr uint64_t kSleepNs = 1'000'000'000;
+
+Status CheckAddress(const transport::Address& address, const Options& options) {
+  FARLANE_ASSIGN(const bool local, transport::IsLocalOnly(address));
+  if (local || options.insecure || !options.token.empty()) {
+    return Status::Ok();
+  }
+  return Status(StatusCode::kRefused,
+                address.ToString() +
+                    " can be reached from other machines and nothing would keep anybody from the "
+                    "GPUs: set a token with --token-file, or say --insecure");
+}
+
+}  // namespace
+
+Daemon::Daemon(const Options& options, const WorkerConfig& config, Admission admission)
+    : ready_fd_(options.ready_fd),
+      watch_fd_(options.watch_fd),
+      greeter_(std::move(admission), config.boot),
+      workers_(config, options.warm) {}
+
+Result<std::unique_ptr<Daemon>> Daemon::Create(const Options& options,
+                                               std::vector<DriverCandidate> drivers) {
+  WorkerConfig config{.drivers = std::move(drivers), .memory_bytes = options.memory_bytes};
+  if (getrandom(config.boot, sizeof config.boot, 0) != sizeof config.boot) {
+    return Status::FromErrno(StatusCode::kInternal, "no random numbers", errno);
+  }
+  std::unique_ptr<Daemon> daemon(new Daemon(options, config, Admission(options.token)));
+  FARLANE_TRY(daemon->Listen(options));
+  FARLANE_TRY(daemon->CatchSignals());
+  return daemon;
+}
+
+Status Daemon::Listen(const Options& options) {
+  for (const std::string& text : options.listen) {
+    FARLANE_ASSIGN(const transport::Address address, transport::Address::Parse(text));
+    FARLANE_TRY(CheckAddress(address, options));
+    Listener listener;
+    FARLANE_ASSIGN(listener.socket, transport::Listen(address, &listener.address));
+    listeners_.push_back(std::move(listener));
+  }
+  return Status::Ok();
+}
+
+Status Daemon::CatchSignals() {
+  sigset_t caught;
+  sigemptyset(&caught);
+  sigaddset(&caught, SIGTERM);
+  sigaddset(&caught, SIGINT);
+  sigaddset(&caught, SIGCHLD);
+  if (sigprocmask(SIG_BLOCK, &caught, nullptr) == 0) {
+    signals_ = Fd(signalfd(-1, &caught, SFD_CLOEXEC | SFD_NONBLOCK));
+  }
+  return signals_.valid()
+             ? Status::Ok()
+             : Status::FromErrno(StatusCode::kInternal, "cannot wait for signals", errno);
+}
+
+Status Daemon::Run() {
+  while (true) {
+    const uint64_t now_ns = NowNs();
+    workers_.Reap(now_ns);
+    if (!workers_.was_ready() && !workers_.failure().empty()) {
+      return Status(StatusCode::kUnavailable, workers_.failure());
+    }
+    ServeWaiting(now_ns);
+    workers_.Keep(greeter_.waiting_count(), now_ns);
+    if (workers_.was_ready() && !announced_) {
+      FARLANE_TRY(Announce());
+    }
+    std::vector<pollfd> polls;
+    Wait(&polls);
+    std::vector<int> controls;
+    workers_.AppendControls(&controls);
+    for (const pollfd& polled : polls) {
+      if (polled.revents != 0 &&
+          std::find(controls.begin(), controls.end(), polled.fd) != controls.end()) {
+        workers_.Hear(polled.fd);
+      }
+    }
+    if (HandleSignals() || WatchedIsGone()) {
+      LogInfo("ends");
+      return Status::Ok();
+    }
+    AcceptAll();
+    greeter_.Look(NowNs());
+  }
+}
+
+void Daemon::ServeWaiting(uint64_t now_ns) {
+  greeter_.Serve(
+      [this](const Fd& connection, bool probe) { return workers_.Assign(connection, probe); });
+  if (workers_.is_full()) {
+    greeter_.RefuseWaiting({wire::Verdict::kBusy, "the server has as many clients as it takes"},
+                           now_ns);
+  } else if (!workers_.failure().empty()) {
+    greeter_.RefuseWaiting({wire::Verdict::kNoDevice, workers_.failure()}, now_ns);
+  }
+}
+
+Status Daemon::Announce() {
+  announced_ = true;
+  std::string lines;
+  for (const Listener& listener : listeners_) {
+    LogInfo("serves %s at %s", workers_.driver_path().c_str(), listener.address.ToString().c_str());
+    lines += listener.address.ToString() + "\n";
+  }
+  if (ready_fd_ >= 0) {
+    const ssize_t written = write(ready_fd_, lines.data(), lines.size());
+    close(ready_fd_);
+    if (written != static_cast<ssize_t>(lines.size())) {
+      return Status::FromErrno(StatusCode::kInvalidArgument,
+                               "cannot write to the descriptor of --ready-fd", errno);
+    }
+  }
+  return Status::Ok();
+}
+
+void Daemon::Wait(std::vector<pollfd>* polls) {
+  polls->push_back({.fd = signals_.get(), .events = POLLIN, .revents = 0});
+  polls->push_back({.fd = watch_fd_, .events = POLLIN, .revents = 0});
+  // Nobody is answered before there is somebody to serve them.
+  for (const Listener& listener : listeners_) {
+    polls->push_back(
+        {.fd = announced_ ? listener.socket.get() : -1, .events = POLLIN, .revents = 0});
+  }
+  std::vector<int> controls;
+  workers_.AppendControls(&controls);
+  for (const int control : controls) {
+    polls->push_back({.fd = control, .events = POLLIN, .revents = 0});
+  }
+  greeter_.AppendPolls(polls);
+  const uint64_t now_ns = NowNs();
+  const uint64_t until_ns = std::min(greeter_.NextTime(now_ns), now_ns + kSleepNs);
+  const uint64_t left_ms = until_ns > now_ns ? (until_ns - now_ns + 999'999) / 1'000'000 : 0;
+  if (poll(polls->data(), polls->size(), static_cast<int>(left_ms)) < 0) {
+    polls->clear();  // interrupted: nothing is known
+  }
+}
+
+bool Daemon::HandleSignals() {
+  signalfd_siginfo signal{};
+  bool end = false;
+  while (read(signals_.get(), &signal, sizeof signal) == sizeof signal) {
+    end = end || signal.ssi_signo != SIGCHLD;
+  }
+  return end;
+}
+
+bool Daemon::WatchedIsGone() const {
+  if (watch_fd_ < 0) {
+    return false;
+  }
+  pollfd watched{.fd = watch_fd_, .events = POLLIN, .revents = 0};
+  if (poll(&watched, 1, 0) <= 0) {
+    return false;
+  }
+  char byte = 0;
+  return (watched.revents & POLLIN) == 0 || read(watch_fd_, &byte, 1) <= 0;
+}
+
+void Daemon::AcceptAll() {
+  if (!announced_) {
+    return;
+  }
+  for (const Listener& listener : listeners_) {
+    while (true) {
+      Fd connection(accept4(listener.socket.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+      if (!connection.valid()) {
+        break;
+      }
+      greeter_.Welcome(std::move(connection),
+                       listener.address.kind == transport::Address::Kind::kUnix, NowNs());
+    }
+  }
+}
+
+}  // namespace farlane::server

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Daemon is the process that people start on a GPU host: it listens, checks who comes, and gives
+// each client a worker. It loads no driver and executes nothing for anybody.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gpu-server/daemon/greeter.h"
+#include "gpu-server/daemon/options.h"
+#include "gpu-server/daemon/worker_pool.h"
+#include "protocol/transport/address.h"
+
+namespace farlane::server {
+
+// Thread: the main thread, which must be the process's only one.
+class Daemon {
+ public:
+  // Opens the addresses; nobody is answered before Run.
+  static Result<std::unique_ptr<Daemon>> Create(const Options& options,
+                                                std::vector<DriverCandidate> drivers);
+
+  // Serves until a signal, or the end of the watched descriptor, ends it. Fails if no driver
+  // starts.
+  Status Run();
+
+ private:
+  struct Listener {
+    Fd socket;
+    transport::Address address;
+  };
+
+  Daemon(const Options& options, const WorkerConfig& config, Admission admission);
+
+  Status Listen(const Options& options);
+  Status CatchSignals();
+  Status Announce();
+  void Wait(std::vector<pollfd>* polls);
+  bool HandleSignals();
+  bool WatchedIsGone() const;
+  void AcceptAll();
+  void ServeWaiting(uint64_t now_ns);
+
+  const int ready_fd_;
+  const int watch_fd_;
+  bool announced_ = false;
+  Fd signals_;
+  std::vector<Listener> listeners_;
+  Greeter greeter_;
+  WorkerPool workers_;
+};
+
+}  // namespace farlane::server

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gpu-server/daemon/options.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <fstream>
+
+#include "protocol/base/environment.h"
+#include "protocol/wire/hello.h"
+
+namespace farlane::server {
+namespace {
+
+constexpr char kDefaultAddress[] = "tcp://127.0.0.1:7450";
+// Each warm worker holds a process with a driver in it.
+constexpr uint32_t kWarmMax = 64;
+
+Result<std::string> ReadToken(const std::string& path) {
+  std::ifstream file(path);
+  std::string token;
+  if (!file || !std::getline(file, token)) {
+    return Status(StatusCode::kNotFound, "the token file " + path + " cannot be read or is empty");
+  }
+  while (!token.empty() && (token.back() == '\r' || token.back() == ' ')) {
+    token.pop_back();
+  }
+  // An empty token would let everybody in while looking like a lock.
+  if (token.empty() || token.size() >= sizeof(wire::ClientHello::token)) {
+    return Status(StatusCode::kInvalidArgument,
+                  "the first line of " + path + " must hold a token of 1 to " +
+                      std::to_string(sizeof(wire::ClientHello::token) - 1) + " bytes");
+  }
+  return token;
+}
+
+// The words of the line that need more than reading.
+struct Words {
+  std::string memory;
+  std::string token_file;
+  std::string log_level;
+};
+
+Status Understand(const Words& words, Options* options) {
+  if (!words.memory.empty()) {
+    FARLANE_ASSIGN(options->memory_bytes, ParseBytes(words.memory));
+  }
+  if (!words.token_file.empty()) {
+    FARLANE_ASSIGN(options->token, ReadToken(words.token_file));
+  }
+  if (!words.log_level.empty()) {
+    LogLevel level = LogLevel::kInfo;
+    if (!ParseLogLevel(words.log_level.c_str(), &level)) {
+      return Status(StatusCode::kInvalidArgument, "\"" + words.log_level + "\" is no log level");
+    }
+    options->log_level = level;
+  }
+  if (options->listen.empty()) {
+    options->listen.emplace_back(kDefaultAddress);
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
+CommandLine ReadCommandLine(int argc, char** argv, const std::string& version) {
+  CommandLine line;
+  Options& options = line.options;
+  Words words;
+  CLI::App app("Lends the GPUs of this machine to programs on other machines.", "farlane-gpud");
+  app.set_version_flag("--version", "farlane-gpud " + version);
+  app.add_option(
+         "--listen", options.listen,
+         "Where clients come: tcp://HOST:PORT (port 0: a free one), unix:/PATH or unix:@NAME"
+         " [" +
+             std::string(kDefaultAddress) + "]")
+      ->type_name("ADDRESS");
+  app.add_option("--driver", options.driver,
+                 "auto, nvidia, soft (the software GPU) or the absolute path of a libcuda [auto]")
+      ->type_name("DRIVER");
+  app.add_option("--mem", words.memory, "Memory of each device that clients may use, e.g. 8Gi")
+      ->type_name("BYTES");
+  app.add_option("--warm", options.warm, "Workers kept ready for new clients [1]")
+      ->check(CLI::Range(0u, kWarmMax))
+      ->type_name("N");
+  app.add_option("--token-file", words.token_file,
+                 "Clients must present the token on the first line of this file")
+      ->type_name("FILE");
+  app.add_flag("--insecure", options.insecure,
+               "Let anybody who can reach the address use the GPUs");
+  app.add_option("--log-level", words.log_level, "none, error, warn, info or debug [info]")
+      ->type_name("LEVEL");
+  app.add_option("--ready-fd", options.ready_fd,
+                 "Write the bound addresses to this descriptor, a line each, once clients may come")
+      ->type_name("N");
+  app.add_option("--watch-fd", options.watch_fd, "End when the other end of this descriptor closes")
+      ->type_name("N");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {  // the parser's own way of saying that it is done
+    line.exit = app.exit(error) == 0 ? 0 : 2;
+    return line;
+  }
+  const Status status = Understand(words, &options);
+  if (!status.ok()) {
+    fprintf(stderr, "farlane-gpud: %s\n", status.message().c_str());
+    line.exit = 2;
+  }
+  return line;
+}
+
+}  // namespace farlane::server

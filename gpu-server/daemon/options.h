@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the daemon was told on its command line.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "protocol/base/log.h"
+#include "protocol/base/result.h"
+
+namespace farlane::server {
+
+struct Options {
+  std::vector<std::string> listen;
+  std::string driver = "auto";
+  uint64_t memory_bytes = 0;  // 0: what each device has
+  uint32_t warm = 1;
+  std::string token;  // what the token file holds; empty: no token is asked for
+  bool insecure = false;
+  int ready_fd = -1;
+  int watch_fd = -1;
+  std::optional<LogLevel> log_level;
+};
+
+// What to do after reading the command line.
+struct CommandLine {
+  Options options;
+  std::optional<int> exit;  // the line asked for help or the version, or is wrong: end with this
+};
+
+// Reads the line; prints what it asks for, or what is wrong with it.
+CommandLine ReadCommandLine(int argc, char** argv, const std::string& version);
+
+}  // namespace farlane::server

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// A worker is the process that executes one client's commands: it loads the driver, locks itself
+// in, waits for its client's connection and ends with it. What a client breaks, it breaks here.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <sys/types.h>
+
+#include "gpu-server/driver/driver.h"
+#include "protocol/base/fd.h"
+
+namespace farlane::server {
+
+struct WorkerConfig {
+  std::vector<DriverCandidate> drivers;
+  uint64_t memory_bytes = 0;  // 0: what each device has
+  uint8_t boot[16] = {};
+};
+
+// The life of a worker, in the process that was forked for it. `control` leads to the daemon.
+[[noreturn]] void RunWorker(Fd control, pid_t daemon, const WorkerConfig& config);
+
+}  // namespace farlane::server

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gpu-server/memory/device_memory.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "gpu-server/driver/driver.h"
+#include "protocol/base/log.h"
+
+namespace farlane::server {
+namespace {
+
+// Granted before anybody asks: enough for small programs to run without a single request.
+constexpr uint64_t kFirstCreditBytes = 64_MiB;
+// ... but no more than this part of a small device.
+constexpr uint64_t kFirstCreditShare = 4;
+
+// All arenas together; what remains of 47 bits of address space belongs to the client's program.
+constexpr uint64_t kArenasBytesMax = 1ull << 40;
+
+// Where an arena is tried after the client has declined what the driver chose: far from where
+// programs, their libraries and their heaps lie, and far from one another.
+constexpr uint64_t kArenaHints[kArenaAttempts] = {
+    0x1000'0000'0000, 0x2000'0000'0000, 0x3000'0000'0000, 0x4000'0000'0000,
+    0x5000'0000'0000, 0x6000'0000'0000, 0x0800'0000'0000, 0x0400'0000'0000,
+};
+
+}  // namespace
+
+DeviceMemory::DeviceMemory(const DriverTable& driver,
+                           Ledger& ledger,
+                           CUdevice device,
+                           size_t ordinal,
+                           size_t devices_count)
+    : driver_(driver),
+      ledger_(ledger),
+      device_(device),
+      ordinal_(ordinal),
+      devices_count_(devices_count) {}
+
+uint64_t DeviceMemory::ArenaBytes() const {
+  // Twice the memory, so that fragments of addresses never stand in the way of memory.
+  const uint64_t wanted = std::bit_ceil(std::max(2 * ledger_.total_bytes(ordinal_), kChunkBytes));
+  return std::min(wanted, std::bit_floor(kArenasBytesMax / devices_count_));
+}
+
+CUresult DeviceMemory::ReserveArena(uint64_t hint) {
+  const uint64_t bytes = ArenaBytes();
+  CUdeviceptr address = 0;
+  const CUresult result = driver_.cuMemAddressReserve(&address, bytes, kChunkBytes, hint, 0);
+  if (result != CUDA_SUCCESS) {
+    return result;
+  }
+  arena_ = {.address = address, .bytes = bytes};
+  backing_.assign(bytes / kChunkBytes, 0);
+  return CUDA_SUCCESS;
+}
+
+void DeviceMemory::Open() {
+  const CUresult reserved = ReserveArena(0);
+  if (reserved != CUDA_SUCCESS) {
+    LogWarn("device %d: no address range of %llu MiB: %s", device_,
+            static_cast<unsigned long long>(ArenaBytes() >> 20), DescribeResult(reserved).c_str());
+  }
+  uint64_t bytes = RoundDown(
+      std::min(kFirstCreditBytes, ledger_.limit_bytes(ordinal_) / kFirstCreditShare), kChunkBytes);
+  // Others may hold most of the device: a smaller first credit is as good, since more can be asked
+  // for.
+  for (; bytes != 0; bytes = RoundDown(bytes / 2, kChunkBytes)) {
+    std::optional<Reservation> reservation = ReserveCredit(bytes);
+    std::vector<ChunkHandle> chunks;
+    if (reservation.has_value() &&
+        CreateChunks(driver_, device_, bytes / kChunkBytes, &chunks) == CUDA_SUCCESS) {
+      AddCredit(std::move(*reservation), chunks);
+      return;
+    }
+  }
+}
+
+wire::WireError DeviceMemory::MoveArena(uint32_t attempt, CUresult* result) {
+  if (attempt == 0 || attempt > kArenaAttempts || mapped_count_ != 0) {
+    return wire::WireError::kBadValue;
+  }
+  if (arena_.bytes != 0) {
+    static_cast<void>(driver_.cuMemAddressFree(arena_.address, arena_.bytes));
+    arena_ = {};
+    backing_.clear();
+  }
+  *result = ReserveArena(kArenaHints[attempt - 1] + ordinal_ * ArenaBytes());
+  return wire::WireError::kNone;
+}
+
+std::optional<Reservation> DeviceMemory::ReserveCredit(uint64_t bytes) {
+  if (bytes > UINT64_MAX - kChunkBytes) {
+    return std::nullopt;
+  }
+  return ledger_.Reserve(ordinal_, RoundUp(bytes, kChunkBytes));
+}
+
+void DeviceMemory::AddCredit(Reservation reservation, const std::vector<ChunkHandle>& chunks) {
+  credit_.Absorb(std::move(reservation));
+  stock_.insert(stock_.end(), chunks.begin(), chunks.end());
+}
+
+wire::WireError DeviceMemory::CheckRange(AddressRange range) const {
+  if (range.bytes == 0 || range.address % kChunkBytes != 0 || range.bytes % kChunkBytes != 0 ||
+      range.address < arena_.address || range.bytes > arena_.bytes ||
+      range.address - arena_.address > arena_.bytes - range.bytes) {
+    return wire::WireError::kBadValue;
+  }
+  return wire::WireError::kNone;
+}
+
+wire::WireError DeviceMemory::Map(AddressRange range, CUresult* result) {
+  FARLANE_WIRE_TRY(CheckRange(range));
+  const size_t first = (range.address - arena_.address) / kChunkBytes;
+  const size_t count = range.bytes / kChunkBytes;
+  if (count > stock_.size()) {
+    return wire::WireError::kBadValue;
+  }
+  for (size_t i = first; i < first + count; ++i) {
+    if (backing_[i] != 0) {
+      return wire::WireError::kBadValue;
+    }
+  }
+  *result = MapChunks(first, count);
+  if (*result != CUDA_SUCCESS) {
+    return wire::WireError::kNone;
+  }
+  CUmemAccessDesc access{};
+  access.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
+  access.location.id = device_;
+  access.flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
+  *result = driver_.cuMemSetAccess(range.address, range.bytes, &access, 1);
+  if (*result != CUDA_SUCCESS) {
+    UnmapChunks(first, count);
+  }
+  return wire::WireError::kNone;
+}
+
+CUresult DeviceMemory::MapChunks(size_t first, size_t count) {
+  for (size_t i = first; i < first + count; ++i) {
+    const CUresult result =
+        driver_.cuMemMap(arena_.address + i * kChunkBytes, kChunkBytes, 0, stock_.back(), 0);
+    if (result != CUDA_SUCCESS) {
+      UnmapChunks(first, i - first);
+      return result;
+    }
+    backing_[i] = stock_.back();
+    stock_.pop_back();
+    ++mapped_count_;
+  }
+  return CUDA_SUCCESS;
+}
+
+void DeviceMemory::UnmapChunks(size_t first, size_t count) {
+  if (count != 0) {
+    static_cast<void>(
+        driver_.cuMemUnmap(arena_.address + first * kChunkBytes, count * kChunkBytes));
+  }
+  for (size_t i = first; i < first + count; ++i) {
+    stock_.push_back(backing_[i]);
+    backing_[i] = 0;
+    --mapped_count_;
+  }
+}
+
+wire::WireError DeviceMemory::Unmap(AddressRange range, CUresult* result) {
+  FARLANE_WIRE_TRY(CheckRange(range));
+  if (!Owns(range.address, range.bytes)) {
+    return wire::WireError::kBadValue;
+  }
+  *result = driver_.cuMemUnmap(range.address, range.bytes);
+  if (*result != CUDA_SUCCESS) {
+    return wire::WireError::kNone;  // still mapped, so still backed
+  }
+  const size_t first = (range.address - arena_.address) / kChunkBytes;
+  for (size_t i = first; i < first + range.bytes / kChunkBytes; ++i) {
+    stock_.push_back(backing_[i]);
+    backing_[i] = 0;
+    --mapped_count_;
+  }
+  return wire::WireError::kNone;
+}
+
+bool DeviceMemory::Owns(uint64_t address, uint64_t bytes) const {
+  if (address < arena_.address || bytes > arena_.bytes ||
+      address - arena_.address > arena_.bytes - bytes) {
+    return false;
+  }
+  if (bytes == 0) {
+    return true;
+  }
+  const size_t first = (address - arena_.address) / kChunkBytes;
+  const size_t last = (address - arena_.address + bytes - 1) / kChunkBytes;
+  for (size_t i = first; i <= last; ++i) {
+    if (backing_[i] == 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace farlane::server

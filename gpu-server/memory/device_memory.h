@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// DeviceMemory is one client's memory on one device: the address range that the client gives
+// addresses out of (the arena), and the physical chunks it has credit for. Which chunk backs which
+// address is known here and nowhere else; memory without a Reservation of the ledger is never
+// created.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "gpu-server/memory/chunk_credit.h"
+#include "gpu-server/memory/ledger.h"
+#include "protocol/base/result.h"
+#include "protocol/wire/wire_error.h"
+
+namespace farlane::server {
+
+struct AddressRange {
+  uint64_t address = 0;
+  uint64_t bytes = 0;
+};
+
+// How often a client may decline an arena before allocation has to do without one.
+inline constexpr uint32_t kArenaAttempts = 8;
+
+// Thread: one at a time (the dispatch thread).
+class DeviceMemory {
+ public:
+  // `devices_count` shares the address space; `ordinal` is the place of this device in it.
+  DeviceMemory(const DriverTable& driver,
+               Ledger& ledger,
+               CUdevice device,
+               size_t ordinal,
+               size_t devices_count);
+
+  // Reserves the arena and the first credit. Where the driver gives neither, both are empty.
+  void Open();
+
+  AddressRange arena() const { return arena_; }
+
+  uint64_t credit_bytes() const { return credit_.bytes(); }
+
+  // Another arena, for a client that cannot use this one: attempts count from 1. Only before
+  // anything is mapped.
+  wire::WireError MoveArena(uint32_t attempt, CUresult* result);
+
+  // Asking for credit has three steps, since the middle one may take long and runs elsewhere:
+  // Reserve here, CreateChunks anywhere, AddCredit here.
+  std::optional<Reservation> ReserveCredit(uint64_t bytes);
+  void AddCredit(Reservation reservation, const std::vector<ChunkHandle>& chunks);
+
+  // Backs whole chunks of the arena. What the client may not ask for is a breach; `result` is the
+  // driver's.
+  wire::WireError Map(AddressRange range, CUresult* result);
+  wire::WireError Unmap(AddressRange range, CUresult* result);
+
+  // Whether all of a range is backed.
+  bool Owns(uint64_t address, uint64_t bytes) const;
+
+  uint64_t free_bytes() const { return ledger_.free_bytes(ordinal_); }
+
+  uint64_t total_bytes() const { return ledger_.total_bytes(ordinal_); }
+
+  CUdevice device() const { return device_; }
+
+ private:
+  uint64_t ArenaBytes() const;
+  CUresult ReserveArena(uint64_t hint);
+  wire::WireError CheckRange(AddressRange range) const;
+  CUresult MapChunks(size_t first, size_t count);
+  void UnmapChunks(size_t first, size_t count);
+
+  const DriverTable& driver_;
+  Ledger& ledger_;
+  const CUdevice device_;
+  const size_t ordinal_;
+  const size_t devices_count_;
+  AddressRange arena_;
+  Reservation credit_;
+  std::vector<ChunkHandle> stock_;    // credit that backs nothing now
+  std::vector<ChunkHandle> backing_;  // by chunk of the arena; 0 where there is none
+  size_t mapped_count_ = 0;
+};
+
+}  // namespace farlane::server

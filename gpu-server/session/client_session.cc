@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gpu-server/session/client_session.h"
+
+namespace farlane::server {
+
+ClientSession::ClientSession(
+    const DriverTable& driver, Ledger& ledger, Outbox& outbox, Wakeup& wakeup, OutputPipe& output)
+    : driver_(driver),
+      ledger_(ledger),
+      outbox_(outbox),
+      output_(output),
+      mailbox_(wakeup),
+      transfers_(driver, outbox) {}
+
+void ClientSession::OpenDevices(size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    memories_.push_back(
+        std::make_unique<DeviceMemory>(driver_, ledger_, static_cast<CUdevice>(i), i, count));
+    memories_.back()->Open();
+  }
+}
+
+DeviceMemory* ClientSession::memory(int32_t device) {
+  return device >= 0 && static_cast<size_t>(device) < memories_.size()
+             ? memories_[static_cast<size_t>(device)].get()
+             : nullptr;
+}
+
+// ---- handles ------------------------------------------------------------------------------------
+
+bool ClientSession::Find(wire::Handle handle, CUevent* event) {
+  const BoundEvent* found = events_.Find(handle);
+  *event = found != nullptr ? found->event : nullptr;
+  return found != nullptr;
+}
+
+bool ClientSession::Find(wire::Handle handle, CUfunction* function) {
+  const BoundFunction* found = functions_.Find(handle);
+  *function = found != nullptr ? found->function : nullptr;
+  return found != nullptr;
+}
+
+bool ClientSession::Find(wire::Handle handle, ContextPtr* context) {
+  const ContextPtr* found = contexts_.Find(handle);
+  *context = found != nullptr ? *found : nullptr;
+  return found != nullptr;
+}
+
+bool ClientSession::Find(wire::Handle handle, BoundImage* image) {
+  const BoundImage* found = modules_.Find(handle);
+  if (found != nullptr) {
+    *image = *found;
+  }
+  return found != nullptr;
+}
+
+bool ClientSession::FindOrNull(wire::Handle handle, CUstream* stream) {
+  *stream = nullptr;
+  if (handle == 0) {
+    return true;
+  }
+  const BoundStream* found = streams_.Find(handle);
+  *stream = found != nullptr ? found->stream : nullptr;
+  return found != nullptr;
+}
+
+bool ClientSession::Take(wire::Handle handle, CUstream* stream) {
+  BoundStream taken;
+  const bool found = streams_.Take(handle, &taken);
+  *stream = taken.stream;
+  return found;
+}
+
+bool ClientSession::Take(wire::Handle handle, CUevent* event) {
+  BoundEvent taken;
+  const bool found = events_.Take(handle, &taken);
+  *event = taken.event;
+  return found;
+}
+
+bool ClientSession::Take(wire::Handle handle, ContextPtr* context) {
+  return contexts_.Take(handle, context);
+}
+
+bool ClientSession::Take(wire::Handle handle, BoundImage* image) {
+  if (!modules_.Take(handle, image)) {
+    return false;
+  }
+  functions_.EraseIf([image](const BoundFunction& one) { return one.image == image->image; });
+  globals_.RemoveAllOf(image->image.get());
+  return true;
+}
+
+wire::WireError ClientSession::CheckNew(wire::Handle handle, wire::HandleKind kind) const {
+  switch (kind) {
+    case wire::HandleKind::kContext:
+      return contexts_.CheckNew(handle);
+    case wire::HandleKind::kStream:
+      return streams_.CheckNew(handle);
+    case wire::HandleKind::kEvent:
+      return events_.CheckNew(handle);
+    case wire::HandleKind::kModule:
+      return modules_.CheckNew(handle);
+    case wire::HandleKind::kFunction:
+      return functions_.CheckNew(handle);
+    default:
+      return wire::WireError::kBadReference;
+  }
+}
+
+void ClientSession::Bind(wire::Handle handle, CUstream stream) {
+  streams_.Bind(handle, {.stream = stream, .context = context_});
+}
+
+void ClientSession::Bind(wire::Handle handle, CUevent event) {
+  events_.Bind(handle, {.event = event, .context = context_});
+}
+
+void ClientSession::Bind(wire::Handle handle, ContextPtr context) {
+  contexts_.Bind(handle, std::move(context));
+  if (handle == context_handle_) {
+    // A primary context that was released and is back: the client does not name it again.
+    static_cast<void>(SetContext(handle));
+  }
+}
+
+void ClientSession::Bind(wire::Handle handle, BoundImage image) {
+  modules_.Bind(handle, std::move(image));
+}
+
+void ClientSession::Bind(wire::Handle handle, BoundFunction function) {
+  functions_.Bind(handle, std::move(function));
+}
+
+bool ClientSession::OwnsRows(uint64_t address,
+                             uint64_t width,
+                             uint64_t pitch,
+                             uint64_t rows) const {
+  if (width == 0 || rows == 0) {
+    return true;
+  }
+  uint64_t extent = width;
+  if (rows > 1) {
+    uint64_t before_last = 0;
+    if (pitch < width || __builtin_mul_overflow(pitch, rows - 1, &before_last) ||
+        __builtin_add_overflow(before_last, width, &extent)) {
+      return false;
+    }
+  }
+  for (const auto& memory : memories_) {
+    if (memory->Owns(address, extent)) {
+      return true;
+    }
+  }
+  return globals_.Contain(address, extent);
+}
+
+// ---- contexts -----------------------------------------------------------------------------------
+
+CUresult ClientSession::SetContext(wire::Handle handle) {
+  context_handle_ = handle;
+  context_ = nullptr;
+  if (handle != 0 && !Find(handle, &context_)) {
+    // What follows must not run in the context before this one.
+    static_cast<void>(driver_.cuCtxSetCurrent(nullptr));
+    return CUDA_ERROR_INVALID_HANDLE;
+  }
+  return driver_.cuCtxSetCurrent(context_ == nullptr ? nullptr : context_->context);
+}
+
+std::vector<ContextPtr> ClientSession::ContextsOf(CUdevice device) {
+  std::vector<ContextPtr> found;
+  contexts_.ForEach([&](const ContextPtr& context) {
+    if (context->device == device) {
+      found.push_back(context);
+    }
+  });
+  return found;
+}
+
+void ClientSession::ForgetContext(const ContextPtr& context) {
+  const auto dead = [&context](const auto& bound) { return bound.context == context; };
+  streams_.EraseIf(dead);
+  events_.EraseIf(dead);
+  functions_.EraseIf(dead);
+  modules_.EraseIf([&](const BoundImage& bound) {
+    if (bound.context != context) {
+      return false;
+    }
+    globals_.RemoveAllOf(bound.image.get());
+    return true;
+  });
+  if (context_ == context) {
+    context_ = nullptr;
+    static_cast<void>(driver_.cuCtxSetCurrent(nullptr));
+  }
+}
+
+// ---- answers ------------------------------------------------------------------------------------
+
+void ClientSession::Finish(const wire::MessageView& view, CUresult result) {
+  if (result != CUDA_SUCCESS) {
+    outbox_.Append(wire::PostFailed{.sequence = view.sequence, .result = result, .op = view.op});
+  }
+}
+
+void ClientSession::AnswerWith(const wire::MessageView& view,
+                               CUresult result,
+                               ConstBytes body,
+                               const ContextState* current) {
+  if (result == CUDA_SUCCESS) {
+    transfers_.SendAllCompleted(current);
+  }
+  outbox_.Append(
+      wire::Reply{.sequence = view.sequence, .result = result, .op = view.op, .body = body});
+}
+
+void ClientSession::Answer(const wire::MessageView& view, CUresult result) {
+  AnswerWith(view, result, {}, context_.get());
+}
+
+void ClientSession::AnswerWaited(const wire::MessageView& view, CUresult result) {
+  output_.Drain(outbox_);
+  AnswerWith(view, result, {}, nullptr);
+  outbox_.FlushOrWake();
+}
+
+wire::WireError ClientSession::Refuse(const wire::MessageView& view, CUresult result) {
+  if (wire::IsAwaited(view.op)) {
+    Answer(view, result);
+  } else {
+    Finish(view, result);
+  }
+  return wire::WireError::kNone;
+}
+
+void ClientSession::DeferIn(const ContextPtr& context,
+                            const wire::MessageView& view,
+                            std::function<void()> job) {
+  const bool taken = waiters_.Run([this, context, job = std::move(job)] {
+    static_cast<void>(driver_.cuCtxSetCurrent(context == nullptr ? nullptr : context->context));
+    job();
+  });
+  if (!taken) {
+    static_cast<void>(Refuse(view, CUDA_ERROR_OUT_OF_MEMORY));
+  }
+}
+
+bool ClientSession::AnswerIfDone(const wire::MessageView& view, CUstream stream) {
+  if (driver_.cuStreamQuery(stream) != CUDA_SUCCESS) {
+    return false;  // not yet, or a failure that the wait itself is to report
+  }
+  output_.Drain(outbox_);
+  Answer(view, CUDA_SUCCESS);
+  return true;
+}
+
+bool ClientSession::AnswerIfDone(const wire::MessageView& view, CUevent event) {
+  if (driver_.cuEventQuery(event) != CUDA_SUCCESS) {
+    return false;
+  }
+  output_.Drain(outbox_);
+  Answer(view, CUDA_SUCCESS);
+  return true;
+}
+
+bool ClientSession::Tend() {
+  const bool returned = mailbox_.Run();
+  return transfers_.SendSomeCompleted(context_.get()) || returned;
+}
+
+}  // namespace farlane::server

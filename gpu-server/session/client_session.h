@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// ClientSession is everything one client process has here: its contexts, streams, events, images
+// and memory, by the handles and addresses that it gave out. The generated dispatch and the bodies
+// in hand_*.cc work on it; nothing of a message reaches the driver before it is proved here.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "gpu-server/memory/device_memory.h"
+#include "gpu-server/memory/ledger.h"
+#include "gpu-server/memory/owned_ranges.h"
+#include "gpu-server/session/context_state.h"
+#include "gpu-server/session/counters.h"
+#include "gpu-server/session/handle_table.h"
+#include "gpu-server/session/image_store.h"
+#include "gpu-server/session/loaded_image.h"
+#include "gpu-server/session/mailbox.h"
+#include "gpu-server/session/outbox.h"
+#include "gpu-server/session/output_pipe.h"
+#include "gpu-server/session/transfer_queue.h"
+#include "gpu-server/session/waiters.h"
+#include "protocol/wire/messages.h"
+
+namespace farlane::server {
+
+// An image with the context it belongs to (null: a library, which belongs to all).
+struct BoundImage {
+  std::shared_ptr<const LoadedImage> image;  // shared with jobs that unload it or look into it
+  ContextPtr context;
+};
+
+struct BoundFunction {
+  CUfunction function = nullptr;
+  std::shared_ptr<const LoadedImage> image;  // keeps `info`
+  const KernelInfo* info = nullptr;
+  ContextPtr context;
+};
+
+struct BoundStream {
+  CUstream stream = nullptr;
+  ContextPtr context;
+};
+
+struct BoundEvent {
+  CUevent event = nullptr;
+  ContextPtr context;
+};
+
+// Thread: the dispatch thread, except where a function says otherwise.
+class ClientSession {
+ public:
+  // `wakeup` gets the dispatch thread out of its sleep. All references outlive the session.
+  ClientSession(const DriverTable& driver,
+                Ledger& ledger,
+                Outbox& outbox,
+                Wakeup& wakeup,
+                OutputPipe& output);
+
+  // Takes so many devices into use; before the welcome.
+  void OpenDevices(size_t count);
+
+  const DriverTable& driver() const { return driver_; }
+
+  // Handles. Find: must exist. FindOrNull: 0 means the null stream, or no context. Take: the handle
+  // is dead from now on.
+  bool Find(wire::Handle handle, CUevent* event);
+  bool Find(wire::Handle handle, CUfunction* function);
+  bool Find(wire::Handle handle, ContextPtr* context);
+  bool Find(wire::Handle handle, BoundImage* image);
+
+  // Null when there is none; valid until the tables change.
+  const BoundFunction* FindFunction(wire::Handle handle) { return functions_.Find(handle); }
+
+  bool FindOrNull(wire::Handle handle, CUstream* stream);
+  bool Take(wire::Handle handle, CUstream* stream);
+  bool Take(wire::Handle handle, CUevent* event);
+  bool Take(wire::Handle handle, ContextPtr* context);
+  bool Take(wire::Handle handle, BoundImage* image);
+
+  // Whether the client may give this handle to something new.
+  wire::WireError CheckNew(wire::Handle handle, wire::HandleKind kind) const;
+  void Bind(wire::Handle handle, CUstream stream);
+  void Bind(wire::Handle handle, CUevent event);
+  void Bind(wire::Handle handle, ContextPtr context);
+  void Bind(wire::Handle handle, BoundImage image);
+  void Bind(wire::Handle handle, BoundFunction function);
+
+  // Whether `rows` rows of `width` bytes, `pitch` apart, all lie in memory of the client.
+  bool OwnsRows(uint64_t address, uint64_t width, uint64_t pitch, uint64_t rows) const;
+
+  // The context that messages mean now; null for none.
+  const ContextPtr& context() const { return context_; }
+
+  // Makes a context current for the messages that follow; 0 for none.
+  CUresult SetContext(wire::Handle handle);
+  // Every context of a device.
+  std::vector<ContextPtr> ContextsOf(CUdevice device);
+  // Forgets a context and all in it. The job to come destroys it.
+  void ForgetContext(const ContextPtr& context);
+
+  // Ends a post: nothing is said unless it failed. Any thread.
+  void Finish(const wire::MessageView& view, CUresult result);
+  // Answers a call at once.
+  void Answer(const wire::MessageView& view, CUresult result);
+
+  template <typename Reply>
+  void Answer(const wire::MessageView& view, CUresult result, const Reply& reply) {
+    std::vector<std::byte> body(result == CUDA_SUCCESS ? EncodedBytes(reply) : 0);
+    if (!body.empty()) {
+      Encode(reply, body.data());
+    }
+    AnswerWith(view, result, body, context_.get());
+  }
+
+  // As Answer, for a reply that says something even when the call failed.
+  template <typename Reply>
+  void AnswerEvenFailed(const wire::MessageView& view, CUresult result, const Reply& reply) {
+    std::vector<std::byte> body(EncodedBytes(reply));
+    Encode(reply, body.data());
+    AnswerWith(view, result, body, context_.get());
+  }
+
+  // Answers a call after having waited for it: on a waiter.
+  void AnswerWaited(const wire::MessageView& view, CUresult result);
+  // Says no, in the way that the message asks for.
+  wire::WireError Refuse(const wire::MessageView& view, CUresult result);
+
+  // Runs a job on a waiter, with the context that is current now. Only the number and the kind of
+  // the message may be used there, its body is gone.
+  void Defer(const wire::MessageView& view, std::function<void()> job) {
+    DeferIn(context_, view, std::move(job));
+  }
+
+  void DeferIn(const ContextPtr& context, const wire::MessageView& view, std::function<void()> job);
+
+  // Brings the end of a job back to the dispatch thread. Any thread.
+  void Return(std::function<void()> end) { mailbox_.Post(std::move(end)); }
+
+  // Answers a wait for something that is done already; false when it is not.
+  bool AnswerIfDone(const wire::MessageView& view, CUstream stream);
+  bool AnswerIfDone(const wire::MessageView& view, CUevent event);
+
+  // Null for a device that there is not.
+  DeviceMemory* memory(int32_t device);
+
+  size_t devices_count() const { return memories_.size(); }
+
+  OwnedRanges& globals() { return globals_; }
+
+  TransferQueue& transfers() { return transfers_; }
+
+  ImageStore& images() { return images_; }
+
+  ImageInbox& image_inbox() { return image_inbox_; }
+
+  Outbox& outbox() { return outbox_; }
+
+  OutputPipe& output() { return output_; }
+
+  Waiters& waiters() { return waiters_; }
+
+  SessionCounters& counters() { return counters_; }
+
+  // The dispatch thread's round when nothing is left to read: ends of jobs, finished transfers.
+  // True when there was anything.
+  bool Tend();
+
+  // Before it sleeps: from now on waiters look after what is under way.
+  void HandOver() { transfers_.Attend(waiters_); }
+
+ private:
+  // What loaded images may take of this process's memory to be found again.
+  static constexpr uint64_t kImageStoreBytes = 256_MiB;
+
+  void AnswerWith(const wire::MessageView& view,
+                  CUresult result,
+                  ConstBytes body,
+                  const ContextState* current);
+
+  const DriverTable& driver_;
+  Ledger& ledger_;
+  Outbox& outbox_;
+  OutputPipe& output_;
+  Mailbox mailbox_;
+  TransferQueue transfers_;
+  ImageStore images_{kImageStoreBytes};
+  ImageInbox image_inbox_;
+  std::vector<std::unique_ptr<DeviceMemory>> memories_;
+  OwnedRanges globals_;
+  HandleTable<ContextPtr> contexts_{wire::HandleKind::kContext};
+  HandleTable<BoundStream> streams_{wire::HandleKind::kStream};
+  HandleTable<BoundEvent> events_{wire::HandleKind::kEvent};
+  HandleTable<BoundImage> modules_{wire::HandleKind::kModule};
+  HandleTable<BoundFunction> functions_{wire::HandleKind::kFunction};
+  ContextPtr context_;
+  wire::Handle context_handle_ = 0;  // what the client said last, even if that is gone since
+  SessionCounters counters_;
+  Waiters waiters_;  // last: its jobs use all of the above
+};
+
+}  // namespace farlane::server

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// Contexts. Making and ending one takes long, so it happens on a waiter; the tables change on the
+// dispatch thread.
+#include "gpu-server/session/client_session.h"
+#include "gpu-server/session/hand.h"
+
+namespace farlane::server {
+namespace {
+
+using wire::WireError;
+
+// The end of making a context: binds and answers.
+void FinishCreation(ClientSession& session,
+                    const wire::MessageView& view,
+                    wire::Handle handle,
+                    CUresult made_it,
+                    ContextPtr made) {
+  session.Return([&session, view, handle, made_it, made = std::move(made)] {
+    CUresult result = made_it;
+    if (result == CUDA_SUCCESS &&
+        session.CheckNew(handle, wire::HandleKind::kContext) != WireError::kNone) {
+      result = CUDA_ERROR_INVALID_HANDLE;  // given to another context in the meantime
+    }
+    if (result == CUDA_SUCCESS) {
+      session.Bind(handle, made);
+    }
+    session.Answer(view, result);
+  });
+}
+
+CUresult RetainPrimary(const DriverTable& driver,
+                       CUdevice device,
+                       uint32_t flags,
+                       CUcontext* made) {
+  // Flags of a context that is active already cannot always be changed; the context works anyway.
+  static_cast<void>(driver.cuDevicePrimaryCtxSetFlags_v2(device, flags));
+  return driver.cuDevicePrimaryCtxRetain(made, device);
+}
+
+// Waits until nothing runs in the context any more, then ends it with all in it.
+CUresult EndContext(ClientSession& session, const ContextPtr& context) {
+  const DriverTable& driver = session.driver();
+  static_cast<void>(driver.cuCtxSetCurrent(context->context));
+  static_cast<void>(driver.cuCtxSynchronize());  // a context beyond use cannot, and ends as well
+  session.transfers().Abandon(*context);
+  context->staging.Retire();
+  static_cast<void>(driver.cuCtxSetCurrent(nullptr));
+  // Reset, not release: somebody before the client may have retained it, and all in it has to go.
+  return context->primary ? driver.cuDevicePrimaryCtxReset_v2(context->device)
+                          : driver.cuCtxDestroy_v2(context->context);
+}
+
+WireError EndByHandle(ClientSession& session, const wire::MessageView& view, wire::Handle handle) {
+  ContextPtr context;
+  if (!session.Take(handle, &context)) {
+    return session.Refuse(view, CUDA_ERROR_INVALID_CONTEXT);
+  }
+  session.ForgetContext(context);
+  session.Defer(view, [&session, view, context] {
+    const CUresult result = EndContext(session, context);
+    session.Return([&session, view, result] { session.Answer(view, result); });
+  });
+  return WireError::kNone;
+}
+
+}  // namespace
+
+WireError Execute(ClientSession& session,
+                  const wire::MessageView& view,
+                  const wire::PrimaryRetain& message) {
+  FARLANE_WIRE_TRY(session.CheckNew(message.context, wire::HandleKind::kContext));
+  const DeviceMemory* memory = session.memory(message.device);
+  if (memory == nullptr) {
+    return session.Refuse(view, CUDA_ERROR_INVALID_DEVICE);
+  }
+  const CUdevice device = memory->device();
+  session.Defer(view, [&session, view, device, flags = message.flags, handle = message.context] {
+    CUcontext made = nullptr;
+    const CUresult result = RetainPrimary(session.driver(), device, flags, &made);
+    FinishCreation(session, view, handle, result,
+                   std::make_shared<ContextState>(session.driver(), made, device, true));
+  });
+  return WireError::kNone;
+}
+
+WireError Execute(ClientSession& session,
+                  const wire::MessageView& view,
+                  const wire::ContextCreate& message) {
+  FARLANE_WIRE_TRY(session.CheckNew(message.context, wire::HandleKind::kContext));
+  const DeviceMemory* memory = session.memory(message.device);
+  if (memory == nullptr) {
+    return session.Refuse(view, CUDA_ERROR_INVALID_DEVICE);
+  }
+  const CUdevice device = memory->device();
+  session.Defer(view, [&session, view, device, flags = message.flags, handle = message.context] {
+    CUcontext made = nullptr;
+    const CUresult result = session.driver().cuCtxCreate_v2(&made, flags, device);
+    FinishCreation(session, view, handle, result,
+                   std::make_shared<ContextState>(session.driver(), made, device, false));
+  });
+  return WireError::kNone;
+}
+
+WireError Execute(ClientSession& session,
+                  const wire::MessageView& view,
+                  const wire::PrimaryRelease& message) {
+  return EndByHandle(session, view, message.context);
+}
+
+WireError Execute(ClientSession& session,
+                  const wire::MessageView& view,
+                  const wire::ContextDestroy& message) {
+  return EndByHandle(session, view, message.context);
+}
+
+WireError Execute(ClientSession& session,
+                  const wire::MessageView& view,
+                  const wire::ContextSynchronize& message) {
+  ContextPtr context;
+  if (!session.Find(message.context, &context)) {
+    return session.Refuse(view, CUDA_ERROR_INVALID_CONTEXT);
+  }
+  session.Defer(view, [&session, view, context] {
+    CUresult result = session.driver().cuCtxSetCurrent(context->context);
+    if (result == CUDA_SUCCESS) {
+      result = session.driver().cuCtxSynchronize();
+    }
+    session.AnswerWaited(view, result);
+  });
+  return WireError::kNone;
+}
+
+WireError Execute(ClientSession& session,
+                  const wire::MessageView& view,
+                  const wire::SetContext& message) {
+  session.Finish(view, session.SetContext(message.context));
+  return WireError::kNone;
+}
+
+}  // namespace farlane::server

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gpu-server/session/loaded_image.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "protocol/abi/module_package.h"
+#include "protocol/base/log.h"
+#include "protocol/wire/messages.h"
+
+namespace farlane::server {
+namespace {
+
+// More than any kernel has: the driver limits their size, not their number.
+constexpr size_t kParametersMax = 4096;
+constexpr uint32_t kLogBytesMax = 64_KiB;
+
+// The compiler's two logs as options of a load.
+class LogOptions {
+ public:
+  explicit LogOptions(uint32_t bytes)
+      : info_(std::min(bytes, kLogBytesMax), '\0'), error_(info_.size(), '\0') {
+    if (!info_.empty()) {
+      Add(CU_JIT_INFO_LOG_BUFFER, info_.data());
+      Add(CU_JIT_INFO_LOG_BUFFER_SIZE_BYTES, Number(info_.size()));
+      Add(CU_JIT_ERROR_LOG_BUFFER, error_.data());
+      Add(CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES, Number(error_.size()));
+    }
+  }
+
+  LogOptions(const LogOptions&) = delete;
+  LogOptions& operator=(const LogOptions&) = delete;
+
+  unsigned int count() const { return static_cast<unsigned int>(names_.size()); }
+
+  CUjit_option* names() { return names_.data(); }
+
+  void** values() { return values_.data(); }
+
+  std::string Text() const {
+    const std::string info(info_.c_str());
+    const std::string error(error_.c_str());
+    return error.empty() ? info : info.empty() ? error : error + "\n" + info;
+  }
+
+ private:
+  // Options carry small numbers in the place of a pointer.
+  static void* Number(size_t value) {
+    void* carried = nullptr;
+    memcpy(&carried, &value, sizeof carried);
+    return carried;
+  }
+
+  void Add(CUjit_option name, void* value) {
+    names_.push_back(name);
+    values_.push_back(value);
+  }
+
+  std::string info_;
+  std::string error_;
+  std::vector<CUjit_option> names_;
+  std::vector<void*> values_;
+};
+
+// The driver's own convention: one kind of handle in the place of the other.
+CUfunction AsFunction(CUkernel kernel) {
+  CUfunction function = nullptr;
+  memcpy(&function, &kernel, sizeof function);
+  return function;
+}
+
+CUkernel AsKernel(CUfunction function) {
+  CUkernel kernel = nullptr;
+  memcpy(&kernel, &function, sizeof kernel);
+  return kernel;
+}
+
+}  // namespace
+
+CUresult LoadedImage::Load(const DriverTable& driver,
+                           ConstBytes image,
+                           const LoadRequest& request,
+                           std::unique_ptr<LoadedImage>* loaded,
+                           std::string* log) {
+  // What the driver would walk through by itself is walked through here first, within bounds.
+  const Result<abi::ModulePackage> package = abi::ModulePackage::Open({image.begin(), image.end()});
+  if (!package.has_value()) {
+    LogInfo("an image was refused: %s", package.error().message().c_str());
+    return CUDA_ERROR_INVALID_IMAGE;
+  }
+  auto made = std::make_unique<LoadedImage>();
+  CUresult result = made->LoadIt(driver, package->image(), request, log);
+  if (result != CUDA_SUCCESS) {
+    return result;
+  }
+  result = made->ListKernels(driver);
+  if (result != CUDA_SUCCESS) {
+    static_cast<void>(made->Unload(driver));
+    return result;
+  }
+  *loaded = std::move(made);
+  return CUDA_SUCCESS;
+}
+
+CUresult LoadedImage::LoadIt(const DriverTable& driver,
+                             const void* image,
+                             const LoadRequest& request,
+                             std::string* log) {
+  LogOptions options(request.log_bytes);
+  const CUresult result =
+      request.library
+          ? driver.cuLibraryLoadData(&library_, image, options.names(), options.values(),
+                                     options.count(), nullptr, nullptr, 0)
+          : driver.cuModuleLoadDataEx(&module_, image, options.count(), options.names(),
+                                      options.values());
+  *log = options.Text();
+  return result;
+}
+
+CUresult LoadedImage::Unload(const DriverTable& driver) const {
+  return is_library() ? driver.cuLibraryUnload(library_) : driver.cuModuleUnload(module_);
+}
+
+CUresult LoadedImage::FindGlobal(const DriverTable& driver,
+                                 const std::string& name,
+                                 uint64_t* address,
+                                 uint64_t* bytes) const {
+  CUdeviceptr found = 0;
+  size_t size = 0;
+  CUresult result = is_library()
+                        ? driver.cuLibraryGetGlobal(&found, &size, library_, name.c_str())
+                        : driver.cuModuleGetGlobal_v2(&found, &size, module_, name.c_str());
+  if (result == CUDA_ERROR_NOT_FOUND && is_library()) {
+    // Managed variables of a library are asked for by a call of their own.
+    result = driver.cuLibraryGetManaged(&found, &size, library_, name.c_str());
+  }
+  *address = found;
+  *bytes = size;
+  return result;
+}
+
+CUresult LoadedImage::SetAttribute(const DriverTable& driver,
+                                   CUfunction function,
+                                   CUfunction_attribute attribute,
+                                   int value,
+                                   CUdevice device) const {
+  return is_library() ? driver.cuKernelSetAttribute(attribute, value, AsKernel(function), device)
+                      : driver.cuFuncSetAttribute(function, attribute, value);
+}
+
+CUresult LoadedImage::SetCacheConfig(const DriverTable& driver,
+                                     CUfunction function,
+                                     CUfunc_cache config,
+                                     CUdevice device) const {
+  return is_library() ? driver.cuKernelSetCacheConfig(AsKernel(function), config, device)
+                      : driver.cuFuncSetCacheConfig(function, config);
+}
+
+CUresult LoadedImage::ListKernels(const DriverTable& driver) {
+  unsigned int count = 0;
+  CUresult result = is_library() ? driver.cuLibraryGetKernelCount(&count, library_)
+                                 : driver.cuModuleGetFunctionCount(&count, module_);
+  if (result != CUDA_SUCCESS || count == 0) {
+    return result;
+  }
+  std::vector<CUfunction> functions(count);
+  if (is_library()) {
+    std::vector<CUkernel> kernels(count);
+    result = driver.cuLibraryEnumerateKernels(kernels.data(), count, library_);
+    std::transform(kernels.begin(), kernels.end(), functions.begin(), AsFunction);
+  } else {
+    result = driver.cuModuleEnumerateFunctions(functions.data(), count, module_);
+  }
+  CUdevice device = 0;
+  if (driver.cuCtxGetDevice(&device) != CUDA_SUCCESS) {
+    device = 0;  // a library can be loaded before there is a context
+  }
+  for (size_t i = 0; result == CUDA_SUCCESS && i < functions.size(); ++i) {
+    KernelInfo kernel;
+    kernel.function = functions[i];
+    result = Describe(driver, device, &kernel);
+    kernels_.push_back(std::move(kernel));
+  }
+  return result;
+}
+
+CUresult LoadedImage::Describe(const DriverTable& driver,
+                               CUdevice device,
+                               KernelInfo* kernel) const {
+  const CUfunction function = kernel->function;
+  const char* name = nullptr;
+  const CUresult result = is_library() ? driver.cuKernelGetName(&name, AsKernel(function))
+                                       : driver.cuFuncGetName(&name, function);
+  if (result != CUDA_SUCCESS) {
+    return result;
+  }
+  kernel->name = name;
+  for (size_t i = 0; i < kParametersMax; ++i) {
+    size_t offset = 0;
+    size_t bytes = 0;
+    const CUresult more = is_library()
+                              ? driver.cuKernelGetParamInfo(AsKernel(function), i, &offset, &bytes)
+                              : driver.cuFuncGetParamInfo(function, i, &offset, &bytes);
+    if (more != CUDA_SUCCESS) {
+      break;  // there is no other way to learn their number
+    }
+    kernel->parameters.push_back(
+        {.offset = static_cast<uint32_t>(offset), .bytes = static_cast<uint32_t>(bytes)});
+  }
+  kernel->attributes.assign(CU_FUNC_ATTRIBUTE_MAX, 0);
+  for (int i = 0; i < CU_FUNC_ATTRIBUTE_MAX; ++i) {
+    const auto attribute = static_cast<CUfunction_attribute>(i);
+    int value = 0;
+    // An attribute that this driver or this kernel does not have stays 0.
+    const CUresult known =
+        is_library() ? driver.cuKernelGetAttribute(&value, attribute, AsKernel(function), device)
+                     : driver.cuFuncGetAttribute(&value, attribute, function);
+    kernel->attributes[static_cast<size_t>(i)] = known == CUDA_SUCCESS ? value : 0;
+  }
+  return CUDA_SUCCESS;
+}
+
+std::vector<std::byte> LoadedImage::EncodeKernels() const {
+  std::vector<std::byte> encoded;
+  for (const KernelInfo& kernel : kernels_) {
+    static_assert(sizeof(KernelParameter) == 8);
+    const wire::KernelRecord record{
+        .name = kernel.name,
+        .parameters = std::as_bytes(std::span(kernel.parameters)),
+        .attributes = std::as_bytes(std::span(kernel.attributes)),
+    };
+    const size_t start = encoded.size();
+    encoded.resize(start + EncodedBytes(record));
+    Encode(record, encoded.data() + start);
+  }
+  return encoded;
+}
+
+}  // namespace farlane::server

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// LoadedImage is one module or library in the driver, with what a client and a launch must know of
+// its kernels. Loading it compiles code and may take seconds: never on the dispatch thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gpu-server/driver/driver_table.h"
+#include "protocol/base/bytes.h"
+
+namespace farlane::server {
+
+struct KernelParameter {
+  uint32_t offset = 0;
+  uint32_t bytes = 0;
+};
+
+struct KernelInfo {
+  std::string name;
+  CUfunction function = nullptr;  // of a library: its CUkernel, which launches take as well
+  std::vector<KernelParameter> parameters;
+  std::vector<int32_t> attributes;
+
+  // What a launch has to bring.
+  uint64_t parameter_bytes() const {
+    return parameters.empty() ? 0 : uint64_t{parameters.back().offset} + parameters.back().bytes;
+  }
+};
+
+struct LoadRequest {
+  bool library = false;
+  uint32_t log_bytes = 0;  // how much of the compiler's log is wanted
+};
+
+// Thread: immutable, after Load.
+class LoadedImage {
+ public:
+  // Opens the package (protocol/abi/module_package.h) and has the driver load it in the current
+  // context. On failure nothing is left behind; `log` has what the compiler said in either case.
+  static CUresult Load(const DriverTable& driver,
+                       ConstBytes image,
+                       const LoadRequest& request,
+                       std::unique_ptr<LoadedImage>* loaded,
+                       std::string* log);
+
+  // May wait for the device.
+  CUresult Unload(const DriverTable& driver) const;
+
+  CUresult FindGlobal(const DriverTable& driver,
+                      const std::string& name,
+                      uint64_t* address,
+                      uint64_t* bytes) const;
+
+  // A library's kernels are the same object in all contexts, so these are set per device.
+  CUresult SetAttribute(const DriverTable& driver,
+                        CUfunction function,
+                        CUfunction_attribute attribute,
+                        int value,
+                        CUdevice device) const;
+  CUresult SetCacheConfig(const DriverTable& driver,
+                          CUfunction function,
+                          CUfunc_cache config,
+                          CUdevice device) const;
+
+  const std::vector<KernelInfo>& kernels() const { return kernels_; }
+
+  bool is_library() const { return library_ != nullptr; }
+
+  // All kernels as the wire describes them.
+  std::vector<std::byte> EncodeKernels() const;
+
+ private:
+  CUresult LoadIt(const DriverTable& driver,
+                  const void* image,
+                  const LoadRequest& request,
+                  std::string* log);
+  CUresult ListKernels(const DriverTable& driver);
+  CUresult Describe(const DriverTable& driver, CUdevice device, KernelInfo* kernel) const;
+
+  CUmodule module_ = nullptr;
+  CUlibrary library_ = nullptr;
+  std::vector<KernelInfo> kernels_;
+};
+
+}  // namespace farlane::server

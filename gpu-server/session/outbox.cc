@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gpu-server/session/outbox.h"
+
+namespace farlane::server {
+
+bool Outbox::FlushAll() {
+  const Result<bool> done =
+      writer_.With([](channel::BatchWriter& writer) { return writer.Flush(); });
+  if (!done.has_value()) {
+    broken_.store(true, std::memory_order_relaxed);
+    return false;
+  }
+  return *done;
+}
+
+void Outbox::Flush() {
+  FlushAll();
+}
+
+void Outbox::FlushOrWake() {
+  if (!FlushAll()) {
+    wakeup_.Wake();
+  }
+}
+
+void Outbox::Acknowledge(wire::Sequence executed) {
+  writer_.With([executed](channel::BatchWriter& writer) {
+    writer.Acknowledge(executed);
+    writer.AppendAcknowledgement();
+  });
+}
+
+void Outbox::SayBye() {
+  writer_.With([](channel::BatchWriter& writer) { writer.AppendBye(); });
+}
+
+}  // namespace farlane::server

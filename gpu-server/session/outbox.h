@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Outbox is the one place from which this side's messages go to the client, so that every thread's
+// messages are numbered and sent in one order.
+// Its lock is held while bytes are handed to the socket, which never waits.
+#pragma once
+
+#include <atomic>
+#include <utility>
+
+#include "gpu-server/session/wakeup.h"
+#include "protocol/base/guarded.h"
+#include "protocol/channel/batch_writer.h"
+
+namespace farlane::server {
+
+// Thread: any, guarded.
+class Outbox {
+ public:
+  // Beyond this the peer does not take its messages: no more data is added, and no more of its
+  // commands are read. Answers still go in, so it is not the most that can be held.
+  static constexpr size_t kUnsentBytesMax = 8_MiB;
+
+  Outbox(transport::Stream& stream, Wakeup& wakeup) : wakeup_(wakeup), writer_(std::in_place, stream) {}
+
+  template <typename Message>
+  void Append(const Message& message) {
+    writer_.With([&message](channel::BatchWriter& writer) { writer.Append(message); });
+  }
+
+  // Sends what the socket takes. What remains is the dispatch thread's to send.
+  void Flush();
+  // As Flush, for other threads: wakes the dispatch thread if something remains.
+  void FlushOrWake();
+
+  // The client's messages up to here are done with.
+  void Acknowledge(wire::Sequence executed);
+  void SayBye();
+
+  size_t unsent_bytes() const {
+    return writer_.With([](const channel::BatchWriter& writer) { return writer.unsent_bytes(); });
+  }
+
+  uint64_t written_bytes() const {
+    return writer_.With([](const channel::BatchWriter& writer) { return writer.written_bytes(); });
+  }
+
+  // The socket takes no more, ever.
+  bool broken() const { return broken_.load(std::memory_order_relaxed); }
+
+ private:
+  bool FlushAll();
+
+  Wakeup& wakeup_;
+  Guarded<channel::BatchWriter> writer_;
+  std::atomic<bool> broken_{false};
+};
+
+}  // namespace farlane::server

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gpu-server/session/session_loop.h"
+
+#include <poll.h>
+
+#include "gpu-server/session/dispatch.h"
+
+namespace farlane::server {
+
+const char* SessionEndName(SessionEnd end) {
+  switch (end) {
+    case SessionEnd::kBye:
+      return "said goodbye";
+    case SessionEnd::kGone:
+      return "is gone";
+    case SessionEnd::kLost:
+      return "was lost";
+    case SessionEnd::kBreach:
+      return "broke the protocol";
+  }
+  return "ended";
+}
+
+SessionLoop::SessionLoop(transport::Stream& stream,
+                         ClientSession& session,
+                         Wakeup& wakeup,
+                         channel::WaitPolicy wait)
+    : stream_(stream),
+      session_(session),
+      wakeup_(wakeup),
+      wait_(wait),
+      reader_(stream, wire::Side::kClient) {}
+
+SessionEnd SessionLoop::Run() {
+  Outbox& outbox = session_.outbox();
+  outbox.Flush();  // the welcome
+  while (true) {
+    Round round = Round::kNothing;
+    // A peer that does not take its answers is not read from until it does.
+    if (outbox.unsent_bytes() <= Outbox::kUnsentBytesMax) {
+      round = ReadAndDispatch();
+    }
+    if (round == Round::kOver) {
+      return end_;
+    }
+    if (session_.Tend()) {
+      round = Round::kProgress;
+    }
+    outbox.Flush();
+    if (outbox.broken()) {
+      return SessionEnd::kLost;
+    }
+    if (round == Round::kProgress) {
+      continue;
+    }
+    const bool found = wait_.Spin([this, &round] {
+      round = ReadAndDispatch();
+      return round != Round::kNothing || session_.Tend();
+    });
+    if (round == Round::kOver) {
+      return end_;
+    }
+    if (found) {
+      outbox.Flush();
+      continue;
+    }
+    session_.HandOver();
+    if (!Sleep()) {
+      return SessionEnd::kLost;
+    }
+  }
+}
+
+SessionLoop::Round SessionLoop::ReadAndDispatch() {
+  const Result<channel::BatchReader::Look> look = reader_.Fill();
+  if (!look.has_value()) {
+    end_ = SessionEnd::kLost;
+    return Round::kOver;
+  }
+  if (*look == channel::BatchReader::Look::kNothing) {
+    return Round::kNothing;
+  }
+  if (*look == channel::BatchReader::Look::kBytes) {
+    breach_ = DispatchAll();
+    if (breach_ != wire::WireError::kNone) {
+      end_ = SessionEnd::kBreach;
+      return Round::kOver;
+    }
+    session_.outbox().Acknowledge(reader_.last_sequence());
+    return Round::kProgress;
+  }
+  end_ = *look == channel::BatchReader::Look::kBye ? SessionEnd::kBye : SessionEnd::kGone;
+  return Round::kOver;
+}
+
+wire::WireError SessionLoop::DispatchAll() {
+  while (true) {
+    wire::MessageView message;
+    bool found = false;
+    breached_by_ = "a batch";
+    FARLANE_WIRE_TRY(reader_.Next(&message, &found));
+    if (!found) {
+      return wire::WireError::kNone;
+    }
+    SessionCounters& counters = session_.counters();
+    ++(wire::IsAwaited(message.op) ? counters.calls : counters.posts);
+    breached_by_ = wire::OpName(message.op);
+    FARLANE_WIRE_TRY(Dispatch(session_, message));
+  }
+}
+
+bool SessionLoop::Sleep() {
+  const size_t unsent = session_.outbox().unsent_bytes();
+  const short in = unsent <= Outbox::kUnsentBytesMax ? POLLIN : 0;
+  const short out = unsent != 0 ? POLLOUT : 0;
+  pollfd waiting[] = {
+      {.fd = stream_.WaitFd(), .events = static_cast<short>(in | out), .revents = 0},
+      {.fd = wakeup_.fd(), .events = POLLIN, .revents = 0},
+      {.fd = session_.output().fd(), .events = POLLIN, .revents = 0},
+  };
+  poll(waiting, 3, -1);  // interrupted: as if something had come
+  if ((waiting[0].revents & POLLNVAL) != 0) {
+    return false;
+  }
+  if (waiting[1].revents != 0) {
+    wakeup_.Clear();
+  }
+  if (waiting[2].revents != 0) {
+    session_.output().Drain(session_.outbox());
+  }
+  return true;
+}
+
+}  // namespace farlane::server

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// SessionLoop is the dispatch thread of one client: it reads, executes and answers until the
+// client says goodbye, disappears or breaks the protocol.
+#pragma once
+
+#include "gpu-server/session/client_session.h"
+#include "protocol/channel/batch_reader.h"
+#include "protocol/channel/wait_policy.h"
+
+namespace farlane::server {
+
+// Why a session ended.
+enum class SessionEnd : uint8_t {
+  kBye,     // in good order
+  kGone,    // the client's process ended without a word
+  kLost,    // the connection broke
+  kBreach,  // the client broke the protocol
+};
+
+const char* SessionEndName(SessionEnd end);
+
+// Thread: caller's, which becomes the dispatch thread.
+class SessionLoop {
+ public:
+  SessionLoop(transport::Stream& stream,
+              ClientSession& session,
+              Wakeup& wakeup,
+              channel::WaitPolicy wait);
+
+  // Returns when the session is over. The connection is useless then.
+  SessionEnd Run();
+
+  // What was wrong, after kBreach.
+  wire::WireError breach() const { return breach_; }
+
+  // The name of the message that was wrong, or "a batch".
+  const char* breached_by() const { return breached_by_; }
+
+  uint64_t read_bytes() const { return reader_.read_bytes(); }
+
+ private:
+  // What one look at the connection brought.
+  enum class Round : uint8_t { kNothing, kProgress, kOver };
+
+  Round ReadAndDispatch();
+  wire::WireError DispatchAll();
+  bool Sleep();
+
+  transport::Stream& stream_;
+  ClientSession& session_;
+  Wakeup& wakeup_;
+  channel::WaitPolicy wait_;
+  channel::BatchReader reader_;
+  SessionEnd end_ = SessionEnd::kBye;
+  wire::WireError breach_ = wire::WireError::kNone;
+  const char* breached_by_ = "a batch";
+};
+
+}  // namespace farlane::server

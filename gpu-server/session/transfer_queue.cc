@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gpu-server/session/transfer_queue.h"
+
+#include <algorithm>
+
+#include "protocol/wire/messages.h"
+
+namespace farlane::server {
+
+TransferQueue::TransferQueue(const DriverTable& driver, Outbox& outbox)
+    : driver_(driver), outbox_(outbox) {}
+
+void TransferQueue::AddIn(const ContextPtr& context,
+                          CUstream stream,
+                          StagingBlock block,
+                          uint64_t bytes,
+                          CUresult issued) {
+  Part part;
+  part.context = context;
+  part.stream = stream;
+  part.issued = issued;
+  part.block = std::move(block);
+  part.bytes = bytes;
+  in_bytes_.fetch_add(bytes);
+  Add(std::move(part));
+}
+
+void TransferQueue::AddOut(const ContextPtr& context,
+                           CUstream stream,
+                           OutPart out,
+                           CUresult issued) {
+  Part part;
+  part.context = context;
+  part.stream = stream;
+  part.issued = issued;
+  part.block = std::move(out.block);
+  part.bytes = out.bytes;
+  part.transfer = std::move(out.transfer);
+  part.offset = out.offset;
+  part.last = out.last;
+  out_bytes_.fetch_add(part.bytes);
+  Add(std::move(part));
+}
+
+void TransferQueue::Add(Part part) {
+  if (part.issued == CUDA_SUCCESS) {
+    part.event = part.context->events.Record(part.stream);
+    if (part.event == nullptr) {
+      part.issued = CUDA_ERROR_UNKNOWN;  // without a mark nobody would learn when it is done
+    }
+  }
+  std::lock_guard<std::mutex> lock(mutex_);
+  parts_.push_back(std::move(part));
+  count_.store(parts_.size(), std::memory_order_release);
+}
+
+CUresult TransferQueue::State(const ContextState* current, const Part& part) {
+  if (part.issued != CUDA_SUCCESS) {
+    return part.issued;
+  }
+  const ContextScope scope(driver_, current, *part.context);
+  return driver_.cuEventQuery(part.event->get());
+}
+
+bool TransferQueue::Send(const ContextState* current, size_t unsent_max) {
+  if (empty()) {
+    return false;
+  }
+  std::lock_guard<std::mutex> lock(mutex_);
+  std::vector<Lane> busy;
+  uint64_t in_done = 0;
+  size_t kept = 0;
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    Part& part = parts_[i];
+    // What comes later on a busy stream is not complete either.
+    const bool behind =
+        std::any_of(busy.begin(), busy.end(), [&part](const Lane& lane) { return lane.Has(part); });
+    const CUresult state = behind ? CUDA_ERROR_NOT_READY : State(current, part);
+    if (state == CUDA_ERROR_NOT_READY || outbox_.unsent_bytes() > unsent_max) {
+      if (!behind) {
+        busy.push_back({.context = part.context, .stream = part.stream});
+      }
+      if (kept != i) {
+        parts_[kept] = std::move(part);
+      }
+      ++kept;
+      continue;
+    }
+    SendPart(part, state, &in_done);
+  }
+  const bool sent = kept != parts_.size();
+  parts_.erase(parts_.begin() + static_cast<ptrdiff_t>(kept), parts_.end());
+  count_.store(kept, std::memory_order_release);
+  if (in_done != 0) {
+    outbox_.Append(wire::CopyInDone{.bytes = in_done});
+  }
+  return sent;
+}
+
+void TransferQueue::SendPart(Part& part, CUresult result, uint64_t* in_done) {
+  if (part.transfer == nullptr) {
+    in_bytes_.fetch_sub(part.bytes);
+    *in_done += part.bytes;
+    return;
+  }
+  OutTransfer& transfer = *part.transfer;
+  if (transfer.result == CUDA_SUCCESS) {
+    transfer.result = result;
+  }
+  for (uint64_t at = 0; transfer.result == CUDA_SUCCESS && at < part.bytes;) {
+    const uint64_t piece = std::min<uint64_t>(part.bytes - at, wire::kPieceBytes);
+    outbox_.Append(wire::CopyOutData{.transfer = transfer.id,
+                                     .offset = part.offset + at,
+                                     .data = part.block.bytes().subspan(at, piece)});
+    at += piece;
+  }
+  if (part.last) {
+    outbox_.Append(wire::CopyOutDone{.transfer = transfer.id, .result = transfer.result});
+  }
+  if (part.bytes > kStagingSmallBytes) {
+    outbox_.Flush();  // the network works while the device does
+  }
+  out_bytes_.fetch_sub(part.bytes);
+}
+
+void TransferQueue::Attend(Waiters& waiters) {
+  if (empty() || outbox_.unsent_bytes() > Outbox::kUnsentBytesMax) {
+    return;  // in the latter case the dispatch thread sends when the client takes more
+  }
+  std::vector<Lane> unattended;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    for (const Part& part : parts_) {
+      const auto has = [&part](const Lane& lane) { return lane.Has(part); };
+      if (std::none_of(attended_.begin(), attended_.end(), has)) {
+        attended_.push_back({.context = part.context, .stream = part.stream});
+        unattended.push_back(attended_.back());
+      }
+    }
+  }
+  for (const Lane& lane : unattended) {
+    if (!waiters.Run([this, lane] { AttendLane(lane); })) {
+      std::lock_guard<std::mutex> lock(mutex_);
+      std::erase_if(attended_, [&lane](const Lane& other) {
+        return other.context == lane.context && other.stream == lane.stream;
+      });
+    }
+  }
+}
+
+// The event of the first part of a lane; null, and the lane is unattended, when there is none that
+// a waiter could do something about.
+std::shared_ptr<PooledEvent> TransferQueue::NextEvent(const Lane& lane) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const auto first = std::find_if(parts_.begin(), parts_.end(),
+                                  [&lane](const Part& part) { return lane.Has(part); });
+  if (first != parts_.end() && first->event != nullptr &&
+      outbox_.unsent_bytes() <= Outbox::kUnsentBytesMax) {
+    return first->event;
+  }
+  std::erase_if(attended_, [&lane](const Lane& other) {
+    return other.context == lane.context && other.stream == lane.stream;
+  });
+  return nullptr;
+}
+
+void TransferQueue::AttendLane(const Lane& lane) {
+  static_cast<void>(driver_.cuCtxSetCurrent(lane.context->context));
+  while (const std::shared_ptr<PooledEvent> event = NextEvent(lane)) {
+    static_cast<void>(driver_.cuEventSynchronize(event->get()));  // SendSome sees how it went
+    SendSomeCompleted(lane.context.get());
+    outbox_.FlushOrWake();
+  }
+}
+
+void TransferQueue::Abandon(const ContextState& context) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  uint64_t in_done = 0;
+  for (Part& part : parts_) {
+    if (part.context.get() == &context) {
+      const CUresult state = State(nullptr, part);
+      SendPart(part, state == CUDA_ERROR_NOT_READY ? CUDA_ERROR_CONTEXT_IS_DESTROYED : state,
+               &in_done);
+    }
+  }
+  std::erase_if(parts_, [&context](const Part& part) { return part.context.get() == &context; });
+  count_.store(parts_.size(), std::memory_order_release);
+  if (in_done != 0) {
+    outbox_.Append(wire::CopyInDone{.bytes = in_done});
+  }
+}
+
+}  // namespace farlane::server

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// TransferQueue holds copies between host and device from the moment the driver has them until the
+// client knows: data coming out is sent when the device part is complete, staging of data going in
+// is given back then.
+// Completion never overtakes data: whoever tells the client that work is done calls SendCompleted
+// first. Hence data is appended to the outbox under this lock.
+//
+// Lock order: this before Outbox. The lock is held while events are queried, never while waiting.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "gpu-server/session/context_state.h"
+#include "gpu-server/session/outbox.h"
+#include "gpu-server/session/waiters.h"
+
+namespace farlane::server {
+
+// How much data of one direction may be under way. The client counts the same bytes and waits.
+inline constexpr uint64_t kTransferWindowBytes = 64_MiB;
+
+// One device-to-host copy that the client asked for, shared by its parts.
+struct OutTransfer {
+  uint64_t id = 0;
+  CUresult result = CUDA_SUCCESS;
+};
+
+// Thread: any, guarded; the Add functions: dispatch thread.
+class TransferQueue {
+ public:
+  TransferQueue(const DriverTable& driver, Outbox& outbox);
+
+  // Whether the window has room for so many bytes more.
+  bool HasRoomIn(uint64_t bytes) const { return bytes <= kTransferWindowBytes - in_bytes_.load(); }
+
+  bool HasRoomOut(uint64_t bytes) const {
+    return bytes <= kTransferWindowBytes - out_bytes_.load();
+  }
+
+  // The driver has been told to copy `bytes` out of the block; `issued` is what it said.
+  void AddIn(const ContextPtr& context,
+             CUstream stream,
+             StagingBlock block,
+             uint64_t bytes,
+             CUresult issued);
+
+  // The driver has been told to copy `bytes` into the block; they stand at `offset` in the
+  // transfer.
+  struct OutPart {
+    std::shared_ptr<OutTransfer> transfer;
+    StagingBlock block;
+    uint64_t bytes = 0;
+    uint64_t offset = 0;
+    bool last = false;
+  };
+
+  void AddOut(const ContextPtr& context, CUstream stream, OutPart part, CUresult issued);
+
+  // Sends all of what is complete, whatever it takes: to be followed by the news that it is.
+  void SendAllCompleted(const ContextState* current) { Send(current, SIZE_MAX); }
+
+  // Sends what is complete as long as the client takes it. True when anything was.
+  bool SendSomeCompleted(const ContextState* current) {
+    return Send(current, Outbox::kUnsentBytesMax);
+  }
+
+  bool empty() const { return count_.load(std::memory_order_acquire) == 0; }
+
+  // Sees to it that each stream with something under way has a waiter, who sends what completes.
+  void Attend(Waiters& waiters);
+
+  // Sends everything of a context that is about to go, complete or not.
+  void Abandon(const ContextState& context);
+
+ private:
+  struct Part {
+    ContextPtr context;
+    CUstream stream = nullptr;
+    std::shared_ptr<PooledEvent> event;  // null: nothing to wait for
+    CUresult issued = CUDA_SUCCESS;
+    StagingBlock block;
+    uint64_t bytes = 0;
+    std::shared_ptr<OutTransfer> transfer;  // null: data going in
+    uint64_t offset = 0;
+    bool last = false;
+  };
+
+  struct Lane {
+    ContextPtr context;
+    CUstream stream = nullptr;
+
+    bool Has(const Part& part) const { return part.context == context && part.stream == stream; }
+  };
+
+  void Add(Part part);
+  bool Send(const ContextState* current, size_t unsent_max);
+  CUresult State(const ContextState* current, const Part& part);
+  void SendPart(Part& part, CUresult result, uint64_t* in_done);
+  void AttendLane(const Lane& lane);
+  std::shared_ptr<PooledEvent> NextEvent(const Lane& lane);
+
+  const DriverTable& driver_;
+  Outbox& outbox_;
+  std::atomic<uint64_t> in_bytes_{0};
+  std::atomic<uint64_t> out_bytes_{0};
+  std::atomic<size_t> count_{0};
+  std::mutex mutex_;
+  std::vector<Part> parts_;  // in the order they were asked for
+  std::vector<Lane> attended_;
+};
+
+}  // namespace farlane::server

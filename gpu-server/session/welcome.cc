@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gpu-server/session/welcome.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "protocol/base/log.h"
+
+namespace farlane::server {
+namespace {
+
+// The range of priorities can only be asked inside a context.
+void AskPriorities(const DriverTable& driver, CUdevice device, DeviceFacts* facts) {
+  CUcontext context = nullptr;
+  if (driver.cuDevicePrimaryCtxRetain(&context, device) != CUDA_SUCCESS) {
+    LogWarn("device %d gives no context; its stream priorities are taken to be all the same",
+            device);
+    return;
+  }
+  static_cast<void>(driver.cuCtxSetCurrent(context));
+  static_cast<void>(
+      driver.cuCtxGetStreamPriorityRange(&facts->priority_least, &facts->priority_greatest));
+  static_cast<void>(driver.cuCtxSetCurrent(nullptr));
+  static_cast<void>(driver.cuDevicePrimaryCtxRelease_v2(device));
+}
+
+CUresult AskIdentity(const DriverTable& driver, CUdevice device, DeviceFacts* facts) {
+  char name[256] = {};
+  CUresult result = driver.cuDeviceGetName(name, sizeof name - 1, device);
+  facts->name = name;
+  char pci[64] = {};
+  if (result == CUDA_SUCCESS) {
+    result = driver.cuDeviceGetPCIBusId(pci, sizeof pci - 1, device);
+    facts->pci_bus_id = pci;
+  }
+  if (result == CUDA_SUCCESS) {
+    result = driver.cuDeviceGetUuid_v2(&facts->uuid, device);
+    result = result == CUDA_ERROR_NOT_FOUND ? driver.cuDeviceGetUuid(&facts->uuid, device) : result;
+  }
+  size_t total_bytes = 0;
+  if (result == CUDA_SUCCESS) {
+    result = driver.cuDeviceTotalMem_v2(&total_bytes, device);
+    facts->total_bytes = total_bytes;
+  }
+  return result;
+}
+
+}  // namespace
+
+Result<std::vector<DeviceFacts>> CollectFacts(const DriverTable& driver) {
+  int count = 0;
+  CUresult result = driver.cuDeviceGetCount(&count);
+  std::vector<DeviceFacts> all;
+  for (int ordinal = 0; result == CUDA_SUCCESS && ordinal < count; ++ordinal) {
+    CUdevice device = 0;
+    DeviceFacts facts;
+    result = driver.cuDeviceGet(&device, ordinal);
+    if (result == CUDA_SUCCESS) {
+      result = AskIdentity(driver, device, &facts);
+    }
+    facts.attributes.assign(CU_DEVICE_ATTRIBUTE_MAX, 0);
+    for (int i = 1; i < CU_DEVICE_ATTRIBUTE_MAX; ++i) {
+      int value = 0;
+      if (driver.cuDeviceGetAttribute(&value, static_cast<CUdevice_attribute>(i), device) ==
+          CUDA_SUCCESS) {
+        facts.attributes[static_cast<size_t>(i)] = value;
+      }
+    }
+    AskPriorities(driver, device, &facts);
+    all.push_back(std::move(facts));
+  }
+  if (result != CUDA_SUCCESS) {
+    return Status(StatusCode::kUnavailable,
+                  "the driver does not describe its devices: " + DescribeResult(result));
+  }
+  if (all.empty()) {
+    return Status(StatusCode::kNotFound, "the driver has no device");
+  }
+  return all;
+}
+
+std::vector<DeviceQuota> QuotasFor(const std::vector<DeviceFacts>& facts, uint64_t limit_bytes) {
+  std::vector<DeviceQuota> quotas;
+  for (const DeviceFacts& device : facts) {
+    const uint64_t usable = DefaultLimit(device.total_bytes);
+    quotas.push_back(limit_bytes == 0
+                         ? DeviceQuota{.total_bytes = device.total_bytes, .limit_bytes = usable}
+                         : DeviceQuota{.total_bytes = std::min(limit_bytes, device.total_bytes),
+                                       .limit_bytes = std::min(limit_bytes, usable)});
+  }
+  return quotas;
+}
+
+void AppendWelcome(Outbox& outbox,
+                   const Driver& driver,
+                   const std::vector<DeviceFacts>& facts,
+                   const Ledger& ledger,
+                   ClientSession* session) {
+  for (size_t i = 0; i < facts.size(); ++i) {
+    const DeviceFacts& device = facts[i];
+    wire::Device message{
+        .ordinal = static_cast<int32_t>(i),
+        .priority_least = device.priority_least,
+        .priority_greatest = device.priority_greatest,
+        .attributes_count = static_cast<uint32_t>(device.attributes.size()),
+        .total_bytes = ledger.total_bytes(i),
+        .attributes = std::as_bytes(std::span(device.attributes)),
+        .name = device.name,
+        .pci_bus_id = device.pci_bus_id,
+    };
+    memcpy(&message.uuid_low, device.uuid.bytes, 8);
+    memcpy(&message.uuid_high, device.uuid.bytes + 8, 8);
+    if (session != nullptr) {
+      const DeviceMemory& memory = *session->memory(static_cast<int32_t>(i));
+      message.arena_address = memory.arena().address;
+      message.arena_bytes = memory.arena().bytes;
+      message.credit_bytes = memory.credit_bytes();
+    }
+    outbox.Append(message);
+  }
+  int version = 0;
+  static_cast<void>(driver.table().cuDriverGetVersion(&version));  // 0 says that it is unknown
+  outbox.Append(wire::Welcome{.driver_version = version,
+                              .devices_count = static_cast<int32_t>(facts.size()),
+                              .driver_path = driver.path()});
+}
+
+}  // namespace farlane::server

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a worker says first: everything about its devices, so that no client ever asks.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "gpu-server/driver/driver.h"
+#include "gpu-server/memory/ledger.h"
+#include "gpu-server/session/client_session.h"
+
+namespace farlane::server {
+
+// What is the same for every client.
+struct DeviceFacts {
+  int32_t priority_least = 0;
+  int32_t priority_greatest = 0;
+  uint64_t total_bytes = 0;
+  CUuuid uuid{};
+  std::vector<int32_t> attributes;  // by number; 0 where the driver knows none
+  std::string name;
+  std::string pci_bus_id;
+};
+
+// Asks the driver. Leaves no context behind.
+Result<std::vector<DeviceFacts>> CollectFacts(const DriverTable& driver);
+
+// The ledger's figures: `limit_bytes` 0 means all but what a driver needs for itself.
+std::vector<DeviceQuota> QuotasFor(const std::vector<DeviceFacts>& facts, uint64_t limit_bytes);
+
+// One Device message each, then Welcome. `session` null: for a probe, who gets no memory.
+void AppendWelcome(Outbox& outbox,
+                   const Driver& driver,
+                   const std::vector<DeviceFacts>& facts,
+                   const Ledger& ledger,
+                   ClientSession* session);
+
+}  // namespace farlane::server
