@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "soft-gpu/device/config.h"
+
+#include <cstdlib>
+
+#include <gtest/gtest.h>
+
+#include "protocol/base/bytes.h"
+
+namespace farlane::soft {
+namespace {
+
+// The environment as the test found it comes back at its end.
+class ConfigTest : public testing::Test {
+ protected:
+  ~ConfigTest() override {
+    for (const char* name :
+         {"FARLANE_SOFT_DEVICES", "FARLANE_SOFT_MEMORY", "FARLANE_SOFT_CC", "FARLANE_SOFT_NULL"}) {
+      unsetenv(name);
+    }
+  }
+};
+
+TEST_F(ConfigTest, HasDefaults) {
+  const auto config = ReadConfig();
+  ASSERT_TRUE(config.ok());
+  EXPECT_EQ(config->device_count, 1u);
+  EXPECT_EQ(config->cc_major * 10 + config->cc_minor, 121);
+  EXPECT_GE(config->memory_bytes, 2_MiB);
+  EXPECT_LE(config->memory_bytes, 4_GiB);
+  EXPECT_FALSE(config->null_mode);
+}
+
+TEST_F(ConfigTest, FollowsTheEnvironment) {
+  setenv("FARLANE_SOFT_DEVICES", "3", 1);
+  setenv("FARLANE_SOFT_MEMORY", "65Mi", 1);
+  setenv("FARLANE_SOFT_CC", "8.0", 1);
+  setenv("FARLANE_SOFT_NULL", "1", 1);
+  const auto config = ReadConfig();
+  ASSERT_TRUE(config.ok());
+  EXPECT_EQ(config->device_count, 3u);
+  EXPECT_EQ(config->memory_bytes, 64_MiB);  // whole frames
+  EXPECT_EQ(config->cc_major, 8);
+  EXPECT_EQ(config->cc_minor, 0);
+  EXPECT_TRUE(config->null_mode);
+}
+
+TEST_F(ConfigTest, RefusesWhatItCannotMean) {
+  for (const char* count : {"0", "17", "two", "1x", "-1"}) {
+    setenv("FARLANE_SOFT_DEVICES", count, 1);
+    EXPECT_FALSE(ReadConfig().ok()) << count;
+  }
+  unsetenv("FARLANE_SOFT_DEVICES");
+  for (const char* capability : {"12", "12.", ".1", "8.0a", "4.9"}) {
+    setenv("FARLANE_SOFT_CC", capability, 1);
+    EXPECT_FALSE(ReadConfig().ok()) << capability;
+  }
+}
+
+}  // namespace
+}  // namespace farlane::soft

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "soft-gpu/device/frames.h"
+
+#include <cstring>
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+
+namespace farlane::soft {
+namespace {
+
+// Writes to, or reads from, the first byte of a frame.
+unsigned char* MapFirst(const Frames& frames, const Extent& extent) {
+  void* pages = mmap(nullptr, kFrameBytes, PROT_READ | PROT_WRITE, MAP_SHARED, frames.fd(),
+                     static_cast<off_t>(extent.offset_bytes));
+  EXPECT_NE(pages, MAP_FAILED);
+  return static_cast<unsigned char*>(pages);
+}
+
+TEST(Frames, DealsOutWhatItHasAndNoMore) {
+  auto frames = Frames::Create(3 * kFrameBytes);
+  ASSERT_TRUE(frames.ok());
+  auto most = frames->Allocate(2 * kFrameBytes);
+  ASSERT_TRUE(most.ok());
+  EXPECT_EQ(frames->used_bytes(), 2 * kFrameBytes);
+
+  EXPECT_EQ(frames->Allocate(2 * kFrameBytes).error().code(), StatusCode::kExhausted);
+  EXPECT_EQ(frames->used_bytes(), 2 * kFrameBytes);
+
+  frames->Free(*most);
+  EXPECT_EQ(frames->used_bytes(), 0u);
+  EXPECT_TRUE(frames->Allocate(3 * kFrameBytes).ok());
+}
+
+TEST(Frames, NeighboursAreOneExtent) {
+  auto frames = Frames::Create(4 * kFrameBytes);
+  ASSERT_TRUE(frames.ok());
+  const auto extents = frames->Allocate(4 * kFrameBytes);
+  ASSERT_TRUE(extents.ok());
+  ASSERT_EQ(extents->size(), 1u);
+  EXPECT_EQ((*extents)[0].size_bytes, 4 * kFrameBytes);
+}
+
+TEST(Frames, DealsOutTheLastFreedFirstAndEmpty) {
+  auto frames = Frames::Create(4 * kFrameBytes);
+  ASSERT_TRUE(frames.ok());
+  const auto first = frames->Allocate(kFrameBytes);
+  const auto second = frames->Allocate(kFrameBytes);
+  ASSERT_TRUE(first.ok() && second.ok());
+  unsigned char* pages = MapFirst(*frames, (*first)[0]);
+  pages[0] = 0xab;
+
+  frames->Free(*first);
+  const auto again = frames->Allocate(kFrameBytes);
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ((*again)[0].offset_bytes, (*first)[0].offset_bytes);
+  EXPECT_EQ(pages[0], 0);
+  munmap(pages, kFrameBytes);
+}
+
+}  // namespace
+}  // namespace farlane::soft
