@@ -2,6 +2,7 @@
 #include "soft-gpu/exec/grid.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace farlane::soft {
 namespace {
@@ -44,6 +45,16 @@ void Grid::Fail(LaunchOutcome outcome) {
     }
   });
   failed_.store(true, std::memory_order_relaxed);
+}
+
+void Grid::Print(std::string text) {
+  if (!text.empty()) {
+    text_.With([&](std::string& all) { all += text; });
+  }
+}
+
+std::string Grid::TakeText() {
+  return text_.With([](std::string& all) { return std::exchange(all, {}); });
 }
 
 LaunchOutcome Grid::outcome() const {

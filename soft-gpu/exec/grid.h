@@ -44,6 +44,10 @@ class Grid {
   // Only the first failure is kept.
   void Fail(LaunchOutcome outcome);
 
+  // Adds to what the grid's threads print.
+  void Print(std::string text);
+  std::string TakeText();
+
   bool has_failed() const { return failed_.load(std::memory_order_relaxed); }
 
   LaunchOutcome outcome() const;
@@ -58,6 +62,7 @@ class Grid {
   std::atomic<uint64_t> next_{0};
   std::atomic<bool> failed_{false};
   Guarded<LaunchOutcome> outcome_;
+  Guarded<std::string> text_;
 };
 
 }  // namespace farlane::soft

@@ -2,10 +2,12 @@
 #include "soft-gpu/exec/program.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <optional>
 
 #include "protocol/base/bytes.h"
 #include "protocol/base/guarded.h"
+#include "soft-gpu/exec/block_threads.h"
 #include "soft-gpu/exec/grid.h"
 #include "soft-gpu/exec/runtime.h"
 #include "soft-gpu/exec/worker_pool.h"
@@ -16,7 +18,6 @@
 namespace farlane::soft {
 namespace {
 
-constexpr uint32_t kBlockThreadsMax = 1024;
 constexpr uint32_t kRegistersSaid = 32;
 constexpr uint64_t kSharedBytesMax = 227_KiB;
 
@@ -174,7 +175,17 @@ LaunchOutcome Program::Launch(uint32_t kernel,
   }
   Grid grid(ready, shape, parameters);
   WorkerPool::Instance().Run(grid);
-  return grid.outcome();
+  const std::string text = grid.TakeText();
+  if (!text.empty()) {
+    // Through the process's own buffer, so that it keeps its place among what the program prints.
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fflush(stdout);
+  }
+  const LaunchOutcome outcome = grid.outcome();
+  if (outcome.fault == Fault::kAssert) {
+    std::fprintf(stderr, "%s\n", outcome.detail.c_str());
+  }
+  return outcome;
 }
 
 }  // namespace farlane::soft

@@ -52,6 +52,39 @@ Fault FaultOf(const BlockFrame& block, uint64_t address, uint32_t cause) {
   LeaveGuarded(FaultOf(*block, address, cause), address);
 }
 
+uint32_t Barrier(uint32_t kind, uint32_t number, uint32_t count, uint32_t vote) {
+  return Worker::CurrentOrNull()->threads().Barrier(static_cast<jit::BarrierKind>(kind), number,
+                                                    count, vote);
+}
+
+uint64_t Warp(uint32_t kind, uint32_t members, uint64_t value, uint32_t first, uint32_t second) {
+  return Worker::CurrentOrNull()->threads().Warp(
+      {static_cast<jit::WarpKind>(kind), members, value, first, second});
+}
+
+void Yield() {
+  Worker::CurrentOrNull()->threads().Yield();
+}
+
+void Exit() {
+  Worker::CurrentOrNull()->threads().Exit();
+}
+
+uint64_t Print(const BlockFrame* block, uint32_t, uint64_t format, uint64_t arguments) {
+  return Worker::CurrentOrNull()->text().Print(*block, format, arguments);
+}
+
+[[noreturn]] void Assert(const BlockFrame* block,
+                         uint32_t thread,
+                         uint64_t message,
+                         uint64_t file,
+                         uint64_t line,
+                         uint64_t function,
+                         uint64_t) {
+  Worker::CurrentOrNull()->NoteAssertion(*block, thread, {message, file, line, function});
+  LeaveGuarded(Fault::kAssert, 0);
+}
+
 uint64_t Clock() {
   return __rdtsc();
 }
@@ -71,8 +104,10 @@ void* Address(F* function) {
 
 std::span<const jit::RuntimeFunction> RuntimeFunctions() {
   static const jit::RuntimeFunction functions[] = {
-      {jit::kFaultFunction, Address(&FailThread)},
-      {jit::kClockFunction, Address(&Clock)},
+      {jit::kFaultFunction, Address(&FailThread)}, {jit::kBarrierFunction, Address(&Barrier)},
+      {jit::kWarpFunction, Address(&Warp)},        {jit::kYieldFunction, Address(&Yield)},
+      {jit::kExitFunction, Address(&Exit)},        {jit::kPrintFunction, Address(&Print)},
+      {jit::kAssertFunction, Address(&Assert)},    {jit::kClockFunction, Address(&Clock)},
       {jit::kTimerFunction, Address(&Timer)},
   };
   return functions;

@@ -14,6 +14,7 @@ namespace {
 
 constexpr uint64_t kParameterBytesMax = 32_KiB;
 constexpr uint64_t kRegionAlignBytes = 4_KiB;
+constexpr uint64_t kLocalAlignBytes = 32;  // the widest access
 constexpr uint32_t kNoThread = 0xffffffff;
 
 thread_local Worker* current_worker __attribute__((tls_model("initial-exec"))) = nullptr;
@@ -55,6 +56,7 @@ void Worker::Work(Grid& grid) {
   const GuardedEnd end =
       RunGuarded([](void* self) { static_cast<Worker*>(self)->RunBlocks(); }, this);
   current_worker = nullptr;
+  grid.Print(text_.Take());
   if (end.fault != Fault::kNone) {
     Report(end);
   }
@@ -67,11 +69,19 @@ Status Worker::Prepare(Grid& grid) {
   const uint64_t shared_bytes = code.static_shared_bytes + shape.dynamic_shared_bytes;
   const uint64_t shared_offset = kParameterBytesMax;
   const uint64_t local_offset = shared_offset + RoundUp(shared_bytes, kRegionAlignBytes);
-  const uint64_t bytes = local_offset + RoundUp(code.local_bytes, kRegionAlignBytes);
+  // Threads that run one after another share one piece of local memory.
+  const uint32_t threads = shape.block[0] * shape.block[1] * shape.block[2];
+  const bool can_wait = code.routine.run_thread != nullptr;
+  const uint64_t local_stride = can_wait ? RoundUp(code.local_bytes, kLocalAlignBytes) : 0;
+  const uint64_t local_bytes = can_wait ? local_stride * threads : code.local_bytes;
+  const uint64_t bytes = local_offset + RoundUp(local_bytes, kRegionAlignBytes);
   if (code.parameter_bytes > kParameterBytesMax) {
     return {StatusCode::kExhausted, "the kernel has more than 32 KiB of parameters"};
   }
   FARLANE_TRY(arena_.Reserve(bytes));
+  if (can_wait) {
+    FARLANE_TRY(threads_.Reserve(threads));
+  }
   const DeviceWindow window = CurrentDeviceWindow();
   frame_ = {};
   frame_.parameters = reinterpret_cast<const std::byte*>(arena_.base());
@@ -84,6 +94,7 @@ Status Worker::Prepare(Grid& grid) {
   frame_.shared_bytes = shared_bytes;
   frame_.local_base = arena_.base() + local_offset;
   frame_.local_bytes = code.local_bytes;
+  frame_.local_stride = local_stride;
   frame_.dynamic_shared_bytes = shape.dynamic_shared_bytes;
   frame_.grid_id = grid.grid_id();
   frame_.worker = number_;
@@ -103,8 +114,17 @@ void Worker::RunBlocks() {
   while (grid_->Take(&first, &end)) {
     for (uint64_t block = first; block < end; ++block) {
       PlaceBlock(block);
-      grid_->code().routine.run_block(&frame_);
+      RunBlock();
     }
+  }
+}
+
+void Worker::RunBlock() {
+  const jit::Routine& routine = grid_->code().routine;
+  if (routine.run_thread != nullptr) {
+    threads_.Run(routine.run_thread, frame_);
+  } else {
+    routine.run_block(&frame_);
   }
 }
 
@@ -115,18 +135,38 @@ void Worker::PlaceBlock(uint64_t number) {
   frame_.ctaid[2] = static_cast<uint32_t>(number / grid[0] / grid[1]);
 }
 
-void Worker::Report(const GuardedEnd& end) {
-  char text[256];
-  int length = std::snprintf(text, sizeof(text), "%s (0x%llx) in block (%u,%u,%u)",
-                             NameOf(end.fault), static_cast<unsigned long long>(end.address),
-                             frame_.ctaid[0], frame_.ctaid[1], frame_.ctaid[2]);
+void Worker::NoteAssertion(const jit::BlockFrame& block,
+                           uint32_t linear,
+                           const Assertion& assertion) {
+  faulting_thread_ = linear;
+  text_.CopyString(block, assertion.message, &words_[0]);
+  text_.CopyString(block, assertion.file, &words_[1]);
+  text_.CopyString(block, assertion.function, &words_[2]);
+  assertion_ = words_[1] + ":" + std::to_string(assertion.line) + ": " + words_[2] +
+               ": assertion `" + words_[0] + "` failed in ";
+}
+
+std::string Worker::Place() const {
+  const auto triple = [](uint32_t x, uint32_t y, uint32_t z) {
+    return "[" + std::to_string(x) + "," + std::to_string(y) + "," + std::to_string(z) + "]";
+  };
+  std::string place = "block: " + triple(frame_.ctaid[0], frame_.ctaid[1], frame_.ctaid[2]);
   if (faulting_thread_ != kNoThread) {
-    const uint32_t x = faulting_thread_ % frame_.ntid[0];
-    const uint32_t y = faulting_thread_ / frame_.ntid[0] % frame_.ntid[1];
-    const uint32_t z = faulting_thread_ / frame_.ntid[0] / frame_.ntid[1];
-    std::snprintf(text + length, sizeof(text) - length, ", thread (%u,%u,%u)", x, y, z);
+    place += ", thread: " + triple(faulting_thread_ % frame_.ntid[0],
+                                   faulting_thread_ / frame_.ntid[0] % frame_.ntid[1],
+                                   faulting_thread_ / frame_.ntid[0] / frame_.ntid[1]);
   }
-  grid_->Fail({end.fault, text});
+  return place;
+}
+
+void Worker::Report(const GuardedEnd& end) {
+  if (end.fault == Fault::kAssert) {
+    grid_->Fail({end.fault, assertion_ + Place()});
+    return;
+  }
+  char address[32];
+  std::snprintf(address, sizeof(address), "0x%llx", static_cast<unsigned long long>(end.address));
+  grid_->Fail({end.fault, std::string(NameOf(end.fault)) + " (" + address + "), " + Place()});
 }
 
 }  // namespace farlane::soft

@@ -6,10 +6,20 @@
 #include <cstdint>
 
 #include "soft-gpu/exec/arena.h"
+#include "soft-gpu/exec/block_threads.h"
+#include "soft-gpu/exec/device_text.h"
 #include "soft-gpu/exec/grid.h"
 #include "soft-gpu/jit/block_frame.h"
 
 namespace farlane::soft {
+
+// The arguments of a failed assertion: addresses of strings, and a line.
+struct Assertion {
+  uint64_t message = 0;
+  uint64_t file = 0;
+  uint64_t line = 0;
+  uint64_t function = 0;
+};
 
 // Thread: one at a time.
 class Worker {
@@ -30,15 +40,29 @@ class Worker {
 
   const jit::BlockFrame& frame() const { return frame_; }
 
+  // The threads of the block, if they can wait.
+  BlockThreads& threads() { return threads_; }
+
+  DeviceText& text() { return text_; }
+
+  // Says what a failed assertion is about, before its thread leaves.
+  void NoteAssertion(const jit::BlockFrame& block, uint32_t linear, const Assertion& assertion);
+
  private:
   Status Prepare(Grid& grid);
   void RunBlocks();
+  void RunBlock();
   void PlaceBlock(uint64_t number);
   void Report(const struct GuardedEnd& end);
+  std::string Place() const;  // block and thread of the fault, for people
 
   const uint32_t number_;
   const uint32_t workers_count_;
   Arena arena_;
+  BlockThreads threads_;
+  DeviceText text_;
+  std::string assertion_;
+  std::string words_[3];  // scratch of NoteAssertion, which a fault may leave
   Grid* grid_ = nullptr;
   jit::BlockFrame frame_;
   uint32_t faulting_thread_ = 0;

@@ -17,8 +17,22 @@ void StartNewBlock(FunctionEmitter& e) {
   e.ir().SetInsertPoint(e.NewBlock());
 }
 
+// A block that lets other threads run and goes on to `target`.
+llvm::BasicBlock* YieldTo(FunctionEmitter& e, llvm::BasicBlock* target) {
+  const llvm::IRBuilderBase::InsertPoint here = e.ir().saveIP();
+  llvm::BasicBlock* yielding = e.NewBlock();
+  e.ir().SetInsertPoint(yielding);
+  e.CallRuntime(kYieldFunction, e.ir().getVoidTy(), {});
+  e.ir().CreateBr(target);
+  e.ir().restoreIP(here);
+  return yielding;
+}
+
 void Bra(FunctionEmitter& e, const ptx::Instruction& instruction) {
   llvm::BasicBlock* target = e.BlockOf(instruction.operands[0].id);
+  if (e.IsSpin(instruction)) {
+    target = YieldTo(e, target);
+  }
   if (instruction.predicate == ptx::kNoIndex) {
     e.ir().CreateBr(target);
     StartNewBlock(e);
@@ -122,8 +136,6 @@ struct KnownFunction {
 constexpr KnownFunction kKnownFunctions[] = {
     {"vprintf", kPrintFunction, 2, true},
     {"__assertfail", kAssertFunction, 5, false},
-    {"malloc", kMallocFunction, 1, true},
-    {"free", kFreeFunction, 1, false},
 };
 
 void CallKnown(FunctionEmitter& e,

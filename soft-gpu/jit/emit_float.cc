@@ -192,12 +192,18 @@ V ExtremumOfTwo(PureContext& c, V a, V b, ID ordered) {
   return c.ir.CreateSelect(c.ir.CreateAnd(a_is_nan, b_is_nan), CanonicalNan(c), result);
 }
 
+// .abs compares sizes.
+V Size(PureContext& c, V value) {
+  return c.Has(Modifier::kAbs) ? c.ir.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, value) : value;
+}
+
 V Extremum(PureContext& c, const Values& v, ID ordered) {
   V a = In(c, v[0]);
   V b = In(c, v[1]);
   if (!c.Has(Modifier::kXorsign)) {
-    V result = ExtremumOfTwo(c, a, b, ordered);
-    return Out(c, v[2] == nullptr ? result : ExtremumOfTwo(c, result, In(c, v[2]), ordered));
+    V result = ExtremumOfTwo(c, Size(c, a), Size(c, b), ordered);
+    return Out(c,
+               v[2] == nullptr ? result : ExtremumOfTwo(c, result, Size(c, In(c, v[2])), ordered));
   }
   V sign = c.ir.CreateXor(c.emitter.ToBits(a), c.emitter.ToBits(b));
   V result = ExtremumOfTwo(c, c.ir.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, a),

@@ -66,6 +66,8 @@ std::span<const EmitterRow> CompareRows();
 std::span<const EmitterRow> ConvertRows();
 std::span<const EmitterRow> MemoryRows();
 std::span<const EmitterRow> ControlRows();
+std::span<const EmitterRow> AtomicRows();
+std::span<const EmitterRow> CollectiveRows();
 
 // Translates one instruction, its predicate left aside. Refuses what no row covers.
 void EmitByTable(FunctionEmitter& emitter, const ptx::Instruction& instruction);

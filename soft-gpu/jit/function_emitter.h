@@ -95,6 +95,11 @@ class FunctionEmitter {
 
   const ptx::Body& body() const { return source_.body; }
 
+  // Whether an instruction of this body branches back to a loop that may wait for another thread.
+  bool IsSpin(const ptx::Instruction& instruction) const {
+    return source_.is_spin[&instruction - source_.body.instructions.data()];
+  }
+
   const ptx::Function& function() const { return *function_ast_; }
 
   EmitterModule& module() { return module_; }

@@ -14,6 +14,7 @@ constexpr uint64_t kSharedBytesMax = 227_KiB;      // what a block may have at c
 constexpr uint64_t kLocalBytesMax = 512_KiB;       // per thread, as the programming guide says
 constexpr uint64_t kRecursionLocalBytes = 64_KiB;  // a cycle of calls gets a stack of this size
 constexpr uint64_t kDynamicSharedAlignBytesMin = 16;
+constexpr size_t kFunctionsMax = 4096;  // a chain of calls is followed by recursion
 
 // Gives each variable of one space the next offset that suits its alignment.
 struct Layout {
@@ -28,7 +29,6 @@ struct Layout {
 };
 
 bool MayWait(const ptx::Instruction& instruction) {
-  using ptx::Modifier;
   using ptx::Opcode;
   switch (instruction.opcode) {
     case Opcode::kBar:
@@ -38,12 +38,42 @@ bool MayWait(const ptx::Instruction& instruction) {
     case Opcode::kMatch:
     case Opcode::kRedux:
     case Opcode::kElect:
-    case Opcode::kActivemask:
     case Opcode::kNanosleep:
       return true;
     default:
       return false;
   }
+}
+
+// Reads what another thread may be about to write: a loop around it may be waiting for that.
+bool LooksAtOthers(const ptx::Instruction& instruction) {
+  using ptx::Modifier;
+  using ptx::Opcode;
+  if (instruction.opcode == Opcode::kAtom) {
+    return instruction.Has(Modifier::kCas) || instruction.Has(Modifier::kExch);
+  }
+  return instruction.opcode == Opcode::kLd &&
+         (instruction.Has(Modifier::kVolatile) || instruction.Has(Modifier::kRelaxed) ||
+          instruction.Has(Modifier::kAcquire));
+}
+
+// Branches back over such an instruction. Threads of a block are not preempted, so each must let
+// the others run there.
+std::vector<bool> FindSpins(const ptx::Body& body) {
+  std::vector<bool> is_spin(body.instructions.size(), false);
+  std::vector<uint32_t> looks_before(1, 0);
+  for (const ptx::Instruction& instruction : body.instructions) {
+    looks_before.push_back(looks_before.back() + (LooksAtOthers(instruction) ? 1 : 0));
+  }
+  for (size_t i = 0; i < body.instructions.size(); ++i) {
+    const ptx::Instruction& instruction = body.instructions[i];
+    if (instruction.opcode == ptx::Opcode::kBra && !instruction.operands.empty() &&
+        instruction.operands[0].kind == ptx::OperandKind::kLabel) {
+      const uint32_t target = body.labels[instruction.operands[0].id].instruction;
+      is_spin[i] = target <= i && looks_before[i] != looks_before[target];
+    }
+  }
+  return is_spin;
 }
 
 // Collects the call graph, the entry first.
@@ -68,12 +98,12 @@ class Collector {
   }
 
  private:
-  bool IsKnown(uint32_t function) const {
-    return std::any_of(source_.functions.begin(), source_.functions.end(),
-                       [&](const SourceFunction& known) { return known.index == function; });
-  }
+  bool IsKnown(uint32_t function) const { return known_.count(function) != 0; }
 
   Status Add(uint32_t index) {
+    if (source_.functions.size() >= kFunctionsMax) {
+      return {StatusCode::kExhausted, "the kernel can reach more than 4096 functions"};
+    }
     const ptx::Function& function = module_.functions[index];
     SourceFunction added;
     added.index = index;
@@ -89,6 +119,9 @@ class Collector {
       added.variable_offsets.push_back(offset);
     }
     added.local_bytes = RoundUp(local.bytes, 16);
+    added.is_spin = FindSpins(added.body);
+    source_.suspends |=
+        std::find(added.is_spin.begin(), added.is_spin.end(), true) != added.is_spin.end();
     for (const ptx::Instruction& instruction : added.body.instructions) {
       source_.suspends |= MayWait(instruction);
       // An exit inside a called function has to leave its callers too: only a fiber can.
@@ -97,6 +130,7 @@ class Collector {
         Note(operand, added);
       }
     }
+    known_[index] = source_.functions.size();
     source_.functions.push_back(std::move(added));
     return Status::Ok();
   }
@@ -154,10 +188,8 @@ class Collector {
   }
 
   uint64_t DeepestFrom(uint32_t function, std::vector<uint32_t>& chain) {
-    const auto found =
-        std::find_if(source_.functions.begin(), source_.functions.end(),
-                     [&](const SourceFunction& known) { return known.index == function; });
-    if (found == source_.functions.end()) {
+    const auto found = known_.find(function);
+    if (found == known_.end()) {
       return 0;  // a function of the runtime
     }
     if (std::find(chain.begin(), chain.end(), function) != chain.end()) {
@@ -168,11 +200,12 @@ class Collector {
     }
     chain.push_back(function);
     uint64_t deepest = 0;
-    for (const uint32_t callee : found->callees) {
+    const SourceFunction& caller = source_.functions[found->second];
+    for (const uint32_t callee : caller.callees) {
       deepest = std::max(deepest, DeepestFrom(callee, chain));
     }
     chain.pop_back();
-    return deepest_[function] = found->local_bytes + deepest;
+    return deepest_[function] = caller.local_bytes + deepest;
   }
 
   KernelSource& source_;
@@ -180,6 +213,7 @@ class Collector {
   Layout shared_;
   uint64_t dynamic_align_ = kDynamicSharedAlignBytesMin;
   std::vector<uint32_t> dynamic_;
+  std::unordered_map<uint32_t, size_t> known_;  // index of a function -> its place in the source
   std::unordered_map<uint32_t, uint64_t> deepest_;
 };
 

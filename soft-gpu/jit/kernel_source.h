@@ -20,6 +20,8 @@ struct SourceFunction {
   ptx::Body body;
   std::vector<uint64_t> variable_offsets;  // of Body::variables, in their space
   uint64_t local_bytes = 0;                // of one call
+  std::vector<bool> is_spin;               // by instruction: a branch back to a loop that may wait
+                                           // for another thread without saying so
   std::vector<uint32_t> callees;           // Module::functions
 };
 

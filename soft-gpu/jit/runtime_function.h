@@ -18,13 +18,19 @@ constexpr const char* kFaultFunction = "farlane_soft_fault";
 // Ends the calling thread of a kernel that can wait; never returns. void()
 constexpr const char* kExitFunction = "farlane_soft_exit";
 
+// Waiting for other threads of the block. uint32_t(kind, barrier, count or 0, vote): see
+// collective.h
+constexpr const char* kBarrierFunction = "farlane_soft_barrier";
+// uint64_t(kind, member mask, value of 64 bits, first, second)
+constexpr const char* kWarpFunction = "farlane_soft_warp";
+// Lets other threads run. void()
+constexpr const char* kYieldFunction = "farlane_soft_yield";
+
 // What programs call by CUDA's names. uint64_t or void (const BlockFrame*, uint32_t thread,
 // uint64_t…)
 constexpr const char* kPrintFunction = "farlane_soft_print";  // format, arguments
 constexpr const char* kAssertFunction =
     "farlane_soft_assert";  // message, file, line, function, size
-constexpr const char* kMallocFunction = "farlane_soft_malloc";  // bytes
-constexpr const char* kFreeFunction = "farlane_soft_free";      // address
 
 // uint64_t(): processor cycles; nanoseconds since the epoch.
 constexpr const char* kClockFunction = "farlane_soft_clock";

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "soft-gpu/exec/block_threads.h"
+
+#include <algorithm>
+#include <bit>
+
+#include <sched.h>
+
+#include "soft-gpu/exec/fault_guard.h"
+
+extern "C" {
+void farlane_soft_switch(void** save_stack_pointer, void* stack_pointer);
+void farlane_soft_fiber_start();
+}
+
+namespace farlane::soft {
+namespace {
+
+using jit::BarrierKind;
+
+constexpr uint32_t kSavedRegisters = 6;
+constexpr uint32_t kIdleYieldsBeforeSleep = 64;
+
+}  // namespace
+
+void ThreadSet::AddAll(const ThreadSet& other) {
+  for (size_t i = 0; i < words_.size(); ++i) {
+    words_[i] |= other.words_[i];
+  }
+}
+
+uint32_t ThreadSet::NextAfter(uint32_t thread) const {
+  const uint32_t start = (thread + 1) % kBlockThreadsMax;
+  const uint64_t from_start = words_[start / 64] >> start % 64 << start % 64;
+  if (from_start != 0) {
+    return start / 64 * 64 + static_cast<uint32_t>(std::countr_zero(from_start));
+  }
+  for (uint32_t step = 1; step <= words_.size(); ++step) {
+    const uint32_t word = (start / 64 + step) % words_.size();
+    if (words_[word] != 0) {
+      return word * 64 + static_cast<uint32_t>(std::countr_zero(words_[word]));
+    }
+  }
+  return kBlockThreadsMax;
+}
+
+Status BlockThreads::Reserve(uint32_t threads_count) {
+  return stacks_.Reserve(threads_count);
+}
+
+void BlockThreads::Run(jit::Routine::RunThread routine, const jit::BlockFrame& block) {
+  routine_ = routine;
+  Prepare(block);
+  current_ = 0;
+  farlane_soft_switch(&main_stack_, stack_pointers_[0]);
+}
+
+void BlockThreads::Prepare(const jit::BlockFrame& block) {
+  block_ = &block;
+  threads_count_ = block.ntid[0] * block.ntid[1] * block.ntid[2];
+  alive_count_ = threads_count_;
+  idle_yields_ = 0;
+  runnable_.Clear();
+  barriers_.fill({});
+  for (WarpState& warp : warps_) {
+    warp.waiting = 0;
+    warp.alive = 0;
+  }
+  for (uint32_t thread = 0; thread < threads_count_; ++thread) {
+    PrepareFiber(thread);
+  }
+}
+
+void BlockThreads::PrepareFiber(uint32_t thread) {
+  jit::ThreadFrame& frame = frames_[thread];
+  frame.local_base = block_->local_base + thread * block_->local_stride;
+  frame.local_top = 0;
+  frame.linear = thread;
+  frame.tid[0] = thread % block_->ntid[0];
+  frame.tid[1] = thread / block_->ntid[0] % block_->ntid[1];
+  frame.tid[2] = thread / block_->ntid[0] / block_->ntid[1];
+  runnable_.Add(thread);
+  warps_[thread / kWarpThreads].alive |= 1u << thread % kWarpThreads;
+  // What the first switch to it finds: the saved registers, then where to go. The call made there
+  // needs the stack at a multiple of 16.
+  auto* const top = reinterpret_cast<uint64_t*>(stacks_.top(thread) & ~uint64_t{63});
+  uint64_t* const saved = top - kSavedRegisters - 3;
+  std::fill(saved, top, 0);
+  saved[2] = reinterpret_cast<uint64_t>(&BlockThreads::Start);  // r13
+  saved[3] = reinterpret_cast<uint64_t>(this);                  // r12
+  saved[kSavedRegisters] = reinterpret_cast<uint64_t>(&farlane_soft_fiber_start);
+  stack_pointers_[thread] = saved;
+}
+
+void BlockThreads::Start(void* self) {
+  auto* const threads = static_cast<BlockThreads*>(self);
+  threads->routine_(threads->block_, &threads->frames_[threads->current_]);
+  threads->Exit();
+}
+
+void BlockThreads::SwitchTo(uint32_t thread) {
+  const uint32_t from = current_;
+  if (thread != from) {
+    current_ = thread;
+    farlane_soft_switch(&stack_pointers_[from], stack_pointers_[thread]);
+  }
+}
+
+void BlockThreads::SwitchAway() {
+  const uint32_t next = runnable_.NextAfter(current_);
+  if (next == kBlockThreadsMax) {
+    // All that are left wait for each other; a device would hang here.
+    LeaveGuarded(Fault::kTrap, 0);
+  }
+  SwitchTo(next);
+}
+
+void BlockThreads::Yield() {
+  const uint32_t next = runnable_.NextAfter(current_);
+  if (next != current_) {
+    SwitchTo(next);
+    return;
+  }
+  // Nobody of this block can help; maybe another block on another processor thread.
+  if (++idle_yields_ % kIdleYieldsBeforeSleep == 0) {
+    sched_yield();
+  }
+}
+
+void BlockThreads::Exit() {
+  const uint32_t thread = current_;
+  runnable_.Remove(thread);
+  alive_count_ -= 1;
+  WarpState& warp = warps_[thread / kWarpThreads];
+  warp.alive &= ~(1u << thread % kWarpThreads);
+  if (alive_count_ == 0) {
+    void* unused = nullptr;
+    farlane_soft_switch(&unused, main_stack_);
+  }
+  // Those who waited for this thread among others need not any more.
+  for (Waiting& barrier : barriers_) {
+    if (barrier.arrived != 0 && IsComplete(barrier)) {
+      Release(barrier);
+    }
+  }
+  for (uint32_t lanes = warp.waiting; lanes != 0; lanes &= warp.waiting) {
+    const uint32_t lane = static_cast<uint32_t>(std::countr_zero(lanes));
+    TryReleaseWarp(thread / kWarpThreads, warp.requests[lane].members);
+    lanes &= ~(1u << lane);
+  }
+  SwitchAway();
+  __builtin_unreachable();
+}
+
+// ---------------------------------------------------------------------------------------- barriers
+
+bool BlockThreads::IsComplete(const Waiting& barrier) const {
+  const uint32_t expected =
+      barrier.expected == 0 ? alive_count_ : std::min(barrier.expected, alive_count_);
+  return barrier.arrived >= expected;
+}
+
+void BlockThreads::Release(Waiting& barrier) {
+  uint64_t result = barrier.votes;
+  if (barrier.kind == BarrierKind::kAnd) {
+    result = barrier.votes == barrier.arrived;
+  }
+  for (uint32_t thread = 0; thread < threads_count_; ++thread) {
+    if (barrier.threads.Contains(thread)) {
+      results_[thread] = result;
+    }
+  }
+  runnable_.AddAll(barrier.threads);
+  barrier = {};
+}
+
+uint32_t BlockThreads::Barrier(BarrierKind kind, uint32_t number, uint32_t count, uint32_t vote) {
+  if (number >= kBarriersCount) {
+    LeaveGuarded(Fault::kTrap, 0);
+  }
+  Waiting& barrier = barriers_[number];
+  barrier.arrived += 1;
+  barrier.votes += vote;
+  barrier.expected = count;
+  if (kind != BarrierKind::kArrive) {
+    barrier.kind = kind;
+    barrier.threads.Add(current_);
+    runnable_.Remove(current_);
+  }
+  if (IsComplete(barrier)) {
+    Release(barrier);
+  } else if (kind != BarrierKind::kArrive) {
+    SwitchAway();
+  }
+  return static_cast<uint32_t>(results_[current_]);
+}
+
+// ------------------------------------------------------------------------------------------- warps
+
+uint64_t BlockThreads::Warp(const LaneRequest& request) {
+  const uint32_t thread = current_;
+  const uint32_t lane = thread % kWarpThreads;
+  WarpState& warp = warps_[thread / kWarpThreads];
+  warp.requests[lane] = request;
+  warp.requests[lane].members |= 1u << lane;
+  warp.waiting |= 1u << lane;
+  runnable_.Remove(thread);
+  TryReleaseWarp(thread / kWarpThreads, warp.requests[lane].members);
+  if (!runnable_.Contains(thread)) {
+    SwitchAway();
+  }
+  return results_[thread];
+}
+
+void BlockThreads::TryReleaseWarp(uint32_t number, uint32_t members) {
+  WarpState& warp = warps_[number];
+  const uint32_t present = members & warp.alive;
+  if ((warp.waiting & present) != present) {
+    return;
+  }
+  for (uint32_t lane = 0; lane < kWarpThreads; ++lane) {
+    if ((present >> lane & 1) != 0) {
+      const uint32_t thread = number * kWarpThreads + lane;
+      results_[thread] = WarpResult(warp.requests, present, lane);
+      runnable_.Add(thread);
+    }
+  }
+  warp.waiting &= ~present;
+}
+
+}  // namespace farlane::soft

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "soft-gpu/exec/warp_value.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace farlane::soft {
+namespace {
+
+using jit::WarpKind;
+
+constexpr uint64_t kPredicate = uint64_t{1} << 32;
+
+bool IsIn(uint32_t mask, uint32_t lane) {
+  return (mask >> lane & 1) != 0;
+}
+
+// c holds the clamp in bits 0-4 and the segment mask in bits 8-12.
+uint64_t Shuffle(const WarpRequests& requests, uint32_t present, uint32_t lane) {
+  const LaneRequest& own = requests[lane];
+  const uint32_t segment = own.second >> 8 & 31;
+  const uint32_t clamp = own.second & 31;
+  const int last = static_cast<int>((lane & segment) | (clamp & ~segment));
+  const uint32_t first = lane & segment;
+  const int distance = static_cast<int>(own.first & 31);
+  int source = 0;
+  bool is_inside = false;
+  switch (own.kind) {
+    case WarpKind::kShuffleUp:
+      source = static_cast<int>(lane) - distance;
+      is_inside = source >= last;
+      break;
+    case WarpKind::kShuffleDown:
+      source = static_cast<int>(lane) + distance;
+      is_inside = source <= last;
+      break;
+    case WarpKind::kShuffleXor:
+      source = static_cast<int>(lane) ^ distance;
+      is_inside = source <= last;
+      break;
+    default:
+      source = static_cast<int>(first | (static_cast<uint32_t>(distance) & ~segment));
+      is_inside = source <= last;
+      break;
+  }
+  if (!is_inside) {
+    source = static_cast<int>(lane);
+  }
+  // The value of a lane that does not take part is undefined; ours is the reader's own.
+  const uint32_t from = IsIn(present, source & 31) ? source & 31 : lane;
+  return (requests[from].value & 0xffffffff) | (is_inside ? kPredicate : 0);
+}
+
+uint32_t Ballot(const WarpRequests& requests, uint32_t present) {
+  uint32_t votes = 0;
+  for (uint32_t lane = 0; lane < kWarpThreads; ++lane) {
+    votes |= uint32_t{IsIn(present, lane) && requests[lane].value != 0} << lane;
+  }
+  return votes;
+}
+
+uint32_t SameAs(const WarpRequests& requests, uint32_t present, uint32_t lane) {
+  uint32_t same = 0;
+  for (uint32_t other = 0; other < kWarpThreads; ++other) {
+    same |= uint32_t{IsIn(present, other) && requests[other].value == requests[lane].value}
+            << other;
+  }
+  return same;
+}
+
+uint32_t Combined(WarpKind kind, uint32_t a, uint32_t b) {
+  const auto as_signed = [](uint32_t x) { return static_cast<int32_t>(x); };
+  switch (kind) {
+    case WarpKind::kAdd:
+      return a + b;
+    case WarpKind::kMinSigned:
+      return as_signed(a) < as_signed(b) ? a : b;
+    case WarpKind::kMaxSigned:
+      return as_signed(a) > as_signed(b) ? a : b;
+    case WarpKind::kMinUnsigned:
+      return std::min(a, b);
+    case WarpKind::kMaxUnsigned:
+      return std::max(a, b);
+    case WarpKind::kBitAnd:
+      return a & b;
+    case WarpKind::kBitOr:
+      return a | b;
+    default:
+      return a ^ b;
+  }
+}
+
+uint32_t Reduction(const WarpRequests& requests, uint32_t present, WarpKind kind) {
+  uint32_t lane = static_cast<uint32_t>(std::countr_zero(present));
+  auto result = static_cast<uint32_t>(requests[lane].value);
+  for (++lane; lane < kWarpThreads; ++lane) {
+    if (IsIn(present, lane)) {
+      result = Combined(kind, result, static_cast<uint32_t>(requests[lane].value));
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+uint64_t WarpResult(const WarpRequests& requests, uint32_t present, uint32_t lane) {
+  const WarpKind kind = requests[lane].kind;
+  switch (kind) {
+    case WarpKind::kSync:
+      return 0;
+    case WarpKind::kShuffleUp:
+    case WarpKind::kShuffleDown:
+    case WarpKind::kShuffleXor:
+    case WarpKind::kShuffleIndex:
+      return Shuffle(requests, present, lane);
+    case WarpKind::kBallot:
+      return Ballot(requests, present);
+    case WarpKind::kAll:
+      return Ballot(requests, present) == present;
+    case WarpKind::kAny:
+      return Ballot(requests, present) != 0;
+    case WarpKind::kUniform:
+      return Ballot(requests, present) == present || Ballot(requests, present) == 0;
+    case WarpKind::kMatchAny:
+      return SameAs(requests, present, lane);
+    case WarpKind::kMatchAll:
+      return SameAs(requests, present, lane) == present ? present | kPredicate : 0;
+    case WarpKind::kElect: {
+      const auto leader = static_cast<uint32_t>(std::countr_zero(present));
+      return leader | (leader == lane ? kPredicate : 0);
+    }
+    default:
+      return Reduction(requests, present, kind);
+  }
+}
+
+}  // namespace farlane::soft

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a kernel does wrong ends the launch and nothing else.
+#include <csignal>
+#include <cstring>
+
+#include <gmock/gmock.h>
+
+#include "tests/unit/soft-gpu/exec/test_device.h"
+
+namespace farlane::soft {
+namespace {
+
+using testing::HasSubstr;
+
+std::string Kernel(const std::string& body) {
+  return ".version 9.0\n.target sm_80\n.address_size 64\n"
+         ".shared .align 16 .b8 tile[64];\n"
+         ".visible .entry k(.param .u64 a, .param .u64 b)\n{\n"
+         "  .local .align 8 .b8 depot[32];\n"
+         "  .reg .pred %p<5>;\n  .reg .b32 %r<10>;\n  .reg .b64 %rd<10>;\n"
+         "  ld.param.u64 %rd1, [a];\n  ld.param.u64 %rd2, [b];\n" +
+         body + "  ret;\n}\n";
+}
+
+LaunchOutcome RunBody(const std::string& body, uint64_t a, uint64_t b, uint32_t threads = 1) {
+  std::unique_ptr<Program> program = LoadOrFail(Kernel(body));
+  if (program == nullptr) {
+    return {Fault::kUnsupported, "not loaded"};
+  }
+  return program->Launch(0, {.block = {threads, 1, 1}}, Parameters().Add(a).Add(b).bytes());
+}
+
+TEST(Faults, AStoreOutsideOfTheWindowChangesNothing) {
+  static uint64_t victim = 0x1122334455667788;
+
+  const LaunchOutcome outcome = RunBody("  st.global.u64 [%rd1], %rd2;\n  st.u64 [%rd1], %rd2;\n",
+                                        reinterpret_cast<uint64_t>(&victim), 0);
+
+  EXPECT_EQ(outcome.fault, Fault::kIllegalAddress);
+  EXPECT_THAT(outcome.detail, HasSubstr("thread: [0,0,0]"));
+  EXPECT_EQ(victim, 0x1122334455667788u);
+}
+
+TEST(Faults, AGenericStoreIsNoWayAroundTheWindow) {
+  uint64_t victim_on_stack = 7;
+
+  const LaunchOutcome outcome =
+      RunBody("  st.u64 [%rd1], %rd2;\n", reinterpret_cast<uint64_t>(&victim_on_stack), 0);
+
+  EXPECT_EQ(outcome.fault, Fault::kIllegalAddress);
+  EXPECT_EQ(victim_on_stack, 7u);
+}
+
+TEST(Faults, AHoleInTheWindowFaultsByItself) {
+  const LaunchOutcome outcome =
+      RunBody("  ld.global.u64 %rd3, [%rd1];\n  st.global.u64 [%rd2], %rd3;\n",
+              TestDevice::Instance().hole(), TestDevice::Instance().base());
+
+  EXPECT_EQ(outcome.fault, Fault::kIllegalAddress);
+}
+
+TEST(Faults, TheLastBytesOfTheWindowAreInsideAndTheNextAreNot) {
+  const uint64_t end = TestDevice::Instance().base() + TestDevice::kWindowBytes;
+
+  // Unmapped, but inside: the processor faults. Outside: the check does. Both say the same.
+  EXPECT_EQ(RunBody("  st.global.u32 [%rd1], 1;\n", end - 4, 0).fault, Fault::kIllegalAddress);
+  EXPECT_EQ(RunBody("  st.global.u32 [%rd1], 1;\n", end, 0).fault, Fault::kIllegalAddress);
+  EXPECT_EQ(RunBody("  st.global.u32 [%rd1+-4], 1;\n", TestDevice::Instance().base(), 0).fault,
+            Fault::kIllegalAddress);
+}
+
+TEST(Faults, AMisalignedAccessIsCalledSo) {
+  const uint64_t base = TestDevice::Instance().base();
+
+  EXPECT_EQ(
+      RunBody("  ld.global.u32 %r1, [%rd1];\n  st.global.u32 [%rd2], %r1;\n", base + 2, base).fault,
+      Fault::kMisaligned);
+  EXPECT_EQ(RunBody("  st.global.v4.u32 [%rd1], {%r1, %r2, %r3, %r4};\n", base + 8, 0).fault,
+            Fault::kMisaligned);
+}
+
+TEST(Faults, SharedAndLocalMemoryEndWhereTheyEnd) {
+  EXPECT_EQ(RunBody("  mov.u32 %r1, tile;\n  st.shared.u32 [%r1+60], 1;\n", 0, 0).fault,
+            Fault::kNone);
+  EXPECT_EQ(RunBody("  mov.u32 %r1, tile;\n  st.shared.u32 [%r1+64], 1;\n", 0, 0).fault,
+            Fault::kIllegalAddress);
+  EXPECT_EQ(RunBody("  mov.u64 %rd3, depot;\n  st.local.u64 [%rd3+24], %rd1;\n", 0, 0).fault,
+            Fault::kNone);
+  EXPECT_EQ(RunBody("  mov.u64 %rd3, depot;\n  st.local.u64 [%rd3+32], %rd1;\n", 0, 0).fault,
+            Fault::kIllegalAddress);
+  EXPECT_EQ(RunBody("  mov.u64 %rd3, depot;\n  st.local.u64 [%rd3+-8], %rd1;\n", 0, 0).fault,
+            Fault::kIllegalAddress);
+}
+
+TEST(Faults, GenericPointersToSharedAndLocalMemoryAreLegal) {
+  TestDevice::Instance().Reset();
+  auto* const out = TestDevice::Instance().New<uint64_t>(2);
+
+  const LaunchOutcome outcome = RunBody(
+      "  mov.u64 %rd3, depot;\n  cvta.local.u64 %rd4, %rd3;\n  st.u64 [%rd4+8], 77;\n"
+      "  ld.local.u64 %rd5, [depot+8];\n  st.global.u64 [%rd1], %rd5;\n"
+      "  mov.u64 %rd6, tile;\n  cvta.shared.u64 %rd7, %rd6;\n  st.u64 [%rd7+16], 88;\n"
+      "  ld.shared.u64 %rd8, [tile+16];\n  st.global.u64 [%rd1+8], %rd8;\n",
+      reinterpret_cast<uint64_t>(out), 0);
+
+  ASSERT_EQ(outcome.fault, Fault::kNone) << outcome.detail;
+  EXPECT_EQ(out[0], 77u);
+  EXPECT_EQ(out[1], 88u);
+}
+
+TEST(Faults, DivisionsThatTheProcessorRefusesAreNone) {
+  TestDevice::Instance().Reset();
+  auto* const out = TestDevice::Instance().New<uint32_t>(2);
+
+  const LaunchOutcome outcome = RunBody(
+      "  cvt.u32.u64 %r1, %rd2;\n  div.s32 %r2, %r1, 0;\n  mov.u32 %r3, -2147483648;\n"
+      "  sub.s32 %r4, %r1, 6;\n  div.s32 %r5, %r3, %r4;\n  rem.s32 %r6, %r3, %r4;\n"
+      "  st.global.u32 [%rd1], %r5;\n  st.global.u32 [%rd1+4], %r6;\n",
+      reinterpret_cast<uint64_t>(out), 5);
+
+  ASSERT_EQ(outcome.fault, Fault::kNone) << outcome.detail;
+  EXPECT_EQ(out[0], 0x80000000u);
+  EXPECT_EQ(out[1], 0u);
+}
+
+TEST(Faults, ATrapNamesItsThread) {
+  const LaunchOutcome outcome =
+      RunBody("  mov.u32 %r1, %tid.x;\n  setp.eq.u32 %p1, %r1, 5;\n  @%p1 trap;\n", 0, 0, 32);
+
+  EXPECT_EQ(outcome.fault, Fault::kTrap);
+  EXPECT_THAT(outcome.detail, HasSubstr("thread: [5,0,0]"));
+}
+
+TEST(Faults, AThreadThatWaitsCanFaultToo) {
+  const std::string body =
+      "  bar.sync 0;\n  mov.u32 %r1, %tid.x;\n  setp.eq.u32 %p1, %r1, 40;\n"
+      "  @%p1 st.global.u32 [%rd1], 1;\n  bar.sync 0;\n";
+
+  const LaunchOutcome outcome = RunBody(body, 64, 0, 64);
+
+  EXPECT_EQ(outcome.fault, Fault::kIllegalAddress);
+  EXPECT_THAT(outcome.detail, HasSubstr("thread: [40,0,0]"));
+  EXPECT_EQ(RunBody(body, TestDevice::Instance().base(), 0, 64).fault, Fault::kNone);
+}
+
+TEST(Faults, ThreadsThatOnlyWaitForEachOtherAreATrap) {
+  const LaunchOutcome outcome = RunBody(
+      "  mov.u32 %r1, %tid.x;\n  setp.eq.u32 %p1, %r1, 0;\n  @%p1 bar.sync 1;\n"
+      "  @!%p1 bar.sync 2;\n",
+      0, 0, 2);
+
+  EXPECT_EQ(outcome.fault, Fault::kTrap);
+}
+
+TEST(Faults, OnlyTheKernelWithAnUnknownInstructionFails) {
+  const std::string text = Kernel("") +
+                           ".visible .entry odd()\n{\n  .reg .b32 %r<3>;\n"
+                           "  frobnicate.b32 %r1, %r2;\n  ret;\n}\n";
+  std::unique_ptr<Program> program = LoadOrFail(text);
+  ASSERT_NE(program, nullptr);
+
+  const Status status = program->Prepare(KernelNamed(*program, "odd"));
+
+  EXPECT_EQ(status.code(), StatusCode::kUnsupported);
+  EXPECT_THAT(status.message(), HasSubstr("frobnicate.b32"));
+  EXPECT_THAT(status.message(), HasSubstr("line 18"));
+  EXPECT_THAT(status.message(), HasSubstr("odd"));
+  EXPECT_TRUE(program->Prepare(KernelNamed(*program, "k")).ok());
+}
+
+constexpr int kForeignExit = 42;
+volatile uint64_t unmapped_address = 8;
+
+void OnForeignFault(int) {
+  std::_Exit(kForeignExit);
+}
+
+TEST(Faults, AFaultOfTheHostProgramReachesItsOwnHandler) {
+  // The test runs in a process of its own, where ours is not installed yet.
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        std::signal(SIGSEGV, OnForeignFault);
+        RunBody("", 0, 0);
+        *reinterpret_cast<volatile int*>(unmapped_address) = 1;
+      },
+      testing::ExitedWithCode(kForeignExit), "");
+}
+
+}  // namespace
+}  // namespace farlane::soft
