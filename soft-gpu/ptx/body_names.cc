@@ -50,7 +50,9 @@ void BodyNames::DeclareParameters(const std::vector<Variable>& parameters,
       registers->back() = UseSlot(declared_.back(), 0);
     }
     const auto index = static_cast<uint32_t>(declared_.size() - 1);
-    names_[parameter.name] = is_register ? Entity{Kind::kRegister, index, 0} : Entity{kind, i, 0};
+    if (!parameter.name.empty()) {
+      names_[parameter.name] = is_register ? Entity{Kind::kRegister, index, 0} : Entity{kind, i, 0};
+    }
   }
 }
 

@@ -195,6 +195,10 @@ Status PrintVariable(const Module& module,
     *out += "}";
     return Status::Ok();
   }
+  if (value.bytes.empty()) {  // x[2][0]: no list has room for an element
+    *out += " = {}";
+    return Status::Ok();
+  }
   *out += " = ";
   ValuePrinter(module, variable, value).Print(0, out);
   return Status::Ok();

@@ -45,7 +45,9 @@ size_t NameHash::operator()(std::string_view name) const {
     name.remove_prefix(8);
   }
   uint64_t word = 0;
-  std::memcpy(&word, name.data(), name.size());
+  if (!name.empty()) {  // an unnamed parameter's name has no address
+    std::memcpy(&word, name.data(), name.size());
+  }
   return Mix(Mix(hash ^ word, secret.second), secret.first);
 }
 

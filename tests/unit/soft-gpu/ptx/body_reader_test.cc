@@ -204,6 +204,14 @@ TEST(ParseBody, RefusesWhatWouldTakeTooMuch) {
   EXPECT_THAT(ComplaintAbout(modifiers + ";"), HasSubstr("too many modifiers"));
 }
 
+TEST(ParseBody, TakesUnnamedParameters) {
+  Result<Module> module =
+      ParseModule(ModuleText(".entry f(.param .u64 _, .param .u32 b) { ret; }"));
+  ASSERT_TRUE(module.ok()) << module.error().message();
+  EXPECT_TRUE(module->functions[0].parameters[0].name.empty());
+  EXPECT_TRUE(ParseBody(module.value(), module->functions[0]).ok());
+}
+
 TEST(ParseBody, NeedsABody) {
   Result<Module> module = ParseModule(ModuleText(".func f();"));
   ASSERT_TRUE(module.ok());

@@ -47,6 +47,10 @@ TEST(Printer, PrintsDeclarationsTheSameTwice) {
                  ".weak .entry later(.param .u32 a);\n.section .debug_str { .b8 1 }\n"));
 }
 
+TEST(Printer, PrintsArraysWithoutElements) {
+  ExpectFixedPoint(ModuleText(".global .u8 a[2][0] = {};\n.global .u8 b[0] = {};"));
+}
+
 TEST(Printer, PrintsInstructionsTheSameTwice) {
   ExpectFixedPoint(KernelText(
       ".reg .b32 %r<9>; .reg .b64 %d<4>; .reg .pred %p<4>; .reg .v4 .f32 v;\n.shared .b32 s[4];\n"
