@@ -13,13 +13,23 @@ from wire_model import shape
 HEAD = "# One line per message: number, name, shape. Made by protocol/codegen/generate.py --update-lock.\n"
 
 
+NUMBER_MAX = 0xFFFF  # a message header has 16 bits for it
+
+
 def read(path):
-    rows = {}
+    """Number and shape by name. Two changes that were merged may both have taken the next number: refused here."""
+    rows, taken = {}, {}
     if path.exists():
         for line in path.read_text(encoding="utf-8").splitlines():
             if line and not line.startswith("#"):
                 number, name, text = line.split(" ", 2)
-                rows[name] = (int(number, 16), text)
+                number = int(number, 16)
+                if not 0 < number <= NUMBER_MAX:
+                    raise SpecError(f"wire.lock: {name} has the number {number:#06x}")
+                if number in taken or name in rows:
+                    raise SpecError(f"wire.lock: {name} {number:#06x} is there twice: {taken.get(number, name)}")
+                taken[number] = name
+                rows[name] = (number, text)
     return rows
 
 
