@@ -150,6 +150,9 @@ CUresult cuMemHostGetDevicePointer_v2(CUdeviceptr* pdptr, void* p, unsigned int 
   if (!range || !range->host()) {
     return CUDA_ERROR_INVALID_VALUE;
   }
+  if (range->kind == MemoryKind::kRegistered) {
+    return Missing("the device address of registered memory");  // it lies outside the window
+  }
   *pdptr = AddressOf(p);
   return CUDA_SUCCESS;
 }
