@@ -17,15 +17,13 @@ enum class Kind : uint8_t {
   kInteger,  // b u s of 8 … 64 bits, and pred for logic
   kFloat,    // f32 f64
   kHalf,     // f16 bf16; without a row of its own it is computed in f32, which is exact enough
-  kBits,     // any type, seen as bits
 };
 
 // The type of one operand, in terms of the instruction's own.
 enum class Slot : uint8_t {
   kNone,
-  kMain,    // types[0]
-  kWide,    // types[0], twice as wide if the instruction is .wide
-  kSecond,  // types[1]
+  kMain,  // types[0]
+  kWide,  // types[0], twice as wide if the instruction is .wide
   kU32,
   kB32,
   kPredicate,
@@ -71,8 +69,5 @@ std::span<const EmitterRow> CollectiveRows();
 
 // Translates one instruction, its predicate left aside. Refuses what no row covers.
 void EmitByTable(FunctionEmitter& emitter, const ptx::Instruction& instruction);
-
-// Whether any row covers the opcode.
-bool HasRow(ptx::Opcode opcode);
 
 }  // namespace farlane::soft::jit

@@ -28,7 +28,6 @@ struct EmitterModule {
   const KernelSource& source;
   llvm::Module& module;
   std::unordered_map<uint32_t, llvm::Function*> functions;  // by index in ptx::Module::functions
-  bool has_embedded_rounding = false;  // AVX-512: an instruction carries its rounding
 };
 
 // Thread: the compiling one.

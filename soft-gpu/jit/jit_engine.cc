@@ -47,7 +47,6 @@ llvm::Error AllowProcessSymbols(llvm::orc::LLJIT& jit) {
 struct JitEngine::Machinery {
   std::unique_ptr<llvm::orc::LLJIT> jit;
   Guarded<std::unique_ptr<llvm::TargetMachine>> compiling;
-  bool has_embedded_rounding = false;
   std::atomic<uint64_t> kernels_count{0};
 
   llvm::Error Define(std::span<const RuntimeFunction> functions) {
@@ -82,23 +81,19 @@ JitEngine::JitEngine(std::unique_ptr<Machinery> machinery) : machinery_(std::mov
 
 JitEngine::~JitEngine() = default;
 
-Result<std::unique_ptr<JitEngine>> JitEngine::Create(std::span<const RuntimeFunction> functions,
-                                                     JitOptions options) {
+Result<std::unique_ptr<JitEngine>> JitEngine::Create(std::span<const RuntimeFunction> functions) {
   PrepareLlvmOnce();
   auto host = llvm::orc::JITTargetMachineBuilder::detectHost();
   if (!host) {
     return ToStatus(host.takeError(), "asking LLVM about this CPU");
   }
-  llvm::orc::JITTargetMachineBuilder builder =
-      options.host_features ? std::move(*host)
-                            : llvm::orc::JITTargetMachineBuilder(host->getTargetTriple());
   auto machinery = std::make_unique<Machinery>();
-  auto target = builder.createTargetMachine();
+  auto target = host->createTargetMachine();
   if (!target) {
     return ToStatus(target.takeError(), "creating a code generator");
   }
   machinery->compiling.With([&](auto& machine) { machine = std::move(*target); });
-  auto jit = llvm::orc::LLJITBuilder().setJITTargetMachineBuilder(std::move(builder)).create();
+  auto jit = llvm::orc::LLJITBuilder().setJITTargetMachineBuilder(std::move(*host)).create();
   if (!jit) {
     return ToStatus(jit.takeError(), "creating the JIT");
   }

@@ -23,15 +23,10 @@ struct Routine {
   RunThread run_thread = nullptr;  // one thread, which may wait for others; null if it never does
 };
 
-struct JitOptions {
-  bool host_features = true;  // false: only what every x86-64 has (for tests of the slow paths)
-};
-
 // Thread: any; compiles one kernel at a time.
 class JitEngine {
  public:
-  static Result<std::unique_ptr<JitEngine>> Create(std::span<const RuntimeFunction> functions,
-                                                   JitOptions options = {});
+  static Result<std::unique_ptr<JitEngine>> Create(std::span<const RuntimeFunction> functions);
   ~JitEngine();
 
   // kUnsupported names the opcode, the function and the line that this engine cannot translate.

@@ -142,7 +142,7 @@ Result<KernelModule> BuildKernelModule(const KernelSource& source,
   kernel.module = std::make_unique<llvm::Module>(name, *kernel.context);
   kernel.module->setDataLayout(machine.createDataLayout());
   kernel.module->setTargetTriple(machine.getTargetTriple().str());
-  EmitterModule emitters{source, *kernel.module, {}, false};
+  EmitterModule emitters{source, *kernel.module, {}};
   FARLANE_TRY(EmitFunctions(source, emitters));
   llvm::Function* thread_function = emitters.functions[source.entry];
   llvm::Function* entry = thread_function;

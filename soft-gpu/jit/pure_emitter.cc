@@ -111,7 +111,7 @@ class PureDriver {
         ir_(emitter.ir()),
         instruction_(instruction),
         row_(row),
-        element_(row.kind == Kind::kBits ? BitsTypeOf(element) : element),
+        element_(element),
         widens_(KindOf(element) == Kind::kHalf && row.kind == Kind::kFloat) {}
 
   void Run(unsigned lanes) {
@@ -152,8 +152,6 @@ class PureDriver {
     switch (slot) {
       case Slot::kWide:
         return instruction_.Has(ptx::Modifier::kWide) ? WideOf(element_) : element_;
-      case Slot::kSecond:
-        return instruction_.types[1];
       case Slot::kU32:
         return Type::kU32;
       case Slot::kB32:
@@ -227,25 +225,13 @@ void EmitByTable(FunctionEmitter& emitter, const ptx::Instruction& instruction) 
   if (row == nullptr && kind == Kind::kHalf) {
     row = FindRowOrNull(instruction.opcode, Kind::kFloat);
   }
-  if (row == nullptr) {
-    row = FindRowOrNull(instruction.opcode, Kind::kBits);
-  }
-  if (row != nullptr && row->kind == Kind::kBits) {
-    PureDriver(emitter, instruction, *row, type).Run(1);
-  } else if (row != nullptr) {
+  if (row != nullptr) {
     PureDriver(emitter, instruction, *row, element).Run(packing ? packing->count : 1);
   } else if (const EmitterRow* own = FindEmitterOrNull(instruction.opcode)) {
     own->emit(emitter, instruction);
   } else {
     emitter.Refuse("the software GPU does not have this instruction");
   }
-}
-
-bool HasRow(Opcode opcode) {
-  return FindEmitterOrNull(opcode) != nullptr || FindRowOrNull(opcode, Kind::kInteger) != nullptr ||
-         FindRowOrNull(opcode, Kind::kFloat) != nullptr ||
-         FindRowOrNull(opcode, Kind::kHalf) != nullptr ||
-         FindRowOrNull(opcode, Kind::kBits) != nullptr;
 }
 
 }  // namespace farlane::soft::jit
