@@ -81,7 +81,7 @@ CUresult FindFunction(const ContextCall& call, CUfunction handle, FunctionUse* u
     return CUDA_ERROR_INVALID_HANDLE;
   }
   FARLANE_SOFT_TRY(call.driver->ModuleOf(library, call.context, &use->module).result);
-  use->function = use->module->Find(found->name);
+  use->function = use->module->Find(found->name, found->index);
   return use->function == nullptr ? CUDA_ERROR_NOT_FOUND : CUDA_SUCCESS;
 }
 

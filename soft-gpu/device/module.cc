@@ -15,7 +15,10 @@ std::shared_ptr<Function> FindByName(const std::vector<std::shared_ptr<Function>
 
 }  // namespace
 
-std::shared_ptr<Function> Module::Find(const std::string& name) const {
+std::shared_ptr<Function> Module::Find(const std::string& name, size_t index_hint) const {
+  if (index_hint < functions_.size() && functions_[index_hint]->name == name) {
+    return functions_[index_hint];
+  }
   return FindByName(functions_, name);
 }
 

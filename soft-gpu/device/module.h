@@ -61,8 +61,8 @@ class Module {
 
   std::vector<std::shared_ptr<Function>>& functions() { return functions_; }
 
-  // Null if there is none of that name.
-  std::shared_ptr<Function> Find(const std::string& name) const;
+  // Null if there is none of that name. The hint is where it probably is.
+  std::shared_ptr<Function> Find(const std::string& name, size_t index_hint = 0) const;
   const VariableFacts* FindVariable(const std::string& name) const;
 
   // Called once, before the module is shared.
