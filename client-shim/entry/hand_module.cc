@@ -15,8 +15,9 @@ struct LibraryScope {
   CUresult result = session == nullptr ? Process::Get().Why() : CUDA_SUCCESS;
 };
 
+// `handle` by reference: the call that makes `result` sets it.
 template <typename T>
-CUresult Give(CUresult result, wire::Handle handle, T* to) {
+CUresult Give(CUresult result, const wire::Handle& handle, T* to) {
   if (result == CUDA_SUCCESS) {
     *to = FromWire<T>(handle);
   }
