@@ -99,9 +99,10 @@ Status ConnectOne(int socket, const sockaddr* to, socklen_t size, uint64_t deadl
 
 // Removes the file of a listener that is gone: nothing else than a socket that refuses.
 Status RemoveStale(const Address& address, const sockaddr* name, socklen_t size) {
-  struct stat file {};
-
-  if (lstat(address.path.c_str(), &file) != 0 || !S_ISSOCK(file.st_mode)) {
+  struct statx file =
+      {};  // stat has a new name in newer C libraries, which the client must not need
+  if (statx(AT_FDCWD, address.path.c_str(), AT_SYMLINK_NOFOLLOW, STATX_TYPE, &file) != 0 ||
+      !S_ISSOCK(file.stx_mode)) {
     return Status(StatusCode::kInvalidArgument,
                   "cannot listen on " + address.ToString() + ": there is a file that is no socket");
   }
