@@ -17,7 +17,7 @@ struct WorkerReport {
     kFailed = 2,  // will never be; `text` says why
   };
   Kind kind = Kind::kReady;
-  char text[252] = {};
+  char text[1020] = {};
 };
 
 void SetText(WorkerReport* report, const std::string& text);

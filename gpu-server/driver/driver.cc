@@ -2,6 +2,7 @@
 #include "gpu-server/driver/driver.h"
 
 #include <dlfcn.h>
+#include <unistd.h>
 
 namespace farlane::server {
 namespace {
@@ -109,14 +110,19 @@ Result<std::unique_ptr<Driver>> Driver::Load(const DriverCandidate& candidate) {
 
 Result<std::unique_ptr<Driver>> Driver::LoadFirst(const std::vector<DriverCandidate>& candidates) {
   std::string reasons;
+  std::string absent;
   for (const DriverCandidate& candidate : candidates) {
+    if (access(candidate.path.c_str(), F_OK) != 0) {
+      absent += (absent.empty() ? "nothing at " : ", ") + candidate.path;
+      continue;
+    }
     Result<std::unique_ptr<Driver>> loaded = Load(candidate);
     if (loaded.has_value()) {
       return loaded;
     }
-    reasons += (reasons.empty() ? "" : "; ") + loaded.error().message();
+    reasons += loaded.error().message() + "; ";
   }
-  return Status(StatusCode::kNotFound, "no driver is usable: " + reasons);
+  return Status(StatusCode::kNotFound, "no driver is usable: " + reasons + absent);
 }
 
 }  // namespace farlane::server

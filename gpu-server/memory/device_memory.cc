@@ -38,6 +38,18 @@ DeviceMemory::DeviceMemory(const DriverTable& driver,
       ordinal_(ordinal),
       devices_count_(devices_count) {}
 
+DeviceMemory::~DeviceMemory() {
+  for (size_t i = 0; mapped_count_ != 0 && i < backing_.size(); ++i) {
+    if (backing_[i] != 0) {
+      UnmapChunks(i, 1);
+    }
+  }
+  ReleaseChunks(driver_, stock_);
+  if (arena_.bytes != 0) {
+    static_cast<void>(driver_.cuMemAddressFree(arena_.address, arena_.bytes));
+  }
+}
+
 uint64_t DeviceMemory::ArenaBytes() const {
   // Twice the memory, so that fragments of addresses never stand in the way of memory.
   const uint64_t wanted = std::bit_ceil(std::max(2 * ledger_.total_bytes(ordinal_), kChunkBytes));

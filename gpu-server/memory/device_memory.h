@@ -34,6 +34,11 @@ class DeviceMemory {
                size_t ordinal,
                size_t devices_count);
 
+  DeviceMemory(const DeviceMemory&) = delete;
+  DeviceMemory& operator=(const DeviceMemory&) = delete;
+  // Gives everything back to the driver.
+  ~DeviceMemory();
+
   // Reserves the arena and the first credit. Where the driver gives neither, both are empty.
   void Open();
 

@@ -20,7 +20,8 @@ class Outbox {
   // commands are read. Answers still go in, so it is not the most that can be held.
   static constexpr size_t kUnsentBytesMax = 8_MiB;
 
-  Outbox(transport::Stream& stream, Wakeup& wakeup) : wakeup_(wakeup), writer_(std::in_place, stream) {}
+  Outbox(transport::Stream& stream, Wakeup& wakeup)
+      : wakeup_(wakeup), writer_(std::in_place, stream) {}
 
   template <typename Message>
   void Append(const Message& message) {

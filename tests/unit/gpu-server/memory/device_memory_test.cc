@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gpu-server/memory/device_memory.h"
+
+#include <gtest/gtest.h>
+
+#include "gpu-server/driver/driver.h"
+#include "gpu-server/memory/owned_ranges.h"
+
+namespace farlane::server {
+namespace {
+
+using wire::WireError;
+
+class DeviceMemoryTest : public testing::Test {
+ protected:
+  DeviceMemoryTest()
+      : driver_(Driver::Load({.path = FAKE_LIBCUDA}).value()),
+        ledger_({{.total_bytes = 256_MiB, .limit_bytes = 128_MiB}}),
+        memory_(driver_->table(), ledger_, 0, 0, 1) {
+    memory_.Open();
+    start_ = memory_.arena().address;
+  }
+
+  WireError Map(uint64_t address, uint64_t bytes) {
+    return memory_.Map({.address = address, .bytes = bytes}, &result_);
+  }
+
+  WireError Unmap(uint64_t address, uint64_t bytes) {
+    return memory_.Unmap({.address = address, .bytes = bytes}, &result_);
+  }
+
+  std::unique_ptr<Driver> driver_;
+  Ledger ledger_;
+  DeviceMemory memory_;
+  uint64_t start_ = 0;
+  CUresult result_ = CUDA_SUCCESS;
+};
+
+TEST_F(DeviceMemoryTest, OpensWithAnArenaOfTwiceTheMemoryAndSomeCredit) {
+  EXPECT_EQ(memory_.arena().bytes, 512_MiB);
+  EXPECT_EQ(start_ % kChunkBytes, 0u);
+  EXPECT_EQ(memory_.credit_bytes(), 32_MiB);  // a quarter of a small device
+  EXPECT_EQ(ledger_.free_bytes(0), 96_MiB);
+}
+
+TEST_F(DeviceMemoryTest, OwnsExactlyWhatIsMapped) {
+  ASSERT_EQ(Map(start_ + kChunkBytes, 2 * kChunkBytes), WireError::kNone);
+  ASSERT_EQ(result_, CUDA_SUCCESS);
+
+  EXPECT_TRUE(memory_.Owns(start_ + kChunkBytes, 2 * kChunkBytes));
+  EXPECT_FALSE(memory_.Owns(start_ + kChunkBytes - 1, 2));
+  EXPECT_FALSE(memory_.Owns(start_ + 3 * kChunkBytes - 1, 2));
+  EXPECT_FALSE(memory_.Owns(start_ - 1, 1));
+  EXPECT_FALSE(memory_.Owns(start_ + kChunkBytes, UINT64_MAX));
+  EXPECT_FALSE(memory_.Owns(UINT64_MAX, 2));
+}
+
+TEST_F(DeviceMemoryTest, MappingBeyondTheCreditIsABreach) {
+  EXPECT_EQ(Map(start_, 34_MiB), WireError::kBadValue);
+  EXPECT_EQ(Map(start_, 32_MiB), WireError::kNone);
+  EXPECT_EQ(Map(start_ + 32_MiB, kChunkBytes), WireError::kBadValue);
+}
+
+TEST_F(DeviceMemoryTest, MappingWhatIsMappedOrOutsideOrCrookedIsABreach) {
+  ASSERT_EQ(Map(start_, kChunkBytes), WireError::kNone);
+
+  EXPECT_EQ(Map(start_, kChunkBytes), WireError::kBadValue);
+  EXPECT_EQ(Map(start_ - kChunkBytes, kChunkBytes), WireError::kBadValue);
+  EXPECT_EQ(Map(start_ + 512_MiB, kChunkBytes), WireError::kBadValue);
+  EXPECT_EQ(Map(start_ + 510_MiB, 4_MiB), WireError::kBadValue);
+  EXPECT_EQ(Map(start_ + 4096, kChunkBytes), WireError::kBadValue);
+  EXPECT_EQ(Map(start_ + kChunkBytes, 4096), WireError::kBadValue);
+  EXPECT_EQ(Map(start_ + kChunkBytes, 0), WireError::kBadValue);
+  EXPECT_EQ(Map(start_ + kChunkBytes, 0 - kChunkBytes), WireError::kBadValue);
+}
+
+TEST_F(DeviceMemoryTest, UnmappedMemoryIsCreditAgain) {
+  ASSERT_EQ(Map(start_, 32_MiB), WireError::kNone);
+  ASSERT_EQ(Unmap(start_ + 2_MiB, 4_MiB), WireError::kNone);
+
+  EXPECT_FALSE(memory_.Owns(start_ + 2_MiB, 1));
+  EXPECT_EQ(Unmap(start_ + 2_MiB, 4_MiB), WireError::kBadValue);
+  EXPECT_EQ(Map(start_ + 100_MiB, 4_MiB), WireError::kNone);
+  EXPECT_EQ(result_, CUDA_SUCCESS);
+}
+
+TEST_F(DeviceMemoryTest, AnArenaMovesOnlyWhileNothingIsInIt) {
+  ASSERT_EQ(memory_.MoveArena(1, &result_), WireError::kNone);
+  ASSERT_EQ(result_, CUDA_SUCCESS);
+  EXPECT_NE(memory_.arena().address, start_);
+  EXPECT_EQ(memory_.MoveArena(0, &result_), WireError::kBadValue);
+  EXPECT_EQ(memory_.MoveArena(kArenaAttempts + 1, &result_), WireError::kBadValue);
+
+  ASSERT_EQ(Map(memory_.arena().address, kChunkBytes), WireError::kNone);
+
+  EXPECT_EQ(memory_.MoveArena(2, &result_), WireError::kBadValue);
+}
+
+TEST_F(DeviceMemoryTest, CreditIsCountedBeforeItIsCreated) {
+  EXPECT_FALSE(memory_.ReserveCredit(98_MiB).has_value());
+  EXPECT_FALSE(memory_.ReserveCredit(UINT64_MAX).has_value());
+  const auto reserved = memory_.ReserveCredit(95_MiB);
+
+  ASSERT_TRUE(reserved.has_value());
+  EXPECT_EQ(reserved->bytes(), 96_MiB);  // whole chunks
+}
+
+TEST_F(DeviceMemoryTest, WhatTheDriverCannotCreateLeavesNothingBehind) {
+  std::vector<ChunkHandle> chunks;
+
+  EXPECT_EQ(CreateChunks(driver_->table(), 0, 200, &chunks), CUDA_ERROR_OUT_OF_MEMORY);
+  EXPECT_TRUE(chunks.empty());
+  // 256 MiB less the first credit.
+  EXPECT_EQ(CreateChunks(driver_->table(), 0, 112, &chunks), CUDA_SUCCESS);
+  ReleaseChunks(driver_->table(), chunks);
+}
+
+TEST(OwnedRanges, ContainWhatLiesWholeInOneOfThem) {
+  OwnedRanges ranges;
+  const int owner = 0;
+  ranges.Add(1000, 100, &owner);
+
+  EXPECT_TRUE(ranges.Contain(1000, 100));
+  EXPECT_TRUE(ranges.Contain(1050, 50));
+  EXPECT_FALSE(ranges.Contain(1050, 51));
+  EXPECT_FALSE(ranges.Contain(999, 1));
+  EXPECT_FALSE(ranges.Contain(1101, 0));
+  EXPECT_FALSE(ranges.Contain(1050, UINT64_MAX));
+
+  ranges.RemoveAllOf(&owner);
+  EXPECT_FALSE(ranges.Contain(1000, 1));
+}
+
+}  // namespace
+}  // namespace farlane::server
