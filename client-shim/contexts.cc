@@ -10,10 +10,12 @@ namespace farlane::shim {
 namespace {
 
 // Retains and releases of one process come one after the other, so that a context is never made
-// twice.
+// twice. The holder may take the lock again: what closed libraries stored with a context is
+// destroyed while it is held, and their destructors may call back in.
 struct PrimaryUsers {
-  std::mutex mutex;
+  std::recursive_mutex mutex;
   std::map<int32_t, uint32_t> count;
+  int32_t ending = -1;  // the device whose context is going right now
 };
 
 PrimaryUsers& Users() {
@@ -48,7 +50,9 @@ CUresult EndPrimary(Session& session, int32_t device) {
     return CUDA_SUCCESS;
   }
   context->alive = false;
+  Users().ending = device;
   abi::DestroyContextStorage(FromWire<CUcontext>(handle));
+  Users().ending = -1;
   const CUresult result =
       session.Call(0, wire::PrimaryRelease{
                           .context = handle,
@@ -60,7 +64,10 @@ CUresult EndPrimary(Session& session, int32_t device) {
 }  // namespace
 
 CUresult RetainPrimary(Session& session, int32_t device) {
-  std::lock_guard<std::mutex> lock(Users().mutex);
+  std::lock_guard<std::recursive_mutex> lock(Users().mutex);
+  if (Users().ending == device) {
+    return CUDA_ERROR_CONTEXT_IS_DESTROYED;
+  }
   const wire::Handle handle = session.primary_context(device);
   Context* context = session.objects().contexts.Find(handle);
   if (!context->alive) {
@@ -79,7 +86,7 @@ CUresult RetainPrimary(Session& session, int32_t device) {
 }
 
 CUresult ReleasePrimary(Session& session, int32_t device) {
-  std::lock_guard<std::mutex> lock(Users().mutex);
+  std::lock_guard<std::recursive_mutex> lock(Users().mutex);
   uint32_t& count = Users().count[device];
   if (count == 0) {
     return CUDA_ERROR_INVALID_CONTEXT;
@@ -88,7 +95,7 @@ CUresult ReleasePrimary(Session& session, int32_t device) {
 }
 
 CUresult ResetPrimary(Session& session, int32_t device) {
-  std::lock_guard<std::mutex> lock(Users().mutex);
+  std::lock_guard<std::recursive_mutex> lock(Users().mutex);
   Users().count[device] = 0;
   return EndPrimary(session, device);
 }

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "client-shim/current_context.h"
 #include "protocol/abi/image.h"
 #include "protocol/abi/module_package.h"
 #include "protocol/base/log.h"
@@ -89,6 +90,13 @@ void CopyLog(std::string_view log, char* to, uint64_t bytes) {
   }
 }
 
+// The calling thread's context if it exists on the server, else 0.
+wire::Handle CurrentAlive(Session& session) {
+  const wire::Handle current = ThreadState::Mine().current();
+  const Context* context = session.objects().contexts.Find(current);
+  return context != nullptr && context->alive ? current : 0;
+}
+
 CUresult Load(Session& session,
               wire::Handle context,
               const abi::ImageView& view,
@@ -113,7 +121,9 @@ CUresult Load(Session& session,
   const ImageHash hash = session.images().Offer(image);
   channel::Answer answer;
   CUresult result =
-      session.Call(context,
+      // A library belongs to no context, but whatever is current helps the driver to describe it.
+      session.Call(context != 0 ? context : CurrentAlive(session),
+
                    wire::ImageLoad{.module = *handle,
                                    .image_bytes = image->size(),
                                    .hash_0 = hash[0],

@@ -20,6 +20,9 @@
 
 namespace farlane::shim {
 
+// Whether a result means that its context is beyond use: every later call gives it again.
+bool IsFault(CUresult result);
+
 // Thread: any. Lives until the process ends: exit handlers of other libraries still call us.
 class Session final : public channel::ServerListener {
  public:
@@ -74,7 +77,14 @@ class Session final : public channel::ServerListener {
           writer.Append(message);
         },
         answer);
-    return status.ok() ? static_cast<CUresult>(answer->result) : Lost();
+    if (!status.ok()) {
+      return Lost();
+    }
+    const auto result = static_cast<CUresult>(answer->result);
+    if (IsFault(result)) {
+      NoteFailure(result);  // every later call gives it again, also those that ask nobody
+    }
+    return result;
   }
 
   template <typename Message>
@@ -185,8 +195,5 @@ class Session final : public channel::ServerListener {
   std::atomic<int32_t> error_{CUDA_SUCCESS};
   std::atomic<bool> said_lost_{false};
 };
-
-// Whether a result means that its context is beyond use: every later call gives it again.
-bool IsFault(CUresult result);
 
 }  // namespace farlane::shim

@@ -170,6 +170,9 @@ CUresult Transfers::Receive(wire::Handle context,
     });
   });
   arrivals_.With([&](Arrivals& arrivals) { arrivals.erase(transfer); });
+  if (status.ok() && IsFault(static_cast<CUresult>(result))) {
+    session_.NoteFailure(static_cast<CUresult>(result));
+  }
   return status.ok() ? static_cast<CUresult>(result) : session_.Lost();
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "gpu-server/session/borrowed_context.h"
 #include "protocol/abi/module_package.h"
 #include "protocol/base/log.h"
 #include "protocol/wire/messages.h"
@@ -157,6 +158,7 @@ CUresult LoadedImage::SetCacheConfig(const DriverTable& driver,
 }
 
 CUresult LoadedImage::ListKernels(const DriverTable& driver) {
+  const BorrowedContext borrowed(driver);
   unsigned int count = 0;
   CUresult result = is_library() ? driver.cuLibraryGetKernelCount(&count, library_)
                                  : driver.cuModuleGetFunctionCount(&count, module_);
