@@ -17,6 +17,7 @@ from staged_prefix import StagedPrefix, alive, eventually
 # Says "ready PID", then one line for each signal; ends at SIGUSR2.
 LISTENER = """
 import os, signal, sys
+signal.alarm(30)  # should the test lose sight of it
 def say(number, frame):
     print(signal.Signals(number).name, flush=True)
     if number == signal.SIGUSR2: sys.exit(7)
@@ -35,7 +36,14 @@ class Wrapper(StagedPrefix):
         process = self.start("run", *options, "--", sys.executable, "-c", LISTENER)
         word, pid = process.stdout.readline().split()
         self.assertEqual(word, "ready")
+        self.addCleanup(self.end, int(pid))
         return process, int(pid)
+
+    @staticmethod
+    def end(pid):
+        """What a failed test leaves behind; a good one has left nothing."""
+        if alive(pid):
+            os.kill(pid, signal.SIGKILL)
 
 
 class Signals(Wrapper):
@@ -68,11 +76,14 @@ class Signals(Wrapper):
                                    preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
         os.close(terminal)
         self.addCleanup(self.put_away, process)
+        self.limit(process)
         self.assertTrue(process.stdout.readline().startswith("ready"))
         server = self.notes()["pid"]
+        self.assertEqual(os.getsid(server), server)
+        process.send_signal(signal.SIGSTOP)  # so that one passed on could not melt into the first
         os.write(controller, b"\x03")
         self.assertEqual(process.stdout.readline(), "SIGINT\n")
-        self.assertTrue(alive(server))
+        process.send_signal(signal.SIGCONT)
         process.send_signal(signal.SIGUSR2)
         self.assertEqual(process.stdout.read(), "SIGUSR2\n")  # and no second SIGINT before it
         self.assertEqual(process.wait(10), 7)

@@ -6,9 +6,11 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -79,12 +81,20 @@ class StagedPrefix(unittest.TestCase):
         process = subprocess.Popen([self.program, *words], env=self.environment, text=True,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
         self.addCleanup(self.put_away, process)
+        self.limit(process)
         return process
 
-    @staticmethod
-    def put_away(process):
+    def limit(self, process):
+        """A line that never comes must fail the test, not hang it: the end of the process ends the wait."""
+        timer = threading.Timer(20, process.kill)
+        timer.start()
+        self.addCleanup(timer.cancel)
+
+    def put_away(self, process):
         process.kill()
-        process.communicate()
+        if self.notes_path.exists() and alive(self.notes()["pid"]):
+            os.kill(self.notes()["pid"], signal.SIGKILL)
+        process.communicate(timeout=10)
 
     def notes(self):
         return json.loads(self.notes_path.read_text(encoding="utf-8"))
