@@ -12,7 +12,7 @@ LINES_MAX = 600
 
 # Names that tools or customs prescribe.
 GIVEN_NAMES = re.compile(r"CMakeLists\.txt|CMakePresets\.json|LICENSE|NOTICE|[A-Z]+\.md|\..+")
-NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
+NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*(\.S)?")
 DASHED_NAME = re.compile(r"[a-z0-9-]+\.(md|json|svg|sh)")
 CMAKE_MODULE = re.compile(r"tools/cmake/[A-Z][A-Za-z]+\.cmake")
 FOLDER = re.compile(r"[a-z0-9_.-]+")
