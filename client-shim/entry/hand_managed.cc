@@ -2,6 +2,7 @@
 // Managed memory: allocations and variables that the program and the GPU both use by one address.
 #include "client-shim/bodies.h"
 #include "client-shim/call_scope.h"
+#include "client-shim/contexts.h"
 #include "client-shim/modules.h"
 
 namespace farlane::shim {
@@ -22,6 +23,22 @@ CUresult Hint(CUdeviceptr address, size_t bytes, CUstream stream) {
   const bool inside = bytes != 0 && scope.session().managed().Contains(address) &&
                       scope.session().managed().Contains(address + bytes - 1);
   return inside ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+}
+
+// Runtimes ask for managed variables before they make any context, but on the server a variable
+// lives in one. Then the first device's primary context is made, for good: giving it back would
+// take the variable's content with it.
+CUresult ContextForVariables(Session& session, wire::Handle* context, int32_t* device) {
+  *context = ThreadState::Mine().current();
+  const Context* current = session.objects().contexts.Find(*context);
+  if (current != nullptr && current->alive) {
+    *device = current->device;
+    return CUDA_SUCCESS;
+  }
+  *context = session.primary_context(0);
+  *device = 0;
+  return session.objects().contexts.Find(*context)->alive ? CUDA_SUCCESS
+                                                          : RetainPrimary(session, 0);
 }
 
 }  // namespace
@@ -67,17 +84,19 @@ CUresult cuLibraryGetManaged(CUdeviceptr* dptr,
   if (session == nullptr) {
     return Process::Get().Why();
   }
-  size_t size = 0;
-  CUdeviceptr address = 0;
-  CUresult result = cuLibraryGetGlobal(&address, &size, library, name);
-  if (result != CUDA_SUCCESS) {
-    return result;
+  if (name == nullptr || (dptr == nullptr && bytes == nullptr)) {
+    return CUDA_ERROR_INVALID_VALUE;
   }
-  if (!session->managed().Contains(address)) {
-    const Context* context = session->objects().contexts.Find(ThreadState::Mine().current());
-    const wire::Handle current =
-        context != nullptr && context->alive ? ThreadState::Mine().current() : 0;
-    result = session->managed().Add(current, address, size, false, true);
+  int32_t device = 0;
+  wire::Handle context = 0;
+  CUresult result = ContextForVariables(*session, &context, &device);
+  uint64_t size = 0;
+  uint64_t address = 0;
+  if (result == CUDA_SUCCESS) {
+    result = FindGlobal(*session, context, device, ToWire(library), name, &address, &size);
+  }
+  if (result == CUDA_SUCCESS && !session->managed().Contains(address)) {
+    result = session->managed().Add(context, address, size, false, true);
   }
   if (result == CUDA_SUCCESS && dptr != nullptr) {
     *dptr = address;
