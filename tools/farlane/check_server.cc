@@ -19,6 +19,8 @@ namespace {
 
 constexpr size_t kProbesCount = 9;  // an odd number has a middle; more would tire the server
 
+constexpr uint64_t kArenaBytesMax = 1024_GiB;  // as much as a server reserves for one device
+
 std::string Milliseconds(uint64_t ns) {
   char text[32];
   snprintf(text, sizeof text, "%.3f ms", static_cast<double>(ns) / 1e6);
@@ -93,24 +95,43 @@ bool CheckVerdict(const ServerReport& report, Findings* findings) {
   return true;
 }
 
-// Programs use the server's own device addresses if this process can keep that range free.
+// The range of addresses that programs reserve for a device. A server that does not propose one to
+// a probe gets a range of the usual size, wherever there is room.
+struct AddressRange {
+  uint64_t address = 0;  // 0: anywhere
+  uint64_t bytes = 0;
+
+  std::string ToString() const {
+    return Gibibytes(bytes) + (address != 0 ? " at 0x" + Hex(address) : " of addresses");
+  }
+};
+
+AddressRange RangeOf(const DeviceReport& device) {
+  if (device.arena_bytes != 0) {
+    return {.address = device.arena_address, .bytes = device.arena_bytes};
+  }
+  return {.bytes = std::min(2 * std::min(device.total_bytes, kArenaBytesMax), kArenaBytesMax)};
+}
+
+// Programs use the server's own device addresses if this machine can keep that range free.
 void CheckArena(const DeviceReport& device, Findings* findings) {
   const std::string subject = "arena " + std::to_string(device.ordinal);
-  const std::string range = Gibibytes(device.arena_bytes) + " at 0x" + Hex(device.arena_address);
-  void* const wanted = reinterpret_cast<void*>(device.arena_address);
-  void* const got = mmap(wanted, device.arena_bytes, PROT_NONE,
-                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
-  if (got == wanted) {
-    munmap(got, device.arena_bytes);
-    findings->Ok(subject, range + " can be reserved here");
-    return;
-  }
+  const AddressRange range = RangeOf(device);
+  void* const wanted = reinterpret_cast<void*>(range.address);
+  const int flags =
+      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (range.address != 0 ? MAP_FIXED_NOREPLACE : 0);
+  void* const got = mmap(wanted, range.bytes, PROT_NONE, flags, -1, 0);
   char text[128] = "unknown error";
   const char* why = got == MAP_FAILED ? strerror_r(errno, text, sizeof text) : "given elsewhere";
   if (got != MAP_FAILED) {
-    munmap(got, device.arena_bytes);  // a kernel before 4.17 takes the address for a hint
+    munmap(got, range.bytes);
   }
-  findings->Note(subject, range + " cannot be reserved here: " + why,
+  // A kernel before 4.17 takes the fixed address for a hint.
+  if (got != MAP_FAILED && (range.address == 0 || got == wanted)) {
+    findings->Ok(subject, range.ToString() + " can be reserved here");
+    return;
+  }
+  findings->Note(subject, range.ToString() + " cannot be reserved here: " + why,
                  "programs ask for another range and still work; if none fits, allocations wait "
                  "for the server (look at ulimit -v)");
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // farlane run: an unmodified CUDA program with its GPU elsewhere.
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <memory>
+#include <system_error>
 
 #include <unistd.h>
 
@@ -83,7 +85,8 @@ Status CheckLibrary(const std::string& path, const char* what) {
 }
 
 std::string DescribeDriver(const ServerReport& report, const Installation& installation) {
-  if (report.driver_path == installation.SoftLibrary()) {
+  std::error_code none;  // a path of another file system view is not ours either
+  if (std::filesystem::equivalent(report.driver_path, installation.SoftLibrary(), none)) {
     return "software GPU";
   }
   const int32_t version = report.driver_version;

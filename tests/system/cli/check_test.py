@@ -136,6 +136,15 @@ class GoodServers(Check):
         self.assertEqual(found["arena 0"]["state"], "note")
         self.assertEqual(done.returncode, 0)
 
+    def test_server_without_a_proposal_gets_a_range_of_the_usual_size(self):
+        said = stand_in_server.answer(arena=0)
+        found, _ = self.check("--server", PortThatSays(self, said).address)
+        self.assertEqual(found["arena 0"]["detail"], "2.00 GiB of addresses can be reserved here")
+        # The room for addresses that a batch system may leave.
+        words = ["sh", "-c", f"ulimit -v 2000000; exec {self.program} check --server {PortThatSays(self, said).address}"]
+        done = subprocess.run(words, env=self.environment, capture_output=True, text=True, check=True)
+        self.assertIn("2.00 GiB of addresses cannot be reserved here", done.stdout)
+
     def test_text_has_the_same_verdict(self):
         done = self.farlane("check", "--server", PortThatSays(self, stand_in_server.answer()).address)
         self.assertEqual(done.returncode, 0)

@@ -40,7 +40,7 @@ def batch(messages, first):
 def device(op, ordinal, name, total, arena):
     attributes = struct.pack("<100i", *[{75: 12, 76: 1}.get(i, 0) for i in range(100)])
     pci = b"0000:01:00.0"
-    fixed = struct.pack("<iiiIQQQQQQIIII", ordinal, 0, -5, 100, total, arena, 2 * total, 0, 1, 2,
+    fixed = struct.pack("<iiiIQQQQQQIIII", ordinal, 0, -5, 100, total, arena, 2 * total if arena else 0, 0, 1, 2,
                         len(attributes), len(name), len(pci), 0)
     return message(op, fixed + padded(attributes) + padded(name) + padded(pci))
 
@@ -105,7 +105,7 @@ def main():
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     listener = listen(options.listen)
     prefix = pathlib.Path(__file__).resolve().parents[1]
-    path = str(prefix / "lib/farlane/soft/libcuda.so.1").encode()
+    path = str(prefix / "bin/../lib/farlane/soft/libcuda.so.1").encode()  # as the daemon spells it
     said = answer(NO_DEVICE, b"no driver here") if mode == "no-device" else answer(path=path)
     threading.Thread(target=serve, args=(listener, said), daemon=True).start()
     if mode != "mute":
