@@ -21,7 +21,9 @@
 
 namespace farlane::channel {
 
-// What the server says unasked. Called by whichever thread reads, one at a time, with no lock held.
+// What the server says unasked. Called by whichever thread reads, one at a time, with no lock of
+// the channel held. Whoever posts or waits may be that thread, so nobody may do either while
+// holding a lock that OnMessage takes.
 class ServerListener {
  public:
   virtual ~ServerListener() = default;

@@ -1,0 +1,613 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "protocol/channel/command_channel.h"
+
+#include <algorithm>
+#include <future>
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include "tests/support/recording_listener.h"
+#include "tests/support/scripted_server.h"
+
+namespace farlane::channel {
+namespace {
+
+using farlane::testing::kPatienceNs;
+using farlane::testing::Received;
+using farlane::testing::RecordingListener;
+using farlane::testing::ScriptedServer;
+using farlane::testing::ServerEnd;
+
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+constexpr int kSlowness = 10;  // of a build with a sanitizer
+#else
+constexpr int kSlowness = 1;
+#endif
+
+// A client of a server that follows a script.
+class CommandChannelTest : public ::testing::Test {
+ protected:
+  void Start(std::function<void(ServerEnd&)> script) {
+    server_ = std::make_unique<ScriptedServer>(std::move(script));
+    channel_ = std::make_unique<CommandChannel>(server_->ClientStream(), listener_);
+  }
+
+  void TearDown() override {
+    if (channel_ != nullptr) {
+      channel_->Close();
+    }
+    server_.reset();
+  }
+
+  CommandChannel& channel() { return *channel_; }
+
+  // The result of a call that the server may answer with the device's number.
+  int32_t CallFor(int32_t device) {
+    Answer answer;
+    const Status status = channel_->Call(wire::MemoryInfo{.device = device}, &answer);
+    EXPECT_TRUE(status.ok()) << status.message();
+    return answer.result;
+  }
+
+  RecordingListener listener_;
+  std::unique_ptr<ScriptedServer> server_;
+
+ private:
+  std::unique_ptr<CommandChannel> channel_;
+};
+
+int32_t DeviceOf(const Received& call) {
+  wire::MemoryInfo message;
+  EXPECT_EQ(call.op, wire::Op::kMemoryInfo);
+  EXPECT_EQ(Decode(call.body, &message), wire::WireError::kNone);
+  return message.device;
+}
+
+wire::Output Line(std::string_view text) {
+  return {.descriptor = 1, .data = std::as_bytes(std::span(text))};
+}
+
+// ---- sending
+
+TEST_F(CommandChannelTest, APostLeavesAtOnceWhenTheServerIsIdle) {
+  std::promise<void> arrived;
+  Start([&](ServerEnd& end) {
+    EXPECT_EQ(end.Next()->op, wire::Op::kSetContext);
+    arrived.set_value();
+    end.ServeToTheEnd();
+  });
+
+  EXPECT_EQ(channel().Post(wire::SetContext{.context = 1}), 1u);
+
+  EXPECT_EQ(channel().counters().sends, 1u);
+  EXPECT_EQ(channel().counters().posts, 1u);
+  arrived.get_future().wait();
+}
+
+void PostLaunches(CommandChannel& channel) {
+  const std::vector<std::byte> parameters(64);
+  for (int i = 0; i < 10'000; ++i) {
+    channel.Post(wire::Launch{.parameters = parameters});
+  }
+}
+
+TEST_F(CommandChannelTest, PostsGatherWhileTheServerIsBusy) {
+  Start([](ServerEnd& end) {
+    EXPECT_EQ(end.Next(10'000).size(), 10'000u);
+    end.ServeToTheEnd();
+  });
+
+  PostLaunches(channel());
+
+  EXPECT_LE(channel().counters().sends, 200u * kSlowness);
+  EXPECT_EQ(CallFor(0), 10'001);
+  EXPECT_EQ(channel().counters().posts, 10'000u);
+  EXPECT_EQ(channel().counters().calls, 1u);
+}
+
+TEST_F(CommandChannelTest, PostsGatherThoughTheServerIsQuick) {
+  Start([](ServerEnd& end) { end.ServeToTheEnd(); });
+
+  PostLaunches(channel());
+
+  EXPECT_LE(channel().counters().sends, 1000u * kSlowness);
+  EXPECT_EQ(CallFor(0), 10'001);
+}
+
+TEST_F(CommandChannelTest, APostThatLingersLeavesWithoutFurtherCalls) {
+  std::atomic<uint64_t> arrived_ns{0};
+  Start([&](ServerEnd& end) {
+    while (const auto message = end.Next()) {
+      if (message->op == wire::Op::kSetContext) {
+        arrived_ns = NowNs();
+      } else if (message->op == wire::Op::kMemoryInfo) {
+        end.Answer(*message, 0);
+      }
+      // A memset is never acknowledged by itself, so what follows it lingers.
+    }
+  });
+  uint64_t quickest_ns = UINT64_MAX;
+  for (int attempt = 0; attempt < 20 && quickest_ns > 10'000'000; ++attempt) {
+    CallFor(0);
+    arrived_ns = 0;
+    channel().Post(wire::MemsetD8Async{});
+    const uint64_t sends = channel().counters().sends;
+    const uint64_t posted_ns = NowNs();
+    channel().Post(wire::SetContext{.context = 1});
+    while (arrived_ns == 0 && NowNs() - posted_ns < kPatienceNs) {
+      std::this_thread::yield();
+    }
+    ASSERT_NE(arrived_ns, 0u) << "it never left";
+    EXPECT_GT(channel().counters().sends, sends);
+    quickest_ns = std::min(quickest_ns, arrived_ns - posted_ns);
+  }
+  EXPECT_LE(quickest_ns, 10'000'000u);
+}
+
+TEST_F(CommandChannelTest, SeveralMessagesStayTogether) {
+  Start([](ServerEnd& end) {
+    const auto all = end.Next(4000);
+    for (size_t i = 0; i + 1 < all.size(); i += 2) {
+      wire::SetContext context;
+      wire::ContextSynchronize synchronize;
+      ASSERT_EQ(all[i].op, wire::Op::kSetContext);
+      ASSERT_EQ(Decode(all[i].body, &context), wire::WireError::kNone);
+      ASSERT_EQ(Decode(all[i + 1].body, &synchronize), wire::WireError::kNone);
+      ASSERT_EQ(context.context, synchronize.context);
+    }
+    end.ServeToTheEnd();
+  });
+  const auto post = [this](uint64_t number) {
+    for (int i = 0; i < 1000; ++i) {
+      channel().PostWith([&](BatchWriter& writer) {
+        writer.Append(wire::SetContext{.context = number});
+        writer.Append(wire::ContextSynchronize{.context = number});
+      });
+    }
+  };
+  std::thread other(post, 1);
+  post(2);
+  other.join();
+  EXPECT_EQ(channel().counters().posts, 4000u);
+}
+
+TEST_F(CommandChannelTest, AFullSocketWhileTheServerFloodsUsIsNoDeadlock) {
+  constexpr int kLines = 400;
+  constexpr size_t kCopies = 200;
+  Start([&](ServerEnd& end) {
+    // Writes all before it reads anything: it gets on only because we read while we want to write.
+    const std::string text(100'000, 'x');
+    for (int i = 0; i < kLines; ++i) {
+      end.Send(Line(text));
+    }
+    EXPECT_EQ(end.Next(kCopies).size(), kCopies);
+    end.ServeToTheEnd();
+  });
+  const std::vector<std::byte> data(wire::kPieceBytes);
+  for (size_t i = 0; i < kCopies; ++i) {
+    EXPECT_NE(channel().Post(wire::CopyIn{.data = data}), 0u);
+  }
+  EXPECT_EQ(CallFor(0), static_cast<int32_t>(kCopies) + 1);
+  EXPECT_EQ(listener_.heard(), kLines);
+}
+
+// ---- calling
+
+TEST_F(CommandChannelTest, ACallHasItsAnswer) {
+  Start([](ServerEnd& end) {
+    const auto call = end.Next();
+    const wire::MemoryInfoReply reply{.free_bytes = 5, .total_bytes = 7};
+    std::vector<std::byte> body(EncodedBytes(reply));
+    Encode(reply, body.data());
+    end.Answer(*call, 2, body);
+    end.ServeToTheEnd();
+  });
+  Answer answer;
+  ASSERT_TRUE(channel().Call(wire::MemoryInfo{.device = 3}, &answer).ok());
+  EXPECT_EQ(answer.result, 2);
+  wire::MemoryInfoReply reply;
+  ASSERT_EQ(Decode(answer.body, &reply), wire::WireError::kNone);
+  EXPECT_EQ(reply.total_bytes, 7u);
+}
+
+TEST_F(CommandChannelTest, RepliesOutOfOrderReachTheirCallers) {
+  constexpr int kThreads = 8;
+  constexpr int kRounds = 50;
+  Start([](ServerEnd& end) {
+    for (int round = 0; round < kRounds; ++round) {
+      auto calls = end.Next(kThreads);
+      std::reverse(calls.begin(), calls.end());
+      std::rotate(calls.begin(), calls.begin() + round % kThreads, calls.end());
+      for (const Received& call : calls) {
+        end.Answer(call, DeviceOf(call));
+      }
+    }
+    end.ServeToTheEnd();
+  });
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([this, thread] {
+      for (int round = 0; round < kRounds; ++round) {
+        ASSERT_EQ(CallFor(thread * 1000 + round), thread * 1000 + round);
+      }
+    });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  EXPECT_EQ(channel().counters().calls, static_cast<uint64_t>(kThreads * kRounds));
+}
+
+TEST_F(CommandChannelTest, ReadingIsHandedOn) {
+  std::promise<void> first_waits;
+  std::promise<void> first_is_done;
+  Start([&](ServerEnd& end) {
+    const auto first = end.Next();
+    first_waits.set_value();
+    const auto second = end.Next();
+    end.Answer(*first, 1);
+    first_is_done.get_future().wait();
+    end.Answer(*second, 2);
+    end.ServeToTheEnd();
+  });
+  std::thread first([&] {
+    EXPECT_EQ(CallFor(0), 1);
+    first_is_done.set_value();
+  });
+  first_waits.get_future().wait();
+
+  EXPECT_EQ(CallFor(0), 2);
+
+  first.join();
+}
+
+TEST_F(CommandChannelTest, AWaitingThreadDoesNotHoldUpPosts) {
+  std::promise<void> waits;
+  Start([&](ServerEnd& end) {
+    const auto call = end.Next();
+    waits.set_value();
+    EXPECT_EQ(end.Next()->op, wire::Op::kEventRecord);  // what the call waits for
+    end.Answer(*call, 9);
+    end.ServeToTheEnd();
+  });
+  std::thread waiter([&] { EXPECT_EQ(CallFor(0), 9); });
+  waits.get_future().wait();
+  channel().Post(wire::EventRecord{});
+  waiter.join();
+}
+
+// ---- what the server says unasked
+
+TEST_F(CommandChannelTest, WaitUntilHearsTheServer) {
+  Start([](ServerEnd& end) {
+    EXPECT_EQ(end.Next()->op, wire::Op::kSetContext);
+    end.Send(Line("one "));
+    end.Send(Line("two"));
+    end.ServeToTheEnd();
+  });
+  channel().Post(wire::SetContext{});
+  EXPECT_TRUE(channel().WaitUntil([this] { return listener_.heard() == 2; }).ok());
+  EXPECT_EQ(listener_.text(), "one two");
+}
+
+TEST_F(CommandChannelTest, WaitUntilForWhatIsTrueReadsNothing) {
+  Start([](ServerEnd& end) { end.ServeToTheEnd(); });
+  EXPECT_TRUE(channel().WaitUntil([] { return true; }).ok());
+}
+
+TEST_F(CommandChannelTest, WaitUntilSeesWhatAnotherThreadReads) {
+  std::promise<void> caller_waits;
+  Start([&](ServerEnd& end) {
+    const auto call = end.Next();
+    caller_waits.set_value();
+    EXPECT_EQ(end.Next()->op, wire::Op::kSetContext);
+    end.Send(Line("done"));
+    // The caller, who reads, is answered only after the other has gone on.
+    EXPECT_EQ(end.Next()->op, wire::Op::kEventRecord);
+    end.Answer(*call, 4);
+    end.ServeToTheEnd();
+  });
+  std::thread caller([&] { EXPECT_EQ(CallFor(0), 4); });
+  caller_waits.get_future().wait();
+  channel().Post(wire::SetContext{});
+
+  EXPECT_TRUE(channel().WaitUntil([this] { return listener_.heard() == 1; }).ok());
+
+  channel().Post(wire::EventRecord{});
+  caller.join();
+}
+
+TEST_F(CommandChannelTest, WhatTheServerWantsIsSentWhileACallWaits) {
+  Start([](ServerEnd& end) {
+    for (int i = 0; i < 20; ++i) {
+      const auto call = end.Next();
+      end.Send(wire::ImageWanted{});
+      EXPECT_EQ(end.Next()->op, wire::Op::kImagePiece);
+      end.Answer(*call, i);
+    }
+    end.ServeToTheEnd();
+  });
+  listener_.on_wanted = [this] { channel().Post(wire::ImagePiece{}); };
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(CallFor(0), i);
+  }
+}
+
+TEST_F(CommandChannelTest, WhatTheServerWantsIsSentWhoeverHearsOfIt) {
+  constexpr size_t kImages = 200;
+  Start([](ServerEnd& end) {
+    while (const auto message = end.Next()) {
+      if (message->op == wire::Op::kMemsetD8Async) {
+        end.Send(wire::ImageWanted{});
+      } else if (message->op == wire::Op::kImagePiece) {
+        end.Send(Line("."));
+      }
+    }
+  });
+  listener_.on_wanted = [this] { channel().Post(wire::ImagePiece{}); };
+  std::atomic<bool> done{false};
+  std::thread other([&] {
+    while (!done) {
+      channel().Post(wire::SetContext{});  // may read the wish in passing
+      std::this_thread::sleep_for(std::chrono::microseconds(20));
+    }
+  });
+  for (size_t i = 1; i <= kImages; ++i) {
+    channel().Post(wire::MemsetD8Async{});
+    EXPECT_TRUE(channel().WaitUntil([&] { return listener_.text().size() >= i; }).ok());
+  }
+  done = true;
+  other.join();
+}
+
+TEST_F(CommandChannelTest, OthersPostWhileAListenerIsBusy) {
+  Start([](ServerEnd& end) {
+    while (const auto message = end.Next()) {
+      if (message->op == wire::Op::kMemsetD8Async) {
+        end.Send(Line("x"));
+      } else if (message->op == wire::Op::kMemoryInfo) {
+        end.Answer(*message, 1);
+      }
+    }
+  });
+  listener_.on_message = [this] {
+    std::thread([this] { EXPECT_NE(channel().Post(wire::SetContext{}), 0u); }).join();
+  };
+  for (int i = 1; i <= 100; ++i) {
+    channel().Post(wire::MemsetD8Async{});
+    while (listener_.heard() < i) {
+      channel().Post(wire::EventRecord{});  // reads in passing
+    }
+  }
+  EXPECT_EQ(CallFor(0), 1);
+}
+
+TEST_F(CommandChannelTest, TheServerLearnsWhatWeHaveDealtWith) {
+  Start([](ServerEnd& end) {
+    const auto first = end.Next();
+    EXPECT_EQ(end.acknowledged(), 0u);
+    end.Append(Line("a"));
+    end.Append(Line("b"));
+    end.Answer(*first, 0);
+    const auto second = end.Next();
+    EXPECT_EQ(end.acknowledged(), 3u);
+    end.Answer(*second, 0);
+    end.ServeToTheEnd();
+    EXPECT_EQ(end.acknowledged(), 4u);
+  });
+  CallFor(0);
+  CallFor(0);
+}
+
+// ---- the end
+
+TEST_F(CommandChannelTest, CloseSaysByeAndMayBeRepeated) {
+  Start([](ServerEnd& end) {
+    EXPECT_EQ(end.Next()->op, wire::Op::kSetContext);
+    EXPECT_FALSE(end.Next().has_value());
+    EXPECT_TRUE(end.heard_bye());
+  });
+  channel().Post(wire::SetContext{});
+  channel().Close();
+  channel().Close();
+
+  EXPECT_TRUE(channel().is_lost());
+  EXPECT_EQ(channel().Post(wire::SetContext{}), 0u);
+  Answer answer{.result = 77, .body = {}};
+  EXPECT_FALSE(channel().Call(wire::MemoryInfo{}, &answer).ok());
+  EXPECT_EQ(answer.result, 77);
+  EXPECT_FALSE(channel().WaitUntil([] { return false; }).ok());
+}
+
+TEST_F(CommandChannelTest, CloseSendsWhatLingers) {
+  Start([](ServerEnd& end) {
+    EXPECT_EQ(end.Next(1000).size(), 1000u);
+    EXPECT_FALSE(end.Next().has_value());
+    EXPECT_TRUE(end.heard_bye());
+  });
+  for (int i = 0; i < 1000; ++i) {
+    channel().Post(wire::SetContext{});
+  }
+  channel().Close();
+}
+
+TEST_F(CommandChannelTest, CloseFreesWhoeverWaits) {
+  std::promise<void> waits;
+  Start([&](ServerEnd& end) {
+    EXPECT_EQ(end.Next(2).size(), 2u);
+    waits.set_value();
+    EXPECT_FALSE(end.Next().has_value());
+  });
+  const auto fails = [this] {
+    Answer answer;
+    EXPECT_EQ(channel().Call(wire::MemoryInfo{}, &answer).code(), StatusCode::kUnavailable);
+  };
+  std::thread one(fails);
+  std::thread other(fails);
+  std::thread watcher([this] { EXPECT_FALSE(channel().WaitUntil([] { return false; }).ok()); });
+  waits.get_future().wait();
+  channel().Close();
+  one.join();
+  other.join();
+  watcher.join();
+}
+
+TEST_F(CommandChannelTest, CloseDoesNotWaitForAServerThatIsStuck) {
+  std::promise<void> enough;
+  Start([&](ServerEnd&) { enough.get_future().wait(); });
+  std::thread writer([this] {
+    const std::vector<std::byte> data(wire::kPieceBytes);
+    while (channel().Post(wire::CopyIn{.data = data}) != 0) {
+    }
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+
+  const uint64_t start = NowNs();
+  channel().Close();
+  EXPECT_LE(NowNs() - start, 3'000'000'000u);
+
+  writer.join();
+  enough.set_value();
+}
+
+TEST_F(CommandChannelTest, ADeadServerFreesAllWhoWait) {
+  Start([](ServerEnd& end) { EXPECT_EQ(end.Next(6).size(), 6u); });
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 6; ++i) {
+    threads.emplace_back([this] {
+      Answer answer;
+      const Status status = channel().Call(wire::MemoryInfo{}, &answer);
+      EXPECT_EQ(status.code(), StatusCode::kUnavailable);
+      EXPECT_NE(status.message().find("closed the connection"), std::string::npos);
+    });
+  }
+  threads.emplace_back([this] { EXPECT_FALSE(channel().WaitUntil([] { return false; }).ok()); });
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  EXPECT_TRUE(channel().is_lost());
+}
+
+TEST_F(CommandChannelTest, AnAnswerBeforeTheEndStillCounts) {
+  Start([](ServerEnd& end) {
+    const auto call = end.Next();
+    end.Answer(*call, 3);
+    end.Bye();
+  });
+  EXPECT_EQ(CallFor(0), 3);
+  Answer answer;
+  const Status status = channel().Call(wire::MemoryInfo{}, &answer);
+  EXPECT_FALSE(status.ok());
+}
+
+TEST_F(CommandChannelTest, PostsFindOutThatTheServerIsGone) {
+  Start([](ServerEnd&) {});
+  server_->Join();
+  for (int i = 0; i < 10 && !channel().is_lost(); ++i) {
+    channel().Post(wire::SetContext{});
+  }
+  EXPECT_TRUE(channel().is_lost());
+  EXPECT_EQ(channel().Post(wire::SetContext{}), 0u);
+}
+
+// ---- a server that breaks the protocol
+
+class BrokenServer : public CommandChannelTest {
+ protected:
+  void ExpectLost(std::function<void(ServerEnd&, const Received&)> breaks, const char* why) {
+    Start([breaks = std::move(breaks)](ServerEnd& end) {
+      const auto call = end.Next();
+      breaks(end, *call);
+      EXPECT_FALSE(end.Next().has_value());
+    });
+    Answer answer{.result = 77, .body = {}};
+    const Status status = channel().Call(wire::MemoryInfo{}, &answer);
+    EXPECT_EQ(status.code(), StatusCode::kCorrupt);
+    EXPECT_NE(status.message().find(why), std::string::npos) << status.message();
+    EXPECT_EQ(answer.result, 77);
+  }
+};
+
+TEST_F(BrokenServer, Garbage) {
+  ExpectLost(
+      [](ServerEnd& end, const Received&) {
+        end.SendRaw(std::as_bytes(std::span("HTTP/1.1 400 Bad Request\r\n\r\n")));
+      },
+      "contradictory header");
+}
+
+TEST_F(BrokenServer, AnAnswerToNobody) {
+  ExpectLost([](ServerEnd& end,
+                const Received& call) { end.Send(wire::Reply{.sequence = call.sequence + 1}); },
+             "reference to nothing");
+}
+
+TEST_F(BrokenServer, AMessageOfAClient) {
+  ExpectLost([](ServerEnd& end, const Received&) { end.Send(wire::SetContext{}); }, "wrong side");
+}
+
+TEST_F(BrokenServer, AMessageThatDoesNotDecode) {
+  ExpectLost(
+      [](ServerEnd& end, const Received&) {
+        const std::byte batch[] = {
+            std::byte{32},   std::byte{}, std::byte{},  std::byte{},  // bytes
+            std::byte{1},    std::byte{}, std::byte{1}, std::byte{},  // kind, flags, count
+            std::byte{1},    std::byte{}, std::byte{},  std::byte{},  // first_sequence
+            std::byte{},     std::byte{}, std::byte{},  std::byte{},  //
+            std::byte{},     std::byte{}, std::byte{},  std::byte{},  // executed
+            std::byte{},     std::byte{}, std::byte{},  std::byte{},  //
+            std::byte{0x31}, std::byte{}, std::byte{},  std::byte{},  // a Reply
+            std::byte{8},    std::byte{}, std::byte{},  std::byte{},  // without a body
+        };
+        end.SendRaw(batch);
+      },
+      "truncated");
+}
+
+TEST_F(BrokenServer, AnAcknowledgementOfWhatWasNeverSent) {
+  ExpectLost([](ServerEnd& end, const Received& call) { end.Acknowledge(call.sequence + 1); },
+             "out of order");
+}
+
+TEST_F(BrokenServer, EveryWaitingThreadIsTold) {
+  Start([](ServerEnd& end) {
+    EXPECT_EQ(end.Next(4).size(), 4u);
+    end.Send(wire::SetContext{});
+    EXPECT_FALSE(end.Next().has_value());
+  });
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([this] {
+      Answer answer;
+      EXPECT_EQ(channel().Call(wire::MemoryInfo{}, &answer).code(), StatusCode::kCorrupt);
+    });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+}
+
+// ---- fork
+
+TEST_F(CommandChannelTest, AForkedChildLeavesTheParentsStreamAlone) {
+  Start([](ServerEnd& end) { end.ServeToTheEnd(); });
+  for (int i = 0; i < 100; ++i) {
+    channel().Post(wire::SetContext{});  // so that the thread which tends exists
+  }
+  const pid_t child = fork();
+  if (child == 0) {
+    channel().AbandonAfterFork();
+    const bool silent = channel().is_lost() && channel().Post(wire::SetContext{}) == 0;
+    _exit(silent ? 0 : 1);
+  }
+  int state = 0;
+  ASSERT_EQ(waitpid(child, &state, 0), child);
+  EXPECT_TRUE(WIFEXITED(state) && WEXITSTATUS(state) == 0);
+
+  EXPECT_EQ(CallFor(0), 101);
+  EXPECT_FALSE(channel().is_lost());
+}
+
+}  // namespace
+}  // namespace farlane::channel
