@@ -7,15 +7,20 @@
 #include <vector>
 
 #include "gpu-server/session/image_store.h"
+#include "protocol/abi/module_package.h"
 #include "tests/support/scripted_client.h"
 
 namespace farlane::server {
 
-// PTX that every reader takes for PTX; the test driver has its kernels built in.
+// A package with PTX that every reader takes for PTX; the test driver has its kernels built in.
 inline std::vector<std::byte> TestImage(const std::string& salt = "") {
   const std::string text = ".version 8.0\n.target sm_80\n.address_size 64\n// " + salt + "\n";
-  const auto bytes = std::as_bytes(std::span(text));
-  return {bytes.begin(), bytes.end()};
+  const auto view = abi::ViewImage(std::as_bytes(std::span(text)));
+  EXPECT_TRUE(view.has_value()) << view.error().message();
+  const int capability = 90;
+  auto package = abi::PackModule(*view, std::span(&capability, 1));
+  EXPECT_TRUE(package.has_value()) << package.error().message();
+  return std::move(package).value();
 }
 
 inline wire::ImageLoad LoadMessage(wire::Handle module, ConstBytes image) {

@@ -55,7 +55,7 @@ class SessionFixture {
   // Waits for the session to end by itself.
   SessionEnd WaitForEnd() {
     EXPECT_TRUE(client_->WaitForClose());
-    thread_.join();
+    Join();
     return end_;
   }
 

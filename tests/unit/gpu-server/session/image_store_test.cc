@@ -43,7 +43,7 @@ TEST(ImageStore, TheHashIsSha256) {
   const ImageHash hash = HashOf({});
   EXPECT_EQ(hash[0], std::byte{0xe3});
   EXPECT_EQ(hash[31], std::byte{0x55});
-  EXPECT_EQ(HashFromWords(0x141cfc9842c4b0e3, 0x24b96f99c8f46f9a, 0x4c939b64e4417e27,
+  EXPECT_EQ(HashFromWords(0x141cfc9842c4b0e3, 0x24b96f99c8f4fb9a, 0x4c939b64e441ae27,
                           0x55b85278'1b9995a4),
             hash);
 }

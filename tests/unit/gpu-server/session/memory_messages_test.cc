@@ -17,7 +17,7 @@ TEST(MemoryMessages, TheWelcomeDescribesTheDevice) {
   EXPECT_EQ(client.device_names[0], "Fake GPU");
   EXPECT_EQ(client.devices[0].priority_greatest, -5);
   EXPECT_EQ(client.devices[0].total_bytes, 256_MiB);
-  EXPECT_EQ(client.devices[0].credit_bytes, 58_MiB);  // a quarter of what may be used
+  EXPECT_EQ(client.devices[0].credit_bytes, 60_MiB);  // a quarter of what may be used
   EXPECT_EQ(client.devices[0].arena_bytes, 512_MiB);
   EXPECT_EQ(client.attributes[0][CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR], 9);
   EXPECT_EQ(client.attributes[0][CU_DEVICE_ATTRIBUTE_WARP_SIZE],
@@ -99,7 +99,7 @@ void ExpectBreach(const wire::MemoryMap& message) {
 }
 
 TEST(MemoryMessages, MappingWithoutCreditEndsTheSession) {
-  ExpectBreach({.address = 0, .bytes = 60_MiB, .device = 0});
+  ExpectBreach({.address = 0, .bytes = 62_MiB, .device = 0});
 }
 
 TEST(MemoryMessages, MappingOutsideTheArenaEndsTheSession) {

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+// The real daemon with real workers: who is let in, who dies with whom, and what nobody else
+// notices.
+#include <algorithm>
+#include <fstream>
+#include <set>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "tests/support/gpud_process.h"
+#include "tests/support/image_client.h"
+
+namespace farlane::server {
+namespace {
+
+using wire::Verdict;
+
+// What the contract of a session's end says.
+constexpr int kEndMs = 2000;
+
+constexpr wire::Handle kContext = wire::MakeHandle(wire::HandleKind::kContext, 0, 1);
+
+void UseContext(ScriptedClient& client) {
+  ASSERT_EQ(client.Call(wire::PrimaryRetain{.context = kContext, .device = 0}), CUDA_SUCCESS);
+  client.Post(wire::SetContext{.context = kContext});
+  LoadTestImage(client);
+}
+
+void ExpectRefusal(const GpudProcess& gpud, const wire::ClientHello& hello, Verdict verdict) {
+  ScriptedClient client(gpud.Connect());
+  const auto answer = client.Introduce(hello);
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(answer->verdict, verdict);
+  EXPECT_STRNE(answer->reason, "");
+  EXPECT_TRUE(client.WaitForClose());
+}
+
+TEST(Gpud, RefusesHellosThatItCannotServe) {
+  const GpudProcess gpud;
+  wire::ClientHello hello = GoodHello();
+  hello.version = 2;
+  ExpectRefusal(gpud, hello, Verdict::kWrongVersion);
+  hello = GoodHello();
+  hello.wire_hash = 0;
+  ExpectRefusal(gpud, hello, Verdict::kWrongVersion);
+  hello = GoodHello();
+  hello.purpose = static_cast<wire::Purpose>(0);
+  ExpectRefusal(gpud, hello, Verdict::kBadHello);
+
+  GpudClient good(gpud);
+}
+
+TEST(Gpud, ClosesWhatDoesNotSpeakTheProtocol) {
+  GpudProcess gpud;
+  ScriptedClient client(gpud.Connect());
+  client.SendRaw("GET / HTTP/1.1\r\n", 16);
+
+  EXPECT_FALSE(client.ReadServerHello().has_value());
+  EXPECT_TRUE(gpud.WaitForLog("does not speak our protocol"));
+  GpudClient good(gpud);
+}
+
+TEST(Gpud, ClosesWhoSaysNothingAndServesOthersMeanwhile) {
+  GpudProcess gpud;
+  ScriptedClient silent(gpud.Connect());
+  ScriptedClient slow(gpud.Connect());
+  const wire::ClientHello hello = GoodHello();
+  slow.SendRaw(&hello, 100);
+  const uint64_t start = NowNs();
+
+  GpudClient good(gpud);
+  EXPECT_LT(NowNs() - start, 4'000'000'000u);
+
+  EXPECT_FALSE(silent.ReadServerHello().has_value());
+  EXPECT_FALSE(slow.ReadServerHello().has_value());
+  const uint64_t waited = NowNs() - start;
+  EXPECT_GE(waited, 4'500'000'000u);
+  EXPECT_LT(waited, 8'000'000'000u);
+}
+
+TEST(Gpud, AsksForItsToken) {
+  const std::string path = testing::TempDir() + "token." + std::to_string(getpid());
+  std::ofstream(path) << "open sesame\n";
+  const GpudProcess gpud({"--token-file", path});
+  unlink(path.c_str());
+
+  ExpectRefusal(gpud, GoodHello(), Verdict::kRefused);
+  wire::ClientHello hello = GoodHello();
+  strcpy(hello.token, "open sesam");
+  ExpectRefusal(gpud, hello, Verdict::kRefused);
+  strcpy(hello.token, "open sesame");
+  ScriptedClient client(gpud.Connect());
+  const auto answer = client.Introduce(hello);
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(answer->verdict, Verdict::kWelcome);
+}
+
+TEST(Gpud, DoesNotListenToTheWorldUnlessToldTo) {
+  GpudProcess open({"--listen", "tcp://0.0.0.0:0"});
+  EXPECT_EQ(open.address(), "");
+  EXPECT_EQ(open.WaitForExit(), 1);
+  EXPECT_NE(open.Log().find("--insecure"), std::string::npos);
+
+  const GpudProcess insecure({"--listen", "tcp://0.0.0.0:0", "--insecure"});
+  EXPECT_NE(insecure.address(), "");
+}
+
+TEST(Gpud, DoesNotStartWithoutADriver) {
+  GpudProcess gpud({"--driver", "/nonexistent/libcuda.so.1"});
+  EXPECT_EQ(gpud.address(), "");
+  EXPECT_EQ(gpud.WaitForExit(), 1);
+  EXPECT_NE(gpud.Log().find("/nonexistent/libcuda.so.1"), std::string::npos);
+}
+
+TEST(Gpud, ServesOnAnAbstractUnixSocket) {
+  const GpudProcess gpud({"--listen", "unix:@farlane-test-" + std::to_string(getpid())});
+  GpudClient client(gpud);
+  EXPECT_EQ(client.devices.size(), 1u);
+}
+
+TEST(Gpud, AProbeLearnsTheDevicesAndCostsNoWorker) {
+  const GpudProcess gpud;
+  wire::ClientHello hello = GoodHello();
+  hello.purpose = wire::Purpose::kProbe;
+  std::set<uint32_t> workers;
+  for (int i = 0; i < 5; ++i) {
+    ScriptedClient probe(gpud.Connect());
+    const auto answer = probe.Introduce(hello);
+    ASSERT_TRUE(answer.has_value());
+    EXPECT_EQ(answer->verdict, Verdict::kWelcome);
+    EXPECT_TRUE(probe.WaitForWelcome());
+    EXPECT_EQ(probe.devices[0].credit_bytes, 0u);
+    EXPECT_TRUE(probe.WaitForClose());
+    EXPECT_TRUE(probe.bye);
+    workers.insert(answer->worker);
+  }
+
+  EXPECT_LE(workers.size(), 2u);
+}
+
+TEST(Gpud, TenClientsAtOnceEachHaveAWorkerOfTheirOwn) {
+  const GpudProcess gpud;
+  std::vector<std::unique_ptr<GpudClient>> clients;
+  std::set<pid_t> workers;
+  for (int i = 0; i < 10; ++i) {
+    clients.push_back(std::make_unique<GpudClient>(gpud));
+    workers.insert(clients.back()->worker());
+  }
+
+  EXPECT_EQ(workers.size(), 10u);
+  for (auto& client : clients) {
+    UseContext(*client);
+    EXPECT_EQ(client->Call(wire::StreamSynchronize{}), CUDA_SUCCESS);
+  }
+}
+
+TEST(Gpud, AClientThatEndsTakesItsWorkerWithIt) {
+  GpudProcess gpud;
+  auto client = std::make_unique<GpudClient>(gpud);
+  const pid_t worker = client->worker();
+  EXPECT_TRUE(IsAlive(worker));
+  client.reset();
+
+  EXPECT_TRUE(DiesWithin(worker, kEndMs));
+  EXPECT_TRUE(gpud.WaitForLog("is gone after"));
+}
+
+TEST(Gpud, AClientKilledWhileItsKernelRunsTakesItsWorkerWithIt) {
+  const GpudProcess gpud;
+  int pipe_ends[2];
+  ASSERT_EQ(pipe2(pipe_ends, O_CLOEXEC), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    GpudClient client(gpud);
+    UseContext(client);
+    LaunchKernel(client, kSpin, Pack(uint32_t{60'000}));
+    client.Flush();
+    // A wait that is not answered before the test is over.
+    client.Post(wire::StreamSynchronize{});
+    client.Flush();
+    const pid_t worker = client.worker();
+    static_cast<void>(!write(pipe_ends[1], &worker, sizeof worker));
+    pause();
+  }
+  pid_t worker = 0;
+  ASSERT_EQ(read(pipe_ends[0], &worker, sizeof worker), static_cast<ssize_t>(sizeof worker));
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+
+  EXPECT_TRUE(DiesWithin(worker, kEndMs));
+}
+
+TEST(Gpud, ADaemonThatIsKilledTakesItsWorkersWithIt) {
+  GpudProcess gpud;
+  GpudClient first(gpud);
+  GpudClient second(gpud);
+
+  gpud.Signal(SIGKILL);
+  EXPECT_EQ(gpud.WaitForExit(), -SIGKILL);
+
+  EXPECT_TRUE(DiesWithin(first.worker(), kEndMs));
+  EXPECT_TRUE(DiesWithin(second.worker(), kEndMs));
+  EXPECT_TRUE(first.WaitForClose());
+}
+
+TEST(Gpud, ATerminatedDaemonEndsInGoodOrderWithItsWorkers) {
+  GpudProcess gpud;
+  GpudClient client(gpud);
+  gpud.Signal(SIGTERM);
+
+  EXPECT_EQ(gpud.WaitForExit(), 0);
+  EXPECT_FALSE(IsAlive(client.worker()));
+}
+
+TEST(Gpud, EndsWithTheDescriptorItWatches) {
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  fcntl(ends[0], F_SETFD, 0);  // the daemon has the reading end, the writing end only the test
+  GpudProcess gpud({"--watch-fd", std::to_string(ends[0])});
+  ASSERT_NE(gpud.address(), "");
+  close(ends[0]);
+  GpudClient client(gpud);
+  ASSERT_EQ(write(ends[1], "x", 1), 1);
+  usleep(200'000);
+  EXPECT_TRUE(IsAlive(gpud.pid()));
+
+  close(ends[1]);
+
+  EXPECT_EQ(gpud.WaitForExit(), 0);
+  EXPECT_FALSE(IsAlive(client.worker()));
+}
+
+TEST(Gpud, ACrashingWorkerHitsOnlyItsClient) {
+  GpudProcess gpud;
+  GpudClient victim(gpud);
+  GpudClient bystander(gpud);
+  UseContext(victim);
+  UseContext(bystander);
+  LaunchKernel(victim, kCrash, {});
+  victim.Flush();
+
+  EXPECT_TRUE(victim.WaitForClose());
+  EXPECT_TRUE(DiesWithin(victim.worker(), kEndMs));
+  EXPECT_TRUE(gpud.WaitForLog("was ended by signal"));
+  EXPECT_EQ(bystander.Call(wire::StreamSynchronize{}), CUDA_SUCCESS);
+  GpudClient next(gpud);
+  EXPECT_EQ(next.devices.size(), 1u);
+}
+
+TEST(Gpud, ABreachEndsOneSessionAndIsLoggedByName) {
+  GpudProcess gpud;
+  GpudClient bad(gpud);
+  GpudClient good(gpud);
+  bad.Post(wire::MemoryMap{.address = 1, .bytes = 1, .device = 0});
+  bad.Flush();
+
+  EXPECT_TRUE(bad.WaitForClose());
+  EXPECT_TRUE(DiesWithin(bad.worker(), kEndMs));
+  EXPECT_TRUE(gpud.WaitForLog("MemoryMap"));
+  UseContext(good);
+}
+
+TEST(Gpud, AWorkerHoldsNoDescriptorOfAnotherClient) {
+  const GpudProcess gpud;
+  GpudClient first(gpud);
+  ScriptedClient waiting(gpud.Connect());  // says nothing yet: the daemon holds it
+  usleep(100'000);
+  GpudClient second(gpud);
+  GpudClient third(gpud);  // its worker was made while the others were connected
+
+  for (const GpudClient* client : {&first, &second, &third}) {
+    int sockets = 0;
+    const std::string folder = "/proc/" + std::to_string(client->worker()) + "/fd";
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+      const std::string target = std::filesystem::read_symlink(entry).string();
+      sockets += target.rfind("socket:", 0) == 0 ? 1 : 0;
+      EXPECT_EQ(target.find("signalfd"), std::string::npos);
+    }
+    // Standard error may be one in some test runners; here it is a pipe.
+    EXPECT_EQ(sockets, 1);
+  }
+}
+
+TEST(Gpud, AServingWorkerIsInTheSandbox) {
+  const GpudProcess gpud;
+  GpudClient client(gpud);
+  std::ifstream status("/proc/" + std::to_string(client.worker()) + "/status");
+  std::string text((std::istreambuf_iterator<char>(status)), {});
+
+  EXPECT_NE(text.find("Seccomp:\t2"), std::string::npos);
+  EXPECT_NE(text.find("NoNewPrivs:\t1"), std::string::npos);
+}
+
+TEST(Gpud, WhatAKernelPrintsReachesItsClientBeforeTheAnswer) {
+  const GpudProcess gpud;
+  GpudClient client(gpud);
+  UseContext(client);
+  for (uint32_t i = 1; i <= 3; ++i) {
+    LaunchKernel(client, kSay, Pack(i));
+    ASSERT_EQ(client.Call(wire::ContextSynchronize{.context = kContext}), CUDA_SUCCESS);
+    EXPECT_NE(client.output.find("kernel says " + std::to_string(i)), std::string::npos);
+  }
+}
+
+TEST(Gpud, ItsMemoryOptionIsTheClientsTotal) {
+  const GpudProcess gpud({"--mem", "64Mi"});
+  GpudClient client(gpud);
+  wire::CreditRequestReply reply;
+
+  EXPECT_EQ(client.devices[0].total_bytes, 64_MiB);
+  EXPECT_EQ(client.Call(wire::CreditRequest{.device = 0, .bytes = 50_MiB}, &reply),
+            CUDA_ERROR_OUT_OF_MEMORY);
+  EXPECT_EQ(client.Call(wire::CreditRequest{.device = 0, .bytes = 48_MiB}, &reply), CUDA_SUCCESS);
+}
+
+TEST(Gpud, LogsWhatAClientHasDone) {
+  GpudProcess gpud;
+  {
+    GpudClient client(gpud);
+    UseContext(client);
+    LaunchKernel(client, kSpin, Pack(uint32_t{0}));
+    EXPECT_EQ(client.Call(wire::StreamSynchronize{}), CUDA_SUCCESS);
+    client.writer().AppendBye();
+    client.Flush();
+  }
+  EXPECT_TRUE(gpud.WaitForLog("scripted (pid"));
+  EXPECT_TRUE(gpud.WaitForLog("said goodbye"));
+  EXPECT_TRUE(gpud.WaitForLog("1 launches"));
+}
+
+}  // namespace
+}  // namespace farlane::server
