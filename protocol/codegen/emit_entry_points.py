@@ -24,8 +24,8 @@ class House:
         return call.soft
 
 
-SHIM = House("client-shim", "shim", True)
-# The marker lets a server that looks for a driver tell the software GPU from NVIDIA's.
+# The markers let a server that looks for a driver tell ours from NVIDIA's.
+SHIM = House("client-shim", "shim", True, ("farlane_client_shim",))
 SOFT = House("soft-gpu", "soft", False, ("farlane_software_gpu",))
 
 _BODIES = """\
