@@ -45,8 +45,8 @@ CUresult EndContext(ClientSession& session, const ContextPtr& context) {
   session.transfers().Abandon(*context);
   context->staging.Retire();
   static_cast<void>(driver.cuCtxSetCurrent(nullptr));
-  // Reset, not release: somebody before the client may have retained it, and all in it has to go.
-  return context->primary ? driver.cuDevicePrimaryCtxReset_v2(context->device)
+  // The client's only retain. A load that borrows the context right now keeps it for that long.
+  return context->primary ? driver.cuDevicePrimaryCtxRelease_v2(context->device)
                           : driver.cuCtxDestroy_v2(context->context);
 }
 

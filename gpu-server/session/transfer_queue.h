@@ -108,7 +108,7 @@ class TransferQueue {
   std::atomic<uint64_t> in_bytes_{0};
   std::atomic<uint64_t> out_bytes_{0};
   std::atomic<size_t> count_{0};
-  std::mutex mutex_;
+  std::mutex mutex_;         // not Guarded: the counts beside it are read without it
   std::vector<Part> parts_;  // in the order they were asked for
   std::vector<Lane> attended_;
 };

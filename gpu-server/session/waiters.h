@@ -31,7 +31,7 @@ class Waiters {
  private:
   void Loop();
 
-  std::mutex mutex_;
+  std::mutex mutex_;  // not Guarded: threads wait on a condition with it
   std::condition_variable work_;
   std::condition_variable gone_;
   std::deque<Job> jobs_;

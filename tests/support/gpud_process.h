@@ -28,10 +28,14 @@ class GpudProcess {
     int log[2];
     EXPECT_EQ(pipe2(ready, O_CLOEXEC), 0);
     EXPECT_EQ(pipe2(log, O_CLOEXEC), 0);
-    std::vector<std::string> line = {FARLANE_GPUD, "--driver", FAKE_LIBCUDA, "--ready-fd", "9"};
-    const bool has_address =
-        std::find(arguments.begin(), arguments.end(), "--listen") != arguments.end();
-    if (!has_address) {
+    std::vector<std::string> line = {FARLANE_GPUD, "--ready-fd", "9"};
+    const auto has = [&arguments](const char* option) {
+      return std::find(arguments.begin(), arguments.end(), option) != arguments.end();
+    };
+    if (!has("--driver")) {
+      line.insert(line.end(), {"--driver", FAKE_LIBCUDA});
+    }
+    if (!has("--listen")) {
       line.insert(line.end(), {"--listen", "tcp://127.0.0.1:0"});
     }
     line.insert(line.end(), arguments.begin(), arguments.end());

@@ -159,6 +159,7 @@ std::map<CUmemGenericAllocationHandle, int> chunks;  // memfd of each
 CUmemGenericAllocationHandle next_chunk = 1;
 std::map<uint64_t, CUmemGenericAllocationHandle> mapped;
 Context* primary = nullptr;
+int primary_retains = 0;
 thread_local Context* current = nullptr;
 
 template <typename T, typename Handle>
@@ -224,6 +225,7 @@ FAKE_EXPORT CUresult cuDevicePrimaryCtxRetain(CUcontext* context, CUdevice) {
   if (primary == nullptr) {
     primary = new Context;
   }
+  ++primary_retains;
   *context = reinterpret_cast<CUcontext>(primary);
   return CUDA_SUCCESS;
 }
@@ -236,10 +238,20 @@ FAKE_EXPORT CUresult cuDevicePrimaryCtxReset_v2(CUdevice) {
   std::lock_guard<std::mutex> lock(mutex);
   delete primary;
   primary = nullptr;
+  primary_retains = 0;
   return CUDA_SUCCESS;
 }
 
 FAKE_EXPORT CUresult cuDevicePrimaryCtxRelease_v2(CUdevice device) {
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    if (primary_retains == 0) {
+      return CUDA_ERROR_INVALID_CONTEXT;
+    }
+    if (--primary_retains != 0) {
+      return CUDA_SUCCESS;
+    }
+  }
   return cuDevicePrimaryCtxReset_v2(device);
 }
 
@@ -256,6 +268,11 @@ FAKE_EXPORT CUresult cuCtxDestroy_v2(CUcontext context) {
 
 FAKE_EXPORT CUresult cuCtxSetCurrent(CUcontext context) {
   current = As<Context>(context);
+  return CUDA_SUCCESS;
+}
+
+FAKE_EXPORT CUresult cuCtxGetCurrent(CUcontext* context) {
+  *context = reinterpret_cast<CUcontext>(current);
   return CUDA_SUCCESS;
 }
 
