@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include "protocol/base/clock.h"
 #include "protocol/base/log.h"
@@ -14,7 +15,8 @@
 namespace farlane::channel {
 namespace {
 
-constexpr uint64_t kTendEveryNs = 50'000;       // no message waits longer than this for company
+constexpr uint64_t kTendEveryNs = 50'000;  // no message waits longer than this for company
+constexpr uint64_t kBurstNs = 20'000;  // posts closer to each other than this may travel together
 constexpr uint64_t kTendSilenceNs = 1'000'000;  // after so long without work the tender sleeps
 constexpr uint64_t kRoomCheckNs =
     100'000'000;  // a blocked writer looks this often whether somebody else reads
@@ -79,10 +81,16 @@ void CommandChannel::Close() {
 }
 
 void CommandChannel::AbandonAfterFork() {
-  // The descriptor is the parent's as well, so the stream must not be shut down; it is leaked on
-  // purpose, as are the thread object and the locks, whose owners do not exist in this process.
+  // The connection is the parent's as well, so the stream must not be shut down; it is leaked on
+  // purpose, as are the thread object and the locks, whose owners do not exist in this process. The
+  // descriptor is closed: a child that outlives its parent would hide the parent's end from the
+  // server.
   is_lost_.store(true, std::memory_order_release);
+  const int socket = stream_->WaitFd();
   (void)stream_.release();
+  if (socket >= 0) {
+    close(socket);
+  }
   if (tender_.joinable()) {
     tender_.detach();
   }
@@ -91,21 +99,25 @@ void CommandChannel::AbandonAfterFork() {
 // ---- writing
 
 void CommandChannel::FirstOrFull(std::unique_lock<std::mutex>& lock) {
+  const uint64_t now = NowNs();
   if (writer_.unsent_bytes() >= kFlushBytes) {
     FlushLocked(lock);
+    posts_left_ns_ = now;
     return;
   }
+  // A server that is as quick as a send would have every post of a burst leave alone.
+  const bool in_burst = now - posts_left_ns_ < kBurstNs;
   bool has_work = false;
-  if (!ServerIsIdle()) {
-    // Its acknowledgement may lie there unread. A listener may take locks under which others post,
-    // so it must not be called with ours held.
+  if (!in_burst && !ServerIsIdle()) {
+    // Its acknowledgement may lie there unread. Others must be able to post while a listener runs.
     lock.unlock();
     ReadInPassing();
     has_work = listener_.HasWork();
     lock.lock();
   }
-  if (ServerIsIdle()) {
+  if (!in_burst && ServerIsIdle()) {
     FlushLocked(lock);
+    posts_left_ns_ = now;
   }
   // Gathers company until the server has caught up; the tender sees to it that it is not for long.
   if ((writer_.unsent_bytes() != 0 || has_work) && !WakeTender()) {
@@ -206,6 +218,7 @@ void CommandChannel::TendLoop() {
     if (writer_.unsent_bytes() != 0) {
       last_work = NowNs();
       FlushLocked(lock);
+      posts_left_ns_ = last_work;
     }
   }
 }

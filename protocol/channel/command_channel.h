@@ -58,8 +58,8 @@ class CommandChannel {
   ~CommandChannel();
 
   // Adds a message to the stream without waiting for anything and returns its number. It leaves at
-  // once when the server is idle, else with the next batch. Once the channel is lost nothing is
-  // added and 0 is returned.
+  // once when the server is idle and no post has just left, else with the next batch. Once the
+  // channel is lost nothing is added and 0 is returned.
   template <typename Message>
   wire::Sequence Post(const Message& message) {
     return PostWith([&message](BatchWriter& writer) { writer.Append(message); });
@@ -170,9 +170,11 @@ class CommandChannel {
   ServerListener& listener_;
   ChannelCounters counters_;
 
-  std::mutex writing_;  // guards the next five, and tender_
+  // Not Guarded: threads wait on conditions with these, and let go of them in the middle.
+  std::mutex writing_;  // guards the next six, and tender_
   BatchWriter writer_;
   wire::Sequence flushed_ = 0;
+  uint64_t posts_left_ns_ = 0;  // when posts were sent last, without a call
   bool tender_asleep_ = false;
   bool closing_ = false;
   std::condition_variable tend_;

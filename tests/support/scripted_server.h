@@ -47,6 +47,9 @@ class ServerEnd {
                         .sequence = view.sequence,
                         .body = {view.body.begin(), view.body.end()}};
       }
+      if (acknowledges_) {
+        AcknowledgeAll();
+      }
       const Result<channel::BatchReader::Look> look = reader_.Fill();
       if (!look.ok() || *look == channel::BatchReader::Look::kClosed ||
           *look == channel::BatchReader::Look::kBye) {
@@ -103,13 +106,13 @@ class ServerEnd {
 
   void AcknowledgeAll() { Acknowledge(reader_.last_sequence()); }
 
-  // Answers every call with its own number, acknowledges the rest, until the client ends.
+  // As a worker does: answers every call, with its own number, and acknowledges whatever has come
+  // before it looks for more, until the client ends.
   void ServeToTheEnd() {
+    acknowledges_ = true;
     while (std::optional<Received> message = Next()) {
       if (wire::IsAwaited(static_cast<uint16_t>(message->op))) {
         Answer(*message, static_cast<int32_t>(message->sequence));
-      } else {
-        AcknowledgeAll();
       }
     }
   }
@@ -146,6 +149,7 @@ class ServerEnd {
   channel::BatchReader reader_{stream_, wire::Side::kClient};
   channel::BatchWriter writer_{stream_};
   bool heard_bye_ = false;
+  bool acknowledges_ = false;
 };
 
 // Thread: caller's. The connection ends when the script returns, unless it is told otherwise.
