@@ -60,7 +60,8 @@ class DeviceMemory {
   const int32_t server_ordinal_;
   const uint64_t arena_address_;
   const uint64_t arena_bytes_;
-  std::mutex mutex_;
+  std::mutex
+      mutex_;  // not Guarded: held by functions that call each other while memory is asked for
   Arena arena_;
   uint64_t credit_bytes_;
   std::vector<AddressRange> freed_;  // released, but work posted before may still use them

@@ -12,6 +12,7 @@ namespace farlane::shim {
 namespace {
 
 // The names are literals of the generated entry points, so views of them stay valid.
+// Not Guarded: one function, one lock.
 bool IsFirst(std::string_view symbol) {
   static std::mutex mutex;
   static auto* const said =

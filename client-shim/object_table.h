@@ -125,7 +125,7 @@ class ObjectTable {
 
   const wire::HandleKind kind_;
   std::atomic<Slot*> segments_[wire::kHandleIndexMax / kSegmentSlots] = {};
-  std::mutex mutex_;
+  std::mutex mutex_;  // not Guarded: readers look at the slots without it
   std::vector<uint32_t> free_;
   uint32_t used_ = 0;
 };

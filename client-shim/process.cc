@@ -73,7 +73,7 @@ void Process::End() {
   }
   // Threads of the program may still be inside a call, so the session itself stays; only the server
   // is told.
-  session->channel().Close();
+  session->Close();
 }
 
 void Process::Forked() {
@@ -88,7 +88,8 @@ void Process::Forked() {
 
 }  // namespace farlane::shim
 
-// Tells a GPU server that looks for a driver that this one is no driver, but the way to another server.
+// Tells a GPU server that looks for a driver that this one is no driver, but the way to another
+// server.
 extern "C" [[gnu::visibility("default")]] const char farlane_client_shim[] = "farlane";
 
 namespace {

@@ -34,7 +34,7 @@ class Process {
   Process() = default;
   CUresult Start();
 
-  std::mutex starting_;
+  std::mutex starting_;  // not Guarded: what it makes is read without it
   bool started_ = false;
   std::unique_ptr<Session> owned_;
   std::atomic<Session*> session_{nullptr};

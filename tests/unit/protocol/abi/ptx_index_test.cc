@@ -36,7 +36,7 @@ constexpr std::string_view kModule = R"(
 .global .texref picture;
 .global .u64 pointer = generic(table);
 
-.func (.param .b32 result) helper(.param .b32 x)
+.func (.param .b32 result) callee(.param .b32 x)
 {
 	.pragma "nounroll } {";
 	{ .reg .u32 t; /* } */ mov.u32 t, 0; } // }

@@ -97,7 +97,8 @@ extern "C" __global__ void reduceWarp(const int* in, int* out, int n) {
 extern "C" __global__ void votes(unsigned* out) {
   const unsigned lane = threadIdx.x % 32;
   out[threadIdx.x * 4 + 0] = __ballot_sync(0xffffffffu, lane % 3 == 0);
-  out[threadIdx.x * 4 + 1] = __any_sync(0xffffffffu, lane == 7) * 2 + __all_sync(0xffffffffu, lane == 7);
+  out[threadIdx.x * 4 + 1] =
+      __any_sync(0xffffffffu, lane == 7) * 2 + __all_sync(0xffffffffu, lane == 7);
   out[threadIdx.x * 4 + 2] = __match_any_sync(0xffffffffu, lane / 8);
   out[threadIdx.x * 4 + 3] = __syncthreads_count(lane < 5);
 }

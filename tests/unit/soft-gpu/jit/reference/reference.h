@@ -64,7 +64,7 @@ const Row* FindRowOrNull(const Variant& variant);
 // The type of one letter of a row.
 ptx::Type TypeOfLetter(const Variant& variant, char letter);
 
-// Helpers of the rows: the bits as a number.
+// Pieces of the rows: the bits as a number.
 int64_t AsSigned(uint64_t bits, unsigned width);
 uint64_t Truncate(uint64_t bits, unsigned width);
 double AsFloat(uint64_t bits, ptx::Type type);
