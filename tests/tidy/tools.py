@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rules that another program knows best."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -24,11 +25,14 @@ def check_wire_lock(tree):
 def check_clang_format(tree):
     if not shutil.which(FORMATTER):
         raise Skipped(f"{FORMATTER} is not installed, so nothing is known about the layout")
-    complaints = []
-    for path in tree.of_kind(*FORMATTED):
-        done = subprocess.run([FORMATTER, "--dry-run", "--Werror", "--ferror-limit=1", path], cwd=tree.root,
-                              capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            first = (done.stderr.splitlines() or [path + ": not as clang-format would have it"])[0]
-            complaints.append(first)
-    return complaints
+    paths = tree.of_kind(*FORMATTED)
+    if not paths:
+        return []
+    done = subprocess.run([FORMATTER, "--dry-run", "--Werror", *paths], cwd=tree.root, capture_output=True, text=True,
+                          check=False)
+    first = {}  # one complaint a file
+    for path, line in re.findall(r"^([^:\n]+):(\d+):\d+: (?:error|warning)", done.stderr, re.MULTILINE):
+        first.setdefault(path, line)
+    if done.returncode != 0 and not first:
+        return [f"{FORMATTER} failed: {done.stderr.strip()}"]
+    return [f"{path}:{line}: not as {FORMATTER} lays it out" for path, line in first.items()]
