@@ -1,14 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client-shim/current_context.h"
 
+#include <pthread.h>
+
 #include "client-shim/bodies.h"
 #include "client-shim/process.h"
 
 namespace farlane::shim {
 
+namespace {
+
+// A plain pointer, because objects of a thread are destroyed before exit handlers and destructors
+// of the program's static objects run, and those still call us with their context current.
+thread_local ThreadState* mine = nullptr;
+
+// Ends a thread's state after all of the thread's own objects, and the main thread's never.
+class StateEnder {
+ public:
+  StateEnder() : made_(pthread_key_create(&key_, &StateEnder::End) == 0) {}
+
+  // Unloading the library takes the code away that a thread which ends later would run.
+  ~StateEnder() {
+    if (made_) {
+      pthread_key_delete(key_);
+    }
+  }
+
+  void Watch(ThreadState* state) const {
+    if (made_) {
+      pthread_setspecific(key_, state);
+    }
+  }
+
+ private:
+  static void End(void* state) {
+    mine = nullptr;
+    delete static_cast<ThreadState*>(state);
+  }
+
+  pthread_key_t key_ = 0;
+  const bool made_;
+};
+
+const StateEnder state_ender;
+
+}  // namespace
+
 ThreadState& ThreadState::Mine() {
-  thread_local ThreadState state;
-  return state;
+  if (mine == nullptr) [[unlikely]] {
+    mine = new ThreadState();
+    state_ender.Watch(mine);
+  }
+  return *mine;
 }
 
 ThreadState::~ThreadState() {

@@ -15,19 +15,32 @@ uint64_t HostExtent(const RowShape& shape) {
   return (shape.rows - 1) * shape.host_pitch + shape.width;
 }
 
+// Adds to what is under way if the window has room for it: looking and adding are one step, or two
+// threads that look at the same time would pass the window together.
+bool TakeRoom(std::atomic<uint64_t>* under_way, uint64_t bytes) {
+  uint64_t now = under_way->load(std::memory_order_acquire);
+  while (now + bytes <= Transfers::kWindowBytes) {
+    if (under_way->compare_exchange_weak(now, now + bytes, std::memory_order_acq_rel)) {
+      return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 // ---- host to device
 // -------------------------------------------------------------------------------------------
 
-CUresult Transfers::WaitForWindow(uint64_t bytes) {
-  const auto fits = [this, bytes] {
-    return sending_bytes_.load(std::memory_order_acquire) + bytes <= kWindowBytes;
+CUresult Transfers::WaitForRoom(std::atomic<uint64_t>* under_way, uint64_t bytes) {
+  const auto fits = [under_way, bytes] {
+    return under_way->load(std::memory_order_acquire) + bytes <= kWindowBytes;
   };
-  if (!fits() && !session_.channel().WaitUntil(fits).ok()) {
-    return session_.Lost();
+  while (!TakeRoom(under_way, bytes)) {
+    if (!session_.channel().WaitUntil(fits).ok()) {
+      return session_.Lost();
+    }
   }
-  sending_bytes_.fetch_add(bytes, std::memory_order_relaxed);
   return CUDA_SUCCESS;
 }
 
@@ -37,7 +50,7 @@ CUresult Transfers::SendRows(wire::Handle context,
                              const std::byte* host,
                              const RowShape& shape) {
   const uint64_t bytes = shape.width * shape.rows;
-  const CUresult result = WaitForWindow(bytes);
+  const CUresult result = WaitForRoom(&sending_bytes_, bytes);
   if (result != CUDA_SUCCESS) {
     return result;
   }
@@ -138,13 +151,10 @@ CUresult Transfers::Receive(wire::Handle context,
     }
     return CUDA_SUCCESS;
   }
-  const auto fits = [this, bytes] {
-    return arriving_bytes_.load(std::memory_order_acquire) + bytes <= kWindowBytes;
-  };
-  if (!fits() && !session_.channel().WaitUntil(fits).ok()) {
-    return session_.Lost();
+  const CUresult room = WaitForRoom(&arriving_bytes_, bytes);
+  if (room != CUDA_SUCCESS) {
+    return room;
   }
-  arriving_bytes_.fetch_add(bytes, std::memory_order_relaxed);
   const uint64_t transfer = next_transfer_.fetch_add(1, std::memory_order_relaxed);
   arrivals_.With([&](Arrivals& arrivals) {
     arrivals[transfer] =

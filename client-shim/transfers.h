@@ -70,7 +70,7 @@ class Transfers {
                     uint64_t device,
                     const std::byte* host,
                     const RowShape& shape);
-  CUresult WaitForWindow(uint64_t bytes);
+  CUresult WaitForRoom(std::atomic<uint64_t>* under_way, uint64_t bytes);
   bool IsAwaited(const void* host, uint64_t bytes) const;
 
   Session& session_;
