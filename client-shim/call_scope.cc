@@ -30,7 +30,7 @@ bool CallScope::OwnsRows(CUdeviceptr address,
 CUresult CallScope::WaitForPosted() const {
   const uint64_t before = session_->work();
   const CUresult result = session_->Call(context_, wire::ContextSynchronize{.context = context_});
-  if (result == CUDA_SUCCESS && session_->devices().size() == 1) {
+  if (result == CUDA_SUCCESS && session_->HasOneContext()) {
     session_->NoteQuiet(before);
   }
   const CUresult fetched = result == CUDA_SUCCESS ? FetchManaged() : result;

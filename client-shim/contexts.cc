@@ -12,6 +12,7 @@ namespace {
 // Retains and releases of one process come one after the other, so that a context is never made
 // twice. The holder may take the lock again: what closed libraries stored with a context is
 // destroyed while it is held, and their destructors may call back in.
+// Not Guarded: the holder waits for the server and calls back in.
 struct PrimaryUsers {
   std::recursive_mutex mutex;
   std::map<int32_t, uint32_t> count;
@@ -28,16 +29,20 @@ void Forget(Session& session, wire::Handle context) {
   Objects& objects = session.objects();
   objects.streams.RetireIf([context](const Stream& stream) { return stream.context == context; });
   objects.events.RetireIf([context](const Event& event) { return event.context == context; });
+  session.ForgetContext();
+  DeviceMemory& memory = session.memory(objects.contexts.Find(context)->device);
   objects.modules.ForEach([&](wire::Handle, Module& module) {
     if (module.context == context) {
       for (const wire::Handle function : module.functions) {
         objects.functions.Retire(function);
       }
+      for (const Module::Global& global : module.globals) {
+        memory.RemoveGlobal({.address = global.address, .bytes = global.bytes});
+      }
     }
   });
   objects.modules.RetireIf([context](const Module& module) { return module.context == context; });
-  const Context* gone = objects.contexts.Find(context);
-  for (const uint64_t address : session.memory(gone->device).FreeAllOf(context)) {
+  for (const uint64_t address : memory.FreeAllOf(context)) {
     session.managed().Remove(address);
   }
   session.ForgetError();

@@ -20,7 +20,8 @@ constexpr uint32_t kKernelsMax = 1u << 20;
 // Room for the loader's messages on their way here, whatever size of buffer the program offers.
 constexpr uint64_t kLogBytesMax = 64 << 10;
 
-// Guards the lists inside modules: functions and globals found later.
+// Guards the lists inside modules: functions and globals found later. Not Guarded: the modules live
+// in their table.
 std::mutex& ListsMutex() {
   static auto* const mutex = new std::mutex();  // never destroyed: exit handlers look functions up
   return *mutex;
@@ -277,6 +278,9 @@ CUresult UnloadImage(Session& session, wire::Handle handle) {
 wire::Handle FunctionOf(Session& session, wire::Handle handle, size_t kernel) {
   std::lock_guard<std::mutex> lock(ListsMutex());
   Module* module = session.objects().modules.Find(handle);
+  if (module == nullptr || kernel >= module->functions.size()) {
+    return 0;  // another thread has unloaded it in the meantime
+  }
   wire::Handle& function = module->functions[kernel];
   if (function == 0) {
     function = session.objects().functions.Mint(
@@ -303,7 +307,7 @@ CUresult FindFunction(Session& session,
     return CUDA_ERROR_NOT_FOUND;
   }
   *function = FunctionOf(session, handle, static_cast<size_t>(found - module->kernels.begin()));
-  return CUDA_SUCCESS;
+  return *function != 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 
 CUresult FindGlobal(Session& session,

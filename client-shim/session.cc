@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client-shim/session.h"
 
+#include <cerrno>
 #include <cstring>
 
 #include <sys/mman.h>
@@ -155,6 +156,17 @@ CUresult Session::Quiesce(int32_t device) {
   return result;
 }
 
+void Session::ForgetContext() {
+  channel_->PostWith([this](channel::BatchWriter&) { stream_context_ = 0; });
+}
+
+bool Session::HasOneContext() {
+  int count = 0;
+  objects_.contexts.ForEach(
+      [&count](wire::Handle, const Context& context) { count += context.alive ? 1 : 0; });
+  return count <= 1;
+}
+
 void Session::NoteQuiet(uint64_t work) {
   uint64_t known = quiet_.load(std::memory_order_relaxed);
   while (known < work && !quiet_.compare_exchange_weak(known, work, std::memory_order_release)) {
@@ -183,7 +195,15 @@ CUresult Session::TakeErrorSlow() {
   return static_cast<CUresult>(error);
 }
 
+void Session::Close() {
+  closed_.store(true);
+  channel_->Close();
+}
+
 CUresult Session::Lost() {
+  if (closed_.load()) {
+    return CUDA_ERROR_DEINITIALIZED;
+  }
   if (!said_lost_.exchange(true)) {
     LogError("lost the GPU server at %s: %s", server_.ToString().c_str(),
              channel_->lost().message().c_str());
@@ -284,6 +304,9 @@ wire::WireError Session::OnOutput(const wire::MessageView& message) {
   fflush(output.descriptor == STDOUT_FILENO ? stdout : stderr);
   for (ConstBytes rest = output.data; !rest.empty();) {
     const ssize_t written = write(static_cast<int>(output.descriptor), rest.data(), rest.size());
+    if (written < 0 && errno == EINTR) {
+      continue;
+    }
     if (written <= 0) {
       break;  // the program's own output is closed or full; its text is lost as it would be locally
     }

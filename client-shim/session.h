@@ -117,6 +117,12 @@ class Session final : public channel::ServerListener {
     return quiet_.load(std::memory_order_acquire) == work_.load(std::memory_order_relaxed);
   }
 
+  // A context is gone on the server; the next message of the same name means another one.
+  void ForgetContext();
+
+  // Waiting for one context is waiting for everything, as long as there is no other.
+  bool HasOneContext();
+
   // What IsQuiet compares; a caller that waits for everything passes the value from before its wait
   // to NoteQuiet.
   uint64_t work() const { return work_.load(std::memory_order_relaxed); }
@@ -139,6 +145,9 @@ class Session final : public channel::ServerListener {
   CUresult Lost();
 
   bool is_lost() const { return channel_->is_lost(); }
+
+  // Says goodbye. Threads that still wait find the session at an end, which is no news.
+  void Close();
 
   void PrintSummary() const;
 
@@ -194,6 +203,7 @@ class Session final : public channel::ServerListener {
   std::atomic<uint64_t> quiet_{0};
   std::atomic<int32_t> error_{CUDA_SUCCESS};
   std::atomic<bool> said_lost_{false};
+  std::atomic<bool> closed_{false};
 };
 
 }  // namespace farlane::shim

@@ -41,6 +41,9 @@ CUresult Create(CUcontext* pctx, unsigned int flags, CUdevice dev) {
                                               .flags = flags,
                                               .api_version = kApiVersion,
                                               .id = session.objects().next_id.fetch_add(1)});
+  if (handle == 0) {
+    return CUDA_ERROR_OUT_OF_MEMORY;
+  }
   const CUresult result = session.Call(
       0, wire::ContextCreate{
              .context = handle, .device = scope.device().server_ordinal, .flags = flags});

@@ -73,9 +73,15 @@ bool OwnsBox(const CallScope& scope, const Side& side, const Box& box) {
   if (!side.device) {
     return true;
   }
-  // The box is a run of rows whose last one starts this far in.
-  const uint64_t last = side.slice * (box.slices - 1) + side.pitch * (box.rows - 1);
-  return scope.OwnsRows(side.address, last + box.width, 1, 0, 1);
+  // The box is a run of rows whose last one starts so far in; a program may ask for any numbers.
+  uint64_t slices_bytes = 0;
+  uint64_t rows_bytes = 0;
+  uint64_t extent = 0;
+  const bool too_large = __builtin_mul_overflow(side.slice, box.slices - 1, &slices_bytes) ||
+                         __builtin_mul_overflow(side.pitch, box.rows - 1, &rows_bytes) ||
+                         __builtin_add_overflow(slices_bytes, rows_bytes, &extent) ||
+                         __builtin_add_overflow(extent, box.width, &extent);
+  return !too_large && scope.OwnsRows(side.address, extent, 1, 0, 1);
 }
 
 CUresult CopyOnHost(
@@ -157,11 +163,16 @@ CUresult CopyBox(const SideDescription& to_described,
                        .rows = box.rows,
                        .host_pitch = to.device ? from.pitch : to.pitch,
                        .device_pitch = to.device ? to.pitch : from.pitch};
+  result = scope.SendManaged();
   for (uint64_t z = 0; z < box.slices && result == CUDA_SUCCESS; ++z) {
     result = CopySlice(scope, to.address + z * to.slice, from.address + z * from.slice, shape,
                        to.device, stream, wait);
   }
-  return result;
+  // As with linear copies: what fails shows now if calls are to wait, and the program may read
+  // managed memory as soon as a copy into it has returned.
+  const bool waits = to.device && (scope.session().config().synchronous ||
+                                   scope.session().managed().Contains(to.address));
+  return result == CUDA_SUCCESS && waits ? scope.WaitForPosted() : result;
 }
 
 CUresult Copy2D(const CUDA_MEMCPY2D* copy, CUstream stream, bool wait) {
