@@ -27,6 +27,11 @@ void Write(LogLevel level, const char* format, va_list arguments) {
   if (size > static_cast<int>(sizeof line) - 2) {
     size = sizeof line - 2;  // a longer line is cut, never split
   }
+  // What a server or a compiler says may hold more than one line, or what a terminal would obey.
+  for (int i = 0; i < size; ++i) {
+    const auto byte = static_cast<unsigned char>(line[i]);
+    line[i] = byte < 0x20 || byte == 0x7f ? ' ' : line[i];
+  }
   line[size++] = '\n';
   // Nothing can be done about a stderr that does not take it.
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line, static_cast<size_t>(size));
