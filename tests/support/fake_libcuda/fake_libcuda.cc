@@ -34,6 +34,8 @@ namespace {
 using farlane::operator""_MiB;
 
 constexpr uint64_t kGranularity = 2_MiB;
+// A launch with so many blocks does not return.
+constexpr unsigned int kStuckGrid = 4242;
 
 // What a test says by environment: FAKE_CUDA_MEMORY, FAKE_CUDA_INIT.
 uint64_t MemoryBytes() {
@@ -604,6 +606,9 @@ FAKE_EXPORT CUresult cuLaunchKernel(CUfunction function,
                                     void** extra) {
   if (grid == 0) {
     return CUDA_ERROR_INVALID_VALUE;
+  }
+  if (grid == kStuckGrid) {
+    pause();  // a driver whose queue is full behind a kernel that never ends
   }
   std::vector<std::byte> parameters(*static_cast<size_t*>(extra[3]));
   memcpy(parameters.data(), extra[1], parameters.size());

@@ -191,6 +191,43 @@ TEST(Gpud, AClientKilledWhileItsKernelRunsTakesItsWorkerWithIt) {
   EXPECT_TRUE(DiesWithin(worker, kEndMs));
 }
 
+TEST(Gpud, AWorkerStuckInItsDriverEndsWithItsClientAllTheSame) {
+  const GpudProcess gpud;
+  auto client = std::make_unique<GpudClient>(gpud);
+  UseContext(*client);
+  client->Post(wire::Launch{.function = TestFunction(kSpin),
+                            .grid_x = 4242,
+                            .parameters = Pack(uint32_t{0})});
+  const wire::Sequence unanswered = client->Post(wire::StreamSynchronize{});
+  client->Flush();
+  usleep(200'000);
+  EXPECT_FALSE(client->HasReply(unanswered));
+  const pid_t worker = client->worker();
+  client.reset();
+
+  EXPECT_TRUE(DiesWithin(worker, kEndMs));
+}
+
+TEST(Gpud, AUnixSocketServesItsOwnUserOnly) {
+  if (geteuid() != 0) {
+    GTEST_SKIP() << "only root can be somebody else";
+  }
+  const GpudProcess gpud({"--listen", "unix:@farlane-uid-" + std::to_string(getpid())});
+  const pid_t child = fork();
+  if (child == 0) {
+    if (setuid(65534) != 0) {
+      _exit(1);
+    }
+    ScriptedClient stranger(gpud.Connect());
+    const auto answer = stranger.Introduce(GoodHello());
+    _exit(answer.has_value() && answer->verdict == Verdict::kRefused ? 0 : 2);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
 TEST(Gpud, ADaemonThatIsKilledTakesItsWorkersWithIt) {
   GpudProcess gpud;
   GpudClient first(gpud);
