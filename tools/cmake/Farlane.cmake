@@ -34,6 +34,10 @@ if(FARLANE_SANITIZE)
   add_compile_options("-fsanitize=${FARLANE_SANITIZE}" -fno-omit-frame-pointer)
   add_link_options("-fsanitize=${FARLANE_SANITIZE}")
 endif()
+if(FARLANE_FUZZ)
+  # Everything a fuzzer reaches tells it where it has been, not only the file it starts in.
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
 
 # Adds a folder of the tree.
 function(farlane_folder path)
