@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What a program does wrong is answered as the manual says, and harms nobody; what is right works."""
+
+import unittest
+
+from real_server import RealServer
+
+
+class Calls(RealServer):
+    def quiet(self, case, **environment):
+        out, lines = self.run_case(case, self.server.address, 20, **environment)
+        self.assertEqual((out, lines), ("", []))
+
+    def test_unknown_handles(self):
+        self.quiet("unknown-handles")
+
+    def test_wrong_pointers(self):
+        self.quiet("wrong-pointers")
+
+    def test_forbidden_shapes(self):
+        self.quiet("forbidden-shapes")
+
+    def test_wrong_parameters(self):
+        self.quiet("wrong-parameters")
+
+    def test_wrong_copies(self):
+        self.quiet("wrong-copies")
+
+    def test_code_without_ptx(self):
+        _, lines = self.run_case("without-ptx", self.server.address, 3)
+        self.assert_one_line(lines, "cannot load device code", "PTX", "-arch")
+
+    def test_broken_ptx(self):
+        _, lines = self.run_case("broken-ptx", self.server.address, 3)
+        self.assertEqual(len(lines), 2, lines)  # it is loaded twice
+        self.assert_one_line(lines[:1], "cannot load device code", "PTX")
+
+    def test_errors_of_posts_are_told_once(self):
+        self.quiet("posted-errors")
+
+    def test_faults_stay_until_the_context_is_reset(self):
+        self.quiet("faults")
+
+    def test_synchronous_calls_tell_at_once(self):
+        self.quiet("synchronous", FARLANE_SYNC="1")
+
+    def test_threads(self):
+        self.quiet("threads")
+
+    def test_two_contexts(self):
+        self.quiet("two-contexts", CUDA_VISIBLE_DEVICES="0")
+
+    def test_a_context_ends(self):
+        self.quiet("context-ends")
+
+    def test_copies_beyond_the_window(self):
+        self.quiet("large-copies")
+
+
+class Counts(RealServer):
+    def summary(self, case):
+        """The fields of the line that FARLANE_TRACE=summary prints."""
+        _, lines = self.run_case(case, self.server.address, 20, FARLANE_TRACE="summary")
+        self.assert_one_line(lines, "server=")
+        fields = dict(field.split("=", 1) for field in lines[0].split()[1:])
+        return {key: int(value) for key, value in fields.items() if value.isdigit()}
+
+    def test_ten_thousand_launches_in_two_hundred_sends(self):
+        fields = self.summary("posted-launches")
+        self.assertEqual(fields["launches"], 10_000)
+        self.assertGreaterEqual(fields["posts"], 10_000)
+        self.assertLessEqual(fields["sends"], 200)
+
+    def test_ten_thousand_allocations_without_a_round_trip(self):
+        with_context = self.summary("allocations")
+        self.assertLessEqual(with_context["round_trips"], 2)  # for the context, not for memory
+        self.assertEqual(with_context["calls"], with_context["posts"] + with_context["round_trips"])
+
+
+class SmallServer(RealServer):
+    OPTIONS = ("--mem", "64Mi")
+    BYSTANDER = False  # it would take some of the memory that is counted
+
+    def test_out_of_memory_is_exact(self):
+        self.assertEqual(self.run_case("out-of-memory", self.server.address, 20), ("", []))
+
+    def test_free_memory_is_what_can_be_had(self):
+        self.assertEqual(self.run_case("memory-info", self.server.address, 20), ("", []))
+
+    def test_memory_of_the_dead_is_given_to_the_next(self):
+        for _ in range(3):
+            self.assertEqual(self.run_case("out-of-memory", self.server.address, 20), ("", []))
+
+
+if __name__ == "__main__":
+    unittest.main()

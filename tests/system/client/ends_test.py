@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Processes that end without a word: the other side knows soon, and keeps nothing of them."""
+
+import signal
+import unittest
+
+from real_server import RealServer, alive, seconds_until
+
+
+class Ends(RealServer):
+    def worker_of(self, started):
+        """Starts a case and tells which worker serves it."""
+        return [pid for pid in self.server.workers() if f"worker {pid}" in self.server.said()[started:]]
+
+    def start_and_read(self, case, word):
+        process = self.start(case, self.server.address)
+        self.assertEqual(process.stdout.readline().strip(), word)
+        return process
+
+    def busy_workers(self):
+        """Those whose socket of a client is open: all but the warm ones, by the log of the server."""
+        said = self.server.said()
+        return {pid for pid in self.server.workers() if f"worker {pid}" in said}
+
+    def test_a_killed_client_leaves_no_worker(self):
+        before = self.busy_workers()
+        process = self.start_and_read("spin-forever", "spinning")
+        mine = self.busy_workers() - before
+        self.assertEqual(len(mine), 1, self.server.said())
+        process.kill()
+        worker = mine.pop()
+        self.assertLessEqual(seconds_until(lambda: not alive(worker), 4), 2.0)
+
+    def test_a_child_does_not_hide_its_parents_end(self):
+        before = self.busy_workers()
+        process = self.start_and_read("outlive-parent", "forked")
+        worker = (self.busy_workers() - before).pop()
+        process.kill()
+        self.assertLessEqual(seconds_until(lambda: not alive(worker), 4), 2.0)
+
+    def test_a_forked_child_is_told_and_its_parent_goes_on(self):
+        self.assertEqual(self.run_case("forked-child", self.server.address, 10), ("", []))
+
+    def test_leaving_in_the_middle(self):
+        for case in ("leave-without-cleanup", "leave-while-waiting", "static-object", "close-library"):
+            with self.subTest(case):
+                before = self.busy_workers()
+                self.assertEqual(self.run_case(case, self.server.address, 10), ("", []))
+                self.assertLessEqual(seconds_until(lambda: self.busy_workers() <= before, 4), 2.0)
+
+
+class ServerEnds(RealServer):
+    BYSTANDER = False
+
+    def lose(self, kill):
+        process = self.start("lose-server", self.server.address)
+        self.assertEqual(process.stdout.readline(), "spinning\n")
+        kill()
+        out, errors = process.communicate(timeout=5)
+        self.assertEqual(process.returncode, 0, out)
+        self.assert_one_line(errors.splitlines(), "lost the GPU server at " + self.server.address)
+
+    def test_a_killed_server(self):
+        workers = self.server.workers()
+        self.lose(self.server.process.kill)
+        self.assertLessEqual(seconds_until(lambda: not any(map(alive, workers)), 4), 2.0)
+
+    def test_a_stopped_server(self):
+        self.lose(lambda: self.server.process.send_signal(signal.SIGTERM))
+        self.assertEqual(self.server.process.wait(5), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// The cases by subject. Each is one program run: it is chosen by name on the command line and ends
+// with 0 if every answer was right.
+#pragma once
+
+namespace farlane::cases {
+
+struct Case {
+  const char* name;
+  void (*run)();
+};
+
+// handles.cc: what is no handle, or is one no more
+void UnknownHandles();
+void WrongPointers();
+// launches.cc: shapes and parameters
+void ForbiddenShapes();
+void WrongParameters();
+// images.cc: code that cannot be loaded
+void WithoutPtx();
+void BrokenPtx();
+// memory.cc: how much there is
+void OutOfMemory();
+void MemoryInfo();
+void WrongCopies();
+// failures.cc: errors that come later
+void PostedErrors();
+void Faults();
+void Synchronous();
+// counts.cc: what leaves the process
+void PostedLaunches();
+void Allocations();
+// threads.cc: several of everything
+void Threads();
+void TwoContexts();
+void ContextEnds();
+void LargeCopies();
+void Bystander();
+// processes.cc: how programs start and end
+void Initialise();
+void ForkedChild();
+void LeaveWithoutCleanup();
+void LeaveWhileWaiting();
+void StaticObject();
+void CloseLibrary();
+void SpinForever();
+void LoseServer();
+void OutliveParent();
+
+}  // namespace farlane::cases

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// Launches that no device of this kind executes; each is refused at the call, and the next right
+// one works.
+#include <cstring>
+
+#include "tests/system/client/program/cases.h"
+#include "tests/system/client/program/cuda.h"
+
+namespace farlane::cases {
+namespace {
+
+struct Dimensions {
+  unsigned x = 1;
+  unsigned y = 1;
+  unsigned z = 1;
+};
+
+CUresult Launch(CUfunction function, Dimensions grid, Dimensions block, unsigned shared_bytes = 0) {
+  return Cuda().cuLaunchKernel(function, grid.x, grid.y, grid.z, block.x, block.y, block.z,
+                               shared_bytes, nullptr, nullptr, nullptr);
+}
+
+unsigned Attribute(CUdevice_attribute attribute) {
+  int value = 0;
+  EXPECT_OK(Cuda().cuDeviceGetAttribute(&value, attribute, 0));
+  return static_cast<unsigned>(value);
+}
+
+// One thread more than its kernel says it can have, by .maxntid.
+constexpr char kBounded[] = R"(.version 7.0
+.target sm_70
+.address_size 64
+.visible .entry bounded() .maxntid 64, 1, 1
+{
+  ret;
+}
+)";
+
+}  // namespace
+
+void ForbiddenShapes() {
+  Begin();
+  const Kernels kernels = LoadKernels();
+  const CUfunction nothing = kernels.nothing;
+  EXPECT_OK(Launch(nothing, {}, {}));
+  for (const Dimensions none : {Dimensions{0, 1, 1}, Dimensions{1, 0, 1}, Dimensions{1, 1, 0}}) {
+    EXPECT(Launch(nothing, none, {}), CUDA_ERROR_INVALID_VALUE);
+    EXPECT(Launch(nothing, {}, none), CUDA_ERROR_INVALID_VALUE);
+  }
+  const unsigned threads = Attribute(CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK);
+  EXPECT_OK(Launch(nothing, {}, {threads, 1, 1}));
+  EXPECT(Launch(nothing, {}, {threads + 1, 1, 1}), CUDA_ERROR_INVALID_VALUE);
+  EXPECT(Launch(nothing, {}, {threads, 2, 1}), CUDA_ERROR_INVALID_VALUE);
+  EXPECT(Launch(nothing, {}, {0xffffffff, 0xffffffff, 0xffffffff}), CUDA_ERROR_INVALID_VALUE);
+  EXPECT(Launch(nothing, {}, {1, 1, Attribute(CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_Z) + 1}),
+         CUDA_ERROR_INVALID_VALUE);
+  EXPECT(Launch(nothing, {1, Attribute(CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_Y) + 1, 1}, {}),
+         CUDA_ERROR_INVALID_VALUE);
+  EXPECT(Launch(nothing, {1, 1, 0xffffffff}, {}), CUDA_ERROR_INVALID_VALUE);
+  EXPECT(Launch(nothing, {}, {}, 1u << 30), CUDA_ERROR_INVALID_VALUE);
+  EXPECT(Launch(nothing, {}, {}, 0xffffffff), CUDA_ERROR_INVALID_VALUE);
+  CUmodule module = nullptr;
+  CUfunction bounded = nullptr;
+  EXPECT_OK(Cuda().cuModuleLoadData(&module, kBounded));
+  EXPECT_OK(Cuda().cuModuleGetFunction(&bounded, module, "bounded"));
+  EXPECT_OK(Launch(bounded, {}, {64, 1, 1}));
+  EXPECT(Launch(bounded, {}, {65, 1, 1}), CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES);
+  EXPECT_OK(Cuda().cuCtxSynchronize());
+  CheckWork(kernels, 3);
+}
+
+void WrongParameters() {
+  Begin();
+  const Kernels kernels = LoadKernels();
+  CUdeviceptr cells = 0;
+  uint32_t value = 5;
+  uint32_t count = 32;
+  EXPECT_OK(Cuda().cuMemAlloc_v2(&cells, 128));
+  void* good[] = {&cells, &value, &count};
+  void* holed[] = {&cells, nullptr, &count};
+  unsigned char block[16];
+  memcpy(block, &cells, 8);
+  memcpy(block + 8, &value, 4);
+  memcpy(block + 12, &count, 4);
+  size_t size = sizeof block;
+  size_t too_small = 12;
+  void* extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, block, CU_LAUNCH_PARAM_BUFFER_SIZE, &size,
+                   CU_LAUNCH_PARAM_END};
+  void* short_extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, block, CU_LAUNCH_PARAM_BUFFER_SIZE,
+                         &too_small, CU_LAUNCH_PARAM_END};
+  void* odd_extra[] = {reinterpret_cast<void*>(0x77), block, CU_LAUNCH_PARAM_END};
+  const auto launch = [&](void** parameters, void** more) {
+    return Cuda().cuLaunchKernel(kernels.fill, 1, 1, 1, 32, 1, 1, 0, nullptr, parameters, more);
+  };
+  EXPECT(launch(nullptr, nullptr), CUDA_ERROR_INVALID_VALUE);
+  EXPECT(launch(good, extra), CUDA_ERROR_INVALID_VALUE);
+  EXPECT(launch(holed, nullptr), CUDA_ERROR_INVALID_VALUE);
+  EXPECT(launch(nullptr, short_extra), CUDA_ERROR_INVALID_VALUE);
+  EXPECT(launch(nullptr, odd_extra), CUDA_ERROR_INVALID_VALUE);
+  EXPECT(Cuda().cuLaunchKernelEx(nullptr, kernels.fill, good, nullptr), CUDA_ERROR_INVALID_VALUE);
+  EXPECT_OK(launch(nullptr, extra));
+  EXPECT_OK(launch(good, nullptr));
+  uint32_t last = 0;
+  EXPECT_OK(Cuda().cuMemcpyDtoH_v2(&last, cells + 31 * 4, 4));
+  EXPECT(last, 36);
+  CheckWork(kernels, 9);
+}
+
+}  // namespace farlane::cases

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cstdio>
+#include <cstring>
+
+#include "tests/system/client/program/cases.h"
+#include "tests/system/client/program/cuda.h"
+
+namespace farlane::cases {
+namespace {
+
+constexpr Case kCases[] = {
+    {"unknown-handles", UnknownHandles},
+    {"wrong-pointers", WrongPointers},
+    {"forbidden-shapes", ForbiddenShapes},
+    {"wrong-parameters", WrongParameters},
+    {"without-ptx", WithoutPtx},
+    {"broken-ptx", BrokenPtx},
+    {"out-of-memory", OutOfMemory},
+    {"memory-info", MemoryInfo},
+    {"wrong-copies", WrongCopies},
+    {"posted-errors", PostedErrors},
+    {"faults", Faults},
+    {"synchronous", Synchronous},
+    {"posted-launches", PostedLaunches},
+    {"allocations", Allocations},
+    {"threads", Threads},
+    {"two-contexts", TwoContexts},
+    {"context-ends", ContextEnds},
+    {"large-copies", LargeCopies},
+    {"bystander", Bystander},
+    {"initialise", Initialise},
+    {"forked-child", ForkedChild},
+    {"leave-without-cleanup", LeaveWithoutCleanup},
+    {"leave-while-waiting", LeaveWhileWaiting},
+    {"static-object", StaticObject},
+    {"close-library", CloseLibrary},
+    {"spin-forever", SpinForever},
+    {"lose-server", LoseServer},
+    {"outlive-parent", OutliveParent},
+};
+
+}  // namespace
+}  // namespace farlane::cases
+
+int main(int count, char** words) {
+  for (const farlane::cases::Case& one : farlane::cases::kCases) {
+    if (count == 2 && std::strcmp(words[1], one.name) == 0) {
+      one.run();
+      return farlane::cases::AllRight() ? 0 : 1;
+    }
+  }
+  std::printf("no such case\n");
+  return 2;
+}
