@@ -19,6 +19,8 @@ namespace {
 constexpr uint32_t kKernelsMax = 1u << 20;
 // Room for the loader's messages on their way here, whatever size of buffer the program offers.
 constexpr uint64_t kLogBytesMax = 64 << 10;
+// A program that asks for no messages: enough for the line on stderr that says why loading failed.
+constexpr uint64_t kLogBytesMin = 1 << 10;
 
 // Guards the lists inside modules: functions and globals found later. Not Guarded: the modules live
 // in their table.
@@ -98,6 +100,24 @@ wire::Handle CurrentAlive(Session& session) {
   return context != nullptr && context->alive ? current : 0;
 }
 
+// One line, also where the driver had nothing to say.
+void LogLoadFailure(const Session& session, CUresult result, const std::string& log) {
+  if (session.is_lost()) {
+    return;  // which has its own line
+  }
+  const size_t end = log.find_last_not_of(" \n\t\r");
+  if (end != std::string::npos) {
+    LogError("cannot load device code: %s", log.substr(0, end + 1).c_str());
+  } else if (result == CUDA_ERROR_NO_BINARY_FOR_GPU) {
+    LogError(
+        "cannot load device code: it has nothing for the server's GPU; rebuild it with PTX: nvcc's "
+        "default, or -arch=compute_XX -code=compute_XX");
+  } else {
+    LogError("cannot load device code: the GPU server's driver refuses it (error %d)",
+             static_cast<int>(result));
+  }
+}
+
 CUresult Load(Session& session,
               wire::Handle context,
               const abi::ImageView& view,
@@ -132,8 +152,9 @@ CUresult Load(Session& session,
                                    .hash_2 = hash[2],
                                    .hash_3 = hash[3],
                                    .library = module.library ? 1u : 0u,
-                                   .log_bytes = static_cast<uint32_t>(std::min<uint64_t>(
-                                       std::max(logs.info_bytes, logs.error_bytes), kLogBytesMax))},
+                                   .log_bytes = static_cast<uint32_t>(std::clamp<uint64_t>(
+                                       std::max(logs.info_bytes, logs.error_bytes), kLogBytesMin,
+                                       kLogBytesMax))},
                    &answer);
   session.images().Withdraw(hash);
   wire::ImageLoadReply reply;
@@ -147,9 +168,7 @@ CUresult Load(Session& session,
     result = CUDA_ERROR_UNKNOWN;
   }
   if (result != CUDA_SUCCESS) {
-    if (!log->empty()) {
-      LogError("cannot load device code: %s", log->c_str());
-    }
+    LogLoadFailure(session, result, *log);
     session.objects().modules.Retire(*handle);
     return result;
   }
