@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "client-shim/hello.h"
+#include "protocol/base/clock.h"
 #include "protocol/base/log.h"
 #include "protocol/transport/socket_stream.h"
 
@@ -16,6 +17,8 @@ namespace {
 
 constexpr size_t kDevicesMax =
     256;  // more than any machine has; bounds what a server can make us hold
+constexpr uint64_t kDescriptionNs =
+    5'000'000'000;  // a worker that has said welcome has nothing left to start
 constexpr uint32_t kArenaAttemptsMax =
     8;  // proposals of an address range before allocation is given up
 
@@ -75,7 +78,8 @@ Result<std::unique_ptr<Session>> Session::Connect(const transport::Address& serv
 }
 
 Status Session::LearnDevices() {
-  FARLANE_TRY(channel_->WaitUntil([this] { return welcomed_ || !handshake_.ok(); }));
+  FARLANE_TRY(channel_->WaitUntil([this] { return welcomed_ || !handshake_.ok(); },
+                                  NowNs() + kDescriptionNs));
   FARLANE_TRY(handshake_);
   if (config_.visible_devices.has_value()) {
     devices_ = VisibleDevices(std::move(devices_), *config_.visible_devices);

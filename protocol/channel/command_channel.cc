@@ -259,7 +259,7 @@ void CommandChannel::GiveRole() {
   watch_.notify_all();
 }
 
-Status CommandChannel::ReadRound(bool wait) {
+Status CommandChannel::ReadRound(bool wait, transport::Deadline until) {
   using Look = BatchReader::Look;
   Result<Look> look = reader_.Fill();
   const auto something = [&] {
@@ -268,7 +268,7 @@ Status CommandChannel::ReadRound(bool wait) {
   };
   if (wait && look.ok() && *look == Look::kNothing && !wait_.Spin(something)) {
     FARLANE_ASSIGN([[maybe_unused]] const bool ready,
-                   stream_->Wait(transport::Interest::kRead, transport::kForever));
+                   stream_->Wait(transport::Interest::kRead, until));
     look = reader_.Fill();
   }
   FARLANE_TRY(look);
@@ -373,7 +373,7 @@ Status CommandChannel::Await(Expected* expected) {
   return expected->done ? Status::Ok() : why_lost_;
 }
 
-Status CommandChannel::WaitUntil(const std::function<bool()>& done) {
+Status CommandChannel::WaitUntil(const std::function<bool()>& done, transport::Deadline until) {
   {
     std::unique_lock<std::mutex> lock(writing_);
     FlushLocked(lock);
@@ -386,13 +386,16 @@ Status CommandChannel::WaitUntil(const std::function<bool()>& done) {
     if (is_lost()) {
       return lost();
     }
+    if (until != transport::kForever && NowNs() >= until) {
+      return Status(StatusCode::kTimeout, "no answer in time");
+    }
     if (!TakeRole()) {
       std::unique_lock<std::mutex> lock(reading_);
       watch_.wait(lock, [&] { return !has_reader_ || rounds_ != seen || is_lost(); });
       continue;
     }
     // The work of the listener may be what the server waits for.
-    const Status status = done() || listener_.HasWork() ? Status::Ok() : ReadRound(true);
+    const Status status = done() || listener_.HasWork() ? Status::Ok() : ReadRound(true, until);
     GiveRole();
     if (!status.ok()) {
       Lose(status);

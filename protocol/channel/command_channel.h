@@ -111,8 +111,10 @@ class CommandChannel {
   }
 
   // Sends what is unsent and reads until `done` holds: for what the listener hears, not for an
-  // answer. `done` is asked with no lock held and must be cheap.
-  Status WaitUntil(const std::function<bool()>& done);
+  // answer. `done` is asked with no lock held and must be cheap. kTimeout when the deadline has
+  // passed; who waits with one must be the only one who waits.
+  Status WaitUntil(const std::function<bool()>& done,
+                   transport::Deadline until = transport::kForever);
 
   // Says goodbye, so that the server does not take the end for an accident. Whoever still waits,
   // and whatever is posted from now on, finds the channel lost. Safe to call twice.
@@ -157,7 +159,7 @@ class CommandChannel {
   bool TakeRole();
   void GiveRole();
   uint64_t Rounds();
-  Status ReadRound(bool wait);
+  Status ReadRound(bool wait, transport::Deadline until = transport::kForever);
   Status DeliverAll();
   wire::WireError Deliver(const wire::MessageView& message);
   wire::WireError DeliverReply(const wire::MessageView& message);
