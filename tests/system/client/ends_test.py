@@ -9,17 +9,13 @@ from real_server import RealServer, alive, seconds_until
 
 
 class Ends(RealServer):
-    def worker_of(self, started):
-        """Starts a case and tells which worker serves it."""
-        return [pid for pid in self.server.workers() if f"worker {pid}" in self.server.said()[started:]]
-
     def start_and_read(self, case, word):
         process = self.start(case, self.server.address)
         self.assertEqual(process.stdout.readline().strip(), word)
         return process
 
     def busy_workers(self):
-        """Those whose socket of a client is open: all but the warm ones, by the log of the server."""
+        """Those that have a client, by the log of the server; the others are kept warm."""
         said = self.server.said()
         return {pid for pid in self.server.workers() if f"worker {pid}" in said}
 
