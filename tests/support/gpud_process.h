@@ -22,13 +22,16 @@ namespace farlane::server {
 // Thread: the test's.
 class GpudProcess {
  public:
+  // High, so that no descriptor of the test has the number already.
+  static constexpr int kReadyFd = 199;
+
   // Starts it and waits until it serves, or has ended.
   explicit GpudProcess(std::vector<std::string> arguments = {}) {
     int ready[2];
     int log[2];
     EXPECT_EQ(pipe2(ready, O_CLOEXEC), 0);
     EXPECT_EQ(pipe2(log, O_CLOEXEC), 0);
-    std::vector<std::string> line = {FARLANE_GPUD, "--ready-fd", "9"};
+    std::vector<std::string> line = {FARLANE_GPUD, "--ready-fd", std::to_string(kReadyFd)};
     const auto has = [&arguments](const char* option) {
       return std::find(arguments.begin(), arguments.end(), option) != arguments.end();
     };
@@ -48,7 +51,7 @@ class GpudProcess {
     if (pid_ == 0) {
       prctl(PR_SET_PDEATHSIG, SIGKILL);
       dup2(log[1], STDERR_FILENO);
-      dup2(ready[1], 9);
+      dup2(ready[1], kReadyFd);
       execv(FARLANE_GPUD, words.data());
       _exit(127);
     }

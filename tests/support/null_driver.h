@@ -9,26 +9,24 @@
 
 namespace farlane::server {
 
-// Everything the server relies on succeeds; all other calls are missing.
-inline DriverTable NullDriverTable() {
-  DriverTable table;
-  LoadDriverTable([](void*, const char*) -> void* { return nullptr; }, nullptr, table);
-  static std::atomic<unsigned long long> next{1};
-  static int object;
+inline std::atomic<unsigned long long> null_driver_next{1};
+inline int null_driver_object;
+
+inline void AgreeToContextsAndMemory(DriverTable& table) {
   table.cuDevicePrimaryCtxSetFlags_v2 = [](CUdevice, unsigned int) { return CUDA_SUCCESS; };
   table.cuDevicePrimaryCtxRetain = [](CUcontext* context, CUdevice) {
-    *context = reinterpret_cast<CUcontext>(&object);
+    *context = reinterpret_cast<CUcontext>(&null_driver_object);
     return CUDA_SUCCESS;
   };
   table.cuDevicePrimaryCtxRelease_v2 = [](CUdevice) { return CUDA_SUCCESS; };
   table.cuCtxCreate_v2 = [](CUcontext* context, unsigned int, CUdevice) {
-    *context = reinterpret_cast<CUcontext>(&object);
+    *context = reinterpret_cast<CUcontext>(&null_driver_object);
     return CUDA_SUCCESS;
   };
   table.cuCtxDestroy_v2 = [](CUcontext) { return CUDA_SUCCESS; };
   table.cuCtxSetCurrent = [](CUcontext) { return CUDA_SUCCESS; };
   table.cuCtxGetCurrent = [](CUcontext* context) {
-    *context = reinterpret_cast<CUcontext>(&object);
+    *context = reinterpret_cast<CUcontext>(&null_driver_object);
     return CUDA_SUCCESS;
   };
   table.cuCtxPushCurrent_v2 = [](CUcontext) { return CUDA_SUCCESS; };
@@ -42,7 +40,7 @@ inline DriverTable NullDriverTable() {
   table.cuMemAddressFree = [](CUdeviceptr, size_t) { return CUDA_SUCCESS; };
   table.cuMemCreate = [](CUmemGenericAllocationHandle* chunk, size_t, const CUmemAllocationProp*,
                          unsigned long long) {
-    *chunk = next++;
+    *chunk = null_driver_next++;
     return CUDA_SUCCESS;
   };
   table.cuMemRelease = [](CUmemGenericAllocationHandle) { return CUDA_SUCCESS; };
@@ -54,6 +52,9 @@ inline DriverTable NullDriverTable() {
   };
   table.cuMemHostRegister_v2 = [](void*, size_t, unsigned int) { return CUDA_SUCCESS; };
   table.cuMemHostUnregister = [](void*) { return CUDA_SUCCESS; };
+}
+
+inline void AgreeToCodeAndWork(DriverTable& table) {
   table.cuMemcpyHtoDAsync_v2 = [](CUdeviceptr, const void*, size_t, CUstream) {
     return CUDA_SUCCESS;
   };
@@ -61,14 +62,14 @@ inline DriverTable NullDriverTable() {
   table.cuMemcpy2DAsync_v2 = [](const CUDA_MEMCPY2D*, CUstream) { return CUDA_SUCCESS; };
   table.cuMemcpy3DAsync_v2 = [](const CUDA_MEMCPY3D*, CUstream) { return CUDA_SUCCESS; };
   table.cuStreamCreateWithPriority = [](CUstream* stream, unsigned int, int) {
-    *stream = reinterpret_cast<CUstream>(&object);
+    *stream = reinterpret_cast<CUstream>(&null_driver_object);
     return CUDA_SUCCESS;
   };
   table.cuStreamDestroy_v2 = [](CUstream) { return CUDA_SUCCESS; };
   table.cuStreamQuery = [](CUstream) { return CUDA_SUCCESS; };
   table.cuStreamSynchronize = [](CUstream) { return CUDA_SUCCESS; };
   table.cuEventCreate = [](CUevent* event, unsigned int) {
-    *event = reinterpret_cast<CUevent>(&object);
+    *event = reinterpret_cast<CUevent>(&null_driver_object);
     return CUDA_SUCCESS;
   };
   table.cuEventDestroy_v2 = [](CUevent) { return CUDA_SUCCESS; };
@@ -77,7 +78,7 @@ inline DriverTable NullDriverTable() {
   table.cuEventSynchronize = [](CUevent) { return CUDA_SUCCESS; };
   table.cuModuleLoadDataEx = [](CUmodule* module, const void*, unsigned int, CUjit_option*,
                                 void**) {
-    *module = reinterpret_cast<CUmodule>(&object);
+    *module = reinterpret_cast<CUmodule>(&null_driver_object);
     return CUDA_SUCCESS;
   };
   table.cuModuleUnload = [](CUmodule) { return CUDA_SUCCESS; };
@@ -86,7 +87,7 @@ inline DriverTable NullDriverTable() {
     return CUDA_SUCCESS;
   };
   table.cuModuleEnumerateFunctions = [](CUfunction* functions, unsigned int, CUmodule) {
-    functions[0] = reinterpret_cast<CUfunction>(&object);
+    functions[0] = reinterpret_cast<CUfunction>(&null_driver_object);
     return CUDA_SUCCESS;
   };
   table.cuFuncGetName = [](const char** name, CUfunction) {
@@ -101,6 +102,14 @@ inline DriverTable NullDriverTable() {
   table.cuLaunchKernel = [](CUfunction, unsigned int, unsigned int, unsigned int, unsigned int,
                             unsigned int, unsigned int, unsigned int, CUstream, void**,
                             void**) { return CUDA_SUCCESS; };
+}
+
+// Everything the server relies on succeeds; all other calls are missing.
+inline DriverTable NullDriverTable() {
+  DriverTable table;
+  LoadDriverTable([](void*, const char*) -> void* { return nullptr; }, nullptr, table);
+  AgreeToContextsAndMemory(table);
+  AgreeToCodeAndWork(table);
   return table;
 }
 

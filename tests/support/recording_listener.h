@@ -55,7 +55,7 @@ class RecordingListener final : public channel::ServerListener {
  private:
   std::atomic<int> heard_{0};
   std::atomic<int> wanted_{0};
-  mutable std::mutex mutex_;
+  mutable std::mutex mutex_;  // not Guarded: threads wait on a condition with it
   std::string text_;
 };
 

@@ -57,7 +57,7 @@ FARLANE_PROBE CatchesWhatTheLibraryThrows() {
 }
 
 FARLANE_PROBE RunsThreads() {
-  std::mutex mutex;
+  std::mutex mutex;  // not Guarded: the mutex is what is tried
   std::condition_variable changed;
   std::once_flag once;
   int ran = 0;

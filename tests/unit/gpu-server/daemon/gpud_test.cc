@@ -195,9 +195,8 @@ TEST(Gpud, AWorkerStuckInItsDriverEndsWithItsClientAllTheSame) {
   const GpudProcess gpud;
   auto client = std::make_unique<GpudClient>(gpud);
   UseContext(*client);
-  client->Post(wire::Launch{.function = TestFunction(kSpin),
-                            .grid_x = 4242,
-                            .parameters = Pack(uint32_t{0})});
+  client->Post(wire::Launch{
+      .function = TestFunction(kSpin), .grid_x = 4242, .parameters = Pack(uint32_t{0})});
   const wire::Sequence unanswered = client->Post(wire::StreamSynchronize{});
   client->Flush();
   usleep(200'000);

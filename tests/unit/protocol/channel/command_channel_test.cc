@@ -7,66 +7,16 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
-#include "tests/support/recording_listener.h"
-#include "tests/support/scripted_server.h"
+#include "tests/unit/protocol/channel/command_channel_fixture.h"
 
 namespace farlane::channel {
 namespace {
-
-using farlane::testing::kPatienceNs;
-using farlane::testing::Received;
-using farlane::testing::RecordingListener;
-using farlane::testing::ScriptedServer;
-using farlane::testing::ServerEnd;
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 constexpr int kSlowness = 10;  // of a build with a sanitizer
 #else
 constexpr int kSlowness = 1;
 #endif
-
-// A client of a server that follows a script.
-class CommandChannelTest : public ::testing::Test {
- protected:
-  void Start(std::function<void(ServerEnd&)> script) {
-    server_ = std::make_unique<ScriptedServer>(std::move(script));
-    channel_ = std::make_unique<CommandChannel>(server_->ClientStream(), listener_);
-  }
-
-  void TearDown() override {
-    if (channel_ != nullptr) {
-      channel_->Close();
-    }
-    server_.reset();
-  }
-
-  CommandChannel& channel() { return *channel_; }
-
-  // The result of a call that the server may answer with the device's number.
-  int32_t CallFor(int32_t device) {
-    Answer answer;
-    const Status status = channel_->Call(wire::MemoryInfo{.device = device}, &answer);
-    EXPECT_TRUE(status.ok()) << status.message();
-    return answer.result;
-  }
-
-  RecordingListener listener_;
-  std::unique_ptr<ScriptedServer> server_;
-
- private:
-  std::unique_ptr<CommandChannel> channel_;
-};
-
-int32_t DeviceOf(const Received& call) {
-  wire::MemoryInfo message;
-  EXPECT_EQ(call.op, wire::Op::kMemoryInfo);
-  EXPECT_EQ(Decode(call.body, &message), wire::WireError::kNone);
-  return message.device;
-}
-
-wire::Output Line(std::string_view text) {
-  return {.descriptor = 1, .data = std::as_bytes(std::span(text))};
-}
 
 // ---- sending
 
@@ -509,83 +459,6 @@ TEST_F(CommandChannelTest, PostsFindOutThatTheServerIsGone) {
   }
   EXPECT_TRUE(channel().is_lost());
   EXPECT_EQ(channel().Post(wire::SetContext{}), 0u);
-}
-
-// ---- a server that breaks the protocol
-
-class BrokenServer : public CommandChannelTest {
- protected:
-  void ExpectLost(std::function<void(ServerEnd&, const Received&)> breaks, const char* why) {
-    Start([breaks = std::move(breaks)](ServerEnd& end) {
-      const auto call = end.Next();
-      breaks(end, *call);
-      EXPECT_FALSE(end.Next().has_value());
-    });
-    Answer answer{.result = 77, .body = {}};
-    const Status status = channel().Call(wire::MemoryInfo{}, &answer);
-    EXPECT_EQ(status.code(), StatusCode::kCorrupt);
-    EXPECT_NE(status.message().find(why), std::string::npos) << status.message();
-    EXPECT_EQ(answer.result, 77);
-  }
-};
-
-TEST_F(BrokenServer, Garbage) {
-  ExpectLost(
-      [](ServerEnd& end, const Received&) {
-        end.SendRaw(std::as_bytes(std::span("HTTP/1.1 400 Bad Request\r\n\r\n")));
-      },
-      "contradictory header");
-}
-
-TEST_F(BrokenServer, AnAnswerToNobody) {
-  ExpectLost([](ServerEnd& end,
-                const Received& call) { end.Send(wire::Reply{.sequence = call.sequence + 1}); },
-             "reference to nothing");
-}
-
-TEST_F(BrokenServer, AMessageOfAClient) {
-  ExpectLost([](ServerEnd& end, const Received&) { end.Send(wire::SetContext{}); }, "wrong side");
-}
-
-TEST_F(BrokenServer, AMessageThatDoesNotDecode) {
-  ExpectLost(
-      [](ServerEnd& end, const Received&) {
-        const std::byte batch[] = {
-            std::byte{32},   std::byte{}, std::byte{},  std::byte{},  // bytes
-            std::byte{1},    std::byte{}, std::byte{1}, std::byte{},  // kind, flags, count
-            std::byte{1},    std::byte{}, std::byte{},  std::byte{},  // first_sequence
-            std::byte{},     std::byte{}, std::byte{},  std::byte{},  //
-            std::byte{},     std::byte{}, std::byte{},  std::byte{},  // executed
-            std::byte{},     std::byte{}, std::byte{},  std::byte{},  //
-            std::byte{0x31}, std::byte{}, std::byte{},  std::byte{},  // a Reply
-            std::byte{8},    std::byte{}, std::byte{},  std::byte{},  // without a body
-        };
-        end.SendRaw(batch);
-      },
-      "truncated");
-}
-
-TEST_F(BrokenServer, AnAcknowledgementOfWhatWasNeverSent) {
-  ExpectLost([](ServerEnd& end, const Received& call) { end.Acknowledge(call.sequence + 1); },
-             "out of order");
-}
-
-TEST_F(BrokenServer, EveryWaitingThreadIsTold) {
-  Start([](ServerEnd& end) {
-    EXPECT_EQ(end.Next(4).size(), 4u);
-    end.Send(wire::SetContext{});
-    EXPECT_FALSE(end.Next().has_value());
-  });
-  std::vector<std::thread> threads;
-  for (int i = 0; i < 4; ++i) {
-    threads.emplace_back([this] {
-      Answer answer;
-      EXPECT_EQ(channel().Call(wire::MemoryInfo{}, &answer).code(), StatusCode::kCorrupt);
-    });
-  }
-  for (std::thread& thread : threads) {
-    thread.join();
-  }
 }
 
 // ---- fork

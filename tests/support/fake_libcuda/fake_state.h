@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the small libcuda of the tests keeps: contexts, lanes of work with a thread each, memory
+// that is the host's. Not Guarded: threads wait on conditions with these locks, and a test driver
+// has no one to answer to.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "protocol/abi/cuda_abi.h"
+#include "protocol/base/bytes.h"
+#include "protocol/base/environment.h"
+
+namespace {
+
+using farlane::operator""_MiB;
+
+constexpr uint64_t kGranularity = 2_MiB;
+// A launch with so many blocks does not return.
+constexpr unsigned int kStuckGrid = 4242;
+
+// What a test says by environment: FAKE_CUDA_MEMORY, FAKE_CUDA_INIT.
+uint64_t MemoryBytes() {
+  const auto text = farlane::Environment("FAKE_CUDA_MEMORY");
+  return text.has_value() ? *farlane::ParseBytes(*text) : 256_MiB;
+}
+
+// One stream: its work runs in order on a thread of its own.
+class Lane {
+ public:
+  Lane() : thread_([this] { Loop(); }) {}
+
+  ~Lane() {
+    Push(nullptr);
+    thread_.join();
+  }
+
+  uint64_t Push(std::function<void()> work) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    queue_.push_back(std::move(work));
+    changed_.notify_all();
+    return ++pushed_;
+  }
+
+  uint64_t pushed() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return pushed_;
+  }
+
+  bool IsDone(uint64_t number) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return done_ >= number;
+  }
+
+  void WaitFor(uint64_t number) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    changed_.wait(lock, [&] { return done_ >= number; });
+  }
+
+ private:
+  void Loop() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    while (true) {
+      changed_.wait(lock, [this] { return !queue_.empty(); });
+      const std::function<void()> work = std::move(queue_.front());
+      queue_.pop_front();
+      if (work == nullptr) {
+        return;
+      }
+      lock.unlock();
+      work();
+      lock.lock();
+      ++done_;
+      changed_.notify_all();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::function<void()>> queue_;
+  uint64_t pushed_ = 0;
+  uint64_t done_ = 0;
+  std::thread thread_;
+};
+
+struct Context {
+  std::shared_ptr<Lane> null_lane = std::make_shared<Lane>();
+  std::vector<std::shared_ptr<Lane>> lanes;
+};
+
+struct Stream {
+  std::shared_ptr<Lane> lane;
+};
+
+struct Event {
+  std::shared_ptr<Lane> lane;
+  uint64_t number = 0;
+};
+
+struct Kernel {
+  const char* name;
+  std::vector<uint32_t> sizes;
+  std::function<void(const std::byte* parameters)> run;
+};
+
+template <typename T>
+T Parameter(const std::byte* parameters, size_t offset) {
+  T value;
+  memcpy(&value, parameters + offset, sizeof value);
+  return value;
+}
+
+void AddOne(const std::byte* parameters) {
+  auto* numbers = reinterpret_cast<uint32_t*>(Parameter<uint64_t>(parameters, 0));
+  for (uint32_t i = 0; i < Parameter<uint32_t>(parameters, 8); ++i) {
+    ++numbers[i];
+  }
+}
+
+void Spin(const std::byte* parameters) {
+  std::this_thread::sleep_for(std::chrono::milliseconds(Parameter<uint32_t>(parameters, 0)));
+}
+
+void Say(const std::byte* parameters) {
+  printf("kernel says %u\n", Parameter<uint32_t>(parameters, 0));
+}
+
+Kernel kernels[] = {
+    {"add_one", {8, 4}, AddOne},
+    {"spin", {4}, Spin},
+    {"say", {4}, Say},
+    {"crash", {}, [](const std::byte*) { raise(SIGSEGV); }},
+};
+
+struct Module {
+  uint32_t global[16] = {};
+};
+
+// The state of the device.
+std::mutex mutex;
+uint64_t created_bytes = 0;
+std::map<CUmemGenericAllocationHandle, int> chunks;  // memfd of each
+CUmemGenericAllocationHandle next_chunk = 1;
+std::map<uint64_t, CUmemGenericAllocationHandle> mapped;
+Context* primary = nullptr;
+int primary_retains = 0;
+thread_local Context* current = nullptr;
+
+template <typename T, typename Handle>
+T* As(Handle handle) {
+  return reinterpret_cast<T*>(handle);
+}
+
+std::shared_ptr<Lane> LaneOf(CUstream stream) {
+  return stream == nullptr ? current->null_lane : As<Stream>(stream)->lane;
+}
+
+}  // namespace
