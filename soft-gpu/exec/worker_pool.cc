@@ -17,7 +17,7 @@ namespace {
 // A grid that wants help, on the stack of the thread that launched it.
 struct Call {
   Grid& grid;
-  std::atomic<uint32_t> helpers{0};  // at work on it
+  std::atomic<uint32_t> threads{0};  // at work on it
 };
 
 }  // namespace
@@ -29,7 +29,7 @@ struct WorkerPool::Queue {
 };
 
 WorkerPool& WorkerPool::Instance() {
-  // Never destroyed: helpers may be waiting in it when the process ends.
+  // Never destroyed: threads may be waiting in it when the process ends.
   static WorkerPool* const pool = new WorkerPool(std::max(1u, std::thread::hardware_concurrency()));
   return *pool;
 }
@@ -41,21 +41,21 @@ void WorkerPool::Run(Grid& grid) {
   Call call{grid};
   const uint64_t wanted = std::min<uint64_t>(workers_count_, grid.blocks_count()) - 1;
   if (wanted > 0) {
-    StartHelpersOnce();
+    StartThreadsOnce();
     queue_->calls.With([&](auto& calls) { calls.insert(calls.end(), wanted, &call); });
     queue_->entries.release(static_cast<ptrdiff_t>(wanted));
   }
   std::unique_ptr<Worker> worker = Borrow();
   worker->Work(grid);
   idle_.With([&](auto& idle) { idle.push_back(std::move(worker)); });
-  // No helper can join from here on; those that have are waited for.
+  // No thread can join from here on; those that have are waited for.
   queue_->calls.With([&](auto& calls) { std::erase(calls, &call); });
-  for (uint32_t helpers = call.helpers.load(); helpers != 0; helpers = call.helpers.load()) {
-    call.helpers.wait(helpers);
+  for (uint32_t threads = call.threads.load(); threads != 0; threads = call.threads.load()) {
+    call.threads.wait(threads);
   }
 }
 
-void WorkerPool::StartHelpersOnce() {
+void WorkerPool::StartThreadsOnce() {
   std::call_once(queue_->started, [this] {
     // The process's own signals are for its own threads.
     sigset_t all;
@@ -82,13 +82,13 @@ void WorkerPool::Help(uint32_t number) {
       }
       Call* const first = calls.front();
       calls.pop_front();
-      first->helpers.fetch_add(1);
+      first->threads.fetch_add(1);
       return first;
     });
     if (call != nullptr) {
       worker.Work(call->grid);
-      call->helpers.fetch_sub(1);
-      call->helpers.notify_all();
+      call->threads.fetch_sub(1);
+      call->threads.notify_all();
     }
   }
 }

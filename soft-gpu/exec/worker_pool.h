@@ -17,7 +17,7 @@ namespace farlane::soft {
 // Thread: any, guarded.
 class WorkerPool {
  public:
-  // The process's pool. Its helpers start with the first grid that has work for them, and end with
+  // The process's pool. Its threads start with the first grid that has work for them, and end with
   // the process.
   static WorkerPool& Instance();
 
@@ -31,7 +31,7 @@ class WorkerPool {
 
   explicit WorkerPool(uint32_t workers_count);
 
-  void StartHelpersOnce();
+  void StartThreadsOnce();
   void Help(uint32_t number);
   std::unique_ptr<Worker> Borrow();
 
