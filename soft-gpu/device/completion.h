@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Completion says whether one piece of work is over, and when that was. It only ever goes from open
 // to done. Work waits only for completions that existed before it, so nothing waits in a circle.
+// Work that only marks a place in the order is over with the last of what it comes after: nobody
+// has to wait until its stream's thread has noticed.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "protocol/base/clock.h"
@@ -16,7 +20,16 @@ namespace farlane::soft {
 // Thread: any.
 class Completion {
  public:
-  bool done() const { return done_.load(std::memory_order_acquire) != 0; }
+  using Shared = std::shared_ptr<Completion>;
+
+  Completion() = default;
+
+  // Of a mark: over once all of these are, which are no marks themselves.
+  explicit Completion(std::vector<Shared> after) : after_(std::move(after)) {}
+
+  bool done() const {
+    return done_.load(std::memory_order_acquire) != 0 || (!after_.empty() && AllDone());
+  }
 
   void Wait() const {
     while (!done()) {
@@ -25,20 +38,37 @@ class Completion {
   }
 
   // When it was done; meaningless before.
-  uint64_t time_ns() const { return time_ns_; }
+  uint64_t time_ns() const {
+    uint64_t last = time_ns_;
+    for (const Shared& before : after_) {
+      last = std::max(last, before->time_ns());
+    }
+    return last;
+  }
 
   void Finish() {
-    time_ns_ = NowNs();
+    if (after_.empty()) {
+      time_ns_ = NowNs();  // nobody reads it before; a mark's is that of what it comes after
+    }
     done_.store(1, std::memory_order_release);
     done_.notify_all();
   }
 
+  // What a mark comes after; empty for other work.
+  const std::vector<Shared>& after() const { return after_; }
+
  private:
+  bool AllDone() const {
+    return std::all_of(after_.begin(), after_.end(),
+                       [](const Shared& before) { return before->done(); });
+  }
+
+  const std::vector<Shared> after_;
   std::atomic<int> done_{0};
   uint64_t time_ns_ = 0;
 };
 
-using SharedCompletion = std::shared_ptr<Completion>;
+using SharedCompletion = Completion::Shared;
 using Completions = std::vector<SharedCompletion>;
 
 }  // namespace farlane::soft

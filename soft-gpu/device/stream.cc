@@ -16,6 +16,39 @@ bool AllDone(const Completions& completions) {
                      [](const SharedCompletion& completion) { return completion->done(); });
 }
 
+constexpr size_t kMarkAfterMax = 64;  // more is rare, and looking at them takes time
+
+// Adds what is not over yet, marks replaced by what they come after.
+void AddOpen(const SharedCompletion& completion, Completions* open) {
+  if (completion == nullptr || completion->done()) {
+    return;
+  }
+  if (completion->after().empty()) {
+    open->push_back(completion);
+    return;
+  }
+  for (const SharedCompletion& before : completion->after()) {
+    AddOpen(before, open);
+  }
+}
+
+// The completion of a mark behind `tail`.
+SharedCompletion MakeMark(const SharedCompletion& tail, const Completions& after) {
+  Completions open;
+  AddOpen(tail, &open);
+  for (const SharedCompletion& before : after) {
+    AddOpen(before, &open);
+  }
+  if (open.size() > kMarkAfterMax) {
+    return std::make_shared<Completion>();  // over when the stream's thread gets there
+  }
+  auto mark = std::make_shared<Completion>(std::move(open));
+  if (mark->after().empty()) {
+    mark->Finish();
+  }
+  return mark;
+}
+
 // The program's signals are for the program's threads.
 void BlockSignals() {
   sigset_t blocked;
@@ -39,7 +72,7 @@ void Stream::Run(const Work& work) {
 }
 
 SharedCompletion Stream::Submit(Work work) {
-  auto completion = std::make_shared<Completion>();
+  SharedCompletion completion = std::make_shared<Completion>();
   if (work.brief && AllDone(work.after)) {
     const SharedCompletion tail = Tail();
     // Nobody can order later work after this before we return, so it need not be in the queue.
@@ -50,8 +83,14 @@ SharedCompletion Stream::Submit(Work work) {
     }
   }
   const bool start = queue_.With([&](Queue& queue) {
-    queue.items.push_back({std::move(work), completion});
+    if (!work.run) {
+      completion = MakeMark(queue.tail, work.after);
+    }
     queue.tail = completion;
+    if (completion->done()) {
+      return false;
+    }
+    queue.items.push_back({std::move(work), completion});
     return !std::exchange(queue.thread_started, true);
   });
   if (start) {

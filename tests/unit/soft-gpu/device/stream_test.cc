@@ -122,6 +122,29 @@ TEST_F(StreamTest, BriefWorkNeverOvertakesWhatIsPending) {
   EXPECT_EQ(order_.letters(), "bc");
 }
 
+TEST_F(StreamTest, AStreamThatOnlyWaitedIsIdleAsSoonAsTheOther) {
+  const auto one = context_.CreateStream(CU_STREAM_NON_BLOCKING, 0);
+  const auto two = context_.CreateStream(CU_STREAM_NON_BLOCKING, 0);
+  const auto three = context_.CreateStream(CU_STREAM_NON_BLOCKING, 0);
+  const auto blocked = context_.Submit(one.get(), Blocked());
+  Work wait;
+  wait.after.push_back(blocked);
+  const auto waited = context_.Submit(two.get(), std::move(wait));
+  Work wait_for_mark;
+  wait_for_mark.after.push_back(waited);
+  context_.Submit(three.get(), std::move(wait_for_mark));
+  EXPECT_FALSE(context_.Pending(*two).empty());
+  EXPECT_FALSE(context_.Pending(*three).empty());
+
+  gate_.Open();
+  blocked->Wait();
+  EXPECT_TRUE(context_.Pending(*two).empty());
+  EXPECT_TRUE(context_.Pending(*three).empty());
+  EXPECT_EQ(waited->time_ns(), blocked->time_ns());
+  context_.Submit(three.get(), order_.Letter('a'))->Wait();
+  EXPECT_EQ(order_.letters(), "a");
+}
+
 TEST_F(StreamTest, WorkOfADestroyedStreamStillEndsBeforeTheContextIsIdle) {
   auto stream = context_.CreateStream(CU_STREAM_DEFAULT, 0);
   context_.Submit(stream.get(), Blocked());
