@@ -22,7 +22,6 @@ struct LaunchRequest {
   GridShape shape;
   void** parameters = nullptr;
   void** extra = nullptr;
-  bool cooperative = false;
   CUevent when_done_or_null = nullptr;
 };
 
@@ -57,9 +56,11 @@ CUresult CheckCooperative(const ContextCall& call,
   needs.threads = static_cast<uint32_t>(Product(shape.block));
   needs.registers = use.facts().registers;
   needs.shared_bytes = uint64_t{static_bytes} + shape.dynamic_shared_bytes;
+  const uint64_t blocks = Product(shape.grid);
   const auto device = static_cast<size_t>(call.context->device());
   const auto processors = static_cast<uint64_t>(call.driver->devices()[device].processors());
-  return Product(shape.grid) <= processors * BlocksPerProcessor(needs)
+  return blocks <= processors * BlocksPerProcessor(needs) &&
+                 blocks <= kThreadsTogetherMax / needs.threads
              ? CUDA_SUCCESS
              : CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE;
 }
@@ -125,8 +126,8 @@ CUresult CheckLaunch(const ContextCall& call,
   }
   const uint32_t static_bytes = program.MemoryOf(use.function->index).static_shared_bytes;
   FARLANE_SOFT_TRY(CheckShared(use, request.shape, static_bytes));
-  return request.cooperative ? CheckCooperative(call, use, request.shape, static_bytes)
-                             : CUDA_SUCCESS;
+  return request.shape.cooperative ? CheckCooperative(call, use, request.shape, static_bytes)
+                                   : CUDA_SUCCESS;
 }
 
 Work WorkOf(const FunctionUse& use, const GridShape& shape, std::vector<std::byte> packed) {
@@ -176,7 +177,7 @@ CUresult Launch(const LaunchRequest& request, CUstream stream) {
 CUresult ReadAttribute(const CUlaunchAttribute& attribute, LaunchRequest* request) {
   switch (attribute.id) {
     case CU_LAUNCH_ATTRIBUTE_COOPERATIVE:
-      request->cooperative = attribute.value.cooperative != 0;
+      request->shape.cooperative = attribute.value.cooperative != 0;
       return CUDA_SUCCESS;
     case CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION: {
       const auto& size = attribute.value.clusterDim;
@@ -214,7 +215,7 @@ CUresult cuLaunchKernel(CUfunction f,
   LaunchRequest request;
   request.function = f;
   request.shape = {
-      {gridDimX, gridDimY, gridDimZ}, {blockDimX, blockDimY, blockDimZ}, sharedMemBytes};
+      {gridDimX, gridDimY, gridDimZ}, {blockDimX, blockDimY, blockDimZ}, sharedMemBytes, false};
   request.parameters = kernelParams;
   request.extra = extra;
   return Launch(request, hStream);
@@ -232,7 +233,8 @@ CUresult cuLaunchKernelEx(const CUlaunchConfig* config,
   request.function = f;
   request.shape = {{config->gridDimX, config->gridDimY, config->gridDimZ},
                    {config->blockDimX, config->blockDimY, config->blockDimZ},
-                   config->sharedMemBytes};
+                   config->sharedMemBytes,
+                   false};
   request.parameters = kernelParams;
   request.extra = extra;
   for (unsigned int i = 0; i < config->numAttrs; ++i) {
@@ -254,9 +256,8 @@ CUresult cuLaunchCooperativeKernel(CUfunction f,
   LaunchRequest request;
   request.function = f;
   request.shape = {
-      {gridDimX, gridDimY, gridDimZ}, {blockDimX, blockDimY, blockDimZ}, sharedMemBytes};
+      {gridDimX, gridDimY, gridDimZ}, {blockDimX, blockDimY, blockDimZ}, sharedMemBytes, true};
   request.parameters = kernelParams;
-  request.cooperative = true;
   return Launch(request, hStream);
 }
 

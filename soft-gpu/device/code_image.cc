@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "protocol/abi/cubin.h"
 #include "protocol/abi/fatbin.h"
 #include "protocol/abi/image.h"
 #include "protocol/abi/ptx_index.h"
@@ -47,35 +48,39 @@ LoadedCode FromPtx(const Config& config, ConstBytes text) {
   return FromText(text);
 }
 
+LoadedCode FromCubin(ConstBytes cubin) {
+  Result<abi::ModuleIndex> index = abi::IndexCubin(cubin);
+  if (!index.ok()) {
+    return Fail(CUDA_ERROR_INVALID_IMAGE, index.error().message());
+  }
+  Result<InitialValues> values = ReadCubinValues(cubin);
+  if (!values.ok()) {
+    return Fail(CUDA_ERROR_INVALID_IMAGE, values.error().message());
+  }
+  auto code = std::make_shared<CodeImage>();
+  code->index = std::move(index).value();
+  code->values = std::move(values).value();
+  return {CUDA_SUCCESS, {}, std::move(code)};
+}
+
 LoadedCode FromFatbin(const Config& config, ConstBytes fatbin) {
   const auto entries = abi::ReadFatbin(fatbin);
   if (!entries.ok()) {
     return Fail(CUDA_ERROR_INVALID_IMAGE, entries.error().message());
   }
-  const abi::FatbinEntry* chosen =
-      abi::ChooseForDevice(*entries, config.cc_major * 10 + config.cc_minor, false);
+  const int capability = config.cc_major * 10 + config.cc_minor;
+  const abi::FatbinEntry* chosen = abi::ChooseForDevice(*entries, capability, false);
+  if (chosen == nullptr && config.null_mode) {
+    chosen = abi::ChooseForDevice(*entries, capability, true);
+  }
   if (chosen == nullptr) {
     return FailNoPtx(config);
   }
-  const auto text = abi::Unpack(*chosen);
-  if (!text.ok()) {
-    return Fail(CUDA_ERROR_INVALID_IMAGE, text.error().message());
+  const auto plain = abi::Unpack(*chosen);
+  if (!plain.ok()) {
+    return Fail(CUDA_ERROR_INVALID_IMAGE, plain.error().message());
   }
-  return FromText(*text);
-}
-
-// Machine code serves as well as PTX, since nothing of it is run.
-LoadedCode ForNullMode(const Config& config, const abi::ImageView& view) {
-  auto index = abi::IndexImage(view, config.cc_major * 10 + config.cc_minor, true);
-  if (!index.ok() && view.kind == abi::ImageKind::kCubin) {
-    return Fail(CUDA_ERROR_INVALID_IMAGE, index.error().message());
-  }
-  if (!index.ok()) {
-    return Fail(CUDA_ERROR_NO_BINARY_FOR_GPU, index.error().message());
-  }
-  auto code = std::make_shared<CodeImage>();
-  code->index = std::move(index).value();
-  return {CUDA_SUCCESS, {}, std::move(code)};
+  return chosen->kind == abi::EntryKind::kElf ? FromCubin(*plain) : FromText(*plain);
 }
 
 }  // namespace
@@ -85,16 +90,14 @@ LoadedCode LoadCode(const Config& config, const void* image) {
   if (!view.ok()) {
     return Fail(CUDA_ERROR_INVALID_IMAGE, view.error().message());
   }
-  if (config.null_mode) {
-    return ForNullMode(config, *view);
-  }
   switch (view->kind) {
     case abi::ImageKind::kPtx:
       return FromPtx(config, view->bytes);
     case abi::ImageKind::kFatbin:
       return FromFatbin(config, view->bytes);
     case abi::ImageKind::kCubin:
-      return FailNoPtx(config);
+      // Null mode takes machine code where there is no PTX, since nothing of it is run.
+      return config.null_mode ? FromCubin(view->bytes) : FailNoPtx(config);
     default:
       return Fail(CUDA_ERROR_INVALID_IMAGE, "the image is neither a fatbin, a cubin nor PTX");
   }

@@ -9,14 +9,16 @@
 #include "protocol/abi/cuda_abi.h"
 #include "protocol/abi/module_index.h"
 #include "soft-gpu/device/config.h"
+#include "soft-gpu/device/cubin_values.h"
 
 namespace farlane::soft {
 
 // Shared by a library and the modules made of it.
 // Thread: immutable.
 struct CodeImage {
-  std::string ptx;  // empty in null mode
+  std::string ptx;  // empty if there is machine code only, which null mode takes
   abi::ModuleIndex index;
+  InitialValues values;  // of machine code's variables
 };
 
 struct LoadedCode {

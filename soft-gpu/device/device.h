@@ -19,6 +19,8 @@ constexpr uint32_t kSharedBytesReserved = 1 << 10;  // of each block
 constexpr uint32_t kRegistersPerBlock = 64 << 10;
 constexpr uint32_t kThreadsPerProcessor = 1536;
 constexpr uint32_t kBlocksPerProcessor = 24;
+// Of a cooperative grid: the stack of each takes two of the 65530 mappings that a process may have.
+constexpr uint32_t kThreadsTogetherMax = 24576;
 constexpr uint32_t kWarpThreads = 32;
 constexpr uint64_t kConstantBytes = 64 << 10;
 

@@ -114,12 +114,14 @@ class JitProgram final : public KernelProgram {
   }
 
   KernelMemory MemoryOf(uint32_t kernel) override {
-    if (!program_->Prepare(kernel).ok()) {
+    const Result<KernelSizes> sizes = program_->Measure(kernel);
+    if (!sizes.ok()) {
       return {};  // a launch will say why
     }
-    const KernelInfo& info = program_->kernels()[kernel];
-    return {info.static_shared_bytes, info.local_bytes};
+    return {sizes->static_shared_bytes, sizes->local_bytes};
   }
+
+  uint32_t compiled_count() const override { return program_->compiled_count(); }
 
   bool runs() const override { return true; }
 
@@ -132,6 +134,7 @@ class JitProgram final : public KernelProgram {
       launch.block[i] = shape.block[i];
     }
     launch.dynamic_shared_bytes = shape.dynamic_shared_bytes;
+    launch.cooperative = shape.cooperative;
     LaunchOutcome outcome = program_->Launch(kernel, launch, parameters);
     return {ResultOf(outcome.fault), std::move(outcome.detail)};
   }

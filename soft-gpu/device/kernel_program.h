@@ -44,6 +44,7 @@ struct GridShape {
   uint32_t grid[3] = {1, 1, 1};
   uint32_t block[3] = {1, 1, 1};
   uint32_t dynamic_shared_bytes = 0;
+  bool cooperative = false;
 };
 
 // A result of the API, and where it is not success, a sentence for the log.
@@ -61,8 +62,10 @@ class KernelProgram {
   virtual std::span<const VariableFacts> variables() const = 0;
   // Makes a kernel ready to run; waits for the compiler the first time.
   virtual Outcome Prepare(uint32_t kernel) = 0;
-  // What a kernel needs besides its parameters. May have to wait for the compiler.
+  // What a kernel needs besides its parameters; compiles nothing.
   virtual KernelMemory MemoryOf(uint32_t kernel) = 0;
+  // How many kernels were made ready.
+  virtual uint32_t compiled_count() const = 0;
   // False if launches do nothing, so that they need not be submitted.
   virtual bool runs() const = 0;
   // Runs a grid to its end.

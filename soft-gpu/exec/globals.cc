@@ -13,11 +13,21 @@ namespace {
 
 constexpr uint64_t kAlignBytes = 256;  // of the whole; enough for every variable
 
+// Why a variable of device memory has no place there; null if it has one.
+const char* WhyNotPlacedOrNull(const ptx::Variable& variable) {
+  if (ptx::InfoOf(variable.type).type_class == ptx::TypeClass::kOpaque) {
+    return "is a texture, surface or sampler, which this device does not have";
+  }
+  return variable.linkage == ptx::Linkage::kExtern ? "is declared in the module but not defined"
+                                                   : nullptr;
+}
+
+bool IsMemory(const ptx::Variable& variable) {
+  return variable.space == ptx::Space::kGlobal || variable.space == ptx::Space::kConst;
+}
+
 bool IsPlaced(const ptx::Variable& variable) {
-  const bool is_memory =
-      variable.space == ptx::Space::kGlobal || variable.space == ptx::Space::kConst;
-  const bool is_opaque = ptx::InfoOf(variable.type).type_class == ptx::TypeClass::kOpaque;
-  return is_memory && !is_opaque && variable.linkage != ptx::Linkage::kExtern;
+  return IsMemory(variable) && WhyNotPlacedOrNull(variable) == nullptr;
 }
 
 }  // namespace
@@ -41,6 +51,8 @@ Status Globals::Place(const ptx::Module& module) {
       bytes = RoundUp(bytes, own);
       offsets[i] = bytes;
       bytes += std::max<uint64_t>(variable.SizeOf(), 1);
+    } else if (IsMemory(variable)) {
+      problems_[static_cast<uint32_t>(i)] = WhyNotPlacedOrNull(variable);
     }
   }
   if (bytes == 0) {
@@ -63,14 +75,22 @@ Status Globals::Place(const ptx::Module& module) {
   return Status::Ok();
 }
 
+std::string_view Globals::ProblemOf(uint32_t variable) const {
+  const auto found = problems_.find(variable);
+  return found == problems_.end() ? std::string_view() : found->second;
+}
+
 Status Globals::Initialise(const ptx::Module& module, uint32_t index) {
   const ptx::Variable& variable = module.variables[index];
   FARLANE_ASSIGN(ptx::InitialValue value, ptx::ParseInitializer(module, variable));
   for (const ptx::Relocation& relocation : value.relocations) {
     if (relocation.symbol.kind != ptx::SymbolKind::kVariable ||
         addresses_[relocation.symbol.index] == 0) {
-      return {StatusCode::kUnsupported, "the initial value of " + std::string(variable.name) +
-                                            " is the address of something that has none here"};
+      // The host sees 0 there; the device never does.
+      problems_[index] = relocation.symbol.kind == ptx::SymbolKind::kFunction
+                             ? "holds the address of a function, which has none on this device"
+                             : "holds the address of a variable that has none on this device";
+      continue;
     }
     if (relocation.offset > value.bytes.size() ||
         value.bytes.size() - relocation.offset < relocation.bytes || relocation.bytes > 8) {

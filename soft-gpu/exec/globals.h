@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Globals places a module's .global and .const variables in device memory and gives them their
-// initial values. The memory goes back when it is destroyed.
+// initial values. The memory goes back when it is destroyed. A variable that this device cannot
+// provide does not spoil the module: it has a problem, and kernels that name it must not run.
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "protocol/base/result.h"
@@ -46,6 +49,11 @@ class Globals {
 
   std::span<const GlobalInfo> infos() const { return infos_; }
 
+  // Why a kernel cannot use a variable, to be read after its name; empty if it can.
+  std::string_view ProblemOf(uint32_t variable) const;
+
+  GlobalPlaces& places() const { return places_; }
+
  private:
   Status Initialise(const ptx::Module& module, uint32_t index);
 
@@ -53,6 +61,7 @@ class Globals {
   uint64_t memory_ = 0;
   std::vector<uint64_t> addresses_;
   std::vector<GlobalInfo> infos_;
+  std::unordered_map<uint32_t, std::string> problems_;  // by Module::variables index
 };
 
 }  // namespace farlane::soft

@@ -21,13 +21,19 @@ uint64_t Count(const LaunchShape& shape) {
 
 }  // namespace
 
-Grid::Grid(const KernelCode& code, const LaunchShape& shape, std::span<const std::byte> parameters)
+Grid::Grid(const KernelCode& code,
+           const LaunchShape& shape,
+           std::span<const std::byte> parameters,
+           uint64_t workspace)
     : code_(code),
       shape_(shape),
       parameters_(parameters),
+      workspace_(workspace),
       grid_id_(NextGridId()),
       blocks_count_(Count(shape)),
-      chunk_(std::clamp<uint64_t>(blocks_count_ / kChunksWanted, 1, kChunkBlocksMax)) {}
+      chunk_(shape.cooperative
+                 ? 1  // a second block could not start before the first has ended
+                 : std::clamp<uint64_t>(blocks_count_ / kChunksWanted, 1, kChunkBlocksMax)) {}
 
 bool Grid::Take(uint64_t* first, uint64_t* end) {
   if (has_failed()) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Grid is one launch under way: its blocks are handed out in order of their number to whoever works
 // on it, and the first fault ends it. A block may wait for one with a smaller number, never for one
-// with a greater: that is why the order matters.
+// with a greater, unless the grid is cooperative: that is why the order matters.
 #pragma once
 
 #include <atomic>
@@ -21,19 +21,26 @@ struct KernelCode {
   uint64_t parameter_bytes = 0;
   uint64_t static_shared_bytes = 0;
   uint64_t local_bytes = 0;
+  bool uses_grid_workspace = false;
   const uint64_t* symbols = nullptr;  // the program's, by variable index
 };
 
 // Thread: any, guarded.
 class Grid {
  public:
-  Grid(const KernelCode& code, const LaunchShape& shape, std::span<const std::byte> parameters);
+  // `workspace` is zeroed device memory for a cooperative grid's barrier, 0 if it needs none.
+  Grid(const KernelCode& code,
+       const LaunchShape& shape,
+       std::span<const std::byte> parameters,
+       uint64_t workspace);
 
   const KernelCode& code() const { return code_; }
 
   const LaunchShape& shape() const { return shape_; }
 
   std::span<const std::byte> parameters() const { return parameters_; }
+
+  uint64_t workspace() const { return workspace_; }
 
   uint64_t grid_id() const { return grid_id_; }
 
@@ -56,6 +63,7 @@ class Grid {
   const KernelCode& code_;
   const LaunchShape shape_;
   const std::span<const std::byte> parameters_;
+  const uint64_t workspace_;
   const uint64_t grid_id_;
   const uint64_t blocks_count_;
   const uint64_t chunk_;

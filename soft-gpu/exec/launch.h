@@ -11,6 +11,7 @@ struct LaunchShape {
   uint32_t grid[3] = {1, 1, 1};
   uint32_t block[3] = {1, 1, 1};
   uint32_t dynamic_shared_bytes = 0;
+  bool cooperative = false;  // any block may wait for any other: all have to run together
 };
 
 enum class Fault : uint8_t {

@@ -2,6 +2,7 @@
 #include "soft-gpu/exec/program.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <optional>
 
@@ -20,6 +21,7 @@ namespace {
 
 constexpr uint32_t kRegistersSaid = 32;
 constexpr uint64_t kSharedBytesMax = 227_KiB;
+constexpr uint64_t kGridWorkspaceBytes = 256;
 
 uint32_t ThreadsMax(const ptx::FunctionDirectives& directives) {
   const ptx::Extent& extent = directives.reqntid[0] != 0 ? directives.reqntid : directives.maxntid;
@@ -43,10 +45,38 @@ KernelInfo Describe(const ptx::Module& module, const ptx::Function& function) {
   return info;
 }
 
-// One kernel and, once prepared, its code.
+// One kernel, and what is known of it once somebody has asked.
 struct Kernel {
   uint32_t function = 0;  // into Module::functions
+  Guarded<std::optional<KernelSizes>> sizes;
   Guarded<std::optional<KernelCode>> code;
+};
+
+// Memory in which the blocks of one cooperative grid meet.
+// Thread: the launching one.
+class GridWorkspace {
+ public:
+  explicit GridWorkspace(GlobalPlaces& places) : places_(places) {}
+
+  GridWorkspace(const GridWorkspace&) = delete;
+  GridWorkspace& operator=(const GridWorkspace&) = delete;
+
+  ~GridWorkspace() {
+    if (address_ != 0) {
+      places_.Free(address_);
+    }
+  }
+
+  Status Allocate() {
+    FARLANE_ASSIGN(address_, places_.Allocate(kGridWorkspaceBytes, kGridWorkspaceBytes));
+    return Status::Ok();
+  }
+
+  uint64_t address() const { return address_; }
+
+ private:
+  GlobalPlaces& places_;
+  uint64_t address_ = 0;
 };
 
 LaunchOutcome Unrunnable(const std::string& why) {
@@ -90,6 +120,7 @@ struct Program::Contents {
   std::vector<KernelInfo> infos;
   std::vector<std::unique_ptr<Kernel>> kernels;
   Guarded<std::unique_ptr<jit::JitEngine>> engine;  // made for the first kernel
+  std::atomic<uint32_t> compiled_count{0};
 
   Result<jit::JitEngine*> Engine() {
     return engine.With([](auto& engine) -> Result<jit::JitEngine*> {
@@ -100,8 +131,49 @@ struct Program::Contents {
     });
   }
 
+  Status CheckIndex(uint32_t kernel) const {
+    return kernel < kernels.size()
+               ? Status::Ok()
+               : Status(StatusCode::kNotFound, "kernel " + std::to_string(kernel) + " of " +
+                                                   std::to_string(kernels.size()));
+  }
+
+  Result<jit::KernelSource> SourceOf(uint32_t kernel) const {
+    return jit::CollectKernel(module, kernels[kernel]->function);
+  }
+
+  static KernelSizes SizesOf(const jit::KernelSource& source) {
+    return {static_cast<uint32_t>(source.static_shared_bytes),
+            static_cast<uint32_t>(source.local_bytes)};
+  }
+
+  Result<KernelSizes> Measure(uint32_t kernel) {
+    FARLANE_TRY(CheckIndex(kernel));
+    return kernels[kernel]->sizes.With([&](auto& sizes) -> Result<KernelSizes> {
+      if (!sizes.has_value()) {
+        FARLANE_ASSIGN(const jit::KernelSource source, SourceOf(kernel));
+        sizes = SizesOf(source);
+      }
+      return *sizes;
+    });
+  }
+
+  // A kernel must not find 0 where it expects a variable.
+  Status CheckVariables(const jit::KernelSource& source) const {
+    for (const uint32_t variable : source.global_variables) {
+      const std::string_view problem = globals.ProblemOf(variable);
+      if (!problem.empty()) {
+        return {StatusCode::kUnsupported, "variable " +
+                                              std::string(module.variables[variable].name) + " " +
+                                              std::string(problem)};
+      }
+    }
+    return Status::Ok();
+  }
+
   Result<KernelCode> Compile(uint32_t kernel) {
-    FARLANE_ASSIGN(jit::KernelSource source, jit::CollectKernel(module, kernels[kernel]->function));
+    FARLANE_ASSIGN(jit::KernelSource source, SourceOf(kernel));
+    FARLANE_TRY(CheckVariables(source));
     FARLANE_ASSIGN(jit::JitEngine* const compiler, Engine());
     KernelCode code;
     FARLANE_ASSIGN(code.routine, compiler->Compile(source));
@@ -109,17 +181,15 @@ struct Program::Contents {
     code.static_shared_bytes = source.static_shared_bytes;
     code.local_bytes = source.local_bytes;
     code.symbols = globals.addresses().data();
-    infos[kernel].static_shared_bytes = static_cast<uint32_t>(code.static_shared_bytes);
-    infos[kernel].local_bytes = static_cast<uint32_t>(code.local_bytes);
+    code.uses_grid_workspace = source.uses_grid_workspace;
+    kernels[kernel]->sizes.With([&](auto& sizes) { sizes = SizesOf(source); });
+    compiled_count.fetch_add(1, std::memory_order_relaxed);
     return code;
   }
 
   // The code, compiled now if it has not been yet; it stays where it is.
   Result<const KernelCode*> CodeOf(uint32_t kernel) {
-    if (kernel >= kernels.size()) {
-      return Status(StatusCode::kNotFound,
-                    "kernel " + std::to_string(kernel) + " of " + std::to_string(kernels.size()));
-    }
+    FARLANE_TRY(CheckIndex(kernel));
     return kernels[kernel]->code.With([&](auto& code) -> Result<const KernelCode*> {
       if (!code.has_value()) {
         FARLANE_ASSIGN(code, Compile(kernel).While("compiling kernel " + infos[kernel].name));
@@ -157,6 +227,14 @@ std::span<const GlobalInfo> Program::globals() const {
   return contents_->globals.infos();
 }
 
+Result<KernelSizes> Program::Measure(uint32_t kernel) {
+  return contents_->Measure(kernel);
+}
+
+uint32_t Program::compiled_count() const {
+  return contents_->compiled_count.load(std::memory_order_relaxed);
+}
+
 Status Program::Prepare(uint32_t kernel) {
   return ToStatus(contents_->CodeOf(kernel));
 }
@@ -173,7 +251,13 @@ LaunchOutcome Program::Launch(uint32_t kernel,
   if (!checked.ok()) {
     return Unrunnable(checked.message());
   }
-  Grid grid(ready, shape, parameters);
+  GridWorkspace workspace(contents_->globals.places());
+  if (shape.cooperative && ready.uses_grid_workspace) {
+    if (const Status allocated = workspace.Allocate(); !allocated.ok()) {
+      return Unrunnable(allocated.message());
+    }
+  }
+  Grid grid(ready, shape, parameters, workspace.address());
   WorkerPool::Instance().Run(grid);
   const std::string text = grid.TakeText();
   if (!text.empty()) {

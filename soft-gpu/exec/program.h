@@ -22,17 +22,20 @@ struct KernelParameter {
   uint32_t size_bytes = 0;
 };
 
-// What can be asked about a kernel. The sizes of shared and local memory are known, and may be
-// read, once Prepare has succeeded.
+// What can be asked about a kernel without reading its body.
 struct KernelInfo {
   std::string name;
   std::vector<KernelParameter> parameters;
   uint32_t parameter_bytes = 0;
-  uint32_t static_shared_bytes = 0;
-  uint32_t local_bytes = 0;
   uint32_t registers = 0;  // a processor has no such number; this one passes for a usual kernel's
   uint32_t threads_max = 0;
   uint32_t ptx_version = 0;  // 90 for PTX 9.0
+};
+
+// The memory that a kernel declares.
+struct KernelSizes {
+  uint32_t static_shared_bytes = 0;  // of a block
+  uint32_t local_bytes = 0;          // of a thread
 };
 
 // Thread: any, guarded.
@@ -45,9 +48,13 @@ class Program {
   std::span<const KernelInfo> kernels() const;
   std::span<const GlobalInfo> globals() const;
 
+  // Reads a kernel's body and those it can reach; compiles nothing. Fails as Prepare does.
+  Result<KernelSizes> Measure(uint32_t kernel);
   // Compiles a kernel. kUnsupported: it uses something this device lacks; the message names opcode,
   // function and line. kCorrupt: it is not PTX.
   Status Prepare(uint32_t kernel);
+  // How many kernels have been compiled.
+  uint32_t compiled_count() const;
   // Runs a kernel to its end.
   LaunchOutcome Launch(uint32_t kernel,
                        const LaunchShape& shape,

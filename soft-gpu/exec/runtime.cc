@@ -63,7 +63,12 @@ uint64_t Warp(uint32_t kind, uint32_t members, uint64_t value, uint32_t first, u
 }
 
 void Yield() {
-  Worker::CurrentOrNull()->threads().Yield();
+  Worker* const worker = Worker::CurrentOrNull();
+  if (worker->grid().has_failed()) {
+    // What this thread waits for may never come. The grid keeps the failure that came first.
+    LeaveGuarded(Fault::kTrap, 0);
+  }
+  worker->threads().Yield();
 }
 
 void Exit() {

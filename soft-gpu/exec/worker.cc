@@ -97,6 +97,7 @@ Status Worker::Prepare(Grid& grid) {
   frame_.local_stride = local_stride;
   frame_.dynamic_shared_bytes = shape.dynamic_shared_bytes;
   frame_.grid_id = grid.grid_id();
+  frame_.grid_workspace = grid.workspace();
   frame_.worker = number_;
   frame_.workers_count = workers_count_;
   std::copy_n(shape.block, 3, frame_.ntid);

@@ -27,7 +27,9 @@ class Worker {
   // `number` stands for the multiprocessor, of `workers_count`.
   Worker(uint32_t number, uint32_t workers_count);
 
-  // Works on the grid until no block is left to take or it has failed.
+  // Makes room for the grid's blocks.
+  Status Prepare(Grid& grid);
+  // Works on the grid until no block is left to take or it has failed. Prepares, if need be.
   void Work(Grid& grid);
 
   // The worker whose compiled code the calling thread is in; null if none.
@@ -49,7 +51,6 @@ class Worker {
   void NoteAssertion(const jit::BlockFrame& block, uint32_t linear, const Assertion& assertion);
 
  private:
-  Status Prepare(Grid& grid);
   void RunBlocks();
   void RunBlock();
   void PlaceBlock(uint64_t number);

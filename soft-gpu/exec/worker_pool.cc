@@ -14,10 +14,48 @@
 namespace farlane::soft {
 namespace {
 
-// A grid that wants help, on the stack of the thread that launched it.
+// Far more than fit on any device; each costs a thread.
+constexpr uint64_t kBlocksTogetherMax = 4096;
+
+// A grid that others may work on too, on the stack of the thread that launched it.
 struct Call {
   Grid& grid;
-  std::atomic<uint32_t> threads{0};  // at work on it
+  std::atomic<uint32_t> others{0};  // at work on it
+};
+
+// While one exists, threads that are started get no signals: those are for the program's threads.
+// Thread: the one that made it.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL}) {
+      sigdelset(&all, signal);
+    }
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+
+  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
+// One block's worker and its thread.
+struct Together {
+  std::unique_ptr<Worker> worker;
+  Grid* grid = nullptr;
+  pthread_t thread{};
+
+  static void* Run(void* self) {
+    auto* const one = static_cast<Together*>(self);
+    one->worker->Work(*one->grid);
+    return nullptr;
+  }
 };
 
 }  // namespace
@@ -38,6 +76,10 @@ WorkerPool::WorkerPool(uint32_t workers_count)
     : workers_count_(workers_count), queue_(std::make_unique<Queue>()) {}
 
 void WorkerPool::Run(Grid& grid) {
+  if (grid.shape().cooperative) {
+    RunTogether(grid);
+    return;
+  }
   Call call{grid};
   const uint64_t wanted = std::min<uint64_t>(workers_count_, grid.blocks_count()) - 1;
   if (wanted > 0) {
@@ -48,31 +90,52 @@ void WorkerPool::Run(Grid& grid) {
   std::unique_ptr<Worker> worker = Borrow();
   worker->Work(grid);
   idle_.With([&](auto& idle) { idle.push_back(std::move(worker)); });
-  // No thread can join from here on; those that have are waited for.
+  // Nobody can join from here on; those that have are waited for.
   queue_->calls.With([&](auto& calls) { std::erase(calls, &call); });
-  for (uint32_t threads = call.threads.load(); threads != 0; threads = call.threads.load()) {
-    call.threads.wait(threads);
+  for (uint32_t others = call.others.load(); others != 0; others = call.others.load()) {
+    call.others.wait(others);
+  }
+}
+
+void WorkerPool::RunTogether(Grid& grid) {
+  if (grid.blocks_count() > kBlocksTogetherMax) {
+    grid.Fail({Fault::kUnsupported, "the cooperative grid has too many blocks to run together"});
+    return;
+  }
+  std::vector<Together> all(grid.blocks_count());
+  for (size_t i = 0; i < all.size(); ++i) {
+    const auto number = static_cast<uint32_t>(i % workers_count_);
+    all[i] = {std::make_unique<Worker>(number, workers_count_), &grid, {}};
+    // Before any block runs: they would wait for one that has no room.
+    if (const Status ready = all[i].worker->Prepare(grid); !ready.ok()) {
+      grid.Fail({Fault::kUnsupported, ready.message()});
+      return;
+    }
+  }
+  const SignalsBlocked blocked;
+  size_t started = 0;
+  while (started < all.size()) {
+    if (pthread_create(&all[started].thread, nullptr, Together::Run, &all[started]) != 0) {
+      grid.Fail({Fault::kUnsupported, "there are no threads for all blocks of the grid"});
+      break;
+    }
+    started += 1;
+  }
+  for (size_t i = 0; i < started; ++i) {
+    pthread_join(all[i].thread, nullptr);
   }
 }
 
 void WorkerPool::StartThreadsOnce() {
   std::call_once(queue_->started, [this] {
-    // The process's own signals are for its own threads.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL}) {
-      sigdelset(&all, signal);
-    }
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const SignalsBlocked blocked;
     for (uint32_t number = 1; number < workers_count_; ++number) {
-      std::thread([this, number] { Help(number); }).detach();
+      std::thread([this, number] { Serve(number); }).detach();
     }
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
   });
 }
 
-void WorkerPool::Help(uint32_t number) {
+void WorkerPool::Serve(uint32_t number) {
   Worker worker(number, workers_count_);
   for (;;) {
     queue_->entries.acquire();
@@ -82,13 +145,13 @@ void WorkerPool::Help(uint32_t number) {
       }
       Call* const first = calls.front();
       calls.pop_front();
-      first->threads.fetch_add(1);
+      first->others.fetch_add(1);
       return first;
     });
     if (call != nullptr) {
       worker.Work(call->grid);
-      call->threads.fetch_sub(1);
-      call->threads.notify_all();
+      call->others.fetch_sub(1);
+      call->others.notify_all();
     }
   }
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// WorkerPool runs grids on all processors: the thread that launches works too, helped by as many
-// threads as there are further processors. There is one pool per process, since there is one set of
-// processors.
+// WorkerPool runs grids on all processors: the thread that launches works too, and so do as many
+// threads of the pool as there are further processors. There is one pool per process, since there
+// is one set of processors. The blocks of a cooperative grid have to run together, so such a grid
+// gets a thread per block for its time.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +32,9 @@ class WorkerPool {
 
   explicit WorkerPool(uint32_t workers_count);
 
+  void RunTogether(Grid& grid);
   void StartThreadsOnce();
-  void Help(uint32_t number);
+  void Serve(uint32_t number);
   std::unique_ptr<Worker> Borrow();
 
   const uint32_t workers_count_;

@@ -22,6 +22,7 @@ struct BlockFrame {
   uint64_t shared_bytes = 0;
   uint64_t local_bytes = 0;  // of each thread
   uint64_t grid_id = 0;
+  uint64_t grid_workspace = 0;  // where the blocks of a cooperative grid meet; 0: they do not
   uint32_t dynamic_shared_bytes = 0;
   uint32_t worker = 0;  // stands for the multiprocessor
   uint32_t workers_count = 0;

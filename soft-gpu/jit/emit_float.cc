@@ -226,6 +226,9 @@ V Max(PureContext& c, const Values& v) {
 // last bit is made to say "more follows", in f64 and again in f32, so that only the last rounding
 // counts.
 V HalfFma(PureContext& c, const Values& v) {
+  if (c.Has(Modifier::kOob)) {
+    return c.emitter.Refuse("fma with out-of-bounds operands");
+  }
   const bool flushes = c.Has(Modifier::kFtz);
   V wide[3];
   for (int i = 0; i < 3; ++i) {

@@ -104,6 +104,12 @@ V GridRegister(FunctionEmitter& e, const ptx::Operand& operand, SpecialRegister 
       return e.BlockField(offsetof(BlockFrame, shared_bytes), 32);
     case SpecialRegister::kDynamicSmemSize:
       return e.BlockField(offsetof(BlockFrame, dynamic_shared_bytes), 32);
+    case kGridWorkspaceHigh:
+    case kGridWorkspaceLow: {
+      V workspace = e.BlockField(offsetof(BlockFrame, grid_workspace), 64);
+      V half = name == kGridWorkspaceHigh ? e.ir().CreateLShr(workspace, 32) : workspace;
+      return e.ir().CreateTrunc(half, e.IntType(32));
+    }
     default:
       return ClusterRegister(e, operand, name);
   }

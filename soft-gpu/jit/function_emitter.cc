@@ -377,6 +377,8 @@ llvm::Value* FunctionEmitter::AddressOf(const ptx::Operand& operand) {
     base = Int(64, module_.source.parameter_offsets[operand.id]);
   } else if (variable->space == ptx::Space::kLocal) {
     base = ir_.CreateAdd(local_frame_, Int(64, source_.variable_offsets[operand.id]));
+  } else if (variable->space == ptx::Space::kShared && variable->is_unsized) {
+    return Refuse("a shared array without a size that a function declares");
   } else if (variable->space == ptx::Space::kShared) {
     base = Int(64, source_.variable_offsets[operand.id]);
   } else {

@@ -76,6 +76,11 @@ std::vector<bool> FindSpins(const ptx::Body& body) {
   return is_spin;
 }
 
+// Half of the address of the memory in which the blocks of a cooperative grid meet.
+bool IsGridWorkspace(ptx::SpecialRegister name) {
+  return name == kGridWorkspaceHigh || name == kGridWorkspaceLow;
+}
+
 // Collects the call graph, the entry first.
 // Thread: caller's.
 class Collector {
@@ -140,6 +145,9 @@ class Collector {
       user.callees.push_back(operand.id);
     } else if (operand.ref == ptx::Ref::kGlobalVariable) {
       NoteVariable(operand.id);
+    } else if (operand.kind == ptx::OperandKind::kSpecial) {
+      const auto name = static_cast<ptx::SpecialRegister>(operand.id);
+      source_.uses_grid_workspace |= IsGridWorkspace(name);
     }
     for (const ptx::Operand& child : operand.children) {
       Note(child, user);
@@ -148,7 +156,11 @@ class Collector {
 
   void NoteVariable(uint32_t index) {
     const ptx::Variable& variable = module_.variables[index];
-    if (variable.space != ptx::Space::kShared || source_.shared_offsets.count(index) != 0) {
+    if (variable.space != ptx::Space::kShared) {
+      source_.global_variables.insert(index);
+      return;
+    }
+    if (source_.shared_offsets.count(index) != 0) {
       return;
     }
     if (variable.is_unsized || variable.SizeOf() == 0) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <unordered_map>
 #include <vector>
 
@@ -12,6 +13,10 @@
 #include "soft-gpu/ptx/ast.h"
 
 namespace farlane::soft::jit {
+
+// Where compilers look for a cooperative grid's workspace; 0 in any other grid.
+constexpr ptx::SpecialRegister kGridWorkspaceHigh = ptx::SpecialRegister::kEnvreg1;
+constexpr ptx::SpecialRegister kGridWorkspaceLow = ptx::SpecialRegister::kEnvreg2;
 
 // One function of a kernel's call graph and the layout of its own variables.
 // Thread: immutable once collected.
@@ -31,11 +36,13 @@ struct KernelSource {
   uint32_t entry = 0;                                     // into Module::functions
   std::vector<SourceFunction> functions;                  // the entry comes first
   std::unordered_map<uint32_t, uint64_t> shared_offsets;  // Module::variables -> offset
-  std::vector<uint64_t> parameter_offsets;                // of the entry
+  std::set<uint32_t> global_variables;      // Module::variables in global and constant memory
+  std::vector<uint64_t> parameter_offsets;  // of the entry
   uint64_t parameter_bytes = 0;
   uint64_t static_shared_bytes = 0;
-  uint64_t local_bytes = 0;  // one thread's, over its deepest chain of calls
-  bool suspends = false;     // some thread may have to wait for another one
+  uint64_t local_bytes = 0;          // one thread's, over its deepest chain of calls
+  bool suspends = false;             // some thread may have to wait for another one
+  bool uses_grid_workspace = false;  // reads where a cooperative grid's barrier lies
 };
 
 // Parses the entry and all it can reach, and lays out their variables.

@@ -214,6 +214,14 @@ class PureDriver {
   bool widens_;
 };
 
+// f32 results of half operands. The rows take one type; other opcodes with two have emitters of
+// their own.
+bool MixesFloats(const ptx::Instruction& instruction) {
+  const bool is_sum = instruction.opcode == Opcode::kAdd || instruction.opcode == Opcode::kSub ||
+                      instruction.opcode == Opcode::kFma;
+  return is_sum && instruction.type_count > 1;
+}
+
 }  // namespace
 
 void EmitByTable(FunctionEmitter& emitter, const ptx::Instruction& instruction) {
@@ -225,7 +233,9 @@ void EmitByTable(FunctionEmitter& emitter, const ptx::Instruction& instruction) 
   if (row == nullptr && kind == Kind::kHalf) {
     row = FindRowOrNull(instruction.opcode, Kind::kFloat);
   }
-  if (row != nullptr) {
+  if (MixesFloats(instruction)) {
+    emitter.Refuse("operands of another type than the result's");
+  } else if (row != nullptr) {
     PureDriver(emitter, instruction, *row, element).Run(packing ? packing->count : 1);
   } else if (const EmitterRow* own = FindEmitterOrNull(instruction.opcode)) {
     own->emit(emitter, instruction);

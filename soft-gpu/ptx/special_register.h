@@ -55,6 +55,8 @@ enum class SpecialRegister : uint16_t {
 #undef FARLANE_PTX_ENUMERATOR
   // Numbered families: the enumerator plus the number, e.g. %envreg2 = kEnvreg0 + 2.
   kEnvreg0,
+  kEnvreg1,
+  kEnvreg2,
   kEnvreg31 = kEnvreg0 + 31,
   kPm0,
   kPm7 = kPm0 + 7,

@@ -77,6 +77,14 @@ class CubinBuilder {
     return *this;
   }
 
+  CubinBuilder& AddValue(const std::string& name,
+                         const std::string& section,
+                         const std::vector<std::byte>& value) {
+    const uint16_t index = Section(section, SHT_PROGBITS, value);
+    Symbol(name, STB_GLOBAL, STT_OBJECT, 0, index, value.size());
+    return *this;
+  }
+
   // Section headers lie between the header and the sections, so that a cut anywhere is a real cut.
   std::vector<std::byte> Build() {
     const uint16_t names = static_cast<uint16_t>(sections_.size() + 2);

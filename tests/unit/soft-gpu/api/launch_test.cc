@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <numeric>
 #include <string>
 #include <vector>
 
+#include "soft-gpu/device/driver.h"
 #include "tests/unit/soft-gpu/api/soft_program.h"
 
 namespace farlane::soft {
@@ -174,6 +176,55 @@ TEST_F(Launch, ALibrarysKernelRunsInEveryContext) {
   }
   ASSERT_EQ(cuLibraryUnload(library), CUDA_SUCCESS);
   EXPECT_EQ(cuLibraryGetKernel(&kernel, library, "count_up"), CUDA_ERROR_INVALID_HANDLE);
+}
+
+TEST_F(Launch, AskingForAttributesCompilesNothing) {
+  std::string text = ".version 8.0\n.target sm_80\n.address_size 64\n";
+  for (int i = 0; i < 100; ++i) {
+    text += ".visible .entry k" + std::to_string(i) +
+            "()\n{\n  .shared .align 4 .b8 tile[1024];\n  ret;\n}\n";
+  }
+  CUmodule module = nullptr;
+  ASSERT_EQ(cuModuleLoadData(&module, text.c_str()), CUDA_SUCCESS);
+  std::vector<CUfunction> functions(100);
+  ASSERT_EQ(cuModuleEnumerateFunctions(functions.data(), 100, module), CUDA_SUCCESS);
+  for (const CUfunction function : functions) {
+    for (int attribute = 0; attribute < CU_FUNC_ATTRIBUTE_MAX; ++attribute) {
+      int value = -1;
+      EXPECT_EQ(cuFuncGetAttribute(&value, static_cast<CUfunction_attribute>(attribute), function),
+                CUDA_SUCCESS);
+    }
+    int shared = 0;
+    EXPECT_EQ(cuFuncGetAttribute(&shared, CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES, function),
+              CUDA_SUCCESS);
+    EXPECT_EQ(shared, 1024);
+  }
+  const auto loaded = Driver::Get()->modules().Find(reinterpret_cast<uintptr_t>(module));
+  EXPECT_EQ(loaded->program().compiled_count(), 0u);
+  EXPECT_EQ(Start(functions[0], 1, nullptr), CUDA_SUCCESS);
+  EXPECT_EQ(loaded->program().compiled_count(), 1u);
+}
+
+TEST_F(Launch, CooperativeGridsThatFitTheDeviceRunAndOthersAreRefused) {
+  CUdeviceptr out = Allocate(1024);
+  uint32_t add = 0;
+  void* parameters[] = {&out, &add};
+  int processors = 0;
+  int blocks = 0;
+  int supported = 0;
+  ASSERT_EQ(cuDeviceGetAttribute(&processors, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, 0),
+            CUDA_SUCCESS);
+  ASSERT_EQ(cuDeviceGetAttribute(&supported, CU_DEVICE_ATTRIBUTE_COOPERATIVE_LAUNCH, 0),
+            CUDA_SUCCESS);
+  EXPECT_EQ(supported, 1);
+  ASSERT_EQ(cuOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, count_up_, 64, 0), CUDA_SUCCESS);
+  const auto most = static_cast<unsigned int>(std::min(processors * blocks, 384));
+  EXPECT_EQ(cuLaunchCooperativeKernel(count_up_, most, 1, 1, 64, 1, 1, 0, nullptr, parameters),
+            CUDA_SUCCESS);
+  EXPECT_EQ(cuCtxSynchronize(), CUDA_SUCCESS);
+  EXPECT_EQ(cuLaunchCooperativeKernel(count_up_, most + 1, 1, 1, 64, 1, 1, 0, nullptr, parameters),
+            CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE);
+  EXPECT_EQ(cuCtxSynchronize(), CUDA_SUCCESS);
 }
 
 TEST_F(Launch, BadPtxIsExplainedInTheLog) {

@@ -39,6 +39,7 @@ class TestDevice : public GlobalPlaces {
         return Status(StatusCode::kExhausted, "the test's device memory is used up");
       }
     } while (!next_.compare_exchange_weak(offset, start + size_bytes));
+    std::memset(reinterpret_cast<void*>(base_ + start), 0, size_bytes);
     return base_ + start;
   }
 
@@ -53,9 +54,7 @@ class TestDevice : public GlobalPlaces {
 
   template <typename T>
   T* New(size_t count) {
-    const uint64_t address = Allocate(count * sizeof(T), 256).value();
-    std::memset(reinterpret_cast<void*>(address), 0, count * sizeof(T));
-    return reinterpret_cast<T*>(address);
+    return reinterpret_cast<T*>(Allocate(count * sizeof(T), 256).value());
   }
 
  private:
