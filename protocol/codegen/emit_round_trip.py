@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""tests/wire/round_trip_test.cc: every message there and back, and every way of cutting it short."""
+"""tests/wire/round_trip_test.cc: every message there and back, and every way of cutting it short.
+
+tests/wire/every_message.h: the names of all messages and replies, for tests that try each.
+"""
 
 from wire_model import messages
 
@@ -48,10 +51,28 @@ def _test(name, fields, framed):
     ]
 
 
+_NAMES_HEAD = """\
+// SPDX-License-Identifier: Apache-2.0
+// FARLANE_EVERY_MESSAGE(Do) says Do(Name) for every message and every reply that has a body.
+#pragma once
+
+#define FARLANE_EVERY_MESSAGE(Do) \\
+"""
+
+
+def _names(found):
+    names = list(found) + [f"{name}Reply" for name, message in found.items() if message.reply]
+    return _NAMES_HEAD + " \\\n".join(f"  Do({name})" for name in names) + "\n"
+
+
 def emit(spec):
     out = [_HEAD]
-    for name, message in messages(spec).items():
+    found = messages(spec)
+    for name, message in found.items():
         out += _test(name, message.fields, True)
         if message.reply:
             out += _test(f"{name}Reply", message.reply, False)
-    return {"tests/wire/round_trip_test.cc": "\n".join(out + ["}  // namespace", "}  // namespace farlane::wire", ""])}
+    return {
+        "tests/wire/round_trip_test.cc": "\n".join(out + ["}  // namespace", "}  // namespace farlane::wire", ""]),
+        "tests/wire/every_message.h": _names(found),
+    }
