@@ -130,12 +130,18 @@ TEST_F(CopyMessages, ForeignMemoryIsRefusedAndTheWindowComesBack) {
 }
 
 TEST_F(CopyMessages, ARowCountThatWrapsAroundIsRefused) {
-  client().Post(wire::MemsetD2D8Async{
-      .dstDevice = address_, .dstPitch = 1ull << 40, .uc = 1, .Width = 8, .Height = 1ull << 40});
+  client().Post(wire::MemsetD2D8Async{.dstDevice = address_,
+                                      .dstPitch = 1ull << 40,
+                                      .uc = 1,
+                                      .Width = 8,
+                                      .Height = (1ull << 24) + 1});
   client().Post(wire::MemsetD32Async{.dstDevice = address_, .ui = 1, .N = 1ull << 62});
   client().Flush();
 
   ASSERT_TRUE(client().PumpUntil([&] { return client().failures.size() == 2; }));
+  for (const wire::PostFailed& failure : client().failures) {
+    EXPECT_EQ(failure.result, CUDA_ERROR_INVALID_VALUE);  // ours, before the driver's
+  }
 }
 
 TEST_F(CopyMessages, DataThatIsNotWhatTheShapeSaysEndsTheSession) {
