@@ -18,6 +18,11 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 BINARY = os.environ.get("FARLANE_BINARY", "")
 
+# Whoever starts the tests in the background may have them ignore these, and a process hands that on.
+for number in (signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
+
 
 def wire_numbers(version):
     """Message numbers from the lock, the hash from the program: the stand-in speaks this build's wire."""
