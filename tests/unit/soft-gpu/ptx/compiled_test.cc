@@ -78,12 +78,12 @@ TEST_P(Clang, WritesWhatWeUnderstand) {
   if (std::string(FARLANE_PTX_CLANG).empty()) {
     GTEST_SKIP() << "no clang with an NVPTX back end on this machine";
   }
-  const std::string text =
-      Compile(std::string(FARLANE_PTX_CLANG) +
-              " -x cuda --cuda-device-only --cuda-gpu-arch=sm_80 -nocudainc -nocudalib -S"
-              // Else the PTX version depends on the CUDA toolkit that clang finds, or does not find.
-              " --cuda-feature=+ptx78 " +
-              GetParam() + " " + FARLANE_KERNELS + "/bare.cu");
+  const std::string text = Compile(
+      std::string(FARLANE_PTX_CLANG) +
+      " -x cuda --cuda-device-only --cuda-gpu-arch=sm_80 -nocudainc -nocudalib -S"
+      // Else the PTX version depends on the CUDA toolkit that clang finds, or does not find.
+      " --cuda-feature=+ptx78 " +
+      GetParam() + " " + FARLANE_KERNELS + "/bare.cu");
   ASSERT_FALSE(text.empty()) << "clang failed";
   ExpectUnderstood(text);
 }
