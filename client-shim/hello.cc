@@ -10,14 +10,18 @@
 #include <unistd.h>
 
 #include "protocol/base/clock.h"
+#include "protocol/base/log.h"
 #include "protocol/wire/messages.h"
 
 namespace farlane::shim {
 namespace {
 
+// Leaves time for the first answer, which must come within wire::kGreetingSilenceNs from the start.
 constexpr uint64_t kConnectNs = 2'000'000'000;
-constexpr uint64_t kAnswerNs =
-    10'000'000'000;  // a worker that is not warm has to start its driver first
+// A server that goes on saying that its driver is loading is believed no longer than this.
+constexpr uint64_t kStartingMaxNs = 60'000'000'000;
+// After so long the person in front of the program is told what it waits for.
+constexpr uint64_t kSayWaitingNs = 3'000'000'000;
 
 template <size_t N>
 void CopyText(char (&to)[N], const std::string& text) {
@@ -33,22 +37,17 @@ std::string ProgramName() {
   return whole.substr(whole.rfind('/') + 1);
 }
 
-Status SendAll(int socket, const void* bytes, size_t size) {
-  const char* from = static_cast<const char*>(bytes);
-  while (size > 0) {
-    const ssize_t sent = send(socket, from, size, MSG_NOSIGNAL);
-    if (sent < 0 && (errno == EINTR || errno == EAGAIN)) {
-      pollfd waiting{.fd = socket, .events = POLLOUT, .revents = 0};
-      poll(&waiting, 1, 100);
-      continue;
-    }
-    if (sent < 0) {
-      return Status::FromErrno(StatusCode::kUnavailable, "cannot send", errno);
-    }
-    from += sent;
-    size -= static_cast<size_t>(sent);
+// A new connection has room for all of it.
+Status SendHello(int socket, const wire::ClientHello& hello) {
+  ssize_t sent = 0;
+  do {
+    sent = send(socket, &hello, sizeof hello, MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  if (sent == static_cast<ssize_t>(sizeof hello)) {
+    return Status::Ok();
   }
-  return Status::Ok();
+  return sent < 0 ? Status::FromErrno(StatusCode::kUnavailable, "cannot send", errno)
+                  : Status(StatusCode::kUnavailable, "the connection takes no bytes");
 }
 
 Status ReceiveAll(int socket, void* bytes, size_t size, uint64_t deadline) {
@@ -90,24 +89,59 @@ wire::ClientHello MakeHello(const std::string& token) {
   return hello;
 }
 
+Status ReceiveAnswer(int socket, uint64_t deadline, wire::ServerHello* answer) {
+  FARLANE_TRY(ReceiveAll(socket, answer, sizeof *answer, deadline));
+  answer->reason[sizeof answer->reason - 1] = '\0';
+  return Status::Ok();
+}
+
+bool IsOurs(const wire::ServerHello& answer) {
+  return memcmp(answer.magic, wire::kHelloMagic, sizeof answer.magic) == 0;
+}
+
+// Until the server has decided.
+Status ReceiveDecision(const transport::Address& server,
+                       int socket,
+                       uint64_t start,
+                       wire::ServerHello* answer) {
+  FARLANE_TRY(ReceiveAnswer(socket, start + wire::kGreetingSilenceNs, answer));
+  bool said = false;
+  while (IsOurs(*answer) && answer->verdict == wire::Verdict::kStarting) {
+    const uint64_t now = NowNs();
+    if (now - start > kStartingMaxNs) {
+      return Status(StatusCode::kTimeout, "its driver is still not loaded");
+    }
+    if (!said && now - start > kSayWaitingNs) {
+      LogWarn("waiting for %s: %s", server.ToString().c_str(), answer->reason);
+      said = true;
+    }
+    FARLANE_TRY(ReceiveAnswer(socket, now + wire::kGreetingSilenceNs, answer));
+  }
+  return Status::Ok();
+}
+
 }  // namespace
 
 Result<Introduction> Introduce(const transport::Address& server, const std::string& token) {
   if (token.size() >= sizeof(wire::ClientHello::token)) {
     return Status(StatusCode::kInvalidArgument, "the token is longer than any token of ours");
   }
+  const uint64_t start = NowNs();
   Introduction met;
   FARLANE_ASSIGN(met.socket, transport::Connect(server, kConnectNs));
   const wire::ClientHello hello = MakeHello(token);
-  FARLANE_TRY(SendAll(met.socket.get(), &hello, sizeof hello)
-                  .While("saying hello to " + server.ToString()));
-  FARLANE_TRY(ReceiveAll(met.socket.get(), &met.answer, sizeof met.answer, NowNs() + kAnswerNs)
+  FARLANE_TRY(SendHello(met.socket.get(), hello).While("saying hello to " + server.ToString()));
+  FARLANE_TRY(ReceiveDecision(server, met.socket.get(), start, &met.answer)
                   .While("waiting for the answer of " + server.ToString()));
-  if (memcmp(met.answer.magic, wire::kHelloMagic, sizeof met.answer.magic) != 0) {
+  if (!IsOurs(met.answer)) {
     return Status(StatusCode::kCorrupt,
                   "what answers at " + server.ToString() + " is not a Farlane GPU server");
   }
-  met.answer.reason[sizeof met.answer.reason - 1] = '\0';
+  // A server looks at this as well; one that does not, or lies, must not be talked to either.
+  if (met.answer.verdict == wire::Verdict::kWelcome &&
+      (met.answer.version != wire::kProtocolVersion || met.answer.wire_hash != wire::kWireHash)) {
+    met.answer.verdict = wire::Verdict::kWrongVersion;
+  }
   return met;
 }
 
@@ -119,6 +153,7 @@ std::string WhyNotWelcome(const wire::ServerHello& answer) {
     case wire::Verdict::kWrongVersion:
       text = "it speaks protocol version " + std::to_string(answer.version) + ", this library " +
              std::to_string(wire::kProtocolVersion) +
+             (answer.version == wire::kProtocolVersion ? " with another table of messages" : "") +
              ": install the same version of Farlane on both sides";
       break;
     case wire::Verdict::kRefused:

@@ -19,7 +19,8 @@ struct Introduction {
   wire::ServerHello answer{};
 };
 
-// Connects and says hello; waits for the answer no longer than a person would.
+// Connects and says hello. Fails within three seconds of silence; a server that says that it is
+// still starting is waited for much longer.
 // kUnavailable: nobody there · kCorrupt: somebody, but not a server of ours · else the answer,
 // welcome or not.
 Result<Introduction> Introduce(const transport::Address& server, const std::string& token);

@@ -17,8 +17,6 @@ namespace {
 
 constexpr size_t kDevicesMax =
     256;  // more than any machine has; bounds what a server can make us hold
-constexpr uint64_t kDescriptionNs =
-    5'000'000'000;  // a worker that has said welcome has nothing left to start
 constexpr uint32_t kArenaAttemptsMax =
     8;  // proposals of an address range before allocation is given up
 
@@ -79,7 +77,7 @@ Result<std::unique_ptr<Session>> Session::Connect(const transport::Address& serv
 
 Status Session::LearnDevices() {
   FARLANE_TRY(channel_->WaitUntil([this] { return welcomed_ || !handshake_.ok(); },
-                                  NowNs() + kDescriptionNs));
+                                  NowNs() + wire::kGreetingSilenceNs));
   FARLANE_TRY(handshake_);
   if (config_.visible_devices.has_value()) {
     devices_ = VisibleDevices(std::move(devices_), *config_.visible_devices);

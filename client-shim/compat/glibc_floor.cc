@@ -46,6 +46,11 @@ FARLANE_FIRST_VERSION(pthread_key_delete);
 FARLANE_FIRST_VERSION(pthread_getspecific);
 FARLANE_FIRST_VERSION(pthread_setspecific);
 FARLANE_FIRST_VERSION(pthread_sigmask);  // moved in 2.32
+// The same for those of libanl.
+FARLANE_FIRST_VERSION(getaddrinfo_a);
+FARLANE_FIRST_VERSION(gai_suspend);
+FARLANE_FIRST_VERSION(gai_error);
+FARLANE_FIRST_VERSION(gai_cancel);
 
 // The C++ library counts references without atomic instructions while this says that there is one
 // thread; new in 2.32. False is always right.

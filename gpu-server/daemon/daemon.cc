@@ -79,10 +79,10 @@ Status Daemon::Run() {
   while (true) {
     const uint64_t now_ns = NowNs();
     workers_.Reap(now_ns);
+    ServeWaiting(now_ns);
     if (!workers_.was_ready() && !workers_.failure().empty()) {
       return Status(StatusCode::kUnavailable, workers_.failure());
     }
-    ServeWaiting(now_ns);
     workers_.Keep(greeter_.waiting_count(), now_ns);
     if (workers_.was_ready() && !announced_) {
       FARLANE_TRY(Announce());
@@ -108,7 +108,8 @@ Status Daemon::Run() {
 
 void Daemon::ServeWaiting(uint64_t now_ns) {
   greeter_.Serve(
-      [this](const Fd& connection, bool probe) { return workers_.Assign(connection, probe); });
+      [this](const Fd& connection, bool probe) { return workers_.Assign(connection, probe); },
+      now_ns);
   if (workers_.is_full()) {
     greeter_.RefuseWaiting({wire::Verdict::kBusy, "the server has as many clients as it takes"},
                            now_ns);
@@ -138,10 +139,8 @@ Status Daemon::Announce() {
 void Daemon::Wait(std::vector<pollfd>* polls) {
   polls->push_back({.fd = signals_.get(), .events = POLLIN, .revents = 0});
   polls->push_back({.fd = watch_fd_, .events = POLLIN, .revents = 0});
-  // Nobody is answered before there is somebody to serve them.
   for (const Listener& listener : listeners_) {
-    polls->push_back(
-        {.fd = announced_ ? listener.socket.get() : -1, .events = POLLIN, .revents = 0});
+    polls->push_back({.fd = listener.socket.get(), .events = POLLIN, .revents = 0});
   }
   std::vector<int> controls;
   workers_.AppendControls(&controls);
@@ -179,9 +178,6 @@ bool Daemon::WatchedIsGone() const {
 }
 
 void Daemon::AcceptAll() {
-  if (!announced_) {
-    return;
-  }
   for (const Listener& listener : listeners_) {
     while (true) {
       Fd connection(accept4(listener.socket.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));

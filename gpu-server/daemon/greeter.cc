@@ -58,6 +58,9 @@ uint64_t Greeter::NextTime(uint64_t now_ns) const {
     if (connection.state == State::kPartial) {
       next = std::min(next, now_ns + kPartialNs);
     }
+    if (connection.state == State::kWaiting) {
+      next = std::min(next, connection.tell_ns);
+    }
   }
   return next;
 }
@@ -116,6 +119,19 @@ void Greeter::Peek(Connection& connection, uint64_t now_ns) {
   connection.state = State::kWaiting;
   connection.probe = hello.purpose == wire::Purpose::kProbe;
   connection.until_ns = now_ns + kPatienceNs;
+  connection.tell_ns = now_ns;
+}
+
+// A client cannot tell a driver that loads from a server that hangs unless it is told.
+void Greeter::TellToWait(Connection& connection, uint64_t now_ns) {
+  const wire::ServerHello answer =
+      MakeServerHello({wire::Verdict::kStarting, "the server is loading its driver"}, boot_);
+  const ssize_t sent =
+      send(connection.socket.get(), &answer, sizeof answer, MSG_DONTWAIT | MSG_NOSIGNAL);
+  connection.tell_ns = now_ns + wire::kStartingEveryNs;
+  if (sent != static_cast<ssize_t>(sizeof answer)) {
+    connection.state = State::kDone;  // it is gone, or takes nothing of what it waits for
+  }
 }
 
 void Greeter::Refuse(Connection& connection, const Decision& decision, uint64_t now_ns) {
@@ -126,6 +142,7 @@ void Greeter::Refuse(Connection& connection, const Decision& decision, uint64_t 
   shutdown(connection.socket.get(), SHUT_WR);
   connection.state = State::kLeaving;
   connection.until_ns = now_ns + kFarewellNs;
+  Discard(connection);  // the hello, so that even a daemon that ends at once does not reset
 }
 
 // Closing with something unread would reset the connection, and take the answer back from under
@@ -153,10 +170,15 @@ void Greeter::Expire(Connection& connection, uint64_t now_ns) {
   }
 }
 
-void Greeter::Serve(const Take& take) {
+void Greeter::Serve(const Take& take, uint64_t now_ns) {
   for (Connection& connection : connections_) {
-    if (connection.state == State::kWaiting && take(connection.socket, connection.probe)) {
+    if (connection.state != State::kWaiting) {
+      continue;
+    }
+    if (take(connection.socket, connection.probe)) {
       connection.state = State::kDone;
+    } else if (now_ns >= connection.tell_ns) {
+      TellToWait(connection, now_ns);
     }
   }
   std::erase_if(connections_, [](const Connection& one) { return one.state == State::kDone; });

@@ -20,8 +20,8 @@ class Greeter {
  public:
   // A client says hello as soon as it is connected.
   static constexpr uint64_t kSilenceNs = 5'000'000'000;
-  // For a worker to get ready: a client gives up by itself after ten seconds.
-  static constexpr uint64_t kPatienceNs = 8'000'000'000;
+  // For a worker to get ready: a real driver takes seconds, and the client is told meanwhile.
+  static constexpr uint64_t kPatienceNs = 55'000'000'000;
   // A refusal must reach the peer, so it is given the time to close first.
   static constexpr uint64_t kFarewellNs = 1'000'000'000;
   // More connections than this are not talked to at the same time.
@@ -39,9 +39,10 @@ class Greeter {
   // Looks at every connection again.
   void Look(uint64_t now_ns);
 
-  // Offers each that waits for a worker, in their order; those taken are no longer here.
+  // Offers each that waits for a worker, in their order; those taken are no longer here. The others
+  // are told that they have to wait.
   using Take = std::function<bool(const Fd& connection, bool probe)>;
-  void Serve(const Take& take);
+  void Serve(const Take& take, uint64_t now_ns);
 
   // How many wait for a worker.
   size_t waiting_count() const;
@@ -63,10 +64,12 @@ class Greeter {
     State state = State::kSilent;
     bool probe = false;
     uint64_t until_ns = 0;
+    uint64_t tell_ns = 0;  // while it waits: when to say so again
   };
 
   void LookAt(Connection& connection, uint64_t now_ns);
   void Peek(Connection& connection, uint64_t now_ns);
+  void TellToWait(Connection& connection, uint64_t now_ns);
   void Refuse(Connection& connection, const Decision& decision, uint64_t now_ns);
   void Discard(Connection& connection);
   void Expire(Connection& connection, uint64_t now_ns);

@@ -4,10 +4,8 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
-#include <memory>
 
 #include <fcntl.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -15,30 +13,13 @@
 #include <sys/un.h>
 
 #include "protocol/base/clock.h"
+#include "protocol/transport/resolve.h"
 
 namespace farlane::transport {
 namespace {
 
 constexpr int kFullQueueMs = 2;  // between two tries at a listener whose queue is full
 constexpr int kBacklog = 256;    // a burst of processes of one run connects at the same moment
-
-using AddressList = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
-
-Result<AddressList> Resolve(const Address& address, bool passive) {
-  addrinfo hints{};
-  hints.ai_family = AF_UNSPEC;
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = passive ? AI_PASSIVE : 0;
-  addrinfo* found = nullptr;
-  const std::string port = std::to_string(address.port);
-  const int error = getaddrinfo(address.host.empty() ? nullptr : address.host.c_str(), port.c_str(),
-                                &hints, &found);
-  if (error != 0) {
-    return Status(StatusCode::kNotFound,
-                  "no address for host \"" + address.host + "\": " + gai_strerror(error));
-  }
-  return AddressList(found, &freeaddrinfo);
-}
 
 Result<sockaddr_un> UnixName(const Address& address, socklen_t* size) {
   sockaddr_un name{};
@@ -228,7 +209,7 @@ Result<Fd> Connect(const Address& address, uint64_t timeout_ns) {
             .While("connecting to " + address.ToString()));
     return socket_fd;
   }
-  FARLANE_ASSIGN(const AddressList list, Resolve(address, false));
+  FARLANE_ASSIGN(const AddressList list, ResolveWithin(address.host, address.port, deadline));
   uint64_t left = 0;
   for (const addrinfo* one = list.get(); one != nullptr; one = one->ai_next) {
     ++left;
@@ -255,7 +236,7 @@ Result<Fd> Listen(const Address& address, Address* bound) {
   if (address.kind == Address::Kind::kUnix) {
     return ListenUnix(address);
   }
-  FARLANE_ASSIGN(const AddressList list, Resolve(address, true));
+  FARLANE_ASSIGN(const AddressList list, ResolveToListen(address.host, address.port));
   Status last(StatusCode::kUnavailable, "no address to try");
   for (const addrinfo* one = list.get(); one != nullptr; one = one->ai_next) {
     Fd socket_fd(
@@ -279,7 +260,7 @@ Result<bool> IsLocalOnly(const Address& address) {
   if (address.kind == Address::Kind::kUnix) {
     return true;
   }
-  FARLANE_ASSIGN(const AddressList list, Resolve(address, true));
+  FARLANE_ASSIGN(const AddressList list, ResolveToListen(address.host, address.port));
   for (const addrinfo* one = list.get(); one != nullptr; one = one->ai_next) {
     if (one->ai_family == AF_INET) {
       const auto* v4 = reinterpret_cast<const sockaddr_in*>(one->ai_addr);

@@ -42,9 +42,17 @@ enum class Verdict : uint32_t {
   kNoDevice = 3,  // the server has no usable GPU
   kBusy = 4,      // no room for another client now
   kBadHello = 5,
+  kStarting = 6,  // not yet: a worker is loading its driver. Another answer follows on its own
 };
 
-// The answer, before anything else. Unless it is a welcome, the connection ends after it.
+// A server that cannot say more says kStarting at once, and again at least this often.
+inline constexpr uint64_t kStartingEveryNs = 1'000'000'000;
+// Hence whoever has heard nothing for so long, at any point before the devices are known, is not
+// talking to a server that works.
+inline constexpr uint64_t kGreetingSilenceNs = 2'500'000'000;
+
+// The answer, before anything else. Unless it is a welcome or kStarting, the connection ends after
+// it.
 struct ServerHello {
   char magic[8];
   uint32_t version;

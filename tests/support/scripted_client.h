@@ -63,7 +63,18 @@ class ScriptedClient {
     return ReadServerHello();
   }
 
+  // The server's decision, without what it says while it starts.
   std::optional<wire::ServerHello> ReadServerHello() {
+    while (true) {
+      const std::optional<wire::ServerHello> answer = ReadOneServerHello();
+      if (!answer.has_value() || answer->verdict != wire::Verdict::kStarting) {
+        return answer;
+      }
+      ++starting_count;
+    }
+  }
+
+  std::optional<wire::ServerHello> ReadOneServerHello() {
     wire::ServerHello answer{};
     size_t got = 0;
     while (got < sizeof answer) {
@@ -156,6 +167,7 @@ class ScriptedClient {
   std::vector<std::vector<int32_t>> attributes;  // by device
   std::vector<std::string> device_names;
   bool welcomed = false;
+  int starting_count = 0;  // how often the server said that it still starts
   bool bye = false;
   std::vector<wire::PostFailed> failures;
   uint64_t copied_in_bytes = 0;

@@ -18,6 +18,8 @@ namespace farlane::cli {
 namespace {
 
 constexpr size_t kDevicesMax = 1024;  // more than any machine has; a peer may not grow us further
+// A server that goes on saying that it starts is believed no longer than this.
+constexpr uint64_t kStartingMaxNs = 60'000'000'000;
 // Positions in a device's list of attributes are the driver API's attribute numbers.
 constexpr size_t kAttributeComputeMajor = 75;
 constexpr size_t kAttributeComputeMinor = 76;
@@ -189,13 +191,17 @@ Result<ServerReport> Probe(const transport::Address& address,
   FARLANE_ASSIGN(const wire::ClientHello question, MakeHello(token));
   ServerReport report;
   const uint64_t start = NowNs();
-  const uint64_t deadline = start + timeout_ns;
+  uint64_t deadline = start + timeout_ns;
   FARLANE_ASSIGN(Fd socket, transport::Connect(address, timeout_ns));
   report.connect_ns = NowNs() - start;
   transport::SocketStream stream(std::move(socket));
   const uint64_t asked = NowNs();
   FARLANE_TRY(SendAll(stream, std::as_bytes(std::span(&question, 1)), deadline));
-  FARLANE_ASSIGN(const wire::ServerHello answer, ReadHello(stream, deadline));
+  FARLANE_ASSIGN(wire::ServerHello answer, ReadHello(stream, deadline));
+  while (answer.verdict == wire::Verdict::kStarting && NowNs() - start < kStartingMaxNs) {
+    deadline = std::max(deadline, NowNs() + wire::kGreetingSilenceNs);
+    FARLANE_ASSIGN(answer, ReadHello(stream, deadline));
+  }
   report.answer_ns = NowNs() - asked;
   report.verdict = answer.verdict;
   report.reason = Field(answer.reason);
@@ -238,6 +244,8 @@ const char* VerdictName(wire::Verdict verdict) {
       return "busy";
     case wire::Verdict::kBadHello:
       return "bad hello";
+    case wire::Verdict::kStarting:
+      return "starting";
   }
   return "unknown";
 }

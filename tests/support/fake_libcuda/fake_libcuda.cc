@@ -13,6 +13,9 @@
 // ---- devices and contexts -----------------------------------------------------------------------
 
 FAKE_EXPORT CUresult cuInit(unsigned int) {
+  if (const auto slow = farlane::Environment("FAKE_CUDA_INIT_MS")) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(atoi(slow->c_str())));
+  }
   const auto result = farlane::Environment("FAKE_CUDA_INIT");
   return static_cast<CUresult>(result.has_value() ? atoi(result->c_str()) : 0);
 }

@@ -2,25 +2,37 @@
 # SPDX-License-Identifier: Apache-2.0
 """No server, the wrong server, or one that does not want us: the right code, one line, and soon."""
 
+import hashlib
 import os
 import pathlib
+import shutil
 import socket
 import struct
+import subprocess
+import sys
 import tempfile
 import threading
+import time
 import unittest
 
-from real_server import Client, RealServer, Server, seconds_until
+from real_server import CASE, Client, client_environment, RealServer, Server, seconds_until
 
 NO_DEVICE, MISMATCH = 100, 803
 MAGIC = b"FARLANE\n"
-WRONG_VERSION, REFUSED = 1, 2
+WRONG_VERSION, REFUSED, STARTING = 1, 2, 6
 HELLO_BYTES = 512
 SOON = 3.0
 
 
-def server_hello(verdict, version=1, reason=b""):
-    return MAGIC + struct.pack("<IIQ16sII208s", version, verdict, 0, b"boot", 1, 0, reason)
+def wire_hash():
+    """What both sides of this build say of their messages."""
+    lock = pathlib.Path(__file__).parents[3] / "protocol/spec/wire.lock"
+    return int.from_bytes(hashlib.sha256(lock.read_bytes()).digest()[:8], "little")
+
+
+def server_hello(verdict, version=1, reason=b"", wire=None):
+    return MAGIC + struct.pack("<IIQ16sII208s", version, verdict,
+                               wire_hash() if wire is None else wire, b"boot", 1, 0, reason)
 
 
 class Impostor:
@@ -127,16 +139,74 @@ class NoServer(Client):
         self.assert_refused(self.impostor(behave), NO_DEVICE, "closed")
 
     def test_somebody_who_never_answers(self):
-        # A worker that starts its driver takes longer than a refusal may, so patience ends later here.
         self.assert_refused(self.impostor(lambda connection: connection.recv(HELLO_BYTES + 1) and
-                                          connection.recv(1)), NO_DEVICE, "no answer in time", seconds=12)
+                                          connection.recv(1)), NO_DEVICE, "no answer in time")
 
     def test_a_welcome_and_then_silence(self):
         def behave(connection):
             read_hello(connection)
             connection.sendall(server_hello(0))
             connection.recv(1)
-        self.assert_refused(self.impostor(behave), NO_DEVICE, "no answer in time", seconds=12)
+        self.assert_refused(self.impostor(behave), NO_DEVICE, "no answer in time")
+
+    def test_a_welcome_of_another_version(self):
+        address = self.impostor(answering(server_hello(0, 9)))
+        self.assert_refused(address, MISMATCH, "version 9", "same version")
+
+    def test_a_welcome_with_other_messages(self):
+        address = self.impostor(answering(server_hello(0, wire=0)))
+        self.assert_refused(address, MISMATCH, "another table of messages", "same version")
+
+    def test_a_server_that_starts_and_then_falls_silent(self):
+        def behave(connection):
+            read_hello(connection)
+            for _ in range(4):
+                connection.sendall(server_hello(STARTING, reason=b"loading"))
+                time.sleep(1)
+            connection.recv(1)
+        # It is waited for as long as it says so; who waits longer than three seconds is told.
+        address = self.impostor(behave)
+        out, lines = self.run_case("initialise", address, 8)
+        self.assertEqual(out, f"cuInit {NO_DEVICE}\n")
+        self.assertEqual(len(lines), 2, lines)
+        self.assertIn("waiting for", lines[0])
+        self.assertIn("no answer in time", lines[1])
+
+    def test_a_listener_that_takes_nobody(self):
+        with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+            port = full.getsockname()[1]
+            waiting = [socket.socket() for _ in range(4)]
+            for one in waiting:
+                one.setblocking(False)
+                one.connect_ex(("127.0.0.1", port))
+            self.assert_refused(f"tcp://127.0.0.1:{port}", NO_DEVICE, "no answer in time")
+            for one in waiting:
+                one.close()
+
+    def test_a_name_service_that_does_not_answer(self):
+        # A network and a name service of its own, where questions are taken and never answered.
+        inner = (
+            "import socket, subprocess, sys\n"
+            "subprocess.run(['ip', 'link', 'set', 'lo', 'up'], check=True)\n"
+            "mute = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+            "mute.bind(('127.0.0.1', 53))\n"
+            "subprocess.run(['mount', '--bind', sys.argv[1], '/etc/resolv.conf'], check=True)\n"
+            "sys.exit(subprocess.run(sys.argv[2:]).returncode)\n")
+        with tempfile.NamedTemporaryFile("w", prefix="farlane-resolv-") as file:
+            file.write("nameserver 127.0.0.1\n")
+            file.flush()
+            alone = ["unshare", "-Urnm", sys.executable, "-c", inner, file.name]
+            if shutil.which("ip") is None or subprocess.run(alone + ["true"], check=False,
+                                                            capture_output=True).returncode != 0:
+                self.skipTest("no network of our own can be made here")
+            start = time.monotonic()
+            done = subprocess.run(
+                alone + [CASE, "initialise"], text=True, capture_output=True, check=False, timeout=30,
+                env=client_environment("tcp://gpu.example.com:7450"))
+            seconds = time.monotonic() - start
+        self.assertEqual(done.stdout, f"cuInit {NO_DEVICE}\n", done.stderr)
+        self.assert_one_line(done.stderr.splitlines(), "gpu.example.com", "does not answer")
+        self.assertLess(seconds, SOON)
 
 
 class Tokens(Client):
@@ -210,7 +280,10 @@ class StrangersAtTheServer(RealServer):
                         struct.pack("<IBBHQQ", 0x7fffffff, 1, 0, 1, 1, 0)):
             connection = self.connect()
             connection.sendall((MAGIC + struct.pack("<IIQ", 1, 1, wire_hash)).ljust(HELLO_BYTES, b"\0"))
-            welcome = connection.recv(256, socket.MSG_WAITALL)
+            verdict = STARTING
+            while verdict == STARTING:
+                welcome = connection.recv(256, socket.MSG_WAITALL)
+                verdict = struct.unpack_from("<I", welcome, 12)[0]
             self.assertEqual(struct.unpack_from("<8sII", welcome), (MAGIC, 1, 0))
             worker = struct.unpack_from("<I", welcome, 40)[0]
             self.assertIn(worker, self.server.workers())

@@ -79,6 +79,44 @@ TEST(Gpud, ClosesWhoSaysNothingAndServesOthersMeanwhile) {
   EXPECT_LT(waited, 8'000'000'000u);
 }
 
+TEST(Gpud, SaysThatItStartsWhileTheDriverLoads) {
+  setenv("FAKE_CUDA_INIT_MS", "2500", 1);
+  const GpudProcess gpud({"--warm", "0"});
+  unsetenv("FAKE_CUDA_INIT_MS");
+  GpudClient first(gpud);  // takes the worker that showed that there is a driver
+  ScriptedClient second(gpud.Connect());
+  const uint64_t start = NowNs();
+  const wire::ClientHello hello = GoodHello();
+  second.SendRaw(&hello, sizeof hello);
+
+  const auto said = second.ReadOneServerHello();
+  ASSERT_TRUE(said.has_value());
+  EXPECT_EQ(said->verdict, Verdict::kStarting);
+  EXPECT_LT(NowNs() - start, wire::kStartingEveryNs);
+  const auto answer = second.ReadServerHello();
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(answer->verdict, Verdict::kWelcome);
+  EXPECT_GE(NowNs() - start, 2'000'000'000u);
+  EXPECT_GE(second.starting_count, 1);
+  EXPECT_LE(second.starting_count, 4);
+  EXPECT_TRUE(second.WaitForWelcome());
+}
+
+TEST(Gpud, AClientThatGoesWhileItWaitsIsForgotten) {
+  setenv("FAKE_CUDA_INIT_MS", "1500", 1);
+  const GpudProcess gpud({"--warm", "0"});
+  unsetenv("FAKE_CUDA_INIT_MS");
+  GpudClient first(gpud);
+  {
+    ScriptedClient gone(gpud.Connect());
+    const wire::ClientHello hello = GoodHello();
+    gone.SendRaw(&hello, sizeof hello);
+    ASSERT_TRUE(gone.ReadOneServerHello().has_value());
+  }
+  GpudClient next(gpud);
+  EXPECT_EQ(next.devices.size(), 1u);
+}
+
 TEST(Gpud, AsksForItsToken) {
   const std::string path = testing::TempDir() + "token." + std::to_string(getpid());
   std::ofstream(path) << "open sesame\n";
