@@ -11,7 +11,8 @@ _CLIENT = os.environ["FARLANE_CLIENT_LIBRARY"]
 _PROBE = os.environ["FARLANE_PROBE_LIBRARY"]
 _FLOOR = (2, 28)
 # The loader's own name differs by architecture.
-_NEEDED = re.compile(r"(libc\.so\.6|libm\.so\.6|libdl\.so\.2|libpthread\.so\.0|librt\.so\.1|ld-linux[-\w]*\.so\.\d)")
+_NEEDED = re.compile(r"(libc\.so\.6|libm\.so\.6|libdl\.so\.2|libpthread\.so\.0|librt\.so\.1|libanl\.so\.1|"
+                     r"ld-linux[-\w]*\.so\.\d)")
 _PROBES = ("CatchesWhatItThrows", "CatchesWhatTheLibraryThrows", "RunsThreads", "KeepsValuesOfThreads",
            "BlocksSignals", "DrawsNumbers")  # fmt: skip
 
