@@ -4,6 +4,7 @@
 #include <map>
 #include <mutex>
 
+#include "client-shim/modules.h"
 #include "protocol/abi/context_storage.h"
 
 namespace farlane::shim {
@@ -30,19 +31,22 @@ void Forget(Session& session, wire::Handle context) {
   objects.streams.RetireIf([context](const Stream& stream) { return stream.context == context; });
   objects.events.RetireIf([context](const Event& event) { return event.context == context; });
   session.ForgetContext();
-  DeviceMemory& memory = session.memory(objects.contexts.Find(context)->device);
+  objects.peers.With([context](PeerPairs& pairs) {
+    std::erase_if(pairs, [context](const auto& pair) {
+      return pair.first == context || pair.second == context;
+    });
+  });
+  const int32_t device = objects.contexts.Find(context)->device;
+  ForgetGlobals(session, context, device);
   objects.modules.ForEach([&](wire::Handle, Module& module) {
     if (module.context == context) {
       for (const wire::Handle function : module.functions) {
         objects.functions.Retire(function);
       }
-      for (const Module::Global& global : module.globals) {
-        memory.RemoveGlobal({.address = global.address, .bytes = global.bytes});
-      }
     }
   });
   objects.modules.RetireIf([context](const Module& module) { return module.context == context; });
-  for (const uint64_t address : memory.FreeAllOf(context)) {
+  for (const uint64_t address : session.memory(device).FreeAllOf(context)) {
     session.managed().Remove(address);
   }
   session.ForgetError();

@@ -340,10 +340,13 @@ CUresult FindGlobal(Session& session,
   if (module == nullptr) {
     return CUDA_ERROR_INVALID_HANDLE;
   }
+  // Asked for before there is a context, they are the first primary context's.
+  const wire::Handle owner = context != 0 ? context : session.primary_context(0);
   std::lock_guard<std::mutex> lock(ListsMutex());
-  const auto known =
-      std::find_if(module->globals.begin(), module->globals.end(),
-                   [name](const Module::Global& global) { return global.name == name; });
+  const auto known = std::find_if(module->globals.begin(), module->globals.end(),
+                                  [name, owner](const Module::Global& global) {
+                                    return global.context == owner && global.name == name;
+                                  });
   if (known != module->globals.end()) {
     *address = known->address;
     *bytes = known->bytes;
@@ -355,11 +358,24 @@ CUresult FindGlobal(Session& session,
   if (result != CUDA_SUCCESS) {
     return result;
   }
-  module->globals.push_back({name, reply.address, reply.bytes});
+  module->globals.push_back({name, owner, reply.address, reply.bytes});
   session.memory(device).AddGlobal({.address = reply.address, .bytes = reply.bytes});
   *address = reply.address;
   *bytes = reply.bytes;
   return CUDA_SUCCESS;
+}
+
+void ForgetGlobals(Session& session, wire::Handle context, int32_t device) {
+  std::lock_guard<std::mutex> lock(ListsMutex());
+  session.objects().modules.ForEach([&](wire::Handle, Module& module) {
+    std::erase_if(module.globals, [&](const Module::Global& global) {
+      if (global.context != context) {
+        return false;
+      }
+      session.memory(device).RemoveGlobal({.address = global.address, .bytes = global.bytes});
+      return true;
+    });
+  });
 }
 
 }  // namespace farlane::shim

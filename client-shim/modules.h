@@ -64,5 +64,7 @@ CUresult FindGlobal(Session& session,
                     const char* name,
                     uint64_t* address,
                     uint64_t* bytes);
+// A context has ended, and with it the variables that modules and libraries had in it.
+void ForgetGlobals(Session& session, wire::Handle context, int32_t device);
 
 }  // namespace farlane::shim

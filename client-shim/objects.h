@@ -6,11 +6,14 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "client-shim/object_table.h"
 #include "protocol/abi/cuda_abi.h"
+#include "protocol/base/guarded.h"
 
 namespace farlane::shim {
 
@@ -73,12 +76,16 @@ struct Module {
 
   struct Global {
     std::string name;
+    wire::Handle context = 0;  // a library has its variables once per context
     uint64_t address = 0;
     uint64_t bytes = 0;
   };
 
   std::vector<Global> globals = {};  // those asked for
 };
+
+// Which context (first) was given access to whose memory (second).
+using PeerPairs = std::set<std::pair<wire::Handle, wire::Handle>>;
 
 // Thread: any.
 struct Objects {
@@ -87,6 +94,7 @@ struct Objects {
   ObjectTable<Event> events{wire::HandleKind::kEvent};
   ObjectTable<Module> modules{wire::HandleKind::kModule};
   ObjectTable<Function> functions{wire::HandleKind::kFunction};
+  Guarded<PeerPairs> peers;
   std::atomic<uint64_t> next_id{
       1};  // for cuCtxGetId and cuStreamGetId: never the same twice in a process
 };

@@ -186,7 +186,9 @@ CUresult Copy2D(const CUDA_MEMCPY2D* copy, CUstream stream, bool wait) {
                  {copy->WidthInBytes, copy->Height, 1}, stream, wait);
 }
 
-CUresult Copy3D(const CUDA_MEMCPY3D* copy, CUstream stream, bool wait) {
+// CUDA_MEMCPY3D and CUDA_MEMCPY3D_PEER name these fields alike.
+template <typename Copy>
+CUresult Copy3D(const Copy* copy, CUstream stream, bool wait) {
   if (copy == nullptr) {
     return CUDA_ERROR_INVALID_VALUE;
   }
@@ -195,6 +197,22 @@ CUresult Copy3D(const CUDA_MEMCPY3D* copy, CUstream stream, bool wait) {
                  {copy->srcMemoryType, copy->srcHost, copy->srcDevice, copy->srcPitch,
                   copy->srcHeight, copy->srcXInBytes, copy->srcY, copy->srcZ},
                  {copy->WidthInBytes, copy->Height, copy->Depth}, stream, wait);
+}
+
+// Between contexts, which only have to be there: addresses mean the same in all of them.
+CUresult Copy3DPeer(const CUDA_MEMCPY3D_PEER* copy, CUstream stream, bool wait) {
+  const CallScope scope;
+  if (scope.result() != CUDA_SUCCESS || copy == nullptr) {
+    return scope.result() != CUDA_SUCCESS ? scope.result() : CUDA_ERROR_INVALID_VALUE;
+  }
+  auto& contexts = scope.session().objects().contexts;
+  const auto named = [&](CUmemorytype type, CUcontext context) {
+    return type == CU_MEMORYTYPE_HOST || contexts.Find(ToWire(context)) != nullptr;
+  };
+  return named(copy->dstMemoryType, copy->dstContext) &&
+                 named(copy->srcMemoryType, copy->srcContext)
+             ? Copy3D(copy, stream, wait)
+             : CUDA_ERROR_INVALID_CONTEXT;
 }
 
 }  // namespace
@@ -217,6 +235,14 @@ CUresult cuMemcpy3D_v2(const CUDA_MEMCPY3D* pCopy, CUstream stream) {
 
 CUresult cuMemcpy3DAsync_v2(const CUDA_MEMCPY3D* pCopy, CUstream hStream) {
   return Copy3D(pCopy, hStream, false);
+}
+
+CUresult cuMemcpy3DPeer(const CUDA_MEMCPY3D_PEER* pCopy, CUstream stream) {
+  return Copy3DPeer(pCopy, stream, true);
+}
+
+CUresult cuMemcpy3DPeerAsync(const CUDA_MEMCPY3D_PEER* pCopy, CUstream hStream) {
+  return Copy3DPeer(pCopy, hStream, false);
 }
 
 }  // namespace farlane::shim

@@ -187,18 +187,4 @@ CUresult cuDeviceGetByPCIBusId(CUdevice* dev, const char* pciBusId) {
   return CUDA_ERROR_INVALID_DEVICE;
 }
 
-CUresult cuDeviceCanAccessPeer(int* canAccessPeer, CUdevice dev, CUdevice peerDev) {
-  const DeviceScope scope(dev);
-  const DeviceScope peer(peerDev);
-  if (scope.result() != CUDA_SUCCESS || peer.result() != CUDA_SUCCESS) {
-    return scope.result() != CUDA_SUCCESS ? scope.result() : peer.result();
-  }
-  if (canAccessPeer == nullptr) {
-    return CUDA_ERROR_INVALID_VALUE;
-  }
-  *canAccessPeer =
-      0;  // copies between devices work; kernels reaching into another device's memory do not yet
-  return CUDA_SUCCESS;
-}
-
 }  // namespace farlane::shim

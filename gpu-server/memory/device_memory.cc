@@ -25,6 +25,14 @@ constexpr uint64_t kArenaHints[kArenaAttempts] = {
     0x5000'0000'0000, 0x6000'0000'0000, 0x0800'0000'0000, 0x0400'0000'0000,
 };
 
+CUmemAccessDesc AccessOf(CUdevice device, CUmemAccess_flags flags) {
+  CUmemAccessDesc access{};
+  access.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
+  access.location.id = device;
+  access.flags = flags;
+  return access;
+}
+
 }  // namespace
 
 DeviceMemory::DeviceMemory(const DriverTable& driver,
@@ -139,11 +147,7 @@ wire::WireError DeviceMemory::Map(AddressRange range, CUresult* result) {
   if (*result != CUDA_SUCCESS) {
     return wire::WireError::kNone;
   }
-  CUmemAccessDesc access{};
-  access.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
-  access.location.id = device_;
-  access.flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
-  *result = driver_.cuMemSetAccess(range.address, range.bytes, &access, 1);
+  *result = OpenRange(range);
   if (*result != CUDA_SUCCESS) {
     UnmapChunks(first, count);
   }
@@ -193,6 +197,58 @@ wire::WireError DeviceMemory::Unmap(AddressRange range, CUresult* result) {
     --mapped_count_;
   }
   return wire::WireError::kNone;
+}
+
+// To this device and to those that were given access.
+CUresult DeviceMemory::OpenRange(AddressRange range) {
+  std::vector<CUmemAccessDesc> accesses{AccessOf(device_, CU_MEM_ACCESS_FLAGS_PROT_READWRITE)};
+  for (const auto& [peer, count] : peers_) {
+    accesses.push_back(AccessOf(peer, CU_MEM_ACCESS_FLAGS_PROT_READWRITE));
+  }
+  return driver_.cuMemSetAccess(range.address, range.bytes, accesses.data(), accesses.size());
+}
+
+CUresult DeviceMemory::SetAccessOfAll(CUdevice peer, CUmemAccess_flags flags) {
+  const CUmemAccessDesc access = AccessOf(peer, flags);
+  for (size_t first = 0; first < backing_.size(); ++first) {
+    size_t end = first;
+    while (end < backing_.size() && backing_[end] != 0) {
+      ++end;
+    }
+    if (end == first) {
+      continue;
+    }
+    const CUresult result = driver_.cuMemSetAccess(arena_.address + first * kChunkBytes,
+                                                   (end - first) * kChunkBytes, &access, 1);
+    if (result != CUDA_SUCCESS) {
+      return result;
+    }
+    first = end;
+  }
+  return CUDA_SUCCESS;
+}
+
+CUresult DeviceMemory::SetPeerAccess(CUdevice peer, bool may_access) {
+  if (peer == device_) {
+    return CUDA_SUCCESS;  // two contexts of one device reach one another's memory anyway
+  }
+  if (!may_access) {
+    const auto found = peers_.find(peer);
+    if (found == peers_.end() || --found->second != 0) {
+      return CUDA_SUCCESS;
+    }
+    peers_.erase(found);
+    return SetAccessOfAll(peer, CU_MEM_ACCESS_FLAGS_PROT_NONE);
+  }
+  if (++peers_[peer] != 1) {
+    return CUDA_SUCCESS;
+  }
+  const CUresult result = SetAccessOfAll(peer, CU_MEM_ACCESS_FLAGS_PROT_READWRITE);
+  if (result != CUDA_SUCCESS) {
+    peers_.erase(peer);
+    static_cast<void>(SetAccessOfAll(peer, CU_MEM_ACCESS_FLAGS_PROT_NONE));
+  }
+  return result;
 }
 
 bool DeviceMemory::Owns(uint64_t address, uint64_t bytes) const {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -60,6 +61,10 @@ class DeviceMemory {
   wire::WireError Map(AddressRange range, CUresult* result);
   wire::WireError Unmap(AddressRange range, CUresult* result);
 
+  // Lets another device reach all of this memory, also what will be mapped later, or no longer.
+  // Each true needs a false of its own.
+  CUresult SetPeerAccess(CUdevice peer, bool may_access);
+
   // Whether all of a range is backed.
   bool Owns(uint64_t address, uint64_t bytes) const;
 
@@ -75,6 +80,8 @@ class DeviceMemory {
   wire::WireError CheckRange(AddressRange range) const;
   CUresult MapChunks(size_t first, size_t count);
   void UnmapChunks(size_t first, size_t count);
+  CUresult OpenRange(AddressRange range);
+  CUresult SetAccessOfAll(CUdevice peer, CUmemAccess_flags flags);
 
   const DriverTable& driver_;
   Ledger& ledger_;
@@ -86,6 +93,7 @@ class DeviceMemory {
   std::vector<ChunkHandle> stock_;    // credit that backs nothing now
   std::vector<ChunkHandle> backing_;  // by chunk of the arena; 0 where there is none
   size_t mapped_count_ = 0;
+  std::map<CUdevice, uint32_t> peers_;  // other devices that may reach this memory, and how often
 };
 
 }  // namespace farlane::server

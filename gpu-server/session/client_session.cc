@@ -168,14 +168,10 @@ CUresult ClientSession::SetContext(wire::Handle handle) {
   return driver_.cuCtxSetCurrent(context_ == nullptr ? nullptr : context_->context);
 }
 
-std::vector<ContextPtr> ClientSession::ContextsOf(CUdevice device) {
-  std::vector<ContextPtr> found;
-  contexts_.ForEach([&](const ContextPtr& context) {
-    if (context->device == device) {
-      found.push_back(context);
-    }
-  });
-  return found;
+std::vector<ContextPtr> ClientSession::AllContexts() {
+  std::vector<ContextPtr> all;
+  contexts_.ForEach([&](const ContextPtr& context) { all.push_back(context); });
+  return all;
 }
 
 void ClientSession::ForgetContext(const ContextPtr& context) {
@@ -189,6 +185,10 @@ void ClientSession::ForgetContext(const ContextPtr& context) {
     }
     globals_.RemoveAllOf(bound.image.get());
     return true;
+  });
+  peers_.RemoveAllOf(context, [this](const ContextPtr& accessor, const ContextPtr& peer) {
+    // Memory that stays open until the client goes is a loss, but nothing can be done about it.
+    static_cast<void>(memory(peer->device)->SetPeerAccess(accessor->device, false));
   });
   if (context_ == context) {
     context_ = nullptr;

@@ -19,6 +19,7 @@
 #include "gpu-server/session/mailbox.h"
 #include "gpu-server/session/outbox.h"
 #include "gpu-server/session/output_pipe.h"
+#include "gpu-server/session/peer_pairs.h"
 #include "gpu-server/session/transfer_queue.h"
 #include "gpu-server/session/waiters.h"
 #include "protocol/wire/messages.h"
@@ -95,8 +96,8 @@ class ClientSession {
 
   // Makes a context current for the messages that follow; 0 for none.
   CUresult SetContext(wire::Handle handle);
-  // Every context of a device.
-  std::vector<ContextPtr> ContextsOf(CUdevice device);
+  // Every context of the client.
+  std::vector<ContextPtr> AllContexts();
   // Forgets a context and all in it. The job to come destroys it.
   void ForgetContext(const ContextPtr& context);
 
@@ -149,6 +150,8 @@ class ClientSession {
 
   OwnedRanges& globals() { return globals_; }
 
+  PeerPairs& peers() { return peers_; }
+
   TransferQueue& transfers() { return transfers_; }
 
   ImageStore& images() { return images_; }
@@ -189,6 +192,7 @@ class ClientSession {
   ImageInbox image_inbox_;
   std::vector<std::unique_ptr<DeviceMemory>> memories_;
   OwnedRanges globals_;
+  PeerPairs peers_;
   HandleTable<ContextPtr> contexts_{wire::HandleKind::kContext};
   HandleTable<BoundStream> streams_{wire::HandleKind::kStream};
   HandleTable<BoundEvent> events_{wire::HandleKind::kEvent};

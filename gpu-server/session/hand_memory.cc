@@ -101,7 +101,8 @@ WireError Execute(ClientSession& session,
   if (memory == nullptr) {
     return session.Refuse(view, CUDA_ERROR_INVALID_DEVICE);
   }
-  session.Defer(view, [&session, view, contexts = session.ContextsOf(memory->device())] {
+  // Work of any device may copy from or to this one's memory.
+  session.Defer(view, [&session, view, contexts = session.AllContexts()] {
     CUresult result = CUDA_SUCCESS;
     for (const ContextPtr& context : contexts) {
       CUresult one = session.driver().cuCtxSetCurrent(context->context);

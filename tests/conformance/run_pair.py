@@ -74,6 +74,7 @@ def run(arguments: argparse.Namespace, where: str, *prefix: str) -> Run:
     print("$", *command, flush=True)
     # Of the caller's settings none may lead to another server.
     settings = {k: v for k, v in os.environ.items() if not k.startswith("FARLANE_")}
+    settings.update(pair.split("=", 1) for pair in arguments.set)
     if where == "local":
         settings["FARLANE_TRACE"] = "summary"
     process = subprocess.Popen(
@@ -157,6 +158,8 @@ def parse() -> argparse.Namespace:
         sub.set_defaults(check=mode)
         sub.add_argument("--farlane", required=True, help="the farlane command")
         sub.add_argument("--preload", default="", help="a library for LD_PRELOAD of the program")
+        sub.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
+                         help="a variable for the program and for the private server")
         sub.add_argument("--seed", type=int, default=random.SystemRandom().getrandbits(32))
         sub.add_argument("app")
     modes.add_parser("skip").add_argument("reason")

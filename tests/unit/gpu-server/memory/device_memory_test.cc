@@ -115,6 +115,60 @@ TEST_F(DeviceMemoryTest, WhatTheDriverCannotCreateLeavesNothingBehind) {
   ReleaseChunks(driver_->table(), chunks);
 }
 
+struct AccessChange {
+  uint64_t address;
+  uint64_t bytes;
+  CUdevice device;
+  CUmemAccess_flags flags;
+
+  bool operator==(const AccessChange&) const = default;
+};
+
+std::vector<AccessChange> access_changes;
+
+CUresult RecordAccess(CUdeviceptr address,
+                      size_t bytes,
+                      const CUmemAccessDesc* accesses,
+                      size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    access_changes.push_back({address, bytes, accesses[i].location.id, accesses[i].flags});
+  }
+  return CUDA_SUCCESS;
+}
+
+TEST_F(DeviceMemoryTest, PeersReachWhatIsMappedBeforeAndAfterUntilTheLastOneGoes) {
+  DriverTable table = driver_->table();
+  table.cuMemSetAccess = &RecordAccess;
+  DeviceMemory memory(table, ledger_, 0, 0, 1);
+  memory.Open();
+  const uint64_t start = memory.arena().address;
+  ASSERT_EQ(memory.Map({.address = start, .bytes = kChunkBytes}, &result_), WireError::kNone);
+  ASSERT_EQ(memory.Map({.address = start + 2 * kChunkBytes, .bytes = kChunkBytes}, &result_),
+            WireError::kNone);
+
+  access_changes.clear();
+  ASSERT_EQ(memory.SetPeerAccess(1, true), CUDA_SUCCESS);
+  ASSERT_EQ(memory.SetPeerAccess(1, true), CUDA_SUCCESS);
+  const CUmemAccess_flags all = CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
+  const CUmemAccess_flags none = CU_MEM_ACCESS_FLAGS_PROT_NONE;
+  EXPECT_EQ(access_changes,
+            (std::vector<AccessChange>{{start, kChunkBytes, 1, all},
+                                       {start + 2 * kChunkBytes, kChunkBytes, 1, all}}));
+
+  access_changes.clear();
+  ASSERT_EQ(memory.Map({.address = start + kChunkBytes, .bytes = kChunkBytes}, &result_),
+            WireError::kNone);
+  EXPECT_EQ(access_changes,
+            (std::vector<AccessChange>{{start + kChunkBytes, kChunkBytes, 0, all},
+                                       {start + kChunkBytes, kChunkBytes, 1, all}}));
+
+  access_changes.clear();
+  ASSERT_EQ(memory.SetPeerAccess(1, false), CUDA_SUCCESS);
+  EXPECT_TRUE(access_changes.empty());
+  ASSERT_EQ(memory.SetPeerAccess(1, false), CUDA_SUCCESS);
+  EXPECT_EQ(access_changes, (std::vector<AccessChange>{{start, 3 * kChunkBytes, 1, none}}));
+}
+
 TEST(OwnedRanges, ContainWhatLiesWholeInOneOfThem) {
   OwnedRanges ranges;
   const int owner = 0;

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// What devices of the client can do to one another's memory.
+#include "gpu-server/session/client_session.h"
+#include "gpu-server/session/hand.h"
+
+namespace farlane::server {
+namespace {
+
+using wire::WireError;
+
+// One PeerAccess on its way: shared by its steps, of which the driver's runs on a waiter.
+struct Opening {
+  wire::MessageView view;  // its body is gone
+  wire::Handle peer_handle = 0;
+  ContextPtr accessor;
+  ContextPtr peer;
+  bool enable = false;
+};
+
+CUresult Record(ClientSession& session, const Opening& opening) {
+  DeviceMemory* memory = session.memory(opening.peer->device);
+  ContextPtr still;
+  if (!session.Find(opening.peer_handle, &still) || still != opening.peer) {
+    return CUDA_ERROR_INVALID_CONTEXT;  // ended meanwhile, and with it what the driver has opened
+  }
+  if (!opening.enable) {
+    session.peers().Remove(opening.accessor, opening.peer);
+    return memory->SetPeerAccess(opening.accessor->device, false);
+  }
+  const CUresult result = memory->SetPeerAccess(opening.accessor->device, true);
+  if (result == CUDA_SUCCESS) {
+    session.peers().Add(opening.accessor, opening.peer);
+  }
+  return result;
+}
+
+}  // namespace
+
+WireError Execute(ClientSession& session,
+                  const wire::MessageView& view,
+                  const wire::PeerQuestion& message) {
+  const DeviceMemory* device = session.memory(message.device);
+  const DeviceMemory* peer = session.memory(message.peer);
+  if (device == nullptr || peer == nullptr) {
+    return session.Refuse(view, CUDA_ERROR_INVALID_DEVICE);
+  }
+  int value = 0;
+  const CUresult result =
+      message.attribute == 0
+          ? session.driver().cuDeviceCanAccessPeer(&value, device->device(), peer->device())
+          : session.driver().cuDeviceGetP2PAttribute(
+                &value, static_cast<CUdevice_P2PAttribute>(message.attribute), device->device(),
+                peer->device());
+  session.Answer(view, result, wire::PeerQuestionReply{.value = value});
+  return WireError::kNone;
+}
+
+WireError Execute(ClientSession& session,
+                  const wire::MessageView& view,
+                  const wire::PeerAccess& message) {
+  const auto opening = std::make_shared<Opening>();
+  opening->view = {.op = view.op, .flags = view.flags, .sequence = view.sequence, .body = {}};
+  opening->peer_handle = message.peer;
+  opening->accessor = session.context();
+  opening->enable = message.enable != 0;
+  if (opening->accessor == nullptr || !session.Find(message.peer, &opening->peer) ||
+      opening->peer == opening->accessor) {
+    return session.Refuse(view, CUDA_ERROR_INVALID_CONTEXT);
+  }
+  if (session.peers().Has(opening->accessor, opening->peer) == opening->enable) {
+    return session.Refuse(view, opening->enable ? CUDA_ERROR_PEER_ACCESS_ALREADY_ENABLED
+                                                : CUDA_ERROR_PEER_ACCESS_NOT_ENABLED);
+  }
+  session.Defer(view, [&session, opening] {
+    // For what lies outside of the arenas, such as variables of modules.
+    CUresult result = opening->enable
+                          ? session.driver().cuCtxEnablePeerAccess(opening->peer->context, 0)
+                          : session.driver().cuCtxDisablePeerAccess(opening->peer->context);
+    session.Return([&session, opening, result] {
+      session.Answer(opening->view, result == CUDA_SUCCESS ? Record(session, *opening) : result);
+    });
+  });
+  return WireError::kNone;
+}
+
+}  // namespace farlane::server
