@@ -24,8 +24,10 @@ find_package(Threads REQUIRED)
 
 find_program(FARLANE_CCACHE ccache)
 if(FARLANE_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER "${FARLANE_CCACHE}")
-  set(CMAKE_C_COMPILER_LAUNCHER "${FARLANE_CCACHE}")
+  # Two checkouts, and two build folders of one, share what they have compiled.
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env "CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}" CCACHE_NOHASHDIR=1
+                                  "${FARLANE_CCACHE}")
+  set(CMAKE_C_COMPILER_LAUNCHER ${CMAKE_CXX_COMPILER_LAUNCHER})
 endif()
 
 add_compile_options(-Wall -Wextra -Werror)

@@ -49,19 +49,26 @@ TEST(DriverTable, LeavesOutPerThreadTwins) {
 
 TEST(MockDriver, ReceivesWhatItsTableIsAsked) {
   MockDriver driver;
+  size_t asked = 0;
+  driver.cuMemAlloc_v2 = [&asked](CUdeviceptr* address, size_t bytes) {
+    asked = bytes;
+    *address = 0x1000;
+    return CUDA_ERROR_OUT_OF_MEMORY;
+  };
   const DriverTable table = driver.Table();
-  EXPECT_CALL(driver, cuMemAlloc_v2(testing::NotNull(), 4096))
-      .WillOnce(testing::DoAll(testing::SetArgPointee<0>(0x1000),
-                               testing::Return(CUDA_ERROR_OUT_OF_MEMORY)));
   CUdeviceptr address = 0;
   EXPECT_EQ(table.cuMemAlloc_v2(&address, 4096), CUDA_ERROR_OUT_OF_MEMORY);
   EXPECT_EQ(address, 0x1000u);
+  EXPECT_EQ(asked, 4096u);
+  EXPECT_EQ(table.cuMemFree_v2(address), CUDA_ERROR_NOT_FOUND);
 }
 
 TEST(MockDriver, MayBeFollowedByAnother) {
   { const MockDriver first; }
   MockDriver second;
-  EXPECT_CALL(second, cuInit(7)).WillOnce(testing::Return(CUDA_SUCCESS));
+  second.cuInit = [](unsigned int flags) {
+    return flags == 7 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+  };
   EXPECT_EQ(second.Table().cuInit(7), CUDA_SUCCESS);
 }
 
