@@ -6,9 +6,9 @@ set -eu
 
 # What builds the programs and libraries.
 build="g++ cmake ninja-build git python3 llvm-19-dev libzstd-dev liblz4-dev zlib1g-dev libseccomp-dev
-       libssl-dev libcli11-dev"
+       libcli11-dev"
 # What builds and runs the tests on top.
-tests="libgtest-dev libgmock-dev clang-19 procps strace"
+tests="libgtest-dev libgmock-dev clang-19 procps strace iproute2"
 # What compiles a CUDA sample without NVIDIA's compiler.
 samples="clang-19"
 

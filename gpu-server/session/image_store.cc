@@ -4,9 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include <openssl/evp.h>
-
-#include "protocol/base/check.h"
+#include "protocol/base/sha256.h"
 
 namespace farlane::server {
 namespace {
@@ -25,12 +23,10 @@ ImageHash HashFromWords(uint64_t word_0, uint64_t word_1, uint64_t word_2, uint6
 }
 
 ImageHash HashOf(ConstBytes bytes) {
+  const Sha256Digest digest = Sha256(bytes);
   ImageHash hash;
-  unsigned int size = 0;
-  const int done = EVP_Digest(bytes.data(), bytes.size(),
-                              reinterpret_cast<unsigned char*>(hash.data()),  // SAFE: bytes
-                              &size, EVP_sha256(), nullptr);
-  FARLANE_CHECK(done == 1 && size == hash.size());
+  static_assert(sizeof hash == sizeof digest);
+  memcpy(hash.data(), digest.data(), sizeof hash);
   return hash;
 }
 

@@ -14,4 +14,7 @@ using Sha256Digest = std::array<uint8_t, 32>;
 
 Sha256Digest Sha256(ConstBytes data);
 
+// The same on a processor that has no instructions for it.
+Sha256Digest Sha256Portable(ConstBytes data);
+
 }  // namespace farlane

@@ -2,7 +2,9 @@
 #include "protocol/base/sha256.h"
 
 #include <cstdio>
+#include <random>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -29,6 +31,18 @@ TEST(Sha256, GivesThePublishedDigests) {
             "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
   EXPECT_EQ(Hex(std::string(1000000, 'a')),
             "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+
+TEST(Sha256, IsTheSameWithoutInstructionsForIt) {
+  std::mt19937 random(4711);
+  std::vector<std::byte> data(1000);
+  for (std::byte& byte : data) {
+    byte = static_cast<std::byte>(random());
+  }
+  for (size_t bytes = 0; bytes <= data.size(); ++bytes) {
+    const ConstBytes part = ConstBytes(data).first(bytes);
+    ASSERT_EQ(Sha256(part), Sha256Portable(part)) << bytes;
+  }
 }
 
 }  // namespace
