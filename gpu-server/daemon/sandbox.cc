@@ -108,6 +108,9 @@ constexpr scmp_datum_t kCloneNamespaces[] = {CLONE_NEWNS,    CLONE_NEWUTS, CLONE
                                              CLONE_NEWPID,   CLONE_NEWNET, CLONE_NEWUSER,
                                              CLONE_NEWCGROUP};
 
+// The part of socket()'s type that is no flag.
+constexpr scmp_datum_t kSocketType = 0xf;
+
 using Filter = std::unique_ptr<void, decltype(&seccomp_release)>;
 
 template <size_t N>
@@ -136,6 +139,15 @@ int DenyByArguments(const Filter& filter) {
   // No network; Unix sockets are what threads of a driver talk over.
   failed =
       failed != 0 ? failed : DenyIf(filter, SCMP_SYS(socket), SCMP_A0(SCMP_CMP_NE, AF_UNIX, 0));
+  // Without connect, a Unix socket could still reach others by sending to an address: in datagrams,
+  // which "raw" is another name for. Drivers use streams and sequenced packets.
+  for (const int call : {SCMP_SYS(socket), SCMP_SYS(socketpair)}) {
+    for (const scmp_datum_t type : {SOCK_DGRAM, SOCK_RAW}) {
+      failed = failed != 0 ? failed
+                           : DenyIf(filter, call, SCMP_A1(SCMP_CMP_MASKED_EQ, kSocketType, type));
+    }
+  }
+  failed = failed != 0 ? failed : DenyIf(filter, SCMP_SYS(sendto), SCMP_A4(SCMP_CMP_NE, 0, 0));
   // A clone that is no thread is a process.
   failed = failed != 0
                ? failed

@@ -5,7 +5,10 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
+#include <cstring>
 #include <functional>
+#include <string>
 #include <thread>
 
 #include <fcntl.h>
@@ -66,6 +69,32 @@ TEST(Sandbox, NoNetwork) {
               return connect(made, reinterpret_cast<sockaddr*>(&name), sizeof name);
             }),
             EPERM);
+}
+
+TEST(Sandbox, NoDatagramToAnAddress) {
+  // As a worker that was taken over would: to a socket that somebody else listens on.
+  const int mine = socket(AF_UNIX, SOCK_DGRAM, 0);
+  sockaddr_un name{.sun_family = AF_UNIX, .sun_path = ""};
+  const std::string path = "farlane-sandbox-" + std::to_string(getpid());
+  memcpy(name.sun_path + 1, path.data(), path.size());
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + path.size());
+  const auto* address = reinterpret_cast<const sockaddr*>(&name);
+  ASSERT_EQ(bind(mine, address, size), 0);
+  const int inherited = socket(AF_UNIX, SOCK_DGRAM, 0);
+  ASSERT_EQ(sendto(inherited, "x", 1, 0, address, size), 1) << "it works outside";
+
+  EXPECT_EQ(Attempt([&] { return sendto(inherited, "x", 1, 0, address, size); }), EPERM);
+  for (const int type : {SOCK_DGRAM, SOCK_RAW}) {
+    EXPECT_EQ(Attempt([=] { return socket(AF_UNIX, type | SOCK_CLOEXEC, 0); }), EPERM);
+    EXPECT_EQ(Attempt([=] {
+                int ends[2];
+                return socketpair(AF_UNIX, type, 0, ends);
+              }),
+              EPERM);
+  }
+  EXPECT_EQ(Attempt([] { return socket(AF_UNIX, SOCK_SEQPACKET, 0); }), kSucceeded);
+  close(mine);
+  close(inherited);
 }
 
 TEST(Sandbox, NoHandOnOtherProcesses) {
