@@ -15,11 +15,11 @@ bool Admission::CanBeHello(const char* bytes, size_t size) {
 bool Admission::TokenIsRight(const wire::ClientHello& hello) const {
   // Every byte of the field is looked at whatever the first ones are, so that the time it takes
   // says nothing about how much of a guess is right.
-  char expected[sizeof hello.token] = {};
-  memcpy(expected, token_.data(), std::min(token_.size(), sizeof expected));
+  const std::string_view expected = token_.text();
   unsigned char differences = 0;
-  for (size_t i = 0; i < sizeof expected; ++i) {
-    differences |= static_cast<unsigned char>(expected[i] ^ hello.token[i]);
+  for (size_t i = 0; i < sizeof hello.token; ++i) {
+    const char wanted = i < expected.size() ? expected[i] : '\0';
+    differences |= static_cast<unsigned char>(wanted ^ hello.token[i]);
   }
   return differences == 0;
 }

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "gpu-server/daemon/secret.h"
 #include "protocol/wire/hello.h"
 
 namespace farlane::server {
@@ -18,7 +19,7 @@ struct Decision {
 class Admission {
  public:
   // An empty token: none is asked for.
-  explicit Admission(std::string token) : token_(std::move(token)) {}
+  explicit Admission(Secret token) : token_(std::move(token)) {}
 
   // Whether bytes that have arrived can still become a hello of ours.
   static bool CanBeHello(const char* bytes, size_t size);
@@ -28,7 +29,7 @@ class Admission {
  private:
   bool TokenIsRight(const wire::ClientHello& hello) const;
 
-  const std::string token_;
+  const Secret token_;
 };
 
 // The answer to a hello.

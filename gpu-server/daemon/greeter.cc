@@ -109,6 +109,7 @@ void Greeter::Peek(Connection& connection, uint64_t now_ns) {
     return;
   }
   const Decision decision = admission_.Decide(hello);
+  explicit_bzero(hello.token, sizeof hello.token);  // the stack goes to the next worker
   if (decision.verdict != wire::Verdict::kWelcome) {
     LogInfo("%s (pid %u on %s) is not served: %s",
             Printable(hello.program, sizeof hello.program).c_str(), hello.process,

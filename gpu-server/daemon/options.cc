@@ -3,7 +3,6 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <fstream>
 
 #include "protocol/base/environment.h"
 #include "protocol/wire/hello.h"
@@ -14,24 +13,6 @@ namespace {
 constexpr char kDefaultAddress[] = "tcp://127.0.0.1:7450";
 // Each warm worker holds a process with a driver in it.
 constexpr uint32_t kWarmMax = 64;
-
-Result<std::string> ReadToken(const std::string& path) {
-  std::ifstream file(path);
-  std::string token;
-  if (!file || !std::getline(file, token)) {
-    return Status(StatusCode::kNotFound, "the token file " + path + " cannot be read or is empty");
-  }
-  while (!token.empty() && (token.back() == '\r' || token.back() == ' ')) {
-    token.pop_back();
-  }
-  // An empty token would let everybody in while looking like a lock.
-  if (token.empty() || token.size() >= sizeof(wire::ClientHello::token)) {
-    return Status(StatusCode::kInvalidArgument,
-                  "the first line of " + path + " must hold a token of 1 to " +
-                      std::to_string(sizeof(wire::ClientHello::token) - 1) + " bytes");
-  }
-  return token;
-}
 
 // The words of the line that need more than reading.
 struct Words {
@@ -45,7 +26,8 @@ Status Understand(const Words& words, Options* options) {
     FARLANE_ASSIGN(options->memory_bytes, ParseBytes(words.memory));
   }
   if (!words.token_file.empty()) {
-    FARLANE_ASSIGN(options->token, ReadToken(words.token_file));
+    FARLANE_ASSIGN(options->token,
+                   Secret::ReadFirstLine(words.token_file, sizeof(wire::ClientHello::token) - 1));
   }
   if (!words.log_level.empty()) {
     LogLevel level = LogLevel::kInfo;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "gpu-server/daemon/secret.h"
 #include "protocol/base/log.h"
 #include "protocol/base/result.h"
 
@@ -17,7 +18,7 @@ struct Options {
   std::string driver = "auto";
   uint64_t memory_bytes = 0;  // 0: what each device has
   uint32_t warm = 1;
-  std::string token;  // what the token file holds; empty: no token is asked for
+  Secret token;  // of the token file; empty: no token is asked for
   bool insecure = false;
   int ready_fd = -1;
   int watch_fd = -1;

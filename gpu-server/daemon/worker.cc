@@ -170,6 +170,7 @@ void Meet(Fd connection, Readiness& ready, const WorkerConfig& config) {
   wire::ServerHello answer = MakeServerHello({}, config.boot);
   answer.worker = static_cast<uint32_t>(getpid());
   Status met = ReadHello(stream, &hello);
+  explicit_bzero(hello.token, sizeof hello.token);  // the daemon has looked at it
   if (met.ok()) {
     met = WriteHello(stream, answer);
   }

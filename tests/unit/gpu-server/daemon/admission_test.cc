@@ -2,8 +2,11 @@
 #include "gpu-server/daemon/admission.h"
 
 #include <cstring>
+#include <fstream>
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "tests/support/scripted_client.h"
 
@@ -12,31 +15,40 @@ namespace {
 
 using wire::Verdict;
 
+Secret SecretOf(const std::string& text) {
+  const std::string path = testing::TempDir() + "secret." + std::to_string(getpid());
+  std::ofstream(path) << text << "\n";
+  const auto secret = Secret::ReadFirstLine(path, 319);
+  unlink(path.c_str());
+  EXPECT_TRUE(secret.has_value());
+  return *secret;
+}
+
 TEST(Admission, LetsAGoodHelloIn) {
-  EXPECT_EQ(Admission("").Decide(GoodHello()).verdict, Verdict::kWelcome);
+  EXPECT_EQ(Admission(Secret()).Decide(GoodHello()).verdict, Verdict::kWelcome);
 }
 
 TEST(Admission, RefusesWhatIsNotOurs) {
   wire::ClientHello hello = GoodHello();
   hello.magic[3] = 'x';
-  EXPECT_EQ(Admission("").Decide(hello).verdict, Verdict::kBadHello);
+  EXPECT_EQ(Admission(Secret()).Decide(hello).verdict, Verdict::kBadHello);
 
   hello = GoodHello();
   hello.version = 99;
-  EXPECT_EQ(Admission("").Decide(hello).verdict, Verdict::kWrongVersion);
-  EXPECT_NE(Admission("").Decide(hello).reason.find("99"), std::string::npos);
+  EXPECT_EQ(Admission(Secret()).Decide(hello).verdict, Verdict::kWrongVersion);
+  EXPECT_NE(Admission(Secret()).Decide(hello).reason.find("99"), std::string::npos);
 
   hello = GoodHello();
   hello.wire_hash ^= 1;
-  EXPECT_EQ(Admission("").Decide(hello).verdict, Verdict::kWrongVersion);
+  EXPECT_EQ(Admission(Secret()).Decide(hello).verdict, Verdict::kWrongVersion);
 
   hello = GoodHello();
   hello.purpose = static_cast<wire::Purpose>(77);
-  EXPECT_EQ(Admission("").Decide(hello).verdict, Verdict::kBadHello);
+  EXPECT_EQ(Admission(Secret()).Decide(hello).verdict, Verdict::kBadHello);
 }
 
 TEST(Admission, AsksForExactlyItsToken) {
-  const Admission admission("secret");
+  const Admission admission(SecretOf("secret"));
   wire::ClientHello hello = GoodHello();
 
   EXPECT_EQ(admission.Decide(hello).verdict, Verdict::kRefused);
@@ -51,6 +63,19 @@ TEST(Admission, AsksForExactlyItsToken) {
   // What stands behind the end of the text counts as well: nothing may hide there.
   hello.token[100] = 'x';
   EXPECT_EQ(admission.Decide(hello).verdict, Verdict::kRefused);
+}
+
+TEST(Admission, IsForgottenByAForkedChild) {
+  const Secret secret = SecretOf("secret");
+  EXPECT_EQ(secret.text(), "secret");
+  const char* const kept = secret.text().data();
+  const pid_t child = fork();
+  if (child == 0) {
+    _exit(memcmp(kept, "\0\0\0\0\0\0", 6) == 0 ? 0 : 1);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 TEST(Admission, KnowsByTheFirstByteWhatCannotBeAHello) {

@@ -134,6 +134,51 @@ TEST(Gpud, AsksForItsToken) {
   EXPECT_EQ(answer->verdict, Verdict::kWelcome);
 }
 
+// Whether a process's writable memory holds a text.
+bool Knows(pid_t pid, const std::string& text) {
+  std::ifstream maps("/proc/" + std::to_string(pid) + "/maps");
+  const Fd memory(open(("/proc/" + std::to_string(pid) + "/mem").c_str(), O_RDONLY | O_CLOEXEC));
+  EXPECT_TRUE(memory.valid());
+  std::vector<char> piece;
+  for (std::string line; std::getline(maps, line);) {
+    unsigned long start = 0;
+    unsigned long end = 0;
+    char rights[5] = {};
+    if (sscanf(line.c_str(), "%lx-%lx %4s", &start, &end, rights) != 3 || rights[1] != 'w' ||
+        end - start > 64_MiB) {
+      continue;
+    }
+    piece.resize(end - start);
+    const ssize_t got = pread(memory.get(), piece.data(), piece.size(), static_cast<off_t>(start));
+    const std::string_view seen(piece.data(), got > 0 ? static_cast<size_t>(got) : 0);
+    if (seen.find(text) != std::string_view::npos) {
+      return true;
+    }
+  }
+  return false;
+}
+
+TEST(Gpud, AWorkerHasNeverHadTheToken) {
+  const std::string token = "a-token-like-no-other-" + std::to_string(getpid());
+  const std::string path = testing::TempDir() + "token." + std::to_string(getpid());
+  std::ofstream(path) << token << "\n";
+  const GpudProcess gpud({"--token-file", path});
+  unlink(path.c_str());
+  wire::ClientHello hello = GoodHello();
+  strcpy(hello.token, token.c_str());
+
+  // The second worker is forked after the daemon has looked at a hello with the token.
+  for (int i = 0; i < 2; ++i) {
+    ScriptedClient client(gpud.Connect());
+    const auto answer = client.Introduce(hello);
+    ASSERT_TRUE(answer.has_value());
+    ASSERT_EQ(answer->verdict, Verdict::kWelcome);
+    ASSERT_TRUE(client.WaitForWelcome());
+    EXPECT_FALSE(Knows(static_cast<pid_t>(answer->worker), token));
+  }
+  EXPECT_TRUE(Knows(gpud.pid(), token)) << "this test cannot see it";
+}
+
 TEST(Gpud, DoesNotListenToTheWorldUnlessToldTo) {
   GpudProcess open({"--listen", "tcp://0.0.0.0:0"});
   EXPECT_EQ(open.address(), "");
