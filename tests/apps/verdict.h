@@ -4,6 +4,7 @@
 // The checksum covers the device's bytes only, so that equal checksums mean equal devices.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -80,6 +81,26 @@ class Verdict {
     Expect(differences == 0, what + ": " + std::to_string(differences) + " of " +
                                  std::to_string(device.size()) + " elements differ, the first at " +
                                  std::to_string(first));
+  }
+
+  // No element further than `tolerance` from what it should be, and none a NaN. For results of
+  // approximate functions, and for sums in another order than the CPU's.
+  template <typename T>
+  void ExpectNear(const std::vector<T>& device,
+                  const std::vector<double>& wanted,
+                  double tolerance,
+                  const std::string& what) {
+    Add(device.data(), device.size() * sizeof(T));
+    if (device.size() != wanted.size()) {
+      Expect(false, what + " has another size");
+      return;
+    }
+    double worst = 0;
+    for (size_t i = 0; i < device.size(); ++i) {
+      double distance = std::fabs(static_cast<double>(device[i]) - wanted[i]);
+      worst = distance <= worst ? worst : distance;
+    }
+    Expect(worst <= tolerance, what + ": off by up to " + std::to_string(worst));
   }
 
   // Prints the verdict; the program's exit code.
