@@ -1,0 +1,218 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs public CUDA programs on the software GPU, directly and through a server, and says which pass.
+
+  run_corpus.py --build build/release --sources DIR            all of the table
+  run_corpus.py … --only 'samples/*' --only hecbench/adam-cuda  some of it
+  run_corpus.py … --failed table.json                          those that did not pass last time
+  run_corpus.py --sources DIR --clone                          first fetch what is not there
+
+DIR holds a folder per suite: the programs' own repositories, at the commits that the tables name.
+Nothing of them is kept but compiled programs in the cache. A program that does not pass directly is
+not run remotely. Exit code 0: every program that could be run passed.
+"""
+import argparse
+import concurrent.futures
+import fnmatch
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import catalogue
+import report
+from compiler import Compiler
+from execute import execute, settings
+from judge import judge
+from place import place_of_run
+from report import FAILED, PASSED, Row
+from server import Server, ServerLost
+
+HERE = Path(__file__).resolve().parent
+DEVICE_MEMORY = "4Gi"
+
+
+class Runner:
+    """Thread: any; what the threads share is behind `lock`."""
+
+    def __init__(self, arguments: argparse.Namespace):
+        self.build = arguments.build.resolve()
+        self.sources = arguments.sources.resolve()
+        self.work = arguments.cache
+        self.keep = arguments.keep_output
+        self.slow = arguments.slow
+        self.compiler = Compiler(
+            arguments.nvcc, self.sources, arguments.cache, arguments.compile_jobs
+        )
+        self.servers: dict[int, Server] = {}
+        self.lock = threading.Lock()
+
+    def row_of(self, program: catalogue.Program, compile_only: bool) -> Row:
+        row = Row(program)
+        if program.lacks:
+            row.reason = f"lacks {program.lacks}"
+            return row
+        built = self.compiler.build(program)
+        if not built.folder:
+            row.compiled = FAILED if built.reason.startswith("compile") else row.compiled
+            row.reason = built.reason
+            return row
+        row.compiled = PASSED
+        if compile_only:
+            return row
+        row.direct = self.all_runs(row, built.folder, remote=False)
+        if row.direct == PASSED:
+            row.remote = self.all_runs(row, built.folder, remote=True)
+        return row
+
+    def all_runs(self, row: Row, built: Path, remote: bool) -> str:
+        folder = self.sources / row.program.suite / row.program.folder
+        for arguments in row.program.runs:
+            try:
+                environment = self.environment(row.program, remote)
+            except ServerLost as error:
+                row.reason = f"no server: {error}"
+                return FAILED
+            with place_of_run(folder, built) as started:
+                limit_s = row.program.limit_s * self.slow
+                outcome = execute(started, arguments, environment, limit_s)
+            row.seconds += outcome.seconds
+            self.keep_output(row.program, remote, arguments, outcome)
+            verdict = judge(row.program, outcome, remote)
+            if not verdict.passed:
+                row.reason = f"{'remotely: ' if remote else ''}{verdict.reason}"
+                return FAILED
+        return PASSED
+
+    def environment(self, program: catalogue.Program, remote: bool) -> dict[str, str]:
+        libraries = self.build / "lib" / "farlane"
+        if not remote:
+            return settings(libraries / "soft", device_settings(program.devices))
+        address = self.server(program.devices).address
+        return settings(
+            libraries / "client", {"FARLANE_SERVER": address, "FARLANE_TRACE": "summary"}
+        )
+
+    def server(self, devices: int) -> Server:
+        with self.lock:
+            found = self.servers.get(devices)
+            if not found or not found.alive():
+                found = Server(
+                    self.build / "bin" / "farlane-gpud",
+                    self.work / "server.log",
+                    {**os.environ, **device_settings(devices)},
+                )
+                self.servers[devices] = found
+            return found
+
+    def keep_output(self, program, remote, arguments, outcome) -> None:
+        if not self.keep:
+            return
+        where = "remote" if remote else "direct"
+        folder = self.keep / program.suite
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{program.name}.{where}.txt").write_text(
+            f"$ {' '.join(arguments)}\n{outcome.output}\n--- stderr\n{outcome.errors}\n"
+            f"--- code {outcome.code}, {outcome.seconds:.1f} s\n"
+        )
+
+    def end(self) -> None:
+        for server in self.servers.values():
+            server.end()
+
+
+def device_settings(devices: int) -> dict[str, str]:
+    return {"FARLANE_SOFT_DEVICES": str(devices), "FARLANE_SOFT_MEMORY": DEVICE_MEMORY}
+
+
+def chosen(arguments: argparse.Namespace, suites: list[catalogue.Suite]):
+    programs = [program for suite in suites for program in suite.programs]
+    if arguments.stage:
+        programs = [program for program in programs if program.stage in arguments.stage]
+    if arguments.only:
+        programs = [
+            program
+            for program in programs
+            if any(fnmatch.fnmatchcase(program.title, only) for only in arguments.only)
+        ]
+    if arguments.failed:
+        table = json.loads(arguments.failed.read_text())
+        passed = {row["program"] for row in table if row["direct"] == row["remote"] == PASSED}
+        programs = [program for program in programs if program.title not in passed]
+    return sorted(programs, key=lambda program: (program.stage, program.title))
+
+
+def clone(suites: list[catalogue.Suite], sources: Path) -> None:
+    for suite in suites:
+        target = sources / suite.name
+        if target.exists():
+            continue
+        target.mkdir(parents=True)
+        for words in (
+            ["init", "--quiet"],
+            ["fetch", "--quiet", "--depth", "1", suite.repository, suite.commit],
+            ["checkout", "--quiet", "FETCH_HEAD"],
+        ):
+            subprocess.run(["git", "-C", target, *words], check=True)
+
+
+def parse() -> argparse.Namespace:
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--build", type=Path, default=Path("build/release"))
+    parser.add_argument("--sources", type=Path, required=True, help="a folder with one per suite")
+    parser.add_argument("--tables", type=Path, default=HERE, help="the folder of the tables")
+    parser.add_argument("--cache", type=Path, default=home / "farlane-corpus")
+    parser.add_argument("--nvcc", default=shutil.which("nvcc") or "/usr/local/cuda/bin/nvcc")
+    parser.add_argument("--jobs", type=int, default=2, help="programs at the same time")
+    parser.add_argument("--compile-jobs", type=int, default=2, help="compilations among them")
+    parser.add_argument("--slow", type=float, default=1.0, help="times all time limits")
+    parser.add_argument("--stage", action="append", help="only this stage; repeatable")
+    parser.add_argument("--only", action="append", metavar="GLOB", help="suite/name; repeatable")
+    parser.add_argument("--failed", type=Path, metavar="JSON", help="what did not pass there")
+    parser.add_argument("--json", type=Path, help="write the table to this file as well")
+    parser.add_argument("--keep-output", type=Path, metavar="DIR", help="what each run printed")
+    parser.add_argument("--compile-only", action="store_true")
+    parser.add_argument("--clone", action="store_true", help="fetch suites that are not there")
+    return parser.parse_args()
+
+
+def run_all(runner: Runner, programs: list, arguments: argparse.Namespace) -> list[Row]:
+    rows = []
+    print(report.heading(), flush=True)
+    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        waiting = [pool.submit(runner.row_of, one, arguments.compile_only) for one in programs]
+        try:
+            for done in concurrent.futures.as_completed(waiting):
+                rows.append(done.result())
+                print(report.line(rows[-1]), flush=True)
+        finally:
+            for one in waiting:
+                one.cancel()
+    return sorted(rows, key=lambda row: (row.program.stage, row.program.title))
+
+
+def main() -> int:
+    arguments = parse()
+    suites = catalogue.read_all(arguments.tables)
+    if arguments.clone:
+        clone(suites, arguments.sources)
+    arguments.cache.mkdir(parents=True, exist_ok=True)
+    runner = Runner(arguments)
+    try:
+        rows = run_all(runner, chosen(arguments, suites), arguments)
+    finally:
+        runner.end()
+    print("\n" + report.summary(rows))
+    if arguments.json:
+        report.write_json(rows, arguments.json)
+    return 0 if all(row.passed or row.reason.startswith("lacks") for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
