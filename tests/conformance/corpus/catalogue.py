@@ -14,6 +14,7 @@ DEFAULTS = {
     "folder": "{name}",
     "sources": ["*.cu"],
     "modules": {},
+    "inputs": {},
     "flags": [],
     "arch": "sm_80",
     "runs": [""],
@@ -41,6 +42,7 @@ class Program:
     folder: str
     sources: tuple[str, ...]  # globs in the folder; ../ leads to neighbours
     modules: dict[str, str]  # fatbin that the program loads by name -> its source
+    inputs: dict[str, str]  # file that its repository lacks -> recipe of inputs.py
     flags: tuple[str, ...]
     arch: str
     runs: tuple[tuple[str, ...], ...]  # arguments of each run; all must pass

@@ -13,6 +13,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 import catalogue
+import inputs
 import report
 from compiler import Compiler
 from execute import Outcome, execute, settings
@@ -98,6 +99,23 @@ class Catalogue(unittest.TestCase):
         self.assertEqual(len(set(titles)), len(titles))
 
 
+class Inputs(unittest.TestCase):
+    def test_the_same_recipe_makes_the_same_bytes(self):
+        with tempfile.TemporaryDirectory() as folder:
+            one, two = Path(folder) / "a" / "one", Path(folder) / "two"
+            for word in inputs.RECIPES:
+                count = inputs.RECIPES[word].__code__.co_argcount - 1
+                recipe = " ".join([word, *["4"] * count])
+                inputs.make(recipe, one)
+                inputs.make(recipe, two)
+                self.assertEqual(one.read_bytes(), two.read_bytes())
+                self.assertTrue(one.read_bytes())
+
+    def test_refuses_what_it_cannot_make(self):
+        with self.assertRaises(inputs.BadRecipe):
+            inputs.make("film 3", Path("nowhere"))
+
+
 class Building(unittest.TestCase):
     """With a stand-in for nvcc that counts its calls."""
 
@@ -159,6 +177,22 @@ class Building(unittest.TestCase):
         with place_of_run(self.source.parent, built.folder) as started:
             result = execute(started, (), settings(Path("/nowhere"), {}), 0.3)
         self.assertTrue(result.timed_out)
+
+
+class Table(unittest.TestCase):
+    def test_keeps_what_passed_both_ways_and_nothing_else(self):
+        both, one = program(), program(devices=2)
+        one = type(one)(**{**vars(one), "name": "other"})
+        rows = [
+            report.Row(both, "pass", "pass", "pass", 1.0),
+            report.Row(one, "pass", "pass", "FAIL", 1.0, "remotely: timeout"),
+        ]
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "table.json"
+            report.write_json(rows, path)
+            kept = report.passed_before([both, one], path)
+        self.assertEqual([row.program.name for row in kept], ["sample"])
+        self.assertTrue(kept[0].passed)
 
 
 class Running(unittest.TestCase):

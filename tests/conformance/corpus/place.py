@@ -2,13 +2,15 @@
 """A place of its own for each run: the program's files around it, and nothing it can spoil.
 
 Programs look for data beside themselves and in ../neighbour, and write files where they stand. So a
-run gets a folder with copies of its small files, links to the large ones, and links to the
-neighbours.
+run gets a folder with copies of its small files, links to the large ones, and a link to each
+neighbour that its arguments name.
 """
 import contextlib
 import shutil
 import tempfile
 from pathlib import Path
+
+from inputs import make
 
 COPIED_BYTES_MAX = 1 << 20
 
@@ -26,12 +28,13 @@ def fill(place: Path, folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def place_of_run(folder: Path, built: Path):
+def place_of_run(folder: Path, built: Path, arguments: tuple[str, ...] = (), made=None):
     """Gives the path of the program to start, in a folder that is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="farlane-corpus-") as root:
-        for neighbour in folder.parent.iterdir():
-            if neighbour.name != folder.name:
-                (Path(root) / neighbour.name).symlink_to(neighbour.resolve())
+        inputs = made or {}
+        wanted = {word for word in arguments if word.startswith("../")} - set(inputs)
+        for neighbour in {word.split("/")[1] for word in wanted}:
+            (Path(root) / neighbour).symlink_to((folder.parent / neighbour).resolve())
         place = Path(root) / folder.name
         place.mkdir()
         fill(place, folder)
@@ -39,4 +42,6 @@ def place_of_run(folder: Path, built: Path):
             if path.name not in ("lock", "log", "result.json"):
                 (place / path.name).unlink(missing_ok=True)
                 shutil.copy(path, place / path.name)
+        for name, recipe in inputs.items():
+            make(recipe, place / name)
         yield place / "program"

@@ -4,7 +4,7 @@
 
   run_corpus.py --build build/release --sources DIR            all of the table
   run_corpus.py … --only 'samples/*' --only hecbench/adam-cuda  some of it
-  run_corpus.py … --failed table.json                          those that did not pass last time
+  run_corpus.py … --failed table.json                          what did not pass last time
   run_corpus.py --sources DIR --clone                          first fetch what is not there
 
 DIR holds a folder per suite: the programs' own repositories, at the commits that the tables name.
@@ -14,7 +14,6 @@ not run remotely. Exit code 0: every program that could be run passed.
 import argparse
 import concurrent.futures
 import fnmatch
-import json
 import os
 import shutil
 import subprocess
@@ -76,7 +75,7 @@ class Runner:
             except ServerLost as error:
                 row.reason = f"no server: {error}"
                 return FAILED
-            with place_of_run(folder, built) as started:
+            with place_of_run(folder, built, arguments, row.program.inputs) as started:
                 limit_s = row.program.limit_s * self.slow
                 outcome = execute(started, arguments, environment, limit_s)
             row.seconds += outcome.seconds
@@ -138,10 +137,6 @@ def chosen(arguments: argparse.Namespace, suites: list[catalogue.Suite]):
             for program in programs
             if any(fnmatch.fnmatchcase(program.title, only) for only in arguments.only)
         ]
-    if arguments.failed:
-        table = json.loads(arguments.failed.read_text())
-        passed = {row["program"] for row in table if row["direct"] == row["remote"] == PASSED}
-        programs = [program for program in programs if program.title not in passed]
     return sorted(programs, key=lambda program: (program.stage, program.title))
 
 
@@ -174,7 +169,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--slow", type=float, default=1.0, help="times all time limits")
     parser.add_argument("--stage", action="append", help="only this stage; repeatable")
     parser.add_argument("--only", action="append", metavar="GLOB", help="suite/name; repeatable")
-    parser.add_argument("--failed", type=Path, metavar="JSON", help="what did not pass there")
+    parser.add_argument("--failed", type=Path, metavar="JSON", help="the rest of this table")
     parser.add_argument("--json", type=Path, help="write the table to this file as well")
     parser.add_argument("--keep-output", type=Path, metavar="DIR", help="what each run printed")
     parser.add_argument("--compile-only", action="store_true")
@@ -183,7 +178,10 @@ def parse() -> argparse.Namespace:
 
 
 def run_all(runner: Runner, programs: list, arguments: argparse.Namespace) -> list[Row]:
-    rows = []
+    """Keeps the table up to date while it runs, so that a run cut short is not lost."""
+    rows = report.passed_before(programs, arguments.failed)
+    kept = {row.program.title for row in rows}
+    programs = [program for program in programs if program.title not in kept]
     print(report.heading(), flush=True)
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
         waiting = [pool.submit(runner.row_of, one, arguments.compile_only) for one in programs]
@@ -191,6 +189,8 @@ def run_all(runner: Runner, programs: list, arguments: argparse.Namespace) -> li
             for done in concurrent.futures.as_completed(waiting):
                 rows.append(done.result())
                 print(report.line(rows[-1]), flush=True)
+                if arguments.json:
+                    report.write_json(rows, arguments.json)
         finally:
             for one in waiting:
                 one.cancel()
@@ -209,8 +209,6 @@ def main() -> int:
     finally:
         runner.end()
     print("\n" + report.summary(rows))
-    if arguments.json:
-        report.write_json(rows, arguments.json)
     return 0 if all(row.passed or row.reason.startswith("lacks") for row in rows) else 1
 
 
