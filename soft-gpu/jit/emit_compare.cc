@@ -89,6 +89,31 @@ V Join(FunctionEmitter& e, const ptx::Instruction& instruction, V a, V b) {
   return instruction.Has(Modifier::kOr) ? e.ir().CreateOr(a, b) : e.ir().CreateXor(a, b);
 }
 
+// The element of a pair of halves, kNone for other types.
+Type HalfOf(Type pair) {
+  return pair == Type::kF16x2 ? Type::kF16 : pair == Type::kBf16x2 ? Type::kBf16 : Type::kNone;
+}
+
+// Whether the comparison holds for one lane of two pairs, joined with the predicate if there is
+// one.
+V CompareLane(FunctionEmitter& e,
+              const ptx::Instruction& instruction,
+              V a,
+              V b,
+              Type element,
+              unsigned lane) {
+  const auto part = [&](V value) {
+    V bits = e.ir().CreateTrunc(e.ir().CreateLShr(value, 16 * lane), e.IntType(16));
+    return Comparable(e, instruction, e.FromBits(bits, element), element);
+  };
+  V result = Compare(e, instruction, part(a), part(b), element);
+  if (instruction.operands.size() > 3 && !e.refused()) {
+    V with = e.Read(instruction.operands[3], Type::kPred);
+    result = e.refused() ? with : Join(e, instruction, result, with);
+  }
+  return result;
+}
+
 // setp on two halves at once: p for the lower pair, q for the upper.
 void SetpPacked(FunctionEmitter& e, const ptx::Instruction& instruction, Type element) {
   const std::span<const Operand> operands = instruction.operands;
@@ -99,15 +124,7 @@ void SetpPacked(FunctionEmitter& e, const ptx::Instruction& instruction, Type el
     return;
   }
   for (unsigned lane = 0; lane < 2; ++lane) {
-    const auto part = [&](V value) {
-      V bits = e.ir().CreateTrunc(e.ir().CreateLShr(value, 16 * lane), e.IntType(16));
-      return Comparable(e, instruction, e.FromBits(bits, element), element);
-    };
-    V result = Compare(e, instruction, part(a), part(b), element);
-    if (operands.size() > 3 && !e.refused()) {
-      V with = e.Read(operands[3], Type::kPred);
-      result = e.refused() ? with : Join(e, instruction, result, with);
-    }
+    V result = CompareLane(e, instruction, a, b, element, lane);
     e.Write(operands[0].children[lane], result, Type::kPred);
   }
 }
@@ -115,8 +132,8 @@ void SetpPacked(FunctionEmitter& e, const ptx::Instruction& instruction, Type el
 void Setp(FunctionEmitter& e, const ptx::Instruction& instruction) {
   const std::span<const Operand> operands = instruction.operands;
   const Type type = instruction.type();
-  if (type == Type::kF16x2 || type == Type::kBf16x2) {
-    SetpPacked(e, instruction, type == Type::kF16x2 ? Type::kF16 : Type::kBf16);
+  if (HalfOf(type) != Type::kNone) {
+    SetpPacked(e, instruction, HalfOf(type));
     return;
   }
   V a = ReadComparable(e, instruction, operands[1], type);
@@ -145,11 +162,52 @@ void Setp(FunctionEmitter& e, const ptx::Instruction& instruction) {
   }
 }
 
-// set: types[0] is the result's, all ones or 1.0 when true; types[1] is compared.
+// What set gives for true, as bits of the result's type: 1.0, or all ones.
+llvm::Constant* TrueOf(FunctionEmitter& e, Type type) {
+  switch (type) {
+    case Type::kF16:
+      return e.ir().getInt16(0x3c00);
+    case Type::kBf16:
+      return e.ir().getInt16(0x3f80);
+    case Type::kF32:
+      return e.ir().getInt32(0x3f800000);
+    default:
+      return llvm::Constant::getAllOnesValue(e.IntType(ptx::BitsOf(type)));
+  }
+}
+
+// set on two halves at once: each half of the result is 1.0 or, for integers, 16 ones.
+void SetPacked(FunctionEmitter& e, const ptx::Instruction& instruction, Type element) {
+  const Type to = instruction.types[0];
+  const Type to_element = HalfOf(to);
+  if (to_element == Type::kNone && ptx::BitsOf(to) != 32) {
+    e.Refuse("a result of this type");
+    return;
+  }
+  V a = e.Read(instruction.operands[1], Type::kB32);
+  V b = e.Read(instruction.operands[2], Type::kB32);
+  V joined = e.Int(32, 0);
+  for (unsigned lane = 0; lane < 2 && !e.refused(); ++lane) {
+    V result = CompareLane(e, instruction, a, b, element, lane);
+    V yes = TrueOf(e, to_element == Type::kNone ? Type::kB16 : to_element);
+    V half = e.ir().CreateSelect(result, yes, e.Int(16, 0));
+    V widened = e.ir().CreateZExt(half, e.ir().getInt32Ty());
+    joined = e.ir().CreateOr(joined, e.ir().CreateShl(widened, 16 * lane));
+  }
+  if (!e.refused()) {
+    e.Write(instruction.operands[0], joined, Type::kB32);
+  }
+}
+
+// set: types[0] is the result's, types[1] is compared.
 void Set(FunctionEmitter& e, const ptx::Instruction& instruction) {
   const std::span<const Operand> operands = instruction.operands;
   const Type to = instruction.types[0];
   const Type type = instruction.types[1];
+  if (HalfOf(type) != Type::kNone) {
+    SetPacked(e, instruction, HalfOf(type));
+    return;
+  }
   V a = ReadComparable(e, instruction, operands[1], type);
   V b = ReadComparable(e, instruction, operands[2], type);
   if (e.refused()) {
@@ -163,13 +221,13 @@ void Set(FunctionEmitter& e, const ptx::Instruction& instruction) {
   if (e.refused()) {
     return;
   }
-  if (to == Type::kF32) {
-    e.Write(operands[0], e.ir().CreateUIToFP(result, e.ir().getFloatTy()), to);
-  } else if (ptx::IsInteger(to)) {
-    e.Write(operands[0], e.ir().CreateSExt(result, e.TypeFor(to)), to);
-  } else {
+  if (HalfOf(to) != Type::kNone || to == Type::kF64) {
     e.Refuse("a result of this type");
+    return;
   }
+  V yes = TrueOf(e, to);
+  V bits = e.ir().CreateSelect(result, yes, llvm::Constant::getNullValue(yes->getType()));
+  e.Write(operands[0], e.FromBits(bits, to), to);
 }
 
 void Selp(FunctionEmitter& e, const ptx::Instruction& instruction) {
