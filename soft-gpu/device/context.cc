@@ -44,6 +44,20 @@ void Context::Open(uint64_t id, uint32_t flags) {
   alive_.store(true, std::memory_order_release);
 }
 
+std::shared_ptr<ContextHeap> Context::HeapIn(DeviceMemory& memory) {
+  return heap_.With([&](std::shared_ptr<ContextHeap>& heap) {
+    if (heap == nullptr) {
+      const auto size_bytes = [this] {
+        return settings_.With([](const ContextSettings& settings) -> uint64_t {
+          return settings.limits[CU_LIMIT_MALLOC_HEAP_SIZE];
+        });
+      };
+      heap = std::make_shared<ContextHeap>(memory, device_, handle_, size_bytes);
+    }
+    return heap;
+  });
+}
+
 void Context::Close() {
   alive_.store(false, std::memory_order_release);
   Synchronize();
@@ -57,6 +71,8 @@ void Context::Close() {
     stream->Close();
     static_cast<void>(streams_->Take(stream->traits().handle));
   }
+  // Programs of this life keep the heap they know; the next life begins with another.
+  heap_.With([](std::shared_ptr<ContextHeap>& heap) { heap = nullptr; });
 }
 
 std::shared_ptr<Stream> Context::CreateStream(uint32_t flags, int priority) {

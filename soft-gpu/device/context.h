@@ -11,6 +11,7 @@
 
 #include "protocol/abi/cuda_abi.h"
 #include "protocol/base/guarded.h"
+#include "soft-gpu/device/device_places.h"
 #include "soft-gpu/device/handle_table.h"
 #include "soft-gpu/device/stream.h"
 
@@ -68,6 +69,9 @@ class Context {
 
   Guarded<ContextSettings>& settings() { return settings_; }
 
+  // What malloc of the context's kernels takes from; made when it is first asked for.
+  std::shared_ptr<ContextHeap> HeapIn(DeviceMemory& memory);
+
   void set_api_version(uint32_t version) { api_version_ = version; }
 
   uint32_t api_version() const { return api_version_; }
@@ -91,6 +95,7 @@ class Context {
   StickyError failed_;
   Guarded<ContextSettings> settings_;
   Guarded<Streams> members_;
+  Guarded<std::shared_ptr<ContextHeap>> heap_;  // shared with the programs that allocate from it
 };
 
 }  // namespace farlane::soft

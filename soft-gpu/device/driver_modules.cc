@@ -31,7 +31,8 @@ Outcome Driver::LoadModule(const std::shared_ptr<Context>& context,
                            const CodeImage& code,
                            const std::shared_ptr<Library>& library_or_null,
                            std::shared_ptr<Module>* module) {
-  const ProgramPlace place{memory_.get(), context->device(), context->handle()};
+  const ProgramPlace place{memory_.get(), context->device(), context->handle(),
+                           context->HeapIn(*memory_)};
   LoadedProgram loaded =
       config_.null_mode ? LoadNullProgram(code, place) : LoadJitProgram(code, place);
   if (loaded.outcome.result != CUDA_SUCCESS) {

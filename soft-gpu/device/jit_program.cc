@@ -1,46 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A program that really runs: the driver's view of exec's Program.
-#include <cstring>
-
-#include "protocol/base/log.h"
+#include "soft-gpu/device/device_places.h"
 #include "soft-gpu/device/kernel_program.h"
 #include "soft-gpu/exec/program.h"
 
 namespace farlane::soft {
 namespace {
-
-// Thread: any; the allocator guards itself.
-class DevicePlaces final : public GlobalPlaces {
- public:
-  explicit DevicePlaces(const ProgramPlace& place) : place_(place) {}
-
-  Result<uint64_t> Allocate(uint64_t size_bytes, uint64_t align_bytes) override {
-    AllocationRequest request;
-    request.device = place_.device;
-    request.context = place_.context;
-    request.size_bytes = size_bytes;
-    request.align_bytes = align_bytes;
-    request.kind = MemoryKind::kGlobal;
-    uint64_t address = 0;
-    if (place_.memory->Allocate(request, &address) != CUDA_SUCCESS) {
-      return Status(
-          StatusCode::kExhausted,
-          std::to_string(size_bytes) + " bytes of device memory for variables are not there");
-    }
-    // Blocks are used again and again; only fresh frames are empty.
-    std::memset(reinterpret_cast<void*>(address), 0, size_bytes);
-    return address;
-  }
-
-  void Free(uint64_t address) override {
-    if (place_.memory->Free(address, {MemoryKind::kGlobal}) != CUDA_SUCCESS) {
-      LogError("soft-gpu: a module gives back memory that it does not have");
-    }
-  }
-
- private:
-  ProgramPlace place_;
-};
 
 KernelFacts FactsOf(const KernelInfo& info) {
   KernelFacts facts;
@@ -85,6 +50,8 @@ CUresult ResultOf(Fault fault) {
       return CUDA_ERROR_HARDWARE_STACK_ERROR;
     case Fault::kIllegalInstruction:
       return CUDA_ERROR_ILLEGAL_INSTRUCTION;
+    case Fault::kInvalidCall:
+      return CUDA_ERROR_INVALID_PC;
     case Fault::kUnsupported:
       return CUDA_ERROR_NOT_SUPPORTED;
   }
@@ -94,8 +61,10 @@ CUresult ResultOf(Fault fault) {
 // Thread: any; exec's program guards itself.
 class JitProgram final : public KernelProgram {
  public:
-  JitProgram(std::unique_ptr<DevicePlaces> places, std::unique_ptr<Program> program)
-      : places_(std::move(places)), program_(std::move(program)) {
+  JitProgram(std::unique_ptr<DevicePlaces> places,
+             std::unique_ptr<Program> program,
+             std::shared_ptr<ContextHeap> heap)
+      : places_(std::move(places)), program_(std::move(program)), heap_(std::move(heap)) {
     for (const KernelInfo& info : program_->kernels()) {
       kernels_.push_back(FactsOf(info));
     }
@@ -135,6 +104,7 @@ class JitProgram final : public KernelProgram {
     }
     launch.dynamic_shared_bytes = shape.dynamic_shared_bytes;
     launch.cooperative = shape.cooperative;
+    launch.heap = heap_ == nullptr ? nullptr : &heap_->heap();
     LaunchOutcome outcome = program_->Launch(kernel, launch, parameters);
     return {ResultOf(outcome.fault), std::move(outcome.detail)};
   }
@@ -142,6 +112,7 @@ class JitProgram final : public KernelProgram {
  private:
   std::unique_ptr<DevicePlaces> places_;  // before the program: that frees into it
   std::unique_ptr<Program> program_;
+  std::shared_ptr<ContextHeap> heap_;  // the context's, and of each of its programs
   std::vector<KernelFacts> kernels_;
   std::vector<VariableFacts> variables_;
 };
@@ -149,12 +120,13 @@ class JitProgram final : public KernelProgram {
 }  // namespace
 
 LoadedProgram LoadJitProgram(const CodeImage& code, const ProgramPlace& place) {
-  auto places = std::make_unique<DevicePlaces>(place);
+  auto places = std::make_unique<DevicePlaces>(*place.memory, place.device, place.context);
   Result<std::unique_ptr<Program>> program = Program::Load(code.ptx, *places);
   if (!program.ok()) {
     return {{ResultOf(program.error()), program.error().message()}, nullptr};
   }
-  return {{}, std::make_unique<JitProgram>(std::move(places), std::move(program).value())};
+  return {{},
+          std::make_unique<JitProgram>(std::move(places), std::move(program).value(), place.heap)};
 }
 
 }  // namespace farlane::soft

@@ -74,11 +74,14 @@ class KernelProgram {
                          std::span<const std::byte> parameters) = 0;
 };
 
+class ContextHeap;
+
 // Where a program's variables are put.
 struct ProgramPlace {
   DeviceMemory* memory = nullptr;
   int device = 0;
   uint64_t context = 0;
+  std::shared_ptr<ContextHeap> heap;  // what its kernels' malloc takes from; may be null
 };
 
 struct LoadedProgram {

@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "protocol/base/bytes.h"
-#include "soft-gpu/ptx/parser.h"
+#include "soft-gpu/jit/block_frame.h"
 
 namespace farlane::soft {
 namespace {
@@ -38,7 +38,8 @@ Globals::~Globals() {
   }
 }
 
-Status Globals::Place(const ptx::Module& module) {
+Status Globals::Place(const ptx::Module& module, uint64_t functions_base) {
+  functions_base_ = functions_base;
   addresses_.assign(module.variables.size(), 0);
   std::vector<uint64_t> offsets(module.variables.size(), 0);
   uint64_t bytes = 0;
@@ -72,6 +73,8 @@ Status Globals::Place(const ptx::Module& module) {
       FARLANE_TRY(Initialise(module, i));
     }
   }
+  std::sort(functions_.begin(), functions_.end());
+  functions_.erase(std::unique(functions_.begin(), functions_.end()), functions_.end());
   return Status::Ok();
 }
 
@@ -80,16 +83,30 @@ std::string_view Globals::ProblemOf(uint32_t variable) const {
   return found == problems_.end() ? std::string_view() : found->second;
 }
 
+const char* Globals::FindAddress(const ptx::Module& module,
+                                 const ptx::Relocation& relocation,
+                                 uint64_t* address) {
+  const uint32_t index = relocation.symbol.index;
+  if (relocation.symbol.kind == ptx::SymbolKind::kVariable) {
+    *address = addresses_[index];
+    return *address != 0 ? nullptr : "holds the address of a variable that has none on this device";
+  }
+  const ptx::Function& function = module.functions[module.DefinitionOf(index)];
+  if (function.is_entry || !function.has_body) {
+    return "holds the address of a function that the module does not define, or of a kernel";
+  }
+  functions_.push_back(index);
+  *address = functions_base_ + index * jit::kFunctionStrideBytes;
+  return nullptr;
+}
+
 Status Globals::Initialise(const ptx::Module& module, uint32_t index) {
   const ptx::Variable& variable = module.variables[index];
   FARLANE_ASSIGN(ptx::InitialValue value, ptx::ParseInitializer(module, variable));
   for (const ptx::Relocation& relocation : value.relocations) {
-    if (relocation.symbol.kind != ptx::SymbolKind::kVariable ||
-        addresses_[relocation.symbol.index] == 0) {
-      // The host sees 0 there; the device never does.
-      problems_[index] = relocation.symbol.kind == ptx::SymbolKind::kFunction
-                             ? "holds the address of a function, which has none on this device"
-                             : "holds the address of a variable that has none on this device";
+    uint64_t address = 0;
+    if (const char* problem = FindAddress(module, relocation, &address)) {
+      problems_[index] = problem;  // the host sees 0 there; the device never does
       continue;
     }
     if (relocation.offset > value.bytes.size() ||
@@ -97,8 +114,7 @@ Status Globals::Initialise(const ptx::Module& module, uint32_t index) {
       return {StatusCode::kCorrupt,
               "the initial value of " + std::string(variable.name) + " is larger than it"};
     }
-    uint64_t address =
-        addresses_[relocation.symbol.index] + static_cast<uint64_t>(relocation.addend);
+    address += static_cast<uint64_t>(relocation.addend);
     if (relocation.has_mask) {
       address = (address & relocation.mask) >> std::countr_zero(relocation.mask | 1ull << 63);
     }

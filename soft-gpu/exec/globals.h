@@ -13,6 +13,7 @@
 
 #include "protocol/base/result.h"
 #include "soft-gpu/ptx/ast.h"
+#include "soft-gpu/ptx/parser.h"
 
 namespace farlane::soft {
 
@@ -42,12 +43,16 @@ class Globals {
   Globals& operator=(const Globals&) = delete;
   ~Globals();
 
-  Status Place(const ptx::Module& module);
+  // `functions_base` is where the addresses of the module's functions begin: jit/block_frame.h.
+  Status Place(const ptx::Module& module, uint64_t functions_base);
 
   // Addresses by Module::variables index; 0 for what is not placed (shared, extern).
   std::span<const uint64_t> addresses() const { return addresses_; }
 
   std::span<const GlobalInfo> infos() const { return infos_; }
+
+  // Functions whose address is in a variable: Module::functions, sorted.
+  std::span<const uint32_t> functions() const { return functions_; }
 
   // Why a kernel cannot use a variable, to be read after its name; empty if it can.
   std::string_view ProblemOf(uint32_t variable) const;
@@ -56,11 +61,17 @@ class Globals {
 
  private:
   Status Initialise(const ptx::Module& module, uint32_t index);
+  // Null if what the relocation names has an address, which is then set; else why it has none.
+  const char* FindAddress(const ptx::Module& module,
+                          const ptx::Relocation& relocation,
+                          uint64_t* address);
 
   GlobalPlaces& places_;
   uint64_t memory_ = 0;
   std::vector<uint64_t> addresses_;
   std::vector<GlobalInfo> infos_;
+  std::vector<uint32_t> functions_;
+  uint64_t functions_base_ = 0;
   std::unordered_map<uint32_t, std::string> problems_;  // by Module::variables index
 };
 

@@ -7,11 +7,14 @@
 
 namespace farlane::soft {
 
+class DeviceHeap;
+
 struct LaunchShape {
   uint32_t grid[3] = {1, 1, 1};
   uint32_t block[3] = {1, 1, 1};
   uint32_t dynamic_shared_bytes = 0;
-  bool cooperative = false;  // any block may wait for any other: all have to run together
+  bool cooperative = false;    // any block may wait for any other: all have to run together
+  DeviceHeap* heap = nullptr;  // where malloc of kernels takes memory from; null: it finds none
 };
 
 enum class Fault : uint8_t {
@@ -22,6 +25,7 @@ enum class Fault : uint8_t {
   kAssert,
   kStackOverflow,
   kIllegalInstruction,
+  kInvalidCall,  // through a pointer to what is no function, or none that fits the call
   kUnsupported,  // the kernel or its shape is something this device cannot run
 };
 

@@ -4,22 +4,25 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
+#include <iterator>
 #include <optional>
 
 #include "protocol/base/bytes.h"
 #include "protocol/base/guarded.h"
 #include "soft-gpu/exec/block_threads.h"
+#include "soft-gpu/exec/device_heap.h"
 #include "soft-gpu/exec/grid.h"
+#include "soft-gpu/exec/register_estimate.h"
 #include "soft-gpu/exec/runtime.h"
 #include "soft-gpu/exec/worker_pool.h"
 #include "soft-gpu/jit/jit_engine.h"
 #include "soft-gpu/jit/kernel_source.h"
 #include "soft-gpu/ptx/parser.h"
+#include "soft-gpu/ptx/survey.h"
 
 namespace farlane::soft {
 namespace {
 
-constexpr uint32_t kRegistersSaid = 32;
 constexpr uint64_t kSharedBytesMax = 227_KiB;
 constexpr uint64_t kGridWorkspaceBytes = 256;
 
@@ -39,15 +42,22 @@ KernelInfo Describe(const ptx::Module& module, const ptx::Function& function) {
                                static_cast<uint32_t>(function.parameters[i].SizeOf())});
   }
   info.parameter_bytes = static_cast<uint32_t>(offsets.back());
-  info.registers = kRegistersSaid;
   info.threads_max = ThreadsMax(function.directives);
   info.ptx_version = module.version_major * 10u + module.version_minor;
   return info;
 }
 
+// Addresses for a program's functions that no other program of this process has: a call through a
+// pointer from elsewhere then fails instead of reaching a wrong function.
+uint64_t TakeFunctionAddresses(size_t count) {
+  static std::atomic<uint64_t> next{jit::kFunctionStrideBytes};
+  return next.fetch_add(count * jit::kFunctionStrideBytes, std::memory_order_relaxed);
+}
+
 // One kernel, and what is known of it once somebody has asked.
 struct Kernel {
-  uint32_t function = 0;  // into Module::functions
+  uint32_t function = 0;       // into Module::functions
+  uint32_t spilled_bytes = 0;  // see RegisterEstimate
   Guarded<std::optional<KernelSizes>> sizes;
   Guarded<std::optional<KernelCode>> code;
 };
@@ -116,6 +126,8 @@ struct Program::Contents {
   explicit Contents(GlobalPlaces& places) : globals(places) {}
 
   ptx::Module module;
+  uint64_t functions_base = 0;
+  std::vector<uint32_t> taken;  // functions whose address a body or a variable holds
   Globals globals;
   std::vector<KernelInfo> infos;
   std::vector<std::unique_ptr<Kernel>> kernels;
@@ -131,6 +143,11 @@ struct Program::Contents {
     });
   }
 
+  void CollectTaken(const ptx::Survey& survey) {
+    std::set_union(survey.taken.begin(), survey.taken.end(), globals.functions().begin(),
+                   globals.functions().end(), std::back_inserter(taken));
+  }
+
   Status CheckIndex(uint32_t kernel) const {
     return kernel < kernels.size()
                ? Status::Ok()
@@ -139,12 +156,12 @@ struct Program::Contents {
   }
 
   Result<jit::KernelSource> SourceOf(uint32_t kernel) const {
-    return jit::CollectKernel(module, kernels[kernel]->function);
+    return jit::CollectKernel(module, kernels[kernel]->function, taken);
   }
 
-  static KernelSizes SizesOf(const jit::KernelSource& source) {
+  KernelSizes SizesOf(uint32_t kernel, const jit::KernelSource& source) const {
     return {static_cast<uint32_t>(source.static_shared_bytes),
-            static_cast<uint32_t>(source.local_bytes)};
+            static_cast<uint32_t>(source.local_bytes) + kernels[kernel]->spilled_bytes};
   }
 
   Result<KernelSizes> Measure(uint32_t kernel) {
@@ -152,7 +169,7 @@ struct Program::Contents {
     return kernels[kernel]->sizes.With([&](auto& sizes) -> Result<KernelSizes> {
       if (!sizes.has_value()) {
         FARLANE_ASSIGN(const jit::KernelSource source, SourceOf(kernel));
-        sizes = SizesOf(source);
+        sizes = SizesOf(kernel, source);
       }
       return *sizes;
     });
@@ -180,9 +197,11 @@ struct Program::Contents {
     code.parameter_bytes = source.parameter_bytes;
     code.static_shared_bytes = source.static_shared_bytes;
     code.local_bytes = source.local_bytes;
+    code.functions_base = functions_base;
+    code.uses_heap = source.uses_heap;
     code.symbols = globals.addresses().data();
     code.uses_grid_workspace = source.uses_grid_workspace;
-    kernels[kernel]->sizes.With([&](auto& sizes) { sizes = SizesOf(source); });
+    kernels[kernel]->sizes.With([&](auto& sizes) { sizes = SizesOf(kernel, source); });
     compiled_count.fetch_add(1, std::memory_order_relaxed);
     return code;
   }
@@ -207,13 +226,20 @@ Result<std::unique_ptr<Program>> Program::Load(std::string ptx_text, GlobalPlace
   auto contents = std::make_unique<Contents>(places);
   FARLANE_ASSIGN(contents->module, ptx::ParseModule(std::move(ptx_text)));
   const ptx::Module& module = contents->module;
-  FARLANE_TRY(contents->globals.Place(module));
+  FARLANE_ASSIGN(const ptx::Survey survey, ptx::SurveyModule(module));
+  contents->functions_base = TakeFunctionAddresses(module.functions.size());
+  FARLANE_TRY(contents->globals.Place(module, contents->functions_base));
+  contents->CollectTaken(survey);
+  RegisterEstimate registers(module, survey, contents->taken);
   for (uint32_t i = 0; i < module.functions.size(); ++i) {
     const ptx::Function& function = module.functions[i];
     if (function.is_entry && function.has_body) {
       contents->infos.push_back(Describe(module, function));
       contents->kernels.push_back(std::make_unique<Kernel>());
       contents->kernels.back()->function = i;
+      const RegisterNeed need = registers.Of(i);
+      contents->infos.back().registers = need.registers;
+      contents->kernels.back()->spilled_bytes = need.spilled_bytes;
     }
   }
   return std::unique_ptr<Program>(new Program(std::move(contents)));
@@ -250,6 +276,11 @@ LaunchOutcome Program::Launch(uint32_t kernel,
   const Status checked = CheckLaunch(contents_->infos[kernel], ready, shape, parameters);
   if (!checked.ok()) {
     return Unrunnable(checked.message());
+  }
+  if (ready.uses_heap && shape.heap != nullptr) {
+    if (const Status opened = shape.heap->Open(); !opened.ok()) {
+      return Unrunnable(opened.message());
+    }
   }
   GridWorkspace workspace(contents_->globals.places());
   if (shape.cooperative && ready.uses_grid_workspace) {

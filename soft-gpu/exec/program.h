@@ -27,7 +27,7 @@ struct KernelInfo {
   std::string name;
   std::vector<KernelParameter> parameters;
   uint32_t parameter_bytes = 0;
-  uint32_t registers = 0;  // a processor has no such number; this one passes for a usual kernel's
+  uint32_t registers = 0;  // what a GPU's compiler might use; see RegisterEstimate
   uint32_t threads_max = 0;
   uint32_t ptx_version = 0;  // 90 for PTX 9.0
 };
@@ -35,13 +35,14 @@ struct KernelInfo {
 // The memory that a kernel declares.
 struct KernelSizes {
   uint32_t static_shared_bytes = 0;  // of a block
-  uint32_t local_bytes = 0;          // of a thread
+  uint32_t local_bytes = 0;          // of a thread, with what the registers have no room for
 };
 
 // Thread: any, guarded.
 class Program {
  public:
-  // Parses the declarations, places the variables and sets their initial values.
+  // Parses everything, places the variables and sets their initial values. kInvalidArgument if
+  // there is a mistake anywhere in the text.
   static Result<std::unique_ptr<Program>> Load(std::string ptx_text, GlobalPlaces& places);
   ~Program();
 

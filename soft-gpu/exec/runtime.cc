@@ -5,6 +5,7 @@
 
 #include <x86intrin.h>
 
+#include "soft-gpu/exec/device_heap.h"
 #include "soft-gpu/exec/fault_guard.h"
 #include "soft-gpu/exec/worker.h"
 #include "soft-gpu/jit/block_frame.h"
@@ -39,6 +40,8 @@ Fault FaultOf(const BlockFrame& block, uint64_t address, uint32_t cause) {
       return Fault::kIllegalAddress;
     case FaultCause::kStack:
       return Fault::kStackOverflow;
+    case FaultCause::kFunction:
+      return Fault::kInvalidCall;
     default:
       return Fault::kTrap;
   }
@@ -90,6 +93,26 @@ uint64_t Print(const BlockFrame* block, uint32_t, uint64_t format, uint64_t argu
   LeaveGuarded(Fault::kAssert, 0);
 }
 
+uint64_t Malloc(const BlockFrame*, uint32_t, uint64_t size_bytes) {
+  DeviceHeap* const heap = Worker::CurrentOrNull()->grid().shape().heap;
+  const GuardPause pause;
+  return heap == nullptr || size_bytes == 0 ? 0 : heap->Allocate(size_bytes);
+}
+
+void Free(const BlockFrame*, uint32_t thread, uint64_t address) {
+  Worker* const worker = Worker::CurrentOrNull();
+  DeviceHeap* const heap = worker->grid().shape().heap;
+  bool is_free = address == 0;
+  if (!is_free && heap != nullptr) {
+    const GuardPause pause;
+    is_free = heap->Free(address);
+  }
+  if (!is_free) {
+    worker->NoteThread(thread);
+    LeaveGuarded(Fault::kIllegalAddress, address);
+  }
+}
+
 uint64_t Clock() {
   return __rdtsc();
 }
@@ -113,7 +136,8 @@ std::span<const jit::RuntimeFunction> RuntimeFunctions() {
       {jit::kWarpFunction, Address(&Warp)},        {jit::kYieldFunction, Address(&Yield)},
       {jit::kExitFunction, Address(&Exit)},        {jit::kPrintFunction, Address(&Print)},
       {jit::kAssertFunction, Address(&Assert)},    {jit::kClockFunction, Address(&Clock)},
-      {jit::kTimerFunction, Address(&Timer)},
+      {jit::kTimerFunction, Address(&Timer)},      {jit::kMallocFunction, Address(&Malloc)},
+      {jit::kFreeFunction, Address(&Free)},
   };
   return functions;
 }

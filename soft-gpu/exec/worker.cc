@@ -31,6 +31,8 @@ const char* NameOf(Fault fault) {
       return "a stack overflow";
     case Fault::kIllegalInstruction:
       return "an illegal instruction";
+    case Fault::kInvalidCall:
+      return "a call through a pointer to no function that fits it";
     default:
       return "a fault";
   }
@@ -86,6 +88,7 @@ Status Worker::Prepare(Grid& grid) {
   frame_ = {};
   frame_.parameters = reinterpret_cast<const std::byte*>(arena_.base());
   frame_.symbols = code.symbols;
+  frame_.functions_base = code.functions_base;
   frame_.window_base = window.base;
   frame_.window_bytes = window.size_bytes;
   frame_.arena_base = arena_.base();

@@ -9,12 +9,17 @@
 
 namespace farlane::soft::jit {
 
+// From the address of one function to the next. Code never lies there: the addresses only tell
+// functions apart.
+constexpr uint64_t kFunctionStrideBytes = 16;
+
 // One block of a launch: where things are and how far they reach.
 // Thread: the worker that runs the block.
 struct BlockFrame {
   const std::byte* parameters = nullptr;
   const uint64_t* symbols = nullptr;  // addresses of the module's variables, by variable index
-  uint64_t window_base = 0;           // device memory: the only place a global access may reach
+  uint64_t functions_base = 0;  // the address of function i of the module is this + i * the stride
+  uint64_t window_base = 0;     // device memory: the only place a global access may reach
   uint64_t window_bytes = 0;
   uint64_t arena_base = 0;  // shared and local memory of this block, for generic addresses
   uint64_t arena_bytes = 0;
@@ -49,7 +54,8 @@ enum class FaultCause : uint32_t {
   kLocal = 2,
   kParameter = 3,
   kTrap = 4,
-  kStack = 5,  // local memory used up
+  kStack = 5,     // local memory used up
+  kFunction = 6,  // a call of what is no function
 };
 
 }  // namespace farlane::soft::jit

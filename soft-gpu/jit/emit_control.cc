@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Branches, calls and the ways a thread ends.
+// Branches and the ways a thread ends.
 #include "soft-gpu/jit/emitter_table.h"
 #include "soft-gpu/jit/runtime_function.h"
 
@@ -91,142 +91,9 @@ void Trap(FunctionEmitter& e, const ptx::Instruction&) {
 
 void Brkpt(FunctionEmitter&, const ptx::Instruction&) {}
 
-// A slot in the function's first block, where LLVM can turn it into a value.
-llvm::AllocaInst* TemporarySlot(FunctionEmitter& e, uint64_t bytes) {
-  llvm::BasicBlock& first = e.ir().GetInsertBlock()->getParent()->getEntryBlock();
-  llvm::IRBuilder<> at_start(&first, first.begin());
-  llvm::AllocaInst* slot = at_start.CreateAlloca(llvm::ArrayType::get(at_start.getInt8Ty(), bytes));
-  slot->setAlignment(llvm::Align(16));
-  return slot;
-}
-
-// The memory in which a call's argument is handed over.
-V ArgumentSlot(FunctionEmitter& e, const Operand& operand, const ptx::Variable& parameter) {
-  if (V slot = e.ParameterSlotOrNull(operand)) {
-    return e.VariableOrNull(operand)->SizeOf() < parameter.SizeOf()
-               ? e.Refuse("an argument smaller than its parameter")
-               : slot;
-  }
-  V value = e.Read(operand, parameter.type);
-  if (e.refused()) {
-    return value;
-  }
-  llvm::AllocaInst* slot = TemporarySlot(e, ptx::BytesOf(parameter.type));
-  e.ir().CreateStore(e.ToBits(value), slot);
-  return slot;
-}
-
-V ResultSlot(FunctionEmitter& e, const Operand& operand, const ptx::Variable& result) {
-  if (V slot = e.ParameterSlotOrNull(operand)) {
-    return e.VariableOrNull(operand)->SizeOf() < result.SizeOf()
-               ? e.Refuse("a result larger than its place")
-               : slot;
-  }
-  return TemporarySlot(e, std::max(ptx::BytesOf(result.type), 1u));
-}
-
-// A function of the runtime that programs know by name.
-struct KnownFunction {
-  std::string_view name;
-  const char* runtime;
-  unsigned arguments;
-  bool returns;
-};
-
-constexpr KnownFunction kKnownFunctions[] = {
-    {"vprintf", kPrintFunction, 2, true},
-    {"__assertfail", kAssertFunction, 5, false},
-};
-
-void CallKnown(FunctionEmitter& e,
-               const KnownFunction& known,
-               const ptx::Function& callee,
-               const std::vector<V>& results,
-               const std::vector<V>& arguments) {
-  if (arguments.size() != known.arguments || results.size() != (known.returns ? 1 : 0)) {
-    e.Refuse("a call of " + std::string(known.name) + " with other arguments than it has");
-    return;
-  }
-  llvm::Type* i64 = e.ir().getInt64Ty();
-  std::vector<V> values = {e.block(), e.ThreadField(offsetof(ThreadFrame, linear), 32)};
-  for (size_t i = 0; i < arguments.size(); ++i) {
-    llvm::Type* type = e.IntType(callee.parameters[i].SizeOf() * 8);
-    values.push_back(e.ir().CreateZExt(e.ir().CreateLoad(type, arguments[i]), i64));
-  }
-  V result = e.CallRuntime(known.runtime, known.returns ? i64 : e.ir().getVoidTy(), values);
-  if (known.returns) {
-    llvm::Type* type = e.IntType(callee.return_parameters[0].SizeOf() * 8);
-    e.ir().CreateStore(e.ir().CreateTrunc(result, type), results[0]);
-  }
-}
-
-// The slots of a call's tuple of operands, null values if they do not fit the declaration.
-std::vector<V> Slots(FunctionEmitter& e,
-                     const Operand& tuple,
-                     const std::vector<ptx::Variable>& declared,
-                     V (*slot)(FunctionEmitter&, const Operand&, const ptx::Variable&)) {
-  std::vector<V> slots;
-  if (tuple.children.size() != declared.size()) {
-    e.Refuse("a call with another number of arguments than declared");
-    return slots;
-  }
-  for (size_t i = 0; i < declared.size() && !e.refused(); ++i) {
-    slots.push_back(slot(e, tuple.children[i], declared[i]));
-  }
-  return slots;
-}
-
-// Results that live in registers are read from their slots.
-void TakeResults(FunctionEmitter& e,
-                 const Operand& tuple,
-                 const ptx::Function& callee,
-                 const std::vector<V>& results) {
-  for (size_t i = 0; i < results.size(); ++i) {
-    const Operand& operand = tuple.children[i];
-    if (operand.kind == OperandKind::kRegister) {
-      const Type type = callee.return_parameters[i].type;
-      V value = e.ir().CreateLoad(e.IntType(ptx::BitsOf(type)), results[i]);
-      e.Write(operand, value, type);
-    }
-  }
-}
-
-void Call(FunctionEmitter& e, const ptx::Instruction& instruction) {
-  const Operand& target = instruction.operands[1];
-  if (target.ref != ptx::Ref::kFunction) {
-    e.Refuse("a call through a pointer");
-    return;
-  }
-  const std::vector<ptx::Function>& functions = e.module().source.module->functions;
-  const ptx::Function& callee = functions[target.id];
-  const std::vector<V> results =
-      Slots(e, instruction.operands[0], callee.return_parameters, ResultSlot);
-  const std::vector<V> arguments =
-      Slots(e, instruction.operands[2], callee.parameters, ArgumentSlot);
-  if (e.refused()) {
-    return;
-  }
-  if (const auto found = e.module().functions.find(target.id);
-      found != e.module().functions.end()) {
-    std::vector<V> values = {e.block(), e.thread()};
-    values.insert(values.end(), results.begin(), results.end());
-    values.insert(values.end(), arguments.begin(), arguments.end());
-    e.ir().CreateCall(found->second, values);
-    TakeResults(e, instruction.operands[0], callee, results);
-    return;
-  }
-  for (const KnownFunction& known : kKnownFunctions) {
-    if (known.name == callee.name) {
-      CallKnown(e, known, callee, results, arguments);
-      return;
-    }
-  }
-  e.Refuse("a call of " + std::string(callee.name) + ", which this module does not define");
-}
-
 constexpr EmitterRow kRows[] = {
-    {Opcode::kBra, Bra},   {Opcode::kBrx, Brx},     {Opcode::kRet, Ret},   {Opcode::kExit, Exit},
-    {Opcode::kTrap, Trap}, {Opcode::kBrkpt, Brkpt}, {Opcode::kCall, Call},
+    {Opcode::kBra, Bra},   {Opcode::kBrx, Brx},   {Opcode::kRet, Ret},
+    {Opcode::kExit, Exit}, {Opcode::kTrap, Trap}, {Opcode::kBrkpt, Brkpt},
 };
 
 }  // namespace

@@ -64,6 +64,8 @@ std::span<const EmitterRow> CompareRows();
 std::span<const EmitterRow> ConvertRows();
 std::span<const EmitterRow> MemoryRows();
 std::span<const EmitterRow> ControlRows();
+std::span<const EmitterRow> CallRows();
+std::span<const EmitterRow> StackRows();
 std::span<const EmitterRow> AtomicRows();
 std::span<const EmitterRow> CollectiveRows();
 

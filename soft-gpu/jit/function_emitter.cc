@@ -167,7 +167,7 @@ void FunctionEmitter::ReserveLocal() {
   if (is_entry()) {
     local_frame_ = Int(64, 0);
   } else {
-    local_frame_ = ThreadField(offsetof(ThreadFrame, local_top), 64);
+    local_frame_ = LocalTop();
   }
   if (source_.local_bytes == 0) {
     return;
@@ -177,15 +177,18 @@ void FunctionEmitter::ReserveLocal() {
     FaultUnless(ir_.CreateICmpULE(top, BlockField(offsetof(BlockFrame, local_bytes), 64)), top,
                 static_cast<uint32_t>(FaultCause::kStack));
   }
+  SetLocalTop(top);
+}
+
+void FunctionEmitter::SetLocalTop(llvm::Value* top) {
   ir_.CreateStore(
       top, ir_.CreateConstGEP1_64(ir_.getInt8Ty(), thread_, offsetof(ThreadFrame, local_top)));
 }
 
 void FunctionEmitter::EmitReturn() {
   StoreRegisterResults();
-  if (source_.local_bytes != 0) {
-    ir_.CreateStore(local_frame_, ir_.CreateConstGEP1_64(ir_.getInt8Ty(), thread_,
-                                                         offsetof(ThreadFrame, local_top)));
+  if (source_.local_bytes != 0 || source_.uses_alloca) {
+    SetLocalTop(local_frame_);
   }
   ir_.CreateRetVoid();
 }
@@ -365,7 +368,7 @@ llvm::Value* FunctionEmitter::AddressOf(const ptx::Operand& operand) {
   const ptx::Variable* variable = VariableOrNull(operand);
   llvm::Value* base = nullptr;
   if (variable == nullptr) {
-    return Refuse(operand.ref == Ref::kFunction ? "the address of a function" : "this address");
+    return operand.ref == Ref::kFunction ? AddressOfFunction(operand.id) : Refuse("this address");
   }
   if (operand.ref == Ref::kGlobalVariable && variable->space == ptx::Space::kShared) {
     base = Int(64, module_.source.shared_offsets.at(operand.id));
@@ -385,6 +388,23 @@ llvm::Value* FunctionEmitter::AddressOf(const ptx::Operand& operand) {
     return Refuse("the address of a function's parameter");
   }
   return ir_.CreateAdd(base, Int(64, static_cast<uint64_t>(operand.offset)));
+}
+
+llvm::Value* FunctionEmitter::AddressOfFunction(uint32_t index) {
+  const ptx::Module& ast = *module_.source.module;
+  const ptx::Function& function = ast.functions[ast.DefinitionOf(index)];
+  if (function.is_entry || !function.has_body) {
+    return Refuse("the address of " + std::string(function.name) +
+                  (function.is_entry ? ", a kernel" : ", which this module does not define"));
+  }
+  return ir_.CreateAdd(BlockField(offsetof(BlockFrame, functions_base), 64),
+                       Int(64, uint64_t{index} * kFunctionStrideBytes));
+}
+
+std::span<const uint32_t> FunctionEmitter::TargetsOf(const ptx::Instruction& instruction) const {
+  const auto index = static_cast<uint32_t>(&instruction - source_.body.instructions.data());
+  const auto found = source_.targets.find(index);
+  return found == source_.targets.end() ? std::span<const uint32_t>() : found->second;
 }
 
 // -------------------------------------------------------------------------------- the runtime

@@ -5,6 +5,8 @@
 // thrown away, so it may return any value.
 #pragma once
 
+#include <cstddef>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -28,6 +30,7 @@ struct EmitterModule {
   const KernelSource& source;
   llvm::Module& module;
   std::unordered_map<uint32_t, llvm::Function*> functions;  // by index in ptx::Module::functions
+  bool check = false;                                       // every access asks the runtime
 };
 
 // Thread: the compiling one.
@@ -66,6 +69,11 @@ class FunctionEmitter {
   llvm::Value* BlockField(size_t offset, IntegerBits bits);
   llvm::Value* ThreadField(size_t offset, IntegerBits bits);
 
+  // The first free byte of the thread's local memory.
+  llvm::Value* LocalTop() { return ThreadField(offsetof(ThreadFrame, local_top), 64); }
+
+  void SetLocalTop(llvm::Value* top);
+
   llvm::Value* block() { return block_; }
 
   llvm::Value* thread() { return thread_; }
@@ -80,7 +88,7 @@ class FunctionEmitter {
 
   // Where the slot of a call's parameter or of this function's own parameter is; null if none.
   llvm::Value* ParameterSlotOrNull(const ptx::Operand& operand);
-  // The address (in its own space) of the variable an operand names.
+  // The address (in its own space) of the variable or function an operand names.
   llvm::Value* AddressOf(const ptx::Operand& operand);
   // The space of the variable an operand names, kNone for a register or a plain number.
   ptx::Space SpaceOf(const ptx::Operand& operand) const;
@@ -99,6 +107,9 @@ class FunctionEmitter {
     return source_.is_spin[&instruction - source_.body.instructions.data()];
   }
 
+  // What the pointer of a call through one may hold: Module::functions.
+  std::span<const uint32_t> TargetsOf(const ptx::Instruction& instruction) const;
+
   const ptx::Function& function() const { return *function_ast_; }
 
   EmitterModule& module() { return module_; }
@@ -115,6 +126,7 @@ class FunctionEmitter {
   void EmitInstruction(const ptx::Instruction& instruction);
   llvm::Value* ReadRegister(ptx::RegisterId id, ptx::Type type);
   llvm::Value* ReadImmediate(const ptx::Operand& operand, ptx::Type type);
+  llvm::Value* AddressOfFunction(uint32_t index);
   void EndInFault(llvm::Value* address, uint32_t cause);
   llvm::AllocaInst* Slot(llvm::Type* type, uint64_t bytes_align);
   Status Refusal(const ptx::Instruction& instruction) const;

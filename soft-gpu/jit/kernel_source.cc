@@ -10,9 +10,9 @@
 namespace farlane::soft::jit {
 namespace {
 
-constexpr uint64_t kSharedBytesMax = 227_KiB;      // what a block may have at compute capability 9
-constexpr uint64_t kLocalBytesMax = 512_KiB;       // per thread, as the programming guide says
-constexpr uint64_t kRecursionLocalBytes = 64_KiB;  // a cycle of calls gets a stack of this size
+constexpr uint64_t kSharedBytesMax = 227_KiB;  // what a block may have at compute capability 9
+constexpr uint64_t kLocalBytesMax = 512_KiB;   // per thread, as the programming guide says
+constexpr uint64_t kStackBytes = 64_KiB;       // for a cycle of calls, and for what alloca takes
 constexpr uint64_t kDynamicSharedAlignBytesMin = 16;
 constexpr size_t kFunctionsMax = 4096;  // a chain of calls is followed by recursion
 
@@ -81,11 +81,28 @@ bool IsGridWorkspace(ptx::SpecialRegister name) {
   return name == kGridWorkspaceHigh || name == kGridWorkspaceLow;
 }
 
+// The device's own malloc and free: a module may define functions of these names.
+bool IsHeapFunction(const ptx::Function& function) {
+  return !function.has_body && (function.name == "malloc" || function.name == "free");
+}
+
+bool IsCallThroughPointer(const ptx::Instruction& instruction) {
+  return instruction.opcode == ptx::Opcode::kCall && instruction.operands.size() == 4 &&
+         instruction.operands[1].ref == ptx::Ref::kRegister;
+}
+
+bool SameSizes(const std::vector<ptx::Variable>& some, const std::vector<ptx::Variable>& others) {
+  return std::equal(
+      some.begin(), some.end(), others.begin(), others.end(),
+      [](const ptx::Variable& a, const ptx::Variable& b) { return a.SizeOf() == b.SizeOf(); });
+}
+
 // Collects the call graph, the entry first.
 // Thread: caller's.
 class Collector {
  public:
-  explicit Collector(KernelSource& source) : source_(source), module_(*source.module) {}
+  Collector(KernelSource& source, std::span<const uint32_t> taken)
+      : source_(source), module_(*source.module), taken_(taken) {}
 
   Status Run() {
     FARLANE_TRY(Add(source_.entry));
@@ -93,8 +110,9 @@ class Collector {
     for (size_t i = 0; i < source_.functions.size(); ++i) {
       const std::vector<uint32_t> callees = source_.functions[i].callees;
       for (const uint32_t callee : callees) {
-        if (!IsKnown(callee) && module_.functions[callee].has_body) {
-          FARLANE_TRY(Add(callee));
+        const uint32_t definition = module_.DefinitionOf(callee);
+        if (!IsKnown(definition) && module_.functions[definition].has_body) {
+          FARLANE_TRY(Add(definition));
         }
       }
     }
@@ -127,12 +145,14 @@ class Collector {
     added.is_spin = FindSpins(added.body);
     source_.suspends |=
         std::find(added.is_spin.begin(), added.is_spin.end(), true) != added.is_spin.end();
+    NoteCalls(added);
     for (const ptx::Instruction& instruction : added.body.instructions) {
       source_.suspends |= MayWait(instruction);
+      added.uses_alloca |= instruction.opcode == ptx::Opcode::kAlloca;
       // An exit inside a called function has to leave its callers too: only a fiber can.
       source_.suspends |= instruction.opcode == ptx::Opcode::kExit && !function.is_entry;
       for (const ptx::Operand& operand : instruction.operands) {
-        Note(operand, added);
+        Note(operand);
       }
     }
     known_[index] = source_.functions.size();
@@ -140,17 +160,51 @@ class Collector {
     return Status::Ok();
   }
 
-  void Note(const ptx::Operand& operand, SourceFunction& user) {
-    if (operand.ref == ptx::Ref::kFunction) {
-      user.callees.push_back(operand.id);
-    } else if (operand.ref == ptx::Ref::kGlobalVariable) {
+  void NoteCalls(SourceFunction& user) {
+    for (uint32_t i = 0; i < user.body.instructions.size(); ++i) {
+      const ptx::Instruction& instruction = user.body.instructions[i];
+      if (IsCallThroughPointer(instruction)) {
+        std::vector<uint32_t> targets = TargetsOf(user.body, instruction);
+        user.callees.insert(user.callees.end(), targets.begin(), targets.end());
+        user.targets.emplace(i, std::move(targets));
+      } else if (instruction.opcode == ptx::Opcode::kCall && instruction.operands.size() == 4 &&
+                 instruction.operands[1].ref == ptx::Ref::kFunction) {
+        const uint32_t callee = module_.DefinitionOf(instruction.operands[1].id);
+        user.callees.push_back(callee);
+        source_.uses_heap |= IsHeapFunction(module_.functions[callee]);
+      }
+    }
+  }
+
+  // Functions with a body that take and give what the call does; those it lists, if it lists any.
+  std::vector<uint32_t> TargetsOf(const ptx::Body& body, const ptx::Instruction& call) const {
+    const CallShape shape = ShapeOfCall(module_, body, call);
+    std::vector<uint32_t> targets;
+    const ptx::Operand& last = call.operands[3];
+    const std::span<const uint32_t> choices =
+        last.kind == ptx::OperandKind::kCallTable
+            ? std::span<const uint32_t>(body.call_tables[last.id].functions)
+            : taken_;
+    for (const uint32_t choice : choices) {
+      const ptx::Function& function = module_.functions[module_.DefinitionOf(choice)];
+      if (shape.results != nullptr && function.has_body && !function.is_entry &&
+          SameSizes(*shape.results, function.return_parameters) &&
+          SameSizes(*shape.parameters, function.parameters)) {
+        targets.push_back(choice);
+      }
+    }
+    return targets;
+  }
+
+  void Note(const ptx::Operand& operand) {
+    if (operand.ref == ptx::Ref::kGlobalVariable) {
       NoteVariable(operand.id);
     } else if (operand.kind == ptx::OperandKind::kSpecial) {
       const auto name = static_cast<ptx::SpecialRegister>(operand.id);
       source_.uses_grid_workspace |= IsGridWorkspace(name);
     }
     for (const ptx::Operand& child : operand.children) {
-      Note(child, user);
+      Note(child);
     }
   }
 
@@ -205,7 +259,7 @@ class Collector {
       return 0;  // a function of the runtime
     }
     if (std::find(chain.begin(), chain.end(), function) != chain.end()) {
-      return kRecursionLocalBytes;
+      return kStackBytes;
     }
     if (const auto known = deepest_.find(function); known != deepest_.end()) {
       return known->second;
@@ -214,14 +268,16 @@ class Collector {
     uint64_t deepest = 0;
     const SourceFunction& caller = source_.functions[found->second];
     for (const uint32_t callee : caller.callees) {
-      deepest = std::max(deepest, DeepestFrom(callee, chain));
+      deepest = std::max(deepest, DeepestFrom(module_.DefinitionOf(callee), chain));
     }
     chain.pop_back();
-    return deepest_[function] = caller.local_bytes + deepest;
+    const uint64_t own = caller.local_bytes + (caller.uses_alloca ? kStackBytes : 0);
+    return deepest_[function] = own + deepest;
   }
 
   KernelSource& source_;
   const ptx::Module& module_;
+  std::span<const uint32_t> taken_;
   Layout shared_;
   uint64_t dynamic_align_ = kDynamicSharedAlignBytesMin;
   std::vector<uint32_t> dynamic_;
@@ -231,7 +287,28 @@ class Collector {
 
 }  // namespace
 
-Result<KernelSource> CollectKernel(const ptx::Module& module, uint32_t entry) {
+CallShape ShapeOfCall(const ptx::Module& module,
+                      const ptx::Body& body,
+                      const ptx::Instruction& call) {
+  const ptx::Operand& target = call.operands[1];
+  const ptx::Operand& last = call.operands[3];
+  uint32_t function = target.ref == ptx::Ref::kFunction ? target.id : ptx::kNoIndex;
+  if (function == ptx::kNoIndex && last.kind == ptx::OperandKind::kPrototype) {
+    const ptx::Prototype& prototype = body.prototypes[last.id].prototype;
+    return {&prototype.return_parameters, &prototype.parameters};
+  }
+  if (function == ptx::kNoIndex && last.kind == ptx::OperandKind::kCallTable) {
+    function = body.call_tables[last.id].functions.front();
+  }
+  if (function == ptx::kNoIndex) {
+    return {};
+  }
+  return {&module.functions[function].return_parameters, &module.functions[function].parameters};
+}
+
+Result<KernelSource> CollectKernel(const ptx::Module& module,
+                                   uint32_t entry,
+                                   std::span<const uint32_t> taken) {
   KernelSource source;
   source.module = &module;
   source.entry = entry;
@@ -239,7 +316,7 @@ Result<KernelSource> CollectKernel(const ptx::Module& module, uint32_t entry) {
   source.parameter_offsets = LayoutParameters(function);
   source.parameter_bytes = source.parameter_offsets.back();
   source.parameter_offsets.pop_back();
-  Collector collector(source);
+  Collector collector(source, taken);
   FARLANE_TRY(collector.Run().While("reading kernel " + std::string(function.name)));
   return source;
 }

@@ -56,8 +56,8 @@ const PureRow* FindRowOrNull(Opcode opcode, Kind kind) {
 
 const EmitterRow* FindEmitterOrNull(Opcode opcode) {
   for (const std::span<const EmitterRow> rows :
-       {MoveRows(), CompareRows(), ConvertRows(), MemoryRows(), ControlRows(), AtomicRows(),
-        CollectiveRows()}) {
+       {MoveRows(), CompareRows(), ConvertRows(), MemoryRows(), ControlRows(), CallRows(),
+        StackRows(), AtomicRows(), CollectiveRows()}) {
     for (const EmitterRow& row : rows) {
       if (row.opcode == opcode) {
         return &row;

@@ -32,6 +32,9 @@ constexpr const char* kPrintFunction = "farlane_soft_print";  // format, argumen
 constexpr const char* kAssertFunction =
     "farlane_soft_assert";  // message, file, line, function, size
 
+constexpr const char* kMallocFunction = "farlane_soft_malloc";  // bytes; 0 if there is no room
+constexpr const char* kFreeFunction = "farlane_soft_free";      // address
+
 // uint64_t(): processor cycles; nanoseconds since the epoch.
 constexpr const char* kClockFunction = "farlane_soft_clock";
 constexpr const char* kTimerFunction = "farlane_soft_timer";

@@ -39,6 +39,16 @@ const Variable* Module::FindVariableOrNull(std::string_view name) const {
   return symbol && symbol->kind == SymbolKind::kVariable ? &variables[symbol->index] : nullptr;
 }
 
+uint32_t Module::DefinitionOf(uint32_t function) const {
+  // An alias of an alias is one too; a ring of them ends where it began.
+  for (size_t steps = 0; steps < functions.size() && !functions[function].has_body &&
+                         functions[function].alias_of != kNoIndex;
+       ++steps) {
+    function = functions[function].alias_of;
+  }
+  return function;
+}
+
 Position Module::PositionAt(uint32_t offset) const {
   const std::string_view before = std::string_view(*text).substr(0, offset);
   const size_t newline = before.rfind('\n');

@@ -145,6 +145,8 @@ struct Module {
   std::optional<Symbol> Find(std::string_view name) const;
   const Function* FindFunctionOrNull(std::string_view name) const;
   const Variable* FindVariableOrNull(std::string_view name) const;
+  // The function that runs when this one is called: itself, or the one it is an alias of.
+  uint32_t DefinitionOf(uint32_t function) const;
   Position PositionAt(uint32_t offset) const;
   // Offset of a view that points into this module's text.
   uint32_t OffsetOf(std::string_view inside) const;

@@ -180,7 +180,8 @@ Status BodyReader::ReadOpcode(Instruction* instruction) {
   do {
     lexer_.Next();
   } while (lexer_.IsDotted());  // modifiers may stand apart
-  const std::string_view text(begin, static_cast<size_t>(lexer_.previous_end() - begin));
+  std::string_view text(begin, static_cast<size_t>(lexer_.previous_end() - begin));
+  text = text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
   const auto [place, is_new] = variants_.try_emplace(text);
   if (is_new) {
     FARLANE_TRY(Variant(text, &place->second));

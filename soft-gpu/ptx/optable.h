@@ -73,7 +73,12 @@ std::span<const Form> FormsOf(Opcode opcode);
 // The first form whose modifiers and operands fit; null if none does.
 const Form* FindFormOrNull(const Instruction& instruction);
 
+// The version of PTX that the table describes.
+constexpr uint16_t kTableVersionMajor = 9;
+constexpr uint16_t kTableVersionMinor = 0;
+
 // Why an instruction cannot be compiled, beginning with "line L, column C:"; Ok if a form fits it.
+// kInvalidArgument: it is not PTX. kUnsupported: it may be, but this table does not know it.
 Status CheckInstruction(const Module& module, const Body& body, const Instruction& instruction);
 
 // Calls `visit` with every combination of modifiers that a form allows, e.g. for generated tests.

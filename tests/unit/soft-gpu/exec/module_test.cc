@@ -62,9 +62,9 @@ TEST(Module, OnlyKernelsThatUseAnUndefinedVariableFail) {
   EXPECT_TRUE(Prepared(text + ".visible .global .align 4 .u32 elsewhere = 1;\n", "user").ok());
 }
 
-TEST(Module, OnlyKernelsThatUseAVariableWithTheAddressOfAFunctionFail) {
+TEST(Module, OnlyKernelsThatUseAVariableWithTheAddressOfAMissingFunctionFail) {
   const std::string text =
-      ".func f()\n{\n  ret;\n}\n"
+      ".extern .func f();\n"
       ".global .align 8 .u64 table[2] = {5, f};\n.global .align 8 .u64 to = generic(table);\n" +
       Kernel("user", "  ld.global.u64 %rd1, [table];\n") +
       Kernel("k", "  ld.global.u64 %rd1, [to];\n");
@@ -79,6 +79,41 @@ TEST(Module, OnlyKernelsThatUseAVariableWithTheAddressOfAFunctionFail) {
   EXPECT_THAT(status.message(), HasSubstr("variable table holds the address of a function"));
   EXPECT_TRUE(program->Prepare(KernelNamed(*program, "k")).ok());
   EXPECT_EQ(table[0], 5u);
+}
+
+TEST(Module, WithAMistakeInAnyBodyIsRefused) {
+  const std::string text =
+      kHeader + Kernel("good", "") + Kernel("bad", "  add.u32 %r1, %r2, %nothing;\n");
+
+  const auto program = Program::Load(text, TestDevice::Instance());
+
+  ASSERT_FALSE(program.ok());
+  EXPECT_EQ(program.error().code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(program.error().message(), HasSubstr("unknown name '%nothing'"));
+}
+
+TEST(Module, EstimatesRegistersFromWhatIsWantedAtOnce) {
+  std::string many = "  .reg .b32 %m<40>;\n";
+  for (int i = 0; i < 40; ++i) {
+    many += "  ld.global.u32 %m" + std::to_string(i) + ", [%rd1];\n";
+  }
+  for (int i = 0; i < 40; ++i) {
+    many += "  st.global.u32 [%rd1], %m" + std::to_string(i) + ";\n";
+  }
+  std::string bounded = Kernel("bounded", many);
+  bounded.replace(bounded.find("()"), 2, "() .maxnreg 32");
+  std::unique_ptr<Program> program =
+      LoadOrFail(kHeader + Kernel("few", "") + Kernel("many", many) + bounded);
+  ASSERT_NE(program, nullptr);
+  const auto registers = [&](const char* name) {
+    return program->kernels()[KernelNamed(*program, name)].registers;
+  };
+
+  EXPECT_EQ(registers("few"), 16u);
+  EXPECT_EQ(registers("many"), 48u);  // 40, an address of two, and 4 beside, in steps of 8
+  EXPECT_EQ(registers("bounded"), 32u);
+  EXPECT_EQ(program->Measure(KernelNamed(*program, "many"))->local_bytes, 0u);
+  EXPECT_EQ(program->Measure(KernelNamed(*program, "bounded"))->local_bytes, (46u - 32) * 4);
 }
 
 TEST(Module, FormsThatWouldComputeSomethingElseAreRefused) {
