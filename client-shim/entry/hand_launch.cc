@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Launches: checked against the device and the kernel here, packed by the kernel's layout, posted.
+#include <algorithm>
 #include <cstring>
 
 #include "client-shim/bodies.h"
@@ -97,6 +98,24 @@ CUresult Pack(const Kernel& kernel, void** parameters, void** extra, std::byte* 
   return CUDA_SUCCESS;
 }
 
+// A grid whose blocks wait for each other must fit on the device at once. How many blocks do is
+// asked once for each kernel and shape; the launches after it are as cheap as any.
+CUresult CheckFitsAtOnce(const Device& device, CUfunction f, const Shape& shape) {
+  int blocks = 0;
+  const CUresult result = cuOccupancyMaxActiveBlocksPerMultiprocessor(
+      &blocks, f, static_cast<int>(shape.block[0] * shape.block[1] * shape.block[2]),
+      shape.shared_bytes);
+  if (result != CUDA_SUCCESS) {
+    return result;
+  }
+  const uint64_t most =
+      static_cast<uint64_t>(std::max(blocks, 0)) *
+      static_cast<uint64_t>(device.attribute(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT));
+  const uint64_t plane = uint64_t{shape.grid[0]} * shape.grid[1];  // each has at most 32 bits
+  return plane > most || plane * shape.grid[2] > most ? CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE
+                                                      : CUDA_SUCCESS;
+}
+
 CUresult Launch(CUfunction f,
                 const Shape& shape,
                 CUstream stream,
@@ -114,8 +133,11 @@ CUresult Launch(CUfunction f,
     return CUDA_ERROR_INVALID_HANDLE;
   }
   const Kernel& kernel = *function->kernel;
-  CUresult result =
-      CheckShape(session.devices()[static_cast<size_t>(scope.device())], kernel, shape);
+  const Device& device = session.devices()[static_cast<size_t>(scope.device())];
+  CUresult result = CheckShape(device, kernel, shape);
+  if (result == CUDA_SUCCESS && cooperative) {
+    result = CheckFitsAtOnce(device, f, shape);
+  }
   if (result != CUDA_SUCCESS) [[unlikely]] {
     return result;
   }
