@@ -51,6 +51,10 @@ class CallScope {
     return session_->objects().functions.Find(ToWire(function)) != nullptr;
   }
 
+  bool Knows(CUcontext context) const {
+    return session_->objects().contexts.Find(ToWire(context)) != nullptr;
+  }
+
   // A new handle for an object of the current context.
   wire::Handle Mint(wire::HandleKind kind) const {
     return kind == wire::HandleKind::kEvent

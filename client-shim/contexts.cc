@@ -4,6 +4,7 @@
 #include <map>
 #include <mutex>
 
+#include "client-shim/current_context.h"
 #include "client-shim/modules.h"
 #include "protocol/abi/context_storage.h"
 
@@ -72,7 +73,7 @@ CUresult EndPrimary(Session& session, int32_t device) {
 
 }  // namespace
 
-CUresult RetainPrimary(Session& session, int32_t device) {
+CUresult RetainPrimary(Session& session, int32_t device, wire::Handle* context_handle) {
   std::lock_guard<std::recursive_mutex> lock(Users().mutex);
   if (Users().ending == device) {
     return CUDA_ERROR_CONTEXT_IS_DESTROYED;
@@ -91,6 +92,7 @@ CUresult RetainPrimary(Session& session, int32_t device) {
     context->alive = true;
   }
   ++Users().count[device];
+  *context_handle = handle;
   return CUDA_SUCCESS;
 }
 
@@ -119,6 +121,7 @@ CUresult DestroyContext(Session& session, wire::Handle handle) {
   const CUresult result = session.Call(0, wire::ContextDestroy{.context = handle});
   Forget(session, handle);
   session.objects().contexts.Retire(handle);
+  ThreadState::Mine().Drop(handle);
   return result;
 }
 

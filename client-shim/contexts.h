@@ -7,13 +7,14 @@
 
 namespace farlane::shim {
 
-// Makes a device's primary context exist on the server, or counts one more user.
-CUresult RetainPrimary(Session& session, int32_t device);
+// Makes a device's primary context exist on the server, or counts one more user, and gives its
+// handle.
+CUresult RetainPrimary(Session& session, int32_t device, wire::Handle* context);
 // One user less; the last one ends the context.
 CUresult ReleasePrimary(Session& session, int32_t device);
 // Ends the primary context whoever uses it.
 CUresult ResetPrimary(Session& session, int32_t device);
-// Ends a context of the program's own.
+// Ends a context of the program's own, and takes it off the calling thread's stack.
 CUresult DestroyContext(Session& session, wire::Handle context);
 
 }  // namespace farlane::shim

@@ -24,6 +24,14 @@ class DeviceScope {
 
   const Device& device() const { return session_->devices()[static_cast<size_t>(device_)]; }
 
+  // What a call about a device is about; see client-shim/object_scopes.h.
+  const Device& object() const { return device(); }
+
+  template <typename Message, typename Reply>
+  CUresult Call(const Message& message, Reply* reply) const {
+    return session_->Call(0, message, reply);
+  }
+
  private:
   Session* const session_;
   const CUdevice device_;

@@ -365,6 +365,18 @@ CUresult FindGlobal(Session& session,
   return CUDA_SUCCESS;
 }
 
+CUresult FindGlobalHere(
+    Session& session, wire::Handle module, const char* name, uint64_t* address, uint64_t* bytes) {
+  if (name == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  const wire::Handle current = ThreadState::Mine().current();
+  const Context* context = session.objects().contexts.Find(current);
+  return context == nullptr
+             ? FindGlobal(session, 0, 0, module, name, address, bytes)
+             : FindGlobal(session, current, context->device, module, name, address, bytes);
+}
+
 void ForgetGlobals(Session& session, wire::Handle context, int32_t device) {
   std::lock_guard<std::mutex> lock(ListsMutex());
   session.objects().modules.ForEach([&](wire::Handle, Module& module) {

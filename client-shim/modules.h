@@ -64,6 +64,10 @@ CUresult FindGlobal(Session& session,
                     const char* name,
                     uint64_t* address,
                     uint64_t* bytes);
+// The same in the current context, or for a library before there is one in the first device's
+// primary one.
+CUresult FindGlobalHere(
+    Session& session, wire::Handle module, const char* name, uint64_t* address, uint64_t* bytes);
 // A context has ended, and with it the variables that modules and libraries had in it.
 void ForgetGlobals(Session& session, wire::Handle context, int32_t device);
 

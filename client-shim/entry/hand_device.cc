@@ -12,15 +12,6 @@
 namespace farlane::shim {
 namespace {
 
-// As many of the text's characters as fit, and a zero byte.
-CUresult CopyText(char* to, int size, const std::string& text) {
-  if (to == nullptr || size <= 0) {
-    return CUDA_ERROR_INVALID_VALUE;
-  }
-  snprintf(to, static_cast<size_t>(size), "%s", text.c_str());
-  return CUDA_SUCCESS;
-}
-
 struct PciAddress {
   unsigned domain = 0;
   unsigned bus = 0;
@@ -53,51 +44,6 @@ CUresult cuDeviceGet(CUdevice* device, int ordinal) {
   return scope.result();
 }
 
-CUresult cuDeviceGetCount(int* count) {
-  const Session* session = Process::Get().session();
-  if (session == nullptr) {
-    return Process::Get().Why();
-  }
-  if (count == nullptr) {
-    return CUDA_ERROR_INVALID_VALUE;
-  }
-  *count = static_cast<int>(session->devices().size());
-  return CUDA_SUCCESS;
-}
-
-CUresult cuDeviceGetName(char* name, int len, CUdevice dev) {
-  const DeviceScope scope(dev);
-  return scope.result() == CUDA_SUCCESS ? CopyText(name, len, scope.device().name) : scope.result();
-}
-
-CUresult cuDeviceGetUuid_v2(CUuuid* uuid, CUdevice dev) {
-  const DeviceScope scope(dev);
-  if (scope.result() != CUDA_SUCCESS) {
-    return scope.result();
-  }
-  if (uuid == nullptr) {
-    return CUDA_ERROR_INVALID_VALUE;
-  }
-  *uuid = scope.device().uuid;
-  return CUDA_SUCCESS;
-}
-
-CUresult cuDeviceGetUuid(CUuuid* uuid, CUdevice dev) {
-  return cuDeviceGetUuid_v2(uuid, dev);
-}
-
-CUresult cuDeviceTotalMem_v2(size_t* bytes, CUdevice dev) {
-  const DeviceScope scope(dev);
-  if (scope.result() != CUDA_SUCCESS) {
-    return scope.result();
-  }
-  if (bytes == nullptr) {
-    return CUDA_ERROR_INVALID_VALUE;
-  }
-  *bytes = scope.device().total_bytes;
-  return CUDA_SUCCESS;
-}
-
 CUresult cuDeviceGetAttribute(int* pi, CUdevice_attribute attrib, CUdevice dev) {
   const DeviceScope scope(dev);
   if (scope.result() != CUDA_SUCCESS) {
@@ -108,18 +54,6 @@ CUresult cuDeviceGetAttribute(int* pi, CUdevice_attribute attrib, CUdevice dev) 
     return CUDA_ERROR_INVALID_VALUE;
   }
   *pi = scope.device().attribute(attrib);
-  return CUDA_SUCCESS;
-}
-
-CUresult cuDeviceGetExecAffinitySupport(int* pi, CUexecAffinityType, CUdevice dev) {
-  const DeviceScope scope(dev);
-  if (scope.result() != CUDA_SUCCESS) {
-    return scope.result();
-  }
-  if (pi == nullptr) {
-    return CUDA_ERROR_INVALID_VALUE;
-  }
-  *pi = 0;  // a slice of a remote GPU is bound by its server, not by the program
   return CUDA_SUCCESS;
 }
 
@@ -147,25 +81,6 @@ CUresult cuDeviceGetProperties(CUdevprop* prop, CUdevice dev) {
   prop->clockRate = device.attribute(CU_DEVICE_ATTRIBUTE_CLOCK_RATE);
   prop->textureAlign = device.attribute(CU_DEVICE_ATTRIBUTE_TEXTURE_ALIGNMENT);
   return CUDA_SUCCESS;
-}
-
-CUresult cuDeviceComputeCapability(int* major, int* minor, CUdevice dev) {
-  const DeviceScope scope(dev);
-  if (scope.result() != CUDA_SUCCESS) {
-    return scope.result();
-  }
-  if (major == nullptr || minor == nullptr) {
-    return CUDA_ERROR_INVALID_VALUE;
-  }
-  *major = scope.device().attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR);
-  *minor = scope.device().attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
-  return CUDA_SUCCESS;
-}
-
-CUresult cuDeviceGetPCIBusId(char* pciBusId, int len, CUdevice dev) {
-  const DeviceScope scope(dev);
-  return scope.result() == CUDA_SUCCESS ? CopyText(pciBusId, len, scope.device().pci_bus_id)
-                                        : scope.result();
 }
 
 CUresult cuDeviceGetByPCIBusId(CUdevice* dev, const char* pciBusId) {

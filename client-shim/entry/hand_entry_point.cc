@@ -63,10 +63,6 @@ CUresult cuGetProcAddress_v2(const char* symbol,
                               cudaVersion, flags, symbolStatus);
 }
 
-CUresult cuGetProcAddress(const char* symbol, void** pfn, int cudaVersion, cuuint64_t flags) {
-  return cuGetProcAddress_v2(symbol, pfn, cudaVersion, flags, nullptr);
-}
-
 CUresult cuGetExportTable(const void** ppExportTable, const CUuuid* pExportTableId) {
   return abi::GetExportTable(ppExportTable, pExportTableId);
 }

@@ -10,21 +10,6 @@ namespace {
 
 constexpr uint64_t kPageBytes = 4096;
 
-// Hints about managed memory: checked as the driver checks them, and without effect, since data
-// moves when work is sent and when it has been waited for.
-CUresult Hint(CUdeviceptr address, size_t bytes, CUstream stream) {
-  const CallScope scope;
-  if (scope.result() != CUDA_SUCCESS) {
-    return scope.result();
-  }
-  if (!scope.KnowsOrNull(stream)) {
-    return CUDA_ERROR_INVALID_HANDLE;
-  }
-  const bool inside = bytes != 0 && scope.session().managed().Contains(address) &&
-                      scope.session().managed().Contains(address + bytes - 1);
-  return inside ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
-}
-
 // Runtimes ask for managed variables before they make any context, but on the server a variable
 // lives in one. Then the first device's primary context is made, for good: giving it back would
 // take the variable's content with it.
@@ -38,7 +23,7 @@ CUresult ContextForVariables(Session& session, wire::Handle* context, int32_t* d
   *context = session.primary_context(0);
   *device = 0;
   return session.objects().contexts.Find(*context)->alive ? CUDA_SUCCESS
-                                                          : RetainPrimary(session, 0);
+                                                          : RetainPrimary(session, 0, context);
 }
 
 }  // namespace
@@ -105,29 +90,6 @@ CUresult cuLibraryGetManaged(CUdeviceptr* dptr,
     *bytes = size;
   }
   return result;
-}
-
-CUresult cuMemPrefetchAsync(CUdeviceptr devPtr, size_t count, CUdevice, CUstream hStream) {
-  return Hint(devPtr, count, hStream);
-}
-
-CUresult cuMemPrefetchAsync_v2(
-    CUdeviceptr devPtr, size_t count, CUmemLocation, unsigned int flags, CUstream hStream) {
-  return flags != 0 ? CUDA_ERROR_INVALID_VALUE : Hint(devPtr, count, hStream);
-}
-
-CUresult cuMemAdvise(CUdeviceptr devPtr, size_t count, CUmem_advise, CUdevice) {
-  return Hint(devPtr, count, nullptr);
-}
-
-CUresult cuMemAdvise_v2(CUdeviceptr devPtr, size_t count, CUmem_advise, CUmemLocation) {
-  return Hint(devPtr, count, nullptr);
-}
-
-CUresult cuStreamAttachMemAsync(CUstream hStream, CUdeviceptr dptr, size_t, unsigned int flags) {
-  const bool known =
-      flags == CU_MEM_ATTACH_GLOBAL || flags == CU_MEM_ATTACH_HOST || flags == CU_MEM_ATTACH_SINGLE;
-  return known ? Hint(dptr, 1, hStream) : CUDA_ERROR_INVALID_VALUE;
 }
 
 }  // namespace farlane::shim

@@ -11,11 +11,6 @@ namespace {
 // A row starts where every GPU can fetch it whole.
 constexpr uint64_t kPitchAlign = 512;
 
-constexpr unsigned kHostAllocFlags =
-    CU_MEMHOSTALLOC_PORTABLE | CU_MEMHOSTALLOC_DEVICEMAP | CU_MEMHOSTALLOC_WRITECOMBINED;
-constexpr unsigned kHostRegisterFlags = CU_MEMHOSTREGISTER_PORTABLE | CU_MEMHOSTREGISTER_DEVICEMAP |
-                                        CU_MEMHOSTREGISTER_IOMEMORY | CU_MEMHOSTREGISTER_READ_ONLY;
-
 CUresult RemoveHost(void* pointer, bool registered, CUresult unknown) {
   Session* session = Process::Get().session();
   if (session == nullptr) {
@@ -32,23 +27,6 @@ CUresult RemoveHost(void* pointer, bool registered, CUresult unknown) {
 }
 
 }  // namespace
-
-CUresult cuMemAlloc_v2(CUdeviceptr* dptr, size_t bytesize) {
-  const CallScope scope;
-  if (scope.result() != CUDA_SUCCESS) {
-    return scope.result();
-  }
-  if (dptr == nullptr) {
-    return CUDA_ERROR_INVALID_VALUE;
-  }
-  uint64_t address = 0;
-  const CUresult result =
-      scope.session().memory(scope.device()).Allocate(bytesize, scope.context(), &address);
-  if (result == CUDA_SUCCESS) {
-    *dptr = address;
-  }
-  return result;
-}
 
 CUresult cuMemAllocPitch_v2(CUdeviceptr* dptr,
                             size_t* pPitch,
@@ -84,24 +62,6 @@ CUresult cuMemFree_v2(CUdeviceptr dptr) {
   return scope.session().memory(device).Free(dptr);
 }
 
-CUresult cuMemGetInfo_v2(size_t* free, size_t* total) {
-  const CallScope scope;
-  if (scope.result() != CUDA_SUCCESS) {
-    return scope.result();
-  }
-  if (free == nullptr || total == nullptr) {
-    return CUDA_ERROR_INVALID_VALUE;
-  }
-  uint64_t free_bytes = 0;
-  uint64_t total_bytes = 0;
-  const CUresult result = scope.session().memory(scope.device()).Info(&free_bytes, &total_bytes);
-  if (result == CUDA_SUCCESS) {
-    *free = free_bytes;
-    *total = total_bytes;
-  }
-  return result;
-}
-
 CUresult cuMemGetAddressRange_v2(CUdeviceptr* pbase, size_t* psize, CUdeviceptr dptr) {
   const CallScope scope;
   if (scope.result() != CUDA_SUCCESS) {
@@ -122,42 +82,8 @@ CUresult cuMemGetAddressRange_v2(CUdeviceptr* pbase, size_t* psize, CUdeviceptr 
   return CUDA_SUCCESS;
 }
 
-CUresult cuMemHostAlloc(void** pp, size_t bytesize, unsigned int Flags) {
-  const CallScope scope;
-  if (scope.result() != CUDA_SUCCESS) {
-    return scope.result();
-  }
-  if (pp == nullptr || (Flags & ~kHostAllocFlags) != 0) {
-    return CUDA_ERROR_INVALID_VALUE;
-  }
-  return scope.session().host_memory().Allocate(bytesize, Flags, pp);
-}
-
-CUresult cuMemAllocHost_v2(void** pp, size_t bytesize) {
-  return cuMemHostAlloc(pp, bytesize, 0);
-}
-
-CUresult cuMemAllocHost(void** pp, unsigned int bytesize) {
-  return cuMemHostAlloc(pp, bytesize, 0);
-}
-
 CUresult cuMemFreeHost(void* p) {
   return RemoveHost(p, false, CUDA_ERROR_INVALID_VALUE);
-}
-
-CUresult cuMemHostRegister_v2(void* p, size_t bytesize, unsigned int Flags) {
-  const CallScope scope;
-  if (scope.result() != CUDA_SUCCESS) {
-    return scope.result();
-  }
-  if ((Flags & ~kHostRegisterFlags) != 0) {
-    return CUDA_ERROR_INVALID_VALUE;
-  }
-  return scope.session().host_memory().Register(p, bytesize, Flags);
-}
-
-CUresult cuMemHostRegister(void* p, size_t bytesize, unsigned int Flags) {
-  return cuMemHostRegister_v2(p, bytesize, Flags);
 }
 
 CUresult cuMemHostUnregister(void* p) {

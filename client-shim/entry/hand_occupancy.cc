@@ -1,77 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Occupancy: asked of the server's driver once per kernel and shape, since a formula of ours would
-// pick wrong sizes.
+// The block size that fills a multiprocessor, found by asking about each one.
 #include <algorithm>
-#include <map>
-#include <tuple>
 
 #include "client-shim/bodies.h"
 #include "client-shim/call_scope.h"
-#include "protocol/base/guarded.h"
 
 namespace farlane::shim {
-namespace {
-
-using Question = std::tuple<wire::Handle, int, size_t, unsigned>;
-
-Guarded<std::map<Question, int>>& Answers() {
-  static auto* const answers =
-      new Guarded<std::map<Question, int>>();  // never destroyed, as the session is not
-  return *answers;
-}
-
-// Bounds what a program that asks about ever new shapes can make us keep.
-constexpr size_t kAnswersMax = 1 << 16;
-
-CUresult Ask(const CallScope& scope, const Question& question, int* blocks) {
-  const auto& [function, threads, shared_bytes, flags] = question;
-  wire::OccupancyMaxActiveBlocksPerMultiprocessorWithFlagsReply reply;
-  const CUresult result = scope.Call(
-      wire::OccupancyMaxActiveBlocksPerMultiprocessorWithFlags{
-          .func = function, .blockSize = threads, .dynamicSMemSize = shared_bytes, .flags = flags},
-      &reply);
-  if (result == CUDA_SUCCESS) {
-    *blocks = reply.numBlocks;
-    Answers().With([&](std::map<Question, int>& answers) {
-      if (answers.size() >= kAnswersMax) {
-        answers.clear();
-      }
-      answers[question] = reply.numBlocks;
-    });
-  }
-  return result;
-}
-
-}  // namespace
-
-CUresult cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(
-    int* numBlocks, CUfunction func, int blockSize, size_t dynamicSMemSize, unsigned int flags) {
-  const CallScope scope;
-  if (scope.result() != CUDA_SUCCESS) {
-    return scope.result();
-  }
-  if (!scope.Knows(func)) {
-    return CUDA_ERROR_INVALID_HANDLE;
-  }
-  if (numBlocks == nullptr || blockSize <= 0) {
-    return CUDA_ERROR_INVALID_VALUE;
-  }
-  const Question question(ToWire(func), blockSize, dynamicSMemSize, flags);
-  const bool known = Answers().With([&](const std::map<Question, int>& answers) {
-    const auto found = answers.find(question);
-    *numBlocks = found == answers.end() ? *numBlocks : found->second;
-    return found != answers.end();
-  });
-  return known ? CUDA_SUCCESS : Ask(scope, question, numBlocks);
-}
-
-CUresult cuOccupancyMaxActiveBlocksPerMultiprocessor(int* numBlocks,
-                                                     CUfunction func,
-                                                     int blockSize,
-                                                     size_t dynamicSMemSize) {
-  return cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(numBlocks, func, blockSize,
-                                                              dynamicSMemSize, 0);
-}
 
 CUresult cuOccupancyMaxPotentialBlockSizeWithFlags(int* minGridSize,
                                                    int* blockSize,
@@ -123,16 +57,6 @@ CUresult cuOccupancyMaxPotentialBlockSizeWithFlags(int* minGridSize,
   *minGridSize = best_blocks * device.attribute(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
   *blockSize = best_block;
   return CUDA_SUCCESS;
-}
-
-CUresult cuOccupancyMaxPotentialBlockSize(int* minGridSize,
-                                          int* blockSize,
-                                          CUfunction func,
-                                          CUoccupancyB2DSize blockSizeToDynamicSMemSize,
-                                          size_t dynamicSMemSize,
-                                          int blockSizeLimit) {
-  return cuOccupancyMaxPotentialBlockSizeWithFlags(
-      minGridSize, blockSize, func, blockSizeToDynamicSMemSize, dynamicSMemSize, blockSizeLimit, 0);
 }
 
 }  // namespace farlane::shim

@@ -5,39 +5,6 @@
 
 namespace farlane::shim {
 
-CUresult cuDevicePrimaryCtxRetain(CUcontext* pctx, CUdevice dev) {
-  const DeviceScope scope(dev);
-  if (scope.result() != CUDA_SUCCESS) {
-    return scope.result();
-  }
-  if (pctx == nullptr) {
-    return CUDA_ERROR_INVALID_VALUE;
-  }
-  const CUresult result = RetainPrimary(scope.session(), dev);
-  if (result == CUDA_SUCCESS) {
-    *pctx = FromWire<CUcontext>(scope.session().primary_context(dev));
-  }
-  return result;
-}
-
-CUresult cuDevicePrimaryCtxRelease_v2(CUdevice dev) {
-  const DeviceScope scope(dev);
-  return scope.result() == CUDA_SUCCESS ? ReleasePrimary(scope.session(), dev) : scope.result();
-}
-
-CUresult cuDevicePrimaryCtxRelease(CUdevice dev) {
-  return cuDevicePrimaryCtxRelease_v2(dev);
-}
-
-CUresult cuDevicePrimaryCtxReset_v2(CUdevice dev) {
-  const DeviceScope scope(dev);
-  return scope.result() == CUDA_SUCCESS ? ResetPrimary(scope.session(), dev) : scope.result();
-}
-
-CUresult cuDevicePrimaryCtxReset(CUdevice dev) {
-  return cuDevicePrimaryCtxReset_v2(dev);
-}
-
 CUresult cuDevicePrimaryCtxSetFlags_v2(CUdevice dev, unsigned int flags) {
   const DeviceScope scope(dev);
   if (scope.result() != CUDA_SUCCESS) {
@@ -49,10 +16,6 @@ CUresult cuDevicePrimaryCtxSetFlags_v2(CUdevice dev, unsigned int flags) {
   }
   scope.session().objects().contexts.Find(scope.session().primary_context(dev))->flags = flags;
   return CUDA_SUCCESS;
-}
-
-CUresult cuDevicePrimaryCtxSetFlags(CUdevice dev, unsigned int flags) {
-  return cuDevicePrimaryCtxSetFlags_v2(dev, flags);
 }
 
 CUresult cuDevicePrimaryCtxGetState(CUdevice dev, unsigned int* flags, int* active) {

@@ -6,32 +6,6 @@
 #include "client-shim/call_scope.h"
 
 namespace farlane::shim {
-namespace {
-
-// What a call asks of a stream; null asks about the legacy stream of the current context.
-template <typename Value, typename Answer>
-CUresult Ask(CUstream stream, Value* value, Answer&& answer) {
-  const CallScope scope;
-  if (scope.result() != CUDA_SUCCESS) {
-    return scope.result();
-  }
-  if (!scope.KnowsOrNull(stream)) {
-    return CUDA_ERROR_INVALID_HANDLE;
-  }
-  if (value == nullptr) {
-    return CUDA_ERROR_INVALID_VALUE;
-  }
-  const Stream* found = scope.session().objects().streams.Find(ToWire(stream));
-  *value = answer(scope, found);
-  return CUDA_SUCCESS;
-}
-
-CUresult NotCapturing(CUstream stream, CUstreamCaptureStatus* status) {
-  return Ask(stream, status,
-             [](const CallScope&, const Stream*) { return CU_STREAM_CAPTURE_STATUS_NONE; });
-}
-
-}  // namespace
 
 CUresult cuStreamCreateWithPriority(CUstream* phStream, unsigned int flags, int priority) {
   const CallScope scope;
@@ -59,82 +33,6 @@ CUresult cuStreamCreateWithPriority(CUstream* phStream, unsigned int flags, int 
       wire::StreamCreateWithPriority{.phStream = stream, .flags = flags, .priority = priority});
   *phStream = FromWire<CUstream>(stream);
   return result;
-}
-
-CUresult cuStreamCreate(CUstream* phStream, unsigned int Flags) {
-  return cuStreamCreateWithPriority(phStream, Flags, 0);
-}
-
-CUresult cuStreamGetPriority(CUstream hStream, int* priority) {
-  return Ask(hStream, priority, [](const CallScope&, const Stream* stream) {
-    return stream == nullptr ? 0 : stream->priority;
-  });
-}
-
-CUresult cuStreamGetDevice(CUstream hStream, CUdevice* device) {
-  return Ask(hStream, device, [](const CallScope& scope, const Stream* stream) {
-    return stream == nullptr ? scope.device()
-                             : scope.session().objects().contexts.Find(stream->context)->device;
-  });
-}
-
-CUresult cuStreamGetFlags(CUstream hStream, unsigned int* flags) {
-  return Ask(hStream, flags, [](const CallScope&, const Stream* stream) {
-    return stream == nullptr ? static_cast<uint32_t>(CU_STREAM_DEFAULT) : stream->flags;
-  });
-}
-
-CUresult cuStreamGetId(CUstream hStream, unsigned long long* streamId) {
-  return Ask(hStream, streamId, [](const CallScope& scope, const Stream* stream) {
-    // The legacy stream is one per context, and contexts and streams share one count.
-    return stream == nullptr ? scope.session().objects().contexts.Find(scope.context())->id
-                             : stream->id;
-  });
-}
-
-CUresult cuStreamGetCtx(CUstream hStream, CUcontext* pctx) {
-  return Ask(hStream, pctx, [](const CallScope& scope, const Stream* stream) {
-    return FromWire<CUcontext>(stream == nullptr ? scope.context() : stream->context);
-  });
-}
-
-CUresult cuStreamGetCtx_v2(CUstream hStream, CUcontext* pCtx, CUgreenCtx* pGreenCtx) {
-  const CUresult result = cuStreamGetCtx(hStream, pCtx);
-  if (result == CUDA_SUCCESS && pGreenCtx != nullptr) {
-    *pGreenCtx = nullptr;  // there are no green contexts, so no stream lives in one
-  }
-  return result;
-}
-
-// Streams cannot be captured yet (cuStreamBeginCapture says so), so none is ever capturing.
-
-CUresult cuStreamIsCapturing(CUstream hStream, CUstreamCaptureStatus* captureStatus) {
-  return NotCapturing(hStream, captureStatus);
-}
-
-CUresult cuStreamGetCaptureInfo(CUstream hStream,
-                                CUstreamCaptureStatus* captureStatus_out,
-                                cuuint64_t*) {
-  return NotCapturing(hStream, captureStatus_out);
-}
-
-CUresult cuStreamGetCaptureInfo_v2(CUstream hStream,
-                                   CUstreamCaptureStatus* captureStatus_out,
-                                   cuuint64_t*,
-                                   CUgraph*,
-                                   const CUgraphNode**,
-                                   size_t*) {
-  return NotCapturing(hStream, captureStatus_out);
-}
-
-CUresult cuStreamGetCaptureInfo_v3(CUstream hStream,
-                                   CUstreamCaptureStatus* captureStatus_out,
-                                   cuuint64_t*,
-                                   CUgraph*,
-                                   const CUgraphNode**,
-                                   const CUgraphEdgeData**,
-                                   size_t*) {
-  return NotCapturing(hStream, captureStatus_out);
 }
 
 CUresult cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode* mode) {

@@ -165,37 +165,4 @@ WireError Execute(ClientSession& session,
   return WireError::kNone;
 }
 
-WireError Execute(ClientSession& session,
-                  const wire::MessageView& view,
-                  const wire::FuncSetAttribute& message) {
-  const BoundFunction* function = session.FindFunction(message.hfunc);
-  if (function == nullptr) {
-    return session.Refuse(view, CUDA_ERROR_INVALID_HANDLE);
-  }
-  if (session.context() == nullptr) {
-    return session.Refuse(view, CUDA_ERROR_INVALID_CONTEXT);
-  }
-  const auto attribute = static_cast<CUfunction_attribute>(message.attrib);
-  session.Finish(view,
-                 function->image->SetAttribute(session.driver(), function->function, attribute,
-                                               message.value, session.context()->device));
-  return WireError::kNone;
-}
-
-WireError Execute(ClientSession& session,
-                  const wire::MessageView& view,
-                  const wire::FuncSetCacheConfig& message) {
-  const BoundFunction* function = session.FindFunction(message.hfunc);
-  if (function == nullptr) {
-    return session.Refuse(view, CUDA_ERROR_INVALID_HANDLE);
-  }
-  if (session.context() == nullptr) {
-    return session.Refuse(view, CUDA_ERROR_INVALID_CONTEXT);
-  }
-  const auto config = static_cast<CUfunc_cache>(message.config);
-  session.Finish(view, function->image->SetCacheConfig(session.driver(), function->function, config,
-                                                       session.context()->device));
-  return WireError::kNone;
-}
-
 }  // namespace farlane::server

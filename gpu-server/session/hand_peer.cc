@@ -38,25 +38,6 @@ CUresult Record(ClientSession& session, const Opening& opening) {
 
 WireError Execute(ClientSession& session,
                   const wire::MessageView& view,
-                  const wire::PeerQuestion& message) {
-  const DeviceMemory* device = session.memory(message.device);
-  const DeviceMemory* peer = session.memory(message.peer);
-  if (device == nullptr || peer == nullptr) {
-    return session.Refuse(view, CUDA_ERROR_INVALID_DEVICE);
-  }
-  int value = 0;
-  const CUresult result =
-      message.attribute == 0
-          ? session.driver().cuDeviceCanAccessPeer(&value, device->device(), peer->device())
-          : session.driver().cuDeviceGetP2PAttribute(
-                &value, static_cast<CUdevice_P2PAttribute>(message.attribute), device->device(),
-                peer->device());
-  session.Answer(view, result, wire::PeerQuestionReply{.value = value});
-  return WireError::kNone;
-}
-
-WireError Execute(ClientSession& session,
-                  const wire::MessageView& view,
                   const wire::PeerAccess& message) {
   const auto opening = std::make_shared<Opening>();
   opening->view = {.op = view.op, .flags = view.flags, .sequence = view.sequence, .body = {}};

@@ -140,23 +140,6 @@ CUresult LoadedImage::FindGlobal(const DriverTable& driver,
   return result;
 }
 
-CUresult LoadedImage::SetAttribute(const DriverTable& driver,
-                                   CUfunction function,
-                                   CUfunction_attribute attribute,
-                                   int value,
-                                   CUdevice device) const {
-  return is_library() ? driver.cuKernelSetAttribute(attribute, value, AsKernel(function), device)
-                      : driver.cuFuncSetAttribute(function, attribute, value);
-}
-
-CUresult LoadedImage::SetCacheConfig(const DriverTable& driver,
-                                     CUfunction function,
-                                     CUfunc_cache config,
-                                     CUdevice device) const {
-  return is_library() ? driver.cuKernelSetCacheConfig(AsKernel(function), config, device)
-                      : driver.cuFuncSetCacheConfig(function, config);
-}
-
 CUresult LoadedImage::ListKernels(const DriverTable& driver) {
   const BorrowedContext borrowed(driver);
   unsigned int count = 0;

@@ -54,17 +54,6 @@ class LoadedImage {
                       uint64_t* address,
                       uint64_t* bytes) const;
 
-  // A library's kernels are the same object in all contexts, so these are set per device.
-  CUresult SetAttribute(const DriverTable& driver,
-                        CUfunction function,
-                        CUfunction_attribute attribute,
-                        int value,
-                        CUdevice device) const;
-  CUresult SetCacheConfig(const DriverTable& driver,
-                          CUfunction function,
-                          CUfunc_cache config,
-                          CUdevice device) const;
-
   const std::vector<KernelInfo>& kernels() const { return kernels_; }
 
   bool is_library() const { return library_ != nullptr; }

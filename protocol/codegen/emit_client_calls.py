@@ -1,93 +1,116 @@
 # SPDX-License-Identifier: Apache-2.0
-"""client-shim/calls.cc: the bodies of calls that only check, post or ask."""
+"""client-shim/calls.cc: the client bodies that follow from the description of their call."""
 
-from wire_model import HANDLE_TYPES, messages
+import client_answer
+import client_copy
+import client_forward
+import client_image
+from client_body import Body, refuse_handles, refuse_nulls, refuse_values
+from wire_model import crosses, messages
 
 _HEAD = """\
 // SPDX-License-Identifier: Apache-2.0
 // Calls whose client side follows from their description. Generated from protocol/spec.
+#include "client-shim/answers.h"
 #include "client-shim/bodies.h"
+#include "client-shim/box_copies.h"
 #include "client-shim/call_scope.h"
+#include "client-shim/contexts.h"
+#include "client-shim/copy_text.h"
+#include "client-shim/modules.h"
+#include "client-shim/object_scopes.h"
 
 namespace farlane::shim {
 
 """
 
 
-def _signature(call):
-    parameters = [f"{p.type.text} {p.name}" for p in call.parameters]
-    if call.adds_stream:
-        parameters.append("CUstream stream")
-    return f"CUresult {call.symbol}({', '.join(parameters)}) {{"
+def _devices(call):
+    return [p for p in call.parameters if p.type.text == "CUdevice"]
 
 
-def _checks(call):
-    lines = []
-    for parameter in call.parameters:
-        if parameter.direction or "creates" in parameter.notes:
-            lines += [f"  if ({parameter.name} == nullptr) {{", "    return CUDA_ERROR_INVALID_VALUE;", "  }"]
-    for parameter in call.parameters:
-        if parameter.type.text in HANDLE_TYPES:
-            knows = "Knows" if "destroys" in parameter.notes or parameter.type.text != "CUstream" else "KnowsOrNull"
-            lines += [f"  if (!scope.{knows}({parameter.name})) {{", "    return CUDA_ERROR_INVALID_HANDLE;", "  }"]
+def _open(body, call):
+    """A call about devices needs no context; each device is proved. Any other needs a current context."""
+    devices = _devices(call)
+    if not devices:
+        body.scope("CallScope")
+    for index, parameter in enumerate(devices):
+        body.scope("DeviceScope", f"scope_{parameter.name}" if index else "scope", parameter.name)
+
+
+def _refuse_ranges(body, call):
     for parameter in call.parameters:
         if "address" in parameter.notes:
             notes = parameter.notes
-            element = notes.get("element", 1)
-            pitch, rows = notes.get("pitch", "0"), notes.get("rows", "1")
-            lines += [
-                f"  if (!scope.OwnsRows({parameter.name}, {notes['address']}, {element}, {pitch}, {rows})) {{",
-                "    return CUDA_ERROR_INVALID_VALUE;", "  }",
-            ]  # fmt: skip
-    return lines
+            element, pitch, rows = (notes.get(key, usual) for key, usual in (("element", 1), ("pitch", "0"), ("rows", "1")))
+            body.refuse(f"!scope.OwnsRows({parameter.name}, {notes['address']}, {element}, {pitch}, {rows})",
+                        "CUDA_ERROR_INVALID_VALUE")  # fmt: skip
 
 
-def _value(field):
+def _value(call, field):
     if field.life == "+":
         return f"made_{field.name}"
     if field.kind:
         return f"ToWire({field.name})"
-    if field.c_type.endswith("enum") or field.type == "i32":
-        return f"static_cast<int32_t>({field.name})"
-    return field.name
+    if field.c_type == "CUdevice":
+        first = _devices(call)[0].name == field.name
+        return f"{'scope' if first else 'scope_' + field.name}.object().server_ordinal"
+    return f"static_cast<int32_t>({field.name})" if field.type == "i32" else field.name
+
+
+def _post(body, message, text):
+    made = [f for f in message.fields if f.life == "+"]
+    body.add(f"const CUresult result = scope.Post({text});")
+    body.add(*[f"scope.Retire(ToWire({f.name}));" for f in message.fields if f.life == "-"])
+    body.add(*[f"*{f.name} = FromWire<{f.c_type}>(made_{f.name});" for f in made])
+    return body.end("return result;")
+
+
+def _call(body, message, text):
+    if not message.reply:
+        return body.end(f"return scope.Call({text});")
+    ask = f"AskOnce(scope, {text}, &reply)" if message.travel == "cached" else f"scope.Call({text}, &reply)"
+    optional = {p.name for p in message.call.parameters if p.notes.get("null") == "ok"}
+    body.add(f"wire::{message.name}Reply reply;", f"const CUresult result = {ask};")
+    for field in message.reply:
+        wanted = f" && {field.name} != nullptr" if field.name in optional else ""
+        body.add(f"if (result == CUDA_SUCCESS{wanted}) {{",
+                 f"  *{field.name} = static_cast<{field.c_type}>(reply.{field.name});", "}")  # fmt: skip
+    return body.end("return result;")
 
 
 def _body(message):
     call = message.call
-    lines = [_signature(call), "  CallScope scope;", "  if (scope.result() != CUDA_SUCCESS) {", "    return scope.result();", "  }"]
-    lines += _checks(call)
-    made = [f for f in message.fields if f.life == "+"]
-    for field in made:
-        lines.append(f"  const wire::Handle made_{field.name} = scope.Mint(wire::HandleKind::k{field.kind.capitalize()});")
-    values = ", ".join(f".{f.name} = {_value(f)}" for f in message.fields)
-    text = f"wire::{message.name}{{{values}}}"
-    if not message.awaited:
-        ended = [f"  scope.Retire(ToWire({f.name}));" for f in message.fields if f.life == "-"]
-        lines += [f"  const CUresult result = scope.Post({text});"] + ended
-        lines += [f"  *{f.name} = FromWire<{f.c_type}>(made_{f.name});" for f in made]
-        return lines + ["  return result;", "}", ""]
-    if not message.reply:
-        return lines + [f"  return scope.Call({text});", "}", ""]
-    lines += [f"  wire::{message.name}Reply reply;", f"  const CUresult result = scope.Call({text}, &reply);"]
-    lines += ["  if (result == CUDA_SUCCESS) {"]
-    lines += [f"    *{f.name} = static_cast<{f.c_type}>(reply.{f.name});" for f in message.reply]
-    return lines + ["  }", "  return result;", "}", ""]
+    body = Body(call)
+    _open(body, call)
+    refuse_nulls(body, call)
+    refuse_handles(body, call)
+    refuse_values(body, call)
+    _refuse_ranges(body, call)
+    for field in message.fields:
+        if field.life == "+":
+            body.add(f"const wire::Handle made_{field.name} = scope.Mint(wire::HandleKind::k{field.kind.capitalize()});")
+    values = ", ".join(f".{f.name} = {_value(call, f)}" for f in message.fields)
+    return (_call if message.awaited else _post)(body, message, f"wire::{message.name}{{{values}}}")
 
 
-def _forward(spec, call):
-    target = spec.call(call.forward)
-    arguments = [p.name for p in call.parameters]
-    if call.adds_stream and not target.adds_stream:
-        arguments.append("stream")
-    return [_signature(call), f"  return {target.symbol}({', '.join(arguments)});", "}", ""]
+def _bodies(spec):
+    own = {m.call.symbol: m for m in messages(spec).values() if m.call is not None}
+    for call in spec.calls:
+        if not call.generated_here or call.refused:
+            continue
+        if call.forward:
+            yield client_forward.body(spec, call)
+        elif call.about:
+            yield client_answer.body(call)
+        elif call.image:
+            yield client_image.body(call)
+        elif call.travel == "bulk":
+            yield client_copy.body(call)
+        elif crosses(call):
+            yield _body(own[call.symbol])
 
 
 def emit(spec):
-    out = [_HEAD]
-    for message in messages(spec).values():
-        if message.call is not None and not message.call.client_hand:
-            out += _body(message)
-    for call in spec.calls:
-        if call.forward:
-            out += _forward(spec, call)
-    return {"client-shim/calls.cc": "\n".join(out + ["}  // namespace farlane::shim", ""])}
+    lines = [line for body in _bodies(spec) for line in body]
+    return {"client-shim/calls.cc": "\n".join([_HEAD, *lines, "}  // namespace farlane::shim", ""])}

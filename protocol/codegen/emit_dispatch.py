@@ -49,13 +49,27 @@ def _find(field):
 def _range(parameter):
     notes = parameter.notes
     element = notes.get("element", 1)
+    if isinstance(notes["address"], int):
+        return _owns(parameter, "", notes["address"] * element, "0", "1")
     width = f"message.{notes['address']}" + (f" * {element}" if element != 1 else "")
     pitch = f"message.{notes['pitch']}" if "pitch" in notes else "0"
     rows = f"message.{notes['rows']}" if "rows" in notes else "1"
     limit = f"message.{notes['address']} > UINT64_MAX / {element} || " if element != 1 else ""
+    return _owns(parameter, limit, width, pitch, rows)
+
+
+def _owns(parameter, limit, width, pitch, rows):
     return [
         f"  if ({limit}!session.OwnsRows(message.{parameter.name}, {width}, {pitch}, {rows})) {{",
         "    return session.Refuse(view, CUDA_ERROR_INVALID_VALUE);",
+        "  }",
+    ]
+
+
+def _device(field):
+    return [
+        f"  if (session.memory(message.{field.name}) == nullptr) {{",
+        "    return session.Refuse(view, CUDA_ERROR_INVALID_DEVICE);",
         "  }",
     ]
 
@@ -68,6 +82,8 @@ def _argument(message, parameter):
         return f"&{parameter.name}"
     if field.kind:
         return parameter.name
+    if field.c_type == "CUdevice":
+        return f"session.memory(message.{field.name})->device()"
     return f"static_cast<{parameter.type.text}>(message.{parameter.name})"
 
 
@@ -75,6 +91,32 @@ def _invoke(message):
     call = message.call
     arguments = ", ".join(_argument(message, p) for p in call.parameters)
     return f"session.driver().{call.symbol}({arguments})"
+
+
+def _twin_argument(message, twin, parameter):
+    """What the call for kernels of a library gets: it forwards to this one, so its names are known."""
+    if parameter.type.text == "CUdevice":
+        return "session.context()->device"
+    said = next((ours for ours, theirs in twin.forward.values.items() if theirs == parameter.name), parameter.name)
+    own = next(p for p in message.call.parameters if p.name == said)
+    value = _argument(message, own)
+    return f"reinterpret_cast<CUkernel>({value})" if parameter.type.text == "CUkernel" else value
+
+
+def _for_library(spec, message):
+    """A function that is a kernel of a library goes by another name in the driver."""
+    twin = spec.call(message.call.for_library)
+    function = next(f for f in message.fields if f.kind == "function")
+    arguments = ", ".join(_twin_argument(message, twin, p) for p in twin.parameters)
+    return [
+        f"  if (session.FindFunction(message.{function.name})->image->is_library()) {{",
+        "    if (session.context() == nullptr) {",
+        "      return session.Refuse(view, CUDA_ERROR_INVALID_CONTEXT);",
+        "    }",
+        f"    session.{'Answer' if message.awaited else 'Finish'}(view, session.driver().{twin.symbol}({arguments}));",
+        "    return WireError::kNone;",
+        "  }",
+    ]
 
 
 def _results(message):
@@ -106,7 +148,7 @@ def _blocking(message):
     ]
 
 
-def _function(message):
+def _function(spec, message):
     lines = [f"WireError On{message.name}(ClientSession& session, const wire::MessageView& view) {{"]
     lines += [f"  wire::{message.name} message;", "  FARLANE_WIRE_TRY(Decode(view.body, &message));"]
     made = [f for f in message.fields if f.life == "+"]
@@ -115,9 +157,13 @@ def _function(message):
     for field in message.fields:
         if field.kind and field.life != "+":
             lines += _find(field)
+        elif field.c_type == "CUdevice":
+            lines += _device(field)
     for parameter in message.call.parameters:
         if "address" in parameter.notes:
             lines += _range(parameter)
+    if message.call.for_library:
+        lines += _for_library(spec, message)
     if message.blocking:
         return lines + _blocking(message)
     lines += [f"  {f.c_type} {f.name} = nullptr;" for f in made]
@@ -143,7 +189,7 @@ def emit(spec):
     found = [m for m in messages(spec).values() if m.side == "client"]
     out = [_HEAD]
     for message in found:
-        out += _hand_function(message) if by_hand(message) else _function(message)
+        out += _hand_function(message) if by_hand(message) else _function(spec, message)
     out += ["}  // namespace", "", "WireError Dispatch(ClientSession& session, const wire::MessageView& view) {",
             "  switch (static_cast<wire::Op>(view.op)) {"]  # fmt: skip
     for message in found:

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the spec may not say. check() returns complaints; an empty list means that it is sound."""
 
+import lint_body
 import model
+from lint_body import generated_message
 
 # Kinds that are not handles of the ABI but have a life of their own.
 _OTHER_KINDS = {"memory"}
 _HAND_SHAPES = {"packed"}
-
-
-def _generated(call):
-    """True where the call's own message is encoded by generated code; a hand-written client sends other messages."""
-    return call.travel in ("post", "call") and not call.client_hand
+# Keys that mean something only beside another one of the same parameter.
+_BESIDE = {
+    "access": ("address",), "rows": ("address",), "pitch": ("address",), "element": ("address",),
+    "count": model.DIRECTIONS, "size": model.DIRECTIONS, "otherwise": model.DEMANDS,
+}  # fmt: skip
 
 
 def _check_names(spec):
@@ -40,12 +42,15 @@ def _check_call(call):
         yield f"travel {call.travel!r} is none of {', '.join(model.TRAVELS)}"
     if (call.client_hand or call.server_hand) and not call.why:
         yield "by hand, without a why"
+    if call.why and not (call.client_hand or call.server_hand):
+        yield "a why, but nothing is written by hand"
     if call.refused and call.travel:
         yield "refused, and yet it travels"
-    if call.sends and _generated(call):
-        yield "names messages, but no hand-written body sends them"
-    if call.travel == "bulk" and not call.client_hand:
-        yield 'bulk data needs client = "hand"'
+    if not isinstance(call.since, int) or not 2000 <= call.since < 100000:
+        yield f"since {call.since!r} is no version of CUDA, as 3020 for 3.2"
+    for key, value in (("soft", call.soft), ("blocking", call.blocking), ("waits", call.waits)):
+        if not isinstance(value, bool):
+            yield f"{key} is true or absent"
 
 
 def _check_size(call, parameter, key):
@@ -70,6 +75,13 @@ def _check_shape(parameter):
         yield f"{parameter.name}: an array without a count"
     if parameter.shape == "bytes" and "size" not in notes:
         yield f"{parameter.name}: bytes without a size"
+    for key, others in _BESIDE.items():
+        if key in notes and not any(other in notes for other in others):
+            yield f"{parameter.name}: {key} says nothing without {' or '.join(others)}"
+    if "rows" in notes and "pitch" not in notes:
+        yield f"{parameter.name}: rows without a pitch"
+    if "null" in notes and (notes["null"] != "ok" or not parameter.type.pointers):
+        yield f'{parameter.name}: null is "ok", and said of a pointer'
     if parameter.type.const and parameter.type.pointers == 1 and parameter.direction in ("out", "inout"):
         yield f"{parameter.name}: comes out of a const pointer"
 
@@ -84,9 +96,26 @@ def _check_generated(call, parameter):
         yield f"{parameter.name}: comes out of a call that nobody awaits"
 
 
-def _check_parameter(call, parameter, kinds):
+def _check_kind(spec, parameter):
+    """A handle's life fits its type: what is made or found comes out by pointer, what ends goes in by value."""
+    notes, kind = parameter.notes, spec.kinds.get(parameter.type.base)
+    if "creates" in notes and "finds" in notes:
+        yield f"{parameter.name}: created and found at once"
+    for key in ("creates", "destroys", "uses", "finds"):
+        said = notes.get(key)
+        if said is not None and kind is not None and said != kind:
+            yield f"{parameter.name}: {key} a {said}, but its type is a {kind}"
+    for key in ("creates", "finds"):
+        if key in notes and (not parameter.type.pointers or "in" in notes):
+            yield f"{parameter.name}: {key}, but nothing can come out of it"
+    if "destroys" in notes and parameter.type.pointers:
+        yield f"{parameter.name}: destroys what is behind a pointer"
+
+
+def _check_parameter(spec, call, parameter, kinds):
     yield from _check_shape(parameter)
-    for key in ("count", "size", "address", "rows", "pitch", "bytes"):
+    yield from _check_kind(spec, parameter)
+    for key in ("count", "size", "address", "rows", "pitch", "bytes", "managed"):
         yield from _check_size(call, parameter, key)
     for key in ("creates", "destroys", "uses", "finds"):
         kind = parameter.notes.get(key)
@@ -94,7 +123,7 @@ def _check_parameter(call, parameter, kinds):
             yield f"{parameter.name}: {key} an unknown kind: {kind}"
     if "address" in parameter.notes and parameter.notes.get("access") not in ("read", "write"):
         yield f'{parameter.name}: an address needs access = "read" or "write"'
-    if _generated(call):
+    if generated_message(call):
         yield from _check_generated(call, parameter)
 
 
@@ -126,14 +155,19 @@ def check(spec):
     kinds = set(spec.kinds.values()) | _OTHER_KINDS
     complaints = [*_check_types(spec), *_check_names(spec), *_check_versions(spec), *_check_kinds(spec)]
     for call in spec.calls:
-        complaints += [f"{call.symbol}: {c}" for c in _check_call(call)]
+        complaints += [f"{call.symbol}: {c}" for c in (*_check_call(call), *lint_body.check(spec, call))]
         for parameter in call.parameters:
-            complaints += [f"{call.symbol}: {c}" for c in _check_parameter(call, parameter, kinds)]
+            complaints += [f"{call.symbol}: {c}" for c in _check_parameter(spec, call, parameter, kinds)]
     return complaints
 
 
 def hand_share(spec):
-    """The part of the travelling calls that has a hand-written end."""
-    travelling = [c for c in spec.calls if c.travel and not c.refused]
+    """The part of the calls that travel which has a hand-written end. What is answered here does not count."""
+    travelling = [c for c in spec.calls if c.travels]
     hand = [c for c in travelling if c.client_hand or c.server_hand]
     return len(hand) / len(travelling) if travelling else 0.0
+
+
+def local_by_hand(spec):
+    """The calls that are answered in the program by a body written by hand."""
+    return [c for c in spec.calls if c.travel == "local" and not c.generated_here]

@@ -13,13 +13,16 @@ from c_declaration import Aggregate, DeclarationError, Prototype, parse_field, p
 ANNOTATIONS = {
     "in", "out", "inout", "count", "size", "null", "creates", "destroys", "uses", "finds", "address", "access",
     "element", "rows", "pitch", "bulk", "callback", "opaque", "stream", "bytes",
+    "is", "always", "sets", "managed", "only", "between", "bits", "one_of", "otherwise",
 }  # fmt: skip
-SHAPES = ("one", "array", "bytes", "string", "struct", "packed")
+# What the client demands of a by-value parameter before anything else happens.
+DEMANDS = ("only", "between", "bits", "one_of")
+SHAPES = ("one", "array", "bytes", "string", "struct", "packed", "image", "image_file")
 DIRECTIONS = ("in", "out", "inout")
 TRAVELS = ("local", "cached", "post", "call", "bulk")
 _CALL_KEYS = {
     "c", "since", "per_thread", "travel", "client", "server", "why", "sends", "soft", "refused", "base",
-    "forward", "blocking",
+    "forward", "blocking", "about", "does", "needs", "waits", "for_library",
 }  # fmt: skip
 
 
@@ -64,6 +67,14 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class Forward:
+    """The call that a generated body calls, and with which values."""
+
+    to: str
+    values: dict  # the target's parameter -> a parameter of this call, or a constant; None: all as they come
+
+
+@dataclass(frozen=True)
 class Call:
     """One exported symbol, with its per-thread twin if it has one."""
 
@@ -82,8 +93,29 @@ class Call:
     sends: tuple = ()
     soft: bool = False
     refused: str = ""
-    forward: str = ""  # the client body passes the same arguments on to this call
+    forward: Forward = None  # the client body calls this other call
+    about: str = ""  # the client answers from what it knows of this: a parameter, "context" or "session"
+    does: str = ""  # the C++ that gives the result of a call about something
+    needs: str = ""  # "context": a context must be current, though nothing else asks for one
+    for_library: str = ""  # the server's driver takes this call instead for a kernel of a library
+    waits: bool = False  # bulk: returns when the data has arrived
     blocking: bool = False  # may wait for the device: never on the thread that dispatches
+
+    @property
+    def travels(self):
+        return bool(self.travel) and self.travel != "local" and not self.refused
+
+    @property
+    def generated_here(self):
+        """Whether the client's body follows from the description."""
+        if self.travel == "local":
+            return bool(self.forward or self.about)
+        return bool(self.travel) and not self.client_hand
+
+    @property
+    def image(self):
+        """The parameter that is device code to load, or the name of a file of it, or None."""
+        return next((p for p in self.parameters if p.notes.get("in") in ("image", "image_file")), None)
 
     @property
     def stream_parameters(self):
@@ -179,6 +211,15 @@ def _hand(symbol, table, side):
     return value == "hand"
 
 
+def _forward(symbol, table):
+    value = table.get("forward")
+    if value is None or isinstance(value, str):
+        return Forward(value, None) if value else None
+    if not isinstance(value, dict) or not isinstance(value.get("to"), str):
+        raise SpecError(f"{symbol}: forward names no call")
+    return Forward(value["to"], {name: said for name, said in value.items() if name != "to"})
+
+
 def load_call(symbol, table, chapter):
     prototype = parse_prototype(table["c"])
     names = {p.name for p in prototype.parameters}
@@ -202,7 +243,12 @@ def load_call(symbol, table, chapter):
         sends=tuple(table.get("sends", ())),
         soft=table.get("soft", False),
         refused=table.get("refused", ""),
-        forward=table.get("forward", ""),
+        forward=_forward(symbol, table),
+        about=table.get("about", ""),
+        does=table.get("does", ""),
+        needs=table.get("needs", ""),
+        for_library=table.get("for_library", ""),
+        waits=table.get("waits", False),
         blocking=table.get("blocking", False),
     )
 

@@ -119,7 +119,7 @@ def _derived(call, enums):
 
 def crosses(call):
     """Whether the call has a message of its own, made from its prototype."""
-    return call.travel in ("post", "call", "cached") and not call.sends and not call.forward
+    return call.travel in ("post", "call", "cached") and not (call.sends or call.forward or call.about)
 
 
 def messages(spec):

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Copies of two and three dimensions between linear memory on either side: boxes of rows in slices.
+#include "client-shim/box_copies.h"
+
 #include <cstring>
 
 #include "client-shim/bodies.h"
-#include "client-shim/call_scope.h"
 #include "protocol/base/log.h"
 
 namespace farlane::shim {
@@ -106,7 +106,7 @@ CUresult CopySlice(const CallScope& scope,
                    const RowShape& shape,
                    bool to_device,
                    CUstream stream,
-                   bool wait) {
+                   Wait wait) {
   Transfers& transfers = scope.session().transfers();
   if (to_device) {
     return transfers.Send(scope.context(), ToWire(stream), to, reinterpret_cast<const void*>(from),
@@ -114,20 +114,17 @@ CUresult CopySlice(const CallScope& scope,
   }
   void* host = reinterpret_cast<void*>(to);
   const uint64_t extent = (shape.rows - 1) * shape.host_pitch + shape.width;
-  const bool waits = wait || scope.session().config().synchronous ||
+  const bool waits = wait == Wait::kYes || scope.session().config().synchronous ||
                      !scope.session().host_memory().IsPinned(host, extent);
   return transfers.Receive(scope.context(), ToWire(stream), host, from, shape, waits);
 }
 
-CUresult CopyBox(const SideDescription& to_described,
-                 const SideDescription& from_described,
-                 const Box& box,
-                 CUstream stream,
-                 bool wait) {
-  const CallScope scope;
-  if (scope.result() != CUDA_SUCCESS) {
-    return scope.result();
-  }
+CUresult CopySides(const CallScope& scope,
+                   const SideDescription& to_described,
+                   const SideDescription& from_described,
+                   const Box& box,
+                   CUstream stream,
+                   Wait wait) {
   if (!scope.KnowsOrNull(stream)) {
     return CUDA_ERROR_INVALID_HANDLE;
   }
@@ -175,74 +172,43 @@ CUresult CopyBox(const SideDescription& to_described,
   return result == CUDA_SUCCESS && waits ? scope.WaitForPosted() : result;
 }
 
-CUresult Copy2D(const CUDA_MEMCPY2D* copy, CUstream stream, bool wait) {
-  if (copy == nullptr) {
-    return CUDA_ERROR_INVALID_VALUE;
-  }
-  return CopyBox({copy->dstMemoryType, copy->dstHost, copy->dstDevice, copy->dstPitch, 0,
-                  copy->dstXInBytes, copy->dstY, 0},
-                 {copy->srcMemoryType, copy->srcHost, copy->srcDevice, copy->srcPitch, 0,
-                  copy->srcXInBytes, copy->srcY, 0},
-                 {copy->WidthInBytes, copy->Height, 1}, stream, wait);
-}
-
 // CUDA_MEMCPY3D and CUDA_MEMCPY3D_PEER name these fields alike.
 template <typename Copy>
-CUresult Copy3D(const Copy* copy, CUstream stream, bool wait) {
-  if (copy == nullptr) {
-    return CUDA_ERROR_INVALID_VALUE;
-  }
-  return CopyBox({copy->dstMemoryType, copy->dstHost, copy->dstDevice, copy->dstPitch,
-                  copy->dstHeight, copy->dstXInBytes, copy->dstY, copy->dstZ},
-                 {copy->srcMemoryType, copy->srcHost, copy->srcDevice, copy->srcPitch,
-                  copy->srcHeight, copy->srcXInBytes, copy->srcY, copy->srcZ},
-                 {copy->WidthInBytes, copy->Height, copy->Depth}, stream, wait);
+CUresult Copy3D(const CallScope& scope, const Copy& copy, CUstream stream, Wait wait) {
+  return CopySides(scope,
+                   {copy.dstMemoryType, copy.dstHost, copy.dstDevice, copy.dstPitch, copy.dstHeight,
+                    copy.dstXInBytes, copy.dstY, copy.dstZ},
+                   {copy.srcMemoryType, copy.srcHost, copy.srcDevice, copy.srcPitch, copy.srcHeight,
+                    copy.srcXInBytes, copy.srcY, copy.srcZ},
+                   {copy.WidthInBytes, copy.Height, copy.Depth}, stream, wait);
 }
 
-// Between contexts, which only have to be there: addresses mean the same in all of them.
-CUresult Copy3DPeer(const CUDA_MEMCPY3D_PEER* copy, CUstream stream, bool wait) {
-  const CallScope scope;
-  if (scope.result() != CUDA_SUCCESS || copy == nullptr) {
-    return scope.result() != CUDA_SUCCESS ? scope.result() : CUDA_ERROR_INVALID_VALUE;
-  }
-  auto& contexts = scope.session().objects().contexts;
-  const auto named = [&](CUmemorytype type, CUcontext context) {
-    return type == CU_MEMORYTYPE_HOST || contexts.Find(ToWire(context)) != nullptr;
-  };
-  return named(copy->dstMemoryType, copy->dstContext) &&
-                 named(copy->srcMemoryType, copy->srcContext)
-             ? Copy3D(copy, stream, wait)
-             : CUDA_ERROR_INVALID_CONTEXT;
+bool IsThere(const CallScope& scope, CUmemorytype type, CUcontext context) {
+  return type == CU_MEMORYTYPE_HOST || scope.Knows(context);
 }
 
 }  // namespace
 
-CUresult cuMemcpy2D_v2(const CUDA_MEMCPY2D* pCopy, CUstream stream) {
-  return Copy2D(pCopy, stream, true);
+CUresult CopyBox(const CallScope& scope, const CUDA_MEMCPY2D& copy, CUstream stream, Wait wait) {
+  return CopySides(scope,
+                   {copy.dstMemoryType, copy.dstHost, copy.dstDevice, copy.dstPitch, 0,
+                    copy.dstXInBytes, copy.dstY, 0},
+                   {copy.srcMemoryType, copy.srcHost, copy.srcDevice, copy.srcPitch, 0,
+                    copy.srcXInBytes, copy.srcY, 0},
+                   {copy.WidthInBytes, copy.Height, 1}, stream, wait);
 }
 
-CUresult cuMemcpy2DUnaligned_v2(const CUDA_MEMCPY2D* pCopy, CUstream stream) {
-  return Copy2D(pCopy, stream, true);
+CUresult CopyBox(const CallScope& scope, const CUDA_MEMCPY3D& copy, CUstream stream, Wait wait) {
+  return Copy3D(scope, copy, stream, wait);
 }
 
-CUresult cuMemcpy2DAsync_v2(const CUDA_MEMCPY2D* pCopy, CUstream hStream) {
-  return Copy2D(pCopy, hStream, false);
-}
-
-CUresult cuMemcpy3D_v2(const CUDA_MEMCPY3D* pCopy, CUstream stream) {
-  return Copy3D(pCopy, stream, true);
-}
-
-CUresult cuMemcpy3DAsync_v2(const CUDA_MEMCPY3D* pCopy, CUstream hStream) {
-  return Copy3D(pCopy, hStream, false);
-}
-
-CUresult cuMemcpy3DPeer(const CUDA_MEMCPY3D_PEER* pCopy, CUstream stream) {
-  return Copy3DPeer(pCopy, stream, true);
-}
-
-CUresult cuMemcpy3DPeerAsync(const CUDA_MEMCPY3D_PEER* pCopy, CUstream hStream) {
-  return Copy3DPeer(pCopy, hStream, false);
+CUresult CopyBox(const CallScope& scope,
+                 const CUDA_MEMCPY3D_PEER& copy,
+                 CUstream stream,
+                 Wait wait) {
+  const bool there = IsThere(scope, copy.dstMemoryType, copy.dstContext) &&
+                     IsThere(scope, copy.srcMemoryType, copy.srcContext);
+  return there ? Copy3D(scope, copy, stream, wait) : CUDA_ERROR_INVALID_CONTEXT;
 }
 
 }  // namespace farlane::shim

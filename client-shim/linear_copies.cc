@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client-shim/linear_copies.h"
+
+#include <cstring>
+
+#include "client-shim/bodies.h"
+
+namespace farlane::shim {
+namespace {
+
+// Between two host addresses a copy is ordered by its stream all the same, so what came before is
+// waited for.
+CUresult HostToHost(
+    const CallScope& scope, void* to, const void* from, size_t bytes, CUstream stream) {
+  const CUresult result = scope.Call(wire::StreamSynchronize{.hStream = ToWire(stream)});
+  if (result == CUDA_SUCCESS && bytes != 0) {
+    memmove(to, from, bytes);
+  }
+  return result;
+}
+
+}  // namespace
+
+CUresult CopyLinear(
+    const CallScope& scope, CUdeviceptr to, const void* from, size_t bytes, CUstream stream, Wait) {
+  if (!scope.KnowsOrNull(stream)) {
+    return CUDA_ERROR_INVALID_HANDLE;
+  }
+  if (bytes != 0 && (from == nullptr || !scope.OwnsRows(to, bytes, 1, 0, 1))) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  CUresult result = scope.SendManaged();
+  if (result == CUDA_SUCCESS) {
+    result = scope.session().transfers().Send(scope.context(), ToWire(stream), to, from,
+                                              RowShape{.width = bytes});
+  }
+  // The program may read managed memory as soon as a synchronous copy into it has returned.
+  const bool waits = scope.session().config().synchronous || scope.session().managed().Contains(to);
+  return result == CUDA_SUCCESS && waits ? scope.WaitForPosted() : result;
+}
+
+CUresult CopyLinear(
+    const CallScope& scope, void* to, CUdeviceptr from, size_t bytes, CUstream stream, Wait wait) {
+  if (!scope.KnowsOrNull(stream)) {
+    return CUDA_ERROR_INVALID_HANDLE;
+  }
+  if (bytes != 0 && (to == nullptr || !scope.OwnsRows(from, bytes, 1, 0, 1))) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  Session& session = scope.session();
+  const bool waits = wait == Wait::kYes || session.config().synchronous ||
+                     !session.host_memory().IsPinned(to, bytes);
+  const CUresult result = scope.SendManaged();
+  return result == CUDA_SUCCESS ? session.transfers().Receive(scope.context(), ToWire(stream), to,
+                                                              from, RowShape{.width = bytes}, waits)
+                                : result;
+}
+
+CUresult CopyLinear(const CallScope& scope,
+                    CUdeviceptr to,
+                    CUdeviceptr from,
+                    size_t bytes,
+                    CUstream stream,
+                    Wait wait) {
+  if (!scope.KnowsOrNull(stream)) {
+    return CUDA_ERROR_INVALID_HANDLE;
+  }
+  const bool to_device = scope.session().DeviceOfAddress(to) >= 0;
+  const bool from_device = scope.session().DeviceOfAddress(from) >= 0;
+  if (to_device && from_device) {
+    const CUresult result = cuMemcpyDtoDAsync_v2(to, from, bytes, stream);
+    const bool waits = wait == Wait::kYes && scope.session().managed().Contains(to);
+    return result == CUDA_SUCCESS && waits ? scope.WaitForPosted() : result;
+  }
+  if (to_device) {
+    return CopyLinear(scope, to, reinterpret_cast<const void*>(from), bytes, stream, wait);
+  }
+  if (from_device) {
+    return CopyLinear(scope, reinterpret_cast<void*>(to), from, bytes, stream, wait);
+  }
+  if (bytes != 0 && (to == 0 || from == 0)) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  return HostToHost(scope, reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), bytes,
+                    stream);
+}
+
+}  // namespace farlane::shim

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copies of one run of bytes between the program's memory and the device's, in either direction.
+// The caller has made a CallScope and returns what these return; streams, null pointers and ranges
+// are checked here.
+#pragma once
+
+#include "client-shim/call_scope.h"
+
+namespace farlane::shim {
+
+// Whether a copy returns only when its data has arrived.
+enum class Wait : bool { kNo, kYes };
+
+// Bytes that leave the program are taken at the call, so `wait` makes no difference.
+CUresult CopyLinear(const CallScope& scope,
+                    CUdeviceptr to,
+                    const void* from,
+                    size_t bytes,
+                    CUstream stream,
+                    Wait wait);
+// Waits for pageable memory whatever `wait` says, as a driver does.
+CUresult CopyLinear(
+    const CallScope& scope, void* to, CUdeviceptr from, size_t bytes, CUstream stream, Wait wait);
+// The addresses tell which side is which.
+CUresult CopyLinear(const CallScope& scope,
+                    CUdeviceptr to,
+                    CUdeviceptr from,
+                    size_t bytes,
+                    CUstream stream,
+                    Wait wait);
+
+}  // namespace farlane::shim

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a call asks about: the session, a handle, or the current context, proved to be there.
+// Calls that the spec describes with `about` begin with one of these; object() may be used only if
+// result() is success.
+#pragma once
+
+#include "client-shim/call_scope.h"
+#include "client-shim/device_scope.h"
+
+namespace farlane::shim {
+
+// Needs no context: libraries and kernels are asked about before there is one.
+// Thread: the caller's, on its stack.
+class SessionScope {
+ public:
+  SessionScope() : session_(Process::Get().session()) {
+    if (session_ == nullptr) {
+      result_ = Process::Get().Why();
+    }
+  }
+
+  CUresult result() const { return result_; }
+
+  Session& session() const { return *session_; }
+
+  const Session& object() const { return *session_; }
+
+ protected:
+  void Refuse(CUresult result) { result_ = result; }
+
+ private:
+  Session* const session_;
+  CUresult result_ = CUDA_SUCCESS;
+};
+
+// An object of one of the client's tables. Thread: the caller's, on its stack.
+template <typename T, ObjectTable<T> Objects::*kTable>
+class HandleScope : public SessionScope {
+ public:
+  explicit HandleScope(wire::Handle handle) {
+    if (result() == CUDA_SUCCESS) {
+      object_ = (session().objects().*kTable).Find(handle);
+      if (object_ == nullptr) {
+        Refuse(CUDA_ERROR_INVALID_HANDLE);
+      }
+    }
+  }
+
+  T& object() const { return *object_; }
+
+ private:
+  T* object_ = nullptr;
+};
+
+using FunctionScope = HandleScope<Function, &Objects::functions>;
+using ModuleScope = HandleScope<Module, &Objects::modules>;
+
+// A context by its handle, or the current one for null. Thread: the caller's, on its stack.
+class ContextScope : public SessionScope {
+ public:
+  explicit ContextScope(wire::Handle handle) {
+    if (result() == CUDA_SUCCESS) {
+      handle_ = handle == 0 ? ThreadState::Mine().current() : handle;
+      object_ = session().objects().contexts.Find(handle_);
+      if (object_ == nullptr) {
+        Refuse(CUDA_ERROR_INVALID_CONTEXT);
+      }
+    }
+  }
+
+  wire::Handle handle() const { return handle_; }
+
+  Context& object() const { return *object_; }
+
+ private:
+  wire::Handle handle_ = 0;
+  Context* object_ = nullptr;
+};
+
+// The current context, which must be alive. Thread: the caller's, on its stack.
+class CurrentScope : public CallScope {
+ public:
+  Context& object() const { return *session().objects().contexts.Find(context()); }
+
+  DeviceMemory& memory() const { return session().memory(device()); }
+
+  bool IsManaged(CUdeviceptr address, size_t bytes) const {
+    return bytes != 0 && session().managed().Contains(address) &&
+           session().managed().Contains(address + bytes - 1);
+  }
+};
+
+// What can be asked about a stream.
+struct StreamFacts {
+  wire::Handle context = 0;
+  uint32_t flags = CU_STREAM_DEFAULT;
+  int32_t priority = 0;
+  uint64_t id = 0;
+  int32_t device = 0;
+};
+
+// A stream, or for null the legacy stream of the current context. Thread: the caller's, on its
+// stack.
+class StreamScope : public CallScope {
+ public:
+  explicit StreamScope(wire::Handle handle) : result_(CallScope::result()) {
+    if (result_ != CUDA_SUCCESS) {
+      return;
+    }
+    const Stream* stream = session().objects().streams.Find(handle);
+    if (handle != 0 && stream == nullptr) {
+      result_ = CUDA_ERROR_INVALID_HANDLE;
+      return;
+    }
+    facts_.context = stream == nullptr ? context() : stream->context;
+    const Context* owner = session().objects().contexts.Find(facts_.context);
+    facts_.device = owner == nullptr ? device() : owner->device;
+    if (stream != nullptr) {
+      facts_.flags = stream->flags;
+      facts_.priority = stream->priority;
+    }
+    // The legacy stream is one per context, and contexts and streams share one count.
+    facts_.id = stream != nullptr ? stream->id : owner->id;
+  }
+
+  CUresult result() const { return result_; }
+
+  const StreamFacts& object() const { return facts_; }
+
+ private:
+  CUresult result_;
+  StreamFacts facts_;
+};
+
+}  // namespace farlane::shim
