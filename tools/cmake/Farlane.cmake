@@ -20,6 +20,8 @@ if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
 endif()
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
+# What the sanitizers run: lines in their reports, assertions on, and no optimiser to wait for.
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O1 -g1")
 find_package(Threads REQUIRED)
 
 find_program(FARLANE_CCACHE ccache)
