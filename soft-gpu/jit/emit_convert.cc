@@ -144,9 +144,6 @@ class Converter {
 
   // To f64 with the last bit as "more follows", then down: one rounding in effect.
   V IntegerToHalf(V value) {
-    if (Direction() != 0) {
-      return e_.Refuse("a directed rounding of an integer to a half");
-    }
     const bool is_signed = ptx::IsSigned(from_);
     V wide = is_signed ? ir_.CreateSExt(value, ir_.getInt64Ty())
                        : ir_.CreateZExt(value, ir_.getInt64Ty());
@@ -220,16 +217,31 @@ class Converter {
     if (Direction() == 0) {
       return NarrowToHalf(e_, single, half, false);
     }
-    if (Direction() != static_cast<uint32_t>(Rounding::kZero)) {
-      return e_.Refuse("a rounding up or down to a half");
-    }
-    // Toward zero: the nearest half, one step back where that went away from zero.
+    // The nearest half, or its neighbour where that lies on the wrong side. Bits of a half grow
+    // away from zero, and the one beyond the greatest number is infinity.
     V nearest = NarrowToHalf(e_, single, half, false);
     V back = WidenHalf(e_, nearest, half, false);
-    V went_away = ir_.CreateFCmpOGT(ir_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, back),
-                                    ir_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, single));
-    V cut = ir_.CreateSub(e_.ToBits(nearest), ir_.CreateZExt(went_away, e_.IntType(16)));
-    return e_.FromBits(cut, half);
+    V bits = e_.ToBits(nearest);
+    V is_negative = ir_.CreateICmpSLT(bits, e_.Int(16, 0));
+    V is_above = ir_.CreateFCmpOGT(back, single);
+    V is_below = ir_.CreateFCmpOLT(back, single);
+    V steps_down = is_above;
+    V steps_up = is_below;
+    if (Direction() == static_cast<uint32_t>(Rounding::kZero)) {
+      steps_down = ir_.CreateAnd(is_above, ir_.CreateNot(is_negative));
+      steps_up = ir_.CreateAnd(is_below, is_negative);
+    } else if (Direction() == static_cast<uint32_t>(Rounding::kUp)) {
+      steps_down = ir_.getFalse();
+    } else {
+      steps_up = ir_.getFalse();
+    }
+    V grows = ir_.CreateOr(ir_.CreateAnd(steps_up, ir_.CreateNot(is_negative)),
+                           ir_.CreateAnd(steps_down, is_negative));
+    V shrinks = ir_.CreateOr(ir_.CreateAnd(steps_up, is_negative),
+                             ir_.CreateAnd(steps_down, ir_.CreateNot(is_negative)));
+    bits = ir_.CreateAdd(bits, ir_.CreateZExt(grows, e_.IntType(16)));
+    bits = ir_.CreateSub(bits, ir_.CreateZExt(shrinks, e_.IntType(16)));
+    return e_.FromBits(bits, half);
   }
 
   // cvt.f16x2.f32 d, a, b: a goes to the upper half.

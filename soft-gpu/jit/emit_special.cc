@@ -87,6 +87,20 @@ V ClusterRegister(FunctionEmitter& e, const ptx::Operand& operand, SpecialRegist
   }
 }
 
+// The system's part of shared memory. Both numbered offsets lie in it, each with half of it.
+V ReservedShared(FunctionEmitter& e, SpecialRegister name) {
+  const auto begin = static_cast<uint32_t>(e.kernel().reserved_shared_offset);
+  switch (name) {
+    case SpecialRegister::kReservedSmemOffsetBegin:
+    case SpecialRegister::kReservedSmemOffset0:
+      return e.Int(32, begin);
+    case SpecialRegister::kReservedSmemOffset1:
+      return e.Int(32, begin + kReservedSharedBytes / 2);
+    default:
+      return e.Int(32, begin + kReservedSharedBytes);
+  }
+}
+
 V GridRegister(FunctionEmitter& e, const ptx::Operand& operand, SpecialRegister name) {
   switch (name) {
     case SpecialRegister::kWarpid:
@@ -104,6 +118,12 @@ V GridRegister(FunctionEmitter& e, const ptx::Operand& operand, SpecialRegister 
       return e.BlockField(offsetof(BlockFrame, shared_bytes), 32);
     case SpecialRegister::kDynamicSmemSize:
       return e.BlockField(offsetof(BlockFrame, dynamic_shared_bytes), 32);
+    case SpecialRegister::kReservedSmemOffsetBegin:
+    case SpecialRegister::kReservedSmemOffsetEnd:
+    case SpecialRegister::kReservedSmemOffsetCap:
+    case SpecialRegister::kReservedSmemOffset0:
+    case SpecialRegister::kReservedSmemOffset1:
+      return ReservedShared(e, name);
     case kGridWorkspaceHigh:
     case kGridWorkspaceLow: {
       V workspace = e.BlockField(offsetof(BlockFrame, grid_workspace), 64);

@@ -45,6 +45,8 @@ class FunctionEmitter {
 
   llvm::IRBuilder<>& ir() { return ir_; }
 
+  const KernelSource& kernel() const { return module_.source; }
+
   // Says why this instruction cannot be translated; the first reason counts.
   llvm::Value* Refuse(const std::string& why);
 

@@ -81,6 +81,15 @@ bool IsGridWorkspace(ptx::SpecialRegister name) {
   return name == kGridWorkspaceHigh || name == kGridWorkspaceLow;
 }
 
+bool IsReservedShared(ptx::SpecialRegister name) {
+  using ptx::SpecialRegister;
+  return name == SpecialRegister::kReservedSmemOffsetBegin ||
+         name == SpecialRegister::kReservedSmemOffsetEnd ||
+         name == SpecialRegister::kReservedSmemOffsetCap ||
+         name == SpecialRegister::kReservedSmemOffset0 ||
+         name == SpecialRegister::kReservedSmemOffset1;
+}
+
 // The device's own malloc and free: a module may define functions of these names.
 bool IsHeapFunction(const ptx::Function& function) {
   return !function.has_body && (function.name == "malloc" || function.name == "free");
@@ -202,6 +211,7 @@ class Collector {
     } else if (operand.kind == ptx::OperandKind::kSpecial) {
       const auto name = static_cast<ptx::SpecialRegister>(operand.id);
       source_.uses_grid_workspace |= IsGridWorkspace(name);
+      uses_reserved_shared_ |= IsReservedShared(name);
     }
     for (const ptx::Operand& child : operand.children) {
       Note(child);
@@ -228,6 +238,10 @@ class Collector {
 
   // All unsized shared arrays are one memory, behind the sized ones.
   void PlaceDynamicShared() {
+    if (uses_reserved_shared_) {
+      source_.reserved_shared_offset = RoundUp(shared_.bytes, 16);
+      shared_.bytes = source_.reserved_shared_offset + kReservedSharedBytes;
+    }
     if (!dynamic_.empty()) {
       shared_.bytes = RoundUp(shared_.bytes, dynamic_align_);
     }
@@ -280,6 +294,7 @@ class Collector {
   std::span<const uint32_t> taken_;
   Layout shared_;
   uint64_t dynamic_align_ = kDynamicSharedAlignBytesMin;
+  bool uses_reserved_shared_ = false;
   std::vector<uint32_t> dynamic_;
   std::unordered_map<uint32_t, size_t> known_;  // index of a function -> its place in the source
   std::unordered_map<uint32_t, uint64_t> deepest_;

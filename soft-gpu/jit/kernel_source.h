@@ -20,6 +20,9 @@ namespace farlane::soft::jit {
 constexpr ptx::SpecialRegister kGridWorkspaceHigh = ptx::SpecialRegister::kEnvreg1;
 constexpr ptx::SpecialRegister kGridWorkspaceLow = ptx::SpecialRegister::kEnvreg2;
 
+// Shared memory that belongs to the system, at %reserved_smem_offset_*: code of headers uses it.
+constexpr uint64_t kReservedSharedBytes = 1024;
+
 // One function of a kernel's call graph and the layout of its own variables.
 // Thread: immutable once collected.
 struct SourceFunction {
@@ -46,10 +49,11 @@ struct KernelSource {
   std::vector<uint64_t> parameter_offsets;  // of the entry
   uint64_t parameter_bytes = 0;
   uint64_t static_shared_bytes = 0;
-  uint64_t local_bytes = 0;          // one thread's, over its deepest chain of calls
-  bool suspends = false;             // some thread may have to wait for another one
-  bool uses_grid_workspace = false;  // reads where a cooperative grid's barrier lies
-  bool uses_heap = false;            // calls malloc or free
+  uint64_t reserved_shared_offset = 0;  // of the system's part, where the kernel uses it
+  uint64_t local_bytes = 0;             // one thread's, over its deepest chain of calls
+  bool suspends = false;                // some thread may have to wait for another one
+  bool uses_grid_workspace = false;     // reads where a cooperative grid's barrier lies
+  bool uses_heap = false;               // calls malloc or free
 };
 
 // Parses the entry and all it can reach, and lays out their variables. `taken`: the functions whose

@@ -77,8 +77,6 @@ def run(arguments: argparse.Namespace, where: str, *prefix: str) -> Run:
     settings.update(pair.split("=", 1) for pair in arguments.set)
     if where == "local":
         settings["FARLANE_TRACE"] = "summary"
-    if arguments.devices:
-        settings["FARLANE_SOFT_DEVICES"] = str(arguments.devices)
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -119,6 +117,8 @@ def remote(arguments: argparse.Namespace) -> None:
     far.must_pass()
     if near.checksum != far.checksum:
         raise Wrong(f"checksum {near.checksum} directly, {far.checksum} remotely")
+    if near.output != far.output:
+        raise Wrong("the checksums agree, but not all that the program said")
     # Else the comparison would hold for two direct runs as well.
     if counter(far.errors, "worker") == 0 or counter(far.errors, "launches") == 0:
         raise Wrong("no worker launched a kernel for the remote run")
@@ -162,7 +162,6 @@ def parse() -> argparse.Namespace:
         sub.add_argument("--preload", default="", help="a library for LD_PRELOAD of the program")
         sub.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
                          help="a variable for the program and for the private server")
-        sub.add_argument("--devices", type=int, default=0, help="how many software GPUs there are")
         sub.add_argument("--seed", type=int, default=random.SystemRandom().getrandbits(32))
         sub.add_argument("app")
     modes.add_parser("skip").add_argument("reason")

@@ -41,6 +41,9 @@ class RunPair(unittest.TestCase):
     def test_refuses_different_checksums(self):
         self.assertEqual(self.judge("remote", GOOD, OTHER), 1)
 
+    def test_refuses_other_words_beside_equal_checksums(self):
+        self.assertEqual(self.judge("remote", GOOD, "another line\n" + GOOD), 1)
+
     def test_refuses_a_remote_run_that_fails(self):
         self.assertEqual(self.judge("remote", GOOD, WRONG, codes=(0, 1)), 1)
 
