@@ -38,6 +38,15 @@ def end_group(process: subprocess.Popen) -> None:
         pass
 
 
+RUNNING: set[subprocess.Popen] = set()
+
+
+def end_all() -> None:
+    """For a signal handler: what runs ends, and nothing of it goes on alone."""
+    for process in list(RUNNING):
+        end_group(process)
+
+
 def execute(program: Path, arguments: tuple[str, ...], environment: dict[str, str],
             limit_s: float) -> Outcome:
     """Runs it where it lies; whatever it started ends with it."""
@@ -53,6 +62,7 @@ def execute(program: Path, arguments: tuple[str, ...], environment: dict[str, st
             env=environment,
             start_new_session=True,
         )
+        RUNNING.add(process)
         timed_out = False
         try:
             process.wait(timeout=limit_s)
@@ -60,6 +70,7 @@ def execute(program: Path, arguments: tuple[str, ...], environment: dict[str, st
             timed_out = True
         end_group(process)
         process.wait()
+        RUNNING.discard(process)
     seconds = time.monotonic() - start
     return Outcome(process.returncode, text_of(out), text_of(err), seconds, timed_out)
 

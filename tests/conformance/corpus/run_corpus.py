@@ -16,6 +16,7 @@ import concurrent.futures
 import fnmatch
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -24,7 +25,7 @@ from pathlib import Path
 import catalogue
 import report
 from compiler import Compiler
-from execute import execute, settings
+from execute import end_all, execute, settings
 from judge import judge
 from place import place_of_run
 from report import FAILED, PASSED, Row
@@ -44,7 +45,11 @@ class Runner:
         self.keep = arguments.keep_output
         self.slow = arguments.slow
         self.compiler = Compiler(
-            arguments.nvcc, self.sources, arguments.cache, arguments.compile_jobs
+            arguments.nvcc,
+            self.sources,
+            arguments.cache,
+            arguments.compile_jobs,
+            only_known=arguments.no_compile,
         )
         self.servers: dict[int, Server] = {}
         self.lock = threading.Lock()
@@ -137,6 +142,11 @@ def chosen(arguments: argparse.Namespace, suites: list[catalogue.Suite]):
             for program in programs
             if any(fnmatch.fnmatchcase(program.title, only) for only in arguments.only)
         ]
+    programs = [
+        program
+        for program in programs
+        if not any(fnmatch.fnmatchcase(program.title, skip) for skip in arguments.skip)
+    ]
     return sorted(programs, key=lambda program: (program.stage, program.title))
 
 
@@ -169,10 +179,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--slow", type=float, default=1.0, help="times all time limits")
     parser.add_argument("--stage", action="append", help="only this stage; repeatable")
     parser.add_argument("--only", action="append", metavar="GLOB", help="suite/name; repeatable")
+    parser.add_argument("--skip", action="append", metavar="GLOB", default=[], help="repeatable")
     parser.add_argument("--failed", type=Path, metavar="JSON", help="the rest of this table")
     parser.add_argument("--json", type=Path, help="write the table to this file as well")
     parser.add_argument("--keep-output", type=Path, metavar="DIR", help="what each run printed")
     parser.add_argument("--compile-only", action="store_true")
+    parser.add_argument("--no-compile", action="store_true", help="only what the cache has")
     parser.add_argument("--clone", action="store_true", help="fetch suites that are not there")
     return parser.parse_args()
 
@@ -197,8 +209,15 @@ def run_all(runner: Runner, programs: list, arguments: argparse.Namespace) -> li
     return sorted(rows, key=lambda row: (row.program.stage, row.program.title))
 
 
+def end_by_signal(number: int, _frame) -> None:
+    end_all()
+    os._exit(128 + number)
+
+
 def main() -> int:
     arguments = parse()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, end_by_signal)
     suites = catalogue.read_all(arguments.tables)
     if arguments.clone:
         clone(suites, arguments.sources)
