@@ -8,6 +8,8 @@
 
 #include <signal.h>
 #include <sys/mman.h>
+#include <ucontext.h>
+#include <unistd.h>
 
 #include "protocol/base/bytes.h"
 #include "protocol/base/check.h"
@@ -17,18 +19,23 @@ namespace farlane::soft {
 namespace {
 
 constexpr int kSignals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+// One of those that no thread blocks, and of them the one that is hardly ever sent by anybody.
+constexpr int kInterruptSignal = SIGILL;
 constexpr size_t kSignalStackBytes = 64_KiB;
 
 struct Frame {
   sigjmp_buf back;
   GuardedEnd end;
   DeviceWindow window;
+  const Interruption* interruption;
 };
 
 // Initial-exec, because a handler must find it without allocating.
 thread_local Frame* current_frame __attribute__((tls_model("initial-exec"))) = nullptr;
 
 struct sigaction previous_actions[NSIG];
+
+std::atomic<bool> interrupts_sent{false};
 
 // A handler cannot run on a stack that has just overflowed, so each thread gets one for signals.
 // Thread: the one that made it.
@@ -86,8 +93,33 @@ void PassOn(int signal, siginfo_t* info, void* context) {
   }
 }
 
+bool IsInterrupt(int signal, const siginfo_t& info) {
+  return signal == kInterruptSignal && info.si_code == SI_TKILL && info.si_pid == getpid() &&
+         interrupts_sent.load(std::memory_order_relaxed);
+}
+
+// Somebody may want the thread's guarded code to end.
+void OnInterrupt(Frame* frame_or_null, const void* context) {
+  if (frame_or_null == nullptr) {
+    return;
+  }
+  const Interruption& interruption = *frame_or_null->interruption;
+  const auto at =
+      static_cast<uint64_t>(static_cast<const ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP]);
+  if (interruption.wanted.load(std::memory_order_relaxed) && at >= interruption.code.begin &&
+      at < interruption.code.end) {
+    current_frame = nullptr;
+    frame_or_null->end = {Fault::kStopped, 0, true};
+    siglongjmp(frame_or_null->back, 1);
+  }
+}
+
 void OnSignal(int signal, siginfo_t* info, void* context) {
   Frame* const frame = current_frame;
+  if (IsInterrupt(signal, *info)) {
+    OnInterrupt(frame, context);
+    return;
+  }
   if (frame == nullptr) {
     PassOn(signal, info, context);
     return;
@@ -115,18 +147,24 @@ void InstallOnce() {
 
 }  // namespace
 
-GuardedEnd RunGuarded(void (*function)(void*), void* argument) {
+GuardedEnd RunGuarded(void (*function)(void*), void* argument, const Interruption& interruption) {
   static thread_local SignalStack signal_stack;
   InstallOnce();
   FARLANE_CHECK(current_frame == nullptr);
   Frame frame;
   frame.window = CurrentDeviceWindow();
+  frame.interruption = &interruption;
   if (sigsetjmp(frame.back, 0) == 0) {
     current_frame = &frame;
     function(argument);
   }
   current_frame = nullptr;
   return frame.end;
+}
+
+void InterruptGuarded(pthread_t thread) {
+  interrupts_sent.store(true, std::memory_order_relaxed);
+  pthread_kill(thread, kInterruptSignal);
 }
 
 void LeaveGuarded(Fault fault, uint64_t address) {

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// RunGuarded runs compiled code so that a bad memory access or a failed assertion ends the code,
-// not the process. What runs under it must own nothing that a destructor would have to give back:
-// it is left by a jump. A signal that does not come from guarded code goes to whoever handled it
-// before.
+// RunGuarded runs compiled code so that a bad memory access, a failed assertion or somebody who has
+// waited long enough ends the code, not the process. What runs under it must own nothing that a
+// destructor would have to give back: it is left by a jump. A signal that does not come from
+// guarded code goes to whoever handled it before.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
+#include <pthread.h>
+
 #include "soft-gpu/exec/launch.h"
+#include "soft-gpu/jit/jit_engine.h"
 
 namespace farlane::soft {
 
@@ -18,8 +22,19 @@ struct GuardedEnd {
   bool by_signal = false;  // the processor stopped it, not a check
 };
 
+// When guarded code may be ended from outside: once `wanted` is set, and while the processor is in
+// `code`. There it holds no lock and is in the middle of nothing of the runtime's.
+struct Interruption {
+  const std::atomic<bool>& wanted;
+  jit::CodeRange code;
+};
+
 // Runs function(argument) on the calling thread. Not to be nested.
-GuardedEnd RunGuarded(void (*function)(void*), void* argument);
+GuardedEnd RunGuarded(void (*function)(void*), void* argument, const Interruption& interruption);
+
+// Makes a thread see whether its interruption is wanted. It is lost on a thread that is in the
+// runtime just then.
+void InterruptGuarded(pthread_t thread);
 
 // Ends the guarded code that the calling thread is in.
 [[noreturn]] void LeaveGuarded(Fault fault, uint64_t address);

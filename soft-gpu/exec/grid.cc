@@ -2,11 +2,16 @@
 #include "soft-gpu/exec/grid.h"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 #include <utility>
+
+#include "soft-gpu/exec/fault_guard.h"
 
 namespace farlane::soft {
 namespace {
 
+constexpr std::chrono::milliseconds kInterruptPause{1};
 constexpr uint64_t kChunkBlocksMax = 16;
 constexpr uint64_t kChunksWanted = 256;  // enough that no worker is left with a long last one
 
@@ -51,6 +56,36 @@ void Grid::Fail(LaunchOutcome outcome) {
     }
   });
   failed_.store(true, std::memory_order_relaxed);
+}
+
+void Grid::Stop(LaunchOutcome outcome) {
+  Fail(std::move(outcome));
+  Interrupt();
+}
+
+bool Grid::Interrupt() {
+  return present_.With([](const std::vector<pthread_t>& present) {
+    for (const pthread_t thread : present) {
+      InterruptGuarded(thread);
+    }
+    return !present.empty();
+  });
+}
+
+void Grid::AwaitLeaving() {
+  while (Interrupt()) {
+    std::this_thread::sleep_for(kInterruptPause);
+  }
+}
+
+Grid::Presence::Presence(Grid& grid) : grid_(grid) {
+  grid_.present_.With([](auto& present) { present.push_back(pthread_self()); });
+}
+
+Grid::Presence::~Presence() {
+  grid_.present_.With([](auto& present) {
+    std::erase_if(present, [](pthread_t one) { return pthread_equal(one, pthread_self()) != 0; });
+  });
 }
 
 void Grid::Print(std::string text) {

@@ -7,6 +7,9 @@
 #include <atomic>
 #include <cstdint>
 #include <span>
+#include <vector>
+
+#include <pthread.h>
 
 #include "protocol/base/guarded.h"
 #include "soft-gpu/exec/launch.h"
@@ -50,8 +53,30 @@ class Grid {
 
   // Takes the next blocks [first, end); false when there are none or the grid has failed.
   bool Take(uint64_t* first, uint64_t* end);
+
+  // How many were taken; grows for as long as the grid gets on.
+  uint64_t blocks_taken() const { return next_.load(std::memory_order_relaxed); }
+
   // Only the first failure is kept.
   void Fail(LaunchOutcome outcome);
+  // Fails the grid and interrupts all threads at work on it. One that is in the runtime just then
+  // goes on, so this is called until nobody is left.
+  void Stop(LaunchOutcome outcome);
+  // For a grid that has failed: returns when no thread is at work on it any more.
+  void AwaitLeaving();
+
+  // While one exists, its thread is at work on the grid and can be interrupted.
+  // Thread: the one that made it.
+  class Presence {
+   public:
+    explicit Presence(Grid& grid);
+    ~Presence();
+    Presence(const Presence&) = delete;
+    Presence& operator=(const Presence&) = delete;
+
+   private:
+    Grid& grid_;
+  };
 
   // Adds to what the grid's threads print.
   void Print(std::string text);
@@ -59,9 +84,14 @@ class Grid {
 
   bool has_failed() const { return failed_.load(std::memory_order_relaxed); }
 
+  const std::atomic<bool>& failed() const { return failed_; }
+
   LaunchOutcome outcome() const;
 
  private:
+  // Interrupts whoever is present; false if nobody is.
+  bool Interrupt();
+
   const KernelCode& code_;
   const LaunchShape shape_;
   const std::span<const std::byte> parameters_;
@@ -73,6 +103,7 @@ class Grid {
   std::atomic<bool> failed_{false};
   Guarded<LaunchOutcome> outcome_;
   Guarded<std::string> text_;
+  Guarded<std::vector<pthread_t>> present_;
 };
 
 }  // namespace farlane::soft

@@ -14,6 +14,7 @@ struct LaunchShape {
   uint32_t block[3] = {1, 1, 1};
   uint32_t dynamic_shared_bytes = 0;
   bool cooperative = false;    // any block may wait for any other: all have to run together
+  uint64_t owner = 0;          // by which it can be stopped, see running_grids.h
   DeviceHeap* heap = nullptr;  // where malloc of kernels takes memory from; null: it finds none
 };
 
@@ -27,6 +28,8 @@ enum class Fault : uint8_t {
   kIllegalInstruction,
   kInvalidCall,  // through a pointer to what is no function, or none that fits the call
   kUnsupported,  // the kernel or its shape is something this device cannot run
+  kStopped,      // ended from outside, because nobody wants its results any more
+  kTimeout,      // ended from outside, because it ran too long
 };
 
 // `detail` is a sentence for the log: where, which thread.

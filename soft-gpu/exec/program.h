@@ -54,8 +54,9 @@ class Program {
   // Compiles a kernel. kUnsupported: it uses something this device lacks; the message names opcode,
   // function and line. kCorrupt: it is not PTX.
   Status Prepare(uint32_t kernel);
-  // How many kernels have been compiled.
+  // How many kernels have been compiled here, and how many were found compiled in the cache.
   uint32_t compiled_count() const;
+  uint32_t found_count() const;
   // Runs a kernel to its end.
   LaunchOutcome Launch(uint32_t kernel,
                        const LaunchShape& shape,

@@ -55,23 +55,28 @@ Fault FaultOf(const BlockFrame& block, uint64_t address, uint32_t cause) {
   LeaveGuarded(FaultOf(*block, address, cause), address);
 }
 
+// The worker of a thread that is about to wait. What it waits for may never come if the grid has
+// failed; the grid keeps the failure that came first.
+Worker& WorkerToWaitIn() {
+  Worker* const worker = Worker::CurrentOrNull();
+  if (worker->grid().has_failed()) {
+    LeaveGuarded(Fault::kStopped, 0);
+  }
+  return *worker;
+}
+
 uint32_t Barrier(uint32_t kind, uint32_t number, uint32_t count, uint32_t vote) {
-  return Worker::CurrentOrNull()->threads().Barrier(static_cast<jit::BarrierKind>(kind), number,
-                                                    count, vote);
+  return WorkerToWaitIn().threads().Barrier(static_cast<jit::BarrierKind>(kind), number, count,
+                                            vote);
 }
 
 uint64_t Warp(uint32_t kind, uint32_t members, uint64_t value, uint32_t first, uint32_t second) {
-  return Worker::CurrentOrNull()->threads().Warp(
+  return WorkerToWaitIn().threads().Warp(
       {static_cast<jit::WarpKind>(kind), members, value, first, second});
 }
 
 void Yield() {
-  Worker* const worker = Worker::CurrentOrNull();
-  if (worker->grid().has_failed()) {
-    // What this thread waits for may never come. The grid keeps the failure that came first.
-    LeaveGuarded(Fault::kTrap, 0);
-  }
-  worker->threads().Yield();
+  WorkerToWaitIn().threads().Yield();
 }
 
 void Exit() {

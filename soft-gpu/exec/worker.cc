@@ -31,6 +31,8 @@ const char* NameOf(Fault fault) {
       return "a stack overflow";
     case Fault::kIllegalInstruction:
       return "an illegal instruction";
+    case Fault::kStopped:
+      return "an interruption";
     case Fault::kInvalidCall:
       return "a call through a pointer to no function that fits it";
     default:
@@ -55,14 +57,22 @@ void Worker::Work(Grid& grid) {
   grid_ = &grid;
   current_worker = this;
   faulting_thread_ = kNoThread;
-  const GuardedEnd end =
-      RunGuarded([](void* self) { static_cast<Worker*>(self)->RunBlocks(); }, this);
+  const GuardedEnd end = RunInterruptible();
   current_worker = nullptr;
   grid.Print(text_.Take());
   if (end.fault != Fault::kNone) {
     Report(end);
+    // Others may be waiting for what will not come now.
+    grid.AwaitLeaving();
   }
   grid_ = nullptr;
+}
+
+GuardedEnd Worker::RunInterruptible() {
+  const Grid::Presence presence(*grid_);
+  const Interruption interruption{grid_->failed(), grid_->code().routine.code};
+  return RunGuarded([](void* self) { static_cast<Worker*>(self)->RunBlocks(); }, this,
+                    interruption);
 }
 
 Status Worker::Prepare(Grid& grid) {

@@ -8,6 +8,7 @@
 #include "soft-gpu/exec/arena.h"
 #include "soft-gpu/exec/block_threads.h"
 #include "soft-gpu/exec/device_text.h"
+#include "soft-gpu/exec/fault_guard.h"
 #include "soft-gpu/exec/grid.h"
 #include "soft-gpu/jit/block_frame.h"
 
@@ -51,10 +52,11 @@ class Worker {
   void NoteAssertion(const jit::BlockFrame& block, uint32_t linear, const Assertion& assertion);
 
  private:
+  GuardedEnd RunInterruptible();
   void RunBlocks();
   void RunBlock();
   void PlaceBlock(uint64_t number);
-  void Report(const struct GuardedEnd& end);
+  void Report(const GuardedEnd& end);
   std::string Place() const;  // block and thread of the fault, for people
 
   const uint32_t number_;

@@ -9,7 +9,9 @@
 #include <thread>
 
 #include <pthread.h>
-#include <signal.h>
+
+#include "soft-gpu/exec/options.h"
+#include "soft-gpu/exec/signals_blocked.h"
 
 namespace farlane::soft {
 namespace {
@@ -21,28 +23,6 @@ constexpr uint64_t kBlocksTogetherMax = 4096;
 struct Call {
   Grid& grid;
   std::atomic<uint32_t> others{0};  // at work on it
-};
-
-// While one exists, threads that are started get no signals: those are for the program's threads.
-// Thread: the one that made it.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL}) {
-      sigdelset(&all, signal);
-    }
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t before_;
 };
 
 // One block's worker and its thread.
@@ -68,7 +48,10 @@ struct WorkerPool::Queue {
 
 WorkerPool& WorkerPool::Instance() {
   // Never destroyed: threads may be waiting in it when the process ends.
-  static WorkerPool* const pool = new WorkerPool(std::max(1u, std::thread::hardware_concurrency()));
+  static WorkerPool* const pool = [] {
+    const uint32_t wanted = CurrentExecutionOptions().threads;
+    return new WorkerPool(std::max(1u, wanted != 0 ? wanted : std::thread::hardware_concurrency()));
+  }();
   return *pool;
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// JitEngine turns a kernel's PTX into machine code of this CPU. What it returns stays valid until
-// the engine is destroyed; nothing in it knows addresses of device memory, those come in
-// BlockFrame.
+// JitEngine turns a kernel's PTX into machine code of this CPU, or finds it ready in a store. What
+// it returns stays valid until the engine is destroyed; nothing in it knows addresses of device
+// memory or of the runtime: the first come in BlockFrame, the second are filled in when the code is
+// loaded.
 #pragma once
 
 #include <memory>
@@ -9,10 +10,17 @@
 
 #include "protocol/base/result.h"
 #include "soft-gpu/jit/block_frame.h"
+#include "soft-gpu/jit/code_store.h"
 #include "soft-gpu/jit/kernel_source.h"
 #include "soft-gpu/jit/runtime_function.h"
 
 namespace farlane::soft::jit {
+
+// Where instructions lie.
+struct CodeRange {
+  uint64_t begin = 0;
+  uint64_t end = 0;
+};
 
 // The machine code of one kernel.
 struct Routine {
@@ -21,12 +29,21 @@ struct Routine {
 
   RunBlock run_block = nullptr;  // all threads of a block one after another; null if they can wait
   RunThread run_thread = nullptr;  // one thread, which may wait for others; null if it never does
+  CodeRange code;                  // all functions of the kernel
+  bool was_kept = false;           // found in the store, not compiled
+};
+
+// Thread: caller's.
+struct EngineOptions {
+  CodeStore* store_or_null = nullptr;  // must outlive the engine
+  bool check = false;                  // kernels ask the runtime about every access
 };
 
 // Thread: any; compiles one kernel at a time.
 class JitEngine {
  public:
-  static Result<std::unique_ptr<JitEngine>> Create(std::span<const RuntimeFunction> functions);
+  static Result<std::unique_ptr<JitEngine>> Create(std::span<const RuntimeFunction> functions,
+                                                   const EngineOptions& options);
   ~JitEngine();
 
   // kUnsupported names the opcode, the function and the line that this engine cannot translate.

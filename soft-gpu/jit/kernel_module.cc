@@ -22,6 +22,8 @@ llvm::Function* Declare(llvm::Module& module, const std::string& name, size_t po
   llvm::Function* function =
       llvm::Function::Create(type, llvm::Function::InternalLinkage, name, module);
   function->addFnAttr(llvm::Attribute::NoUnwind);
+  // A large frame touches each page on its way down, so that none steps over the guard page.
+  function->addFnAttr("probe-stack", "inline-asm");
   return function;
 }
 
@@ -91,12 +93,13 @@ class BlockLoop {
 
 Status EmitFunctions(const KernelSource& source, EmitterModule& emitters) {
   const ptx::Module& ast = *source.module;
+  size_t number = 0;
   for (const SourceFunction& function : source.functions) {
     const ptx::Function& declared = ast.functions[function.index];
     const size_t parameters =
         declared.is_entry ? 0 : declared.parameters.size() + declared.return_parameters.size();
     emitters.functions[function.index] =
-        Declare(emitters.module, "function" + std::to_string(function.index), 2 + parameters);
+        Declare(emitters.module, "function" + std::to_string(number++), 2 + parameters);
   }
   for (const SourceFunction& function : source.functions) {
     llvm::Function* target = emitters.functions[function.index];
@@ -112,6 +115,32 @@ Status Verify(llvm::Module& module) {
     return {StatusCode::kUnsupported, "the kernel makes no valid code: " + stream.str()};
   }
   return Status::Ok();
+}
+
+}  // namespace
+
+Result<KernelModule> BuildKernelModule(const KernelSource& source,
+                                       const std::string& name,
+                                       llvm::TargetMachine& machine,
+                                       bool check) {
+  KernelModule kernel;
+  kernel.context = std::make_unique<llvm::LLVMContext>();
+  kernel.module = std::make_unique<llvm::Module>(name, *kernel.context);
+  kernel.module->setDataLayout(machine.createDataLayout());
+  kernel.module->setTargetTriple(machine.getTargetTriple().str());
+  EmitterModule emitters{source, *kernel.module, {}, check};
+  FARLANE_TRY(EmitFunctions(source, emitters));
+  llvm::Function* thread_function = emitters.functions[source.entry];
+  llvm::Function* entry = thread_function;
+  if (!source.suspends) {
+    entry = Declare(*kernel.module, name, 1);
+    thread_function->addFnAttr(llvm::Attribute::AlwaysInline);
+    BlockLoop(entry, thread_function).Emit();
+  }
+  entry->setName(name);
+  entry->setLinkage(llvm::Function::ExternalLinkage);
+  FARLANE_TRY(Verify(*kernel.module));
+  return kernel;
 }
 
 void Optimise(llvm::Module& module, llvm::TargetMachine& machine) {
@@ -130,32 +159,6 @@ void Optimise(llvm::Module& module, llvm::TargetMachine& machine) {
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, components, modules);
   builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, modules);
-}
-
-}  // namespace
-
-Result<KernelModule> BuildKernelModule(const KernelSource& source,
-                                       const std::string& name,
-                                       llvm::TargetMachine& machine) {
-  KernelModule kernel;
-  kernel.context = std::make_unique<llvm::LLVMContext>();
-  kernel.module = std::make_unique<llvm::Module>(name, *kernel.context);
-  kernel.module->setDataLayout(machine.createDataLayout());
-  kernel.module->setTargetTriple(machine.getTargetTriple().str());
-  EmitterModule emitters{source, *kernel.module, {}};
-  FARLANE_TRY(EmitFunctions(source, emitters));
-  llvm::Function* thread_function = emitters.functions[source.entry];
-  llvm::Function* entry = thread_function;
-  if (!source.suspends) {
-    entry = Declare(*kernel.module, name, 1);
-    thread_function->addFnAttr(llvm::Attribute::AlwaysInline);
-    BlockLoop(entry, thread_function).Emit();
-  }
-  entry->setName(name);
-  entry->setLinkage(llvm::Function::ExternalLinkage);
-  FARLANE_TRY(Verify(*kernel.module));
-  Optimise(*kernel.module, machine);
-  return kernel;
 }
 
 }  // namespace farlane::soft::jit

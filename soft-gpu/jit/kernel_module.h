@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A KernelModule is the optimised LLVM code of one kernel: its entry and all functions it calls.
-// For a kernel whose threads never wait the entry runs a whole block, for another one thread.
+// A KernelModule is the LLVM code of one kernel: its entry and all functions it calls. For a kernel
+// whose threads never wait the entry runs a whole block, for another one thread. Before it is
+// optimised it is the same, bit by bit, whenever it is built from the same kernel.
 #pragma once
 
 #include <memory>
@@ -22,9 +23,12 @@ struct KernelModule {
   std::unique_ptr<llvm::Module> module;
 };
 
-// `name` becomes the only visible symbol.
+// `name` becomes the only visible symbol. With `check` each access asks the runtime first.
 Result<KernelModule> BuildKernelModule(const KernelSource& source,
                                        const std::string& name,
-                                       llvm::TargetMachine& machine);
+                                       llvm::TargetMachine& machine,
+                                       bool check);
+
+void Optimise(llvm::Module& module, llvm::TargetMachine& machine);
 
 }  // namespace farlane::soft::jit

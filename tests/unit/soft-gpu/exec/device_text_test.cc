@@ -56,8 +56,9 @@ TEST(DeviceText, PrintsStringsOfTheDeviceOnly) {
 
   static const char* const outside = "the process's own";
   static std::string printed;
-  const GuardedEnd end =
-      RunGuarded([](void*) { printed = Format("%s", Parameters().Add(outside)); }, nullptr);
+  const std::atomic<bool> never{false};
+  const GuardedEnd end = RunGuarded(
+      [](void*) { printed = Format("%s", Parameters().Add(outside)); }, nullptr, {never, {}});
   EXPECT_EQ(end.fault, Fault::kIllegalAddress);
   EXPECT_EQ(printed, "");
 }
