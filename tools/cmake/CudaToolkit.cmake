@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Finds a CUDA toolkit, for tests only: nothing that Farlane ships is built with one.
 # Sets FARLANE_NVCC_WORKS (it compiled a kernel here) or FARLANE_NVCC_REASON (why not), and
-# FARLANE_NVCC, FARLANE_CUDA_INCLUDE, FARLANE_CUDA_LIBRARIES, FARLANE_CUDA_STUB.
+# FARLANE_NVCC, FARLANE_CUDA_INCLUDE, FARLANE_CUDA_LIBRARIES, FARLANE_CUDA_STUB, FARLANE_NVRTC.
 find_program(FARLANE_NVCC NAMES nvcc HINTS "$ENV{CUDA_HOME}/bin" PATHS /usr/local/cuda/bin)
 
 if(NOT FARLANE_NVCC)
@@ -42,6 +42,9 @@ if(FARLANE_NVCC_WORKS)
                PATHS "${cuda_root}/lib64/stubs" "${cuda_root}/lib/stubs" "${cuda_target}/lib/stubs"
                      "/usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/stubs"
                NO_DEFAULT_PATH)
+  find_library(FARLANE_NVRTC NAMES nvrtc
+               HINTS "${cuda_root}/lib64" "${cuda_root}/lib" "${cuda_target}/lib"
+                     "/usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}")
   message(STATUS "CUDA toolkit for the tests: ${cuda_root}")
 else()
   message(STATUS "CUDA programs are not tested: ${FARLANE_NVCC_REASON}")
