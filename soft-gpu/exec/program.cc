@@ -14,7 +14,7 @@
 #include "soft-gpu/exec/device_heap.h"
 #include "soft-gpu/exec/grid.h"
 #include "soft-gpu/exec/options.h"
-#include "soft-gpu/exec/register_estimate.h"
+#include "soft-gpu/ptx/register_estimate.h"
 #include "soft-gpu/exec/running_grids.h"
 #include "soft-gpu/exec/runtime.h"
 #include "soft-gpu/exec/worker_pool.h"
@@ -258,14 +258,14 @@ Result<std::unique_ptr<Program>> Program::Load(std::string ptx_text,
   contents->functions_base = TakeFunctionAddresses(module.functions.size());
   FARLANE_TRY(contents->globals.Place(module, contents->functions_base));
   contents->CollectTaken(survey);
-  RegisterEstimate registers(module, survey, contents->taken);
+  ptx::RegisterEstimate registers(module, survey, contents->taken);
   for (uint32_t i = 0; i < module.functions.size(); ++i) {
     const ptx::Function &function = module.functions[i];
     if (function.is_entry && function.has_body) {
       contents->infos.push_back(Describe(module, function));
       contents->kernels.push_back(std::make_unique<Kernel>());
       contents->kernels.back()->function = i;
-      const RegisterNeed need = registers.Of(i);
+      const ptx::RegisterNeed need = registers.Of(i);
       contents->infos.back().registers = need.registers;
       contents->kernels.back()->spilled_bytes = need.spilled_bytes;
     }

@@ -66,7 +66,8 @@ CommandWords ReadCommandWords(const CLI::App& root) {
     for (const CLI::Option* option : app->get_options()) {
       if (option->get_positional()) {
         const bool names_verb = option->get_name() == "verb";
-        verb.arguments = names_verb ? names : AllowedValues(*option);
+        const std::vector<std::string> values = names_verb ? names : AllowedValues(*option);
+        verb.arguments.insert(verb.arguments.end(), values.begin(), values.end());
       }
     }
     words.verbs.push_back(std::move(verb));

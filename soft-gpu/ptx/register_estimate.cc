@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "soft-gpu/exec/register_estimate.h"
+#include "soft-gpu/ptx/register_estimate.h"
 
 #include <algorithm>
 
 #include "protocol/base/bytes.h"
 
-namespace farlane::soft {
+namespace farlane::soft::ptx {
 namespace {
 
 constexpr uint32_t kRegistersPerThreadMax = 255;
@@ -20,11 +20,11 @@ constexpr uint32_t kRegistersBeside =
 constexpr uint32_t kRegisterBytes = 4;
 
 // How many the kernel's own directives leave it; 0 if it has none.
-uint32_t LimitOf(const ptx::FunctionDirectives& directives) {
+uint32_t LimitOf(const FunctionDirectives& directives) {
   if (directives.maxnreg != 0) {
     return std::min(directives.maxnreg, kRegistersPerThreadMax);
   }
-  const ptx::Extent& extent = directives.reqntid[0] != 0 ? directives.reqntid : directives.maxntid;
+  const Extent& extent = directives.reqntid[0] != 0 ? directives.reqntid : directives.maxntid;
   const uint64_t threads = uint64_t{extent[0]} * extent[1] * extent[2];
   if (threads == 0) {
     return 0;
@@ -36,8 +36,8 @@ uint32_t LimitOf(const ptx::FunctionDirectives& directives) {
 
 }  // namespace
 
-RegisterEstimate::RegisterEstimate(const ptx::Module& module,
-                                   const ptx::Survey& survey,
+RegisterEstimate::RegisterEstimate(const Module& module,
+                                   const Survey& survey,
                                    std::span<const uint32_t> taken)
     : module_(module), survey_(survey), taken_(taken), live_(module.functions.size()) {}
 
@@ -75,10 +75,9 @@ uint32_t RegisterEstimate::LiveFrom(uint32_t function) {
 RegisterNeed RegisterEstimate::Of(uint32_t kernel) {
   uint32_t live = LiveFrom(kernel);
   const bool may_call_any =
-      !taken_.empty() && std::any_of(survey_.functions.begin(), survey_.functions.end(),
-                                     [](const ptx::FunctionSurvey& function) {
-                                       return function.calls_through_pointers;
-                                     });
+      !taken_.empty() &&
+      std::any_of(survey_.functions.begin(), survey_.functions.end(),
+                  [](const FunctionSurvey& function) { return function.calls_through_pointers; });
   if (may_call_any && !is_taken_counted_) {
     is_taken_counted_ = true;
     for (const uint32_t function : taken_) {
@@ -96,4 +95,4 @@ RegisterNeed RegisterEstimate::Of(uint32_t kernel) {
   return {std::min(wanted, limit), needed > limit ? (needed - limit) * kRegisterBytes : 0};
 }
 
-}  // namespace farlane::soft
+}  // namespace farlane::soft::ptx

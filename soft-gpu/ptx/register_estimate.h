@@ -10,7 +10,7 @@
 
 #include "soft-gpu/ptx/survey.h"
 
-namespace farlane::soft {
+namespace farlane::soft::ptx {
 
 struct RegisterNeed {
   uint32_t registers = 0;  // of a thread
@@ -21,9 +21,7 @@ struct RegisterNeed {
 class RegisterEstimate {
  public:
   // `taken`: functions that a call through a pointer may reach.
-  RegisterEstimate(const ptx::Module& module,
-                   const ptx::Survey& survey,
-                   std::span<const uint32_t> taken);
+  RegisterEstimate(const Module& module, const Survey& survey, std::span<const uint32_t> taken);
 
   // The most that the kernel or anything it calls keeps alive, plus what every kernel needs, in the
   // steps in which registers are dealt out; no more than its directives allow, the rest is spilled.
@@ -32,12 +30,12 @@ class RegisterEstimate {
  private:
   uint32_t LiveFrom(uint32_t function);
 
-  const ptx::Module& module_;
-  const ptx::Survey& survey_;
+  const Module& module_;
+  const Survey& survey_;
   std::span<const uint32_t> taken_;
   std::vector<std::optional<uint32_t>> live_;  // by function, callees included
   bool is_taken_counted_ = false;
   uint32_t live_of_taken_ = 0;
 };
 
-}  // namespace farlane::soft
+}  // namespace farlane::soft::ptx
