@@ -9,6 +9,7 @@
 
 #include "protocol/base/bytes.h"
 #include "protocol/base/environment.h"
+#include "soft-gpu/device/execution_config.h"
 #include "soft-gpu/device/frames.h"
 
 namespace farlane::soft {
@@ -91,6 +92,7 @@ Result<Config> ReadConfig() {
   FARLANE_TRY(ReadComputeCapability(&config));
   const auto null_mode = Environment("FARLANE_SOFT_NULL");
   config.null_mode = null_mode && *null_mode != "0";
+  FARLANE_ASSIGN(config.execution, ReadExecutionOptions());
   return config;
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "protocol/base/result.h"
+#include "soft-gpu/exec/options.h"
 
 namespace farlane::soft {
 
@@ -18,9 +19,10 @@ struct Config {
   int cc_major = 12;
   int cc_minor = 1;
   bool null_mode = false;  // kernels are accepted and do nothing
+  ExecutionOptions execution;
 };
 
-// FARLANE_SOFT_DEVICES, FARLANE_SOFT_MEMORY, FARLANE_SOFT_CC and FARLANE_SOFT_NULL.
+// The FARLANE_SOFT_* variables, and those by which programs say where compiled kernels are kept.
 Result<Config> ReadConfig();
 
 }  // namespace farlane::soft

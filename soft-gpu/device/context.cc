@@ -2,11 +2,19 @@
 #include "soft-gpu/device/context.h"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include "protocol/base/bytes.h"
+#include "soft-gpu/exec/running_grids.h"
 
 namespace farlane::soft {
 namespace {
+
+// What a kernel may take for some of its blocks when its context is taken down under it. Programs
+// do that with work under way, so nothing that gets on is cut off.
+constexpr uint64_t kPatienceNs = 2'000'000'000;
+constexpr std::chrono::microseconds kLookPause{200};
 
 void AddPending(const SharedCompletion& tail, Completions* pending) {
   if (tail != nullptr && !tail->done()) {
@@ -60,7 +68,7 @@ std::shared_ptr<ContextHeap> Context::HeapIn(DeviceMemory& memory) {
 
 void Context::Close() {
   alive_.store(false, std::memory_order_release);
-  Synchronize();
+  EndWork();
   const auto gone = members_.With([](Streams& members) {
     auto all = std::move(members.others);
     members.others.clear();
@@ -136,7 +144,7 @@ Completions Context::Pending(const Stream& stream) const {
   return pending;
 }
 
-void Context::Synchronize() {
+Completions Context::AllPending() const {
   Completions pending;
   members_.With([&](const Streams& members) {
     if (members.legacy != nullptr) {
@@ -149,8 +157,22 @@ void Context::Synchronize() {
       AddPending(orphan, &pending);
     }
   });
-  for (const SharedCompletion& completion : pending) {
+  return pending;
+}
+
+void Context::Synchronize() {
+  for (const SharedCompletion& completion : AllPending()) {
     completion->Wait();
+  }
+}
+
+void Context::EndWork() {
+  GridStopper stopper(handle_, kPatienceNs);
+  for (const SharedCompletion& completion : AllPending()) {
+    while (!completion->done()) {
+      stopper.Look();
+      std::this_thread::sleep_for(kLookPause);
+    }
   }
 }
 

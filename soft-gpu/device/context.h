@@ -38,7 +38,7 @@ class Context {
 
   // Begins a life, with fresh settings and streams; what failed before is forgotten.
   void Open(uint64_t id, uint32_t flags);
-  // Waits for all work and closes the streams.
+  // Waits for all work, ends kernels that get nowhere, and closes the streams.
   void Close();
 
   std::shared_ptr<Stream> CreateStream(uint32_t flags, int priority);
@@ -84,6 +84,8 @@ class Context {
   };
 
   static void AddBlockingTails(const Streams& members, Completions* pending);
+  Completions AllPending() const;
+  void EndWork();
 
   uint64_t handle_;
   int device_;

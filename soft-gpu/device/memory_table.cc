@@ -2,6 +2,7 @@
 #include "soft-gpu/device/memory_table.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace farlane::soft {
 
@@ -31,6 +32,7 @@ bool MemoryTable::Insert(MemoryRange range) {
     range.buffer_id = ++table.buffers;
     const uint64_t base = range.base;
     table.ranges.emplace(base, std::move(range));
+    version_.fetch_add(1, std::memory_order_release);
     return true;
   });
 }
@@ -45,6 +47,7 @@ std::optional<MemoryRange> MemoryTable::Take(uint64_t base,
     }
     MemoryRange range = std::move(found->second);
     table.ranges.erase(found);
+    version_.fetch_add(1, std::memory_order_release);
     return range;
   });
 }
@@ -127,6 +130,19 @@ std::vector<MemoryRange> MemoryTable::OfContext(uint64_t context) const {
       }
     }
     return found;
+  });
+}
+
+std::optional<MemoryRange> MemoryTable::Nearest(uint64_t address) const {
+  return table_.With([&](const Table& table) -> std::optional<MemoryRange> {
+    const auto above = table.ranges.upper_bound(address);
+    if (above == table.ranges.begin()) {
+      return above == table.ranges.end() ? std::nullopt : std::optional(above->second);
+    }
+    const MemoryRange& below = std::prev(above)->second;
+    const bool is_above_nearer = above != table.ranges.end() && address >= below.end() &&
+                                 above->first - address <= address - below.end();
+    return is_above_nearer ? above->second : below;
   });
 }
 

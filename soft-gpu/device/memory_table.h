@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -68,6 +69,11 @@ class MemoryTable {
   void SetAccess(uint64_t base, int device, Access access);
   void SetSyncCopies(uint64_t address, bool on);
   std::vector<MemoryRange> OfContext(uint64_t context) const;
+  // The range that `address` lies in, or else the one whose start or end is nearest.
+  std::optional<MemoryRange> Nearest(uint64_t address) const;
+
+  // Another number whenever a range was added or taken away.
+  uint64_t version() const { return version_.load(std::memory_order_acquire); }
 
  private:
   using Ranges = std::map<uint64_t, MemoryRange>;
@@ -80,6 +86,7 @@ class MemoryTable {
   static Ranges::const_iterator At(const Ranges& ranges, uint64_t address);
 
   Guarded<Table> table_;
+  std::atomic<uint64_t> version_{1};
 };
 
 }  // namespace farlane::soft
