@@ -19,6 +19,8 @@ class DevicePlaces final : public GlobalPlaces {
   Result<uint64_t> Allocate(uint64_t size_bytes, uint64_t align_bytes) override;
   void Free(uint64_t address) override;
 
+  uint64_t context() const { return context_; }
+
  private:
   DeviceMemory& memory_;
   int device_;

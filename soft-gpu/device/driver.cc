@@ -24,6 +24,7 @@ void ForgetInChild() {
 
 Result<std::unique_ptr<Driver>> Driver::Make() {
   FARLANE_ASSIGN(const Config config, ReadConfig());
+  SetExecutionOptions(config.execution);
   FARLANE_ASSIGN(auto space, AddressSpace::Create(config));
   SetDeviceWindow(space->window().base(), space->window().size_bytes());
   return std::unique_ptr<Driver>(new Driver(config, std::move(space)));
@@ -35,6 +36,7 @@ Driver::Driver(const Config& config, std::unique_ptr<AddressSpace> space)
       memory_(std::make_unique<DeviceMemory>(space_.get(), config.device_count)),
       host_memory_(std::make_unique<HostMemory>(space_.get())),
       virtual_memory_(std::make_unique<VirtualMemory>(space_.get())),
+      allocations_(std::make_unique<TableAllocations>(space_->table())),
       primary_states_(std::vector<Primary>(config.device_count)) {
   for (int ordinal = 0; ordinal < static_cast<int>(config.device_count); ++ordinal) {
     devices_.emplace_back(config, ordinal);
@@ -59,7 +61,9 @@ CUresult Driver::Start() {
     }
     pthread_atfork(nullptr, nullptr, &ForgetInChild);
     // Never deleted, see driver.h.
-    the_driver.store(std::move(made).value().release(), std::memory_order_release);
+    Driver* const driver = std::move(made).value().release();
+    SetAllocations(driver->allocations_.get());
+    the_driver.store(driver, std::memory_order_release);
     answer = CUDA_SUCCESS;
   });
   return answer;

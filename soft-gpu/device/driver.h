@@ -18,6 +18,7 @@
 #include "soft-gpu/device/handle_table.h"
 #include "soft-gpu/device/host_memory.h"
 #include "soft-gpu/device/module.h"
+#include "soft-gpu/device/table_allocations.h"
 #include "soft-gpu/device/virtual_memory.h"
 
 namespace farlane::soft {
@@ -100,6 +101,7 @@ class Driver {
   std::unique_ptr<DeviceMemory> memory_;
   std::unique_ptr<HostMemory> host_memory_;
   std::unique_ptr<VirtualMemory> virtual_memory_;
+  std::unique_ptr<TableAllocations> allocations_;
   std::vector<Device> devices_;
   HandleTable<Context> contexts_{HandleKind::kContext};
   HandleTable<Stream> streams_{HandleKind::kStream};

@@ -54,6 +54,10 @@ CUresult ResultOf(Fault fault) {
       return CUDA_ERROR_INVALID_PC;
     case Fault::kUnsupported:
       return CUDA_ERROR_NOT_SUPPORTED;
+    case Fault::kStopped:
+      return CUDA_ERROR_CONTEXT_IS_DESTROYED;
+    case Fault::kTimeout:
+      return CUDA_ERROR_LAUNCH_TIMEOUT;
   }
   return CUDA_ERROR_UNKNOWN;
 }
@@ -90,7 +94,9 @@ class JitProgram final : public KernelProgram {
     return {sizes->static_shared_bytes, sizes->local_bytes};
   }
 
-  uint32_t compiled_count() const override { return program_->compiled_count(); }
+  uint32_t compiled_count() const override {
+    return program_->compiled_count() + program_->found_count();
+  }
 
   bool runs() const override { return true; }
 
@@ -104,6 +110,7 @@ class JitProgram final : public KernelProgram {
     }
     launch.dynamic_shared_bytes = shape.dynamic_shared_bytes;
     launch.cooperative = shape.cooperative;
+    launch.owner = places_->context();
     launch.heap = heap_ == nullptr ? nullptr : &heap_->heap();
     LaunchOutcome outcome = program_->Launch(kernel, launch, parameters);
     return {ResultOf(outcome.fault), std::move(outcome.detail)};

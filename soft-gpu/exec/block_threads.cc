@@ -2,7 +2,6 @@
 #include "soft-gpu/exec/block_threads.h"
 
 #include <algorithm>
-#include <bit>
 
 #include <sched.h>
 
@@ -29,16 +28,11 @@ void ThreadSet::AddAll(const ThreadSet& other) {
   }
 }
 
-uint32_t ThreadSet::NextAfter(uint32_t thread) const {
-  const uint32_t start = (thread + 1) % kBlockThreadsMax;
-  const uint64_t from_start = words_[start / 64] >> start % 64 << start % 64;
-  if (from_start != 0) {
-    return start / 64 * 64 + static_cast<uint32_t>(std::countr_zero(from_start));
-  }
-  for (uint32_t step = 1; step <= words_.size(); ++step) {
-    const uint32_t word = (start / 64 + step) % words_.size();
-    if (words_[word] != 0) {
-      return word * 64 + static_cast<uint32_t>(std::countr_zero(words_[word]));
+uint32_t ThreadSet::NextFromWord(uint32_t word) const {
+  for (uint32_t step = 0; step < words_.size(); ++step) {
+    const uint32_t one = (word + step) % words_.size();
+    if (words_[one] != 0) {
+      return one * 64 + static_cast<uint32_t>(std::countr_zero(words_[one]));
     }
   }
   return kBlockThreadsMax;
@@ -102,6 +96,8 @@ void BlockThreads::SwitchTo(uint32_t thread) {
   const uint32_t from = current_;
   if (thread != from) {
     current_ = thread;
+    // Threads run in order, mostly: what the one after next left on its stack is wanted soon.
+    __builtin_prefetch(stack_pointers_[(thread + 1) % kBlockThreadsMax]);
     farlane_soft_switch(&stack_pointers_[from], stack_pointers_[thread]);
   }
 }
@@ -161,14 +157,10 @@ bool BlockThreads::IsComplete(const Waiting& barrier) const {
 }
 
 void BlockThreads::Release(Waiting& barrier) {
-  uint64_t result = barrier.votes;
-  if (barrier.kind == BarrierKind::kAnd) {
-    result = barrier.votes == barrier.arrived;
-  }
-  for (uint32_t thread = 0; thread < threads_count_; ++thread) {
-    if (barrier.threads.Contains(thread)) {
-      results_[thread] = result;
-    }
+  if (barrier.kind != BarrierKind::kSync) {
+    const uint64_t result =
+        barrier.kind == BarrierKind::kAnd ? barrier.votes == barrier.arrived : barrier.votes;
+    barrier.threads.ForEach([&](uint32_t thread) { results_[thread] = result; });
   }
   runnable_.AddAll(barrier.threads);
   barrier = {};
@@ -218,13 +210,8 @@ void BlockThreads::TryReleaseWarp(uint32_t number, uint32_t members) {
   if ((warp.waiting & present) != present) {
     return;
   }
-  for (uint32_t lane = 0; lane < kWarpThreads; ++lane) {
-    if ((present >> lane & 1) != 0) {
-      const uint32_t thread = number * kWarpThreads + lane;
-      results_[thread] = WarpResult(warp.requests, present, lane);
-      runnable_.Add(thread);
-    }
-  }
+  WarpResults(warp.requests, present, &results_[number * kWarpThreads]);
+  runnable_.AddWarp(number, present);
   warp.waiting &= ~present;
 }
 

@@ -35,7 +35,8 @@ enum class Fault : uint8_t {
 // `detail` is a sentence for the log: where, which thread.
 struct LaunchOutcome {
   Fault fault = Fault::kNone;
-  std::string detail;
+  std::string detail = {};
+  uint64_t place = 0;  // the instruction, see jit/runtime_function.h; 0: not known
 };
 
 }  // namespace farlane::soft

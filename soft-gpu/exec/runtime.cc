@@ -47,12 +47,22 @@ Fault FaultOf(const BlockFrame& block, uint64_t address, uint32_t cause) {
   }
 }
 
-[[noreturn]] void FailThread(const BlockFrame* block,
-                             uint32_t thread,
-                             uint64_t address,
-                             uint32_t cause) {
+[[noreturn]] void FailThread(
+    const BlockFrame* block, uint32_t thread, uint64_t address, uint32_t cause, uint64_t place) {
   Worker::CurrentOrNull()->NoteThread(thread);
+  Worker::CurrentOrNull()->NoteAccess(cause, place);
   LeaveGuarded(FaultOf(*block, address, cause), address);
+}
+
+void CheckAccess(
+    const BlockFrame* block, uint32_t thread, uint64_t address, uint32_t cause, uint64_t place) {
+  Worker* const worker = Worker::CurrentOrNull();
+  const bool is_in_arena = address - block->arena_base < block->arena_bytes;
+  if (!is_in_arena && !worker->access_check().Allows(address, 1u << (cause >> 8 & 0xff))) {
+    worker->NoteThread(thread);
+    worker->NoteAccess(cause, place);
+    LeaveGuarded(Fault::kIllegalAddress, address);
+  }
 }
 
 // The worker of a thread that is about to wait. What it waits for may never come if the grid has
@@ -137,12 +147,12 @@ void* Address(F* function) {
 
 std::span<const jit::RuntimeFunction> RuntimeFunctions() {
   static const jit::RuntimeFunction functions[] = {
-      {jit::kFaultFunction, Address(&FailThread)}, {jit::kBarrierFunction, Address(&Barrier)},
-      {jit::kWarpFunction, Address(&Warp)},        {jit::kYieldFunction, Address(&Yield)},
-      {jit::kExitFunction, Address(&Exit)},        {jit::kPrintFunction, Address(&Print)},
-      {jit::kAssertFunction, Address(&Assert)},    {jit::kClockFunction, Address(&Clock)},
-      {jit::kTimerFunction, Address(&Timer)},      {jit::kMallocFunction, Address(&Malloc)},
-      {jit::kFreeFunction, Address(&Free)},
+      {jit::kFaultFunction, Address(&FailThread)}, {jit::kCheckFunction, Address(&CheckAccess)},
+      {jit::kBarrierFunction, Address(&Barrier)},  {jit::kWarpFunction, Address(&Warp)},
+      {jit::kYieldFunction, Address(&Yield)},      {jit::kExitFunction, Address(&Exit)},
+      {jit::kPrintFunction, Address(&Print)},      {jit::kAssertFunction, Address(&Assert)},
+      {jit::kClockFunction, Address(&Clock)},      {jit::kTimerFunction, Address(&Timer)},
+      {jit::kMallocFunction, Address(&Malloc)},    {jit::kFreeFunction, Address(&Free)},
   };
   return functions;
 }

@@ -101,8 +101,7 @@ uint32_t Reduction(const WarpRequests& requests, uint32_t present, WarpKind kind
   return result;
 }
 
-}  // namespace
-
+// The result of `lane`, worked out by itself.
 uint64_t WarpResult(const WarpRequests& requests, uint32_t present, uint32_t lane) {
   const WarpKind kind = requests[lane].kind;
   switch (kind) {
@@ -131,6 +130,36 @@ uint64_t WarpResult(const WarpRequests& requests, uint32_t present, uint32_t lan
     }
     default:
       return Reduction(requests, present, kind);
+  }
+}
+
+bool IsShuffle(WarpKind kind) {
+  return kind >= WarpKind::kShuffleUp && kind <= WarpKind::kShuffleIndex;
+}
+
+// Whether all lanes that ask the same get the same.
+bool IsCommon(WarpKind kind) {
+  return !IsShuffle(kind) && kind != WarpKind::kMatchAny && kind != WarpKind::kElect;
+}
+
+}  // namespace
+
+void WarpResults(const WarpRequests& requests, uint32_t present, uint64_t* results) {
+  const WarpKind kind = requests[static_cast<uint32_t>(std::countr_zero(present | 1u << 31))].kind;
+  uint64_t common = 0;
+  bool is_known = false;
+  for (uint32_t left = present; left != 0; left &= left - 1) {
+    const auto lane = static_cast<uint32_t>(std::countr_zero(left));
+    const bool is_common = IsCommon(kind) && requests[lane].kind == kind;
+    if (is_common && is_known) {
+      results[lane] = common;
+      continue;
+    }
+    results[lane] = WarpResult(requests, present, lane);
+    if (is_common) {
+      common = results[lane];
+      is_known = true;
+    }
   }
 }
 

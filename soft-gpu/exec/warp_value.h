@@ -22,7 +22,7 @@ struct LaneRequest {
 
 using WarpRequests = std::array<LaneRequest, kWarpThreads>;
 
-// The result of `lane` once all of `present` (a subset of its members) have come.
-uint64_t WarpResult(const WarpRequests& requests, uint32_t present, uint32_t lane);
+// The results of all of `present` once they have come, to results[lane].
+void WarpResults(const WarpRequests& requests, uint32_t present, uint64_t* results);
 
 }  // namespace farlane::soft

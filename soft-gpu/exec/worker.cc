@@ -19,7 +19,7 @@ constexpr uint32_t kNoThread = 0xffffffff;
 
 thread_local Worker* current_worker __attribute__((tls_model("initial-exec"))) = nullptr;
 
-const char* NameOf(Fault fault) {
+std::string NameOf(Fault fault) {
   switch (fault) {
     case Fault::kIllegalAddress:
       return "an illegal address";
@@ -57,6 +57,7 @@ void Worker::Work(Grid& grid) {
   grid_ = &grid;
   current_worker = this;
   faulting_thread_ = kNoThread;
+  faulting_place_ = 0;
   const GuardedEnd end = RunInterruptible();
   current_worker = nullptr;
   grid.Print(text_.Take());
@@ -173,14 +174,41 @@ std::string Worker::Place() const {
   return place;
 }
 
+// What was accessed, as far as a check or the processor can tell.
+std::string Worker::Access(const GuardedEnd& end) const {
+  char text[96];
+  const auto address = static_cast<unsigned long long>(end.address);
+  if (end.by_signal || faulting_place_ == 0) {
+    std::snprintf(text, sizeof(text), "0x%llx", address);
+    return text + PlaceAmongAllocations(end.address);
+  }
+  const unsigned bytes = 1u << (faulting_cause_ >> 8 & 0xff);
+  switch (static_cast<jit::FaultCause>(faulting_cause_ & 0xff)) {
+    case jit::FaultCause::kAccess:
+      std::snprintf(text, sizeof(text), "%u bytes at 0x%llx", bytes, address);
+      return text + PlaceAmongAllocations(end.address);
+    case jit::FaultCause::kShared:
+      std::snprintf(text, sizeof(text), "%u bytes at 0x%llx of %llu bytes of shared memory", bytes,
+                    address, static_cast<unsigned long long>(frame_.shared_bytes));
+      return text;
+    case jit::FaultCause::kLocal:
+      std::snprintf(text, sizeof(text), "%u bytes at 0x%llx of %llu bytes of local memory", bytes,
+                    address, static_cast<unsigned long long>(frame_.local_bytes));
+      return text;
+    default:
+      return "";
+  }
+}
+
 void Worker::Report(const GuardedEnd& end) {
   if (end.fault == Fault::kAssert) {
     grid_->Fail({end.fault, assertion_ + Place()});
     return;
   }
-  char address[32];
-  std::snprintf(address, sizeof(address), "0x%llx", static_cast<unsigned long long>(end.address));
-  grid_->Fail({end.fault, std::string(NameOf(end.fault)) + " (" + address + "), " + Place()});
+  const std::string access = Access(end);
+  grid_->Fail({end.fault,
+               NameOf(end.fault) + (access.empty() ? "" : " (" + access + ")") + ", " + Place(),
+               end.by_signal ? 0 : faulting_place_});
 }
 
 }  // namespace farlane::soft

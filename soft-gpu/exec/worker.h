@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "soft-gpu/exec/access_check.h"
 #include "soft-gpu/exec/arena.h"
 #include "soft-gpu/exec/block_threads.h"
 #include "soft-gpu/exec/device_text.h"
@@ -39,6 +40,12 @@ class Worker {
   // Who the fault is about; called by the runtime's functions just before they leave.
   void NoteThread(uint32_t linear) { faulting_thread_ = linear; }
 
+  // What it did there; see jit/runtime_function.h.
+  void NoteAccess(uint32_t cause, uint64_t place) {
+    faulting_cause_ = cause;
+    faulting_place_ = place;
+  }
+
   Grid& grid() { return *grid_; }
 
   const jit::BlockFrame& frame() const { return frame_; }
@@ -47,6 +54,8 @@ class Worker {
   BlockThreads& threads() { return threads_; }
 
   DeviceText& text() { return text_; }
+
+  AccessCheck& access_check() { return access_check_; }
 
   // Says what a failed assertion is about, before its thread leaves.
   void NoteAssertion(const jit::BlockFrame& block, uint32_t linear, const Assertion& assertion);
@@ -58,6 +67,7 @@ class Worker {
   void PlaceBlock(uint64_t number);
   void Report(const GuardedEnd& end);
   std::string Place() const;  // block and thread of the fault, for people
+  std::string Access(const GuardedEnd& end) const;
 
   const uint32_t number_;
   const uint32_t workers_count_;
@@ -68,7 +78,10 @@ class Worker {
   std::string words_[3];  // scratch of NoteAssertion, which a fault may leave
   Grid* grid_ = nullptr;
   jit::BlockFrame frame_;
+  AccessCheck access_check_;
   uint32_t faulting_thread_ = 0;
+  uint32_t faulting_cause_ = 0;
+  uint64_t faulting_place_ = 0;  // 0: not known
 };
 
 }  // namespace farlane::soft

@@ -33,6 +33,7 @@ Status FunctionEmitter::Emit() {
       ir_.CreateBr(labels_[label]);
       ir_.SetInsertPoint(labels_[label]);
     }
+    instruction_ = i;
     if (i < instructions.size()) {
       FARLANE_TRY(ptx::CheckInstruction(*module_.source.module, body(), instructions[i]));
       EmitInstruction(instructions[i]);
@@ -420,6 +421,19 @@ llvm::Value* FunctionEmitter::CallRuntime(const char* name,
   return ir_.CreateCall(module_.module.getOrInsertFunction(name, type), arguments);
 }
 
+llvm::Value* FunctionEmitter::Place() {
+  const auto function = static_cast<uint64_t>(&source_ - module_.source.functions.data());
+  return Int(64, function << 32 | (instruction_ + 1));
+}
+
+void FunctionEmitter::AskAbout(llvm::Value* address, uint32_t cause) {
+  if (module_.check) {
+    llvm::Value* linear = ThreadField(offsetof(ThreadFrame, linear), 32);
+    CallRuntime(kCheckFunction, ir_.getVoidTy(),
+                {block_, linear, address, Int(32, cause), Place()});
+  }
+}
+
 void FunctionEmitter::FaultUnless(llvm::Value* allowed, llvm::Value* address, uint32_t cause) {
   llvm::BasicBlock* fault = NewBlock();
   llvm::BasicBlock* go_on = NewBlock();
@@ -439,8 +453,8 @@ void FunctionEmitter::EndInFault(llvm::Value* address, uint32_t cause) {
   // The thread is named by its number: handing out the frame's address would keep LLVM from holding
   // the frame's fields in registers.
   llvm::Value* linear = ThreadField(offsetof(ThreadFrame, linear), 32);
-  llvm::Value* call =
-      CallRuntime(kFaultFunction, ir_.getVoidTy(), {block_, linear, address, Int(32, cause)});
+  llvm::Value* call = CallRuntime(kFaultFunction, ir_.getVoidTy(),
+                                  {block_, linear, address, Int(32, cause), Place()});
   llvm::cast<llvm::CallInst>(call)->setDoesNotReturn();
   ir_.CreateUnreachable();
 }

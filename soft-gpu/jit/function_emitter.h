@@ -84,6 +84,11 @@ class FunctionEmitter {
   llvm::Value* CallRuntime(const char* name,
                            llvm::Type* result,
                            llvm::ArrayRef<llvm::Value*> arguments);
+  // Which instruction is being written: its number in the body plus 1, and that of the function
+  // among the kernel's in the upper half.
+  llvm::Value* Place();
+  // With EmitterModule::check: asks the runtime about an access.
+  void AskAbout(llvm::Value* address, uint32_t cause);
   // Goes on only if `allowed`; else the runtime's fault function ends the thread.
   void FaultUnless(llvm::Value* allowed, llvm::Value* address, uint32_t cause);
   void Fault(uint32_t cause);
@@ -147,6 +152,7 @@ class FunctionEmitter {
   std::vector<llvm::Value*> return_parameter_slots_;  // Function::return_parameters
   std::vector<llvm::AllocaInst*> variable_slots_;     // Body::variables of space kParam
   std::vector<llvm::BasicBlock*> labels_;
+  size_t instruction_ = 0;  // the number of the one being written
   std::string refusal_;
 };
 

@@ -40,6 +40,7 @@ V InWindow(FunctionEmitter& e, V address, uint32_t bytes) {
 
 V GlobalPointer(FunctionEmitter& e, V address, uint32_t bytes) {
   e.FaultUnless(InWindow(e, address, bytes), address, CauseOf(FaultCause::kAccess, bytes));
+  e.AskAbout(address, CauseOf(FaultCause::kAccess, bytes));
   return ToPointer(e, address);
 }
 
@@ -55,6 +56,7 @@ V GenericPointer(FunctionEmitter& e, V address, uint32_t bytes) {
   e.FaultUnless(is_inside, address, CauseOf(FaultCause::kAccess, bytes));
   ir.CreateBr(allowed);
   ir.SetInsertPoint(allowed);
+  e.AskAbout(address, CauseOf(FaultCause::kAccess, bytes));
   return ToPointer(e, address);
 }
 

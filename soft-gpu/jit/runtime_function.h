@@ -12,8 +12,13 @@ struct RuntimeFunction {
 };
 
 // Called when an access or a thread fails; never returns.
-// void(const BlockFrame*, uint32_t thread, uint64_t address, uint32_t cause)
+// void(const BlockFrame*, uint32_t thread, uint64_t address, uint32_t cause, uint64_t place)
+// `place` is the instruction: see FunctionEmitter::Place.
 constexpr const char* kFaultFunction = "farlane_soft_fault";
+
+// Asks whether an access to device memory may be made; returns only if it may.
+// void(const BlockFrame*, uint32_t thread, uint64_t address, uint32_t cause, uint64_t place)
+constexpr const char* kCheckFunction = "farlane_soft_check";
 
 // Ends the calling thread of a kernel that can wait; never returns. void()
 constexpr const char* kExitFunction = "farlane_soft_exit";

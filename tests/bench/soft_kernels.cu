@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernels of soft_kernel_bench: from memory bound to bound by barriers, shuffles, shared atomics
-// and arithmetic.
+// The kernels of soft_kernel_bench: from memory bound to bound by barriers, shuffles, shared
+// atomics and arithmetic.
 
 extern "C" __global__ void vector_add(const float* a, const float* b, float* c, int n) {
   const int i = blockIdx.x * blockDim.x + threadIdx.x;

@@ -15,7 +15,9 @@ class ConfigTest : public testing::Test {
  protected:
   ~ConfigTest() override {
     for (const char* name :
-         {"FARLANE_SOFT_DEVICES", "FARLANE_SOFT_MEMORY", "FARLANE_SOFT_CC", "FARLANE_SOFT_NULL"}) {
+         {"FARLANE_SOFT_DEVICES", "FARLANE_SOFT_MEMORY", "FARLANE_SOFT_CC", "FARLANE_SOFT_NULL",
+          "FARLANE_SOFT_CHECK", "FARLANE_SOFT_TIER", "FARLANE_SOFT_TIMEOUT", "FARLANE_SOFT_THREADS",
+          "CUDA_CACHE_DISABLE", "CUDA_CACHE_PATH", "CUDA_CACHE_MAXSIZE"}) {
       unsetenv(name);
     }
   }
@@ -55,6 +57,46 @@ TEST_F(ConfigTest, RefusesWhatItCannotMean) {
     setenv("FARLANE_SOFT_CC", capability, 1);
     EXPECT_FALSE(ReadConfig().ok()) << capability;
   }
+}
+
+TEST_F(ConfigTest, SaysHowKernelsAreRun) {
+  setenv("FARLANE_SOFT_CHECK", "1", 1);
+  setenv("FARLANE_SOFT_TIER", "scalar", 1);
+  setenv("FARLANE_SOFT_TIMEOUT", "3", 1);
+  setenv("FARLANE_SOFT_THREADS", "5", 1);
+  const auto config = ReadConfig();
+  ASSERT_TRUE(config.ok());
+  EXPECT_TRUE(config->execution.check);
+  EXPECT_EQ(config->execution.grid_ns_max, 3'000'000'000u);
+  EXPECT_EQ(config->execution.threads, 5u);
+}
+
+TEST_F(ConfigTest, NamesTheVariableThatCannotBe) {
+  const std::pair<const char*, const char*> wrong[] = {{"FARLANE_SOFT_TIER", "warp"},
+                                                       {"FARLANE_SOFT_TIMEOUT", "0"},
+                                                       {"FARLANE_SOFT_TIMEOUT", "1.5"},
+                                                       {"FARLANE_SOFT_THREADS", "many"}};
+  for (const auto& [name, value] : wrong) {
+    setenv(name, value, 1);
+    const auto config = ReadConfig();
+    ASSERT_FALSE(config.ok()) << name;
+    EXPECT_NE(config.error().message().find(std::string(name) + "=" + value), std::string::npos);
+    unsetenv(name);
+  }
+}
+
+TEST_F(ConfigTest, KeepsKernelsWhereTheProgramsSay) {
+  setenv("CUDA_CACHE_PATH", "/somewhere", 1);
+  setenv("CUDA_CACHE_MAXSIZE", "1048576", 1);
+  auto config = ReadConfig();
+  ASSERT_TRUE(config.ok());
+  EXPECT_EQ(config->execution.cache_directory, "/somewhere/farlane-kernels");
+  EXPECT_EQ(config->execution.cache_bytes_max, 1_MiB);
+
+  setenv("CUDA_CACHE_DISABLE", "1", 1);
+  config = ReadConfig();
+  ASSERT_TRUE(config.ok());
+  EXPECT_EQ(config->execution.cache_directory, "");
 }
 
 }  // namespace

@@ -111,5 +111,55 @@ TEST(Cooperative, AnOrdinaryGridHasNoWorkspace) {
   EXPECT_EQ(*out, 0u);
 }
 
+// Each block takes a number, waits until the one before it is done, and adds its own to the sum.
+const char* const kChain = R"(.version 9.0
+.target sm_80
+.address_size 64
+.visible .entry k(.param .u64 words)
+{
+  .reg .pred %p<3>;
+  .reg .b32 %r<10>;
+  .reg .b64 %rd<5>;
+  .shared .b32 number;
+  ld.param.u64 %rd1, [words];
+  mov.u32 %r1, %tid.x;
+  setp.ne.u32 %p1, %r1, 0;
+  @%p1 bra $TAKEN;
+  atom.global.add.u32 %r2, [%rd1], 1;
+  st.shared.u32 [number], %r2;
+$TAKEN:
+  bar.sync 0;
+  ld.shared.u32 %r3, [number];
+  mul.wide.u32 %rd2, %r3, 4;
+  add.s64 %rd3, %rd1, %rd2;
+$WAIT:
+  ld.acquire.gpu.global.u32 %r4, [%rd3+4];
+  setp.eq.u32 %p2, %r4, 0;
+  @%p2 bra $WAIT;
+  bar.sync 0;
+  @%p1 bra $END;
+  add.u32 %r5, %r4, %r3;
+  st.release.gpu.global.u32 [%rd3+8], %r5;
+$END:
+  ret;
+}
+)";
+
+TEST(Cooperative, ManyBlocksOfAnOrdinaryGridMayWaitForTheOnesBefore) {
+  constexpr uint32_t kChainBlocks = 3000;
+  TestDevice::Instance().Reset();
+  auto* const words = TestDevice::Instance().New<uint32_t>(kChainBlocks + 2);
+  words[1] = 1;
+  std::unique_ptr<Program> program = LoadOrFail(kChain);
+  ASSERT_NE(program, nullptr);
+
+  const LaunchOutcome outcome =
+      program->Launch(0, {.grid = {kChainBlocks, 1, 1}, .block = {kThreadsCount, 1, 1}},
+                      Parameters().Add(words).bytes());
+
+  ASSERT_EQ(outcome.fault, Fault::kNone) << outcome.detail;
+  EXPECT_EQ(words[kChainBlocks + 1], 1 + kChainBlocks * (kChainBlocks - 1) / 2);
+}
+
 }  // namespace
 }  // namespace farlane::soft

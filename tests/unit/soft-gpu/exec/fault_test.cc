@@ -123,6 +123,38 @@ TEST(Faults, DivisionsThatTheProcessorRefusesAreNone) {
   EXPECT_EQ(out[1], 0u);
 }
 
+// A function that calls itself for ever, with a frame larger than the page that guards a stack.
+std::string Recursion(const std::string& first) {
+  return ".version 9.0\n.target sm_80\n.address_size 64\n"
+         ".func (.param .b32 r) f(.param .b32 x, .param .align 16 .b8 y[12000])\n{\n"
+         "  .reg .b32 %r<6>;\n  .param .align 16 .b8 z[12000];\n  .param .b32 p;\n"
+         "  .param .b32 q;\n  ld.param.b32 %r1, [x];\n  ld.param.b32 %r2, [y+8000];\n"
+         "  add.u32 %r3, %r1, %r2;\n  st.param.b32 [p], %r3;\n  st.param.b32 [z+8000], %r1;\n"
+         "  call (q), f, (p, z);\n  ld.param.b32 %r4, [q];\n  xor.b32 %r5, %r4, %r1;\n"
+         "  mul.lo.u32 %r5, %r5, %r3;\n  st.param.b32 [r], %r5;\n  ret;\n}\n"
+         ".visible .entry k(.param .u64 a, .param .u64 b)\n{\n"
+         "  .reg .b32 %r<4>;\n  .reg .b64 %rd<3>;\n  .param .align 16 .b8 z[12000];\n"
+         "  .param .b32 p;\n  .param .b32 q;\n  ld.param.u64 %rd1, [a];\n" +
+         first +
+         "  mov.u32 %r1, %tid.x;\n  st.param.b32 [p], %r1;\n  st.param.b32 [z+8000], %r1;\n"
+         "  call (q), f, (p, z);\n  ld.param.b32 %r2, [q];\n  st.global.u32 [%rd1], %r2;\n"
+         "  ret;\n}\n";
+}
+
+TEST(Faults, EndlessRecursionIsAStackOverflowWhetherThreadsWaitOrNot) {
+  for (const char* const first : {"", "  bar.sync 0;\n"}) {
+    std::unique_ptr<Program> program = LoadOrFail(Recursion(first));
+    ASSERT_NE(program, nullptr);
+
+    const LaunchOutcome outcome =
+        program->Launch(0, {.block = {64, 1, 1}},
+                        Parameters().Add(TestDevice::Instance().base()).Add(uint64_t{0}).bytes());
+
+    EXPECT_EQ(outcome.fault, Fault::kStackOverflow) << outcome.detail;
+    EXPECT_EQ(RunBody("  bar.sync 0;\n", 0, 0, 64).fault, Fault::kNone);
+  }
+}
+
 TEST(Faults, ATrapNamesItsThread) {
   const LaunchOutcome outcome =
       RunBody("  mov.u32 %r1, %tid.x;\n  setp.eq.u32 %p1, %r1, 5;\n  @%p1 trap;\n", 0, 0, 32);
