@@ -214,12 +214,34 @@ class PureDriver {
   bool widens_;
 };
 
-// f32 results of half operands. The rows take one type; other opcodes with two have emitters of
-// their own.
+// f32 results of half operands: add.f32.f16 and its kin. The rows take one type; other opcodes with
+// two have emitters of their own.
 bool MixesFloats(const ptx::Instruction& instruction) {
   const bool is_sum = instruction.opcode == Opcode::kAdd || instruction.opcode == Opcode::kSub ||
                       instruction.opcode == Opcode::kFma;
   return is_sum && instruction.type_count > 1;
+}
+
+// All sources but the last are halves; widening them is exact, and the rest is the f32 row.
+void EmitMixedSum(FunctionEmitter& emitter,
+                  const ptx::Instruction& instruction,
+                  const PureRow& row) {
+  const size_t sources = instruction.operands.size() - 1;
+  const Type half = instruction.types[1];
+  Values values{};
+  for (size_t i = 0; i < sources; ++i) {
+    const bool is_half = i + 1 < sources;
+    values[i] = emitter.Read(instruction.operands[i + 1], is_half ? half : Type::kF32);
+    if (emitter.refused()) {
+      return;
+    }
+    values[i] = is_half ? WidenHalf(emitter, values[i], half, false) : values[i];
+  }
+  PureContext context{emitter, emitter.ir(), instruction, Type::kF32};
+  llvm::Value* result = row.emit(context, values);
+  if (!emitter.refused()) {
+    emitter.Write(instruction.operands[0], result, Type::kF32);
+  }
 }
 
 }  // namespace
@@ -233,8 +255,8 @@ void EmitByTable(FunctionEmitter& emitter, const ptx::Instruction& instruction) 
   if (row == nullptr && kind == Kind::kHalf) {
     row = FindRowOrNull(instruction.opcode, Kind::kFloat);
   }
-  if (MixesFloats(instruction)) {
-    emitter.Refuse("operands of another type than the result's");
+  if (row != nullptr && MixesFloats(instruction)) {
+    EmitMixedSum(emitter, instruction, *row);
   } else if (row != nullptr) {
     PureDriver(emitter, instruction, *row, element).Run(packing ? packing->count : 1);
   } else if (const EmitterRow* own = FindEmitterOrNull(instruction.opcode)) {
