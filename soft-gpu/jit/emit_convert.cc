@@ -27,6 +27,10 @@ class Converter {
       ConvertPair();
       return;
     }
+    if (to_ == Type::kTf32 && from_ == Type::kF32) {
+      ConvertToTf32();
+      return;
+    }
     if (!IsConvertible(to_) || !IsConvertible(from_) || i_.operands.size() != 2) {
       e_.Refuse("a conversion between these types");
       return;
@@ -211,9 +215,53 @@ class Converter {
   }
 
   V ToHalf(V single, Type half) {
-    if (Has(Modifier::kSatfinite)) {
-      return e_.Refuse("satfinite");
+    V rounded = RoundToHalf(single, half);
+    if (!Has(Modifier::kSatfinite)) {
+      return rounded;
     }
+    const uint16_t greatest = half == Type::kF16 ? 0x7bff : 0x7f7f;
+    return e_.FromBits(Finite(e_.ToBits(rounded), greatest, IsNan(single)), half);
+  }
+
+  V IsNan(V value) { return ir_.CreateFCmpUNO(value, value); }
+
+  // .satfinite on the bits of a float: at most the greatest number, and one NaN.
+  V Finite(V bits, uint64_t greatest, V is_nan) {
+    const unsigned width = bits->getType()->getIntegerBitWidth();
+    const uint64_t sign_bit = uint64_t{1} << (width - 1);
+    V sign = ir_.CreateAnd(bits, e_.Int(width, sign_bit));
+    V size = ir_.CreateAnd(bits, e_.Int(width, sign_bit - 1));
+    size = ir_.CreateBinaryIntrinsic(llvm::Intrinsic::umin, size, e_.Int(width, greatest));
+    return ir_.CreateSelect(is_nan, e_.Int(width, sign_bit - 1), ir_.CreateOr(sign, size));
+  }
+
+  // tf32 is an f32 whose low 13 bits do not count; they are zero here. Its bits grow away from
+  // zero, so adding to them rounds, up to infinity.
+  void ConvertToTf32() {
+    V single = e_.Read(i_.operands[1], Type::kF32);
+    if (e_.refused()) {
+      return;
+    }
+    V is_nan = IsNan(single);
+    if (Has(Modifier::kRelu)) {
+      single = ir_.CreateSelect(ir_.CreateFCmpOLE(single, Zero()), Zero(), single);
+    }
+    V bits = e_.ToBits(single);
+    if (Has(Modifier::kRna)) {
+      bits = ir_.CreateAdd(bits, e_.Int(32, 0x1000));
+    } else if (!Has(Modifier::kRz)) {
+      V odd = ir_.CreateAnd(ir_.CreateLShr(bits, 13), e_.Int(32, 1));
+      bits = ir_.CreateAdd(ir_.CreateAdd(bits, e_.Int(32, 0xfff)), odd);
+    }
+    bits = ir_.CreateAnd(bits, e_.Int(32, 0xffffe000));
+    bits = Has(Modifier::kSatfinite) ? Finite(bits, 0x7f7fe000, is_nan)
+                                     : ir_.CreateSelect(is_nan, e_.Int(32, 0x7fffffff), bits);
+    e_.Write(i_.operands[0], bits, Type::kB32);
+  }
+
+  V Zero() { return llvm::ConstantFP::get(ir_.getFloatTy(), 0.0); }
+
+  V RoundToHalf(V single, Type half) {
     if (Direction() == 0) {
       return NarrowToHalf(e_, single, half, false);
     }
