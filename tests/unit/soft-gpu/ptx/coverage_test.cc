@@ -74,9 +74,9 @@ TEST(Coverage, CountsSharedMemoryAndInstructionsOfWhatAKernelCalls) {
   const Coverage coverage = CoverageOf(
       ".shared .align 4 .b8 common[64];\n.extern .shared .align 16 .b8 dynamic[];\n"
       ".shared .align 4 .b8 others[512];\n"
-      ".func helper() {\n.reg .b32 %r<2>;\nmov.u32 %r1, common;\nret;\n}\n"
+      ".func callee() {\n.reg .b32 %r<2>;\nmov.u32 %r1, common;\nret;\n}\n"
       ".entry k(.param .u32 a, .param .u64 b) {\n.reg .b32 %r<2>;\n.shared .f32 own[8];\n"
-      "mov.u32 %r1, dynamic;\ncall helper;\nret;\n}\n");
+      "mov.u32 %r1, dynamic;\ncall callee;\nret;\n}\n");
 
   ASSERT_EQ(coverage.kernels.size(), 1u);
   const KernelUse& kernel = coverage.kernels[0];
