@@ -27,6 +27,10 @@ class Converter {
       ConvertPair();
       return;
     }
+    if (Has(Modifier::kPack)) {
+      Pack();
+      return;
+    }
     if (to_ == Type::kTf32 && from_ == Type::kF32) {
       ConvertToTf32();
       return;
@@ -290,6 +294,33 @@ class Converter {
     bits = ir_.CreateAdd(bits, ir_.CreateZExt(grows, e_.IntType(16)));
     bits = ir_.CreateSub(bits, ir_.CreateZExt(shrinks, e_.IntType(16)));
     return e_.FromBits(bits, half);
+  }
+
+  // cvt.pack.sat: a and b clamped to a few bits and joined, a above b, and c above both.
+  void Pack() {
+    const unsigned bits = ptx::BitsOf(to_);
+    const bool is_signed = ptx::IsSigned(to_);
+    const int64_t low = is_signed ? -(int64_t{1} << (bits - 1)) : 0;
+    const int64_t high = (int64_t{1} << (is_signed ? bits - 1 : bits)) - 1;
+    const auto clamped = [&](V value) {
+      value = ir_.CreateBinaryIntrinsic(llvm::Intrinsic::smax, value,
+                                        e_.Int(32, static_cast<uint32_t>(low)));
+      value = ir_.CreateBinaryIntrinsic(llvm::Intrinsic::smin, value,
+                                        e_.Int(32, static_cast<uint32_t>(high)));
+      return ir_.CreateAnd(value, e_.Int(32, (uint64_t{1} << bits) - 1));
+    };
+    V a = e_.Read(i_.operands[1], Type::kS32);
+    V b = e_.Read(i_.operands[2], Type::kS32);
+    V c = i_.operands.size() > 3 ? e_.Read(i_.operands[3], Type::kB32) : e_.Int(32, 0);
+    if (e_.refused()) {
+      return;
+    }
+    V joined = ir_.CreateOr(ir_.CreateShl(clamped(a), bits), clamped(b));
+    // Two halves leave no room for c.
+    if (bits < 16) {
+      joined = ir_.CreateOr(joined, ir_.CreateShl(c, 2 * bits));
+    }
+    e_.Write(i_.operands[0], joined, Type::kB32);
   }
 
   // cvt.f16x2.f32 d, a, b: a goes to the upper half.
