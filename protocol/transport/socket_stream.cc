@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "protocol/transport/socket_stream.h"
 
+#include <algorithm>
 #include <cerrno>
 
 #include <fcntl.h>
@@ -10,8 +11,15 @@
 #include <sys/socket.h>
 
 #include "protocol/base/clock.h"
+#include "protocol/transport/liveness.h"
 
 namespace farlane::transport {
+namespace {
+
+// Who waits long looks this often whether anybody is still there.
+constexpr uint64_t kLookNs = 1'000'000'000;
+
+}  // namespace
 
 SocketStream::SocketStream(Fd socket) : socket_(std::move(socket)) {
   const int flags = fcntl(socket_.get(), F_GETFL, 0);
@@ -19,6 +27,7 @@ SocketStream::SocketStream(Fd socket) : socket_(std::move(socket)) {
   const int on = 1;
   // Fails on a Unix socket, which does not delay anything in the first place.
   setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  KeepAlive(socket_.get());
 }
 
 Result<size_t> SocketStream::Write(std::span<const iovec> parts) {
@@ -68,21 +77,25 @@ Result<bool> SocketStream::Wait(Interest what, Deadline until) {
   if (what != Interest::kRead) {
     waiting.events |= POLLOUT;
   }
-  timespec timeout{};
-  const timespec* limit = nullptr;
-  if (until != kForever) {
+  while (true) {
     const uint64_t now = NowNs();
-    const uint64_t left = until > now ? until - now : 0;
-    timeout.tv_sec = static_cast<time_t>(left / 1'000'000'000ull);
-    timeout.tv_nsec = static_cast<long>(left % 1'000'000'000ull);
-    limit = &timeout;
+    const uint64_t left = std::min(until > now ? until - now : 0, kLookNs);
+    const timespec timeout{.tv_sec = static_cast<time_t>(left / 1'000'000'000ull),
+                           .tv_nsec = static_cast<long>(left % 1'000'000'000ull)};
+    const int ready = ppoll(&waiting, 1, &timeout, nullptr);
+    if (ready < 0 && errno != EINTR) {
+      return Status::FromErrno(StatusCode::kInternal, "poll failed", errno);
+    }
+    if (ready != 0) {
+      return true;  // interrupted by a signal counts as well: the caller looks and waits again
+    }
+    if (PeerIsSilent(socket_.get())) {
+      return Status(StatusCode::kUnavailable, "the connection is lost: its other end is silent");
+    }
+    if (until <= NowNs()) {
+      return false;
+    }
   }
-  const int ready = ppoll(&waiting, 1, limit, nullptr);
-  if (ready < 0 && errno != EINTR) {
-    return Status::FromErrno(StatusCode::kInternal, "poll failed", errno);
-  }
-  // Interrupted by a signal counts as "may get on": the caller looks and waits again.
-  return ready != 0;
 }
 
 void SocketStream::Shutdown() {
