@@ -23,6 +23,10 @@ FunctionEmitter::FunctionEmitter(EmitterModule& module,
 
 Status FunctionEmitter::Emit() {
   PrepareEntry();
+  if (!module_.check) {
+    groups_ = FindAccessGroups(body());
+    group_starts_.assign(groups_.groups.size(), nullptr);
+  }
   const std::vector<ptx::Instruction>& instructions = body().instructions;
   std::vector<std::vector<ptx::LabelId>> labels_before(instructions.size() + 1);
   for (ptx::LabelId label = 0; label < labels_.size(); ++label) {
@@ -419,6 +423,12 @@ llvm::Value* FunctionEmitter::CallRuntime(const char* name,
   }
   llvm::FunctionType* type = llvm::FunctionType::get(result, types, false);
   return ir_.CreateCall(module_.module.getOrInsertFunction(name, type), arguments);
+}
+
+const AccessGroup* FunctionEmitter::GroupOrNull() const {
+  const bool has_group =
+      instruction_ < groups_.group_of.size() && groups_.group_of[instruction_] != kNoGroup;
+  return has_group ? &groups_.groups[groups_.group_of[instruction_]] : nullptr;
 }
 
 llvm::Value* FunctionEmitter::Place() {

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include <llvm/IR/IRBuilder.h>
@@ -16,6 +17,7 @@
 #include <llvm/IR/Module.h>
 
 #include "protocol/base/result.h"
+#include "soft-gpu/jit/access_groups.h"
 #include "soft-gpu/jit/block_frame.h"
 #include "soft-gpu/jit/kernel_source.h"
 #include "soft-gpu/ptx/ast.h"
@@ -87,6 +89,15 @@ class FunctionEmitter {
   // Which instruction is being written: its number in the body plus 1, and that of the function
   // among the kernel's in the upper half.
   llvm::Value* Place();
+  // The accesses that the one being written is checked with; null if it is checked by itself.
+  const AccessGroup* GroupOrNull() const;
+
+  // Where that group's lowest access lies; null until the group was checked.
+  llvm::Value*& GroupStart() { return group_starts_[groups_.group_of[instruction_]]; }
+
+  // Makes another instruction the one being written, for what is said about it; returns which was.
+  size_t Turn(size_t instruction) { return std::exchange(instruction_, instruction); }
+
   // With EmitterModule::check: asks the runtime about an access.
   void AskAbout(llvm::Value* address, uint32_t cause);
   // Goes on only if `allowed`; else the runtime's fault function ends the thread.
@@ -152,7 +163,9 @@ class FunctionEmitter {
   std::vector<llvm::Value*> return_parameter_slots_;  // Function::return_parameters
   std::vector<llvm::AllocaInst*> variable_slots_;     // Body::variables of space kParam
   std::vector<llvm::BasicBlock*> labels_;
-  size_t instruction_ = 0;  // the number of the one being written
+  AccessGroups groups_;
+  std::vector<llvm::Value*> group_starts_;  // by group
+  size_t instruction_ = 0;                  // the number of the one being written
   std::string refusal_;
 };
 

@@ -99,6 +99,96 @@ V AddressValue(FunctionEmitter& e, const Operand& operand) {
   return e.ir().CreateZExt(sum, e.ir().getInt64Ty());
 }
 
+V PointerInSpace(FunctionEmitter& e, V address, Space space, uint32_t bytes) {
+  switch (space) {
+    case Space::kNone:
+      return GenericPointer(e, address, bytes);
+    case Space::kGlobal:
+    case Space::kConst:
+      return GlobalPointer(e, address, bytes);
+    case Space::kShared:
+      return OffsetPointer(e, address, e.BlockField(offsetof(BlockFrame, shared_base), 64),
+                           e.BlockField(offsetof(BlockFrame, shared_bytes), 64),
+                           FaultCause::kShared, bytes);
+    case Space::kLocal:
+      return OffsetPointer(e, address, e.ThreadField(offsetof(ThreadFrame, local_base), 64),
+                           e.BlockField(offsetof(BlockFrame, local_bytes), 64), FaultCause::kLocal,
+                           bytes);
+    case Space::kParam:
+      return OffsetPointer(e, address, e.BlockField(offsetof(BlockFrame, parameters), 64),
+                           e.Int(64, e.module().source.parameter_bytes), FaultCause::kParameter,
+                           bytes);
+    default:
+      return e.Refuse("this state space");
+  }
+}
+
+// Where a space lies and how far it reaches; addresses of shared and local memory count from it.
+struct Region {
+  V base;
+  V bytes;
+  bool is_relative;
+};
+
+Region RegionOf(FunctionEmitter& e, Space space) {
+  switch (space) {
+    case Space::kShared:
+      return {e.BlockField(offsetof(BlockFrame, shared_base), 64),
+              e.BlockField(offsetof(BlockFrame, shared_bytes), 64), true};
+    case Space::kLocal:
+      return {e.ThreadField(offsetof(ThreadFrame, local_base), 64),
+              e.BlockField(offsetof(BlockFrame, local_bytes), 64), true};
+    default:
+      return {e.BlockField(offsetof(BlockFrame, window_base), 64),
+              e.BlockField(offsetof(BlockFrame, window_bytes), 64), false};
+  }
+}
+
+const Operand& AddressOperand(const ptx::Instruction& instruction) {
+  return instruction.operands[instruction.opcode == ptx::Opcode::kSt ? 0 : 1];
+}
+
+// Checks each access of a group by itself, in front of the first: none of them can be avoided.
+void CheckSingly(FunctionEmitter& e, const AccessGroup& group) {
+  for (const uint32_t member : group.members) {
+    const size_t here = e.Turn(member);
+    V address = AddressValue(e, AddressOperand(e.body().instructions[member]));
+    PointerInSpace(e, address, group.space, group.bytes);
+    e.Turn(here);
+  }
+}
+
+// Where the lowest access of a group lies, once all of the group may be made.
+V CheckGroup(FunctionEmitter& e, const AccessGroup& group, Operand lowest) {
+  llvm::IRBuilder<>& ir = e.ir();
+  lowest.offset = group.first_offset;
+  V address = AddressValue(e, lowest);
+  const Region region = RegionOf(e, group.space);
+  V offset = region.is_relative ? address : ir.CreateSub(address, region.base);
+  V reach = e.Int(64, static_cast<uint64_t>(group.last_offset - group.first_offset));
+  V limit = ir.CreateBinaryIntrinsic(llvm::Intrinsic::usub_sat, region.bytes, reach);
+  llvm::BasicBlock* singly = e.NewBlock();
+  llvm::BasicBlock* allowed = e.NewBlock();
+  llvm::MDNode* likely = llvm::MDBuilder(ir.getContext()).createBranchWeights(1 << 20, 1);
+  V start = region.is_relative ? ir.CreateAdd(region.base, address) : address;
+  ir.CreateCondBr(IsInside(e, offset, limit, group.bytes), allowed, singly, likely);
+  ir.SetInsertPoint(singly);
+  CheckSingly(e, group);
+  ir.CreateBr(allowed);
+  ir.SetInsertPoint(allowed);
+  return start;
+}
+
+// The pointer of an access that belongs to a group.
+V GroupedPointer(FunctionEmitter& e, const AccessGroup& group, const Operand& operand) {
+  V& start = e.GroupStart();
+  if (start == nullptr) {
+    start = CheckGroup(e, group, operand);
+  }
+  V distance = e.Int(64, static_cast<uint64_t>(operand.offset - group.first_offset));
+  return ToPointer(e, e.ir().CreateAdd(start, distance));
+}
+
 }  // namespace
 
 Space SpaceOf(const ptx::Instruction& instruction) {
@@ -131,31 +221,11 @@ llvm::Value* CheckedPointer(FunctionEmitter& e,
       return SlotPointer(e, operand, slot, bytes);
     }
   }
+  if (const AccessGroup* group = e.GroupOrNull()) {
+    return GroupedPointer(e, *group, operand);
+  }
   V address = AddressValue(e, operand);
-  if (e.refused()) {
-    return address;
-  }
-  switch (space) {
-    case Space::kNone:
-      return GenericPointer(e, address, bytes);
-    case Space::kGlobal:
-    case Space::kConst:
-      return GlobalPointer(e, address, bytes);
-    case Space::kShared:
-      return OffsetPointer(e, address, e.BlockField(offsetof(BlockFrame, shared_base), 64),
-                           e.BlockField(offsetof(BlockFrame, shared_bytes), 64),
-                           FaultCause::kShared, bytes);
-    case Space::kLocal:
-      return OffsetPointer(e, address, e.ThreadField(offsetof(ThreadFrame, local_base), 64),
-                           e.BlockField(offsetof(BlockFrame, local_bytes), 64), FaultCause::kLocal,
-                           bytes);
-    case Space::kParam:
-      return OffsetPointer(e, address, e.BlockField(offsetof(BlockFrame, parameters), 64),
-                           e.Int(64, e.module().source.parameter_bytes), FaultCause::kParameter,
-                           bytes);
-    default:
-      return e.Refuse("this state space");
-  }
+  return e.refused() ? address : PointerInSpace(e, address, space, bytes);
 }
 
 }  // namespace farlane::soft::jit

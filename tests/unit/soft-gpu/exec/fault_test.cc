@@ -155,6 +155,54 @@ TEST(Faults, EndlessRecursionIsAStackOverflowWhetherThreadsWaitOrNot) {
   }
 }
 
+TEST(Faults, AccessesThatAreCheckedTogetherFaultEachByItself) {
+  TestDevice::Instance().Reset();
+  auto* const out = TestDevice::Instance().New<uint32_t>(8);
+  const auto address = reinterpret_cast<uint64_t>(out);
+  const std::string three =
+      "  mov.u32 %r1, tile;\n  cvt.u32.u64 %r2, %rd2;\n  add.u32 %r1, %r1, %r2;\n"
+      "  st.shared.u32 [%r1+4], 7;\n  ld.shared.u32 %r3, [%r1+4];\n"
+      "  st.shared.u32 [%r1+-4], %r3;\n  ld.shared.u32 %r4, [%r1+-4];\n"
+      "  st.global.u32 [%rd1], %r3;\n  st.global.u32 [%rd1+12], %r4;\n";
+
+  // The highest ends where the tile ends, the lowest starts where it starts; then one goes over.
+  for (const uint64_t inside : {uint64_t{4}, uint64_t{56}}) {
+    out[0] = out[3] = 0;
+    const LaunchOutcome outcome = RunBody(three, address, inside);
+    EXPECT_EQ(outcome.fault, Fault::kNone) << outcome.detail;
+    EXPECT_EQ(out[0], 7u);
+    EXPECT_EQ(out[3], 7u);
+  }
+  const LaunchOutcome above = RunBody(three, address, 60);
+  EXPECT_EQ(above.fault, Fault::kIllegalAddress);
+  EXPECT_THAT(above.detail, HasSubstr("4 bytes at 0x40 of 64 bytes of shared memory"));
+  EXPECT_THAT(above.detail, HasSubstr("line 16 of the PTX"));
+  EXPECT_EQ(RunBody(three, address, 0).fault, Fault::kIllegalAddress);
+  EXPECT_EQ(RunBody(three, address, 10).fault, Fault::kMisaligned);
+  // Global: the window's last word, and the one behind it.
+  const uint64_t hole = TestDevice::Instance().base() + TestDevice::kWindowBytes;
+  EXPECT_EQ(RunBody(three, hole - 12, 8).fault, Fault::kIllegalAddress);
+  EXPECT_EQ(RunBody(three, address + 2, 8).fault, Fault::kMisaligned);
+}
+
+TEST(Faults, ARegisterThatChangesInBetweenIsNotTheSamePlace) {
+  TestDevice::Instance().Reset();
+  auto* const out = TestDevice::Instance().New<uint64_t>(4);
+  out[0] = reinterpret_cast<uint64_t>(out + 2);
+  out[1] = 5;
+  out[3] = 6;
+
+  const LaunchOutcome outcome = RunBody(
+      "  ld.global.u64 %rd3, [%rd1+8];\n  ld.global.u64 %rd4, [%rd1];\n"
+      "  mov.u64 %rd5, %rd1;\n  ld.global.u64 %rd5, [%rd5];\n"
+      "  ld.global.u64 %rd6, [%rd5+8];\n  ld.global.u64 %rd7, [%rd5];\n"
+      "  add.u64 %rd8, %rd3, %rd6;\n  st.global.u64 [%rd5], %rd8;\n",
+      reinterpret_cast<uint64_t>(out), 0);
+
+  ASSERT_EQ(outcome.fault, Fault::kNone) << outcome.detail;
+  EXPECT_EQ(out[2], 11u);
+}
+
 TEST(Faults, ATrapNamesItsThread) {
   const LaunchOutcome outcome =
       RunBody("  mov.u32 %r1, %tid.x;\n  setp.eq.u32 %p1, %r1, 5;\n  @%p1 trap;\n", 0, 0, 32);
