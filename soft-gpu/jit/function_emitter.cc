@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "soft-gpu/jit/emitter_table.h"
+#include "soft-gpu/jit/lockstep.h"
 #include "soft-gpu/jit/runtime_function.h"
 #include "soft-gpu/ptx/optable.h"
 
@@ -32,6 +33,7 @@ Status FunctionEmitter::Emit() {
   for (ptx::LabelId label = 0; label < labels_.size(); ++label) {
     labels_before[body().labels[label].instruction].push_back(label);
   }
+  const std::vector<bool> is_turn = FindTurns(body(), ExchangesOf(module_.source));
   for (size_t i = 0; i <= instructions.size(); ++i) {
     for (const ptx::LabelId label : labels_before[i]) {
       ir_.CreateBr(labels_[label]);
@@ -40,6 +42,10 @@ Status FunctionEmitter::Emit() {
     instruction_ = i;
     if (i < instructions.size()) {
       FARLANE_TRY(ptx::CheckInstruction(*module_.source.module, body(), instructions[i]));
+      if (is_turn[i]) {
+        // Whatever its predicate says: who skips an access must not get ahead of the others.
+        CallRuntime(kYieldFunction, ir_.getVoidTy(), {});
+      }
       EmitInstruction(instructions[i]);
       if (refused()) {
         return Refusal(instructions[i]);

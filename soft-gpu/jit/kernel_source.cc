@@ -5,6 +5,7 @@
 #include <string>
 
 #include "protocol/base/bytes.h"
+#include "soft-gpu/jit/lockstep.h"
 #include "soft-gpu/ptx/parser.h"
 
 namespace farlane::soft::jit {
@@ -27,23 +28,6 @@ struct Layout {
     return offset;
   }
 };
-
-bool MayWait(const ptx::Instruction& instruction) {
-  using ptx::Opcode;
-  switch (instruction.opcode) {
-    case Opcode::kBar:
-    case Opcode::kBarrier:
-    case Opcode::kShfl:
-    case Opcode::kVote:
-    case Opcode::kMatch:
-    case Opcode::kRedux:
-    case Opcode::kElect:
-    case Opcode::kNanosleep:
-      return true;
-    default:
-      return false;
-  }
-}
 
 // Reads what another thread may be about to write: a loop around it may be waiting for that.
 bool LooksAtOthers(const ptx::Instruction& instruction) {
@@ -125,6 +109,7 @@ class Collector {
         }
       }
     }
+    source_.suspends |= HasTurns(source_);
     PlaceDynamicShared();
     return MeasureLocal();
   }
@@ -156,7 +141,7 @@ class Collector {
         std::find(added.is_spin.begin(), added.is_spin.end(), true) != added.is_spin.end();
     NoteCalls(added);
     for (const ptx::Instruction& instruction : added.body.instructions) {
-      source_.suspends |= MayWait(instruction);
+      source_.suspends |= IsMeeting(instruction) || instruction.opcode == ptx::Opcode::kNanosleep;
       added.uses_alloca |= instruction.opcode == ptx::Opcode::kAlloca;
       // An exit inside a called function has to leave its callers too: only a fiber can.
       source_.suspends |= instruction.opcode == ptx::Opcode::kExit && !function.is_entry;

@@ -41,7 +41,8 @@ def place_of_run(folder: Path, built: Path, arguments: tuple[str, ...] = (), mad
         for path in built.iterdir():
             if path.name not in ("lock", "log", "result.json"):
                 (place / path.name).unlink(missing_ok=True)
-                shutil.copy(path, place / path.name)
+                # No copy: a program just written cannot be started while another thread forks.
+                (place / path.name).symlink_to(path.resolve())
         for name, recipe in inputs.items():
             make(recipe, place / name)
         yield place / "program"
