@@ -42,6 +42,9 @@ fi
 cmake --preset "$preset" -DFARLANE_TESTS=ON
 cmake --build --preset "$preset"
 
+# What the software GPU compiles meanwhile belongs to this build, not into the user's cache.
+export XDG_CACHE_HOME="$PWD/build/$preset/cache"
+
 # The tests get a process group of their own, so that whatever one of them left can be ended.
 set -m
 ctest --preset "$preset" --no-tests=error --parallel "$(nproc)" "$@" </dev/null &
