@@ -8,6 +8,7 @@
 #include "gpu-server/daemon/clean_environment.h"
 #include "gpu-server/daemon/daemon.h"
 #include "gpu-server/daemon/options.h"
+#include "gpu-server/driver/device_share.h"
 #include "protocol/base/environment.h"
 #include "protocol/base/log.h"
 
@@ -24,6 +25,7 @@ std::string ExecutableFolder() {
 }
 
 Status Serve(const farlane::server::Options& options) {
+  FARLANE_ASSIGN(const farlane::Fd share, farlane::server::OfferDeviceShare());
   FARLANE_ASSIGN(auto drivers,
                  farlane::server::DriverCandidates(options.driver, ExecutableFolder()));
   FARLANE_ASSIGN(const auto daemon, farlane::server::Daemon::Create(options, std::move(drivers)));

@@ -17,6 +17,8 @@ class House:
     namespace: str
     refuses: bool  # knows calls that can never work over a network
     more_exports: tuple[str, ...] = ()  # names that the house defines by itself
+    wraps: str = ""  # a function that each call of a body goes through; it gets the call's name and the call
+    header: str = ""  # which declares it
 
     def has_body(self, call):
         if self.refuses:
@@ -26,7 +28,7 @@ class House:
 
 # The markers let a server that looks for a driver tell ours from NVIDIA's.
 SHIM = House("client-shim", "shim", True, ("farlane_client_shim",))
-SOFT = House("soft-gpu", "soft", False, ("farlane_software_gpu",))
+SOFT = House("soft-gpu", "soft", False, ("farlane_software_gpu",), "WithFaults", "soft-gpu/api/injection.h")
 
 _BODIES = """\
 // SPDX-License-Identifier: Apache-2.0
@@ -61,7 +63,7 @@ _ENTRY_POINTS = """\
 #include "{folder}/bodies.h"
 
 #include <cstdint>
-
+{include}
 #define FARLANE_EXPORT extern "C" __attribute__((visibility("default")))
 
 namespace {{
@@ -130,6 +132,8 @@ def _function(house, symbol):
     has_body = house.has_body(call)
     if has_body:
         answer = f"{scope}::{call.symbol}({_arguments(symbol)})"
+        if house.wraps:
+            answer = f'{scope}::{house.wraps}("{call.symbol}", [&] {{ return {answer}; }})'
     elif house.refuses and call.refused:
         answer = f'{scope}::Refused("{symbol.name}", "{call.refused}")'
     else:
@@ -159,9 +163,10 @@ def _house_files(house, spec):
     exports = [s.name for s in every] + list(house.more_exports)
     names = "\n".join(f"    {name};" for name in exports)
     where = {"folder": house.folder, "namespace": house.namespace}
+    include = f'\n#include "{house.header}"\n' if house.header else ""
     return {
         f"{house.folder}/bodies.h": _bodies(house, spec),
-        f"{house.folder}/entry_points.cc": _ENTRY_POINTS.format(functions=functions, **where),
+        f"{house.folder}/entry_points.cc": _ENTRY_POINTS.format(functions=functions, include=include, **where),
         f"{house.folder}/export_table.cc": _EXPORT_TABLE.format(declarations=declarations, rows=rows, **where),
         f"{house.folder}/libcuda.map": "{\n  global:\n" + names + "\n  local:\n    *;\n};\n",
     }

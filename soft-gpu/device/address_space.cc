@@ -7,12 +7,14 @@ namespace farlane::soft {
 
 Result<std::unique_ptr<AddressSpace>> AddressSpace::Create(const Config& config) {
   FARLANE_ASSIGN(auto window, AddressWindow::Create());
+  FARLANE_ASSIGN(std::shared_ptr<FrameFile> file,
+                 FrameFile::Open({config.device_count, config.memory_bytes}, config.shared_path));
   std::vector<Frames> frames;
   for (uint32_t device = 0; device < config.device_count; ++device) {
-    FARLANE_ASSIGN(Frames of_device, Frames::Create(config.memory_bytes));
-    frames.push_back(std::move(of_device));
+    frames.emplace_back(file, device);
   }
-  return std::unique_ptr<AddressSpace>(new AddressSpace(std::move(window), std::move(frames)));
+  return std::unique_ptr<AddressSpace>(
+      new AddressSpace(std::move(window), std::move(frames), config.strict_seed));
 }
 
 Status AddressSpace::Map(uint64_t base,

@@ -13,6 +13,7 @@
 #include "soft-gpu/device/frames.h"
 #include "soft-gpu/device/memory_table.h"
 #include "soft-gpu/device/physical_memory.h"
+#include "soft-gpu/device/strict_rules.h"
 
 namespace farlane::soft {
 
@@ -29,6 +30,8 @@ class AddressSpace {
 
   CopyGate& gate() { return gate_; }
 
+  StrictRules& strict() { return strict_; }
+
   Frames* frames(int device) { return &frames_[static_cast<size_t>(device)]; }
 
   // Shows a part of physical memory at `base`, which lies in a reserved range.
@@ -41,13 +44,16 @@ class AddressSpace {
   void Unmap(uint64_t base, uint64_t size_bytes);
 
  private:
-  AddressSpace(std::unique_ptr<AddressWindow> window, std::vector<Frames> frames)
-      : window_(std::move(window)), frames_(std::move(frames)) {}
+  AddressSpace(std::unique_ptr<AddressWindow> window,
+               std::vector<Frames> frames,
+               std::optional<uint64_t> strict_seed)
+      : window_(std::move(window)), frames_(std::move(frames)), strict_(strict_seed) {}
 
   std::unique_ptr<AddressWindow> window_;
   std::vector<Frames> frames_;  // by device
   MemoryTable table_;
   CopyGate gate_;
+  StrictRules strict_;
 };
 
 }  // namespace farlane::soft

@@ -83,13 +83,32 @@ Status ReadComputeCapability(Config* config) {
   return Status::Ok();
 }
 
+Status ReadStrict(Config* config) {
+  const auto text = Environment("FARLANE_SOFT_STRICT");
+  if (!text || *text == "0") {
+    return Status::Ok();
+  }
+  uint32_t seed = 0;
+  if (!ParseNumber(*text, &seed)) {
+    return Refuse("FARLANE_SOFT_STRICT", *text, "a seed, a number such as 1");
+  }
+  config->strict_seed = seed;
+  return Status::Ok();
+}
+
 }  // namespace
+
+Result<FaultPlan> ReadFaultPlan() {
+  return FaultPlan::Parse(Environment("FARLANE_SOFT_FAULTS").value_or(""));
+}
 
 Result<Config> ReadConfig() {
   Config config;
   FARLANE_TRY(ReadDevices(&config));
   FARLANE_TRY(ReadMemory(&config));
   FARLANE_TRY(ReadComputeCapability(&config));
+  FARLANE_TRY(ReadStrict(&config));
+  config.shared_path = Environment("FARLANE_SOFT_SHARED").value_or("");
   const auto null_mode = Environment("FARLANE_SOFT_NULL");
   config.null_mode = null_mode && *null_mode != "0";
   FARLANE_ASSIGN(config.execution, ReadExecutionOptions());

@@ -4,8 +4,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 
 #include "protocol/base/result.h"
+#include "soft-gpu/device/fault_plan.h"
 #include "soft-gpu/exec/options.h"
 
 namespace farlane::soft {
@@ -18,11 +21,15 @@ struct Config {
   uint64_t memory_bytes = 0;  // of each device, a multiple of kFrameBytes
   int cc_major = 12;
   int cc_minor = 1;
-  bool null_mode = false;  // kernels are accepted and do nothing
+  std::string shared_path;  // the file of device memory that is shared with others; empty: our own
+  std::optional<uint64_t> strict_seed;  // promise no more than drivers do, at random from a seed
+  bool null_mode = false;               // kernels are accepted and do nothing
   ExecutionOptions execution;
 };
 
 // The FARLANE_SOFT_* variables, and those by which programs say where compiled kernels are kept.
 Result<Config> ReadConfig();
+// FARLANE_SOFT_FAULTS; it may concern the call that reads the rest.
+Result<FaultPlan> ReadFaultPlan();
 
 }  // namespace farlane::soft

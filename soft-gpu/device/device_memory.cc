@@ -78,6 +78,7 @@ CUresult DeviceMemory::Allocate(const AllocationRequest& request, uint64_t* addr
     return result;
   }
   *address = range.base;
+  space_->strict().Soil(range.base, range.size_bytes);
   FARLANE_CHECK(space_->table().Insert(std::move(range)));
   return CUDA_SUCCESS;
 }

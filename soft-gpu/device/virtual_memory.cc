@@ -3,6 +3,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
+#include <vector>
+
+#include <unistd.h>
 
 #include "protocol/base/log.h"
 
@@ -14,6 +18,20 @@ constexpr uint64_t kHandleBase = 0x7'0000'0000'0000;
 
 bool WholeFrames(uint64_t bytes) {
   return bytes % kFrameBytes == 0;
+}
+
+// It has no address yet, so it is written by way of its file.
+void Soil(const PhysicalMemory& physical) {
+  const std::vector<unsigned char> frame(kFrameBytes, StrictRules::kFreshByte);
+  for (const Extent& extent : physical.extents()) {
+    for (uint64_t at = 0; at < extent.size_bytes; at += kFrameBytes) {
+      const ssize_t written = pwrite(physical.fd(), frame.data(), kFrameBytes,
+                                     static_cast<off_t>(extent.offset_bytes + at));
+      if (written != static_cast<ssize_t>(kFrameBytes)) {
+        LogWarn("soft-gpu: a fresh frame stays empty: errno %d", errno);
+      }
+    }
+  }
 }
 
 }  // namespace
@@ -40,6 +58,12 @@ CUresult VirtualMemory::Reserve(uint64_t size_bytes,
   const bool aligned = align_bytes == 0 || std::has_single_bit(align_bytes);
   if (size_bytes == 0 || !WholeFrames(size_bytes) || !aligned) {
     return CUDA_ERROR_INVALID_VALUE;
+  }
+  StrictRules& strict = space_->strict();
+  if (!strict.GrantsHint()) {
+    // Anywhere else, as a driver may: a hint is a wish.
+    hint = space_->window().base() + RoundDown(strict.Below(space_->window().size_bytes()),
+                                               std::max(align_bytes, kFrameBytes));
   }
   const auto reserved =
       space_->window().Reserve(size_bytes, std::max(align_bytes, kFrameBytes), hint);
@@ -80,6 +104,9 @@ CUresult VirtualMemory::Create(int device,
   created.physical = PhysicalMemory::Create(space_->frames(device), device, size_bytes);
   if (created.physical == nullptr) {
     return CUDA_ERROR_OUT_OF_MEMORY;
+  }
+  if (space_->strict().on()) {
+    Soil(*created.physical);
   }
   created.physical_mapped = created.physical;
   *handle = state_.With([&](State& state) {

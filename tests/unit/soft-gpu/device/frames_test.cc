@@ -17,8 +17,14 @@ unsigned char* MapFirst(const Frames& frames, const Extent& extent) {
   return static_cast<unsigned char*>(pages);
 }
 
+// One device of so many frames, with a file of its own.
+Result<Frames> MakeFrames(uint64_t count) {
+  FARLANE_ASSIGN(std::shared_ptr<FrameFile> file, FrameFile::Open({1, count * kFrameBytes}, ""));
+  return Frames(std::move(file), 0);
+}
+
 TEST(Frames, DealsOutWhatItHasAndNoMore) {
-  auto frames = Frames::Create(3 * kFrameBytes);
+  auto frames = MakeFrames(3);
   ASSERT_TRUE(frames.ok());
   auto most = frames->Allocate(2 * kFrameBytes);
   ASSERT_TRUE(most.ok());
@@ -33,7 +39,7 @@ TEST(Frames, DealsOutWhatItHasAndNoMore) {
 }
 
 TEST(Frames, NeighboursAreOneExtent) {
-  auto frames = Frames::Create(4 * kFrameBytes);
+  auto frames = MakeFrames(4);
   ASSERT_TRUE(frames.ok());
   const auto extents = frames->Allocate(4 * kFrameBytes);
   ASSERT_TRUE(extents.ok());
@@ -42,7 +48,7 @@ TEST(Frames, NeighboursAreOneExtent) {
 }
 
 TEST(Frames, DealsOutTheLastFreedFirstAndEmpty) {
-  auto frames = Frames::Create(4 * kFrameBytes);
+  auto frames = MakeFrames(4);
   ASSERT_TRUE(frames.ok());
   const auto first = frames->Allocate(kFrameBytes);
   const auto second = frames->Allocate(kFrameBytes);

@@ -38,7 +38,7 @@ std::vector<uint32_t> Answers(const void* image) {
   const LoadedCode code = LoadCode(config, image);
   EXPECT_EQ(code.result, CUDA_SUCCESS) << code.problem;
   DeviceMemory& memory = Driver::Get()->memory();
-  const LoadedProgram loaded = LoadNullProgram(*code.code, {&memory, 0, 0});
+  const LoadedProgram loaded = LoadNullProgram(*code.code, {&memory, 0, 0, nullptr});
   EXPECT_EQ(loaded.outcome.result, CUDA_SUCCESS) << loaded.outcome.problem;
   EXPECT_EQ(loaded.program->kernels().size(), 1u);
   EXPECT_FALSE(loaded.program->runs());

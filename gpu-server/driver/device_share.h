@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// DeviceShare is a file without a name that all workers of a daemon can open. A driver whose
+// devices are made of memory, as the software GPU's are, keeps them there, so that the workers
+// share devices as they would share real ones. Other drivers do not look at it.
+#pragma once
+
+#include "protocol/base/fd.h"
+#include "protocol/base/result.h"
+
+namespace farlane::server {
+
+// Makes the file and says in the environment where it is, for drivers that this process and its
+// children load. It is there for as long as the descriptor is open. A place that the environment
+// names already stays, and no descriptor is needed.
+Result<Fd> OfferDeviceShare();
+
+}  // namespace farlane::server

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "soft-gpu/api/injection.h"
+
+#include "protocol/base/log.h"
+#include "soft-gpu/api/call.h"
+#include "soft-gpu/device/config.h"
+
+namespace farlane::soft {
+namespace {
+
+Guarded<FaultPlan>& Plan() {
+  static auto* const plan = [] {
+    Result<FaultPlan> read = ReadFaultPlan();
+    if (!read.ok()) {
+      // A test that does not test what it says is worse than none.
+      LogError("soft-gpu: %s", read.error().message().c_str());
+      abort();
+    }
+    injection_state.store(read->empty() ? InjectionState::kOff : InjectionState::kOn);
+    return new Guarded<FaultPlan>(std::move(*read));  // never destroyed: exit handlers call us
+  }();
+  return *plan;
+}
+
+}  // namespace
+
+std::atomic<InjectionState> injection_state{InjectionState::kUnread};
+
+PlannedFault NextFault(const char* call) {
+  const PlannedFault fault = Plan().With([&](FaultPlan& plan) { return plan.Next(call); });
+  if (fault.kind != FaultKind::kNone) {
+    LogInfo("soft-gpu: %s fails as planned, with error %d", call, fault.result);
+  }
+  return fault;
+}
+
+void FailLater(CUresult result) {
+  const ContextCall call;
+  if (call.result != CUDA_SUCCESS) {
+    return;  // it has failed already, or there is none
+  }
+  Work work;
+  work.run = [result] { return result; };
+  call.context->Submit(call.context->legacy().get(), std::move(work));
+}
+
+}  // namespace farlane::soft

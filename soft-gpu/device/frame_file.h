@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// FrameFile is the physical memory of all devices: one file that holds a table and then the frames.
+// Processes that open the same file share the devices: what one takes the others cannot have, and
+// the frames of a process that died go back by themselves. A process maps only its own frames for
+// its kernels; of others it sees numbers in the table.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "protocol/base/bytes.h"
+#include "protocol/base/fd.h"
+#include "protocol/base/result.h"
+
+namespace farlane::soft {
+
+constexpr uint64_t kFrameBytes = 2_MiB;
+constexpr uint64_t kFramesBytesMax = 1024_GiB;  // of one device: more does not fit the window
+
+// A run of neighbouring frames, as a place in the file.
+struct Extent {
+  uint64_t offset_bytes = 0;
+  uint64_t size_bytes = 0;
+};
+
+struct FrameFileShape {
+  uint32_t device_count = 1;
+  uint64_t capacity_bytes = 0;  // of each device
+};
+
+// Lock order: a device's lock is taken last, and held for no system call but the emptying of frames
+// of the dead.
+// Thread: any, guarded by locks in the file, which other processes take as well.
+class FrameFile {
+ public:
+  // `path` is a file that others may have opened before, or empty for one of our own.
+  // kInvalidArgument if its devices have another shape.
+  static Result<std::unique_ptr<FrameFile>> Open(const FrameFileShape& shape,
+                                                 const std::string& path);
+  ~FrameFile();
+
+  FrameFile(const FrameFile&) = delete;
+  FrameFile& operator=(const FrameFile&) = delete;
+
+  // Frames for `size_bytes`, a multiple of kFrameBytes; kExhausted if the device has not that many.
+  // All zero, and those that were freed last first, as they are the likeliest to be cached.
+  Result<std::vector<Extent>> Allocate(uint32_t device, uint64_t size_bytes);
+  void Free(uint32_t device, const std::vector<Extent>& extents);
+
+  // By all processes that are alive.
+  uint64_t used_bytes(uint32_t device);
+
+  uint64_t capacity_bytes() const { return shape_.capacity_bytes; }
+
+  int fd() const { return file_.get(); }
+
+ private:
+  struct Header;
+  struct DeviceTable;
+  class Locked;
+
+  FrameFile(Fd file, const FrameFileShape& shape) : file_(std::move(file)), shape_(shape) {}
+
+  static uint64_t TableBytes(const FrameFileShape& shape);
+  uint32_t FramesPerDevice() const;
+  uint64_t OffsetOf(uint32_t device, uint32_t frame) const;
+  Status MapTable();
+  Status InitialiseOnce();
+  void InitialiseTables();
+  Status TakeSlot();
+  bool IsAlive(uint32_t slot) const;
+  // Of the device's arrays: who owns each frame (0: nobody), and the free ones as a stack.
+  uint32_t* owners(uint32_t device) const;
+  uint32_t* free_frames(uint32_t device) const;
+  DeviceTable& table(uint32_t device) const;
+  std::vector<Extent> Take(uint32_t device, uint64_t count);
+  bool OthersHold(uint32_t device, uint64_t count) const;
+  bool Empty(const Extent& extent) const;
+  // Frees what processes left behind that are no more, or what the dead owner of `slot` did.
+  void Reclaim(uint32_t device);
+  void ReclaimSlot(uint32_t device, uint32_t slot);
+
+  Fd file_;
+  FrameFileShape shape_;
+  std::byte* map_ = nullptr;  // the header and the tables
+  uint32_t slot_ = 0;         // this process's, from 1
+};
+
+}  // namespace farlane::soft

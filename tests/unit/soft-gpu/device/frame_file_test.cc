@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "soft-gpu/device/frame_file.h"
+
+#include <cstdlib>
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace farlane::soft {
+namespace {
+
+constexpr FrameFileShape kShape{2, 4 * kFrameBytes};
+
+// A file that two processes, or two openings in one, share.
+class SharedFrames : public testing::Test {
+ protected:
+  SharedFrames() {
+    std::string name = testing::TempDir() + "frames.XXXXXX";
+    const int made = mkstemp(name.data());
+    EXPECT_GE(made, 0);
+    close(made);
+    path_ = name;
+  }
+
+  ~SharedFrames() override { unlink(path_.c_str()); }
+
+  std::unique_ptr<FrameFile> Open(const FrameFileShape& shape = kShape) {
+    auto file = FrameFile::Open(shape, path_);
+    EXPECT_TRUE(file.ok()) << file.error().message();
+    return file.ok() ? std::move(file).value() : nullptr;
+  }
+
+  std::string path_;
+};
+
+unsigned char* Map(const FrameFile& file, const Extent& extent) {
+  void* pages = mmap(nullptr, extent.size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file.fd(),
+                     static_cast<off_t>(extent.offset_bytes));
+  EXPECT_NE(pages, MAP_FAILED);
+  return static_cast<unsigned char*>(pages);
+}
+
+TEST_F(SharedFrames, WhatOneTakesTheOtherCannotHave) {
+  const auto one = Open();
+  const auto two = Open();
+  const auto taken = one->Allocate(0, 3 * kFrameBytes);
+  ASSERT_TRUE(taken.ok());
+  EXPECT_EQ(two->used_bytes(0), 3 * kFrameBytes);
+  EXPECT_EQ(two->used_bytes(1), 0u);
+  EXPECT_EQ(two->Allocate(0, 2 * kFrameBytes).error().code(), StatusCode::kExhausted);
+  EXPECT_TRUE(two->Allocate(1, 4 * kFrameBytes).ok());
+  const auto last = two->Allocate(0, kFrameBytes);
+  ASSERT_TRUE(last.ok());
+  for (const Extent& extent : *taken) {
+    EXPECT_TRUE((*last)[0].offset_bytes < extent.offset_bytes ||
+                (*last)[0].offset_bytes >= extent.offset_bytes + extent.size_bytes);
+  }
+
+  one->Free(0, *taken);
+  EXPECT_TRUE(two->Allocate(0, 3 * kFrameBytes).ok());
+}
+
+TEST_F(SharedFrames, WhatOneFreedLastTheOtherGetsFirstAndEmpty) {
+  const auto one = Open();
+  const auto two = Open();
+  const auto taken = one->Allocate(0, kFrameBytes);
+  ASSERT_TRUE(taken.ok());
+  unsigned char* pages = Map(*one, (*taken)[0]);
+  pages[77] = 0xab;
+  one->Free(0, *taken);
+  const auto again = two->Allocate(0, kFrameBytes);
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ((*again)[0].offset_bytes, (*taken)[0].offset_bytes);
+  EXPECT_EQ(pages[77], 0);
+  munmap(pages, kFrameBytes);
+}
+
+TEST_F(SharedFrames, TheFramesOfTheDeadGoBackEmpty) {
+  const auto mine = Open();
+  const pid_t child = fork();
+  if (child == 0) {
+    const auto its = FrameFile::Open(kShape, path_);
+    const auto taken =
+        its.ok() ? (*its)->Allocate(0, 4 * kFrameBytes) : Result<std::vector<Extent>>(its.error());
+    if (taken.ok()) {
+      memset(Map(**its, (*taken)[0]), 0xab, kFrameBytes);
+    }
+    _exit(taken.ok() ? 7 : 1);  // without giving anything back
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_EQ(WEXITSTATUS(status), 7);
+  const auto taken = mine->Allocate(0, 4 * kFrameBytes);
+  ASSERT_TRUE(taken.ok());
+  unsigned char* pages = Map(*mine, (*taken)[0]);
+  EXPECT_EQ(pages[0], 0);
+  EXPECT_EQ(pages[kFrameBytes - 1], 0);
+  munmap(pages, (*taken)[0].size_bytes);
+}
+
+TEST_F(SharedFrames, WhatTheDeadHadCountsAsFree) {
+  const auto mine = Open();
+  {
+    const auto its = Open();
+    ASSERT_TRUE(its->Allocate(0, 3 * kFrameBytes).ok());
+    EXPECT_EQ(mine->used_bytes(0), 3 * kFrameBytes);
+  }
+  EXPECT_EQ(mine->used_bytes(0), 0u);
+}
+
+TEST_F(SharedFrames, TheFramesOfTheLivingStay) {
+  const auto one = Open();
+  const auto two = Open();
+  ASSERT_TRUE(one->Allocate(0, 4 * kFrameBytes).ok());
+  EXPECT_FALSE(two->Allocate(0, kFrameBytes).ok());
+  EXPECT_FALSE(Open()->Allocate(0, kFrameBytes).ok());
+}
+
+TEST_F(SharedFrames, DevicesOfAnotherShapeAreRefused) {
+  const auto file = Open();
+  for (const FrameFileShape& shape :
+       {FrameFileShape{1, 4 * kFrameBytes}, FrameFileShape{2, 8 * kFrameBytes},
+        FrameFileShape{1, 8 * kFrameBytes}}) {
+    EXPECT_EQ(FrameFile::Open(shape, path_).error().code(), StatusCode::kInvalidArgument);
+  }
+}
+
+}  // namespace
+}  // namespace farlane::soft
