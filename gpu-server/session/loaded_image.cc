@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "gpu-server/session/borrowed_context.h"
+#include "gpu-server/session/log_options.h"
 #include "protocol/abi/module_package.h"
 #include "protocol/base/log.h"
 #include "protocol/wire/messages.h"
@@ -14,54 +15,6 @@ namespace {
 
 // More than any kernel has: the driver limits their size, not their number.
 constexpr size_t kParametersMax = 4096;
-constexpr uint32_t kLogBytesMax = 64_KiB;
-
-// The compiler's two logs as options of a load.
-class LogOptions {
- public:
-  explicit LogOptions(uint32_t bytes)
-      : info_(std::min(bytes, kLogBytesMax), '\0'), error_(info_.size(), '\0') {
-    if (!info_.empty()) {
-      Add(CU_JIT_INFO_LOG_BUFFER, info_.data());
-      Add(CU_JIT_INFO_LOG_BUFFER_SIZE_BYTES, Number(info_.size()));
-      Add(CU_JIT_ERROR_LOG_BUFFER, error_.data());
-      Add(CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES, Number(error_.size()));
-    }
-  }
-
-  LogOptions(const LogOptions&) = delete;
-  LogOptions& operator=(const LogOptions&) = delete;
-
-  unsigned int count() const { return static_cast<unsigned int>(names_.size()); }
-
-  CUjit_option* names() { return names_.data(); }
-
-  void** values() { return values_.data(); }
-
-  std::string Text() const {
-    const std::string info(info_.c_str());
-    const std::string error(error_.c_str());
-    return error.empty() ? info : info.empty() ? error : error + "\n" + info;
-  }
-
- private:
-  // Options carry small numbers in the place of a pointer.
-  static void* Number(size_t value) {
-    void* carried = nullptr;
-    memcpy(&carried, &value, sizeof carried);
-    return carried;
-  }
-
-  void Add(CUjit_option name, void* value) {
-    names_.push_back(name);
-    values_.push_back(value);
-  }
-
-  std::string info_;
-  std::string error_;
-  std::vector<CUjit_option> names_;
-  std::vector<void*> values_;
-};
 
 // The driver's own convention: one kind of handle in the place of the other.
 CUfunction AsFunction(CUkernel kernel) {

@@ -45,7 +45,16 @@ Result<Parts> MakeParts(const ImageView& image, std::span<const int> capabilitie
     }
     return parts;
   }
-  FARLANE_ASSIGN(parts.emplace_back(), FilterForDevices(image.bytes, capabilities));
+  Result<std::vector<std::byte>> linked = FilterForDevices(image.bytes, capabilities);
+  const bool relink = !linked.has_value() && linked.error().code() == StatusCode::kNotFound &&
+                      !image.relocatables.empty();
+  if (relink) {
+    // Linked for other GPUs. It goes along whole, so that the driver sees what it would see here,
+    // and links the relocatable code again.
+    parts.emplace_back(image.bytes.begin(), image.bytes.end());
+  } else {
+    FARLANE_ASSIGN(parts.emplace_back(), std::move(linked));
+  }
   for (const ConstBytes relocatable : image.relocatables) {
     Result<std::vector<std::byte>> filtered = FilterForDevices(relocatable, capabilities);
     if (filtered.has_value()) {
@@ -53,6 +62,9 @@ Result<Parts> MakeParts(const ImageView& image, std::span<const int> capabilitie
     } else if (filtered.error().code() != StatusCode::kNotFound) {
       return filtered.error();
     }
+  }
+  if (relink && parts.size() == 1) {
+    return linked.error();
   }
   return parts;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "soft-gpu/device/code_image.h"
 
-#include <string_view>
+#include <algorithm>
+#include <span>
 #include <vector>
 
 #include "protocol/abi/cubin.h"
@@ -9,6 +10,7 @@
 #include "protocol/abi/image.h"
 #include "protocol/abi/ptx_index.h"
 #include "protocol/base/log.h"
+#include "soft-gpu/ptx/module_linker.h"
 
 namespace farlane::soft {
 namespace {
@@ -25,14 +27,24 @@ LoadedCode FailNoPtx(const Config& config) {
                   "; rebuild it with PTX: nvcc's default, or -arch=compute_XX -code=compute_XX");
 }
 
+// Up to the NUL that may end it.
+std::string TextOf(ConstBytes bytes) {
+  std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  text.resize(std::min(text.find('\0'), text.size()));
+  return text;
+}
+
+int Capability(const Config& config) {
+  return config.cc_major * 10 + config.cc_minor;
+}
+
 LoadedCode FromText(ConstBytes text) {
   Result<abi::ModuleIndex> index = abi::IndexPtx(text);
   if (!index.ok()) {
     return Fail(CUDA_ERROR_INVALID_PTX, index.error().message());
   }
   auto code = std::make_shared<CodeImage>();
-  code->ptx.assign(reinterpret_cast<const char*>(text.data()), text.size());
-  code->ptx.resize(std::string_view(code->ptx).substr(0, code->ptx.find('\0')).size());
+  code->ptx = TextOf(text);
   code->index = std::move(index).value();
   return {CUDA_SUCCESS, {}, std::move(code)};
 }
@@ -42,7 +54,7 @@ LoadedCode FromPtx(const Config& config, ConstBytes text) {
   if (!head.ok()) {
     return Fail(CUDA_ERROR_INVALID_PTX, head.error().message());
   }
-  if (head->architecture > static_cast<uint32_t>(config.cc_major * 10 + config.cc_minor)) {
+  if (head->architecture > static_cast<uint32_t>(Capability(config))) {
     return FailNoPtx(config);
   }
   return FromText(text);
@@ -63,13 +75,38 @@ LoadedCode FromCubin(ConstBytes cubin) {
   return {CUDA_SUCCESS, {}, std::move(code)};
 }
 
-LoadedCode FromFatbin(const Config& config, ConstBytes fatbin) {
-  const auto entries = abi::ReadFatbin(fatbin);
+LoadedCode FailLink(const Status& problem) {
+  return Fail(
+      problem.code() == StatusCode::kExhausted ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_ERROR_INVALID_PTX,
+      problem.message());
+}
+
+// Relocatable code whose linked form is for other GPUs: its PTX is linked here.
+LoadedCode FromRelocatables(const Config& config, const std::vector<ConstBytes>& fatbins) {
+  std::vector<ptx::LinkInput> inputs;
+  for (const ConstBytes fatbin : fatbins) {
+    const LoadedPtx found = FindPtx(config, fatbin);
+    if (found.result != CUDA_SUCCESS) {
+      return {found.result, found.problem, nullptr};
+    }
+    inputs.push_back({"object " + std::to_string(inputs.size() + 1), found.text});
+  }
+  // What is defined nowhere is the affair of whoever uses it: the program's own linker has had no
+  // objections.
+  const Result<std::string> linked = ptx::LinkModules(inputs, ptx::Undefined::kKeep);
+  return linked.ok() ? FromText(std::as_bytes(std::span(*linked))) : FailLink(linked.error());
+}
+
+LoadedCode FromFatbin(const Config& config, const abi::ImageView& image) {
+  const auto entries = abi::ReadFatbin(image.bytes);
   if (!entries.ok()) {
     return Fail(CUDA_ERROR_INVALID_IMAGE, entries.error().message());
   }
-  const int capability = config.cc_major * 10 + config.cc_minor;
+  const int capability = Capability(config);
   const abi::FatbinEntry* chosen = abi::ChooseForDevice(*entries, capability, false);
+  if (chosen == nullptr && !image.relocatables.empty()) {
+    return FromRelocatables(config, image.relocatables);
+  }
   if (chosen == nullptr && config.null_mode) {
     chosen = abi::ChooseForDevice(*entries, capability, true);
   }
@@ -85,6 +122,33 @@ LoadedCode FromFatbin(const Config& config, ConstBytes fatbin) {
 
 }  // namespace
 
+LoadedPtx FindPtx(const Config& config, ConstBytes image) {
+  const auto fail = [](const LoadedCode& failed) {
+    return LoadedPtx{failed.result, failed.problem, {}};
+  };
+  const Result<abi::ImageView> view = abi::ViewImage(image);
+  if (!view.ok()) {
+    return fail(Fail(CUDA_ERROR_INVALID_IMAGE, view.error().message()));
+  }
+  if (view->kind == abi::ImageKind::kPtx) {
+    return {CUDA_SUCCESS, {}, TextOf(view->bytes)};
+  }
+  if (view->kind == abi::ImageKind::kCubin) {
+    return fail(FailNoPtx(config));
+  }
+  const auto entries = abi::ReadFatbin(view->bytes);
+  if (!entries.ok()) {
+    return fail(Fail(CUDA_ERROR_INVALID_IMAGE, entries.error().message()));
+  }
+  const abi::FatbinEntry* chosen = abi::ChooseForDevice(*entries, Capability(config), false);
+  if (chosen == nullptr) {
+    return fail(FailNoPtx(config));
+  }
+  const auto plain = abi::Unpack(*chosen);
+  return plain.ok() ? LoadedPtx{CUDA_SUCCESS, {}, TextOf(*plain)}
+                    : fail(Fail(CUDA_ERROR_INVALID_IMAGE, plain.error().message()));
+}
+
 LoadedCode LoadCode(const Config& config, const void* image) {
   const Result<abi::ImageView> view = abi::ViewImage(image);
   if (!view.ok()) {
@@ -94,7 +158,7 @@ LoadedCode LoadCode(const Config& config, const void* image) {
     case abi::ImageKind::kPtx:
       return FromPtx(config, view->bytes);
     case abi::ImageKind::kFatbin:
-      return FromFatbin(config, view->bytes);
+      return FromFatbin(config, *view);
     case abi::ImageKind::kCubin:
       // Null mode takes machine code where there is no PTX, since nothing of it is run.
       return config.null_mode ? FromCubin(view->bytes) : FailNoPtx(config);

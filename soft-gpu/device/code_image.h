@@ -8,6 +8,7 @@
 
 #include "protocol/abi/cuda_abi.h"
 #include "protocol/abi/module_index.h"
+#include "protocol/base/bytes.h"
 #include "soft-gpu/device/config.h"
 #include "soft-gpu/device/cubin_values.h"
 
@@ -26,6 +27,16 @@ struct LoadedCode {
   std::string problem;  // a sentence for the JIT's error log
   std::shared_ptr<const CodeImage> code;
 };
+
+// One text of PTX, for the linker.
+struct LoadedPtx {
+  CUresult result = CUDA_SUCCESS;
+  std::string problem;
+  std::string text;
+};
+
+// The latest PTX that this GPU takes of a fatbin, or the PTX itself.
+LoadedPtx FindPtx(const Config& config, ConstBytes image);
 
 // `image` is a fatbin wrapper, a fatbin, a cubin or PTX, as in cuModuleLoadData.
 LoadedCode LoadCode(const Config& config, const void* image);

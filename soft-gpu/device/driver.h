@@ -17,6 +17,7 @@
 #include "soft-gpu/device/event.h"
 #include "soft-gpu/device/handle_table.h"
 #include "soft-gpu/device/host_memory.h"
+#include "soft-gpu/device/link_state.h"
 #include "soft-gpu/device/module.h"
 #include "soft-gpu/device/table_allocations.h"
 #include "soft-gpu/device/virtual_memory.h"
@@ -85,6 +86,8 @@ class Driver {
 
   HandleTable<Function>& functions() { return functions_; }
 
+  HandleTable<LinkState>& links() { return links_; }
+
  private:
   struct Primary {
     uint32_t retains = 0;
@@ -109,6 +112,7 @@ class Driver {
   HandleTable<Module> modules_{HandleKind::kModule};
   HandleTable<Library> libraries_{HandleKind::kLibrary};
   HandleTable<Function> functions_{HandleKind::kFunction};
+  HandleTable<LinkState> links_{HandleKind::kLink};
   std::vector<std::shared_ptr<Context>> primaries_;  // by device
   Guarded<std::vector<Primary>> primary_states_;
   std::atomic<uint64_t> context_ids_{0};

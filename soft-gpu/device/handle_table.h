@@ -23,7 +23,8 @@ enum class HandleKind : uint64_t {
   kLibrary,
   kFunction,
   kPhysical,
-  kPool
+  kPool,
+  kLink
 };
 
 // T's are shared by the table and by whoever found one and is still using it.
