@@ -16,6 +16,11 @@ Outcome LinkState::Add(const Config& config,
   LoadedPtx found;
   switch (type) {
     case CU_JIT_INPUT_PTX:
+      found = FindPtx(config, data);
+      if (found.result == CUDA_ERROR_INVALID_IMAGE) {
+        found.result = CUDA_ERROR_INVALID_PTX;
+      }
+      break;
     case CU_JIT_INPUT_FATBINARY:
       found = FindPtx(config, data);
       break;

@@ -16,7 +16,7 @@ constexpr char kPtx[] = R"(
 .target sm_80
 .address_size 64
 .global .align 4 .u32 answers[3] = {42, 43};
-.visible .entry odd() { frobnicate.b32 %r1; ret; }
+.visible .entry odd() { .reg .b32 %r<2>; frobnicate.b32 %r1; ret; }
 )";
 
 std::vector<std::byte> CubinWithAnswers() {
