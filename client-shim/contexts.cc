@@ -71,6 +71,11 @@ CUresult EndPrimary(Session& session, int32_t device) {
   return result;
 }
 
+bool IsPeer(Session& session, wire::Handle context, wire::Handle peer) {
+  const Context* found = session.objects().contexts.Find(peer);
+  return found != nullptr && found->alive && peer != context;
+}
+
 }  // namespace
 
 CUresult RetainPrimary(Session& session, int32_t device, wire::Handle* context_handle) {
@@ -123,6 +128,36 @@ CUresult DestroyContext(Session& session, wire::Handle handle) {
   session.objects().contexts.Retire(handle);
   ThreadState::Mine().Drop(handle);
   return result;
+}
+
+CUresult OpenPeer(Session& session, wire::Handle context, wire::Handle peer, unsigned int flags) {
+  if (flags != 0) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  if (!IsPeer(session, context, peer)) {
+    return CUDA_ERROR_INVALID_CONTEXT;
+  }
+  Guarded<PeerPairs>& peers = session.objects().peers;
+  const std::pair<wire::Handle, wire::Handle> pair(context, peer);
+  if (!peers.With([&](PeerPairs& pairs) { return pairs.insert(pair).second; })) {
+    return CUDA_ERROR_PEER_ACCESS_ALREADY_ENABLED;
+  }
+  const CUresult result = session.Call(context, wire::PeerAccess{.peer = peer, .enable = 1});
+  if (result != CUDA_SUCCESS) {
+    peers.With([&](PeerPairs& pairs) { pairs.erase(pair); });
+  }
+  return result;
+}
+
+CUresult ClosePeer(Session& session, wire::Handle context, wire::Handle peer) {
+  if (!IsPeer(session, context, peer)) {
+    return CUDA_ERROR_INVALID_CONTEXT;
+  }
+  const std::pair<wire::Handle, wire::Handle> pair(context, peer);
+  const size_t erased =
+      session.objects().peers.With([&](PeerPairs& pairs) { return pairs.erase(pair); });
+  return erased == 0 ? CUDA_ERROR_PEER_ACCESS_NOT_ENABLED
+                     : session.Call(context, wire::PeerAccess{.peer = peer, .enable = 0});
 }
 
 }  // namespace farlane::shim

@@ -17,4 +17,9 @@ CUresult ResetPrimary(Session& session, int32_t device);
 // Ends a context of the program's own, and takes it off the calling thread's stack.
 CUresult DestroyContext(Session& session, wire::Handle context);
 
+// Gives a context access to the memory of another one, on a device of the same server, until it is
+// closed or one of both ends.
+CUresult OpenPeer(Session& session, wire::Handle context, wire::Handle peer, unsigned int flags);
+CUresult ClosePeer(Session& session, wire::Handle context, wire::Handle peer);
+
 }  // namespace farlane::shim
