@@ -2,6 +2,8 @@
 #include "soft-gpu/exec/block_threads.h"
 
 #include <algorithm>
+#include <bit>
+#include <utility>
 
 #include <sched.h>
 
@@ -59,6 +61,8 @@ void BlockThreads::Prepare(const jit::BlockFrame& block) {
   for (WarpState& warp : warps_) {
     warp.waiting = 0;
     warp.alive = 0;
+    warp.converging = 0;
+    warp.yielded = 0;
   }
   for (uint32_t thread = 0; thread < threads_count_; ++thread) {
     PrepareFiber(thread);
@@ -112,6 +116,9 @@ void BlockThreads::SwitchAway() {
 }
 
 void BlockThreads::Yield() {
+  const uint32_t own_warp = current_ / kWarpThreads;
+  warps_[own_warp].yielded |= 1u << current_ % kWarpThreads;
+  TryReleaseConverging(own_warp);
   const uint32_t next = runnable_.NextAfter(current_);
   if (next != current_) {
     SwitchTo(next);
@@ -144,6 +151,7 @@ void BlockThreads::Exit() {
     TryReleaseWarp(thread / kWarpThreads, warp.requests[lane].members);
     lanes &= ~(1u << lane);
   }
+  TryReleaseConverging(thread / kWarpThreads);
   SwitchAway();
   __builtin_unreachable();
 }
@@ -182,6 +190,7 @@ uint32_t BlockThreads::Barrier(BarrierKind kind, uint32_t number, uint32_t count
   if (IsComplete(barrier)) {
     Release(barrier);
   } else if (kind != BarrierKind::kArrive) {
+    TryReleaseConverging(current_ / kWarpThreads);
     SwitchAway();
   }
   return static_cast<uint32_t>(results_[current_]);
@@ -199,9 +208,46 @@ uint64_t BlockThreads::Warp(const LaneRequest& request) {
   runnable_.Remove(thread);
   TryReleaseWarp(thread / kWarpThreads, warp.requests[lane].members);
   if (!runnable_.Contains(thread)) {
+    TryReleaseConverging(thread / kWarpThreads);
     SwitchAway();
   }
   return results_[thread];
+}
+
+uint32_t BlockThreads::Converge(uint64_t place) {
+  const uint32_t thread = current_;
+  const uint32_t lane = thread % kWarpThreads;
+  WarpState& warp = warps_[thread / kWarpThreads];
+  warp.places[lane] = place;
+  warp.converging |= 1u << lane;
+  warp.yielded = 0;
+  runnable_.Remove(thread);
+  TryReleaseConverging(thread / kWarpThreads);
+  if (!runnable_.Contains(thread)) {
+    SwitchAway();
+  }
+  return static_cast<uint32_t>(results_[thread]);
+}
+
+// Lanes go on together with those at the same place once nobody else of the warp can get there:
+// each other lane waits somewhere, has ended, or turns in a loop that looks at memory.
+void BlockThreads::TryReleaseConverging(uint32_t number) {
+  WarpState& warp = warps_[number];
+  const uint32_t running = runnable_.LanesOf(number) & ~warp.yielded;
+  if (warp.converging == 0 || running != 0) {
+    return;
+  }
+  const uint32_t converging = std::exchange(warp.converging, 0);
+  for (uint32_t lanes = converging; lanes != 0; lanes &= lanes - 1) {
+    const uint32_t lane = static_cast<uint32_t>(std::countr_zero(lanes));
+    uint32_t together = 0;
+    for (uint32_t others = converging; others != 0; others &= others - 1) {
+      const uint32_t other = static_cast<uint32_t>(std::countr_zero(others));
+      together |= uint32_t{warp.places[other] == warp.places[lane]} << other;
+    }
+    results_[number * kWarpThreads + lane] = together;
+    runnable_.Add(number * kWarpThreads + lane);
+  }
 }
 
 void BlockThreads::TryReleaseWarp(uint32_t number, uint32_t members) {

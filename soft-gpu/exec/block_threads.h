@@ -17,7 +17,7 @@
 namespace farlane::soft {
 
 constexpr uint32_t kBlockThreadsMax = 1024;
-constexpr uint32_t kBarriersCount = 16;
+constexpr uint32_t kBarriersCount = jit::kClusterBarrier + 1;
 
 // A set of a block's threads.
 // Thread: the worker that owns it.
@@ -54,6 +54,11 @@ class ThreadSet {
     }
   }
 
+  // The members among a warp's threads, by lane.
+  uint32_t LanesOf(uint32_t warp) const {
+    return static_cast<uint32_t>(words_[warp / 2] >> warp % 2 * kWarpThreads);
+  }
+
   bool Contains(uint32_t thread) const { return (words_[thread / 64] >> thread % 64 & 1) != 0; }
 
  private:
@@ -75,6 +80,7 @@ class BlockThreads {
   // What the threads call; see jit/runtime_function.h.
   uint32_t Barrier(jit::BarrierKind kind, uint32_t number, uint32_t count, uint32_t vote);
   uint64_t Warp(const LaneRequest& request);
+  uint32_t Converge(uint64_t place);
   void Yield();
   [[noreturn]] void Exit();
 
@@ -94,6 +100,9 @@ class BlockThreads {
     WarpRequests requests;
     uint32_t waiting = 0;
     uint32_t alive = 0;
+    uint32_t converging = 0;  // lanes that wait in Converge
+    uint32_t yielded = 0;     // lanes that could not get on since the last of those came
+    std::array<uint64_t, kWarpThreads> places{};
   };
 
   static void Start(void* self);
@@ -103,6 +112,7 @@ class BlockThreads {
   bool IsComplete(const Waiting& barrier) const;
   void Release(Waiting& barrier);
   void TryReleaseWarp(uint32_t warp, uint32_t members);
+  void TryReleaseConverging(uint32_t warp);
   // Leaves the running thread for the next that can run.
   void SwitchAway();
   void SwitchTo(uint32_t thread);

@@ -85,6 +85,10 @@ uint64_t Warp(uint32_t kind, uint32_t members, uint64_t value, uint32_t first, u
       {static_cast<jit::WarpKind>(kind), members, value, first, second});
 }
 
+uint32_t Converge(uint64_t place) {
+  return Worker::CurrentOrNull()->threads().Converge(place);
+}
+
 void Yield() {
   WorkerToWaitIn().threads().Yield();
 }
@@ -147,12 +151,13 @@ void* Address(F* function) {
 
 std::span<const jit::RuntimeFunction> RuntimeFunctions() {
   static const jit::RuntimeFunction functions[] = {
-      {jit::kFaultFunction, Address(&FailThread)}, {jit::kCheckFunction, Address(&CheckAccess)},
-      {jit::kBarrierFunction, Address(&Barrier)},  {jit::kWarpFunction, Address(&Warp)},
-      {jit::kYieldFunction, Address(&Yield)},      {jit::kExitFunction, Address(&Exit)},
-      {jit::kPrintFunction, Address(&Print)},      {jit::kAssertFunction, Address(&Assert)},
-      {jit::kClockFunction, Address(&Clock)},      {jit::kTimerFunction, Address(&Timer)},
-      {jit::kMallocFunction, Address(&Malloc)},    {jit::kFreeFunction, Address(&Free)},
+      {jit::kFaultFunction, Address(&FailThread)},  {jit::kCheckFunction, Address(&CheckAccess)},
+      {jit::kBarrierFunction, Address(&Barrier)},   {jit::kWarpFunction, Address(&Warp)},
+      {jit::kYieldFunction, Address(&Yield)},       {jit::kExitFunction, Address(&Exit)},
+      {jit::kPrintFunction, Address(&Print)},       {jit::kAssertFunction, Address(&Assert)},
+      {jit::kClockFunction, Address(&Clock)},       {jit::kTimerFunction, Address(&Timer)},
+      {jit::kMallocFunction, Address(&Malloc)},     {jit::kFreeFunction, Address(&Free)},
+      {jit::kConvergeFunction, Address(&Converge)},
   };
   return functions;
 }

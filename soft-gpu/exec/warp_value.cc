@@ -90,6 +90,39 @@ uint32_t Combined(WarpKind kind, uint32_t a, uint32_t b) {
   }
 }
 
+constexpr uint32_t kSignBit = 0x80000000;
+constexpr uint32_t kInfinity = 0x7f800000;
+constexpr uint32_t kNan = 0x7fffffff;
+
+// Orders floats as their values are, -0 below +0.
+int32_t Rank(uint32_t bits) {
+  return static_cast<int32_t>((bits & kSignBit) != 0 ? bits ^ ~kSignBit : bits);
+}
+
+// The smallest or largest number; NaN if all are, or if one is and NaNs win.
+uint32_t FloatReduction(const WarpRequests& requests, uint32_t present, const LaneRequest& how) {
+  bool found = false;
+  uint32_t result = kNan;
+  for (uint32_t lane = 0; lane < kWarpThreads; ++lane) {
+    if (!IsIn(present, lane)) {
+      continue;
+    }
+    auto value = static_cast<uint32_t>(requests[lane].value);
+    value &= (how.first & jit::kSizesOnly) != 0 ? ~kSignBit : ~0u;
+    if ((value & ~kSignBit) > kInfinity) {
+      if ((how.first & jit::kNansWin) != 0) {
+        return kNan;
+      }
+      continue;
+    }
+    const bool is_better =
+        how.kind == WarpKind::kMinFloat ? Rank(value) < Rank(result) : Rank(value) > Rank(result);
+    result = !found || is_better ? value : result;
+    found = true;
+  }
+  return result;
+}
+
 uint32_t Reduction(const WarpRequests& requests, uint32_t present, WarpKind kind) {
   uint32_t lane = static_cast<uint32_t>(std::countr_zero(present));
   auto result = static_cast<uint32_t>(requests[lane].value);
@@ -124,6 +157,9 @@ uint64_t WarpResult(const WarpRequests& requests, uint32_t present, uint32_t lan
       return SameAs(requests, present, lane);
     case WarpKind::kMatchAll:
       return SameAs(requests, present, lane) == present ? present | kPredicate : 0;
+    case WarpKind::kMinFloat:
+    case WarpKind::kMaxFloat:
+      return FloatReduction(requests, present, requests[lane]);
     case WarpKind::kElect: {
       const auto leader = static_cast<uint32_t>(std::countr_zero(present));
       return leader | (leader == lane ? kPredicate : 0);

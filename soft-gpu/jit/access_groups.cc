@@ -35,6 +35,9 @@ bool EndsGroups(Opcode opcode) {
     case Opcode::kRedux:
     case Opcode::kElect:
     case Opcode::kNanosleep:
+    case Opcode::kActivemask:
+    case Opcode::kMbarrier:
+    case Opcode::kCp:
     case Opcode::kUnknown:
       return true;
     default:

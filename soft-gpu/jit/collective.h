@@ -31,6 +31,14 @@ enum class WarpKind : uint32_t {
   kBitOr,
   kBitXor,
   kElect,
+  kMinFloat,  // the first argument: kSizesOnly, kNansWin
+  kMaxFloat,
 };
+
+constexpr uint32_t kSizesOnly = 1;  // .abs
+constexpr uint32_t kNansWin = 2;    // .NaN
+
+// The barrier that a cluster of one block uses; programs can name those below it.
+constexpr uint32_t kClusterBarrier = 16;
 
 }  // namespace farlane::soft::jit

@@ -2,6 +2,8 @@
 // atom and red. Shared memory belongs to one block and a block to one processor thread, so there a
 // plain load and store are atomic; elsewhere they are the processor's own, whatever the scope says.
 #include "soft-gpu/jit/emitter_table.h"
+#include "soft-gpu/jit/flush.h"
+#include "soft-gpu/jit/half.h"
 #include "soft-gpu/jit/memory_access.h"
 
 namespace farlane::soft::jit {
@@ -102,6 +104,28 @@ bool Wraps(AtomicRMWInst::BinOp operation) {
   return operation == AtomicRMWInst::UIncWrap || operation == AtomicRMWInst::UDecWrap;
 }
 
+// What the modifiers of vectors say: one atomic operation for each element.
+uint32_t ElementsOf(const ptx::Instruction& instruction) {
+  return instruction.Has(Modifier::kV2)   ? 2
+         : instruction.Has(Modifier::kV4) ? 4
+         : instruction.Has(Modifier::kV8) ? 8
+                                          : 1;
+}
+
+// The type of one half in a register of one or two; kNone for other types.
+Type HalfOf(Type type) {
+  switch (type) {
+    case Type::kF16:
+    case Type::kF16x2:
+      return Type::kF16;
+    case Type::kBf16:
+    case Type::kBf16x2:
+      return Type::kBf16;
+    default:
+      return Type::kNone;
+  }
+}
+
 // One atom or red.
 // Thread: the compiling one.
 class Atomic {
@@ -111,37 +135,65 @@ class Atomic {
         ir_(emitter.ir()),
         i_(instruction),
         type_(instruction.type()),
+        bytes_(ptx::BytesOf(type_)),
         is_red_(instruction.opcode == Opcode::kRed),
         space_(SpaceOf(instruction)) {}
 
   void Run() {
-    const uint32_t bytes = ptx::BytesOf(type_);
+    const uint32_t count = ElementsOf(i_);
     const Operand& address = i_.operands[is_red_ ? 0 : 1];
-    if (bytes < 2 || bytes > 8 || i_.Has(Modifier::kV2) || i_.Has(Modifier::kV4) ||
-        i_.Has(Modifier::kV8) || address.kind != ptx::OperandKind::kAddress) {
+    const Operand& value = i_.operands[is_red_ ? 1 : 2];
+    if (i_.Has(Modifier::kAsync)) {
+      e_.Refuse("asynchronous stores in the memory of a cluster");
+    } else if (bytes_ < 2 || bytes_ > 16 || address.kind != ptx::OperandKind::kAddress) {
       e_.Refuse("an atomic operation on this type");
-      return;
+    } else if (Parts(value).size() != count ||
+               (HasResult() && Parts(i_.operands[0]).size() != count)) {
+      e_.Refuse("the vector has not as many elements as the type");
     }
-    V operand = e_.Read(i_.operands[is_red_ ? 1 : 2], type_);
-    V replacement = i_.Has(Modifier::kCas) ? e_.Read(i_.operands[3], type_) : nullptr;
-    V pointer = e_.refused() ? nullptr : CheckedPointer(e_, address, space_, bytes);
-    if (e_.refused()) {
-      return;
-    }
-    V old =
-        replacement != nullptr ? Exchange(pointer, operand, replacement) : Modify(pointer, operand);
-    if (!e_.refused() && !is_red_) {
-      e_.Write(i_.operands[0], old, type_);
+    if (!e_.refused()) {
+      Apply(address, value, count);
     }
   }
 
  private:
+  static std::span<const Operand> Parts(const Operand& operand) {
+    return operand.kind == ptx::OperandKind::kVector ? operand.children
+                                                     : std::span<const Operand>(&operand, 1);
+  }
+
+  bool HasResult() const { return !is_red_ && i_.operands[0].kind != ptx::OperandKind::kSink; }
+
+  void Apply(const Operand& address, const Operand& value, uint32_t count) {
+    std::vector<V> operands;
+    for (const Operand& part : Parts(value)) {
+      operands.push_back(e_.Read(part, type_));
+    }
+    V replacement = i_.Has(Modifier::kCas) ? e_.Read(i_.operands[3], type_) : nullptr;
+    V pointer = e_.refused() ? nullptr : CheckedPointer(e_, address, space_, bytes_ * count);
+    std::vector<V> old;
+    for (uint32_t i = 0; i < count && !e_.refused(); ++i) {
+      V element = ir_.CreateConstGEP1_64(ir_.getInt8Ty(), pointer, uint64_t{i} * bytes_);
+      old.push_back(replacement != nullptr ? Exchange(element, operands[i], replacement)
+                                           : Modify(element, operands[i]));
+    }
+    for (uint32_t i = 0; i < count && !e_.refused() && HasResult(); ++i) {
+      e_.Write(Parts(i_.operands[0])[i], old[i], type_);
+    }
+  }
+
   V LoadPlain(V pointer, llvm::Type* type) {
-    return ir_.CreateAlignedLoad(type, pointer, llvm::Align(ptx::BytesOf(type_)));
+    return ir_.CreateAlignedLoad(type, pointer, llvm::Align(bytes_));
   }
 
   void StorePlain(V value, V pointer) {
-    ir_.CreateAlignedStore(value, pointer, llvm::Align(ptx::BytesOf(type_)));
+    ir_.CreateAlignedStore(value, pointer, llvm::Align(bytes_));
+  }
+
+  V CompareExchange(V pointer, V expected, V replacement) {
+    return ir_.CreateAtomicCmpXchg(
+        pointer, expected, replacement, llvm::MaybeAlign(bytes_), OrderingOf(i_),
+        llvm::AtomicCmpXchgInst::getStrongestFailureOrdering(OrderingOf(i_)));
   }
 
   V Exchange(V pointer, V expected, V replacement) {
@@ -152,33 +204,87 @@ class Atomic {
       StorePlain(ir_.CreateSelect(ir_.CreateICmpEQ(old, expected), replacement, old), pointer);
       return old;
     }
-    V result = ir_.CreateAtomicCmpXchg(
-        pointer, expected, replacement, llvm::MaybeAlign(ptx::BytesOf(type_)), OrderingOf(i_),
-        llvm::AtomicCmpXchgInst::getStrongestFailureOrdering(OrderingOf(i_)));
-    return ir_.CreateExtractValue(result, 0);
+    return ir_.CreateExtractValue(CompareExchange(pointer, expected, replacement), 0);
+  }
+
+  // Replaces the value there by next(value) in one step; gives what was there.
+  template <typename F>
+  V Replace(V pointer, llvm::Type* type, F next) {
+    if (space_ == Space::kShared) {
+      V old = LoadPlain(pointer, type);
+      StorePlain(next(old), pointer);
+      return old;
+    }
+    // Two plain halves if need be: the exchange that follows sees what changed between them.
+    V first = LoadPlain(pointer, type);
+    llvm::BasicBlock* before = ir_.GetInsertBlock();
+    llvm::BasicBlock* again = e_.NewBlock();
+    llvm::BasicBlock* done = e_.NewBlock();
+    ir_.CreateBr(again);
+    ir_.SetInsertPoint(again);
+    llvm::PHINode* old = ir_.CreatePHI(type, 2);
+    old->addIncoming(first, before);
+    V exchanged = CompareExchange(pointer, old, next(old));
+    old->addIncoming(ir_.CreateExtractValue(exchanged, 0), ir_.GetInsertBlock());
+    ir_.CreateCondBr(ir_.CreateExtractValue(exchanged, 1), done, again);
+    ir_.SetInsertPoint(done);
+    return old;
+  }
+
+  V CombineHalf(V old, V operand, Type half) {
+    V a = WidenHalf(e_, old, half, false);
+    V b = WidenHalf(e_, operand, half, false);
+    V result = i_.Has(Modifier::kAdd)   ? ir_.CreateFAdd(a, b)
+               : i_.Has(Modifier::kMin) ? NumberExtremum(e_, a, b, llvm::Intrinsic::minimum)
+                                        : NumberExtremum(e_, a, b, llvm::Intrinsic::maximum);
+    return e_.ToBits(NarrowToHalf(e_, result, half, false));
+  }
+
+  // One half, or two in one word: both change in one step.
+  V ModifyHalves(V pointer, V operand, Type half) {
+    llvm::Type* word = e_.IntType(bytes_ * 8);
+    V operand_bits = e_.ToBits(operand);
+    V old_word = Replace(pointer, word, [&](V old) {
+      V joined = llvm::Constant::getNullValue(word);
+      for (unsigned shift = 0; shift < bytes_ * 8; shift += 16) {
+        const auto part = [&](V value) {
+          return ir_.CreateTrunc(ir_.CreateLShr(value, shift), e_.IntType(16));
+        };
+        V result = CombineHalf(part(old), part(operand_bits), half);
+        joined = ir_.CreateOr(joined, ir_.CreateShl(ir_.CreateZExt(result, word), shift));
+      }
+      return joined;
+    });
+    return e_.FromBits(old_word, type_);
   }
 
   V Modify(V pointer, V operand) {
     const AtomicRMWInst::BinOp operation = OperationOf(i_);
+    if (const Type half = HalfOf(type_); half != Type::kNone) {
+      return ModifyHalves(pointer, operand, half);
+    }
+    if (type_ == Type::kB128 && operation == AtomicRMWInst::Xchg) {
+      return Replace(pointer, operand->getType(), [&](V) { return operand; });
+    }
     const bool is_plain_type = type_ == Type::kF32 || type_ == Type::kF64 || ptx::IsInteger(type_);
-    if (operation == AtomicRMWInst::BAD_BINOP || !is_plain_type) {
+    if (operation == AtomicRMWInst::BAD_BINOP || !is_plain_type || bytes_ > 8) {
       return e_.Refuse("this atomic operation");
     }
     if (space_ != Space::kShared) {
-      return ir_.CreateAtomicRMW(operation, pointer, operand, llvm::MaybeAlign(ptx::BytesOf(type_)),
+      return ir_.CreateAtomicRMW(operation, pointer, operand, llvm::MaybeAlign(bytes_),
                                  OrderingOf(i_));
     }
-    V old = LoadPlain(pointer, operand->getType());
-    StorePlain(Wraps(operation) ? CombineWrapping(e_, operation, old, operand)
-                                : Combine(e_, operation, old, operand),
-               pointer);
-    return old;
+    return Replace(pointer, operand->getType(), [&](V old) {
+      return Wraps(operation) ? CombineWrapping(e_, operation, old, operand)
+                              : Combine(e_, operation, old, operand);
+    });
   }
 
   FunctionEmitter& e_;
   llvm::IRBuilder<>& ir_;
   const ptx::Instruction& i_;
   Type type_;
+  uint32_t bytes_;
   bool is_red_;
   Space space_;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Logic, shifts and bit fields. Shift counts of the width or more are legal in PTX and poison in
 // LLVM, so every shift here is clamped.
+#include "soft-gpu/jit/bit_search.h"
 #include "soft-gpu/jit/emitter_table.h"
 
 namespace farlane::soft::jit {
@@ -224,6 +225,10 @@ V Prmt(PureContext& c, const Values& v) {
   return result;
 }
 
+V Fns(PureContext& c, const Values& v) {
+  return c.emitter.CallRuntime(kFindNthSetFunction, c.ir.getInt32Ty(), {v[0], v[1], v[2]});
+}
+
 constexpr Slot kMain = Slot::kMain;
 constexpr Slot kU32 = Slot::kU32;
 
@@ -244,6 +249,7 @@ constexpr PureRow kRows[] = {
     {Opcode::kBfi, Kind::kInteger, kMain, {kMain, kMain, kU32, kU32}, Bfi},
     {Opcode::kBmsk, Kind::kInteger, kMain, {kU32, kU32}, Bmsk},
     {Opcode::kSzext, Kind::kInteger, kMain, {kMain, kU32}, Szext},
+    {Opcode::kFns, Kind::kInteger, kMain, {kMain, kU32, kU32}, Fns},
     {Opcode::kPrmt, Kind::kInteger, kMain, {kMain, kMain, kU32}, Prmt},
 };
 

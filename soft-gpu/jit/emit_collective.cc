@@ -43,13 +43,23 @@ void WarpSync(FunctionEmitter& e, const ptx::Instruction& instruction) {
   }
 }
 
+// A block is a cluster of its own, so its threads meet where they wait; nothing is to be done where
+// they arrive.
+void ClusterBarrier(FunctionEmitter& e, const ptx::Instruction& instruction) {
+  if (instruction.Has(Modifier::kWait)) {
+    e.CallRuntime(kBarrierFunction, e.ir().getInt32Ty(),
+                  {e.Int(32, static_cast<uint32_t>(BarrierKind::kSync)), e.Int(32, kClusterBarrier),
+                   e.Int(32, 0), e.Int(32, 0)});
+  }
+}
+
 void Barrier(FunctionEmitter& e, const ptx::Instruction& instruction) {
   if (instruction.Has(Modifier::kWarp)) {
     WarpSync(e, instruction);
     return;
   }
   if (instruction.Has(Modifier::kCluster)) {
-    e.Refuse("barriers of clusters");
+    ClusterBarrier(e, instruction);
     return;
   }
   const bool reduces = instruction.Has(Modifier::kRed);
@@ -168,12 +178,17 @@ constexpr Reduction kReductions[] = {
 };
 
 void Redux(FunctionEmitter& e, const ptx::Instruction& instruction) {
-  if (ptx::IsFloat(instruction.type())) {
-    e.Refuse("a reduction of floats");
-    return;
-  }
   V value = e.Read(instruction.operands[1], Type::kB32);
   V members = e.Read(instruction.operands[2], Type::kU32);
+  if (instruction.type() == Type::kF32 && !e.refused()) {
+    const uint32_t flags = (instruction.Has(Modifier::kAbs) ? kSizesOnly : 0) |
+                           (instruction.Has(Modifier::kNan) ? kNansWin : 0);
+    const WarpKind kind =
+        instruction.Has(Modifier::kMin) ? WarpKind::kMinFloat : WarpKind::kMaxFloat;
+    V result = Collect(e, kind, members, value, e.Int(32, flags), e.Int(32, 0));
+    e.Write(instruction.operands[0], Low32(e, result), Type::kB32);
+    return;
+  }
   for (const Reduction& row : kReductions) {
     if (instruction.Has(row.name) && !e.refused()) {
       const WarpKind kind = ptx::IsSigned(instruction.type()) ? row.for_signed : row.for_unsigned;
@@ -195,10 +210,11 @@ void Elect(FunctionEmitter& e, const ptx::Instruction& instruction) {
   WritePair(e, instruction.operands[0], Low32(e, result), Bit32(e, result), Type::kB32);
 }
 
-// Threads run one at a time here, so the honest answer is: this lane is at this point.
+// Threads run one at a time here, so lanes are only together where they wait for each other.
 void Activemask(FunctionEmitter& e, const ptx::Instruction& instruction) {
-  V lane = e.ir().CreateAnd(e.ThreadField(offsetof(ThreadFrame, linear), 32), e.Int(32, 31));
-  e.Write(instruction.operands[0], e.ir().CreateShl(e.Int(32, 1), lane), Type::kB32);
+  V lanes =
+      e.CallRuntime(kConvergeFunction, e.ir().getInt32Ty(), {e.Int(64, e.PlaceOf(instruction))});
+  e.Write(instruction.operands[0], lanes, Type::kB32);
 }
 
 void Nanosleep(FunctionEmitter& e, const ptx::Instruction&) {

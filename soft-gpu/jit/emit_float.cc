@@ -23,12 +23,6 @@ V Constant(PureContext& c, double value) {
   return llvm::ConstantFP::get(c.emitter.TypeFor(c.type), value);
 }
 
-V CanonicalNan(PureContext& c) {
-  // The one NaN that f32 operations give. f64 has no such rule; the CPU's own is fine.
-  return IsF64(c) ? llvm::ConstantFP::getQNaN(c.ir.getDoubleTy())
-                  : c.ir.CreateBitCast(c.emitter.Int(32, 0x7fffffff), c.ir.getFloatTy());
-}
-
 Rounding DirectionOf(const PureContext& c) {
   if (c.Has(Modifier::kRz)) {
     return Rounding::kZero;
@@ -63,7 +57,8 @@ V Out(PureContext& c, V value) {
   if (c.Has(Modifier::kRelu)) {
     V positive =
         c.ir.CreateSelect(c.ir.CreateFCmpOGT(value, Constant(c, 0)), value, Constant(c, 0));
-    value = c.ir.CreateSelect(c.ir.CreateFCmpUNO(value, value), CanonicalNan(c), positive);
+    value = c.ir.CreateSelect(c.ir.CreateFCmpUNO(value, value),
+                              CanonicalNan(c.emitter, value->getType()), positive);
   }
   return value;
 }
@@ -179,17 +174,12 @@ V Copysign(PureContext& c, const Values& v) {
   return c.ir.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, v[1], v[0]);
 }
 
-// LLVM's minimum and maximum order the zeros as PTX does, but let NaNs win.
 V ExtremumOfTwo(PureContext& c, V a, V b, ID ordered) {
-  V a_is_nan = c.ir.CreateFCmpUNO(a, a);
-  V b_is_nan = c.ir.CreateFCmpUNO(b, b);
-  V result = c.ir.CreateBinaryIntrinsic(ordered, a, b);
-  if (c.Has(Modifier::kNan)) {
-    return c.ir.CreateSelect(c.ir.CreateOr(a_is_nan, b_is_nan), CanonicalNan(c), result);
+  if (!c.Has(Modifier::kNan)) {
+    return NumberExtremum(c.emitter, a, b, ordered);
   }
-  result = c.ir.CreateSelect(b_is_nan, a, result);
-  result = c.ir.CreateSelect(a_is_nan, b, result);
-  return c.ir.CreateSelect(c.ir.CreateAnd(a_is_nan, b_is_nan), CanonicalNan(c), result);
+  V result = c.ir.CreateBinaryIntrinsic(ordered, a, b);
+  return c.ir.CreateSelect(c.ir.CreateFCmpUNO(a, b), CanonicalNan(c.emitter, a->getType()), result);
 }
 
 // .abs compares sizes.

@@ -107,7 +107,41 @@ void Load(FunctionEmitter& e, const ptx::Instruction& instruction) {
   }
 }
 
+// st.bulk [address], size, 0: so many zero bytes, a multiple of 8.
+void StoreBulk(FunctionEmitter& e, const ptx::Instruction& instruction) {
+  constexpr uint32_t kUnitBytes = 8;
+  V address = AddressOfOperand(e, instruction.operands[0]);
+  V size = e.Read(instruction.operands[1], Type::kU64);
+  if (e.refused()) {
+    return;
+  }
+  llvm::IRBuilder<>& ir = e.ir();
+  llvm::BasicBlock* before = ir.GetInsertBlock();
+  llvm::BasicBlock* head = e.NewBlock();
+  llvm::BasicBlock* body = e.NewBlock();
+  llvm::BasicBlock* after = e.NewBlock();
+  ir.CreateBr(head);
+  ir.SetInsertPoint(head);
+  llvm::PHINode* offset = ir.CreatePHI(ir.getInt64Ty(), 2);
+  offset->addIncoming(e.Int(64, 0), before);
+  ir.CreateCondBr(ir.CreateICmpULT(offset, size), body, after);
+  ir.SetInsertPoint(body);
+  V target = CheckedPointerAt(e, ir.CreateAdd(address, offset), SpaceOf(instruction), kUnitBytes);
+  ir.CreateAlignedStore(e.Int(64, 0), target, llvm::Align(kUnitBytes));
+  offset->addIncoming(ir.CreateAdd(offset, e.Int(64, kUnitBytes)), ir.GetInsertBlock());
+  ir.CreateBr(head);
+  ir.SetInsertPoint(after);
+}
+
 void Store(FunctionEmitter& e, const ptx::Instruction& instruction) {
+  if (instruction.Has(Modifier::kAsync)) {
+    e.Refuse("asynchronous stores in the memory of a cluster");
+    return;
+  }
+  if (instruction.Has(Modifier::kBulk)) {
+    StoreBulk(e, instruction);
+    return;
+  }
   const Shape shape = ShapeOf(instruction);
   const Operand& from = instruction.operands[1];
   if (!IsWellFormed(e, shape, from, instruction.operands[0])) {
@@ -198,6 +232,12 @@ void Fence(FunctionEmitter& e, const ptx::Instruction& instruction) {
 
 void Nothing(FunctionEmitter&, const ptx::Instruction&) {}
 
+void Prefetch(FunctionEmitter& e, const ptx::Instruction& instruction) {
+  if (instruction.Has(Modifier::kTensormap)) {
+    e.Refuse("tensor maps");
+  }
+}
+
 constexpr EmitterRow kRows[] = {
     {Opcode::kLd, Load},
     {Opcode::kLdu, Load},
@@ -207,7 +247,7 @@ constexpr EmitterRow kRows[] = {
     {Opcode::kMembar, Fence},
     {Opcode::kFence, Fence},
     // Hints about caches.
-    {Opcode::kPrefetch, Nothing},
+    {Opcode::kPrefetch, Prefetch},
     {Opcode::kPrefetchu, Nothing},
     {Opcode::kApplypriority, Nothing},
     {Opcode::kPmevent, Nothing},

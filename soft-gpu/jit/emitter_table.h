@@ -68,6 +68,8 @@ std::span<const EmitterRow> CallRows();
 std::span<const EmitterRow> StackRows();
 std::span<const EmitterRow> AtomicRows();
 std::span<const EmitterRow> CollectiveRows();
+std::span<const EmitterRow> VideoRows();
+std::span<const EmitterRow> AsyncRows();
 
 // Translates one instruction, its predicate left aside. Refuses what no row covers.
 void EmitByTable(FunctionEmitter& emitter, const ptx::Instruction& instruction);

@@ -125,6 +125,12 @@ class FunctionEmitter {
     return source_.is_spin[&instruction - source_.body.instructions.data()];
   }
 
+  // A number for an instruction that no other one of the kernel has.
+  uint64_t PlaceOf(const ptx::Instruction& instruction) const {
+    const auto index = &instruction - source_.body.instructions.data();
+    return uint64_t{source_.index} << 32 | static_cast<uint32_t>(index);
+  }
+
   // What the pointer of a call through one may hold: Module::functions.
   std::span<const uint32_t> TargetsOf(const ptx::Instruction& instruction) const;
 

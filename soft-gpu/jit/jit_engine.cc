@@ -13,8 +13,11 @@
 
 #include "protocol/base/guarded.h"
 #include "soft-gpu/jit/approximate.h"
+#include "soft-gpu/jit/bit_search.h"
 #include "soft-gpu/jit/code_range_plugin.h"
 #include "soft-gpu/jit/kernel_module.h"
+#include "soft-gpu/jit/mbarrier.h"
+#include "soft-gpu/jit/narrow.h"
 #include "soft-gpu/jit/rounding.h"
 
 namespace farlane::soft::jit {
@@ -80,7 +83,8 @@ struct JitEngine::Machinery {
 
   llvm::Error DefineAll(std::span<const RuntimeFunction> functions) {
     for (const std::span<const RuntimeFunction> some :
-         {functions, RoundingFunctions(), ApproximateFunctions()}) {
+         {functions, RoundingFunctions(), ApproximateFunctions(), NarrowFunctions(), BitFunctions(),
+          MbarrierFunctions()}) {
       if (llvm::Error error = Define(some)) {
         return error;
       }

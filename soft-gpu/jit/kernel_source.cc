@@ -29,12 +29,23 @@ struct Layout {
   }
 };
 
+// Whether a thread may have to let others run there.
+bool MayWait(const ptx::Instruction& instruction) {
+  using ptx::Opcode;
+  return IsMeeting(instruction) || instruction.opcode == Opcode::kNanosleep ||
+         instruction.opcode == Opcode::kActivemask ||
+         (instruction.opcode == Opcode::kMbarrier && instruction.Has(ptx::Modifier::kTryWait));
+}
+
 // Reads what another thread may be about to write: a loop around it may be waiting for that.
 bool LooksAtOthers(const ptx::Instruction& instruction) {
   using ptx::Modifier;
   using ptx::Opcode;
   if (instruction.opcode == Opcode::kAtom) {
     return instruction.Has(Modifier::kCas) || instruction.Has(Modifier::kExch);
+  }
+  if (instruction.opcode == Opcode::kMbarrier) {
+    return instruction.Has(Modifier::kTestWait);
   }
   return instruction.opcode == Opcode::kLd &&
          (instruction.Has(Modifier::kVolatile) || instruction.Has(Modifier::kRelaxed) ||
@@ -141,7 +152,7 @@ class Collector {
         std::find(added.is_spin.begin(), added.is_spin.end(), true) != added.is_spin.end();
     NoteCalls(added);
     for (const ptx::Instruction& instruction : added.body.instructions) {
-      source_.suspends |= IsMeeting(instruction) || instruction.opcode == ptx::Opcode::kNanosleep;
+      source_.suspends |= MayWait(instruction);
       added.uses_alloca |= instruction.opcode == ptx::Opcode::kAlloca;
       // An exit inside a called function has to leave its callers too: only a fiber can.
       source_.suspends |= instruction.opcode == ptx::Opcode::kExit && !function.is_entry;

@@ -228,4 +228,15 @@ llvm::Value* CheckedPointer(FunctionEmitter& e,
   return e.refused() ? address : PointerInSpace(e, address, space, bytes);
 }
 
+llvm::Value* AddressOfOperand(FunctionEmitter& e, const Operand& operand) {
+  return AddressValue(e, operand);
+}
+
+llvm::Value* CheckedPointerAt(FunctionEmitter& e,
+                              llvm::Value* address,
+                              Space space,
+                              uint32_t bytes) {
+  return PointerInSpace(e, address, space, bytes);
+}
+
 }  // namespace farlane::soft::jit

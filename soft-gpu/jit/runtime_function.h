@@ -28,6 +28,9 @@ constexpr const char* kExitFunction = "farlane_soft_exit";
 constexpr const char* kBarrierFunction = "farlane_soft_barrier";
 // uint64_t(kind, member mask, value of 64 bits, first, second)
 constexpr const char* kWarpFunction = "farlane_soft_warp";
+// Waits until the other threads of the warp have come to the same place, as far as they will.
+// uint32_t(place): the lanes that are there
+constexpr const char* kConvergeFunction = "farlane_soft_converge";
 // Lets other threads run. void()
 constexpr const char* kYieldFunction = "farlane_soft_yield";
 

@@ -119,7 +119,9 @@ TEST(Module, EstimatesRegistersFromWhatIsWantedAtOnce) {
 TEST(Module, FormsThatWouldComputeSomethingElseAreRefused) {
   for (const std::string instruction :
        {"fma.rn.oob.f16 %h1, %h2, %h3, %h4;", "fma.rn.oob.relu.bf16 %h1, %h2, %h3, %h4;",
-        "fma.rn.f32.f16 %f1, %h2, %h3, %f4;", "add.f32.bf16 %f1, %h2, %f3;"}) {
+        "cvt.rs.f16x2.f32 %r1, %f1, %f2, %r2;", "prefetch.tensormap [%rd1];",
+        "st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.u32 [%r1], %r2, [%r3];",
+        "multimem.ld_reduce.global.add.u32 %r1, [%rd1];"}) {
     const Status status = Prepared(Kernel("k", "  " + instruction + "\n"), "k");
 
     EXPECT_EQ(status.code(), StatusCode::kUnsupported) << instruction;

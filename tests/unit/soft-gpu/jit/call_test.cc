@@ -271,7 +271,7 @@ TEST(Call, ARecursiveFunctionHasLocalVariablesOfEachOfItsCalls) {
   EXPECT_EQ(*out, 24u);
 }
 
-// Sums 0 … n-1 in an array it takes with alloca; the function it calls takes one too, and gives it back.
+// Sums 0 … n-1 in an array it takes with alloca; what it calls takes one too, and gives it back.
 constexpr const char* kAlloca = R"(
 .func spoil()
 {
