@@ -45,11 +45,11 @@ TEST(Coverage, CountsOpcodesMostUsedFirst) {
 TEST(Coverage, NamesWhatIsLackingAndWhereItStandsFirst) {
   const Coverage coverage = CoverageOf(
       ".entry fine() {\nret;\n}\n"
-      ".entry broken() {\n.reg .b32 %r<4>;\nvadd.u32.u32.u32 %r1, %r2, %r3;\n"
-      "vadd.u32.u32.u32 %r2, %r2, %r3;\nret;\n}\n");
+      ".entry broken() {\n.reg .b32 %r<4>;\nmovmatrix.sync.aligned.m8n8.trans.b16 %r1, %r2;\n"
+      "movmatrix.sync.aligned.m8n8.trans.b16 %r2, %r2;\nret;\n}\n");
 
   ASSERT_EQ(coverage.lacking.size(), 1u);
-  EXPECT_EQ(coverage.lacking[0].text, "vadd.u32.u32.u32");
+  EXPECT_EQ(coverage.lacking[0].text, "movmatrix.sync.aligned.m8n8.trans.b16");
   EXPECT_EQ(coverage.lacking[0].count, 2u);
   EXPECT_EQ(coverage.lacking[0].function, "broken");
   EXPECT_EQ(coverage.lacking[0].line, 9u);
@@ -60,12 +60,12 @@ TEST(Coverage, NamesWhatIsLackingAndWhereItStandsFirst) {
 
 TEST(Coverage, RefusesASpellingOfAnOpcodeThatItHas) {
   const Coverage coverage = CoverageOf(
-      ".entry k() {\n.reg .f32 %f<2>;\n.reg .b16 %h<2>;\n.reg .b32 %r<2>;\ncvt.rna.tf32.f32 %r1, "
-      "%f1;\n"
+      ".entry k() {\n.reg .f32 %f<2>;\n.reg .b16 %h<2>;\n.reg .b32 %r<2>;\ncvt.rs.f16x2.f32 "
+      "%r1, %f1, %f1, %r1;\n"
       "cvt.rn.f16.f32 %h1, %f1;\nret;\n}\n");
 
   ASSERT_EQ(coverage.lacking.size(), 1u);
-  EXPECT_EQ(coverage.lacking[0].text, "cvt.rna.tf32.f32");
+  EXPECT_EQ(coverage.lacking[0].text, "cvt.rs.f16x2.f32");
   EXPECT_EQ(FindOrNull(coverage, "cvt")->count, 2u);
   EXPECT_EQ(FindOrNull(coverage, "cvt")->lacking_count, 1u);
 }
