@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "client-shim/current_context.h"
+#include "client-shim/file_content.h"
 #include "protocol/abi/image.h"
 #include "protocol/abi/module_package.h"
 #include "protocol/base/log.h"
@@ -258,19 +259,12 @@ CUresult LoadImageFile(Session& session,
   if (path == nullptr) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  FILE* file = fopen(path, "re");
-  if (file == nullptr) {
+  std::optional<std::vector<std::byte>> content = FileContent(path);
+  if (!content) {
     return CUDA_ERROR_FILE_NOT_FOUND;
   }
-  std::vector<char> content;
-  char part[64 << 10];
-  for (size_t got = fread(part, 1, sizeof part, file); got != 0;
-       got = fread(part, 1, sizeof part, file)) {
-    content.insert(content.end(), part, part + got);
-  }
-  fclose(file);
-  content.push_back('\0');  // ends a PTX text; nothing else minds
-  return LoadImage(session, context, device, content.data(), options_count, options, option_values,
+  content->push_back(std::byte{0});  // ends a PTX text; nothing else minds
+  return LoadImage(session, context, device, content->data(), options_count, options, option_values,
                    module);
 }
 

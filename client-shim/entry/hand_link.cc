@@ -3,13 +3,13 @@
 // program asks for the result, since it alone knows how. The result's bytes come back, for the
 // program may do with them what it likes.
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "client-shim/bodies.h"
 #include "client-shim/call_scope.h"
+#include "client-shim/file_content.h"
 #include "client-shim/modules.h"
 #include "protocol/abi/link_package.h"
 #include "protocol/base/guarded.h"
@@ -190,16 +190,12 @@ CUresult cuLinkAddFile_v2(
   if (path == nullptr) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
+  std::optional<std::vector<std::byte>> content = FileContent(path);
+  if (!content) {
     return CUDA_ERROR_FILE_NOT_FOUND;
   }
-  const std::vector<char> content{std::istreambuf_iterator<char>(file),
-                                  std::istreambuf_iterator<char>()};
-  const auto bytes = std::as_bytes(std::span(content));
-  return Add(
-      state,
-      {.type = static_cast<uint32_t>(type), .name = path, .data = {bytes.begin(), bytes.end()}});
+  return Add(state,
+             {.type = static_cast<uint32_t>(type), .name = path, .data = std::move(*content)});
 }
 
 CUresult cuLinkComplete(CUlinkState state, void** cubinOut, size_t* sizeOut) {
