@@ -25,7 +25,7 @@ _PTX = """.version 8.0
   ret;
 }
 """
-_LACKING = _PTX.replace("  ret;", "  bar.sync 0;\n  griddepcontrol.wait;\n  ret;")
+_LACKING = _PTX.replace("  ret;", "  bar.sync 0;\n  wgmma.fence.sync.aligned;\n  ret;")
 
 
 def fatbin(ptx, architecture=80):
@@ -89,9 +89,9 @@ class SoftInfo(StagedPrefix):
         self.assertEqual((code, report["all_there"]), (1, False))
         lacking = report["images"][0]["lacking"]
         self.assertEqual([(use["instruction"], use["count"], use["function"]) for use in lacking],
-                         [("griddepcontrol.wait", 1, "scale")])
+                         [("wgmma.fence.sync.aligned", 1, "scale")])
         text = self.farlane("soft", "info", self.file(_LACKING)).stdout
-        self.assertIn("lacking: griddepcontrol.wait (1), first in scale, line 13", text)
+        self.assertIn("lacking: wgmma.fence.sync.aligned (1), first in scale, line 13", text)
 
     def test_a_fatbin_and_a_program_with_several_carry_the_same_images(self):
         code, report = self.info(fatbin(_PTX))
