@@ -41,9 +41,7 @@ void Forget(Session& session, wire::Handle context) {
   ForgetGlobals(session, context, device);
   objects.modules.ForEach([&](wire::Handle, Module& module) {
     if (module.context == context) {
-      for (const wire::Handle function : module.functions) {
-        objects.functions.Retire(function);
-      }
+      module.loaded->Forget();
     }
   });
   objects.modules.RetireIf([context](const Module& module) { return module.context == context; });

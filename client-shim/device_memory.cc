@@ -7,6 +7,12 @@
 #include "protocol/base/bytes.h"
 
 namespace farlane::shim {
+namespace {
+
+// Somebody else takes what was just added only by chance, so often in a row never.
+constexpr int kGrowTriesMax = 16;
+
+}  // namespace
 
 DeviceMemory::DeviceMemory(Session& session, int32_t device, const Device& description)
     : session_(session),
@@ -17,6 +23,13 @@ DeviceMemory::DeviceMemory(Session& session, int32_t device, const Device& descr
       arena_(description.arena_address, description.arena_bytes),
       credit_bytes_(description.credit_bytes) {}
 
+std::optional<uint64_t> DeviceMemory::TakeLocked(uint64_t bytes,
+                                                 wire::Handle context,
+                                                 uint64_t align) {
+  RecycleLocked(session_.quiet_work());
+  return arena_.Take(bytes, context, align);
+}
+
 CUresult DeviceMemory::Allocate(uint64_t bytes,
                                 wire::Handle context,
                                 uint64_t* address,
@@ -24,21 +37,28 @@ CUresult DeviceMemory::Allocate(uint64_t bytes,
   if (bytes == 0) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  std::lock_guard<std::mutex> lock(mutex_);
-  if (session_.IsQuiet()) {
-    RecycleLocked();
-  }
-  std::optional<uint64_t> taken = arena_.Take(bytes, context, align);
-  if (!taken.has_value() && freed_bytes_ > kFreedBytesMax && WaitForFreed()) {
-    taken = arena_.Take(bytes, context, align);
+  std::optional<uint64_t> taken;
+  {
+    const Lock lock(mutex_);
+    taken = TakeLocked(bytes, context, align);
   }
   if (!taken.has_value()) {
-    // A fresh chunk is aligned to more than anybody asks for.
-    const CUresult result = Back(bytes);
-    if (result != CUDA_SUCCESS) {
-      return result;
+    const Lock growing(growing_);
+    Lock lock(mutex_);
+    // Another who grew it in the meantime may have left enough.
+    taken = TakeLocked(bytes, context, align);
+    if (!taken.has_value() && freed_bytes_ > kFreedBytesMax && WaitForFreed(lock)) {
+      taken = arena_.Take(bytes, context, align);
     }
-    taken = arena_.Take(bytes, context, align);
+    // Those who find room without growing may take what was just added.
+    for (int i = 0; i < kGrowTriesMax && !taken.has_value(); ++i) {
+      // A fresh chunk is aligned to more than anybody asks for.
+      const CUresult result = Grow(lock, bytes);
+      if (result != CUDA_SUCCESS) {
+        return result;
+      }
+      taken = arena_.Take(bytes, context, align);
+    }
   }
   if (!taken.has_value()) {
     return CUDA_ERROR_OUT_OF_MEMORY;
@@ -47,7 +67,8 @@ CUresult DeviceMemory::Allocate(uint64_t bytes,
   return CUDA_SUCCESS;
 }
 
-CUresult DeviceMemory::Back(uint64_t bytes) {
+// Backs more addresses. Lets go of the lock while it waits.
+CUresult DeviceMemory::Grow(Lock& lock, uint64_t bytes) {
   if (bytes > arena_bytes_) {
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
@@ -55,7 +76,7 @@ CUresult DeviceMemory::Back(uint64_t bytes) {
   for (const bool last_try : {false, true}) {
     if (last_try) {
       // Freed memory comes back: its chunks are free below, or there is now a gap that fits.
-      WaitForFreed();
+      WaitForFreed(lock);
       if (arena_.HasGap(bytes)) {
         return CUDA_SUCCESS;
       }
@@ -72,18 +93,12 @@ CUresult DeviceMemory::Back(uint64_t bytes) {
       }
     }
     if (arena_.backed_bytes() + wanted > credit_bytes_) {
-      const uint64_t missing = arena_.backed_bytes() + wanted - credit_bytes_;
-      wire::CreditRequestReply reply;
-      const CUresult result = session_.Call(
-          0, wire::CreditRequest{.device = server_ordinal_, .bytes = missing}, &reply);
+      const CUresult result = AskForCredit(lock, arena_.backed_bytes() + wanted - credit_bytes_);
       if (result != CUDA_SUCCESS && (last_try || result != CUDA_ERROR_OUT_OF_MEMORY)) {
         return result;
       }
-      if (result != CUDA_SUCCESS) {
-        continue;
-      }
-      credit_bytes_ += reply.granted_bytes;
     }
+    // Only who holds growing_ backs and unbacks, so what was missing before the question is enough.
     const std::optional<AddressRange> range = arena_.FindUnbacked(wanted);
     if (!range.has_value() || arena_.backed_bytes() + wanted > credit_bytes_) {
       continue;
@@ -97,19 +112,37 @@ CUresult DeviceMemory::Back(uint64_t bytes) {
   return CUDA_ERROR_OUT_OF_MEMORY;
 }
 
-bool DeviceMemory::WaitForFreed() {
+CUresult DeviceMemory::AskForCredit(Lock& lock, uint64_t bytes) {
+  lock.unlock();
+  wire::CreditRequestReply reply;
+  const CUresult result =
+      session_.Call(0, wire::CreditRequest{.device = server_ordinal_, .bytes = bytes}, &reply);
+  lock.lock();
+  if (result == CUDA_SUCCESS) {
+    credit_bytes_ += reply.granted_bytes;
+  }
+  return result;
+}
+
+// Waits for the device if freed memory waits for it. Lets go of the lock meanwhile.
+bool DeviceMemory::WaitForFreed(Lock& lock) {
+  RecycleLocked(session_.quiet_work());
   if (freed_.empty()) {
     return false;
   }
-  if (!session_.IsQuiet() && session_.Quiesce(device_) != CUDA_SUCCESS) {
+  const uint64_t before = session_.work();
+  lock.unlock();
+  const CUresult result = session_.Quiesce(device_);
+  lock.lock();
+  if (result != CUDA_SUCCESS) {
     return false;
   }
-  RecycleLocked();
+  RecycleLocked(before);
   return true;
 }
 
 CUresult DeviceMemory::Free(uint64_t address) {
-  std::lock_guard<std::mutex> lock(mutex_);
+  const Lock lock(mutex_);
   const std::optional<AddressRange> range = arena_.Release(address);
   if (!range.has_value()) {
     return CUDA_ERROR_INVALID_VALUE;
@@ -118,7 +151,7 @@ CUresult DeviceMemory::Free(uint64_t address) {
     arena_.Recycle(*range);
     return CUDA_SUCCESS;
   }
-  freed_.push_back(*range);
+  freed_.push_back({.range = *range, .work = session_.work()});
   freed_bytes_ += range->bytes;
   return CUDA_SUCCESS;
 }
@@ -162,22 +195,21 @@ void DeviceMemory::RemoveGlobal(AddressRange range) {
   }
 }
 
-void DeviceMemory::RecycleFreed() {
-  std::lock_guard<std::mutex> lock(mutex_);
-  RecycleLocked();
-}
-
 std::vector<uint64_t> DeviceMemory::FreeAllOf(wire::Handle context) {
   std::lock_guard<std::mutex> lock(mutex_);
   return arena_.RecycleAllOf(context);
 }
 
-void DeviceMemory::RecycleLocked() {
-  for (const AddressRange& range : freed_) {
-    arena_.Recycle(range);
+// What was freed before so much work had been started, of which all is done.
+void DeviceMemory::RecycleLocked(uint64_t quiet_work) {
+  // In the order of their work, so that looking costs nothing while nothing is over.
+  const auto end = std::find_if(freed_.begin(), freed_.end(),
+                                [quiet_work](const Freed& one) { return one.work > quiet_work; });
+  for (auto one = freed_.begin(); one != end; ++one) {
+    arena_.Recycle(one->range);
+    freed_bytes_ -= one->range.bytes;
   }
-  freed_.clear();
-  freed_bytes_ = 0;
+  freed_.erase(freed_.begin(), end);
 }
 
 }  // namespace farlane::shim

@@ -17,8 +17,9 @@ namespace farlane::shim {
 
 class Session;
 
-// Thread: any, guarded. The lock is held while memory is asked for, so that two askers do not both
-// wait for what one of them gets.
+// Thread: any, guarded. Who needs more than there is holds `growing_` while the server is asked or
+// the device waited for, so that two askers do not both wait for what one of them gets; nobody else
+// waits for them.
 class DeviceMemory {
  public:
   DeviceMemory(Session& session, int32_t device, const Device& description);
@@ -40,8 +41,6 @@ class DeviceMemory {
   void AddGlobal(AddressRange range);
   void RemoveGlobal(AddressRange range);
 
-  // All work that could use freed memory is done.
-  void RecycleFreed();
   // Frees whatever the program still holds of a context, which is gone with all its work; the
   // addresses freed.
   std::vector<uint64_t> FreeAllOf(wire::Handle context);
@@ -51,20 +50,29 @@ class DeviceMemory {
   // more.
   static constexpr uint64_t kFreedBytesMax = 256ull << 20;
 
-  CUresult Back(uint64_t bytes);
-  bool WaitForFreed();
-  void RecycleLocked();
+  struct Freed {
+    AddressRange range;
+    uint64_t work = 0;  // what had been started when it was freed: may still use it
+  };
+
+  using Lock = std::unique_lock<std::mutex>;
+
+  std::optional<uint64_t> TakeLocked(uint64_t bytes, wire::Handle context, uint64_t align);
+  CUresult Grow(Lock& lock, uint64_t bytes);
+  CUresult AskForCredit(Lock& lock, uint64_t bytes);
+  bool WaitForFreed(Lock& lock);
+  void RecycleLocked(uint64_t quiet_work);
 
   Session& session_;
   const int32_t device_;
   const int32_t server_ordinal_;
   const uint64_t arena_address_;
   const uint64_t arena_bytes_;
-  std::mutex
-      mutex_;  // not Guarded: held by functions that call each other while memory is asked for
+  std::mutex growing_;  // not Guarded: it keeps askers apart. Before mutex_
+  std::mutex mutex_;    // not Guarded: let go in the middle. Guards what follows
   Arena arena_;
   uint64_t credit_bytes_;
-  std::vector<AddressRange> freed_;  // released, but work posted before may still use them
+  std::vector<Freed> freed_;  // released, but work posted before may still use them
   uint64_t freed_bytes_ = 0;
   std::vector<AddressRange> globals_;
 };

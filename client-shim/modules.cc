@@ -16,19 +16,10 @@
 namespace farlane::shim {
 namespace {
 
-// A module with more kernels than this is no module; NCCL's largest has some hundreds.
-constexpr uint32_t kKernelsMax = 1u << 20;
 // Room for the loader's messages on their way here, whatever size of buffer the program offers.
 constexpr uint64_t kLogBytesMax = 64 << 10;
 // A program that asks for no messages: enough for the line on stderr that says why loading failed.
 constexpr uint64_t kLogBytesMin = 1 << 10;
-
-// Guards the lists inside modules: functions and globals found later. Not Guarded: the modules live
-// in their table.
-std::mutex& ListsMutex() {
-  static auto* const mutex = new std::mutex();  // never destroyed: exit handlers look functions up
-  return *mutex;
-}
 
 CUresult ResultOf(const Status& status) {
   switch (status.code()) {
@@ -39,51 +30,6 @@ CUresult ResultOf(const Status& status) {
     default:
       return CUDA_ERROR_INVALID_IMAGE;
   }
-}
-
-// Reads one KernelRecord; false if it is not one.
-bool ReadKernel(ConstBytes body, Kernel* kernel) {
-  wire::KernelRecord record;
-  if (Decode(body, &record) != wire::WireError::kNone ||
-      record.parameters.size() % sizeof(Kernel::Parameter) != 0 ||
-      record.attributes.size() % sizeof(int32_t) != 0) {
-    return false;
-  }
-  kernel->name = record.name;
-  kernel->parameters.resize(record.parameters.size() / sizeof(Kernel::Parameter));
-  memcpy(kernel->parameters.data(), record.parameters.data(), record.parameters.size());
-  for (const Kernel::Parameter& parameter : kernel->parameters) {
-    // Offsets come from the server and are written through when a launch is packed.
-    constexpr uint32_t kParametersBytesMax = 32764;  // the largest parameter block of any GPU
-    if (parameter.offset > kParametersBytesMax ||
-        parameter.bytes > kParametersBytesMax - parameter.offset) {
-      return false;
-    }
-    kernel->parameters_bytes =
-        std::max(kernel->parameters_bytes, parameter.offset + parameter.bytes);
-  }
-  kernel->attributes.resize(record.attributes.size() / sizeof(int32_t));
-  memcpy(kernel->attributes.data(), record.attributes.data(), record.attributes.size());
-  return true;
-}
-
-bool ReadKernels(const wire::ImageLoadReply& reply, Module* module) {
-  if (reply.kernels_count > kKernelsMax) {
-    return false;
-  }
-  ConstBytes rest = reply.kernels;
-  for (uint32_t i = 0; i < reply.kernels_count; ++i) {
-    wire::MessageView view;
-    auto kernel = std::make_shared<Kernel>();
-    if (wire::TakeMessage(&rest, &view) != wire::WireError::kNone ||
-        view.op != static_cast<uint16_t>(wire::Op::kKernelRecord) ||
-        !ReadKernel(view.body, kernel.get())) {
-      return false;
-    }
-    module->kernels.push_back(std::move(kernel));
-  }
-  module->functions.resize(module->kernels.size());
-  return rest.empty();
 }
 
 void CopyLog(std::string_view log, char* to, uint64_t bytes) {
@@ -101,22 +47,11 @@ wire::Handle CurrentAlive(Session& session) {
   return context != nullptr && context->alive ? current : 0;
 }
 
-// One line, also where the driver had nothing to say.
-void LogLoadFailure(const Session& session, CUresult result, const std::string& log) {
-  if (session.is_lost()) {
-    return;  // which has its own line
-  }
-  const size_t end = log.find_last_not_of(" \n\t\r");
-  if (end != std::string::npos) {
-    LogError("cannot load device code: %s", log.substr(0, end + 1).c_str());
-  } else if (result == CUDA_ERROR_NO_BINARY_FOR_GPU) {
-    LogError(
-        "cannot load device code: it has nothing for the server's GPU; rebuild it with PTX: nvcc's "
-        "default, or -arch=compute_XX -code=compute_XX");
-  } else {
-    LogError("cannot load device code: the GPU server's driver refuses it (error %d)",
-             static_cast<int>(result));
-  }
+// Whether the answer is wanted before the load call returns. A module's call must return its error;
+// a library's error may show at its first use, as with a driver that loads lazily.
+bool WaitsAtOnce(const Session& session, wire::Handle context, const JitLogs& logs) {
+  return context != 0 || logs.info != nullptr || logs.error != nullptr ||
+         !session.config().lazy_loading || session.config().synchronous;
 }
 
 CUresult Load(Session& session,
@@ -134,47 +69,26 @@ CUresult Load(Session& session,
     LogError("cannot load device code: %s", package.error().message().c_str());
     return ResultOf(package.error());
   }
-  const auto image = std::make_shared<const std::vector<std::byte>>(std::move(*package));
-  Module module{.context = context, .library = context == 0};
-  *handle = session.objects().modules.Mint(Module{});
+  const auto loaded = std::make_shared<LoadedModule>(session, context);
+  *handle = session.objects().modules.Mint(Module{.context = context, .loaded = loaded});
   if (*handle == 0) {
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
-  const ImageHash hash = session.images().Offer(image);
-  channel::Answer answer;
+  const uint64_t log_bytes =
+      std::clamp<uint64_t>(std::max(logs.info_bytes, logs.error_bytes), kLogBytesMin, kLogBytesMax);
+  // A library belongs to no context, but whatever is current helps the driver to describe it.
   CUresult result =
-      // A library belongs to no context, but whatever is current helps the driver to describe it.
-      session.Call(context != 0 ? context : CurrentAlive(session),
-
-                   wire::ImageLoad{.module = *handle,
-                                   .image_bytes = image->size(),
-                                   .hash_0 = hash[0],
-                                   .hash_1 = hash[1],
-                                   .hash_2 = hash[2],
-                                   .hash_3 = hash[3],
-                                   .library = module.library ? 1u : 0u,
-                                   .log_bytes = static_cast<uint32_t>(std::clamp<uint64_t>(
-                                       std::max(logs.info_bytes, logs.error_bytes), kLogBytesMin,
-                                       kLogBytesMax))},
-                   &answer);
-  session.images().Withdraw(hash);
-  wire::ImageLoadReply reply;
-  const bool readable =
-      !answer.body.empty() && Decode(answer.body, &reply) == wire::WireError::kNone;
-  if (readable) {
-    *log = reply.log;
-  }
-  if (result == CUDA_SUCCESS && !(readable && ReadKernels(reply, &module))) {
-    LogError("the GPU server describes a module in a way that cannot be read");
-    result = CUDA_ERROR_UNKNOWN;
+      loaded->Begin(*handle, context != 0 ? context : CurrentAlive(session),
+                    std::make_shared<const std::vector<std::byte>>(std::move(*package)),
+                    static_cast<uint32_t>(log_bytes));
+  if (result == CUDA_SUCCESS && WaitsAtOnce(session, context, logs)) {
+    result = loaded->Await();
+    *log = loaded->log();
   }
   if (result != CUDA_SUCCESS) {
-    LogLoadFailure(session, result, *log);
     session.objects().modules.Retire(*handle);
-    return result;
   }
-  *session.objects().modules.Find(*handle) = std::move(module);
-  return CUDA_SUCCESS;
+  return result;
 }
 
 }  // namespace
@@ -269,58 +183,36 @@ CUresult LoadImageFile(Session& session,
 }
 
 CUresult UnloadImage(Session& session, wire::Handle handle) {
-  Module* module = session.objects().modules.Find(handle);
-  if (module == nullptr) {
+  const std::shared_ptr<LoadedModule> loaded = FindLoaded(session, handle);
+  if (loaded == nullptr) {
     return CUDA_ERROR_INVALID_HANDLE;
   }
-  session.Post(module->context, wire::ImageUnload{.module = handle});
-  std::lock_guard<std::mutex> lock(ListsMutex());
-  for (const wire::Handle function : module->functions) {
-    session.objects().functions.Retire(function);
-  }
-  for (const Module::Global& global : module->globals) {
-    for (size_t device = 0; device < session.devices().size(); ++device) {
-      session.memory(static_cast<int32_t>(device))
-          .RemoveGlobal({.address = global.address, .bytes = global.bytes});
-    }
+  const wire::Handle context = session.objects().modules.Find(handle)->context;
+  if (loaded->Await() == CUDA_SUCCESS) {
+    session.Post(context, wire::ImageUnload{.module = handle});
+    loaded->Forget();
   }
   session.objects().modules.Retire(handle);
   return CUDA_SUCCESS;
 }
 
-wire::Handle FunctionOf(Session& session, wire::Handle handle, size_t kernel) {
-  std::lock_guard<std::mutex> lock(ListsMutex());
-  Module* module = session.objects().modules.Find(handle);
-  if (module == nullptr || kernel >= module->functions.size()) {
-    return 0;  // another thread has unloaded it in the meantime
-  }
-  wire::Handle& function = module->functions[kernel];
-  if (function == 0) {
-    function = session.objects().functions.Mint(
-        Function{.kernel = module->kernels[kernel], .module = handle, .library = module->library});
-    session.Post(module->context, wire::KernelBind{.module = handle,
-                                                   .function = function,
-                                                   .index = static_cast<uint32_t>(kernel)});
-  }
-  return function;
+std::shared_ptr<LoadedModule> FindLoaded(Session& session, wire::Handle handle) {
+  const Module* module = session.objects().modules.Find(handle);
+  return module == nullptr ? nullptr : module->loaded;
+}
+
+CUresult UseModule(Session& session, wire::Handle handle, std::shared_ptr<LoadedModule>* loaded) {
+  *loaded = FindLoaded(session, handle);
+  return *loaded == nullptr ? CUDA_ERROR_INVALID_HANDLE : (*loaded)->Await();
 }
 
 CUresult FindFunction(Session& session,
                       wire::Handle handle,
                       const char* name,
                       wire::Handle* function) {
-  const Module* module = session.objects().modules.Find(handle);
-  if (module == nullptr) {
-    return CUDA_ERROR_INVALID_HANDLE;
-  }
-  const auto found =
-      std::find_if(module->kernels.begin(), module->kernels.end(),
-                   [name](const std::shared_ptr<Kernel>& kernel) { return kernel->name == name; });
-  if (found == module->kernels.end()) {
-    return CUDA_ERROR_NOT_FOUND;
-  }
-  *function = FunctionOf(session, handle, static_cast<size_t>(found - module->kernels.begin()));
-  return *function != 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
+  std::shared_ptr<LoadedModule> loaded;
+  const CUresult result = UseModule(session, handle, &loaded);
+  return result == CUDA_SUCCESS ? loaded->FindFunction(name, function) : result;
 }
 
 CUresult FindGlobal(Session& session,
@@ -330,33 +222,10 @@ CUresult FindGlobal(Session& session,
                     const char* name,
                     uint64_t* address,
                     uint64_t* bytes) {
-  Module* module = session.objects().modules.Find(handle);
-  if (module == nullptr) {
-    return CUDA_ERROR_INVALID_HANDLE;
-  }
-  // Asked for before there is a context, they are the first primary context's.
-  const wire::Handle owner = context != 0 ? context : session.primary_context(0);
-  std::lock_guard<std::mutex> lock(ListsMutex());
-  const auto known = std::find_if(module->globals.begin(), module->globals.end(),
-                                  [name, owner](const Module::Global& global) {
-                                    return global.context == owner && global.name == name;
-                                  });
-  if (known != module->globals.end()) {
-    *address = known->address;
-    *bytes = known->bytes;
-    return CUDA_SUCCESS;
-  }
-  wire::ImageGlobalReply reply;
-  const CUresult result =
-      session.Call(context, wire::ImageGlobal{.module = handle, .name = name}, &reply);
-  if (result != CUDA_SUCCESS) {
-    return result;
-  }
-  module->globals.push_back({name, owner, reply.address, reply.bytes});
-  session.memory(device).AddGlobal({.address = reply.address, .bytes = reply.bytes});
-  *address = reply.address;
-  *bytes = reply.bytes;
-  return CUDA_SUCCESS;
+  std::shared_ptr<LoadedModule> loaded;
+  const CUresult result = UseModule(session, handle, &loaded);
+  return result == CUDA_SUCCESS ? loaded->FindGlobal(context, device, name, address, bytes)
+                                : result;
 }
 
 CUresult FindGlobalHere(
@@ -372,16 +241,8 @@ CUresult FindGlobalHere(
 }
 
 void ForgetGlobals(Session& session, wire::Handle context, int32_t device) {
-  std::lock_guard<std::mutex> lock(ListsMutex());
-  session.objects().modules.ForEach([&](wire::Handle, Module& module) {
-    std::erase_if(module.globals, [&](const Module::Global& global) {
-      if (global.context != context) {
-        return false;
-      }
-      session.memory(device).RemoveGlobal({.address = global.address, .bytes = global.bytes});
-      return true;
-    });
-  });
+  session.objects().modules.ForEach(
+      [&](wire::Handle, Module& module) { module.loaded->ForgetGlobals(context, device); });
 }
 
 }  // namespace farlane::shim

@@ -6,6 +6,7 @@
 
 #include <string_view>
 
+#include "client-shim/loaded_module.h"
 #include "client-shim/session.h"
 
 namespace farlane::shim {
@@ -50,8 +51,11 @@ CUresult LoadImageFile(Session& session,
                        wire::Handle* module);
 CUresult UnloadImage(Session& session, wire::Handle module);
 
-// The function handle for a kernel of a module: the same one however often it is asked for.
-wire::Handle FunctionOf(Session& session, wire::Handle module, size_t kernel);
+// Null for a handle that is none.
+std::shared_ptr<LoadedModule> FindLoaded(Session& session, wire::Handle module);
+// As FindLoaded, for whoever needs what is in it: waits for the load and gives its error.
+CUresult UseModule(Session& session, wire::Handle module, std::shared_ptr<LoadedModule>* loaded);
+
 // NOT_FOUND for a name that the image does not have.
 CUresult FindFunction(Session& session,
                       wire::Handle module,

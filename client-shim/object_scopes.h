@@ -6,6 +6,7 @@
 
 #include "client-shim/call_scope.h"
 #include "client-shim/device_scope.h"
+#include "client-shim/modules.h"
 
 namespace farlane::shim {
 
@@ -53,7 +54,21 @@ class HandleScope : public SessionScope {
 };
 
 using FunctionScope = HandleScope<Function, &Objects::functions>;
-using ModuleScope = HandleScope<Module, &Objects::modules>;
+
+// A module or library, whose load has been waited for. Thread: the caller's, on its stack.
+class ModuleScope : public SessionScope {
+ public:
+  explicit ModuleScope(wire::Handle handle) {
+    if (result() == CUDA_SUCCESS) {
+      Refuse(UseModule(session(), handle, &object_));
+    }
+  }
+
+  LoadedModule& object() const { return *object_; }
+
+ private:
+  std::shared_ptr<LoadedModule> object_;  // shared: another thread may unload it meanwhile
+};
 
 // A context by its handle, or the current one for null. Thread: the caller's, on its stack.
 class ContextScope : public SessionScope {

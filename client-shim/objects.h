@@ -68,20 +68,11 @@ struct Function {
   bool library = false;
 };
 
+class LoadedModule;
+
 struct Module {
-  wire::Handle context = 0;  // 0 for a library, which belongs to none
-  bool library = false;
-  std::vector<std::shared_ptr<Kernel>> kernels = {};
-  std::vector<wire::Handle> functions = {};  // by kernel; 0 where nobody has asked for it yet
-
-  struct Global {
-    std::string name;
-    wire::Handle context = 0;  // a library has its variables once per context
-    uint64_t address = 0;
-    uint64_t bytes = 0;
-  };
-
-  std::vector<Global> globals = {};  // those asked for
+  wire::Handle context = 0;                        // 0 for a library, which belongs to none
+  std::shared_ptr<LoadedModule> loaded = nullptr;  // shared with calls that use it while it goes
 };
 
 // Which context (first) was given access to whose memory (second).

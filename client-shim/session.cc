@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "client-shim/hello.h"
+#include "client-shim/loaded_module.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/log.h"
 #include "protocol/transport/socket_stream.h"
@@ -158,8 +159,26 @@ CUresult Session::Quiesce(int32_t device) {
   return result;
 }
 
+CUresult Session::Finish(channel::PendingCall* pending, channel::Answer* answer) {
+  if (!pending->Await(answer).ok()) {
+    return Lost();
+  }
+  const auto result = static_cast<CUresult>(answer->result);
+  if (IsFault(result)) {
+    NoteFailure(result);  // every later call gives it again, also those that ask nobody
+  }
+  return result;
+}
+
+CUresult Session::CannotAsk(const Status& status) {
+  return status.code() == StatusCode::kInvalidArgument ? CUDA_ERROR_INVALID_VALUE : Lost();
+}
+
 void Session::ForgetContext() {
-  channel_->PostWith([this](channel::BatchWriter&) { stream_context_ = 0; });
+  channel_->PostWith([this](channel::BatchWriter&) {
+    stream_context_ = 0;
+    return wire::Sequence{0};
+  });
 }
 
 bool Session::HasOneContext() {
@@ -230,7 +249,7 @@ void Session::PrintSummary() const {
                "farlane: server=%s worker=%u launches=%llu posts=%llu calls=%llu round_trips=%llu "
                "sends=%llu bytes_out=%llu bytes_in=%llu\n",
                server_.ToString().c_str(), worker_, value(launches_), value(counters.posts),
-               value(counters.posts) + value(counters.calls), value(counters.calls),
+               value(counters.posts) + value(counters.calls), value(counters.round_trips),
                value(counters.sends), value(counters.sent_bytes), value(counters.received_bytes));
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text, static_cast<size_t>(size));
 }
@@ -256,6 +275,8 @@ wire::WireError Session::OnMessage(const wire::MessageView& message) {
       return transfers_.OnDone(message);
     case wire::Op::kImageWanted:
       return images_.OnWanted(message);
+    case wire::Op::kImageKernels:
+      return OnKernels(message);
     default:
       return wire::WireError::kUnknown;
   }
@@ -294,6 +315,13 @@ wire::WireError Session::OnPostFailed(const wire::MessageView& message) {
            static_cast<unsigned long long>(failed.sequence), failed.result);
   NoteFailure(static_cast<CUresult>(failed.result));
   return wire::WireError::kNone;
+}
+
+wire::WireError Session::OnKernels(const wire::MessageView& message) {
+  wire::ImageKernels part;
+  FARLANE_WIRE_TRY(Decode(message.body, &part));
+  const Module* module = objects_.modules.Find(part.module);
+  return module == nullptr ? wire::WireError::kBadReference : module->loaded->OnKernels(part);
 }
 
 wire::WireError Session::OnOutput(const wire::MessageView& message) {

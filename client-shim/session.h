@@ -64,28 +64,31 @@ class Session final : public channel::ServerListener {
   wire::Sequence Post(wire::Handle context, const Message& message) {
     return channel_->PostWith([&](channel::BatchWriter& writer) {
       AppendContext(writer, context);
-      writer.Append(message);
+      return writer.Append(message);
     });
   }
 
   // Asks and waits; CUDA's result, or the one for a lost server.
   template <typename Message>
   CUresult Call(wire::Handle context, const Message& message, channel::Answer* answer) {
-    const Status status = channel_->CallWith(
+    channel::PendingCall pending(*channel_);
+    const CUresult result = Begin(context, message, &pending);
+    return result == CUDA_SUCCESS ? Finish(&pending, answer) : result;
+  }
+
+  // The two halves of Call: asks, and takes the answer later.
+  template <typename Message>
+  CUresult Begin(wire::Handle context, const Message& message, channel::PendingCall* pending) {
+    const Status status = channel_->BeginWith(
         [&](channel::BatchWriter& writer) {
           AppendContext(writer, context);
-          writer.Append(message);
+          return writer.Append(message);
         },
-        answer);
-    if (!status.ok()) {
-      return Lost();
-    }
-    const auto result = static_cast<CUresult>(answer->result);
-    if (IsFault(result)) {
-      NoteFailure(result);  // every later call gives it again, also those that ask nobody
-    }
-    return result;
+        pending);
+    return status.ok() ? CUDA_SUCCESS : CannotAsk(status);
   }
+
+  CUresult Finish(channel::PendingCall* pending, channel::Answer* answer);
 
   template <typename Message>
   CUresult Call(wire::Handle context, const Message& message) {
@@ -128,6 +131,9 @@ class Session final : public channel::ServerListener {
   uint64_t work() const { return work_.load(std::memory_order_relaxed); }
 
   void NoteQuiet(uint64_t work);
+
+  // All work up to here is known to be done.
+  uint64_t quiet_work() const { return quiet_.load(std::memory_order_acquire); }
 
   // The failure of an earlier command that nobody waited for: once, unless the context is beyond
   // use.
@@ -174,12 +180,14 @@ class Session final : public channel::ServerListener {
     }
   }
 
+  CUresult CannotAsk(const Status& status);
   CUresult TakeErrorSlow();
   CUresult BrokenReply();
   wire::WireError OnDevice(const wire::MessageView& message);
   wire::WireError OnWelcome(const wire::MessageView& message);
   wire::WireError OnPostFailed(const wire::MessageView& message);
   wire::WireError OnOutput(const wire::MessageView& message);
+  wire::WireError OnKernels(const wire::MessageView& message);
 
   const Config config_;
   const transport::Address server_;

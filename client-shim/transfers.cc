@@ -183,7 +183,11 @@ CUresult Transfers::Receive(wire::Handle context,
   if (status.ok() && IsFault(static_cast<CUresult>(result))) {
     session_.NoteFailure(static_cast<CUresult>(result));
   }
-  return status.ok() ? static_cast<CUresult>(result) : session_.Lost();
+  if (!status.ok()) {
+    return session_.Lost();
+  }
+  // What failed before this copy is known now: the server's messages come in order.
+  return result != CUDA_SUCCESS ? static_cast<CUresult>(result) : session_.TakeError();
 }
 
 bool Transfers::IsAwaited(const void* host, uint64_t bytes) const {

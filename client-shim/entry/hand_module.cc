@@ -28,9 +28,9 @@ CUresult cuLibraryEnumerateKernels(CUkernel* kernels, unsigned int numKernels, C
   if (kernels == nullptr && numKernels != 0) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  const size_t given = std::min<size_t>(numKernels, scope.object().kernels.size());
+  const size_t given = std::min<size_t>(numKernels, scope.object().kernels_count());
   for (size_t i = 0; i < given; ++i) {
-    kernels[i] = FromWire<CUkernel>(FunctionOf(scope.session(), ToWire(lib), i));
+    kernels[i] = FromWire<CUkernel>(scope.object().FunctionOf(i));
   }
   return CUDA_SUCCESS;
 }

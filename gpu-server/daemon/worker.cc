@@ -104,10 +104,20 @@ struct Readiness {
   OutputPipe output;
 };
 
-void AnswerProbe(transport::Stream& stream, const Readiness& ready, const Ledger& ledger) {
+// A probe is told where its memory would be, and gets none.
+void AnswerProbe(transport::Stream& stream, const Readiness& ready, Ledger& ledger) {
+  std::vector<std::unique_ptr<DeviceMemory>> opened;
+  std::vector<const DeviceMemory*> memories;
+  const size_t count = ready.facts.size();
+  for (size_t i = 0; i < count; ++i) {
+    opened.push_back(std::make_unique<DeviceMemory>(ready.driver->table(), ledger,
+                                                    static_cast<CUdevice>(i), i, count));
+    opened.back()->OpenArena();
+    memories.push_back(opened.back().get());
+  }
   Wakeup wakeup;
   Outbox outbox(stream, wakeup);
-  AppendWelcome(outbox, *ready.driver, ready.facts, ledger, nullptr);
+  AppendWelcome(outbox, *ready.driver, ready.facts, ledger, memories);
   outbox.SayBye();
   const uint64_t deadline = NowNs() + kHelloNs;
   outbox.Flush();
@@ -156,7 +166,7 @@ void LogEnd(const SessionLoop& loop,
   Outbox outbox(stream, wakeup);
   ClientSession session(ready.driver->table(), ledger, outbox, wakeup, ready.output);
   session.OpenDevices(ready.facts.size());
-  AppendWelcome(outbox, *ready.driver, ready.facts, ledger, &session);
+  AppendWelcome(outbox, *ready.driver, ready.facts, ledger, session.memories());
   SessionLoop loop(stream, session, wakeup, channel::WaitPolicy::Default());
   const SessionEnd end = loop.Run();
   LogEnd(loop, end, session, client, start_ns);
@@ -200,6 +210,7 @@ void RunWorker(Fd inherited, pid_t daemon, const WorkerConfig& config) {
   const Fd control = Separate(std::move(inherited), daemon);
   Readiness ready;
   const Status status = GetReady(config, &ready);
+  ready.output.DrainToLog();
   if (!status.ok()) {
     Fail(control, status);
   }

@@ -76,12 +76,16 @@ CUresult DeviceMemory::ReserveArena(uint64_t hint) {
   return CUDA_SUCCESS;
 }
 
-void DeviceMemory::Open() {
+void DeviceMemory::OpenArena() {
   const CUresult reserved = ReserveArena(0);
   if (reserved != CUDA_SUCCESS) {
     LogWarn("device %d: no address range of %llu MiB: %s", device_,
             static_cast<unsigned long long>(ArenaBytes() >> 20), DescribeResult(reserved).c_str());
   }
+}
+
+void DeviceMemory::Open() {
+  OpenArena();
   uint64_t bytes = RoundDown(
       std::min(kFirstCreditBytes, ledger_.limit_bytes(ordinal_) / kFirstCreditShare), kChunkBytes);
   // Others may hold most of the device: a smaller first credit is as good, since more can be asked

@@ -42,6 +42,8 @@ class DeviceMemory {
 
   // Reserves the arena and the first credit. Where the driver gives neither, both are empty.
   void Open();
+  // Only the arena: for somebody who wants to know where it would be.
+  void OpenArena();
 
   AddressRange arena() const { return arena_; }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gpu-server/session/client_session.h"
 
+#include "protocol/base/log.h"
+
 namespace farlane::server {
 
 ClientSession::ClientSession(
@@ -24,6 +26,14 @@ DeviceMemory* ClientSession::memory(int32_t device) {
   return device >= 0 && static_cast<size_t>(device) < memories_.size()
              ? memories_[static_cast<size_t>(device)].get()
              : nullptr;
+}
+
+std::vector<const DeviceMemory*> ClientSession::memories() const {
+  std::vector<const DeviceMemory*> all;
+  for (const auto& memory : memories_) {
+    all.push_back(memory.get());
+  }
+  return all;
 }
 
 // ---- handles ------------------------------------------------------------------------------------
@@ -211,8 +221,12 @@ void ClientSession::AnswerWith(const wire::MessageView& view,
   if (result == CUDA_SUCCESS) {
     transfers_.SendAllCompleted(current);
   }
-  outbox_.Append(
-      wire::Reply{.sequence = view.sequence, .result = result, .op = view.op, .body = body});
+  const wire::Reply reply{.sequence = view.sequence, .result = result, .op = view.op, .body = body};
+  if (!outbox_.Append(reply)) {
+    LogError("the answer to %s is longer than a message may be", wire::OpName(view.op));
+    outbox_.Append(wire::Reply{
+        .sequence = view.sequence, .result = CUDA_ERROR_UNKNOWN, .op = view.op, .body = {}});
+  }
 }
 
 void ClientSession::Answer(const wire::MessageView& view, CUresult result) {

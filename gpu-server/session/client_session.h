@@ -146,6 +146,9 @@ class ClientSession {
   // Null for a device that there is not.
   DeviceMemory* memory(int32_t device);
 
+  // By ordinal.
+  std::vector<const DeviceMemory*> memories() const;
+
   size_t devices_count() const { return memories_.size(); }
 
   OwnedRanges& globals() { return globals_; }

@@ -18,11 +18,8 @@ struct Load {
   ContextPtr context;
   std::unique_ptr<LoadedImage> loaded;
   std::string log;
-  std::vector<std::byte> kernels;
+  std::vector<LoadedImage::KernelPart> kernels;
 };
-
-// A reply is one message.
-constexpr size_t kReplyBytesMax = wire::kMessageBytesMax - 1_KiB;
 
 void FinishLoad(ClientSession& session, const std::shared_ptr<Load>& load, CUresult result) {
   wire::ImageLoadReply reply;
@@ -32,7 +29,12 @@ void FinishLoad(ClientSession& session, const std::shared_ptr<Load>& load, CUres
   }
   if (result == CUDA_SUCCESS) {
     reply.kernels_count = static_cast<uint32_t>(load->loaded->kernels().size());
-    reply.kernels = load->kernels;
+    for (const LoadedImage::KernelPart& part : load->kernels) {
+      session.outbox().Append(wire::ImageKernels{.module = load->module,
+                                                 .first = part.first,
+                                                 .count = part.count,
+                                                 .kernels = part.records});
+    }
     session.Bind(load->module,
                  BoundImage{.image = std::move(load->loaded), .context = load->context});
   }
@@ -46,13 +48,9 @@ void LoadNow(ClientSession& session, const std::shared_ptr<Load>& load, const Im
   const ConstBytes bytes = ConstBytes(*image).first(image->size() - 1);
   CUresult result =
       LoadedImage::Load(session.driver(), bytes, load->request, &load->loaded, &load->log);
-  if (result == CUDA_SUCCESS) {
-    load->kernels = load->loaded->EncodeKernels();
-    if (load->kernels.size() + load->log.size() > kReplyBytesMax) {
-      LogWarn("an image has too many kernels to describe: %zu", load->loaded->kernels().size());
-      static_cast<void>(load->loaded->Unload(session.driver()));
-      result = CUDA_ERROR_NOT_SUPPORTED;
-    }
+  if (result == CUDA_SUCCESS && !load->loaded->EncodeKernels(&load->kernels)) {
+    static_cast<void>(load->loaded->Unload(session.driver()));
+    result = CUDA_ERROR_NOT_SUPPORTED;
   }
   session.Return([&session, load, result] { FinishLoad(session, load, result); });
 }

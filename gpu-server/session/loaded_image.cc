@@ -15,6 +15,8 @@ namespace {
 
 // More than any kernel has: the driver limits their size, not their number.
 constexpr size_t kParametersMax = 4096;
+// A description goes in one message, which has more fields than this.
+constexpr size_t kRecordBytesMax = wire::kMessageBytesMax - 1_KiB;
 
 // The driver's own convention: one kind of handle in the place of the other.
 CUfunction AsFunction(CUkernel kernel) {
@@ -158,20 +160,29 @@ CUresult LoadedImage::Describe(const DriverTable& driver,
   return CUDA_SUCCESS;
 }
 
-std::vector<std::byte> LoadedImage::EncodeKernels() const {
-  std::vector<std::byte> encoded;
-  for (const KernelInfo& kernel : kernels_) {
+bool LoadedImage::EncodeKernels(std::vector<KernelPart>* parts) const {
+  for (size_t i = 0; i < kernels_.size(); ++i) {
+    const KernelInfo& kernel = kernels_[i];
     static_assert(sizeof(KernelParameter) == 8);
     const wire::KernelRecord record{
         .name = kernel.name,
         .parameters = std::as_bytes(std::span(kernel.parameters)),
         .attributes = std::as_bytes(std::span(kernel.attributes)),
     };
-    const size_t start = encoded.size();
-    encoded.resize(start + EncodedBytes(record));
-    Encode(record, encoded.data() + start);
+    const size_t bytes = EncodedBytes(record);
+    if (bytes > kRecordBytesMax) {
+      LogWarn("a kernel has too much to describe: %.64s...", kernel.name.c_str());
+      return false;
+    }
+    if (parts->empty() || parts->back().records.size() + bytes > wire::kPieceBytes) {
+      parts->push_back({.first = static_cast<uint32_t>(i), .count = 0, .records = {}});
+    }
+    KernelPart& part = parts->back();
+    ++part.count;
+    part.records.resize(part.records.size() + bytes);
+    Encode(record, part.records.data() + part.records.size() - bytes);
   }
-  return encoded;
+  return true;
 }
 
 }  // namespace farlane::server

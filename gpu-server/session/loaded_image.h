@@ -58,8 +58,15 @@ class LoadedImage {
 
   bool is_library() const { return library_ != nullptr; }
 
-  // All kernels as the wire describes them.
-  std::vector<std::byte> EncodeKernels() const;
+  // A run of kernels as the wire describes them.
+  struct KernelPart {
+    uint32_t first = 0;
+    uint32_t count = 0;
+    std::vector<std::byte> records;
+  };
+
+  // All kernels, in parts that fit a message each. False if one of them does not.
+  bool EncodeKernels(std::vector<KernelPart>* parts) const;
 
  private:
   CUresult LoadIt(const DriverTable& driver,

@@ -23,10 +23,12 @@ void Outbox::FlushOrWake() {
   }
 }
 
-void Outbox::Acknowledge(wire::Sequence executed) {
-  writer_.With([executed](channel::BatchWriter& writer) {
+void Outbox::Acknowledge(wire::Sequence executed, bool alone) {
+  writer_.With([=](channel::BatchWriter& writer) {
     writer.Acknowledge(executed);
-    writer.AppendAcknowledgement();
+    if (alone) {
+      writer.AppendAcknowledgement();
+    }
   });
 }
 

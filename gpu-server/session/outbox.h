@@ -23,9 +23,11 @@ class Outbox {
   Outbox(transport::Stream& stream, Wakeup& wakeup)
       : wakeup_(wakeup), writer_(std::in_place, stream) {}
 
+  // False, and nothing is added, when the message is too long.
   template <typename Message>
-  void Append(const Message& message) {
-    writer_.With([&message](channel::BatchWriter& writer) { writer.Append(message); });
+  bool Append(const Message& message) {
+    return writer_.With(
+        [&message](channel::BatchWriter& writer) { return writer.Append(message) != 0; });
   }
 
   // Sends what the socket takes. What remains is the dispatch thread's to send.
@@ -33,8 +35,9 @@ class Outbox {
   // As Flush, for other threads: wakes the dispatch thread if something remains.
   void FlushOrWake();
 
-  // The client's messages up to here are done with.
-  void Acknowledge(wire::Sequence executed);
+  // The client's messages up to here are done with: said by the next message, whatever it is, or
+  // `alone` if there is none to say it.
+  void Acknowledge(wire::Sequence executed, bool alone);
   void SayBye();
 
   size_t unsent_bytes() const {

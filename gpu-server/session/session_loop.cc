@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gpu-server/session/session_loop.h"
 
+#include <iterator>
+
 #include <poll.h>
 
 #include "gpu-server/session/dispatch.h"
@@ -46,7 +48,7 @@ SessionEnd SessionLoop::Run() {
     if (session_.Tend()) {
       round = Round::kProgress;
     }
-    outbox.Flush();
+    Say(round == Round::kNothing);
     if (outbox.broken()) {
       return SessionEnd::kLost;
     }
@@ -61,7 +63,7 @@ SessionEnd SessionLoop::Run() {
       return end_;
     }
     if (found) {
-      outbox.Flush();
+      Say(false);
       continue;
     }
     session_.HandOver();
@@ -69,6 +71,14 @@ SessionEnd SessionLoop::Run() {
       return SessionEnd::kLost;
     }
   }
+}
+
+// Sends what there is, and with it how far the client's messages are executed. `idle`: nothing is
+// left to read, so that alone is worth a message.
+void SessionLoop::Say(bool idle) {
+  Outbox& outbox = session_.outbox();
+  outbox.Acknowledge(reader_.last_sequence(), acknowledge_.IsDue(reader_.read_bytes(), idle));
+  outbox.Flush();
 }
 
 SessionLoop::Round SessionLoop::ReadAndDispatch() {
@@ -86,7 +96,6 @@ SessionLoop::Round SessionLoop::ReadAndDispatch() {
       end_ = SessionEnd::kBreach;
       return Round::kOver;
     }
-    session_.outbox().Acknowledge(reader_.last_sequence());
     return Round::kProgress;
   }
   end_ = *look == channel::BatchReader::Look::kBye ? SessionEnd::kBye : SessionEnd::kGone;
@@ -116,16 +125,17 @@ bool SessionLoop::Sleep() {
   pollfd waiting[] = {
       {.fd = stream_.WaitFd(), .events = static_cast<short>(in | out), .revents = 0},
       {.fd = wakeup_.fd(), .events = POLLIN, .revents = 0},
-      {.fd = session_.output().fd(), .events = POLLIN, .revents = 0},
+      {.fd = session_.output().fds()[0], .events = POLLIN, .revents = 0},
+      {.fd = session_.output().fds()[1], .events = POLLIN, .revents = 0},
   };
-  poll(waiting, 3, -1);  // interrupted: as if something had come
+  poll(waiting, std::size(waiting), -1);  // interrupted: as if something had come
   if ((waiting[0].revents & POLLNVAL) != 0) {
     return false;
   }
   if (waiting[1].revents != 0) {
     wakeup_.Clear();
   }
-  if (waiting[2].revents != 0) {
+  if (waiting[2].revents != 0 || waiting[3].revents != 0) {
     session_.output().Drain(session_.outbox());
   }
   return true;

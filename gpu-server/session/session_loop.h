@@ -4,6 +4,7 @@
 #pragma once
 
 #include "gpu-server/session/client_session.h"
+#include "protocol/channel/acknowledge_policy.h"
 #include "protocol/channel/batch_reader.h"
 #include "protocol/channel/wait_policy.h"
 
@@ -44,6 +45,7 @@ class SessionLoop {
 
   Round ReadAndDispatch();
   wire::WireError DispatchAll();
+  void Say(bool idle);
   bool Sleep();
 
   transport::Stream& stream_;
@@ -51,6 +53,7 @@ class SessionLoop {
   Wakeup& wakeup_;
   channel::WaitPolicy wait_;
   channel::BatchReader reader_;
+  channel::AcknowledgePolicy acknowledge_;
   SessionEnd end_ = SessionEnd::kBye;
   wire::WireError breach_ = wire::WireError::kNone;
   const char* breached_by_ = "a batch";

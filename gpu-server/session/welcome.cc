@@ -95,27 +95,25 @@ void AppendWelcome(Outbox& outbox,
                    const Driver& driver,
                    const std::vector<DeviceFacts>& facts,
                    const Ledger& ledger,
-                   ClientSession* session) {
+                   const std::vector<const DeviceMemory*>& memories) {
   for (size_t i = 0; i < facts.size(); ++i) {
     const DeviceFacts& device = facts[i];
+    const DeviceMemory& memory = *memories[i];
     wire::Device message{
         .ordinal = static_cast<int32_t>(i),
         .priority_least = device.priority_least,
         .priority_greatest = device.priority_greatest,
         .attributes_count = static_cast<uint32_t>(device.attributes.size()),
         .total_bytes = ledger.total_bytes(i),
+        .arena_address = memory.arena().address,
+        .arena_bytes = memory.arena().bytes,
+        .credit_bytes = memory.credit_bytes(),
         .attributes = std::as_bytes(std::span(device.attributes)),
         .name = device.name,
         .pci_bus_id = device.pci_bus_id,
     };
     memcpy(&message.uuid_low, device.uuid.bytes, 8);
     memcpy(&message.uuid_high, device.uuid.bytes + 8, 8);
-    if (session != nullptr) {
-      const DeviceMemory& memory = *session->memory(static_cast<int32_t>(i));
-      message.arena_address = memory.arena().address;
-      message.arena_bytes = memory.arena().bytes;
-      message.credit_bytes = memory.credit_bytes();
-    }
     outbox.Append(message);
   }
   int version = 0;

@@ -28,11 +28,11 @@ Result<std::vector<DeviceFacts>> CollectFacts(const DriverTable& driver);
 // The ledger's figures: `limit_bytes` 0 means all but what a driver needs for itself.
 std::vector<DeviceQuota> QuotasFor(const std::vector<DeviceFacts>& facts, uint64_t limit_bytes);
 
-// One Device message each, then Welcome. `session` null: for a probe, who gets no memory.
+// One Device message each, then Welcome. `memories` has each device's arena and credit.
 void AppendWelcome(Outbox& outbox,
                    const Driver& driver,
                    const std::vector<DeviceFacts>& facts,
                    const Ledger& ledger,
-                   ClientSession* session);
+                   const std::vector<const DeviceMemory*>& memories);
 
 }  // namespace farlane::server

@@ -7,14 +7,27 @@
 #include <cstdlib>
 #include <cstring>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 namespace farlane {
 namespace {
 
-constexpr int kUnread = -1;  // FARLANE_LOG has not been looked at yet
+constexpr int kUnread = -1;  // the environment has not been looked at yet
 std::atomic<int> level_now{kUnread};
 std::atomic<const char*> name_now{"farlane"};
+std::atomic<int> descriptor_now{kUnread};
+
+int Descriptor() {
+  int descriptor = descriptor_now.load(std::memory_order_relaxed);
+  if (descriptor == kUnread) {
+    const char* text = getenv("FARLANE_LOG_FD");
+    const int wanted = text == nullptr ? STDERR_FILENO : atoi(text);
+    descriptor = wanted > 0 && fcntl(wanted, F_GETFD) >= 0 ? wanted : STDERR_FILENO;
+    descriptor_now.store(descriptor, std::memory_order_relaxed);
+  }
+  return descriptor;
+}
 
 void Write(LogLevel level, const char* format, va_list arguments) {
   if (level > CurrentLogLevel()) {
@@ -34,7 +47,7 @@ void Write(LogLevel level, const char* format, va_list arguments) {
   }
   line[size++] = '\n';
   // Nothing can be done about a stderr that does not take it.
-  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line, static_cast<size_t>(size));
+  [[maybe_unused]] const ssize_t written = write(Descriptor(), line, static_cast<size_t>(size));
 }
 
 }  // namespace
@@ -70,6 +83,10 @@ void SetLogLevel(LogLevel level) {
 
 void SetLogName(const char* name) {
   name_now.store(name, std::memory_order_relaxed);
+}
+
+void SetLogDescriptor(int descriptor) {
+  descriptor_now.store(descriptor, std::memory_order_relaxed);
 }
 
 #define FARLANE_LOG_AT(level)      \

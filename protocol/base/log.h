@@ -17,6 +17,9 @@ bool ParseLogLevel(const char* text, LogLevel* level);
 LogLevel CurrentLogLevel();
 // The word before each line; "farlane" unless a daemon names itself. Not copied: pass a literal.
 void SetLogName(const char* name);
+// Where lines go; stderr unless a process has given that away. Other libraries of ours in the
+// process are told by FARLANE_LOG_FD, before their first line. Stays the caller's.
+void SetLogDescriptor(int descriptor);
 
 [[gnu::format(printf, 1, 2)]] void LogError(const char* format, ...);
 [[gnu::format(printf, 1, 2)]] void LogWarn(const char* format, ...);

@@ -17,17 +17,22 @@ class BatchWriter {
  public:
   explicit BatchWriter(transport::Stream& stream);
 
-  // Adds a message and returns its number. It is not sent before Flush. `unsent_bytes` grows
-  // without a bound here: the owner decides when to flush and when to wait.
+  // Adds a message and returns its number; 0, and nothing is added, for one that is longer than a
+  // message may be. It is not sent before Flush. `unsent_bytes` grows without a bound here: the
+  // owner decides when to flush and when to wait.
   template <typename Message>
   wire::Sequence Append(const Message& message) {
     const size_t bytes = EncodedBytes(message);
+    if (bytes > wire::kMessageBytesMax) [[unlikely]] {
+      return 0;
+    }
     std::byte* to = Reserve(bytes);
     Encode(message, to);
     return Commit(bytes);
   }
 
-  // Room for one whole message of so many bytes; valid until the next call of anything here.
+  // Room for one whole message of so many bytes, no more than a message may have; valid until the
+  // next call of anything here.
   std::byte* Reserve(size_t bytes);
   wire::Sequence Commit(size_t bytes);
 

@@ -2,6 +2,8 @@
 #include "protocol/channel/command_channel.h"
 
 #include <algorithm>
+#include <chrono>
+#include <ctime>
 #include <system_error>
 
 #include <pthread.h>
@@ -23,6 +25,9 @@ constexpr uint64_t kRoomCheckNs =
 constexpr uint64_t kGoodbyeNs =
     200'000'000;  // a process that ends does not wait longer for a full socket
 
+constexpr timespec kLockPause{.tv_sec = 0, .tv_nsec = 100'000};  // between two looks at a lock
+constexpr uint64_t kWatchNs = 100'000'000;  // a wait with a deadline looks at the clock this often
+
 // A thread of ours must not take the signals of the program that it lives in. No thread at all when
 // the program has used up its share of them.
 std::thread StartWithoutSignals(void (*run)(CommandChannel*), CommandChannel* channel) {
@@ -38,6 +43,18 @@ std::thread StartWithoutSignals(void (*run)(CommandChannel*), CommandChannel* ch
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return thread;
+}
+
+// The thread that ends the process may be one that holds the lock already: exit() from a signal
+// handler that has interrupted a call. False when the lock is not to be had in time.
+bool LockBefore(uint64_t deadline, std::unique_lock<std::mutex>* lock) {
+  while (!lock->try_lock()) {
+    if (NowNs() >= deadline) {
+      return false;
+    }
+    nanosleep(&kLockPause, nullptr);
+  }
+  return true;
 }
 
 Status Broken(wire::WireError error) {
@@ -59,25 +76,53 @@ CommandChannel::~CommandChannel() {
   }
 }
 
+PendingCall::~PendingCall() {
+  if (begun_) {
+    Answer nobodys;
+    static_cast<void>(Await(&nobodys));
+  }
+}
+
+Status PendingCall::Await(Answer* answer) {
+  const Status status = channel_.Await(this);
+  if (status.ok()) {
+    *answer = std::move(answer_);
+  }
+  return status;
+}
+
+// ---- the end
+
 void CommandChannel::Close() {
-  StopTending();
-  {
-    std::unique_lock<std::mutex> lock(writing_);
-    if (is_lost()) {
-      return;
-    }
-    writer_.Acknowledge(delivered_.load(std::memory_order_acquire));
-    writer_.AppendBye();
-    offered_.store(writer_.last_sequence(), std::memory_order_release);
-    const uint64_t deadline = NowNs() + kGoodbyeNs;
-    while (NowNs() < deadline) {
-      const Result<bool> flushed = writer_.Flush();
-      if (!flushed.ok() || *flushed || !stream_->Wait(transport::Interest::kWrite, deadline).ok()) {
-        break;
-      }
+  const uint64_t deadline = NowNs() + kGoodbyeNs;
+  closing_.store(true, std::memory_order_release);
+  if (StopTending(deadline)) {
+    SayGoodbye(deadline);
+  }
+  const Status why(StatusCode::kUnavailable, "the session was closed");
+  std::unique_lock<std::mutex> lock(reading_, std::defer_lock);
+  if (LockBefore(deadline, &lock)) {
+    LoseLocked(why);
+    return;
+  }
+  is_lost_.store(true, std::memory_order_release);
+  stream_->Shutdown();
+}
+
+void CommandChannel::SayGoodbye(uint64_t deadline) {
+  std::unique_lock<std::mutex> lock(writing_, std::defer_lock);
+  if (!LockBefore(deadline, &lock) || is_lost()) {
+    return;
+  }
+  writer_.Acknowledge(delivered_.load(std::memory_order_acquire));
+  writer_.AppendBye();
+  offered_.store(writer_.last_sequence(), std::memory_order_release);
+  while (NowNs() < deadline) {
+    const Result<bool> flushed = writer_.Flush();
+    if (!flushed.ok() || *flushed || !stream_->Wait(transport::Interest::kWrite, deadline).ok()) {
+      break;
     }
   }
-  Lose(Status(StatusCode::kUnavailable, "the session was closed"));
 }
 
 void CommandChannel::AbandonAfterFork() {
@@ -119,6 +164,9 @@ void CommandChannel::FirstOrFull(std::unique_lock<std::mutex>& lock) {
     FlushLocked(lock);
     posts_left_ns_ = now;
   }
+  if (writer_.unsent_bytes() != 0) {
+    unsent_since_ns_.store(now, std::memory_order_release);
+  }
   // Gathers company until the server has caught up; the tender sees to it that it is not for long.
   if ((writer_.unsent_bytes() != 0 || has_work) && !WakeTender()) {
     FlushLocked(lock);
@@ -126,7 +174,7 @@ void CommandChannel::FirstOrFull(std::unique_lock<std::mutex>& lock) {
 }
 
 bool CommandChannel::WakeTender() {
-  if (closing_) {
+  if (closing_.load(std::memory_order_acquire)) {
     return true;  // Close sends what is left
   }
   if (!tender_.joinable()) {
@@ -140,18 +188,26 @@ bool CommandChannel::WakeTender() {
   return true;
 }
 
+Result<bool> CommandChannel::WriteSome() {
+  const uint64_t writes_before = writer_.writes_count();
+  const uint64_t bytes_before = writer_.written_bytes();
+  const wire::Sequence last = writer_.last_sequence();
+  writer_.Acknowledge(delivered_.load(std::memory_order_acquire));
+  offered_.store(last, std::memory_order_release);
+  const Result<bool> done = writer_.Flush();
+  counters_.sends.fetch_add(writer_.writes_count() - writes_before, std::memory_order_relaxed);
+  counters_.sent_bytes.fetch_add(writer_.written_bytes() - bytes_before, std::memory_order_relaxed);
+  if (done.ok() && *done) {
+    flushed_ = last;
+    unsent_since_ns_.store(0, std::memory_order_release);
+  }
+  return done;
+}
+
 void CommandChannel::FlushLocked(std::unique_lock<std::mutex>& lock) {
   // Close has a deadline, which nobody who writes may make it miss.
-  while (!is_lost() && !closing_) {
-    const uint64_t writes_before = writer_.writes_count();
-    const uint64_t bytes_before = writer_.written_bytes();
-    const wire::Sequence last = writer_.last_sequence();
-    writer_.Acknowledge(delivered_.load(std::memory_order_acquire));
-    offered_.store(last, std::memory_order_release);
-    const Result<bool> done = writer_.Flush();
-    counters_.sends.fetch_add(writer_.writes_count() - writes_before, std::memory_order_relaxed);
-    counters_.sent_bytes.fetch_add(writer_.written_bytes() - bytes_before,
-                                   std::memory_order_relaxed);
+  while (!is_lost() && !closing_.load(std::memory_order_acquire)) {
+    const Result<bool> done = WriteSome();
     if (!done.ok()) {
       lock.unlock();
       Lose(done.error());
@@ -159,12 +215,30 @@ void CommandChannel::FlushLocked(std::unique_lock<std::mutex>& lock) {
       return;
     }
     if (*done) {
-      flushed_ = last;
       return;
     }
     lock.unlock();
     WaitForRoom();
     lock.lock();
+  }
+}
+
+// By whoever reads, between two rounds. A client that only receives has nothing else that would
+// tell the server, which keeps what is not acknowledged.
+void CommandChannel::AcknowledgeInPassing() {
+  if (!acknowledge_.IsDue(reader_.read_bytes(), false)) {
+    return;
+  }
+  std::unique_lock<std::mutex> lock(writing_, std::try_to_lock);
+  if (!lock.owns_lock() || is_lost() || closing_.load(std::memory_order_acquire)) {
+    return;  // whoever writes now says it as well
+  }
+  writer_.Acknowledge(delivered_.load(std::memory_order_acquire));
+  writer_.AppendAcknowledgement();
+  const Result<bool> done = WriteSome();
+  if (done.ok() && !*done) {
+    unsent_since_ns_.store(NowNs(), std::memory_order_release);
+    static_cast<void>(WakeTender());
   }
 }
 
@@ -200,40 +274,71 @@ void CommandChannel::ReadInPassing() {
 void CommandChannel::TendLoop() {
   prctl(PR_SET_NAME, "farlane-tend");
   prctl(PR_SET_TIMERSLACK, 1000ul);  // the default of 50 µs would double the time a message waits
-  std::unique_lock<std::mutex> lock(writing_);
   uint64_t last_work = NowNs();
-  while (!closing_ && !is_lost()) {
-    if (writer_.unsent_bytes() == 0 && NowNs() - last_work > kTendSilenceNs) {
-      tender_asleep_ = true;
-      tend_.wait(lock, [this] { return closing_ || !tender_asleep_ || is_lost(); });
-      tender_asleep_ = false;
+  while (!closing_.load(std::memory_order_acquire) && !is_lost()) {
+    const uint64_t now = NowNs();
+    const uint64_t since = unsent_since_ns_.load(std::memory_order_acquire);
+    last_work = since != 0 ? now : last_work;
+    if (now - last_work > kTendSilenceNs) {
+      std::unique_lock<std::mutex> lock(writing_);
+      tender_asleep_ = writer_.unsent_bytes() == 0;
+      tend_.wait(lock, [this] {
+        return closing_.load(std::memory_order_acquire) || !tender_asleep_ || is_lost();
+      });
       last_work = NowNs();
+      continue;
     }
-    lock.unlock();
-    const timespec pause{.tv_sec = 0, .tv_nsec = static_cast<long>(kTendEveryNs)};
+    // Whoever posts a lot sends a lot: then nothing is ever old, and this thread stays out of the
+    // way of the lock.
+    const uint64_t due = since + kTendEveryNs;
+    if (since != 0 && due <= now) {
+      TendUnsent();
+      continue;
+    }
+    const timespec pause{.tv_sec = 0,
+                         .tv_nsec = static_cast<long>(since != 0 ? due - now : kTendEveryNs)};
     nanosleep(&pause, nullptr);
-    ReadInPassing();
-    RunListenerWork();
-    lock.lock();
-    if (writer_.unsent_bytes() != 0) {
-      last_work = NowNs();
-      FlushLocked(lock);
-      posts_left_ns_ = last_work;
+    if (since == 0) {
+      ReadInPassing();
+      RunListenerWork();
     }
+  }
+  tending_over_.store(true, std::memory_order_release);
+}
+
+void CommandChannel::TendUnsent() {
+  ReadInPassing();
+  RunListenerWork();
+  std::unique_lock<std::mutex> lock(writing_);
+  if (writer_.unsent_bytes() != 0) {
+    posts_left_ns_ = NowNs();
+    FlushLocked(lock);
   }
 }
 
-void CommandChannel::StopTending() {
+// False when the thread that calls this may be inside of what it would have to wait for.
+bool CommandChannel::StopTending(uint64_t deadline) {
   std::thread tender;
   {
-    std::unique_lock<std::mutex> lock(writing_);
-    closing_ = true;
+    std::unique_lock<std::mutex> lock(writing_, std::defer_lock);
+    if (!LockBefore(deadline, &lock)) {
+      return false;
+    }
     tend_.notify_one();
     tender.swap(tender_);
   }
-  if (tender.joinable()) {
-    tender.join();
+  if (!tender.joinable()) {
+    return true;
   }
+  while (!tending_over_.load(std::memory_order_acquire)) {
+    if (NowNs() >= deadline) {
+      tender.detach();
+      return false;
+    }
+    nanosleep(&kLockPause, nullptr);
+  }
+  tender.join();
+  return true;
 }
 
 // ---- reading
@@ -251,10 +356,10 @@ void CommandChannel::GiveRole() {
   std::lock_guard<std::mutex> lock(reading_);
   has_reader_ = false;
   // Whoever still waits for an answer goes on reading; one is enough.
-  const auto next =
-      std::find_if(expected_.begin(), expected_.end(), [](const Expected* e) { return !e->done; });
+  const auto next = std::find_if(expected_.begin(), expected_.end(),
+                                 [](const PendingCall* e) { return e->awaited_ && !e->done_; });
   if (next != expected_.end()) {
-    (*next)->changed.notify_one();
+    (*next)->changed_.notify_one();
   }
   watch_.notify_all();
 }
@@ -310,6 +415,7 @@ Status CommandChannel::DeliverAll() {
     ++rounds_;
     watch_.notify_all();
   }
+  AcknowledgeInPassing();
   return Status::Ok();
 }
 
@@ -324,15 +430,16 @@ wire::WireError CommandChannel::DeliverReply(const wire::MessageView& message) {
   wire::Reply reply;
   FARLANE_WIRE_TRY(Decode(message.body, &reply));
   std::lock_guard<std::mutex> lock(reading_);
-  const auto found = std::find_if(expected_.begin(), expected_.end(),
-                                  [&](const Expected* e) { return e->sequence == reply.sequence; });
-  if (found == expected_.end() || (*found)->done) {
+  const auto found = std::find_if(expected_.begin(), expected_.end(), [&](const PendingCall* e) {
+    return e->sequence_ == reply.sequence;
+  });
+  if (found == expected_.end() || (*found)->done_) {
     return wire::WireError::kBadReference;
   }
-  (*found)->answer->result = reply.result;
-  (*found)->answer->body.assign(reply.body.begin(), reply.body.end());
-  (*found)->done = true;
-  (*found)->changed.notify_one();
+  (*found)->answer_.result = reply.result;
+  (*found)->answer_.body.assign(reply.body.begin(), reply.body.end());
+  (*found)->done_ = true;
+  (*found)->changed_.notify_one();
   return wire::WireError::kNone;
 }
 
@@ -342,24 +449,28 @@ void CommandChannel::RunListenerWork() {
   }
 }
 
-void CommandChannel::Expect(Expected* expected) {
+void CommandChannel::Expect(PendingCall* pending, wire::Sequence sequence) {
   std::lock_guard<std::mutex> lock(reading_);
-  expected_.push_back(expected);
+  pending->sequence_ = sequence;
+  pending->begun_ = true;
+  expected_.push_back(pending);
 }
 
-Status CommandChannel::Await(Expected* expected) {
+Status CommandChannel::Await(PendingCall* pending) {
   std::unique_lock<std::mutex> lock(reading_);
-  while (!expected->done && why_lost_.ok()) {
+  pending->awaited_ = true;
+  counters_.round_trips.fetch_add(pending->done_ ? 0 : 1, std::memory_order_relaxed);
+  while (!pending->done_ && why_lost_.ok()) {
     if (has_reader_) {
-      expected->changed.wait(lock);
+      pending->changed_.wait(lock);
       continue;
     }
     has_reader_ = true;
     lock.unlock();
     Status status;
-    // `done` of this caller is set by this thread while it has the role, so it may be read without
+    // `done_` of this caller is set by this thread while it has the role, so it may be read without
     // the lock.
-    while (status.ok() && !expected->done && !listener_.HasWork()) {
+    while (status.ok() && !pending->done_ && !listener_.HasWork()) {
       status = ReadRound(true);
     }
     GiveRole();
@@ -369,8 +480,9 @@ Status CommandChannel::Await(Expected* expected) {
     RunListenerWork();
     lock.lock();
   }
-  expected_.erase(std::find(expected_.begin(), expected_.end(), expected));
-  return expected->done ? Status::Ok() : why_lost_;
+  expected_.erase(std::find(expected_.begin(), expected_.end(), pending));
+  pending->begun_ = false;
+  return pending->done_ ? Status::Ok() : why_lost_;
 }
 
 Status CommandChannel::WaitUntil(const std::function<bool()>& done, transport::Deadline until) {
@@ -390,8 +502,7 @@ Status CommandChannel::WaitUntil(const std::function<bool()>& done, transport::D
       return Status(StatusCode::kTimeout, "no answer in time");
     }
     if (!TakeRole()) {
-      std::unique_lock<std::mutex> lock(reading_);
-      watch_.wait(lock, [&] { return !has_reader_ || rounds_ != seen || is_lost(); });
+      WaitForOthers(seen, until);
       continue;
     }
     // The work of the listener may be what the server waits for.
@@ -404,6 +515,22 @@ Status CommandChannel::WaitUntil(const std::function<bool()>& done, transport::D
   }
 }
 
+// Until another thread has read something, or nobody reads any more.
+void CommandChannel::WaitForOthers(uint64_t seen, transport::Deadline until) {
+  const auto changed = [&] { return !has_reader_ || rounds_ != seen || is_lost(); };
+  std::unique_lock<std::mutex> lock(reading_);
+  if (until == transport::kForever) {
+    watch_.wait(lock, changed);
+    return;
+  }
+  const uint64_t now = NowNs();
+  const uint64_t left = std::min(until > now ? until - now : 0, kWatchNs);
+  // The system's clock, because waiting by the other one needs a newer C library than programs may
+  // have; it may jump, hence the small steps.
+  watch_.wait_until(lock, std::chrono::system_clock::now() + std::chrono::nanoseconds(left),
+                    changed);
+}
+
 uint64_t CommandChannel::Rounds() {
   std::lock_guard<std::mutex> lock(reading_);
   return rounds_;
@@ -411,18 +538,24 @@ uint64_t CommandChannel::Rounds() {
 
 Status CommandChannel::lost() const {
   std::lock_guard<std::mutex> lock(reading_);
-  return why_lost_;
+  return why_lost_.ok() && is_lost()
+             ? Status(StatusCode::kUnavailable, "the session was closed in the middle of a call")
+             : why_lost_;
 }
 
 void CommandChannel::Lose(const Status& why) {
   std::lock_guard<std::mutex> lock(reading_);
+  LoseLocked(why);
+}
+
+void CommandChannel::LoseLocked(const Status& why) {
   if (!why_lost_.ok()) {
     return;
   }
   why_lost_ = why;
   is_lost_.store(true, std::memory_order_release);
-  for (Expected* waiting : expected_) {
-    waiting->changed.notify_one();
+  for (PendingCall* waiting : expected_) {
+    waiting->changed_.notify_one();
   }
   watch_.notify_all();
   stream_->Shutdown();

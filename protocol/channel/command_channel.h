@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "protocol/channel/acknowledge_policy.h"
 #include "protocol/channel/batch_reader.h"
 #include "protocol/channel/batch_writer.h"
 #include "protocol/channel/wait_policy.h"
@@ -36,6 +37,8 @@ class ServerListener {
   virtual void OnReadingPaused() = 0;
 };
 
+class CommandChannel;
+
 // How the server answered a call.
 struct Answer {
   int32_t result = 0;
@@ -44,10 +47,38 @@ struct Answer {
 
 struct ChannelCounters {
   std::atomic<uint64_t> posts{0};
-  std::atomic<uint64_t> calls{0};  // of which each is a round trip
+  std::atomic<uint64_t> calls{0};
+  std::atomic<uint64_t> round_trips{0};  // calls whose answer was waited for
   std::atomic<uint64_t> sends{0};
   std::atomic<uint64_t> sent_bytes{0};
   std::atomic<uint64_t> received_bytes{0};
+};
+
+// A call that has been sent and whose answer is taken later, by whoever needs it first. It stays in
+// its place from BeginWith until it ends. Thread: one at a time.
+class PendingCall {
+ public:
+  explicit PendingCall(CommandChannel& channel) : channel_(channel) {}
+
+  PendingCall(const PendingCall&) = delete;
+  PendingCall& operator=(const PendingCall&) = delete;
+  // Waits, if nobody has: the server answers every call.
+  ~PendingCall();
+
+  // Waits for the answer, which is left alone when the channel is lost. Once.
+  Status Await(Answer* answer);
+
+ private:
+  friend class CommandChannel;
+
+  CommandChannel& channel_;
+  bool begun_ = false;
+  // Guarded by the channel's reading_, once begun.
+  wire::Sequence sequence_ = 0;
+  Answer answer_;
+  bool done_ = false;
+  bool awaited_ = false;  // somebody waits, so it may be given the reading
+  std::condition_variable changed_;
 };
 
 // Thread: any.
@@ -59,14 +90,14 @@ class CommandChannel {
 
   // Adds a message to the stream without waiting for anything and returns its number. It leaves at
   // once when the server is idle and no post has just left, else with the next batch. Once the
-  // channel is lost nothing is added and 0 is returned.
+  // channel is lost, or when the message is too long, nothing is added and 0 is returned.
   template <typename Message>
   wire::Sequence Post(const Message& message) {
-    return PostWith([&message](BatchWriter& writer) { writer.Append(message); });
+    return PostWith([&message](BatchWriter& writer) { return writer.Append(message); });
   }
 
   // As Post, for several messages with nothing of other threads in between: `append` adds them
-  // through the writer.
+  // through the writer and returns what the writer said of the last.
   template <typename Append>
   wire::Sequence PostWith(Append&& append) {
     std::unique_lock<std::mutex> lock(writing_);
@@ -75,9 +106,8 @@ class CommandChannel {
     }
     const size_t unsent_bytes = writer_.unsent_bytes();
     const wire::Sequence before = writer_.last_sequence();
-    append(writer_);
-    const wire::Sequence sequence = writer_.last_sequence();
-    counters_.posts.fetch_add(sequence - before, std::memory_order_relaxed);
+    const wire::Sequence sequence = append(writer_);
+    counters_.posts.fetch_add(writer_.last_sequence() - before, std::memory_order_relaxed);
     if (unsent_bytes == 0 || writer_.unsent_bytes() >= kFlushBytes) {
       FirstOrFull(lock);
     }
@@ -85,39 +115,51 @@ class CommandChannel {
   }
 
   // Adds a call and waits for its answer, which is left alone when the channel is lost.
+  // kInvalidArgument: the message is too long, and the channel goes on.
   template <typename Message>
   Status Call(const Message& message, Answer* answer) {
-    return CallWith([&message](BatchWriter& writer) { writer.Append(message); }, answer);
+    return CallWith([&message](BatchWriter& writer) { return writer.Append(message); }, answer);
   }
 
-  // As Call; the last message that `append` adds is the call.
+  // Adds a call, sends it and goes on; the last message that `append` adds is the call, of which it
+  // returns the number.
+  template <typename Append>
+  Status BeginWith(Append&& append, PendingCall* pending) {
+    std::unique_lock<std::mutex> lock(writing_);
+    if (is_lost()) {
+      return lost();
+    }
+    const wire::Sequence before = writer_.last_sequence();
+    const wire::Sequence sequence = append(writer_);
+    const uint64_t posts = writer_.last_sequence() - before - (sequence != 0 ? 1 : 0);
+    counters_.posts.fetch_add(posts, std::memory_order_relaxed);
+    if (sequence == 0) {
+      return Status(StatusCode::kInvalidArgument, "a call is longer than a message may be");
+    }
+    counters_.calls.fetch_add(1, std::memory_order_relaxed);
+    Expect(pending, sequence);
+    FlushLocked(lock);
+    return Status::Ok();
+  }
+
+  // As Call, with `append` as in BeginWith.
   template <typename Append>
   Status CallWith(Append&& append, Answer* answer) {
-    Expected expected(answer);
-    {
-      std::unique_lock<std::mutex> lock(writing_);
-      if (is_lost()) {
-        return lost();
-      }
-      const wire::Sequence before = writer_.last_sequence();
-      append(writer_);
-      expected.sequence = writer_.last_sequence();
-      counters_.posts.fetch_add(expected.sequence - before - 1, std::memory_order_relaxed);
-      counters_.calls.fetch_add(1, std::memory_order_relaxed);
-      Expect(&expected);
-      FlushLocked(lock);
-    }
-    return Await(&expected);
+    PendingCall pending(*this);
+    FARLANE_TRY(BeginWith(append, &pending));
+    return pending.Await(answer);
   }
 
   // Sends what is unsent and reads until `done` holds: for what the listener hears, not for an
   // answer. `done` is asked with no lock held and must be cheap. kTimeout when the deadline has
-  // passed; who waits with one must be the only one who waits.
+  // passed.
   Status WaitUntil(const std::function<bool()>& done,
                    transport::Deadline until = transport::kForever);
 
   // Says goodbye, so that the server does not take the end for an accident. Whoever still waits,
-  // and whatever is posted from now on, finds the channel lost. Safe to call twice.
+  // and whatever is posted from now on, finds the channel lost. Safe to call twice, and from an
+  // exit handler that a signal has started inside any other function of this class: then the
+  // goodbye may be left out.
   void Close();
 
   // Why the channel does not work any more; ok while it does.
@@ -132,15 +174,7 @@ class CommandChannel {
   void AbandonAfterFork();
 
  private:
-  // A caller that waits. Lives on its stack; guarded by reading_.
-  struct Expected {
-    explicit Expected(Answer* to) : answer(to) {}
-
-    wire::Sequence sequence = 0;
-    Answer* answer;
-    bool done = false;
-    std::condition_variable changed;
-  };
+  friend class PendingCall;
 
   // Half of a socket's usual smallest buffer, and beyond the size where larger batches gain
   // anything.
@@ -148,14 +182,16 @@ class CommandChannel {
 
   void FirstOrFull(std::unique_lock<std::mutex>& lock);
   void FlushLocked(std::unique_lock<std::mutex>& lock);
+  Result<bool> WriteSome();
+  void AcknowledgeInPassing();
 
   bool ServerIsIdle() const { return flushed_ <= executed_.load(std::memory_order_acquire); }
 
   bool WakeTender();
   void ReadInPassing();
   void WaitForRoom();
-  void Expect(Expected* expected);
-  Status Await(Expected* expected);
+  void Expect(PendingCall* pending, wire::Sequence sequence);
+  Status Await(PendingCall* pending);
   bool TakeRole();
   void GiveRole();
   uint64_t Rounds();
@@ -164,37 +200,45 @@ class CommandChannel {
   wire::WireError Deliver(const wire::MessageView& message);
   wire::WireError DeliverReply(const wire::MessageView& message);
   void RunListenerWork();
+  void WaitForOthers(uint64_t seen, transport::Deadline until);
   void Lose(const Status& why);
+  void LoseLocked(const Status& why);
   void TendLoop();
-  void StopTending();
+  void TendUnsent();
+  bool StopTending(uint64_t deadline);
+  void SayGoodbye(uint64_t deadline);
 
   std::unique_ptr<transport::Stream> stream_;
   ServerListener& listener_;
   ChannelCounters counters_;
 
   // Not Guarded: threads wait on conditions with these, and let go of them in the middle.
-  std::mutex writing_;  // guards the next six, and tender_
+  std::mutex writing_;  // guards the next five, and tender_
   BatchWriter writer_;
   wire::Sequence flushed_ = 0;
   uint64_t posts_left_ns_ = 0;  // when posts were sent last, without a call
   bool tender_asleep_ = false;
-  bool closing_ = false;
   std::condition_variable tend_;
+  // Since when the oldest message waits for company; 0: none does. Written under writing_.
+  std::atomic<uint64_t> unsent_since_ns_{0};
+  std::atomic<bool> closing_{false};
 
   mutable std::mutex
-      reading_;  // guards the next five; reader_ and wait_ are used by whoever has the role
+      reading_;  // guards the next five; the three after them are used by whoever has the role
   bool has_reader_ = false;
   uint64_t rounds_ = 0;  // of reading that brought messages
-  std::vector<Expected*> expected_;
+  std::vector<PendingCall*> expected_;
   std::condition_variable watch_;  // the role is free, or a round has brought messages
   Status why_lost_;
   BatchReader reader_;
   WaitPolicy wait_ = WaitPolicy::Default();
+  AcknowledgePolicy acknowledge_;
 
   std::atomic<wire::Sequence> executed_{0};   // the server has executed everything up to here
   std::atomic<wire::Sequence> offered_{0};    // and may have received everything up to here
   std::atomic<wire::Sequence> delivered_{0};  // the server's messages up to here are dealt with
   std::atomic<bool> is_lost_{false};
+  std::atomic<bool> tending_over_{false};
   std::thread tender_;
 };
 

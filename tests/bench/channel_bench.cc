@@ -189,6 +189,9 @@ class ChannelPeer {
         look = reader.Fill();
         return !look.ok() || *look != Look::kNothing;
       };
+      if (look.ok() && *look == Look::kNothing && !Say(reader, writer, true)) {
+        return;
+      }
       if (look.ok() && *look == Look::kNothing && !wait.Spin(something)) {
         (void)connection_.server->Wait(transport::Interest::kRead, transport::kForever);
         continue;
@@ -196,12 +199,18 @@ class ChannelPeer {
       if (!look.ok() || *look == Look::kClosed || *look == Look::kBye || !Take(reader, writer)) {
         return;
       }
-      writer.Acknowledge(reader.last_sequence());
-      writer.AppendAcknowledgement();
-      if (!writer.Flush().ok()) {
+      if (!Say(reader, writer, false)) {
         return;
       }
     }
+  }
+
+  bool Say(channel::BatchReader& reader, channel::BatchWriter& writer, bool idle) {
+    writer.Acknowledge(reader.last_sequence());
+    if (acknowledge_.IsDue(reader.read_bytes(), idle)) {
+      writer.AppendAcknowledgement();
+    }
+    return writer.Flush().ok();
   }
 
   static bool Take(channel::BatchReader& reader, channel::BatchWriter& writer) {
@@ -226,6 +235,7 @@ class ChannelPeer {
 
   Silence silence_;
   Connection connection_;
+  channel::AcknowledgePolicy acknowledge_;
   std::unique_ptr<channel::CommandChannel> channel_;
   std::thread serve_;
 };

@@ -68,6 +68,7 @@ inline constexpr uint32_t kAddOne = 0;
 inline constexpr uint32_t kSpin = 1;
 inline constexpr uint32_t kSay = 2;
 inline constexpr uint32_t kCrash = 3;
+inline constexpr uint32_t kComplain = 4;
 
 // Loads the test image, sending it if it is wanted, and binds its kernels.
 inline void LoadTestImage(ScriptedClient& client) {
@@ -82,7 +83,7 @@ inline void LoadTestImage(ScriptedClient& client) {
     client.Flush();
   }
   ASSERT_EQ(client.WaitForReply(sequence), CUDA_SUCCESS);
-  for (const uint32_t index : {kAddOne, kSpin, kSay, kCrash}) {
+  for (const uint32_t index : {kAddOne, kSpin, kSay, kCrash, kComplain}) {
     client.Post(
         wire::KernelBind{.module = kTestModule, .function = TestFunction(index), .index = index});
   }

@@ -174,7 +174,11 @@ class ScriptedClient {
   std::map<uint64_t, std::vector<std::byte>> arrived;  // by transfer
   std::map<uint64_t, int32_t> ended;                   // transfers, with their results
   std::vector<wire::ImageWanted> wanted;
+  std::map<wire::Handle, std::vector<std::byte>> kernels;  // by module: their records
+  std::map<wire::Handle, uint32_t> kernels_count;
+  int kernel_parts = 0;
   std::string output;
+  std::string errors;           // as output, for standard error
   std::vector<uint16_t> order;  // of all messages
 
   wire::Sequence executed() const { return reader_.executed_by_peer(); }
@@ -257,10 +261,21 @@ class ScriptedClient {
         wanted.emplace_back();
         ASSERT_EQ(Decode(message.body, &wanted.back()), wire::WireError::kNone);
         break;
+      case wire::Op::kImageKernels: {
+        wire::ImageKernels part;
+        ASSERT_EQ(Decode(message.body, &part), wire::WireError::kNone);
+        ASSERT_EQ(part.first, kernels_count[part.module]);
+        kernels_count[part.module] += part.count;
+        kernels[part.module].insert(kernels[part.module].end(), part.kernels.begin(),
+                                    part.kernels.end());
+        ++kernel_parts;
+        break;
+      }
       case wire::Op::kOutput: {
         wire::Output printed;
         ASSERT_EQ(Decode(message.body, &printed), wire::WireError::kNone);
-        output.append(reinterpret_cast<const char*>(printed.data.data()), printed.data.size());
+        (printed.descriptor == STDERR_FILENO ? errors : output)
+            .append(reinterpret_cast<const char*>(printed.data.data()), printed.data.size());
         break;
       }
       default:

@@ -37,7 +37,7 @@ class SessionFixture {
     session_ =
         std::make_unique<ClientSession>(driver_.table(), *ledger_, *outbox_, wakeup_, output_);
     session_->OpenDevices(facts->size());
-    AppendWelcome(*outbox_, driver_, *facts, *ledger_, session_.get());
+    AppendWelcome(*outbox_, driver_, *facts, *ledger_, session_->memories());
     loop_ = std::make_unique<SessionLoop>(*stream_, *session_, wakeup_, channel::WaitPolicy(0));
     thread_ = std::thread([this] {
       end_ = loop_->Run();

@@ -140,11 +140,14 @@ void Say(const std::byte* parameters) {
   printf("kernel says %u\n", Parameter<uint32_t>(parameters, 0));
 }
 
+void Complain(const std::byte* parameters) {
+  fprintf(stderr, "kernel complains %u\n", Parameter<uint32_t>(parameters, 0));
+}
+
 Kernel kernels[] = {
-    {"add_one", {8, 4}, AddOne},
-    {"spin", {4}, Spin},
-    {"say", {4}, Say},
-    {"crash", {}, [](const std::byte*) { raise(SIGSEGV); }},
+    {"add_one", {8, 4}, AddOne}, {"spin", {4}, Spin},
+    {"say", {4}, Say},           {"crash", {}, [](const std::byte*) { raise(SIGSEGV); }},
+    {"complain", {4}, Complain},
 };
 
 struct Module {

@@ -36,6 +36,20 @@ class Calls(RealServer):
         self.assertEqual(len(lines), 2, lines)  # it is loaded twice
         self.assert_one_line(lines[:1], "cannot load device code", "PTX")
 
+    def test_more_kernels_than_fit_a_message(self):
+        self.quiet("many-kernels")
+
+    def test_a_broken_library_tells_when_it_is_used(self):
+        _, lines = self.run_case("broken-libraries", self.server.address, 10)
+        self.assertEqual(len(lines), 2, lines)  # it is loaded twice
+        self.assert_one_line(lines[:1], "cannot load device code", "PTX")
+
+    def test_a_failed_assertion_is_told_on_standard_error(self):
+        out, lines = self.run_case("assertion", self.server.address, 10)
+        self.assertEqual(out, "")
+        self.assertEqual(len(lines), 1, lines)
+        self.assertIn("sky12:42", lines[0])
+
     def test_errors_of_posts_are_told_once(self):
         self.quiet("posted-errors")
 
@@ -76,6 +90,11 @@ class Counts(RealServer):
         with_context = self.summary("allocations")
         self.assertLessEqual(with_context["round_trips"], 2)  # for the context, not for memory
         self.assertEqual(with_context["calls"], with_context["posts"] + with_context["round_trips"])
+
+
+    def test_libraries_that_are_not_used_are_not_waited_for(self):
+        # The context, and the one that is used.
+        self.assertLessEqual(self.summary("libraries")["round_trips"], 3)
 
 
 class SmallServer(RealServer):

@@ -38,6 +38,9 @@ class Ends(RealServer):
     def test_a_forked_child_is_told_and_its_parent_goes_on(self):
         self.assertEqual(self.run_case("forked-child", self.server.address, 10), ("", []))
 
+    def test_a_signals_handler_may_end_the_process(self):
+        self.assertEqual(self.run_case("leave-from-a-handler", self.server.address, 30), ("", []))
+
     def test_leaving_in_the_middle(self):
         for case in ("leave-without-cleanup", "leave-while-waiting", "static-object", "close-library"):
             with self.subTest(case):

@@ -19,6 +19,9 @@ void WrongParameters();
 // images.cc: code that cannot be loaded
 void WithoutPtx();
 void BrokenPtx();
+void ManyKernels();
+void BrokenLibraries();
+void Assertion();
 // memory.cc: how much there is
 void OutOfMemory();
 void MemoryInfo();
@@ -30,6 +33,7 @@ void Synchronous();
 // counts.cc: what leaves the process
 void PostedLaunches();
 void Allocations();
+void Libraries();
 // threads.cc: several of everything
 void Threads();
 void TwoContexts();
@@ -41,6 +45,7 @@ void Initialise();
 void ForkedChild();
 void LeaveWithoutCleanup();
 void LeaveWhileWaiting();
+void LeaveFromAHandler();
 void StaticObject();
 void CloseLibrary();
 void SpinForever();

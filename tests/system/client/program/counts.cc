@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Many small calls; how many messages they make is read from the summary that the library prints.
+#include <string>
+
 #include "tests/system/client/program/cases.h"
 #include "tests/system/client/program/cuda.h"
 
@@ -30,6 +32,20 @@ void Allocations() {
     EXPECT_TRUE(address != 0 && address != before);
     EXPECT_OK(Cuda().cuMemFree_v2(address));
   }
+}
+
+// Many are registered, one is used.
+void Libraries() {
+  Begin();
+  std::vector<CUlibrary> libraries(20);
+  for (size_t i = 0; i < libraries.size(); ++i) {
+    const std::string ptx = ".version 7.0\n.target sm_70\n.address_size 64\n.visible .entry k" +
+                            std::to_string(i) + "()\n{\n  ret;\n}\n";
+    EXPECT_OK(Cuda().cuLibraryLoadData(&libraries[i], ptx.c_str(), nullptr, nullptr, 0, nullptr,
+                                       nullptr, 0));
+  }
+  CUkernel kernel = nullptr;
+  EXPECT_OK(Cuda().cuLibraryGetKernel(&kernel, libraries.back(), "k19"));
 }
 
 }  // namespace farlane::cases

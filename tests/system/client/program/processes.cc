@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // How programs start, fork and end.
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <thread>
 
 #include <dlfcn.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,6 +49,25 @@ struct Holder {
 };
 
 }  // namespace
+
+// A signal's handler ends the process, whatever call it has interrupted.
+void LeaveFromAHandler() {
+  for (int i = 0; i < 20; ++i) {
+    const pid_t child = fork();
+    if (child == 0) {
+      Begin();
+      CUdeviceptr cell = 0;
+      EXPECT_OK(Cuda().cuMemAlloc_v2(&cell, 512));
+      signal(SIGALRM, [](int) { exit(7); });
+      const itimerval soon{.it_interval = {}, .it_value = {.tv_sec = 0, .tv_usec = 1000 + 397 * i}};
+      setitimer(ITIMER_REAL, &soon, nullptr);
+      while (true) {
+        static_cast<void>(Cuda().cuMemsetD8Async(cell, 1, 512, nullptr));
+      }
+    }
+    EXPECT(StatusOf(child), 7);
+  }
+}
 
 // Prints what cuInit says, twice: a failure stays one.
 void Initialise() {

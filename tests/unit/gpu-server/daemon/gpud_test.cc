@@ -214,6 +214,8 @@ TEST(Gpud, AProbeLearnsTheDevicesAndCostsNoWorker) {
     EXPECT_EQ(answer->verdict, Verdict::kWelcome);
     EXPECT_TRUE(probe.WaitForWelcome());
     EXPECT_EQ(probe.devices[0].credit_bytes, 0u);
+    EXPECT_NE(probe.devices[0].arena_address, 0u);
+    EXPECT_GE(probe.devices[0].arena_bytes, probe.devices[0].total_bytes);
     EXPECT_TRUE(probe.WaitForClose());
     EXPECT_TRUE(probe.bye);
     workers.insert(answer->worker);
@@ -420,6 +422,19 @@ TEST(Gpud, WhatAKernelPrintsReachesItsClientBeforeTheAnswer) {
     ASSERT_EQ(client.Call(wire::ContextSynchronize{.context = kContext}), CUDA_SUCCESS);
     EXPECT_NE(client.output.find("kernel says " + std::to_string(i)), std::string::npos);
   }
+}
+
+TEST(Gpud, WhatAKernelSaysOnStandardErrorReachesItsClientAndNotTheLog) {
+  GpudProcess gpud;
+  GpudClient client(gpud);
+  UseContext(client);
+  LaunchKernel(client, kComplain, Pack(uint32_t{7}));
+  ASSERT_EQ(client.Call(wire::ContextSynchronize{.context = kContext}), CUDA_SUCCESS);
+
+  EXPECT_EQ(client.errors, "kernel complains 7\n");
+  EXPECT_EQ(client.output, "");
+  EXPECT_TRUE(gpud.WaitForLog("serves scripted"));
+  EXPECT_EQ(gpud.Log().find("complains"), std::string::npos);
 }
 
 TEST(Gpud, ItsMemoryOptionIsTheClientsTotal) {

@@ -29,12 +29,13 @@ TEST_F(ImageMessages, AnImageIsAskedForOnceAndDescribed) {
   ASSERT_EQ(client().Call(LoadMessage(again, image), &reply), CUDA_SUCCESS);
 
   EXPECT_EQ(client().wanted.size(), 1u);
-  EXPECT_EQ(reply.kernels_count, 4u);
-  EXPECT_EQ(KernelNames(reply.kernels),
-            (std::vector<std::string>{"add_one", "spin", "say", "crash"}));
+  EXPECT_EQ(reply.kernels_count, 5u);
+  const std::vector<std::byte>& kernels = client().kernels[again];
+  EXPECT_EQ(KernelNames(kernels),
+            (std::vector<std::string>{"add_one", "spin", "say", "crash", "complain"}));
   wire::MessageView view;
   wire::KernelRecord record;
-  ConstBytes rest = reply.kernels;
+  ConstBytes rest = kernels;
   ASSERT_EQ(wire::TakeMessage(&rest, &view), WireError::kNone);
   ASSERT_EQ(Decode(view.body, &record), WireError::kNone);
   ASSERT_EQ(record.parameters.size(), 16u);
@@ -128,7 +129,7 @@ TEST_F(ImageMessages, APieceNobodyAskedForEndsTheSession) {
 
 TEST_F(ImageMessages, AKernelIndexBeyondTheListEndsTheSession) {
   LoadTestImage(client());
-  client().Post(wire::KernelBind{.module = kTestModule, .function = TestFunction(100), .index = 4});
+  client().Post(wire::KernelBind{.module = kTestModule, .function = TestFunction(100), .index = 5});
   client().Flush();
 
   EXPECT_EQ(fixture_.WaitForEnd(), SessionEnd::kBreach);

@@ -230,6 +230,20 @@ TEST(BatchWriter, ByeComesAfterWhatIsUnsent) {
   EXPECT_EQ(batches[1].first_sequence, 2u);
 }
 
+TEST(BatchWriter, RefusesWhatNoReaderWouldTake) {
+  MemoryStream stream;
+  BatchWriter writer(stream);
+  const std::vector<std::byte> text(wire::kMessageBytesMax);
+  const wire::Output longest{.data = ConstBytes(text).first(wire::kMessageBytesMax - 16)};
+  ASSERT_EQ(EncodedBytes(longest), wire::kMessageBytesMax);
+
+  EXPECT_EQ(writer.Append(wire::Output{.data = text}), 0u);
+  EXPECT_EQ(writer.unsent_bytes(), 0u);
+  EXPECT_EQ(writer.Append(longest), 1u);
+  EXPECT_TRUE(writer.Flush().value());
+  EXPECT_EQ(stream.written.size(), wire::kBatchBytesMax);
+}
+
 TEST(BatchWriter, SaysThatTheStreamIsBroken) {
   MemoryStream stream;
   BatchWriter writer(stream);

@@ -110,7 +110,7 @@ TEST_F(CommandChannelTest, SeveralMessagesStayTogether) {
     for (int i = 0; i < 1000; ++i) {
       channel().PostWith([&](BatchWriter& writer) {
         writer.Append(wire::SetContext{.context = number});
-        writer.Append(wire::ContextSynchronize{.context = number});
+        return writer.Append(wire::ContextSynchronize{.context = number});
       });
     }
   };
@@ -251,6 +251,93 @@ TEST_F(CommandChannelTest, WaitUntilEndsAtItsDeadlineAndTheChannelGoesOn) {
             StatusCode::kTimeout);
   EXPECT_GE(NowNs() - start, 20'000'000u);
   EXPECT_EQ(CallFor(0), 1);
+}
+
+TEST_F(CommandChannelTest, WaitUntilEndsAtItsDeadlineWhileAnotherThreadReads) {
+  std::promise<void> caller_waits;
+  std::promise<void> over;
+  Start([&](ServerEnd& end) {
+    const auto call = end.Next();
+    caller_waits.set_value();
+    over.get_future().wait();
+    end.Answer(*call, 5);
+    end.ServeToTheEnd();
+  });
+  std::thread caller([&] { EXPECT_EQ(CallFor(0), 5); });
+  caller_waits.get_future().wait();
+  const uint64_t start = NowNs();
+
+  EXPECT_EQ(channel().WaitUntil([] { return false; }, start + 30'000'000).code(),
+            StatusCode::kTimeout);
+
+  EXPECT_GE(NowNs() - start, 30'000'000u);
+  over.set_value();
+  caller.join();
+}
+
+TEST_F(CommandChannelTest, AnAnswerMayBeTakenLater) {
+  Start([](ServerEnd& end) {
+    const auto first = end.Next();
+    const auto second = end.Next();
+    end.Answer(*second, 2);
+    end.Answer(*first, 1);
+    end.ServeToTheEnd();
+  });
+  const auto append = [](BatchWriter& writer) { return writer.Append(wire::MemoryInfo{}); };
+  PendingCall early(channel());
+  ASSERT_TRUE(channel().BeginWith(append, &early).ok());
+  EXPECT_EQ(CallFor(0), 2);
+
+  Answer answer;
+  EXPECT_TRUE(early.Await(&answer).ok());
+  EXPECT_EQ(answer.result, 1);
+  EXPECT_EQ(CallFor(0), 3);
+}
+
+TEST_F(CommandChannelTest, AnAnswerThatNobodyTakesIsNoBreach) {
+  Start([](ServerEnd& end) { end.ServeToTheEnd(); });
+  {
+    PendingCall forgotten(channel());
+    ASSERT_TRUE(
+        channel()
+            .BeginWith([](BatchWriter& writer) { return writer.Append(wire::MemoryInfo{}); },
+                       &forgotten)
+            .ok());
+  }
+  EXPECT_EQ(CallFor(0), 2);
+}
+
+TEST_F(CommandChannelTest, WhatIsTooLongIsRefusedAndTheChannelGoesOn) {
+  Start([](ServerEnd& end) { end.ServeToTheEnd(); });
+  const std::string name(wire::kMessageBytesMax, 'n');
+  Answer answer;
+
+  EXPECT_EQ(channel().Call(wire::ImageGlobal{.name = name}, &answer).code(),
+            StatusCode::kInvalidArgument);
+  EXPECT_EQ(channel().Post(wire::ImagePiece{.data = std::as_bytes(std::span(name))}), 0u);
+
+  EXPECT_EQ(CallFor(0), 1);
+}
+
+TEST_F(CommandChannelTest, WhoOnlyReceivesAcknowledgesAllTheSame) {
+  constexpr int kLines = 100;
+  std::promise<void> begin;
+  Start([&](ServerEnd& end) {
+    begin.get_future().wait();
+    const std::string text(10'000, 'x');
+    for (int i = 0; i < kLines; ++i) {
+      end.Send(Line(text));
+    }
+    while (end.acknowledged() < kLines / 2 && !end.Next().has_value()) {
+    }
+    EXPECT_GE(end.acknowledged(), static_cast<wire::Sequence>(kLines / 2));
+  });
+  begin.set_value();
+
+  EXPECT_TRUE(channel().WaitUntil([this] { return listener_.heard() == kLines; }).ok());
+
+  EXPECT_EQ(channel().counters().posts, 0u);
+  channel().Close();
 }
 
 TEST_F(CommandChannelTest, WaitUntilSeesWhatAnotherThreadReads) {
