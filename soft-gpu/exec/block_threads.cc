@@ -8,11 +8,9 @@
 #include <sched.h>
 
 #include "soft-gpu/exec/fault_guard.h"
+#include "soft-gpu/exec/stack_switch.h"
 
-extern "C" {
-void farlane_soft_switch(void** save_stack_pointer, void* stack_pointer);
-void farlane_soft_fiber_start();
-}
+extern "C" void farlane_soft_fiber_start();
 
 namespace farlane::soft {
 namespace {
@@ -48,7 +46,7 @@ void BlockThreads::Run(jit::Routine::RunThread routine, const jit::BlockFrame& b
   routine_ = routine;
   Prepare(block);
   current_ = 0;
-  farlane_soft_switch(&main_stack_, stack_pointers_[0]);
+  SwitchStack(&main_stack_, stack_pointers_[0], [this] { return stacks_.extent(0); });
 }
 
 void BlockThreads::Prepare(const jit::BlockFrame& block) {
@@ -79,6 +77,7 @@ void BlockThreads::PrepareFiber(uint32_t thread) {
   frame.tid[2] = thread / block_->ntid[0] / block_->ntid[1];
   runnable_.Add(thread);
   warps_[thread / kWarpThreads].alive |= 1u << thread % kWarpThreads;
+  ForgetStack([this, thread] { return stacks_.extent(thread); });
   // What the first switch to it finds: the saved registers, then where to go. The call made there
   // needs the stack at a multiple of 16.
   auto* const top = reinterpret_cast<uint64_t*>(stacks_.top(thread) & ~uint64_t{63});
@@ -91,6 +90,7 @@ void BlockThreads::PrepareFiber(uint32_t thread) {
 }
 
 void BlockThreads::Start(void* self) {
+  EnterNewStack();
   auto* const threads = static_cast<BlockThreads*>(self);
   threads->routine_(threads->block_, &threads->frames_[threads->current_]);
   threads->Exit();
@@ -102,7 +102,8 @@ void BlockThreads::SwitchTo(uint32_t thread) {
     current_ = thread;
     // Threads run in order, mostly: what the one after next left on its stack is wanted soon.
     __builtin_prefetch(stack_pointers_[(thread + 1) % kBlockThreadsMax]);
-    farlane_soft_switch(&stack_pointers_[from], stack_pointers_[thread]);
+    SwitchStack(&stack_pointers_[from], stack_pointers_[thread],
+                [this, thread] { return stacks_.extent(thread); });
   }
 }
 
@@ -138,7 +139,7 @@ void BlockThreads::Exit() {
   warp.alive &= ~(1u << thread % kWarpThreads);
   if (alive_count_ == 0) {
     void* unused = nullptr;
-    farlane_soft_switch(&unused, main_stack_);
+    SwitchStack(&unused, main_stack_, OwnStack);
   }
   // Those who waited for this thread among others need not any more.
   for (Waiting& barrier : barriers_) {

@@ -13,6 +13,7 @@
 
 #include "protocol/base/bytes.h"
 #include "protocol/base/check.h"
+#include "soft-gpu/exec/stack_switch.h"
 #include "soft-gpu/exec/window.h"
 
 namespace farlane::soft {
@@ -157,6 +158,8 @@ GuardedEnd RunGuarded(void (*function)(void*), void* argument, const Interruptio
   if (sigsetjmp(frame.back, 0) == 0) {
     current_frame = &frame;
     function(argument);
+  } else {
+    BackOnOwnStack();
   }
   current_frame = nullptr;
   return frame.end;

@@ -56,4 +56,8 @@ uint64_t FiberStacks::top(uint32_t index) const {
   return base_ + (index + 1) * kUnitBytes - stagger;
 }
 
+StackExtent FiberStacks::extent(uint32_t index) const {
+  return {reinterpret_cast<const void*>(base_ + index * kUnitBytes + kGuardBytes), kStackBytes};
+}
+
 }  // namespace farlane::soft

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "protocol/base/result.h"
+#include "soft-gpu/exec/stack_switch.h"
 
 namespace farlane::soft {
 
@@ -21,6 +22,9 @@ class FiberStacks {
 
   // The first address above the stack.
   uint64_t top(uint32_t index) const;
+
+  // All of the stack, without the page below it.
+  StackExtent extent(uint32_t index) const;
 
  private:
   uint64_t base_ = 0;
