@@ -248,6 +248,23 @@ wire::WireError ClientSession::Refuse(const wire::MessageView& view, CUresult re
   return wire::WireError::kNone;
 }
 
+wire::WireError ClientSession::AwaitImage(const wire::MessageView& view,
+                                          const ImageHash& hash,
+                                          uint64_t image_bytes,
+                                          ImageInbox::Arrived arrived) {
+  const ImageInbox::Expectation expectation =
+      image_inbox().Expect(hash, image_bytes, std::move(arrived));
+  if (expectation == ImageInbox::Expectation::kImpossible) {
+    return Refuse(view, CUDA_ERROR_OUT_OF_MEMORY);
+  }
+  if (expectation == ImageInbox::Expectation::kFirst) {
+    const std::array<uint64_t, 4> words = WordsFromHash(hash);
+    outbox().Append(wire::ImageWanted{
+        .hash_0 = words[0], .hash_1 = words[1], .hash_2 = words[2], .hash_3 = words[3]});
+  }
+  return wire::WireError::kNone;
+}
+
 void ClientSession::DeferIn(const ContextPtr& context,
                             const wire::MessageView& view,
                             std::function<void()> job) {

@@ -128,6 +128,13 @@ class ClientSession {
   // Says no, in the way that the message asks for.
   wire::WireError Refuse(const wire::MessageView& view, CUresult result);
 
+  // Calls `arrived` once the client has sent the image of that name, and asks for it if nobody has
+  // yet. Refuses the message where the inbox cannot wait for it.
+  wire::WireError AwaitImage(const wire::MessageView& view,
+                             const ImageHash& hash,
+                             uint64_t image_bytes,
+                             ImageInbox::Arrived arrived);
+
   // Runs a job on a waiter, with the context that is current now. Only the number and the kind of
   // the message may be used there, its body is gone.
   void Defer(const wire::MessageView& view, std::function<void()> job) {

@@ -27,9 +27,7 @@ struct Linking {
 void FinishLinking(ClientSession& session,
                    const std::shared_ptr<Linking>& linking,
                    CUresult result) {
-  uint64_t words[4];
-  static_assert(sizeof words == sizeof linking->linked_hash);
-  memcpy(words, linking->linked_hash.data(), sizeof words);
+  const std::array<uint64_t, 4> words = WordsFromHash(linking->linked_hash);
   session.AnswerEvenFailed(linking->view, result,
                            wire::ImageLinkReply{.linked_bytes = linking->linked_bytes,
                                                 .hash_0 = words[0],
@@ -143,19 +141,7 @@ WireError Execute(ClientSession& session,
     session.DeferIn(context, linking->view,
                     [&session, linking, package] { ProveAndLink(session, linking, package); });
   };
-  switch (session.image_inbox().Expect(linking->hash, message.image_bytes, arrived)) {
-    case ImageInbox::Expectation::kImpossible:
-      return session.Refuse(view, CUDA_ERROR_OUT_OF_MEMORY);
-    case ImageInbox::Expectation::kFirst:
-      session.outbox().Append(wire::ImageWanted{.hash_0 = message.hash_0,
-                                                .hash_1 = message.hash_1,
-                                                .hash_2 = message.hash_2,
-                                                .hash_3 = message.hash_3});
-      break;
-    case ImageInbox::Expectation::kAlready:
-      break;
-  }
-  return WireError::kNone;
+  return session.AwaitImage(view, linking->hash, message.image_bytes, arrived);
 }
 
 WireError Execute(ClientSession& session,

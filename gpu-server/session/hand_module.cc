@@ -96,19 +96,7 @@ WireError Execute(ClientSession& session,
     session.DeferIn(context, load->view,
                     [&session, load, image] { ProveAndLoad(session, load, image); });
   };
-  switch (session.image_inbox().Expect(load->hash, message.image_bytes, arrived)) {
-    case ImageInbox::Expectation::kImpossible:
-      return session.Refuse(view, CUDA_ERROR_OUT_OF_MEMORY);
-    case ImageInbox::Expectation::kFirst:
-      session.outbox().Append(wire::ImageWanted{.hash_0 = message.hash_0,
-                                                .hash_1 = message.hash_1,
-                                                .hash_2 = message.hash_2,
-                                                .hash_3 = message.hash_3});
-      break;
-    case ImageInbox::Expectation::kAlready:
-      break;
-  }
-  return WireError::kNone;
+  return session.AwaitImage(view, load->hash, message.image_bytes, arrived);
 }
 
 WireError Execute(ClientSession& session,

@@ -22,6 +22,13 @@ ImageHash HashFromWords(uint64_t word_0, uint64_t word_1, uint64_t word_2, uint6
   return hash;
 }
 
+std::array<uint64_t, 4> WordsFromHash(const ImageHash& hash) {
+  std::array<uint64_t, 4> words;
+  static_assert(sizeof words == sizeof hash);
+  memcpy(words.data(), hash.data(), sizeof words);
+  return words;
+}
+
 ImageHash HashOf(ConstBytes bytes) {
   const Sha256Digest digest = Sha256(bytes);
   ImageHash hash;

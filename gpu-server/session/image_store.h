@@ -24,6 +24,7 @@ using ImageHash = std::array<std::byte, 32>;
 
 // As the wire carries it: the bytes of the hash in order, eight to a word.
 ImageHash HashFromWords(uint64_t word_0, uint64_t word_1, uint64_t word_2, uint64_t word_3);
+std::array<uint64_t, 4> WordsFromHash(const ImageHash& hash);
 ImageHash HashOf(ConstBytes bytes);
 
 // The largest image of NVIDIA's own libraries is a fifth of this.

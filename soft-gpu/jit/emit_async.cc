@@ -3,6 +3,7 @@
 // itself. A copy is made where it is issued, so whoever waits for it finds it done; a block is a
 // cluster of its own.
 #include "soft-gpu/jit/collective.h"
+#include "soft-gpu/jit/emit_loop.h"
 #include "soft-gpu/jit/emitter_table.h"
 #include "soft-gpu/jit/mbarrier.h"
 #include "soft-gpu/jit/memory_access.h"
@@ -124,31 +125,11 @@ void CopyUnit(FunctionEmitter& e, V to, Space to_space, V from, Space from_space
   e.ir().CreateAlignedStore(value, target, llvm::Align(bytes));
 }
 
-// Calls emit(offset) for each offset below `count` (64 bits) in steps of `step`.
-template <typename F>
-void Loop(FunctionEmitter& e, V count, uint32_t step, F emit) {
-  llvm::IRBuilder<>& ir = e.ir();
-  llvm::BasicBlock* before = ir.GetInsertBlock();
-  llvm::BasicBlock* head = e.NewBlock();
-  llvm::BasicBlock* body = e.NewBlock();
-  llvm::BasicBlock* after = e.NewBlock();
-  ir.CreateBr(head);
-  ir.SetInsertPoint(head);
-  llvm::PHINode* offset = ir.CreatePHI(ir.getInt64Ty(), 2);
-  offset->addIncoming(e.Int(64, 0), before);
-  ir.CreateCondBr(ir.CreateICmpULT(offset, count), body, after);
-  ir.SetInsertPoint(body);
-  emit(offset);
-  offset->addIncoming(ir.CreateAdd(offset, e.Int(64, step)), ir.GetInsertBlock());
-  ir.CreateBr(head);
-  ir.SetInsertPoint(after);
-}
-
 // cp.async [to], [from], size: `size` bytes, of which only the first `given` are read, the others
 // being zero.
 void CopyPart(FunctionEmitter& e, V to, V from, uint32_t size, V given) {
   llvm::IRBuilder<>& ir = e.ir();
-  Loop(e, e.Int(64, size), 1, [&](V offset) {
+  EmitLoop(e, e.Int(64, size), 1, [&](V offset) {
     llvm::BasicBlock* before = ir.GetInsertBlock();
     llvm::BasicBlock* read = e.NewBlock();
     llvm::BasicBlock* write = e.NewBlock();
@@ -235,7 +216,7 @@ void CopyBulk(FunctionEmitter& e, const ptx::Instruction& instruction) {
     return;
   }
   V count = e.ir().CreateZExt(size, e.ir().getInt64Ty());
-  Loop(e, count, kUnitBytes, [&](V offset) {
+  EmitLoop(e, count, kUnitBytes, [&](V offset) {
     CopyUnit(e, e.ir().CreateAdd(to, offset), stores ? Space::kGlobal : Space::kShared,
              e.ir().CreateAdd(from, offset), loads ? Space::kGlobal : Space::kShared, kUnitBytes);
   });

@@ -2,6 +2,7 @@
 // Loads, stores, fences and conversions of addresses.
 #include <cstddef>
 
+#include "soft-gpu/jit/emit_loop.h"
 #include "soft-gpu/jit/emitter_table.h"
 #include "soft-gpu/jit/memory_access.h"
 
@@ -115,22 +116,11 @@ void StoreBulk(FunctionEmitter& e, const ptx::Instruction& instruction) {
   if (e.refused()) {
     return;
   }
-  llvm::IRBuilder<>& ir = e.ir();
-  llvm::BasicBlock* before = ir.GetInsertBlock();
-  llvm::BasicBlock* head = e.NewBlock();
-  llvm::BasicBlock* body = e.NewBlock();
-  llvm::BasicBlock* after = e.NewBlock();
-  ir.CreateBr(head);
-  ir.SetInsertPoint(head);
-  llvm::PHINode* offset = ir.CreatePHI(ir.getInt64Ty(), 2);
-  offset->addIncoming(e.Int(64, 0), before);
-  ir.CreateCondBr(ir.CreateICmpULT(offset, size), body, after);
-  ir.SetInsertPoint(body);
-  V target = CheckedPointerAt(e, ir.CreateAdd(address, offset), SpaceOf(instruction), kUnitBytes);
-  ir.CreateAlignedStore(e.Int(64, 0), target, llvm::Align(kUnitBytes));
-  offset->addIncoming(ir.CreateAdd(offset, e.Int(64, kUnitBytes)), ir.GetInsertBlock());
-  ir.CreateBr(head);
-  ir.SetInsertPoint(after);
+  EmitLoop(e, size, kUnitBytes, [&](V offset) {
+    V target =
+        CheckedPointerAt(e, e.ir().CreateAdd(address, offset), SpaceOf(instruction), kUnitBytes);
+    e.ir().CreateAlignedStore(e.Int(64, 0), target, llvm::Align(kUnitBytes));
+  });
 }
 
 void Store(FunctionEmitter& e, const ptx::Instruction& instruction) {
