@@ -234,8 +234,8 @@ uint32_t BlockThreads::Converge(uint64_t place) {
 // each other lane waits somewhere, has ended, or turns in a loop that looks at memory.
 void BlockThreads::TryReleaseConverging(uint32_t number) {
   WarpState& warp = warps_[number];
-  const uint32_t running = runnable_.LanesOf(number) & ~warp.yielded;
-  if (warp.converging == 0 || running != 0) {
+  // Asked at every barrier and warp operation, and hardly ever does anybody converge.
+  if (warp.converging == 0 || (runnable_.LanesOf(number) & ~warp.yielded) != 0) {
     return;
   }
   const uint32_t converging = std::exchange(warp.converging, 0);
