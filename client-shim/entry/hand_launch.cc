@@ -5,14 +5,13 @@
 
 #include "client-shim/bodies.h"
 #include "client-shim/call_scope.h"
+#include "client-shim/launch_attributes.h"
 
 namespace farlane::shim {
 namespace {
 
 // The largest parameter block of any GPU, on the stack of the caller.
 constexpr size_t kParametersBytesMax = 32764;
-// Parameters of nearly every kernel; a larger block is cleared only where it is used.
-constexpr size_t kAttributesMax = 64;
 
 struct Shape {
   unsigned grid[3];
@@ -69,7 +68,9 @@ CUresult PackExtra(const Kernel& kernel, void** extra, std::byte* to) {
   if (bytes < kernel.parameters_bytes || (buffer == nullptr && kernel.parameters_bytes != 0)) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  memcpy(to, buffer, kernel.parameters_bytes);
+  if (buffer != nullptr) {
+    memcpy(to, buffer, kernel.parameters_bytes);
+  }
   return CUDA_SUCCESS;
 }
 
@@ -202,40 +203,16 @@ CUresult cuLaunchKernelEx(const CUlaunchConfig* config,
                           void** kernelParams,
                           void** extra,
                           CUstream stream) {
-  if (config == nullptr || config->numAttrs > kAttributesMax ||
-      (config->numAttrs != 0 && config->attrs == nullptr)) {
-    return CUDA_ERROR_INVALID_VALUE;
-  }
-  bool cooperative = false;
-  CUlaunchAttribute kept[kAttributesMax];
-  size_t count = 0;
-  for (unsigned int i = 0; i < config->numAttrs; ++i) {
-    switch (config->attrs[i].id) {
-      case CU_LAUNCH_ATTRIBUTE_IGNORE:
-        break;
-      case CU_LAUNCH_ATTRIBUTE_COOPERATIVE:
-        cooperative = config->attrs[i].value.cooperative != 0;
-        break;
-      case CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION:
-      case CU_LAUNCH_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE:
-      case CU_LAUNCH_ATTRIBUTE_PRIORITY:
-      case CU_LAUNCH_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:
-      case CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION:
-      case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN:
-      case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN_MAP:
-        memset(&kept[count], 0, sizeof kept[count]);
-        kept[count].id = config->attrs[i].id;
-        kept[count++].value = config->attrs[i].value;
-        break;
-      default:
-        return Missing("cuLaunchKernelEx with this launch attribute");
-    }
+  LaunchAttributes attributes;
+  const CUresult readable = attributes.Read(config);
+  if (readable != CUDA_SUCCESS) {
+    return readable;
   }
   const Shape shape{{config->gridDimX, config->gridDimY, config->gridDimZ},
                     {config->blockDimX, config->blockDimY, config->blockDimZ},
                     config->sharedMemBytes};
-  return Launch(f, shape, stream, kernelParams, extra, cooperative,
-                std::as_bytes(std::span(kept, count)));
+  return Launch(f, shape, stream, kernelParams, extra, attributes.cooperative(),
+                attributes.records());
 }
 
 }  // namespace farlane::shim

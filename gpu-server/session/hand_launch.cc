@@ -1,79 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Kernel launches, and what is set on kernels.
-#include <array>
-#include <cstring>
-
 #include "gpu-server/session/client_session.h"
 #include "gpu-server/session/hand.h"
+#include "gpu-server/session/launch_attributes.h"
 
 namespace farlane::server {
 namespace {
 
 using wire::WireError;
-
-// Attributes that are plain values. Others name events or nodes, which mean nothing here.
-constexpr bool MayPass(CUlaunchAttributeID id) {
-  switch (id) {
-    case CU_LAUNCH_ATTRIBUTE_IGNORE:
-    case CU_LAUNCH_ATTRIBUTE_COOPERATIVE:
-    case CU_LAUNCH_ATTRIBUTE_SYNCHRONIZATION_POLICY:
-    case CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION:
-    case CU_LAUNCH_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE:
-    case CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION:
-    case CU_LAUNCH_ATTRIBUTE_PRIORITY:
-    case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN_MAP:
-    case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN:
-    case CU_LAUNCH_ATTRIBUTE_PREFERRED_CLUSTER_DIMENSION:
-    case CU_LAUNCH_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:
-    case CU_LAUNCH_ATTRIBUTE_ACCESS_POLICY_WINDOW:  // a hint; an address in it is only compared
-      return true;
-    default:
-      return false;
-  }
-}
-
-// More than there are kinds of attributes.
-constexpr size_t kAttributesMax = 32;
-
-// The launch's attributes, copied out of the message: it is not aligned for them, and what is
-// checked must be what is used.
-// Thread: caller's.
-class LaunchAttributes {
- public:
-  // CUDA_SUCCESS, or why not.
-  CUresult Read(ConstBytes records) {
-    if (records.size() % sizeof(CUlaunchAttribute) != 0 ||
-        records.size() / sizeof(CUlaunchAttribute) >= kAttributesMax) {
-      return CUDA_ERROR_INVALID_VALUE;
-    }
-    count_ = records.size() / sizeof(CUlaunchAttribute);
-    for (size_t i = 0; i < count_; ++i) {
-      memcpy(&attributes_[i], records.data() + i * sizeof(CUlaunchAttribute),
-             sizeof(CUlaunchAttribute));
-      if (!MayPass(attributes_[i].id)) {
-        return CUDA_ERROR_NOT_SUPPORTED;
-      }
-    }
-    return CUDA_SUCCESS;
-  }
-
-  void AddCooperative() {
-    CUlaunchAttribute& added = attributes_[count_++];
-    added = {};
-    added.id = CU_LAUNCH_ATTRIBUTE_COOPERATIVE;
-    added.value.cooperative = 1;
-  }
-
-  bool empty() const { return count_ == 0; }
-
-  CUlaunchAttribute* data() { return attributes_.data(); }
-
-  unsigned int size() const { return static_cast<unsigned int>(count_); }
-
- private:
-  std::array<CUlaunchAttribute, kAttributesMax> attributes_;
-  size_t count_ = 0;
-};
 
 // What `extra` says: one buffer with all parameters packed.
 struct PackedParameters {
@@ -96,12 +30,8 @@ CUresult LaunchPlain(const DriverTable& driver,
                                message.shared_bytes, stream, nullptr, packed.extra);
 }
 
-CUresult LaunchWithAttributes(const DriverTable& driver,
-                              CUfunction function,
-                              const wire::Launch& message,
-                              CUstream stream,
-                              LaunchAttributes& attributes) {
-  PackedParameters packed(message.parameters);
+template <typename Message>
+CUlaunchConfig ConfigOf(const Message& message, CUstream stream, LaunchAttributes& attributes) {
   CUlaunchConfig config{};
   config.gridDimX = message.grid_x;
   config.gridDimY = message.grid_y;
@@ -113,6 +43,16 @@ CUresult LaunchWithAttributes(const DriverTable& driver,
   config.hStream = stream;
   config.attrs = attributes.data();
   config.numAttrs = attributes.size();
+  return config;
+}
+
+CUresult LaunchWithAttributes(const DriverTable& driver,
+                              CUfunction function,
+                              const wire::Launch& message,
+                              CUstream stream,
+                              LaunchAttributes& attributes) {
+  PackedParameters packed(message.parameters);
+  const CUlaunchConfig config = ConfigOf(message, stream, attributes);
   return driver.cuLaunchKernelEx(&config, function, nullptr, packed.extra);
 }
 
@@ -162,6 +102,29 @@ WireError Execute(ClientSession& session,
     result = LaunchWithAttributes(driver, function->function, message, stream, attributes);
   }
   session.Finish(view, result);
+  return WireError::kNone;
+}
+
+WireError Execute(ClientSession& session,
+                  const wire::MessageView& view,
+                  const wire::OccupancyOfClusters& message) {
+  const BoundFunction* function = session.FindFunction(message.function);
+  if (function == nullptr) {
+    return session.Refuse(view, CUDA_ERROR_INVALID_HANDLE);
+  }
+  LaunchAttributes attributes;
+  const CUresult readable = attributes.Read(message.attributes);
+  if (readable != CUDA_SUCCESS) {
+    return session.Refuse(view, readable);
+  }
+  const DriverTable& driver = session.driver();
+  const CUlaunchConfig config = ConfigOf(message, nullptr, attributes);
+  int clusters = 0;
+  const CUresult result =
+      message.largest_size != 0
+          ? driver.cuOccupancyMaxPotentialClusterSize(&clusters, function->function, &config)
+          : driver.cuOccupancyMaxActiveClusters(&clusters, function->function, &config);
+  session.Answer(view, result, wire::OccupancyOfClustersReply{.clusters = clusters});
   return WireError::kNone;
 }
 

@@ -15,10 +15,12 @@ _HEAD = """\
 #include "client-shim/bodies.h"
 #include "client-shim/box_copies.h"
 #include "client-shim/call_scope.h"
+#include "client-shim/clusters.h"
 #include "client-shim/contexts.h"
 #include "client-shim/copy_text.h"
 #include "client-shim/modules.h"
 #include "client-shim/object_scopes.h"
+#include "client-shim/tensor_maps.h"
 
 namespace farlane::shim {
 

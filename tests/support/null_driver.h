@@ -90,6 +90,10 @@ inline void AgreeToCodeAndWork(DriverTable& table) {
     functions[0] = reinterpret_cast<CUfunction>(&null_driver_object);
     return CUDA_SUCCESS;
   };
+  table.cuModuleGetFunction = [](CUfunction* function, CUmodule, const char*) {
+    *function = reinterpret_cast<CUfunction>(&null_driver_object);
+    return CUDA_SUCCESS;
+  };
   table.cuFuncGetName = [](const char** name, CUfunction) {
     *name = "kernel";
     return CUDA_SUCCESS;

@@ -396,6 +396,17 @@ FAKE_EXPORT CUresult cuModuleEnumerateFunctions(CUfunction* functions,
   return CUDA_SUCCESS;
 }
 
+FAKE_EXPORT CUresult cuModuleGetFunction(CUfunction* function, CUmodule, const char* name) {
+  for (Kernel& kernel : kernels) {
+    if (strcmp(kernel.name, name) == 0) {
+      kernel.loaded = true;
+      *function = reinterpret_cast<CUfunction>(&kernel);
+      return CUDA_SUCCESS;
+    }
+  }
+  return CUDA_ERROR_NOT_FOUND;
+}
+
 FAKE_EXPORT CUresult cuModuleGetGlobal_v2(CUdeviceptr* address,
                                           size_t* bytes,
                                           CUmodule module,
@@ -418,6 +429,9 @@ FAKE_EXPORT CUresult cuFuncGetParamInfo(CUfunction function,
                                         size_t* offset,
                                         size_t* size) {
   const Kernel& kernel = *As<Kernel>(function);
+  if (!kernel.loaded) {
+    return CUDA_ERROR_FUNCTION_NOT_LOADED;
+  }
   if (index >= kernel.sizes.size()) {
     return CUDA_ERROR_INVALID_VALUE;
   }
@@ -426,7 +440,12 @@ FAKE_EXPORT CUresult cuFuncGetParamInfo(CUfunction function,
   return CUDA_SUCCESS;
 }
 
-FAKE_EXPORT CUresult cuFuncGetAttribute(int* value, CUfunction_attribute attribute, CUfunction) {
+FAKE_EXPORT CUresult cuFuncGetAttribute(int* value,
+                                        CUfunction_attribute attribute,
+                                        CUfunction function) {
+  if (!As<Kernel>(function)->loaded) {
+    return CUDA_ERROR_FUNCTION_NOT_LOADED;
+  }
   *value = attribute == CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK ? 1024 : 0;
   return CUDA_SUCCESS;
 }

@@ -116,6 +116,8 @@ struct Kernel {
   const char* name;
   std::vector<uint32_t> sizes;
   std::function<void(const std::byte* parameters)> run;
+  // Functions load lazily: before that one can be listed, named and nothing else.
+  std::atomic<bool> loaded = false;
 };
 
 template <typename T>
