@@ -21,13 +21,13 @@ constexpr size_t kRecordBytesMax = wire::kMessageBytesMax - 1_KiB;
 // The driver's own convention: one kind of handle in the place of the other.
 CUfunction AsFunction(CUkernel kernel) {
   CUfunction function = nullptr;
-  memcpy(&function, &kernel, sizeof function);
+  memcpy(&function, &kernel, sizeof(CUfunction));
   return function;
 }
 
 CUkernel AsKernel(CUfunction function) {
   CUkernel kernel = nullptr;
-  memcpy(&kernel, &function, sizeof kernel);
+  memcpy(&kernel, &function, sizeof(CUkernel));
   return kernel;
 }
 
@@ -127,14 +127,22 @@ CUresult LoadedImage::ListKernels(const DriverTable& driver) {
 CUresult LoadedImage::Describe(const DriverTable& driver,
                                CUdevice device,
                                KernelInfo* kernel) const {
-  const CUfunction function = kernel->function;
   const char* name = nullptr;
-  const CUresult result = is_library() ? driver.cuKernelGetName(&name, AsKernel(function))
-                                       : driver.cuFuncGetName(&name, function);
+  const CUresult result = is_library() ? driver.cuKernelGetName(&name, AsKernel(kernel->function))
+                                       : driver.cuFuncGetName(&name, kernel->function);
   if (result != CUDA_SUCCESS) {
     return result;
   }
   kernel->name = name;
+  if (!is_library()) {
+    // A driver that loads lazily has listed the function without having loaded it, and knows
+    // nothing of it until it is asked for by name.
+    const CUresult loaded = driver.cuModuleGetFunction(&kernel->function, module_, name);
+    if (loaded != CUDA_SUCCESS) {
+      return loaded;
+    }
+  }
+  const CUfunction function = kernel->function;
   for (size_t i = 0; i < kParametersMax; ++i) {
     size_t offset = 0;
     size_t bytes = 0;
