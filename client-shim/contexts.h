@@ -15,7 +15,7 @@ CUresult ReleasePrimary(Session& session, int32_t device);
 // Ends the primary context whoever uses it.
 CUresult ResetPrimary(Session& session, int32_t device);
 // Ends a context of the program's own, and takes it off the calling thread's stack.
-CUresult DestroyContext(Session& session, wire::Handle context);
+CUresult DestroyContext(Session& session, wire::Handle handle);
 
 // Gives a context access to the memory of another one, on a device of the same server, until it is
 // closed or one of both ends.

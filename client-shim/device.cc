@@ -57,19 +57,25 @@ std::string UuidText(const CUuuid& uuid) {
   return text;
 }
 
+// The index of the only device whose UUID begins so; -1 for none, and for a prefix of two.
+int IndexOfUuid(const std::vector<Device>& all, const std::string& prefix) {
+  int found = -1;
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (UuidText(all[i].uuid).rfind(prefix, 0) != 0) {
+      continue;
+    }
+    if (found >= 0) {
+      return -1;
+    }
+    found = static_cast<int>(i);
+  }
+  return found;
+}
+
 // The index in `all` that an entry of the list means; -1 for none.
 int IndexOfEntry(const std::vector<Device>& all, const std::string& entry) {
   if (entry.rfind("GPU-", 0) == 0) {
-    int found = -1;
-    for (size_t i = 0; i < all.size(); ++i) {
-      if (UuidText(all[i].uuid).rfind(entry, 0) == 0) {
-        if (found >= 0) {
-          return -1;  // a prefix of two devices names none
-        }
-        found = static_cast<int>(i);
-      }
-    }
-    return found;
+    return IndexOfUuid(all, entry);
   }
   char* end = nullptr;
   const long index = strtol(entry.c_str(), &end, 10);

@@ -2,6 +2,7 @@
 #include "client-shim/managed_memory.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include <sys/mman.h>
@@ -72,8 +73,12 @@ void ManagedMemory::Remove(uint64_t address) {
     }
     if (found->second.mapped_bytes == 0 && session_.DeviceOfAddress(address) >= 0) {
       // Back to what the rest of the arena is, and nothing of the old content stays.
-      mmap(At(RoundDown(address, kPageBytes)), RoundUp(found->second.bytes, kPageBytes), PROT_NONE,
-           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+      void* const pages = At(RoundDown(address, kPageBytes));
+      if (mmap(pages, RoundUp(found->second.bytes, kPageBytes), PROT_NONE,
+               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED) {
+        LogWarn("%llu bytes of managed memory stay mapped: errno %d",
+                static_cast<unsigned long long>(found->second.bytes), errno);
+      }
     }
     regions.erase(found);
     count_.fetch_sub(1, std::memory_order_relaxed);

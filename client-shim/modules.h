@@ -49,22 +49,22 @@ CUresult LoadImageFile(Session& session,
                        CUjit_option* options,
                        void** option_values,
                        wire::Handle* module);
-CUresult UnloadImage(Session& session, wire::Handle module);
+CUresult UnloadImage(Session& session, wire::Handle handle);
 
 // Null for a handle that is none.
-std::shared_ptr<LoadedModule> FindLoaded(Session& session, wire::Handle module);
+std::shared_ptr<LoadedModule> FindLoaded(Session& session, wire::Handle handle);
 // As FindLoaded, for whoever needs what is in it: waits for the load and gives its error.
-CUresult UseModule(Session& session, wire::Handle module, std::shared_ptr<LoadedModule>* loaded);
+CUresult UseModule(Session& session, wire::Handle handle, std::shared_ptr<LoadedModule>* loaded);
 
 // NOT_FOUND for a name that the image does not have.
 CUresult FindFunction(Session& session,
-                      wire::Handle module,
+                      wire::Handle handle,
                       const char* name,
                       wire::Handle* function);
 CUresult FindGlobal(Session& session,
                     wire::Handle context,
                     int32_t device,
-                    wire::Handle module,
+                    wire::Handle handle,
                     const char* name,
                     uint64_t* address,
                     uint64_t* bytes);

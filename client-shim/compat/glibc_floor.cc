@@ -56,6 +56,7 @@ FARLANE_FIRST_VERSION(gai_cancel);
 // The C++ library counts references without atomic instructions while this says that there is one
 // thread; new in 2.32. False is always right.
 extern "C" {
+// NOLINTNEXTLINE(bugprone-reserved-identifier): the C library's own name
 [[gnu::visibility("hidden")]] char __libc_single_threaded = 0;
 }
 
@@ -101,9 +102,9 @@ int FindIn(dl_phdr_info* object, size_t /*bytes*/, void* opaque) {
 // How the unwinder of a new compiler finds the tables of a function; new in 2.35. It has no other
 // way any more and would end the process at the first exception, so this is the old way: slower,
 // which matters to nobody, since we throw nothing and the C++ library only when memory is out.
-extern "C" [[gnu::visibility("hidden")]] int _dl_find_object(void* address,
-                                                             dl_find_object* found) noexcept {
-  Search search{.address = reinterpret_cast<uintptr_t>(address), .found = found};
+extern "C" [[gnu::visibility("hidden")]] int _dl_find_object(void* __address,
+                                                             dl_find_object* __result) noexcept {
+  Search search{.address = reinterpret_cast<uintptr_t>(__address), .found = __result};
   return dl_iterate_phdr(FindIn, &search) == 1 ? 0 : -1;
 }
 #endif

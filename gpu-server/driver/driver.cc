@@ -91,7 +91,7 @@ Result<std::unique_ptr<Driver>> Driver::Load(const DriverCandidate& candidate) {
     return Status(StatusCode::kNotFound, dlerror());
   }
   FARLANE_TRY(CheckKind(library, candidate));
-  DriverTable table;
+  DriverTable table{};
   const size_t absent = LoadDriverTable(Lookup, library, table);
   if (absent == kDriverCalls) {
     return Status(StatusCode::kCorrupt, candidate.path + " exports no call of the driver API");

@@ -48,17 +48,18 @@ SessionEnd SessionLoop::Run() {
     if (session_.Tend()) {
       round = Round::kProgress;
     }
-    Say(round == Round::kNothing);
+    Say(false);
     if (outbox.broken()) {
       return SessionEnd::kLost;
     }
     if (round == Round::kProgress) {
       continue;
     }
-    const bool found = wait_.Spin([this, &round] {
+    const auto look = [this, &round] {
       round = ReadAndDispatch();
       return round != Round::kNothing || session_.Tend();
-    });
+    };
+    const bool found = wait_.Spin(look, channel::AcknowledgePolicy::kIdleNs, [this] { Say(true); });
     if (round == Round::kOver) {
       return end_;
     }
@@ -66,6 +67,7 @@ SessionEnd SessionLoop::Run() {
       Say(false);
       continue;
     }
+    Say(true);
     session_.HandOver();
     if (!Sleep()) {
       return SessionEnd::kLost;

@@ -58,7 +58,7 @@ class TransferQueue {
     bool last = false;
   };
 
-  void AddOut(const ContextPtr& context, CUstream stream, OutPart part, CUresult issued);
+  void AddOut(const ContextPtr& context, CUstream stream, OutPart out, CUresult issued);
 
   // Sends all of what is complete, whatever it takes: to be followed by the news that it is.
   void SendAllCompleted(const ContextState* current) { Send(current, SIZE_MAX); }

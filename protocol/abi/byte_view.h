@@ -37,7 +37,7 @@ class ByteView {
     if (!Contains(offset, sizeof(T))) {
       return std::nullopt;
     }
-    T value;
+    T value{};
     memcpy(&value, bytes_.data() + offset, sizeof value);
     return value;
   }

@@ -36,7 +36,7 @@ class ElfView {
 
   // For a file of which only a pointer is known, three steps lead to its size, each over bytes that
   // the step before proved to belong to it: header → first section header → all tables → file.
-  static Result<uint64_t> SectionCountExtent(ConstBytes header);
+  static Result<uint64_t> SectionCountExtent(ConstBytes bytes);
   static Result<uint64_t> TablesExtent(ConstBytes start);
   static Result<uint64_t> FileExtent(ConstBytes tables);
 

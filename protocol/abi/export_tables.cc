@@ -35,6 +35,8 @@ constexpr std::array<const char*, 9> kTableNames = {
     "context-local storage", "context checks",  "integrity",
     "tools context",         "tools module",    "processor layout"};
 
+constexpr size_t kSlotBytes = 8;
+
 // A slot that nobody has seen a library use.
 using Unused = CUresult (*)();
 
@@ -75,7 +77,7 @@ struct CudartTable {
   CUresult (*preload_compilers)() = &PreloadCompilers;  // 12
 };
 
-static_assert(sizeof(CudartTable) == 13 * 8);
+static_assert(sizeof(CudartTable) == 13 * kSlotBytes);
 
 struct ToolsCallbacksTable {
   uint64_t size = sizeof(ToolsCallbacksTable);
@@ -85,7 +87,7 @@ struct ToolsCallbacksTable {
   void (*event_flags)(void**, size_t*) = &RuntimeEventFlags;  // 6
 };
 
-static_assert(sizeof(ToolsCallbacksTable) == 7 * 8);
+static_assert(sizeof(ToolsCallbacksTable) == 7 * kSlotBytes);
 
 struct ToolsThreadTable {
   uint64_t size = sizeof(ToolsThreadTable);
@@ -94,7 +96,7 @@ struct ToolsThreadTable {
   std::array<Unused, 1> unused3 = UnusedSlots<TableName::kToolsThread, 3, 1>();
 };
 
-static_assert(sizeof(ToolsThreadTable) == 4 * 8);
+static_assert(sizeof(ToolsThreadTable) == 4 * kSlotBytes);
 
 struct StorageTable {
   CUresult (*put)(CUcontext, void*, void*, ContextDestructor) = &PutContextLocal;  // 0
@@ -103,7 +105,7 @@ struct StorageTable {
   std::array<Unused, 1> unused3 = UnusedSlots<TableName::kStorage, 3, 1>();
 };
 
-static_assert(sizeof(StorageTable) == 4 * 8);
+static_assert(sizeof(StorageTable) == 4 * kSlotBytes);
 
 struct ContextChecksTable {
   uint64_t size = sizeof(ContextChecksTable);
@@ -113,7 +115,7 @@ struct ContextChecksTable {
   std::array<Unused, 11> unused4 = UnusedSlots<TableName::kContextChecks, 4, 11>();
 };
 
-static_assert(sizeof(ContextChecksTable) == 15 * 8);
+static_assert(sizeof(ContextChecksTable) == 15 * kSlotBytes);
 
 struct IntegrityTable {
   uint64_t size = sizeof(IntegrityTable);
@@ -121,7 +123,7 @@ struct IntegrityTable {
   std::array<Unused, 1> unused2 = UnusedSlots<TableName::kIntegrity, 2, 1>();
 };
 
-static_assert(sizeof(IntegrityTable) == 3 * 8);
+static_assert(sizeof(IntegrityTable) == 3 * kSlotBytes);
 
 struct ToolsContextTable {
   uint64_t size = sizeof(ToolsContextTable);
@@ -134,7 +136,7 @@ struct ToolsContextTable {
   std::array<Unused, 43> unused52 = UnusedSlots<TableName::kToolsContext, 52, 43>();
 };
 
-static_assert(sizeof(ToolsContextTable) == 95 * 8);
+static_assert(sizeof(ToolsContextTable) == 95 * kSlotBytes);
 
 struct ToolsModuleTable {
   uint64_t size = sizeof(ToolsModuleTable);
@@ -142,7 +144,7 @@ struct ToolsModuleTable {
   int (*visit_functions)(CUcontext, CUmodule, FunctionVisitor, void*) = &VisitModuleFunctions;  // 7
 };
 
-static_assert(sizeof(ToolsModuleTable) == 8 * 8);
+static_assert(sizeof(ToolsModuleTable) == 8 * kSlotBytes);
 
 struct ProcessorsTable {
   uint64_t size = sizeof(ProcessorsTable);
@@ -151,7 +153,7 @@ struct ProcessorsTable {
   std::array<Unused, 11> unused5 = UnusedSlots<TableName::kProcessors, 5, 11>();
 };
 
-static_assert(sizeof(ProcessorsTable) == 16 * 8);
+static_assert(sizeof(ProcessorsTable) == 16 * kSlotBytes);
 
 constinit const CudartTable cudart_table;
 constinit const ToolsCallbacksTable tools_callbacks_table;

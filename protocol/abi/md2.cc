@@ -63,7 +63,7 @@ void Md2::Compress() {
 Md2Digest Md2::Finish() {
   // Padding is never empty: n bytes of value n fill the last block.
   const uint8_t pad_bytes = static_cast<uint8_t>(kMd2Bytes - block_fill_);
-  std::array<uint8_t, kMd2Bytes> tail;
+  std::array<uint8_t, kMd2Bytes> tail{};
   tail.fill(pad_bytes);
   Add(std::as_bytes(std::span(tail)).first(pad_bytes));
   // The checksum follows as a block of its own; Add would change it while it reads it.
@@ -75,8 +75,8 @@ Md2Digest Md2::Finish() {
 }
 
 Md2Digest HmacMd2(const std::array<uint8_t, kMd2Bytes>& key, ConstBytes message) {
-  std::array<uint8_t, kMd2Bytes> inner_pad;
-  std::array<uint8_t, kMd2Bytes> outer_pad;
+  std::array<uint8_t, kMd2Bytes> inner_pad{};
+  std::array<uint8_t, kMd2Bytes> outer_pad{};
   for (size_t i = 0; i < kMd2Bytes; ++i) {
     inner_pad[i] = key[i] ^ 0x36;
     outer_pad[i] = key[i] ^ 0x5c;

@@ -116,6 +116,7 @@ class PtxIndexer {
   Status ReadVariables(VariableSpace space, bool external);
   // Takes everything up to the name.
   Status ReadShape(Shape* shape);
+  Status ReadVariableAttributes(Shape* shape);
   Result<uint64_t> ReadNumber();
   // "[4][2]": 8 elements. "[]" is left for the initialiser to say: `*open` becomes true.
   Result<uint64_t> ReadElements(bool* open);
@@ -271,6 +272,17 @@ Status PtxIndexer::ReadParameters(KernelLayout* layout) {
   return Status::Ok();
 }
 
+// What stands in brackets after .attribute.
+Status PtxIndexer::ReadVariableAttributes(Shape* shape) {
+  for (PtxToken token = scanner_.Next(); !token.Is(")"); token = scanner_.Next()) {
+    shape->managed = shape->managed || token.Is(".managed");
+    if (token.IsEnd()) {
+      return Unexpected(token);
+    }
+  }
+  return Status::Ok();
+}
+
 Status PtxIndexer::ReadShape(Shape* shape) {
   constexpr uint64_t kAlignmentMax = 4_KiB;
   uint64_t vector = 1;
@@ -288,12 +300,7 @@ Status PtxIndexer::ReadShape(Shape* shape) {
     } else if (word.Is(".v2") || word.Is(".v4") || word.Is(".v8")) {
       vector = static_cast<uint64_t>(word.text[2] - '0');
     } else if (word.Is(".attribute")) {
-      for (PtxToken token = scanner_.Next(); !token.Is(")"); token = scanner_.Next()) {
-        shape->managed = shape->managed || token.Is(".managed");
-        if (token.IsEnd()) {
-          return Unexpected(token);
-        }
-      }
+      FARLANE_TRY(ReadVariableAttributes(shape));
     } else if (const uint32_t bytes = TypeBytes(word.text); bytes != 0) {
       shape->element_bytes = bytes;
       shape->opaque = IsOpaque(word.text);

@@ -15,8 +15,8 @@ namespace farlane {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value)
-      : value_(std::move(value)) {}  // NOLINT(google-explicit-constructor): reads as a return
+  Result(T value)  // NOLINT(google-explicit-constructor): reads as a return
+      : value_(std::move(value)) {}
 
   Result(Status error) : error_(std::move(error)) {  // NOLINT(google-explicit-constructor)
     FARLANE_CHECK(!error_.ok());

@@ -33,7 +33,7 @@ uint32_t BigEndian(const std::byte* bytes) {
 
 void CompressBlock(Sha256State* state, const std::byte* block) {
   uint32_t w[64];
-  for (int i = 0; i < 16; ++i) {
+  for (size_t i = 0; i < 16; ++i) {
     w[i] = BigEndian(block + 4 * i);
   }
   for (int i = 16; i < 64; ++i) {

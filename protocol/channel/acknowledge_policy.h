@@ -14,6 +14,9 @@ class AcknowledgePolicy {
  public:
   // What the peer keeps for our sake stays below this, whatever we have to say.
   static constexpr uint64_t kBytesMax = 64_KiB;
+  // Nothing to read for so long, or going to sleep, is idle. The gap between two batches of a burst
+  // is shorter, and to say something in each would cost as much as to read the batch.
+  static constexpr uint64_t kIdleNs = 10'000;
 
   // `read_bytes` counts from the start of the stream. `idle`: nothing is left to read, so nothing
   // will carry the news. When true, the acknowledgement is taken to be sent.

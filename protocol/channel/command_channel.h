@@ -46,6 +46,7 @@ struct Answer {
 };
 
 struct ChannelCounters {
+  std::atomic<uint64_t> looks{0};  // of the thread that sends what would wait too long
   std::atomic<uint64_t> posts{0};
   std::atomic<uint64_t> calls{0};
   std::atomic<uint64_t> round_trips{0};  // calls whose answer was waited for
@@ -89,8 +90,9 @@ class CommandChannel {
   ~CommandChannel();
 
   // Adds a message to the stream without waiting for anything and returns its number. It leaves at
-  // once when the server is idle and no post has just left, else with the next batch. Once the
-  // channel is lost, or when the message is too long, nothing is added and 0 is returned.
+  // once when the server is idle and no post has just left, else with the next batch: when 16 KiB
+  // have gathered, the server has caught up, or the oldest has waited for long. Once the channel is
+  // lost, or when the message is too long, nothing is added and 0 is returned.
   template <typename Message>
   wire::Sequence Post(const Message& message) {
     return PostWith([&message](BatchWriter& writer) { return writer.Append(message); });
@@ -107,9 +109,9 @@ class CommandChannel {
     const size_t unsent_bytes = writer_.unsent_bytes();
     const wire::Sequence before = writer_.last_sequence();
     const wire::Sequence sequence = append(writer_);
-    counters_.posts.fetch_add(writer_.last_sequence() - before, std::memory_order_relaxed);
-    if (unsent_bytes == 0 || writer_.unsent_bytes() >= kFlushBytes) {
-      FirstOrFull(lock);
+    Count(&counters_.posts, writer_.last_sequence() - before);
+    if (unsent_bytes == 0 || writer_.unsent_bytes() >= kFlushBytes || ++unaged_ == kAgeEvery) {
+      SendIfDue(lock);
     }
     return sequence;
   }
@@ -132,11 +134,11 @@ class CommandChannel {
     const wire::Sequence before = writer_.last_sequence();
     const wire::Sequence sequence = append(writer_);
     const uint64_t posts = writer_.last_sequence() - before - (sequence != 0 ? 1 : 0);
-    counters_.posts.fetch_add(posts, std::memory_order_relaxed);
+    Count(&counters_.posts, posts);
     if (sequence == 0) {
       return Status(StatusCode::kInvalidArgument, "a call is longer than a message may be");
     }
-    counters_.calls.fetch_add(1, std::memory_order_relaxed);
+    Count(&counters_.calls, 1);
     Expect(pending, sequence);
     FlushLocked(lock);
     return Status::Ok();
@@ -180,7 +182,16 @@ class CommandChannel {
   // anything.
   static constexpr size_t kFlushBytes = 16_KiB;
 
-  void FirstOrFull(std::unique_lock<std::mutex>& lock);
+  // Looking at the clock costs as much as packing a post, so only one post of so many does.
+  static constexpr uint32_t kAgeEvery = 8;
+
+  // For what is counted under writing_ only: others may look, and an atomic sum would cost more
+  // than all the rest of the bookkeeping.
+  static void Count(std::atomic<uint64_t>* counter, uint64_t more) {
+    counter->store(counter->load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
+  }
+
+  void SendIfDue(std::unique_lock<std::mutex>& lock);
   void FlushLocked(std::unique_lock<std::mutex>& lock);
   Result<bool> WriteSome();
   void AcknowledgeInPassing();
@@ -205,6 +216,7 @@ class CommandChannel {
   void LoseLocked(const Status& why);
   void TendLoop();
   void TendUnsent();
+  void SleepUntilWoken();
   bool StopTending(uint64_t deadline);
   void SayGoodbye(uint64_t deadline);
 
@@ -213,9 +225,10 @@ class CommandChannel {
   ChannelCounters counters_;
 
   // Not Guarded: threads wait on conditions with these, and let go of them in the middle.
-  std::mutex writing_;  // guards the next five, and tender_
+  std::mutex writing_;  // guards the next six, and tender_
   BatchWriter writer_;
   wire::Sequence flushed_ = 0;
+  uint32_t unaged_ = 0;         // posts since the clock was looked at
   uint64_t posts_left_ns_ = 0;  // when posts were sent last, without a call
   bool tender_asleep_ = false;
   std::condition_variable tend_;

@@ -20,17 +20,30 @@ class WaitPolicy {
   // Calls `ready` again and again until it says true or the time for looking is over; false then.
   template <typename Ready>
   bool Spin(Ready&& ready) {
+    return Spin(ready, UINT64_MAX, [] {});
+  }
+
+  // As above. Calls `quiet` once, when nothing has come for so long, if that is still looked for.
+  template <typename Ready, typename Quiet>
+  bool Spin(Ready&& ready, uint64_t quiet_ns, Quiet&& quiet) {
     if (spin_ns_ == 0 || (misses_ >= kMissesMax && ++skipped_ % kRetryEvery != 0)) {
       return false;
     }
     const uint64_t start = Now();
+    uint64_t looked_ns = 0;
+    bool said = false;
     do {
       if (ready()) {
         misses_ = 0;
         return true;
       }
+      if (!said && looked_ns >= quiet_ns) {
+        said = true;
+        quiet();
+      }
       Pause();
-    } while (Now() - start < spin_ns_);
+      looked_ns = Now() - start;
+    } while (looked_ns < spin_ns_);
     ++misses_;
     return false;
   }

@@ -11,7 +11,7 @@ namespace {
 
 template <typename T>
 CUresult Put(void* data, T value) {
-  std::memcpy(data, &value, sizeof value);
+  std::memcpy(data, &value, sizeof(T));
   return CUDA_SUCCESS;
 }
 
@@ -66,7 +66,6 @@ CUresult OfRange(void* data,
     case CU_POINTER_ATTRIBUTE_MAPPED:
       return Put(data, static_cast<int>(range.PageAccess() != Access::kNone));
     case CU_POINTER_ATTRIBUTE_ALLOWED_HANDLE_TYPES:
-      return Put(data, 0);
     case CU_POINTER_ATTRIBUTE_IS_GPU_DIRECT_RDMA_CAPABLE:
       return Put(data, 0);
     case CU_POINTER_ATTRIBUTE_ACCESS_FLAGS:

@@ -36,16 +36,27 @@ void FillBytes(std::byte* to, uint64_t bytes, uint32_t value, uint32_t value_byt
   }
 }
 
-// Calls `row(to_offset…)` for each piece of each row, inside the gate.
+// Calls piece(at, bytes) for each piece of a row, inside the gate.
+template <typename F>
+bool ForEachPieceOfRow(AddressSpace* space, const Box& box, F&& piece) {
+  for (uint64_t at = 0; at < box.width_bytes; at += kPieceBytes) {
+    const InsideGate inside(&space->gate());
+    if (!piece(at, std::min(kPieceBytes, box.width_bytes - at))) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// Calls piece(row, layer, at, bytes) for each piece of each row, inside the gate.
 template <typename F>
 bool ForEachPiece(AddressSpace* space, const Box& box, F&& piece) {
   for (uint64_t layer = 0; layer < box.depth; ++layer) {
     for (uint64_t row = 0; row < box.height; ++row) {
-      for (uint64_t at = 0; at < box.width_bytes; at += kPieceBytes) {
-        const InsideGate inside(&space->gate());
-        if (!piece(row, layer, at, std::min(kPieceBytes, box.width_bytes - at))) {
-          return false;
-        }
+      if (!ForEachPieceOfRow(space, box, [&](uint64_t at, uint64_t bytes) {
+            return piece(row, layer, at, bytes);
+          })) {
+        return false;
       }
     }
   }

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <iterator>
 #include <optional>
+#include <utility>
 
 #include "protocol/base/bytes.h"
 #include "protocol/base/guarded.h"
@@ -130,7 +131,7 @@ struct Program::Contents {
 
   ptx::Module module;
   uint64_t functions_base = 0;
-  std::vector<uint32_t> taken;  // functions whose address a body or a variable holds
+  std::optional<ptx::KernelLayouts> layouts;  // set by Load, and nothing after it
   Globals globals;
   std::vector<KernelInfo> infos;
   std::vector<std::unique_ptr<Kernel>> kernels;
@@ -149,9 +150,12 @@ struct Program::Contents {
     });
   }
 
-  void CollectTaken(const ptx::Survey& survey) {
+  void Survey(ptx::Survey survey) {
+    // Functions whose address a body or a variable holds.
+    std::vector<uint32_t> taken;
     std::set_union(survey.taken.begin(), survey.taken.end(), globals.functions().begin(),
                    globals.functions().end(), std::back_inserter(taken));
+    layouts.emplace(module, std::move(survey), taken);
   }
 
   Status CheckIndex(uint32_t kernel) const {
@@ -162,20 +166,16 @@ struct Program::Contents {
   }
 
   Result<jit::KernelSource> SourceOf(uint32_t kernel) const {
-    return jit::CollectKernel(module, kernels[kernel]->function, taken);
-  }
-
-  KernelSizes SizesOf(uint32_t kernel, const jit::KernelSource& source) const {
-    return {static_cast<uint32_t>(source.static_shared_bytes),
-            static_cast<uint32_t>(source.local_bytes) + kernels[kernel]->spilled_bytes};
+    return jit::CollectKernel(module, *layouts, kernels[kernel]->function);
   }
 
   Result<KernelSizes> Measure(uint32_t kernel) {
     FARLANE_TRY(CheckIndex(kernel));
     return kernels[kernel]->sizes.With([&](auto& sizes) -> Result<KernelSizes> {
       if (!sizes.has_value()) {
-        FARLANE_ASSIGN(const jit::KernelSource source, SourceOf(kernel));
-        sizes = SizesOf(kernel, source);
+        FARLANE_ASSIGN(const ptx::KernelLayout layout, layouts->Of(kernels[kernel]->function));
+        sizes = {static_cast<uint32_t>(layout.static_shared_bytes),
+                 static_cast<uint32_t>(layout.local_bytes) + kernels[kernel]->spilled_bytes};
       }
       return *sizes;
     });
@@ -227,13 +227,12 @@ struct Program::Contents {
     KernelCode code;
     FARLANE_ASSIGN(code.routine, compiler->Compile(source));
     code.parameter_bytes = source.parameter_bytes;
-    code.static_shared_bytes = source.static_shared_bytes;
-    code.local_bytes = source.local_bytes;
+    code.static_shared_bytes = source.layout.static_shared_bytes;
+    code.local_bytes = source.layout.local_bytes;
     code.functions_base = functions_base;
     code.uses_heap = source.uses_heap;
     code.symbols = globals.addresses().data();
     code.uses_grid_workspace = source.uses_grid_workspace;
-    kernels[kernel]->sizes.With([&](auto& sizes) { sizes = SizesOf(kernel, source); });
     (code.routine.was_kept ? found_count : compiled_count).fetch_add(1, std::memory_order_relaxed);
     return code;
   }
@@ -258,11 +257,12 @@ Result<std::unique_ptr<Program>> Program::Load(std::string ptx_text, GlobalPlace
   auto contents = std::make_unique<Contents>(places);
   FARLANE_ASSIGN(contents->module, ptx::ParseModule(std::move(ptx_text)));
   const ptx::Module& module = contents->module;
-  FARLANE_ASSIGN(const ptx::Survey survey, ptx::SurveyModule(module));
+  FARLANE_ASSIGN(ptx::Survey survey, ptx::SurveyModule(module));
   contents->functions_base = TakeFunctionAddresses(module.functions.size());
   FARLANE_TRY(contents->globals.Place(module, contents->functions_base));
-  contents->CollectTaken(survey);
-  ptx::RegisterEstimate registers(module, survey, contents->taken);
+  contents->Survey(std::move(survey));
+  const ptx::RegisterEstimate registers(module, contents->layouts->survey(),
+                                        contents->layouts->graph());
   for (uint32_t i = 0; i < module.functions.size(); ++i) {
     const ptx::Function& function = module.functions[i];
     if (function.is_entry && function.has_body) {

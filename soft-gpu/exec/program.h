@@ -49,7 +49,8 @@ class Program {
   std::span<const KernelInfo> kernels() const;
   std::span<const GlobalInfo> globals() const;
 
-  // Reads a kernel's body and those it can reach; compiles nothing. Fails as Prepare does.
+  // What a kernel and all it can reach need. Reads and compiles nothing: it is known since Load.
+  // kExhausted: more than any device has.
   Result<KernelSizes> Measure(uint32_t kernel);
   // Compiles a kernel. kUnsupported: it uses something this device lacks; the message names opcode,
   // function and line. kCorrupt: it is not PTX.

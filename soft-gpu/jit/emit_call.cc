@@ -183,7 +183,7 @@ void CallByName(FunctionEmitter& e,
 
 void Call(FunctionEmitter& e, const ptx::Instruction& instruction) {
   const std::span<const Operand> operands = instruction.operands;
-  const CallShape shape = ShapeOfCall(*e.module().source.module, e.body(), instruction);
+  const ptx::CallShape shape = ptx::ShapeOfCall(*e.module().source.module, e.body(), instruction);
   if (shape.results == nullptr) {
     e.Refuse("a call through a pointer without a prototype");
     return;

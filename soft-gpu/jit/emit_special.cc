@@ -89,15 +89,15 @@ V ClusterRegister(FunctionEmitter& e, const ptx::Operand& operand, SpecialRegist
 
 // The system's part of shared memory. Both numbered offsets lie in it, each with half of it.
 V ReservedShared(FunctionEmitter& e, SpecialRegister name) {
-  const auto begin = static_cast<uint32_t>(e.kernel().reserved_shared_offset);
+  const auto begin = static_cast<uint32_t>(e.kernel().layout.reserved_shared_offset);
   switch (name) {
     case SpecialRegister::kReservedSmemOffsetBegin:
     case SpecialRegister::kReservedSmemOffset0:
       return e.Int(32, begin);
     case SpecialRegister::kReservedSmemOffset1:
-      return e.Int(32, begin + kReservedSharedBytes / 2);
+      return e.Int(32, begin + ptx::kReservedSharedBytes / 2);
     default:
-      return e.Int(32, begin + kReservedSharedBytes);
+      return e.Int(32, begin + ptx::kReservedSharedBytes);
   }
 }
 

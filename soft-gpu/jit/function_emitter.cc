@@ -382,7 +382,7 @@ llvm::Value* FunctionEmitter::AddressOf(const ptx::Operand& operand) {
     return operand.ref == Ref::kFunction ? AddressOfFunction(operand.id) : Refuse("this address");
   }
   if (operand.ref == Ref::kGlobalVariable && variable->space == ptx::Space::kShared) {
-    base = Int(64, module_.source.shared_offsets.at(operand.id));
+    base = Int(64, module_.source.layout.shared_offsets.at(operand.id));
   } else if (operand.ref == Ref::kGlobalVariable) {
     llvm::Value* symbols = BlockField(offsetof(BlockFrame, symbols), 64);
     llvm::Value* entry = ir_.CreateAdd(symbols, Int(64, uint64_t{operand.id} * 8));

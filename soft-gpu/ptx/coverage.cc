@@ -8,6 +8,8 @@
 #include <fnmatch.h>
 
 #include "protocol/base/bytes.h"
+#include "soft-gpu/ptx/call_graph.h"
+#include "soft-gpu/ptx/call_shape.h"
 #include "soft-gpu/ptx/parser.h"
 #include "soft-gpu/ptx/register_estimate.h"
 #include "soft-gpu/ptx/survey.h"
@@ -225,7 +227,8 @@ Result<Coverage> CoverModule(const Module& module) {
   FARLANE_ASSIGN(const Survey survey, SurveyModule(module));
   FARLANE_ASSIGN(const std::vector<uint32_t> taken, TakenFunctions(module, survey));
   Gatherer gatherer(module);
-  RegisterEstimate registers(module, survey, taken);
+  const CallGraph graph(module, survey, PointerTargets(module, taken));
+  const RegisterEstimate registers(module, survey, graph);
   for (uint32_t i = 0; i < module.functions.size(); ++i) {
     if (module.functions[i].has_body) {
       FARLANE_TRY(gatherer.ReadBody(i));

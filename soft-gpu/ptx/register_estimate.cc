@@ -38,54 +38,23 @@ uint32_t LimitOf(const FunctionDirectives& directives) {
 
 RegisterEstimate::RegisterEstimate(const Module& module,
                                    const Survey& survey,
-                                   std::span<const uint32_t> taken)
-    : module_(module), survey_(survey), taken_(taken), live_(module.functions.size()) {}
-
-uint32_t RegisterEstimate::LiveFrom(uint32_t function) {
-  struct Visit {
-    uint32_t function;
-    size_t next = 0;  // of its callees
-  };
-
-  // By hand, because a stranger's chain of calls may be as long as the text.
-  std::vector<Visit> path;
-  const auto enter = [&](uint32_t index) {
-    if (!live_[index].has_value()) {
-      live_[index] = survey_.functions[index].registers_live_max;  // final once it is left
-      path.push_back({index});
+                                   const CallGraph& graph)
+    : module_(module), graph_(graph) {
+  for (size_t component = 0; component < graph.component_count(); ++component) {
+    uint32_t live = 0;
+    for (const uint32_t node : graph.NodesOf(component)) {
+      live = std::max(live, graph.IsFunction(node) ? survey.functions[node].registers_live_max : 0);
+      for (const uint32_t callee : graph.CalleesOf(node)) {
+        const size_t other = graph.ComponentOf(callee);
+        live = std::max(live, other == component ? 0 : live_[other]);
+      }
     }
-  };
-  enter(function);
-  while (!path.empty()) {
-    Visit& visit = path.back();
-    const uint32_t caller = visit.function;
-    const std::vector<uint32_t>& callees = survey_.functions[caller].callees;
-    if (visit.next < callees.size()) {
-      enter(module_.DefinitionOf(callees[visit.next++]));
-      continue;
-    }
-    for (const uint32_t callee : callees) {
-      live_[caller] = std::max(*live_[caller], *live_[module_.DefinitionOf(callee)]);
-    }
-    path.pop_back();
+    live_.push_back(live);
   }
-  return *live_[function];
 }
 
-RegisterNeed RegisterEstimate::Of(uint32_t kernel) {
-  uint32_t live = LiveFrom(kernel);
-  const bool may_call_any =
-      !taken_.empty() &&
-      std::any_of(survey_.functions.begin(), survey_.functions.end(),
-                  [](const FunctionSurvey& function) { return function.calls_through_pointers; });
-  if (may_call_any && !is_taken_counted_) {
-    is_taken_counted_ = true;
-    for (const uint32_t function : taken_) {
-      live_of_taken_ = std::max(live_of_taken_, LiveFrom(module_.DefinitionOf(function)));
-    }
-  }
-  live = std::max(live, live_of_taken_);
-  const uint32_t needed = live + kRegistersBeside;
+RegisterNeed RegisterEstimate::Of(uint32_t kernel) const {
+  const uint32_t needed = live_[graph_.ComponentOf(kernel)] + kRegistersBeside;
   const auto wanted =
       static_cast<uint32_t>(RoundUp(uint64_t{std::max(needed, kRegistersMin)}, kRegistersStep));
   const uint32_t limit = LimitOf(module_.functions[kernel].directives);

@@ -4,10 +4,9 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
-#include <span>
 #include <vector>
 
+#include "soft-gpu/ptx/call_graph.h"
 #include "soft-gpu/ptx/survey.h"
 
 namespace farlane::soft::ptx {
@@ -17,25 +16,19 @@ struct RegisterNeed {
   uint32_t spilled_bytes = 0;
 };
 
-// Thread: caller's.
+// Thread: immutable once made.
 class RegisterEstimate {
  public:
-  // `taken`: functions that a call through a pointer may reach.
-  RegisterEstimate(const Module& module, const Survey& survey, std::span<const uint32_t> taken);
+  RegisterEstimate(const Module& module, const Survey& survey, const CallGraph& graph);
 
   // The most that the kernel or anything it calls keeps alive, plus what every kernel needs, in the
   // steps in which registers are dealt out; no more than its directives allow, the rest is spilled.
-  RegisterNeed Of(uint32_t kernel);
+  RegisterNeed Of(uint32_t kernel) const;
 
  private:
-  uint32_t LiveFrom(uint32_t function);
-
   const Module& module_;
-  const Survey& survey_;
-  std::span<const uint32_t> taken_;
-  std::vector<std::optional<uint32_t>> live_;  // by function, callees included
-  bool is_taken_counted_ = false;
-  uint32_t live_of_taken_ = 0;
+  const CallGraph& graph_;
+  std::vector<uint32_t> live_;  // by component of the graph, callees included
 };
 
 }  // namespace farlane::soft::ptx

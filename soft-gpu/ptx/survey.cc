@@ -2,9 +2,11 @@
 #include "soft-gpu/ptx/survey.h"
 
 #include <algorithm>
+#include <map>
 
 #include "soft-gpu/ptx/optable.h"
 #include "soft-gpu/ptx/parser.h"
+#include "soft-gpu/ptx/variable_layout.h"
 
 namespace farlane::soft::ptx {
 
@@ -13,22 +15,14 @@ namespace {
 // Loops inside each other that an estimate looks at; a text may nest them as deep as it is long.
 constexpr int kLoopDepthMax = 32;
 
-// Functions that an operand names, its parts included.
-void NoteFunctions(const Operand& operand, std::vector<uint32_t>* functions) {
-  if (operand.ref == Ref::kFunction) {
-    functions->push_back(operand.id);
-  }
-  for (const Operand& child : operand.children) {
-    NoteFunctions(child, functions);
-  }
-}
+constexpr uint64_t kLocalAlignBytes = 16;  // of each call's local memory
 
-void NoteCall(const Instruction& call, FunctionSurvey* survey, std::vector<uint32_t>* taken) {
-  for (size_t i = 0; i < call.operands.size(); ++i) {
-    NoteFunctions(call.operands[i], i == 1 ? &survey->callees : taken);
-  }
-  survey->calls_through_pointers |=
-      call.operands.size() > 1 && call.operands[1].ref == Ref::kRegister;
+bool IsReservedShared(SpecialRegister name) {
+  return name == SpecialRegister::kReservedSmemOffsetBegin ||
+         name == SpecialRegister::kReservedSmemOffsetEnd ||
+         name == SpecialRegister::kReservedSmemOffsetCap ||
+         name == SpecialRegister::kReservedSmemOffset0 ||
+         name == SpecialRegister::kReservedSmemOffset1;
 }
 
 void SortOnce(std::vector<uint32_t>* values) {
@@ -36,28 +30,83 @@ void SortOnce(std::vector<uint32_t>* values) {
   values->erase(std::unique(values->begin(), values->end()), values->end());
 }
 
-Status SurveyBody(const Module& module,
-                  const Function& function,
-                  FunctionSurvey* survey,
-                  std::vector<uint32_t>* taken) {
-  FARLANE_ASSIGN(const Body body, ParseBody(module, function));
-  for (const Instruction& instruction : body.instructions) {
-    if (Status checked = CheckInstruction(module, body, instruction);
-        checked.code() == StatusCode::kInvalidArgument) {
-      return checked;
+// Surveys body after body.
+// Thread: caller's.
+class Surveyor {
+ public:
+  Surveyor(const Module& module, Survey* survey) : module_(module), survey_(*survey) {}
+
+  Status Read(const Function& function, FunctionSurvey* found) {
+    FARLANE_ASSIGN(const Body body, ParseBody(module_, function));
+    for (const Instruction& instruction : body.instructions) {
+      if (Status checked = CheckInstruction(module_, body, instruction);
+          checked.code() == StatusCode::kInvalidArgument) {
+        return checked;
+      }
+      if (instruction.opcode == Opcode::kCall) {
+        NoteCall(body, instruction, found);
+      }
+      found->uses_alloca |= instruction.opcode == Opcode::kAlloca;
+      for (size_t i = 0; i < instruction.operands.size(); ++i) {
+        const bool is_called = instruction.opcode == Opcode::kCall && i == 1;
+        Note(instruction.operands[i], is_called ? &found->callees : &survey_.taken, found);
+      }
     }
-    if (instruction.opcode == Opcode::kCall) {
-      NoteCall(instruction, survey, taken);
-      continue;
+    SortOnce(&found->callees);
+    SortOnce(&found->shapes);
+    SortOnce(&found->shared_variables);
+    const OwnLayout own = LayoutOf(body);
+    found->own_shared_bytes = own.shared_bytes;
+    found->own_shared_align_bytes = own.shared_align_bytes;
+    found->local_bytes = own.local_bytes;
+    found->registers_live_max = LiveRegistersMax(body);
+    return Status::Ok();
+  }
+
+ private:
+  void NoteCall(const Body& body, const Instruction& call, FunctionSurvey* found) {
+    if (!IsCallThroughPointer(call)) {
+      return;
     }
-    for (const Operand& operand : instruction.operands) {
-      NoteFunctions(operand, taken);
+    const CallShape shape = ShapeOfCall(module_, body, call);
+    if (shape.results == nullptr) {
+      return;  // a call that says nothing of its target reaches none
+    }
+    const PointerShape sizes = SizesOf(shape);
+    if (const Operand& last = call.operands[3]; last.kind == OperandKind::kCallTable) {
+      const std::vector<uint32_t> targets =
+          FunctionsOf(sizes, module_, body.call_tables[last.id].functions);
+      found->callees.insert(found->callees.end(), targets.begin(), targets.end());
+      return;
+    }
+    const auto next = static_cast<uint32_t>(survey_.shapes.size());
+    const auto [place, is_new] = shapes_.try_emplace(sizes, next);
+    if (is_new) {
+      survey_.shapes.push_back(sizes);
+    }
+    found->shapes.push_back(place->second);
+  }
+
+  // What an operand names, its parts included.
+  void Note(const Operand& operand, std::vector<uint32_t>* functions, FunctionSurvey* found) {
+    if (operand.ref == Ref::kFunction) {
+      functions->push_back(operand.id);
+    } else if (operand.ref == Ref::kGlobalVariable) {
+      if (module_.variables[operand.id].space == Space::kShared) {
+        found->shared_variables.push_back(operand.id);
+      }
+    } else if (operand.kind == OperandKind::kSpecial) {
+      found->uses_reserved_shared |= IsReservedShared(static_cast<SpecialRegister>(operand.id));
+    }
+    for (const Operand& child : operand.children) {
+      Note(child, functions, found);
     }
   }
-  SortOnce(&survey->callees);
-  survey->registers_live_max = LiveRegistersMax(body);
-  return Status::Ok();
-}
+
+  const Module& module_;
+  Survey& survey_;
+  std::map<PointerShape, uint32_t> shapes_;
+};
 
 // Where in the text a register is first and last used.
 struct Interval {
@@ -173,12 +222,32 @@ uint32_t LiveRegistersMax(const Body& body) {
   return static_cast<uint32_t>(most);
 }
 
+OwnLayout LayoutOf(const Body& body) {
+  OwnLayout own;
+  VariableLayout local;
+  VariableLayout shared;
+  for (const Variable& variable : body.variables) {
+    uint64_t offset = 0;
+    if (variable.space == Space::kLocal) {
+      offset = local.Place(variable);
+    } else if (variable.space == Space::kShared && !variable.is_unsized) {
+      offset = shared.Place(variable);
+    }
+    own.offsets.push_back(offset);
+  }
+  own.local_bytes = RoundUp(local.bytes(), kLocalAlignBytes);
+  own.shared_bytes = shared.bytes();
+  own.shared_align_bytes = shared.align_bytes();
+  return own;
+}
+
 Result<Survey> SurveyModule(const Module& module) {
   Survey survey;
   survey.functions.resize(module.functions.size());
+  Surveyor surveyor(module, &survey);
   for (size_t i = 0; i < module.functions.size(); ++i) {
     if (module.functions[i].has_body) {
-      FARLANE_TRY(SurveyBody(module, module.functions[i], &survey.functions[i], &survey.taken));
+      FARLANE_TRY(surveyor.Read(module.functions[i], &survey.functions[i]));
     }
   }
   SortOnce(&survey.taken);

@@ -64,24 +64,33 @@ void PullBodies(const float* __restrict bodies, float* __restrict pulls, int n) 
   }
 }
 
+namespace {
+
+// How often the point can be mapped until it leaves the circle that none comes back to.
+int StepsToEscape(float cx, float cy, int limit) {
+  float zx = 0;
+  float zy = 0;
+  int count = 0;
+  for (; count < limit; ++count) {
+    const float xx = zx * zx;
+    const float yy = zy * zy;
+    if (xx + yy > 4.0f) {
+      break;
+    }
+    zy = 2 * zx * zy + cy;
+    zx = xx - yy + cx;
+  }
+  return count;
+}
+
+}  // namespace
+
 void Mandelbrot(int* out, int width, int height, int limit) {
   for (int y = 0; y < height; ++y) {
     for (int x = 0; x < width; ++x) {
       const float cx = -2.0f + 3.0f * static_cast<float>(x) / static_cast<float>(width);
       const float cy = -1.5f + 3.0f * static_cast<float>(y) / static_cast<float>(height);
-      float zx = 0;
-      float zy = 0;
-      int count = 0;
-      for (; count < limit; ++count) {
-        const float xx = zx * zx;
-        const float yy = zy * zy;
-        if (xx + yy > 4.0f) {
-          break;
-        }
-        zy = 2 * zx * zy + cy;
-        zx = xx - yy + cx;
-      }
-      out[y * width + x] = count;
+      out[y * width + x] = StepsToEscape(cx, cy, limit);
     }
   }
 }

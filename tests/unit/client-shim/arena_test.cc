@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client-shim/arena.h"
 
+#include <map>
+#include <optional>
 #include <random>
 
 #include <gtest/gtest.h>
@@ -53,6 +55,20 @@ TEST(Arena, GivesUpOnlyWholeFreeChunks) {
   EXPECT_EQ(arena.Find(pin)->address, pin);
 }
 
+// An allocation that backs more memory if it must, as the client library does.
+std::optional<uint64_t> TakeWithGrowth(Arena& arena, uint64_t bytes) {
+  const auto address = arena.Take(bytes);
+  if (address.has_value()) {
+    return address;
+  }
+  const auto range = arena.FindUnbacked(bytes);
+  if (!range.has_value()) {
+    return std::nullopt;
+  }
+  arena.AddBacked(*range);
+  return arena.Take(bytes);
+}
+
 // The books against a plain model: no two allocations overlap, none leaves backed memory, nothing
 // is lost.
 TEST(Arena, NeverGivesAByteTwice) {
@@ -62,13 +78,7 @@ TEST(Arena, NeverGivesAByteTwice) {
   for (int step = 0; step < 20000; ++step) {
     if (random() % 2 == 0 || held.empty()) {
       const uint64_t bytes = 1 + random() % (random() % 8 == 0 ? 3 * kChunk : 8192);
-      auto address = arena.Take(bytes);
-      if (!address.has_value()) {
-        if (const auto range = arena.FindUnbacked(bytes)) {
-          arena.AddBacked(*range);
-          address = arena.Take(bytes);
-        }
-      }
+      const auto address = TakeWithGrowth(arena, bytes);
       if (address.has_value()) {
         const auto after = held.lower_bound(*address);
         ASSERT_TRUE(after == held.end() || *address + bytes <= after->first);

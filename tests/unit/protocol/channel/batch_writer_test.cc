@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "protocol/channel/batch_writer.h"
 
+#include <algorithm>
 #include <cstring>
 #include <random>
 #include <vector>
@@ -29,7 +30,7 @@ std::vector<wire::BatchHeader> Batches(const std::vector<std::byte>& written) {
   return found;
 }
 
-// The sizes of the data of all CopyIn messages, checked to be filled as Filled does.
+// The sizes of the data of all CopyIn messages, checked to be filled as AppendCopy does.
 std::vector<size_t> ReadCopies(const std::vector<std::byte>& written) {
   MemoryStream stream;
   stream.unread = written;
@@ -47,12 +48,10 @@ std::vector<size_t> ReadCopies(const std::vector<std::byte>& written) {
       EXPECT_EQ(Decode(view.body, &copy), wire::WireError::kNone);
       EXPECT_EQ(copy.address, view.sequence);
       sizes.push_back(copy.data.size());
-      for (const std::byte byte : copy.data) {
-        if (byte != static_cast<std::byte>(copy.address)) {
-          ADD_FAILURE() << "message " << copy.address << " is damaged";
-          break;
-        }
-      }
+      EXPECT_TRUE(std::all_of(
+          copy.data.begin(), copy.data.end(),
+          [&copy](std::byte byte) { return byte == static_cast<std::byte>(copy.address); }))
+          << "message " << copy.address << " is damaged";
     }
   }
   return sizes;

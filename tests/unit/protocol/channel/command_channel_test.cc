@@ -65,6 +65,23 @@ TEST_F(CommandChannelTest, PostsGatherThoughTheServerIsQuick) {
   EXPECT_EQ(CallFor(0), 10'001);
 }
 
+// A timer that fires all the time takes more from whoever posts than the posts themselves.
+TEST_F(CommandChannelTest, PostsThatKeepComingNeedNobodyToSendThem) {
+  Start([](ServerEnd& end) { end.ServeToTheEnd(); });
+  constexpr uint64_t kStreamNs = 20'000'000;
+  const std::vector<std::byte> parameters(64);
+  uint64_t fewest = UINT64_MAX;
+  for (int attempt = 0; attempt < 20 && fewest > 100; ++attempt) {
+    const uint64_t before = channel().counters().looks;
+    const uint64_t start_ns = NowNs();
+    while (NowNs() - start_ns < kStreamNs) {
+      channel().Post(wire::Launch{.parameters = parameters});
+    }
+    fewest = std::min(fewest, channel().counters().looks - before);
+  }
+  EXPECT_LE(fewest, 100u);  // one each 50 µs would be 400
+}
+
 TEST_F(CommandChannelTest, APostThatLingersLeavesWithoutFurtherCalls) {
   std::atomic<uint64_t> arrived_ns{0};
   Start([&](ServerEnd& end) {

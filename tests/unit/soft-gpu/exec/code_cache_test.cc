@@ -197,7 +197,9 @@ Compiled CompileWith(CodeCache* cache, const std::string& text, bool check = fal
   modules.push_back(std::make_unique<ptx::Module>(ptx::ParseModule(text).value()));
   Compiled compiled;
   compiled.engine = jit::JitEngine::Create(RuntimeFunctions(), {cache, check}).value();
-  const jit::KernelSource source = jit::CollectKernel(*modules.back(), 0, {}).value();
+  const ptx::Module& module = *modules.back();
+  const ptx::KernelLayouts layouts(module, ptx::SurveyModule(module).value(), {});
+  const jit::KernelSource source = jit::CollectKernel(module, layouts, 0).value();
   compiled.routine = compiled.engine->Compile(source).value();
   return compiled;
 }

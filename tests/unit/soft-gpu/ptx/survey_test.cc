@@ -71,8 +71,8 @@ TEST(Survey, FindsWhoIsCalledAndWhoseAddressIsTaken) {
   ASSERT_TRUE(survey.ok()) << survey.error().message();
   EXPECT_THAT(survey->taken, ElementsAre(1u));
   EXPECT_THAT(survey->functions[3].callees, ElementsAre(0u));
-  EXPECT_TRUE(survey->functions[3].calls_through_pointers);
-  EXPECT_FALSE(survey->functions[0].calls_through_pointers);
+  EXPECT_THAT(survey->functions[3].shapes, ElementsAre(0u));
+  EXPECT_THAT(survey->functions[0].shapes, ElementsAre());
 }
 
 uint32_t LiveIn(const std::string& body) {
