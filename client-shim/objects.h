@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "client-shim/graphs.h"
 #include "client-shim/object_table.h"
 #include "protocol/abi/cuda_abi.h"
 #include "protocol/base/guarded.h"
@@ -75,6 +76,12 @@ struct Module {
   std::shared_ptr<LoadedModule> loaded = nullptr;  // shared with calls that use it while it goes
 };
 
+// A graph that the server's driver has ready to run, as it was then.
+struct GraphExec {
+  std::vector<GraphStep> steps;
+  uint64_t flags = 0;
+};
+
 // Which context (first) was given access to whose memory (second).
 using PeerPairs = std::set<std::pair<wire::Handle, wire::Handle>>;
 
@@ -85,6 +92,7 @@ struct Objects {
   ObjectTable<Event> events{wire::HandleKind::kEvent};
   ObjectTable<Module> modules{wire::HandleKind::kModule};
   ObjectTable<Function> functions{wire::HandleKind::kFunction};
+  ObjectTable<GraphExec> graph_execs{wire::HandleKind::kGraphExec};
   Guarded<PeerPairs> peers;
   std::atomic<uint64_t> next_id{
       1};  // for cuCtxGetId and cuStreamGetId: never the same twice in a process

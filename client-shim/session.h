@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "client-shim/captures.h"
 #include "client-shim/config.h"
 #include "client-shim/device.h"
 #include "client-shim/device_memory.h"
@@ -49,6 +50,10 @@ class Session final : public channel::ServerListener {
   Images& images() { return images_; }
 
   ManagedMemory& managed() { return managed_; }
+
+  Graphs& graphs() { return graphs_; }
+
+  Captures& captures() { return captures_; }
 
   channel::CommandChannel& channel() { return *channel_; }
 
@@ -203,6 +208,8 @@ class Session final : public channel::ServerListener {
   Transfers transfers_{*this};
   Images images_{*this};
   ManagedMemory managed_{*this};
+  Graphs graphs_;
+  Captures captures_{objects_, graphs_};
   std::unique_ptr<channel::CommandChannel> channel_;
   wire::Handle stream_context_ = 0;  // what SetContext said last; guarded by the channel's writing
 

@@ -20,6 +20,7 @@ import emit_mock_driver
 import emit_parity_dump
 import emit_proc_table
 import emit_support_matrix
+import emit_capture_shapes
 import emit_client_calls
 import emit_dispatch
 import emit_round_trip
@@ -37,6 +38,7 @@ EMITTERS = [
     emit_messages,
     emit_round_trip,
     emit_dispatch,
+    emit_capture_shapes,
     emit_client_calls,
     emit_mock_driver,
     emit_parity_dump,

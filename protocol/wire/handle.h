@@ -17,8 +17,11 @@ enum class HandleKind : uint8_t {
   kModule = 4,    // CUmodule and CUlibrary
   kFunction = 5,  // CUfunction and CUkernel
   kTransfer = 6,  // device-to-host data under way
+  kGraph = 7,      // known to the client only
+  kGraphNode = 8,  // known to the client only
+  kGraphExec = 9,
 };
-inline constexpr uint8_t kHandleKinds = 7;
+inline constexpr uint8_t kHandleKinds = 10;
 
 // bits 0..31 index, 32..55 generation (from 1), 56..63 kind. 0 is no object.
 using Handle = uint64_t;
