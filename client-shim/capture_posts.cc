@@ -7,13 +7,14 @@ bool TakeEvent(Session& session,
                wire::Handle context,
                const wire::EventRecordWithFlags& message,
                CUresult* result) {
-  Captures& captures = session.captures();
-  const Standing standing = captures.StandingOf(context, message.hStream, result);
-  if (standing == Standing::kFree) {
+  graph::Captures& captures = session.captures();
+  const graph::Standing standing =
+      captures.StandingOf(session.TraitsOf(context, message.hStream), result);
+  if (standing == graph::Standing::kFree) {
     captures.ForgetEvent(message.hEvent);
     return false;
   }
-  if (standing == Standing::kRefused) {
+  if (standing == graph::Standing::kRefused) {
     return true;
   }
   *result = (message.flags & CU_EVENT_RECORD_EXTERNAL) != 0
@@ -37,16 +38,17 @@ bool TakeEvent(Session& session,
                wire::Handle context,
                const wire::StreamWaitEvent& message,
                CUresult* result) {
-  Captures& captures = session.captures();
+  graph::Captures& captures = session.captures();
   if ((message.Flags & CU_EVENT_WAIT_EXTERNAL) == 0) {
-    return captures.WaitEvent(message.hStream, message.hEvent, result);
+    return captures.WaitEvent(session.TraitsOf(context, message.hStream), message.hEvent, result);
   }
-  const Standing standing = captures.StandingOf(context, message.hStream, result);
-  if (standing == Standing::kCaptured) {
+  const graph::Standing standing =
+      captures.StandingOf(session.TraitsOf(context, message.hStream), result);
+  if (standing == graph::Standing::kCaptured) {
     *result = captures.Append(message.hStream,
                               CommandOf(context, message, CU_GRAPH_NODE_TYPE_WAIT_EVENT));
   }
-  return standing != Standing::kFree;
+  return standing != graph::Standing::kFree;
 }
 
 }  // namespace farlane::shim

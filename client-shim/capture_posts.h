@@ -63,9 +63,10 @@ bool TakeIntoCapture(Session& session,
     return false;
   } else if constexpr (CaptureShape<Message>::kOnStream) {
     const wire::Handle stream = message.*CaptureShape<Message>::kStream;
-    const Standing standing = session.captures().StandingOf(context, stream, result);
-    if (standing != Standing::kCaptured) {
-      return standing == Standing::kRefused;
+    const graph::Standing standing =
+        session.captures().StandingOf(session.TraitsOf(context, stream), result);
+    if (standing != graph::Standing::kCaptured) {
+      return standing == graph::Standing::kRefused;
     }
     if constexpr (CaptureShape<Message>::kIsNode) {
       *result = session.captures().Append(stream, CommandOf(context, message));

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client-shim/graph_calls.h"
 
+#include "client-shim/graph_messages.h"
+
 namespace farlane::shim {
 namespace {
 
-bool ReadNodes(const NodeList& list, GraphEdges* edges) {
+graph::StreamTraits TraitsOf(const CallScope& scope, CUstream stream) {
+  return scope.session().TraitsOf(scope.context(), ToWire(stream));
+}
+
+bool ReadNodes(const NodeList& list, graph::Predecessors* edges) {
   if (list.count != 0 && list.nodes == nullptr) {
     return false;
   }
@@ -18,7 +24,7 @@ bool ReadNodes(const NodeList& list, GraphEdges* edges) {
 }  // namespace
 
 CUresult BeginCapture(const CallScope& scope, CUstream stream, CUstreamCaptureMode mode) {
-  return scope.session().captures().Begin(ToWire(stream), mode, 0, {});
+  return scope.session().captures().Begin(TraitsOf(scope, stream), mode, 0, {});
 }
 
 CUresult BeginCaptureTo(const CallScope& scope,
@@ -26,26 +32,27 @@ CUresult BeginCaptureTo(const CallScope& scope,
                         CUstreamCaptureMode mode,
                         CUgraph graph,
                         const NodeList& after) {
-  GraphEdges edges;
+  graph::Predecessors edges;
   if (!ReadNodes(after, &edges) || !scope.session().graphs().Holds(ToWire(graph), edges)) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  return scope.session().captures().Begin(ToWire(stream), mode, ToWire(graph), std::move(edges));
+  return scope.session().captures().Begin(TraitsOf(scope, stream), mode, ToWire(graph),
+                                          std::move(edges));
 }
 
 CUresult EndCapture(const CallScope& scope, CUstream stream, wire::Handle* graph) {
   return scope.session().captures().End(ToWire(stream), graph);
 }
 
-CUresult TellCapture(const CallScope& scope, CUstream stream, const CaptureAnswers& to) {
-  return scope.session().captures().Tell(scope.context(), ToWire(stream), to);
+CUresult TellCapture(const CallScope& scope, CUstream stream, const graph::CaptureAnswers& to) {
+  return scope.session().captures().Tell(TraitsOf(scope, stream), to);
 }
 
 CUresult UpdateCapture(const CallScope& scope,
                        CUstream stream,
                        const NodeList& nodes,
                        unsigned int flags) {
-  GraphEdges edges;
+  graph::Predecessors edges;
   if (flags > CU_STREAM_SET_CAPTURE_DEPENDENCIES || !ReadNodes(nodes, &edges)) {
     return CUDA_ERROR_INVALID_VALUE;
   }
@@ -62,16 +69,17 @@ CUresult AddEmptyNode(const SessionScope& scope,
                       CUgraph graph,
                       const NodeList& after,
                       wire::Handle* node) {
-  GraphEdges edges;
+  graph::Predecessors edges;
   if (!ReadNodes(after, &edges)) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  return scope.session().graphs().AddNode(ToWire(graph), std::make_shared<GraphCommand>(),
-                                          std::move(edges), node);
+  return scope.session().graphs().AddNode(
+      ToWire(graph), std::make_shared<MessageCommand>(CU_GRAPH_NODE_TYPE_EMPTY), std::move(edges),
+      node);
 }
 
 CUresult TellNodeType(const SessionScope& scope, CUgraphNode node, CUgraphNodeType* type) {
-  const GraphCommandPtr command = scope.session().graphs().CommandOf(ToWire(node));
+  const graph::CommandPtr command = scope.session().graphs().CommandOf(ToWire(node));
   if (command == nullptr) {
     return CUDA_ERROR_INVALID_VALUE;
   }

@@ -22,7 +22,7 @@ CUresult BeginCaptureTo(const CallScope& scope,
                         CUgraph graph,
                         const NodeList& after);
 CUresult EndCapture(const CallScope& scope, CUstream stream, wire::Handle* graph);
-CUresult TellCapture(const CallScope& scope, CUstream stream, const CaptureAnswers& to);
+CUresult TellCapture(const CallScope& scope, CUstream stream, const graph::CaptureAnswers& to);
 CUresult UpdateCapture(const CallScope& scope,
                        CUstream stream,
                        const NodeList& nodes,

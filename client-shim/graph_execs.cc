@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client-shim/graph_execs.h"
 
+#include "client-shim/graph_messages.h"
+
 namespace farlane::shim {
 namespace {
 
@@ -12,11 +14,11 @@ constexpr uint64_t kFlagsKnown =
 void PostSteps(const CallScope& scope,
                wire::Handle exec,
                wire::Handle stream,
-               const std::vector<GraphStep>& steps) {
+               const std::vector<graph::Step>& steps) {
   Session& session = scope.session();
   session.Post(scope.context(), wire::GraphBegin{.exec = exec, .stream = stream});
-  for (const GraphStep& step : steps) {
-    const GraphCommand& command = *step.command;
+  for (const graph::Step& step : steps) {
+    const MessageCommand& command = MessageOf(step.command);
     const auto* after = reinterpret_cast<const std::byte*>(step.after.data());
     session.Post(scope.context(),
                  wire::GraphNext{.exec = exec,
@@ -29,7 +31,7 @@ void PostSteps(const CallScope& scope,
 }
 
 CUresult MakeExec(const CallScope& scope,
-                  const std::vector<GraphStep>& steps,
+                  const std::vector<graph::Step>& steps,
                   uint64_t flags,
                   wire::Handle* exec) {
   Session& session = scope.session();
@@ -64,7 +66,7 @@ CUresult InstantiateGraph(const CallScope& scope,
   if ((flags & ~kFlagsKnown) != 0) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  std::vector<GraphStep> steps;
+  std::vector<graph::Step> steps;
   CUresult result = scope.session().graphs().Steps(graph, &steps);
   if (result == CUDA_SUCCESS) {
     result = MakeExec(scope, steps, flags, exec);
@@ -78,8 +80,12 @@ CUresult InstantiateGraph(const CallScope& scope,
 CUresult InstantiateGraphWith(const CallScope& scope,
                               CUgraph graph,
                               CUDA_GRAPH_INSTANTIATE_PARAMS* parameters,
+                              CUstream default_stream,
                               wire::Handle* exec) {
-  const CUstream stream = parameters->hUploadStream;
+  CUstream stream = parameters->hUploadStream;
+  if (stream == nullptr || stream == CU_STREAM_LEGACY || stream == CU_STREAM_PER_THREAD) {
+    stream = default_stream;
+  }
   const bool uploads = (parameters->flags & CUDA_GRAPH_INSTANTIATE_FLAG_UPLOAD) != 0;
   if (uploads && !scope.KnowsOrNull(stream)) {
     return CUDA_ERROR_INVALID_HANDLE;
@@ -133,7 +139,7 @@ CUresult UpdateGraphExec(const CallScope& scope,
                          CUgraph graph,
                          CUgraphExecUpdateResultInfo* info) {
   GraphExec* found = Find(scope, exec);
-  std::vector<GraphStep> steps;
+  std::vector<graph::Step> steps;
   if (found == nullptr || scope.session().graphs().Steps(ToWire(graph), &steps) != CUDA_SUCCESS) {
     return CUDA_ERROR_INVALID_VALUE;
   }

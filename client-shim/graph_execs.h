@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "client-shim/call_scope.h"
-#include "client-shim/graphs.h"
 
 namespace farlane::shim {
 
@@ -14,9 +13,11 @@ CUresult InstantiateGraph(const CallScope& scope,
                           wire::Handle graph,
                           uint64_t flags,
                           wire::Handle* exec);
+// `default_stream` is where it is uploaded if the parameters name no stream of the program's own.
 CUresult InstantiateGraphWith(const CallScope& scope,
                               CUgraph graph,
                               CUDA_GRAPH_INSTANTIATE_PARAMS* parameters,
+                              CUstream default_stream,
                               wire::Handle* exec);
 CUresult LaunchGraph(const CallScope& scope, CUgraphExec exec, CUstream stream);
 CUresult UploadGraph(const CallScope& scope, CUgraphExec exec, CUstream stream);

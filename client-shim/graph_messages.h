@@ -1,14 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes a graph node's command of the message that does its work on a stream, and the message of
-// the command again.
+// What a graph node does is kept as the message that would do it on a stream: MessageCommand. The
+// server gets it when the graph is made ready to run.
 #pragma once
 
+#include <memory>
+#include <vector>
+
 #include "client-shim/capture_shapes.h"
-#include "client-shim/graphs.h"
 #include "client-shim/session.h"
+#include "protocol/graph/graphs.h"
 #include "protocol/wire/frame.h"
 
 namespace farlane::shim {
+
+// Thread: immutable.
+struct MessageCommand : graph::Command {
+  using Replay = void (*)(Session& session,
+                          wire::Handle context,
+                          wire::Handle stream,
+                          ConstBytes message);
+
+  using Command::Command;
+
+  wire::Handle context = 0;
+  std::vector<std::byte> message;  // encoded, with its header
+  Replay replay = nullptr;         // null: an empty node
+};
+
+// Every command of the client's graphs is one of these.
+inline const MessageCommand& MessageOf(const graph::CommandPtr& command) {
+  return static_cast<const MessageCommand&>(*command);
+}
 
 template <typename Message>
 void ReplayMessage(Session& session,
@@ -24,9 +46,8 @@ void ReplayMessage(Session& session,
 }
 
 template <typename Message>
-GraphCommandPtr CommandOf(wire::Handle context, const Message& message, CUgraphNodeType type) {
-  auto command = std::make_shared<GraphCommand>();
-  command->type = type;
+graph::CommandPtr CommandOf(wire::Handle context, const Message& message, CUgraphNodeType type) {
+  auto command = std::make_shared<MessageCommand>(type);
   command->context = context;
   command->message.resize(EncodedBytes(message));
   Encode(message, command->message.data());
@@ -35,7 +56,7 @@ GraphCommandPtr CommandOf(wire::Handle context, const Message& message, CUgraphN
 }
 
 template <typename Message>
-GraphCommandPtr CommandOf(wire::Handle context, const Message& message) {
+graph::CommandPtr CommandOf(wire::Handle context, const Message& message) {
   return CommandOf(context, message, CaptureShape<Message>::kNode);
 }
 

@@ -11,22 +11,16 @@
 #include <utility>
 #include <vector>
 
-#include "client-shim/graphs.h"
-#include "client-shim/object_table.h"
 #include "protocol/abi/cuda_abi.h"
 #include "protocol/base/guarded.h"
+#include "protocol/graph/graphs.h"
+#include "protocol/wire/object_table.h"
 
 namespace farlane::shim {
 
-template <typename T>
-wire::Handle ToWire(T* handle) {
-  return reinterpret_cast<uint64_t>(handle);
-}
-
-template <typename T>
-T FromWire(wire::Handle handle) {
-  return reinterpret_cast<T>(handle);
-}
+using wire::FromWire;
+using wire::ObjectTable;
+using wire::ToWire;
 
 struct Context {
   int32_t device = 0;
@@ -78,7 +72,7 @@ struct Module {
 
 // A graph that the server's driver has ready to run, as it was then.
 struct GraphExec {
-  std::vector<GraphStep> steps;
+  std::vector<graph::Step> steps;
   uint64_t flags = 0;
 };
 

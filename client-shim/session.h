@@ -7,7 +7,6 @@
 #include <memory>
 #include <vector>
 
-#include "client-shim/captures.h"
 #include "client-shim/config.h"
 #include "client-shim/device.h"
 #include "client-shim/device_memory.h"
@@ -17,6 +16,7 @@
 #include "client-shim/objects.h"
 #include "client-shim/transfers.h"
 #include "protocol/channel/command_channel.h"
+#include "protocol/graph/captures.h"
 #include "protocol/transport/address.h"
 
 namespace farlane::shim {
@@ -51,14 +51,17 @@ class Session final : public channel::ServerListener {
 
   ManagedMemory& managed() { return managed_; }
 
-  Graphs& graphs() { return graphs_; }
+  graph::Graphs& graphs() { return graphs_; }
 
-  Captures& captures() { return captures_; }
+  graph::Captures& captures() { return captures_; }
 
   channel::CommandChannel& channel() { return *channel_; }
 
   // The device whose arena or module globals hold the address; -1 for none.
   int32_t DeviceOfAddress(uint64_t address);
+
+  // What a capture has to know of a stream; null is the legacy stream of `context`.
+  graph::StreamTraits TraitsOf(wire::Handle context, wire::Handle stream);
 
   wire::Handle primary_context(int32_t device) const {
     return primaries_[static_cast<size_t>(device)];
@@ -208,8 +211,8 @@ class Session final : public channel::ServerListener {
   Transfers transfers_{*this};
   Images images_{*this};
   ManagedMemory managed_{*this};
-  Graphs graphs_;
-  Captures captures_{objects_, graphs_};
+  graph::Graphs graphs_;
+  graph::Captures captures_{graphs_};
   std::unique_ptr<channel::CommandChannel> channel_;
   wire::Handle stream_context_ = 0;  // what SetContext said last; guarded by the channel's writing
 

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "client-shim/captures.h"
+#include "protocol/graph/captures.h"
 
 #include <algorithm>
 
-#include "client-shim/current_context.h"
-#include "client-shim/objects.h"
+namespace farlane::graph {
 
-namespace farlane::shim {
+using wire::FromWire;
+
 namespace {
 
-void AddEdges(const GraphEdges& more, GraphEdges* to) {
-  for (const GraphEdge& edge : more) {
+void AddEdges(const Predecessors& more, Predecessors* to) {
+  for (const Edge& edge : more) {
     const bool there = std::any_of(to->begin(), to->end(),
-                                   [&edge](const GraphEdge& one) { return one.from == edge.from; });
+                                   [&edge](const Edge& one) { return one.from == edge.from; });
     if (!there) {
       to->push_back(edge);
     }
@@ -26,33 +26,33 @@ Captures::Member* Captures::Find(wire::Handle stream) {
   return found == members_.end() ? nullptr : &found->second;
 }
 
-Captures::Member* Captures::Join(wire::Handle stream, const std::shared_ptr<Capture>& capture) {
-  const Stream* object = objects_.streams.Find(stream);
-  if (object == nullptr) {
+Captures::Member* Captures::Join(const StreamTraits& stream,
+                                 const std::shared_ptr<Capture>& capture) {
+  if (stream.handle == 0) {
     return nullptr;
   }
-  Member& member = members_[stream];
+  Member& member = members_[stream.handle];
   member.capture = capture;
-  member.context = object->context;
-  member.blocking = (object->flags & CU_STREAM_NON_BLOCKING) == 0;
+  member.context = stream.context;
+  member.blocking = stream.blocking;
   return &member;
 }
 
 // ---- begin and end ------------------------------------------------------------------------------
 
-CUresult Captures::Begin(wire::Handle stream,
+CUresult Captures::Begin(const StreamTraits& stream,
                          CUstreamCaptureMode mode,
                          wire::Handle graph_or_null,
-                         GraphEdges after) {
+                         Predecessors after) {
   std::lock_guard<std::mutex> lock(mutex_);
-  if (Find(stream) != nullptr) {
+  if (Find(stream.handle) != nullptr) {
     return CUDA_ERROR_ILLEGAL_STATE;
   }
   auto capture = std::make_shared<Capture>();
   capture->id = next_id_++;
   capture->owns_graph = graph_or_null == 0;
   capture->graph = graph_or_null == 0 ? graphs_.Create() : graph_or_null;
-  capture->origin = stream;
+  capture->origin = stream.handle;
   capture->mode = mode;
   capture->thread = std::this_thread::get_id();
   if (capture->graph == 0) {
@@ -68,7 +68,7 @@ CUresult Captures::Begin(wire::Handle stream,
 }
 
 // Whether the origin has waited for all that other streams were given.
-bool Captures::IsJoined(const Capture& capture, const GraphEdges& tail) {
+bool Captures::IsJoined(const Capture& capture, const Predecessors& tail) {
   return std::all_of(members_.begin(), members_.end(), [&](const auto& entry) {
     const Member& member = entry.second;
     return member.capture.get() != &capture || graphs_.AreBehind(member.tail, tail);
@@ -110,17 +110,17 @@ CUresult Captures::End(wire::Handle stream, wire::Handle* graph) {
 
 // ---- questions ----------------------------------------------------------------------------------
 
-CUresult Captures::Tell(wire::Handle context, wire::Handle stream, const CaptureAnswers& to) {
+CUresult Captures::Tell(const StreamTraits& stream, const CaptureAnswers& to) {
   std::lock_guard<std::mutex> lock(mutex_);
-  if (stream == 0) {
+  if (stream.handle == 0) {
     // Looking at the legacy stream is refused where using it would be, and spoils nothing.
     for (const auto& [handle, member] : members_) {
-      if (member.blocking && member.context == context) {
+      if (member.blocking && member.context == stream.context) {
         return CUDA_ERROR_STREAM_CAPTURE_IMPLICIT;
       }
     }
   }
-  Member* member = Find(stream);
+  Member* member = Find(stream.handle);
   if (member == nullptr) {
     *to.status = CU_STREAM_CAPTURE_STATUS_NONE;
     return CUDA_SUCCESS;
@@ -132,7 +132,7 @@ CUresult Captures::Tell(wire::Handle context, wire::Handle stream, const Capture
   }
   member->shown.clear();
   member->shown_edges.clear();
-  for (const GraphEdge& edge : member->tail) {
+  for (const Edge& edge : member->tail) {
     member->shown.push_back(FromWire<CUgraphNode>(edge.from));
     member->shown_edges.push_back(edge.data);
   }
@@ -154,7 +154,7 @@ CUresult Captures::Tell(wire::Handle context, wire::Handle stream, const Capture
   return CUDA_SUCCESS;
 }
 
-CUresult Captures::Update(wire::Handle stream, GraphEdges nodes, bool replace) {
+CUresult Captures::Update(wire::Handle stream, Predecessors nodes, bool replace) {
   std::lock_guard<std::mutex> lock(mutex_);
   Member* member = Find(stream);
   if (member == nullptr) {
@@ -176,19 +176,19 @@ CUresult Captures::Update(wire::Handle stream, GraphEdges nodes, bool replace) {
 
 // ---- what is posted -----------------------------------------------------------------------------
 
-Standing Captures::StandingOf(wire::Handle context, wire::Handle stream, CUresult* result) {
+Standing Captures::StandingOf(const StreamTraits& stream, CUresult* result) {
   std::lock_guard<std::mutex> lock(mutex_);
-  if (const Member* member = Find(stream)) {
+  if (const Member* member = Find(stream.handle)) {
     *result = member->capture->spoiled ? CUDA_ERROR_STREAM_CAPTURE_INVALIDATED : CUDA_SUCCESS;
     return member->capture->spoiled ? Standing::kRefused : Standing::kCaptured;
   }
-  if (stream != 0) {
+  if (stream.handle != 0) {
     return Standing::kFree;
   }
   // The legacy stream follows every blocking stream, so using it would reach into their captures.
   Standing standing = Standing::kFree;
   for (auto& [handle, member] : members_) {
-    if (member.blocking && member.context == context) {
+    if (member.blocking && member.context == stream.context) {
       member.capture->spoiled = true;
       *result = CUDA_ERROR_STREAM_CAPTURE_IMPLICIT;
       standing = Standing::kRefused;
@@ -197,7 +197,7 @@ Standing Captures::StandingOf(wire::Handle context, wire::Handle stream, CUresul
   return standing;
 }
 
-CUresult Captures::Append(wire::Handle stream, GraphCommandPtr command) {
+CUresult Captures::Append(wire::Handle stream, CommandPtr command) {
   std::lock_guard<std::mutex> lock(mutex_);
   Member* member = Find(stream);
   if (member == nullptr) {
@@ -207,7 +207,7 @@ CUresult Captures::Append(wire::Handle stream, GraphCommandPtr command) {
   const CUresult result =
       graphs_.AddNode(member->capture->graph, std::move(command), member->tail, &node);
   if (result == CUDA_SUCCESS) {
-    member->tail = {GraphEdge{.from = node}};
+    member->tail = {Edge{.from = node}};
   } else {
     member->capture->spoiled = true;
   }
@@ -235,9 +235,9 @@ CUresult Captures::RecordEvent(wire::Handle stream, wire::Handle event) {
   return CUDA_SUCCESS;
 }
 
-bool Captures::WaitEvent(wire::Handle stream, wire::Handle event, CUresult* result) {
+bool Captures::WaitEvent(const StreamTraits& stream, wire::Handle event, CUresult* result) {
   std::lock_guard<std::mutex> lock(mutex_);
-  Member* member = Find(stream);
+  Member* member = Find(stream.handle);
   const auto found = marks_.find(event);
   if (found == marks_.end()) {
     if (member != nullptr) {
@@ -303,8 +303,7 @@ void Captures::ForgetStream(wire::Handle stream) {
   }
 }
 
-CUresult Captures::CheckSafe() {
-  const CUstreamCaptureMode mine = ThreadState::Mine().capture_mode;
+CUresult Captures::CheckSafe(CUstreamCaptureMode mine) {
   if (mine == CU_STREAM_CAPTURE_MODE_RELAXED) {
     return CUDA_SUCCESS;
   }
@@ -324,4 +323,4 @@ CUresult Captures::CheckSafe() {
   return result;
 }
 
-}  // namespace farlane::shim
+}  // namespace farlane::graph

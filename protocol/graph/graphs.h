@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Graphs keeps the program's graphs: their nodes, what each node does, and the edges between them.
-// All of it lives in the program's process, so that recording and asking need no server. What a
-// node does is kept as the message that would do it on a stream.
+// Graphs keeps a program's graphs as any libcuda has to: their nodes, the edges between them, and
+// for each node a command that only its maker understands. All of it lives in the program's
+// process, so that recording and asking need nobody else.
 //
 // Lock order: after Captures; nothing is called with the lock held.
 #pragma once
@@ -12,43 +12,37 @@
 #include <optional>
 #include <vector>
 
-#include "client-shim/object_table.h"
 #include "protocol/abi/cuda_abi.h"
 #include "protocol/base/bytes.h"
+#include "protocol/wire/object_table.h"
 
-namespace farlane::shim {
+namespace farlane::graph {
 
-class Session;
-
-// What one node does: a message that is posted to a stream when the graph is made ready to run.
-// Never changed once made, so graphs share it with their clones and with what runs.
+// What one node does; whoever makes commands derives from this and knows what they are. Never
+// changed once made, so graphs share it with their clones and with what runs.
 // Thread: immutable.
-struct GraphCommand {
-  using Replay = void (*)(Session& session,
-                          wire::Handle context,
-                          wire::Handle stream,
-                          ConstBytes message);
+struct Command {
+  explicit Command(CUgraphNodeType of) : type(of) {}
 
-  CUgraphNodeType type = CU_GRAPH_NODE_TYPE_EMPTY;
-  wire::Handle context = 0;
-  std::vector<std::byte> message;
-  Replay replay = nullptr;  // null: an empty node
+  virtual ~Command() = default;
+
+  const CUgraphNodeType type;
 };
 
-using GraphCommandPtr = std::shared_ptr<const GraphCommand>;  // shared as said above
+using CommandPtr = std::shared_ptr<const Command>;  // shared as said above
 
 // An edge as the node at its end sees it.
-struct GraphEdge {
+struct Edge {
   wire::Handle from = 0;
   CUgraphEdgeData data{};
 };
 
-using GraphEdges = std::vector<GraphEdge>;
+using Predecessors = std::vector<Edge>;
 
-struct GraphNode {
+struct Node {
   wire::Handle graph = 0;
-  GraphCommandPtr command;
-  GraphEdges after;
+  CommandPtr command;
+  Predecessors after;
   wire::Handle original = 0;  // of a node that was cloned
 };
 
@@ -58,9 +52,9 @@ struct Graph {
 };
 
 // One node of a graph as it was at some moment: `after` names places in the same list.
-struct GraphStep {
+struct Step {
   wire::Handle node = 0;
-  GraphCommandPtr command;
+  CommandPtr command;
   std::vector<uint32_t> after;
 };
 
@@ -73,7 +67,7 @@ struct EdgeArrays {
 };
 
 // Edges as a program passes them; `data` may be null.
-struct EdgeList {
+struct EdgeArgument {
   const CUgraphNode* from = nullptr;
   const CUgraphNode* to = nullptr;
   const CUgraphEdgeData* data = nullptr;
@@ -89,17 +83,14 @@ class Graphs {
   bool Knows(wire::Handle graph) { return graphs_.Find(graph) != nullptr; }
 
   // Every node of `after` must be in the graph.
-  CUresult AddNode(wire::Handle graph,
-                   GraphCommandPtr command,
-                   GraphEdges after,
-                   wire::Handle* node);
+  CUresult AddNode(wire::Handle graph, CommandPtr command, Predecessors after, wire::Handle* node);
   CUresult DestroyNode(wire::Handle node);
-  CUresult AddEdges(wire::Handle graph, const EdgeList& edges, size_t count);
-  CUresult RemoveEdges(wire::Handle graph, const EdgeList& edges, size_t count);
+  CUresult AddEdges(wire::Handle graph, const EdgeArgument& edges, size_t count);
+  CUresult RemoveEdges(wire::Handle graph, const EdgeArgument& edges, size_t count);
 
   // Null for a node that nobody has.
-  GraphCommandPtr CommandOf(wire::Handle node);
-  CUresult SetCommand(wire::Handle node, GraphCommandPtr command);
+  CommandPtr CommandOf(wire::Handle node);
+  CUresult SetCommand(wire::Handle node, CommandPtr command);
 
   CUresult FindInClone(wire::Handle original, wire::Handle clone, wire::Handle* node);
   CUresult Nodes(wire::Handle graph, bool roots_only, CUgraphNode* nodes, size_t* count);
@@ -108,19 +99,19 @@ class Graphs {
   CUresult Dependents(wire::Handle node, const EdgeArrays& to);
 
   // All nodes, each behind those it depends on; nothing if they go in a circle.
-  CUresult Steps(wire::Handle graph, std::vector<GraphStep>* steps);
+  CUresult Steps(wire::Handle graph, std::vector<Step>* steps);
   // Whether all these nodes are in the graph.
-  bool Holds(wire::Handle graph, const GraphEdges& nodes);
+  bool Holds(wire::Handle graph, const Predecessors& nodes);
   // Whether every node of `nodes` is one of `of` or comes before one of them.
-  bool AreBehind(const GraphEdges& nodes, const GraphEdges& of);
+  bool AreBehind(const Predecessors& nodes, const Predecessors& of);
 
  private:
-  bool HoldsLocked(wire::Handle graph, const GraphEdges& nodes);
+  bool HoldsLocked(wire::Handle graph, const Predecessors& nodes);
   void EraseFrom(Graph* graph, wire::Handle node);
 
   std::mutex mutex_;  // not Guarded: Knows looks without it
-  ObjectTable<Graph> graphs_{wire::HandleKind::kGraph};
-  ObjectTable<GraphNode> nodes_{wire::HandleKind::kGraphNode};
+  wire::ObjectTable<Graph> graphs_{wire::HandleKind::kGraph};
+  wire::ObjectTable<Node> nodes_{wire::HandleKind::kGraphNode};
 };
 
-}  // namespace farlane::shim
+}  // namespace farlane::graph

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "client-shim/graphs.h"
+#include "protocol/graph/graphs.h"
 
 #include <algorithm>
 #include <cstring>
 #include <map>
 #include <set>
 
-#include "client-shim/objects.h"
+namespace farlane::graph {
 
-namespace farlane::shim {
+using wire::FromWire;
+using wire::ToWire;
+
 namespace {
 
 bool SameEdge(const CUgraphEdgeData& one, const CUgraphEdgeData& other) {
@@ -88,14 +90,14 @@ CUresult Graphs::Clone(wire::Handle handle, wire::Handle* clone) {
   }
   std::map<wire::Handle, wire::Handle> twins;
   for (const wire::Handle node : graph->nodes) {
-    GraphNode copy = *nodes_.Find(node);
+    Node copy = *nodes_.Find(node);
     copy.graph = *clone;
     copy.original = node;
     made->nodes.push_back(nodes_.Mint(std::move(copy)));
     twins[node] = made->nodes.back();
   }
   for (const wire::Handle node : made->nodes) {
-    for (GraphEdge& edge : nodes_.Find(node)->after) {
+    for (Edge& edge : nodes_.Find(node)->after) {
       edge.from = twins[edge.from];
     }
   }
@@ -104,28 +106,28 @@ CUresult Graphs::Clone(wire::Handle handle, wire::Handle* clone) {
 
 // ---- nodes and edges ----------------------------------------------------------------------------
 
-bool Graphs::Holds(wire::Handle graph, const GraphEdges& nodes) {
+bool Graphs::Holds(wire::Handle graph, const Predecessors& nodes) {
   std::lock_guard<std::mutex> lock(mutex_);
   return HoldsLocked(graph, nodes);
 }
 
-bool Graphs::HoldsLocked(wire::Handle graph, const GraphEdges& nodes) {
-  return std::all_of(nodes.begin(), nodes.end(), [&](const GraphEdge& edge) {
-    const GraphNode* node = nodes_.Find(edge.from);
+bool Graphs::HoldsLocked(wire::Handle graph, const Predecessors& nodes) {
+  return std::all_of(nodes.begin(), nodes.end(), [&](const Edge& edge) {
+    const Node* node = nodes_.Find(edge.from);
     return node != nullptr && node->graph == graph;
   });
 }
 
 CUresult Graphs::AddNode(wire::Handle handle,
-                         GraphCommandPtr command,
-                         GraphEdges after,
+                         CommandPtr command,
+                         Predecessors after,
                          wire::Handle* node) {
   std::lock_guard<std::mutex> lock(mutex_);
   Graph* graph = graphs_.Find(handle);
   if (graph == nullptr || !HoldsLocked(handle, after)) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  *node = nodes_.Mint(GraphNode{
+  *node = nodes_.Mint(Node{
       .graph = handle, .command = std::move(command), .after = std::move(after), .original = 0});
   if (*node == 0) {
     return CUDA_ERROR_OUT_OF_MEMORY;
@@ -137,14 +139,13 @@ CUresult Graphs::AddNode(wire::Handle handle,
 void Graphs::EraseFrom(Graph* graph, wire::Handle gone) {
   std::erase(graph->nodes, gone);
   for (const wire::Handle node : graph->nodes) {
-    std::erase_if(nodes_.Find(node)->after,
-                  [gone](const GraphEdge& edge) { return edge.from == gone; });
+    std::erase_if(nodes_.Find(node)->after, [gone](const Edge& edge) { return edge.from == gone; });
   }
 }
 
 CUresult Graphs::DestroyNode(wire::Handle handle) {
   std::lock_guard<std::mutex> lock(mutex_);
-  GraphNode* node = nodes_.Find(handle);
+  Node* node = nodes_.Find(handle);
   if (node == nullptr) {
     return CUDA_ERROR_INVALID_VALUE;
   }
@@ -154,23 +155,23 @@ CUresult Graphs::DestroyNode(wire::Handle handle) {
   return CUDA_SUCCESS;
 }
 
-CUresult Graphs::AddEdges(wire::Handle graph, const EdgeList& edges, size_t count) {
+CUresult Graphs::AddEdges(wire::Handle graph, const EdgeArgument& edges, size_t count) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (graphs_.Find(graph) == nullptr ||
       (count != 0 && (edges.from == nullptr || edges.to == nullptr))) {
     return CUDA_ERROR_INVALID_VALUE;
   }
   for (size_t i = 0; i < count; ++i) {
-    const GraphEdges ends{{.from = ToWire(edges.from[i])}, {.from = ToWire(edges.to[i])}};
+    const Predecessors ends{{.from = ToWire(edges.from[i])}, {.from = ToWire(edges.to[i])}};
     if (!HoldsLocked(graph, ends) || edges.from[i] == edges.to[i]) {
       return CUDA_ERROR_INVALID_VALUE;
     }
   }
   for (size_t i = 0; i < count; ++i) {
-    GraphEdges& after = nodes_.Find(ToWire(edges.to[i]))->after;
+    Predecessors& after = nodes_.Find(ToWire(edges.to[i]))->after;
     const wire::Handle from = ToWire(edges.from[i]);
     if (std::any_of(after.begin(), after.end(),
-                    [from](const GraphEdge& edge) { return edge.from == from; })) {
+                    [from](const Edge& edge) { return edge.from == from; })) {
       return CUDA_ERROR_INVALID_VALUE;
     }
     after.push_back(
@@ -179,18 +180,18 @@ CUresult Graphs::AddEdges(wire::Handle graph, const EdgeList& edges, size_t coun
   return CUDA_SUCCESS;
 }
 
-CUresult Graphs::RemoveEdges(wire::Handle graph, const EdgeList& edges, size_t count) {
+CUresult Graphs::RemoveEdges(wire::Handle graph, const EdgeArgument& edges, size_t count) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (graphs_.Find(graph) == nullptr ||
       (count != 0 && (edges.from == nullptr || edges.to == nullptr))) {
     return CUDA_ERROR_INVALID_VALUE;
   }
   for (size_t i = 0; i < count; ++i) {
-    GraphNode* to = nodes_.Find(ToWire(edges.to[i]));
+    Node* to = nodes_.Find(ToWire(edges.to[i]));
     if (to == nullptr || to->graph != graph) {
       return CUDA_ERROR_INVALID_VALUE;
     }
-    const auto same = [&](const GraphEdge& edge) {
+    const auto same = [&](const Edge& edge) {
       const CUgraphEdgeData wanted = edges.data == nullptr ? CUgraphEdgeData{} : edges.data[i];
       return edge.from == ToWire(edges.from[i]) && SameEdge(edge.data, wanted);
     };
@@ -201,15 +202,15 @@ CUresult Graphs::RemoveEdges(wire::Handle graph, const EdgeList& edges, size_t c
   return CUDA_SUCCESS;
 }
 
-GraphCommandPtr Graphs::CommandOf(wire::Handle node) {
+CommandPtr Graphs::CommandOf(wire::Handle node) {
   std::lock_guard<std::mutex> lock(mutex_);
-  const GraphNode* found = nodes_.Find(node);
+  const Node* found = nodes_.Find(node);
   return found == nullptr ? nullptr : found->command;
 }
 
-CUresult Graphs::SetCommand(wire::Handle node, GraphCommandPtr command) {
+CUresult Graphs::SetCommand(wire::Handle node, CommandPtr command) {
   std::lock_guard<std::mutex> lock(mutex_);
-  GraphNode* found = nodes_.Find(node);
+  Node* found = nodes_.Find(node);
   if (found == nullptr || found->command->type != command->type) {
     return CUDA_ERROR_INVALID_VALUE;
   }
@@ -257,7 +258,7 @@ CUresult Graphs::Edges(wire::Handle handle, const EdgeArrays& to) {
   }
   std::vector<FoundEdge> found;
   for (const wire::Handle node : graph->nodes) {
-    for (const GraphEdge& edge : nodes_.Find(node)->after) {
+    for (const Edge& edge : nodes_.Find(node)->after) {
       found.push_back({.from = edge.from, .to = node, .data = edge.data});
     }
   }
@@ -266,12 +267,12 @@ CUresult Graphs::Edges(wire::Handle handle, const EdgeArrays& to) {
 
 CUresult Graphs::Dependencies(wire::Handle handle, const EdgeArrays& to) {
   std::lock_guard<std::mutex> lock(mutex_);
-  const GraphNode* node = nodes_.Find(handle);
+  const Node* node = nodes_.Find(handle);
   if (node == nullptr) {
     return CUDA_ERROR_INVALID_VALUE;
   }
   std::vector<FoundEdge> found;
-  for (const GraphEdge& edge : node->after) {
+  for (const Edge& edge : node->after) {
     found.push_back({.from = edge.from, .data = edge.data});
   }
   return Tell(found, to);
@@ -279,13 +280,13 @@ CUresult Graphs::Dependencies(wire::Handle handle, const EdgeArrays& to) {
 
 CUresult Graphs::Dependents(wire::Handle handle, const EdgeArrays& to) {
   std::lock_guard<std::mutex> lock(mutex_);
-  const GraphNode* node = nodes_.Find(handle);
+  const Node* node = nodes_.Find(handle);
   if (node == nullptr) {
     return CUDA_ERROR_INVALID_VALUE;
   }
   std::vector<FoundEdge> found;
   for (const wire::Handle other : graphs_.Find(node->graph)->nodes) {
-    for (const GraphEdge& edge : nodes_.Find(other)->after) {
+    for (const Edge& edge : nodes_.Find(other)->after) {
       if (edge.from == handle) {
         found.push_back({.from = other, .data = edge.data});
       }
@@ -296,7 +297,7 @@ CUresult Graphs::Dependents(wire::Handle handle, const EdgeArrays& to) {
 
 // ---- order --------------------------------------------------------------------------------------
 
-CUresult Graphs::Steps(wire::Handle handle, std::vector<GraphStep>* steps) {
+CUresult Graphs::Steps(wire::Handle handle, std::vector<Step>* steps) {
   std::lock_guard<std::mutex> lock(mutex_);
   const Graph* graph = graphs_.Find(handle);
   if (graph == nullptr) {
@@ -306,21 +307,21 @@ CUresult Graphs::Steps(wire::Handle handle, std::vector<GraphStep>* steps) {
   std::map<wire::Handle, std::vector<wire::Handle>> behind;
   std::vector<wire::Handle> ready;
   for (const wire::Handle node : graph->nodes) {
-    const GraphEdges& after = nodes_.Find(node)->after;
+    const Predecessors& after = nodes_.Find(node)->after;
     missing[node] = after.size();
     if (after.empty()) {
       ready.push_back(node);
     }
-    for (const GraphEdge& edge : after) {
+    for (const Edge& edge : after) {
       behind[edge.from].push_back(node);
     }
   }
   std::map<wire::Handle, uint32_t> places;
   for (size_t next = 0; next < ready.size(); ++next) {
     const wire::Handle node = ready[next];
-    const GraphNode& object = *nodes_.Find(node);
-    GraphStep step{.node = node, .command = object.command, .after = {}};
-    for (const GraphEdge& edge : object.after) {
+    const Node& object = *nodes_.Find(node);
+    Step step{.node = node, .command = object.command, .after = {}};
+    for (const Edge& edge : object.after) {
       step.after.push_back(places[edge.from]);
     }
     places[node] = static_cast<uint32_t>(steps->size());
@@ -334,26 +335,26 @@ CUresult Graphs::Steps(wire::Handle handle, std::vector<GraphStep>* steps) {
   return steps->size() == graph->nodes.size() ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
-bool Graphs::AreBehind(const GraphEdges& nodes, const GraphEdges& of) {
+bool Graphs::AreBehind(const Predecessors& nodes, const Predecessors& of) {
   std::lock_guard<std::mutex> lock(mutex_);
   std::set<wire::Handle> seen;
   std::vector<wire::Handle> open;
-  for (const GraphEdge& edge : of) {
+  for (const Edge& edge : of) {
     open.push_back(edge.from);
   }
   while (!open.empty()) {
     const wire::Handle node = open.back();
     open.pop_back();
-    const GraphNode* object = nodes_.Find(node);
+    const Node* object = nodes_.Find(node);
     if (object == nullptr || !seen.insert(node).second) {
       continue;
     }
-    for (const GraphEdge& edge : object->after) {
+    for (const Edge& edge : object->after) {
       open.push_back(edge.from);
     }
   }
   return std::all_of(nodes.begin(), nodes.end(),
-                     [&seen](const GraphEdge& edge) { return seen.count(edge.from) != 0; });
+                     [&seen](const Edge& edge) { return seen.count(edge.from) != 0; });
 }
 
-}  // namespace farlane::shim
+}  // namespace farlane::graph

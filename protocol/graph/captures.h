@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Captures knows which streams record what is posted to them, and holds the rules of recording:
-// what belongs to which graph, who may end it, and which calls spoil it. Nothing of it reaches the
-// server before the graph is made ready to run.
+// what belongs to which graph, who may end it, and which calls spoil it. Any libcuda needs it.
 //
 // Lock order: before Graphs.
 #pragma once
@@ -13,11 +12,16 @@
 #include <thread>
 #include <vector>
 
-#include "client-shim/graphs.h"
+#include "protocol/graph/graphs.h"
 
-namespace farlane::shim {
+namespace farlane::graph {
 
-struct Objects;
+// What a capture has to know of a stream.
+struct StreamTraits {
+  wire::Handle handle = 0;  // 0: the legacy stream
+  wire::Handle context = 0;
+  bool blocking = true;  // ordered with the legacy stream
+};
 
 // What a stream is to a call that is posted to it.
 enum class Standing {
@@ -39,7 +43,7 @@ struct CaptureAnswers {
 // Thread: any, guarded.
 class Captures {
  public:
-  Captures(Objects& objects, Graphs& graphs) : objects_(objects), graphs_(graphs) {}
+  explicit Captures(Graphs& graphs) : graphs_(graphs) {}
 
   // Whether a post has to ask at all: false costs one load.
   bool busy() const { return captures_count_.load(std::memory_order_relaxed) != 0; }
@@ -49,32 +53,32 @@ class Captures {
 
   // `after`: what the first node comes behind, in a graph that the program has; without a graph one
   // is made.
-  CUresult Begin(wire::Handle stream,
+  CUresult Begin(const StreamTraits& stream,
                  CUstreamCaptureMode mode,
                  wire::Handle graph_or_null,
-                 GraphEdges after);
+                 Predecessors after);
   CUresult End(wire::Handle stream, wire::Handle* graph);
-  CUresult Tell(wire::Handle context, wire::Handle stream, const CaptureAnswers& to);
-  CUresult Update(wire::Handle stream, GraphEdges nodes, bool replace);
+  CUresult Tell(const StreamTraits& stream, const CaptureAnswers& to);
+  CUresult Update(wire::Handle stream, Predecessors nodes, bool replace);
 
   // What a call on the stream has to expect; one that is refused has spoiled the capture.
-  Standing StandingOf(wire::Handle context, wire::Handle stream, CUresult* result);
+  Standing StandingOf(const StreamTraits& stream, CUresult* result);
   // The next node of a captured stream.
-  CUresult Append(wire::Handle stream, GraphCommandPtr command);
+  CUresult Append(wire::Handle stream, CommandPtr command);
   // A call that may not be while this stream is captured: spoils the capture.
   CUresult Spoil(wire::Handle stream);
 
   // An event that marks a place of a captured stream.
   CUresult RecordEvent(wire::Handle stream, wire::Handle event);
   // The stream waits for an event. False when neither has to do with a capture.
-  bool WaitEvent(wire::Handle stream, wire::Handle event, CUresult* result);
+  bool WaitEvent(const StreamTraits& stream, wire::Handle event, CUresult* result);
   // An event that is recorded outside of a capture is an ordinary one again.
   void ForgetEvent(wire::Handle event);
   bool IsCaptured(wire::Handle event);
   void ForgetStream(wire::Handle stream);
 
-  // Whether the calling thread may make a call now that a capture of its mode does not allow.
-  CUresult CheckSafe();
+  // Whether the calling thread, whose own mode this is, may make a call that captures may forbid.
+  CUresult CheckSafe(CUstreamCaptureMode mine);
 
  private:
   struct Capture {
@@ -91,7 +95,7 @@ class Captures {
     std::shared_ptr<Capture> capture;  // shared by the streams of one capture and its events
     wire::Handle context = 0;
     bool blocking = false;
-    GraphEdges tail;  // what the next node comes behind
+    Predecessors tail;  // what the next node comes behind
     std::vector<CUgraphNode>
         shown;  // what the program was told, which it may look at until it asks again
     std::vector<CUgraphEdgeData> shown_edges;
@@ -99,15 +103,14 @@ class Captures {
 
   struct Mark {
     std::shared_ptr<Capture> capture;  // as above
-    GraphEdges tail;
+    Predecessors tail;
   };
 
   Member* Find(wire::Handle stream);
-  Member* Join(wire::Handle stream, const std::shared_ptr<Capture>& capture);
-  bool IsJoined(const Capture& capture, const GraphEdges& tail);
+  Member* Join(const StreamTraits& stream, const std::shared_ptr<Capture>& capture);
+  bool IsJoined(const Capture& capture, const Predecessors& tail);
   void EndMembers(const Capture& capture);
 
-  Objects& objects_;
   Graphs& graphs_;
   std::atomic<size_t> captures_count_{0};
   std::atomic<size_t> events_count_{0};
@@ -117,4 +120,4 @@ class Captures {
   std::map<wire::Handle, Mark> marks_;
 };
 
-}  // namespace farlane::shim
+}  // namespace farlane::graph
