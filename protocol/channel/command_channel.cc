@@ -473,6 +473,8 @@ Status CommandChannel::Await(PendingCall* pending) {
   counters_.round_trips.fetch_add(pending->done_ ? 0 : 1, std::memory_order_relaxed);
   while (!pending->done_ && why_lost_.ok()) {
     if (has_reader_) {
+      // Woken by its answer, or to read on; by nothing else, however many wait.
+      Count(&counters_.sleeps, 1);
       pending->changed_.wait(lock);
       continue;
     }

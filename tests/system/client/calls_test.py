@@ -62,6 +62,9 @@ class Calls(RealServer):
     def test_threads(self):
         self.quiet("threads")
 
+    def test_one_thread_waits_for_what_another_posts_later(self):
+        self.quiet("released-by-another")
+
     def test_two_contexts(self):
         self.quiet("two-contexts", CUDA_VISIBLE_DEVICES="0")
 

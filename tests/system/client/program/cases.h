@@ -36,6 +36,7 @@ void Allocations();
 void Libraries();
 // threads.cc: several of everything
 void Threads();
+void ReleasedByAnother();
 void TwoContexts();
 void ContextEnds();
 void LargeCopies();

@@ -28,6 +28,7 @@ constexpr Case kCases[] = {
     {"allocations", Allocations},
     {"libraries", Libraries},
     {"threads", Threads},
+    {"released-by-another", ReleasedByAnother},
     {"two-contexts", TwoContexts},
     {"context-ends", ContextEnds},
     {"large-copies", LargeCopies},
