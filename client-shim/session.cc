@@ -267,6 +267,8 @@ wire::WireError Session::OnMessage(const wire::MessageView& message) {
       return OnPostFailed(message);
     case wire::Op::kOutput:
       return OnOutput(message);
+    case wire::Op::kReached:
+      return completions_.OnReached(message);
     case wire::Op::kCopyInDone:
       return transfers_.OnSent(message);
     case wire::Op::kCopyOutData:

@@ -5,8 +5,10 @@
 
 #include <atomic>
 #include <memory>
+#include <type_traits>
 #include <vector>
 
+#include "client-shim/completions.h"
 #include "client-shim/config.h"
 #include "client-shim/device.h"
 #include "client-shim/device_memory.h"
@@ -48,6 +50,8 @@ class Session final : public channel::ServerListener {
 
   Images& images() { return images_; }
 
+  Completions& completions() { return completions_; }
+
   ManagedMemory& managed() { return managed_; }
 
   channel::CommandChannel& channel() { return *channel_; }
@@ -62,9 +66,22 @@ class Session final : public channel::ServerListener {
   // Posts a message that means the given context (0: none in particular).
   template <typename Message>
   wire::Sequence Post(wire::Handle context, const Message& message) {
+    return PostNoting(context, message, [](wire::Sequence) {});
+  }
+
+  // As Post; `note` is called with the message's number before anybody can answer it.
+  template <typename Message, typename Note>
+  wire::Sequence PostNoting(wire::Handle context, const Message& message, Note&& note) {
     return channel_->PostWith([&](channel::BatchWriter& writer) {
       AppendContext(writer, context);
-      return writer.Append(message);
+      const wire::Sequence number = writer.Append(message);
+      completions_.NotePosted(message, number);
+      if constexpr (std::is_same_v<Message, wire::EventRecord> ||
+                    std::is_same_v<Message, wire::EventRecordWithFlags>) {
+        completions_.NoteRecorded(writer, message.hEvent, message.hStream, number);
+      }
+      note(number);
+      return number;
     });
   }
 
@@ -202,6 +219,7 @@ class Session final : public channel::ServerListener {
   HostMemory host_memory_;
   Transfers transfers_{*this};
   Images images_{*this};
+  Completions completions_{*this};
   ManagedMemory managed_{*this};
   std::unique_ptr<channel::CommandChannel> channel_;
   wire::Handle stream_context_ = 0;  // what SetContext said last; guarded by the channel's writing

@@ -279,6 +279,17 @@ void CommandChannel::ReadInPassing() {
   }
 }
 
+void CommandChannel::Poll() {
+  {
+    std::unique_lock<std::mutex> lock(writing_);
+    if (writer_.unsent_bytes() != 0) {
+      FlushLocked(lock);
+    }
+  }
+  ReadInPassing();
+  RunListenerWork();
+}
+
 void CommandChannel::TendLoop() {
   prctl(PR_SET_NAME, "farlane-tend");
   prctl(PR_SET_TIMERSLACK, 1000ul);  // the default of 50 µs would double the time a message waits

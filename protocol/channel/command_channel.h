@@ -153,6 +153,10 @@ class CommandChannel {
     return pending.Await(answer);
   }
 
+  // Sends what is unsent and takes what has arrived, without waiting: for who asks again and again
+  // whether something has come. While another thread reads, that one takes it.
+  void Poll();
+
   // Sends what is unsent and reads until `done` holds: for what the listener hears, not for an
   // answer. `done` is asked with no lock held and must be cheap. kTimeout when the deadline has
   // passed.

@@ -170,6 +170,7 @@ class ScriptedClient {
   int starting_count = 0;  // how often the server said that it still starts
   bool bye = false;
   std::vector<wire::PostFailed> failures;
+  std::map<wire::Sequence, int32_t> reached;  // watches, with their results
   uint64_t copied_in_bytes = 0;
   std::map<uint64_t, std::vector<std::byte>> arrived;  // by transfer
   std::map<uint64_t, int32_t> ended;                   // transfers, with their results
@@ -237,6 +238,9 @@ class ScriptedClient {
         failures.emplace_back();
         ASSERT_EQ(Decode(message.body, &failures.back()), wire::WireError::kNone);
         break;
+      case wire::Op::kReached:
+        TakeReached(message);
+        break;
       case wire::Op::kCopyInDone: {
         wire::CopyInDone done;
         ASSERT_EQ(Decode(message.body, &done), wire::WireError::kNone);
@@ -261,16 +265,9 @@ class ScriptedClient {
         wanted.emplace_back();
         ASSERT_EQ(Decode(message.body, &wanted.back()), wire::WireError::kNone);
         break;
-      case wire::Op::kImageKernels: {
-        wire::ImageKernels part;
-        ASSERT_EQ(Decode(message.body, &part), wire::WireError::kNone);
-        ASSERT_EQ(part.first, kernels_count[part.module]);
-        kernels_count[part.module] += part.count;
-        kernels[part.module].insert(kernels[part.module].end(), part.kernels.begin(),
-                                    part.kernels.end());
-        ++kernel_parts;
+      case wire::Op::kImageKernels:
+        TakeKernels(message);
         break;
-      }
       case wire::Op::kOutput: {
         wire::Output printed;
         ASSERT_EQ(Decode(message.body, &printed), wire::WireError::kNone);
@@ -281,6 +278,22 @@ class ScriptedClient {
       default:
         ADD_FAILURE() << "unexpected " << wire::OpName(message.op);
     }
+  }
+
+  void TakeReached(const wire::MessageView& message) {
+    wire::Reached one;
+    ASSERT_EQ(Decode(message.body, &one), wire::WireError::kNone);
+    ASSERT_TRUE(reached.emplace(one.watch, one.result).second);
+  }
+
+  void TakeKernels(const wire::MessageView& message) {
+    wire::ImageKernels part;
+    ASSERT_EQ(Decode(message.body, &part), wire::WireError::kNone);
+    ASSERT_EQ(part.first, kernels_count[part.module]);
+    kernels_count[part.module] += part.count;
+    kernels[part.module].insert(kernels[part.module].end(), part.kernels.begin(),
+                                part.kernels.end());
+    ++kernel_parts;
   }
 
   const int raw_;

@@ -33,6 +33,8 @@ void Synchronous();
 // counts.cc: what leaves the process
 void PostedLaunches();
 void Allocations();
+void Polling();
+void WaitingForNothing();
 void Libraries();
 // threads.cc: several of everything
 void Threads();

@@ -26,6 +26,8 @@ constexpr Case kCases[] = {
     {"synchronous", Synchronous},
     {"posted-launches", PostedLaunches},
     {"allocations", Allocations},
+    {"polling", Polling},
+    {"waiting-for-nothing", WaitingForNothing},
     {"libraries", Libraries},
     {"threads", Threads},
     {"released-by-another", ReleasedByAnother},

@@ -190,6 +190,25 @@ TEST_F(CommandChannelTest, WaitUntilHearsTheServer) {
   EXPECT_EQ(listener_.text(), "one two");
 }
 
+TEST_F(CommandChannelTest, PollingSendsAndHearsButDoesNotWait) {
+  std::promise<void> heard;
+  Start([&](ServerEnd& end) {
+    EXPECT_EQ(end.Next()->op, wire::Op::kSetContext);
+    end.Send(Line("done"));
+    heard.get_future().wait();
+    end.ServeToTheEnd();
+  });
+  channel().Post(wire::SetContext{});
+  const uint64_t until = NowNs() + kPatienceNs;
+  while (listener_.heard() == 0 && NowNs() < until) {
+    channel().Poll();
+  }
+  EXPECT_EQ(listener_.text(), "done");
+  heard.set_value();
+  channel().Poll();  // there is nothing, and nobody waits for it
+  EXPECT_EQ(channel().counters().round_trips, 0u);
+}
+
 TEST_F(CommandChannelTest, WaitUntilForWhatIsTrueReadsNothing) {
   Start([](ServerEnd& end) { end.ServeToTheEnd(); });
   EXPECT_TRUE(channel().WaitUntil([] { return true; }).ok());
