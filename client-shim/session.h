@@ -5,9 +5,11 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <type_traits>
 #include <vector>
 
+#include "client-shim/attendant.h"
 #include "client-shim/completions.h"
 #include "client-shim/config.h"
 #include "client-shim/device.h"
@@ -169,6 +171,9 @@ class Session final : public channel::ServerListener {
 
   bool is_lost() const { return channel_->is_lost(); }
 
+  // In a forked child: the connection and the threads are the parent's.
+  void AbandonAfterFork();
+
   // Says goodbye. Threads that still wait find the session at an end, which is no news.
   void Close();
 
@@ -187,6 +192,7 @@ class Session final : public channel::ServerListener {
   Session(const Config& config, const transport::Address& server);
 
   Status LearnDevices();
+  void ReturnHiddenCredit(const std::vector<Device>& all);
   Status ReserveArenas();
   Status ReserveArena(Device* device);
 
@@ -205,6 +211,8 @@ class Session final : public channel::ServerListener {
   wire::WireError OnPostFailed(const wire::MessageView& message);
   wire::WireError OnOutput(const wire::MessageView& message);
   wire::WireError OnKernels(const wire::MessageView& message);
+  wire::WireError OnRecall(const wire::MessageView& message);
+  void AnswerRecalls();
 
   const Config config_;
   const transport::Address server_;
@@ -222,6 +230,8 @@ class Session final : public channel::ServerListener {
   Completions completions_{*this};
   ManagedMemory managed_{*this};
   std::unique_ptr<channel::CommandChannel> channel_;
+  Guarded<std::vector<wire::CreditRecall>> recalls_;  // heard and not answered yet
+  std::optional<Attendant> attendant_;
   wire::Handle stream_context_ = 0;  // what SetContext said last; guarded by the channel's writing
 
   std::atomic<uint64_t> launches_{0};

@@ -174,6 +174,7 @@ class ScriptedClient {
   uint64_t copied_in_bytes = 0;
   std::map<uint64_t, std::vector<std::byte>> arrived;  // by transfer
   std::map<uint64_t, int32_t> ended;                   // transfers, with their results
+  std::vector<wire::CreditRecall> recalls;
   std::vector<wire::ImageWanted> wanted;
   std::map<wire::Handle, std::vector<std::byte>> kernels;  // by module: their records
   std::map<wire::Handle, uint32_t> kernels_count;
@@ -213,6 +214,12 @@ class ScriptedClient {
     }
   }
 
+  template <typename Message>
+  static void Keep(const wire::MessageView& message, std::vector<Message>* kept) {
+    kept->emplace_back();
+    ASSERT_EQ(Decode(message.body, &kept->back()), wire::WireError::kNone);
+  }
+
   void Take(const wire::MessageView& message) {
     switch (static_cast<wire::Op>(message.op)) {
       case wire::Op::kReply: {
@@ -235,8 +242,7 @@ class ScriptedClient {
         welcomed = true;
         break;
       case wire::Op::kPostFailed:
-        failures.emplace_back();
-        ASSERT_EQ(Decode(message.body, &failures.back()), wire::WireError::kNone);
+        Keep(message, &failures);
         break;
       case wire::Op::kReached:
         TakeReached(message);
@@ -261,9 +267,11 @@ class ScriptedClient {
         ended[done.transfer] = done.result;
         break;
       }
+      case wire::Op::kCreditRecall:
+        Keep(message, &recalls);
+        break;
       case wire::Op::kImageWanted:
-        wanted.emplace_back();
-        ASSERT_EQ(Decode(message.body, &wanted.back()), wire::WireError::kNone);
+        Keep(message, &wanted);
         break;
       case wire::Op::kImageKernels:
         TakeKernels(message);
