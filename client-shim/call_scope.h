@@ -104,17 +104,15 @@ class CallScope {
 
   template <typename Message>
   CUresult Call(const Message& message) const {
-<<<<<<< HEAD
     if (MeetsCapture(*session_, message)) [[unlikely]] {
       CUresult taken = CUDA_SUCCESS;
       if (TakeIntoCapture(*session_, context_, message, &taken)) {
         return taken;
       }
-=======
+    }
     const Question question = session_->completions().About(context_, message);
     if (question.known.has_value()) {
       return *question.known;
->>>>>>> main
     }
     const CUresult result = session_->Call(context_, message);
     session_->completions().Learn(question, result);

@@ -11,11 +11,7 @@
 #include <utility>
 #include <vector>
 
-<<<<<<< HEAD
-=======
 #include "client-shim/completions.h"
-#include "client-shim/object_table.h"
->>>>>>> main
 #include "protocol/abi/cuda_abi.h"
 #include "protocol/base/guarded.h"
 #include "protocol/graph/graphs.h"
