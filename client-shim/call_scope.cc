@@ -29,13 +29,12 @@ bool CallScope::OwnsRows(CUdeviceptr address,
 
 CUresult CallScope::WaitForPosted() const {
   const uint64_t before = session_->work();
-  const CUresult result = session_->Call(context_, wire::ContextSynchronize{.context = context_});
+  const CUresult result = Call(wire::ContextSynchronize{.context = context_});
   if (result == CUDA_SUCCESS && session_->HasOneContext()) {
     session_->NoteQuiet(before);
   }
-  const CUresult fetched = result == CUDA_SUCCESS ? FetchManaged() : result;
   const CUresult earlier = session_->TakeError();
-  return fetched != CUDA_SUCCESS ? fetched : earlier;
+  return result != CUDA_SUCCESS ? result : earlier;
 }
 
 }  // namespace farlane::shim

@@ -91,7 +91,12 @@ class CallScope {
 
   template <typename Message>
   CUresult Call(const Message& message) const {
+    const Question question = session_->completions().About(context_, message);
+    if (question.known.has_value()) {
+      return *question.known;
+    }
     const CUresult result = session_->Call(context_, message);
+    session_->completions().Learn(question, result);
     return result == CUDA_SUCCESS ? FetchManaged() : result;
   }
 

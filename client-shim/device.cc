@@ -109,7 +109,9 @@ Result<Device> Device::FromWire(const wire::Device& message) {
   device.arena_bytes = message.arena_bytes;
   device.credit_bytes = message.credit_bytes;
   device.attributes.resize(message.attributes_count);
-  memcpy(device.attributes.data(), message.attributes.data(), message.attributes.size());
+  if (!message.attributes.empty()) {
+    memcpy(device.attributes.data(), message.attributes.data(), message.attributes.size());
+  }
   for (const CUdevice_attribute id : kNotOffered) {
     if (static_cast<size_t>(id) < device.attributes.size()) {
       device.attributes[id] = 0;

@@ -67,49 +67,72 @@ CUresult DeviceMemory::Allocate(uint64_t bytes,
   return CUDA_SUCCESS;
 }
 
-// Backs more addresses. Lets go of the lock while it waits.
+// Backs more addresses. Lets go of the lock while it waits, and meanwhile others may take what was
+// free and the server may ask credit back, so everything is looked at anew after each wait.
 CUresult DeviceMemory::Grow(Lock& lock, uint64_t bytes) {
   if (bytes > arena_bytes_) {
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
   const uint64_t wanted = RoundUp(bytes, Arena::kChunkBytes);
-  for (const bool last_try : {false, true}) {
-    if (last_try) {
-      // Freed memory comes back: its chunks are free below, or there is now a gap that fits.
-      WaitForFreed(lock);
-      if (arena_.HasGap(bytes)) {
-        return CUDA_SUCCESS;
-      }
-    }
-    // Free chunks of the wrong shape are worth as much as credit: their backing moves to where it
-    // is wanted.
-    const uint64_t backed_max = credit_bytes_ > wanted ? credit_bytes_ - wanted : 0;
-    if (arena_.backed_bytes() > backed_max) {
-      for (const AddressRange& range :
-           arena_.GiveUpFreeChunks(arena_.backed_bytes() - backed_max)) {
-        session_.Post(
-            0, wire::MemoryUnmap{
-                   .address = range.address, .bytes = range.bytes, .device = server_ordinal_});
-      }
-    }
+  bool waited = false;
+  for (int i = 0; i < kGrowTriesMax; ++i) {
+    MoveFreeChunks(wanted);
     if (arena_.backed_bytes() + wanted > credit_bytes_) {
       const CUresult result = AskForCredit(lock, arena_.backed_bytes() + wanted - credit_bytes_);
-      if (result != CUDA_SUCCESS && (last_try || result != CUDA_ERROR_OUT_OF_MEMORY)) {
+      if (result == CUDA_SUCCESS) {
+        continue;
+      }
+      // Freed memory comes back: then its chunks are free, or there is now a gap that fits.
+      if (result != CUDA_ERROR_OUT_OF_MEMORY || waited || !WaitForFreed(lock)) {
         return result;
       }
+      waited = true;
+    } else if (const auto range = arena_.FindUnbacked(wanted)) {
+      session_.Post(
+          0, wire::MemoryMap{
+                 .address = range->address, .bytes = range->bytes, .device = server_ordinal_});
+      arena_.AddBacked(*range);
+      return CUDA_SUCCESS;
+    } else if (waited || !WaitForFreed(lock)) {
+      return CUDA_ERROR_OUT_OF_MEMORY;  // the addresses are used up
+    } else {
+      waited = true;
     }
-    // Only who holds growing_ backs and unbacks, so what was missing before the question is enough.
-    const std::optional<AddressRange> range = arena_.FindUnbacked(wanted);
-    if (!range.has_value() || arena_.backed_bytes() + wanted > credit_bytes_) {
-      continue;
+    if (arena_.HasGap(bytes)) {
+      return CUDA_SUCCESS;
     }
-    session_.Post(0,
-                  wire::MemoryMap{
-                      .address = range->address, .bytes = range->bytes, .device = server_ordinal_});
-    arena_.AddBacked(*range);
-    return CUDA_SUCCESS;
   }
   return CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+// Free chunks of the wrong shape are worth as much as credit: their backing moves to where it is
+// wanted.
+void DeviceMemory::MoveFreeChunks(uint64_t wanted) {
+  const uint64_t backed_max = credit_bytes_ > wanted ? credit_bytes_ - wanted : 0;
+  if (arena_.backed_bytes() > backed_max) {
+    Unback(arena_.backed_bytes() - backed_max);
+  }
+}
+
+void DeviceMemory::Unback(uint64_t bytes_max) {
+  for (const AddressRange& range : arena_.GiveUpFreeChunks(bytes_max)) {
+    session_.Post(0,
+                  wire::MemoryUnmap{
+                      .address = range.address, .bytes = range.bytes, .device = server_ordinal_});
+  }
+}
+
+void DeviceMemory::GiveBack(uint64_t bytes, uint64_t recall) {
+  const Lock lock(mutex_);
+  RecycleLocked(session_.quiet_work());
+  bytes = RoundUp(std::min(bytes, credit_bytes_), Arena::kChunkBytes);
+  const uint64_t idle = credit_bytes_ - arena_.backed_bytes();
+  if (bytes > idle) {
+    Unback(bytes - idle);
+  }
+  const uint64_t given = std::min(bytes, credit_bytes_ - arena_.backed_bytes());
+  credit_bytes_ -= given;
+  session_.Post(0, wire::CreditReturn{.device = server_ordinal_, .bytes = given, .recall = recall});
 }
 
 CUresult DeviceMemory::AskForCredit(Lock& lock, uint64_t bytes) {

@@ -45,6 +45,10 @@ class DeviceMemory {
   // addresses freed.
   std::vector<uint64_t> FreeAllOf(wire::Handle context);
 
+  // Does without up to so many bytes that the program does not use, and tells the server that this
+  // answers its recall.
+  void GiveBack(uint64_t bytes, uint64_t recall);
+
  private:
   // Beyond this much freed but unused memory, waiting for the device is cheaper than asking for
   // more.
@@ -59,6 +63,8 @@ class DeviceMemory {
 
   std::optional<uint64_t> TakeLocked(uint64_t bytes, wire::Handle context, uint64_t align);
   CUresult Grow(Lock& lock, uint64_t bytes);
+  void MoveFreeChunks(uint64_t wanted);
+  void Unback(uint64_t bytes_max);
   CUresult AskForCredit(Lock& lock, uint64_t bytes);
   bool WaitForFreed(Lock& lock);
   void RecycleLocked(uint64_t quiet_work);

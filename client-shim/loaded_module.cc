@@ -15,6 +15,13 @@ constexpr size_t kKernelsMax = 1u << 20;
 // No compiler makes a longer name.
 constexpr size_t kNameBytesMax = 64_KiB;
 
+// What `to` has room for; nothing may be at no address at all, which memcpy must not be given.
+void Copy(ConstBytes from, void* to) {
+  if (!from.empty()) {
+    memcpy(to, from.data(), from.size());
+  }
+}
+
 // Reads one KernelRecord; false if it is not one.
 bool ReadKernel(ConstBytes body, Kernel* kernel) {
   wire::KernelRecord record;
@@ -25,7 +32,7 @@ bool ReadKernel(ConstBytes body, Kernel* kernel) {
   }
   kernel->name = record.name;
   kernel->parameters.resize(record.parameters.size() / sizeof(Kernel::Parameter));
-  memcpy(kernel->parameters.data(), record.parameters.data(), record.parameters.size());
+  Copy(record.parameters, kernel->parameters.data());
   for (const Kernel::Parameter& parameter : kernel->parameters) {
     // Offsets come from the server and are written through when a launch is packed.
     constexpr uint32_t kParametersBytesMax = 32764;  // the largest parameter block of any GPU
@@ -37,7 +44,7 @@ bool ReadKernel(ConstBytes body, Kernel* kernel) {
         std::max(kernel->parameters_bytes, parameter.offset + parameter.bytes);
   }
   kernel->attributes.resize(record.attributes.size() / sizeof(int32_t));
-  memcpy(kernel->attributes.data(), record.attributes.data(), record.attributes.size());
+  Copy(record.attributes, kernel->attributes.data());
   return true;
 }
 

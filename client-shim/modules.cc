@@ -35,8 +35,7 @@ CUresult ResultOf(const Status& status) {
 void CopyLog(std::string_view log, char* to, uint64_t bytes) {
   if (to != nullptr && bytes != 0) {
     const uint64_t size = std::min<uint64_t>(log.size(), bytes - 1);
-    memcpy(to, log.data(), size);
-    to[size] = '\0';
+    to[log.copy(to, size)] = '\0';
   }
 }
 

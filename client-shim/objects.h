@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "client-shim/completions.h"
 #include "client-shim/object_table.h"
 #include "protocol/abi/cuda_abi.h"
 #include "protocol/base/guarded.h"
@@ -42,10 +43,14 @@ struct Stream {
   uint32_t flags = 0;
   int32_t priority = 0;
   uint64_t id = 0;
+  std::shared_ptr<StreamProgress> progress =
+      std::make_shared<StreamProgress>();  // shared with questions under way
 };
 
 struct Event {
   wire::Handle context = 0;
+  std::shared_ptr<Recording> recording =
+      std::make_shared<Recording>();  // shared with questions under way
 };
 
 // One kernel as the server's driver described it when its image was loaded.

@@ -81,7 +81,7 @@ void Process::Forked() {
   if (session == nullptr) {
     return;
   }
-  session->channel().AbandonAfterFork();
+  session->AbandonAfterFork();
   (void)owned_.release();
   why_.store(CUDA_ERROR_NOT_INITIALIZED, std::memory_order_release);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client-shim/session.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -18,6 +19,8 @@ namespace {
 
 constexpr size_t kDevicesMax =
     256;  // more than any machine has; bounds what a server can make us hold
+constexpr size_t kRecallsMax = 1024;       // that a server may have open at a time
+constexpr uint64_t kStopNs = 200'000'000;  // a process that ends does not wait longer for a thread
 constexpr uint32_t kArenaAttemptsMax =
     8;  // proposals of an address range before allocation is given up
 
@@ -69,10 +72,14 @@ Result<std::unique_ptr<Session>> Session::Connect(const transport::Address& serv
   }
   std::unique_ptr<Session> session(new Session(config, server));
   session->worker_ = met.answer.worker;
+  const int socket = met.socket.get();
   session->channel_ = std::make_unique<channel::CommandChannel>(
       std::make_unique<transport::SocketStream>(std::move(met.socket)), *session);
+  session->attendant_.emplace(*session->channel_, socket,
+                              [raw = session.get()] { raw->AnswerRecalls(); });
   FARLANE_TRY(session->LearnDevices().While("getting to know " + server.ToString()));
   FARLANE_TRY(session->ReserveArenas());
+  session->attendant_->Start();
   return session;
 }
 
@@ -81,7 +88,9 @@ Status Session::LearnDevices() {
                                   NowNs() + wire::kGreetingSilenceNs));
   FARLANE_TRY(handshake_);
   if (config_.visible_devices.has_value()) {
+    std::vector<Device> all = devices_;
     devices_ = VisibleDevices(std::move(devices_), *config_.visible_devices);
+    ReturnHiddenCredit(all);
   }
   if (devices_.empty()) {
     return Status(StatusCode::kNotFound, config_.visible_devices.has_value()
@@ -91,6 +100,18 @@ Status Session::LearnDevices() {
                                              : "the server has no device");
   }
   return Status::Ok();
+}
+
+// What the program cannot see it will not use.
+void Session::ReturnHiddenCredit(const std::vector<Device>& all) {
+  for (const Device& device : all) {
+    const bool visible = std::any_of(
+        devices_.begin(), devices_.end(),
+        [&device](const Device& one) { return one.server_ordinal == device.server_ordinal; });
+    if (!visible) {
+      Post(0, wire::CreditReturn{.device = device.server_ordinal, .bytes = device.credit_bytes});
+    }
+  }
 }
 
 Status Session::ReserveArenas() {
@@ -216,8 +237,14 @@ CUresult Session::TakeErrorSlow() {
   return static_cast<CUresult>(error);
 }
 
+void Session::AbandonAfterFork() {
+  attendant_->AbandonAfterFork();
+  channel_->AbandonAfterFork();
+}
+
 void Session::Close() {
   closed_.store(true);
+  attendant_->Stop(NowNs() + kStopNs);
   channel_->Close();
 }
 
@@ -267,12 +294,16 @@ wire::WireError Session::OnMessage(const wire::MessageView& message) {
       return OnPostFailed(message);
     case wire::Op::kOutput:
       return OnOutput(message);
+    case wire::Op::kReached:
+      return completions_.OnReached(message);
     case wire::Op::kCopyInDone:
       return transfers_.OnSent(message);
     case wire::Op::kCopyOutData:
       return transfers_.OnData(message);
     case wire::Op::kCopyOutDone:
       return transfers_.OnDone(message);
+    case wire::Op::kCreditRecall:
+      return OnRecall(message);
     case wire::Op::kImageWanted:
       return images_.OnWanted(message);
     case wire::Op::kImageKernels:
@@ -315,6 +346,34 @@ wire::WireError Session::OnPostFailed(const wire::MessageView& message) {
            static_cast<unsigned long long>(failed.sequence), failed.result);
   NoteFailure(static_cast<CUresult>(failed.result));
   return wire::WireError::kNone;
+}
+
+// Memory that is asked back is given by a thread that may wait and may post.
+wire::WireError Session::OnRecall(const wire::MessageView& message) {
+  wire::CreditRecall recall;
+  FARLANE_WIRE_TRY(Decode(message.body, &recall));
+  const bool taken = recalls_.With([&recall](std::vector<wire::CreditRecall>& recalls) {
+    recalls.push_back(recall);
+    return recalls.size() <= kRecallsMax;
+  });
+  attendant_->Wake();
+  return taken ? wire::WireError::kNone : wire::WireError::kBadValue;
+}
+
+void Session::AnswerRecalls() {
+  std::vector<wire::CreditRecall> recalls;
+  recalls_.With([&recalls](std::vector<wire::CreditRecall>& heard) { recalls.swap(heard); });
+  for (const wire::CreditRecall& recall : recalls) {
+    const auto device =
+        std::find_if(devices_.begin(), devices_.end(),
+                     [&recall](const Device& one) { return one.server_ordinal == recall.device; });
+    if (device == devices_.end()) {
+      // Hidden by CUDA_VISIBLE_DEVICES: what was granted of it has been given back already.
+      Post(0, wire::CreditReturn{.device = recall.device, .bytes = 0, .recall = recall.recall});
+      continue;
+    }
+    memory(static_cast<int32_t>(device - devices_.begin())).GiveBack(recall.bytes, recall.recall);
+  }
 }
 
 wire::WireError Session::OnKernels(const wire::MessageView& message) {

@@ -5,8 +5,12 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
+#include <type_traits>
 #include <vector>
 
+#include "client-shim/attendant.h"
+#include "client-shim/completions.h"
 #include "client-shim/config.h"
 #include "client-shim/device.h"
 #include "client-shim/device_memory.h"
@@ -48,6 +52,8 @@ class Session final : public channel::ServerListener {
 
   Images& images() { return images_; }
 
+  Completions& completions() { return completions_; }
+
   ManagedMemory& managed() { return managed_; }
 
   channel::CommandChannel& channel() { return *channel_; }
@@ -62,9 +68,22 @@ class Session final : public channel::ServerListener {
   // Posts a message that means the given context (0: none in particular).
   template <typename Message>
   wire::Sequence Post(wire::Handle context, const Message& message) {
+    return PostNoting(context, message, [](wire::Sequence) {});
+  }
+
+  // As Post; `note` is called with the message's number before anybody can answer it.
+  template <typename Message, typename Note>
+  wire::Sequence PostNoting(wire::Handle context, const Message& message, Note&& note) {
     return channel_->PostWith([&](channel::BatchWriter& writer) {
       AppendContext(writer, context);
-      return writer.Append(message);
+      const wire::Sequence number = writer.Append(message);
+      completions_.NotePosted(message, number);
+      if constexpr (std::is_same_v<Message, wire::EventRecord> ||
+                    std::is_same_v<Message, wire::EventRecordWithFlags>) {
+        completions_.NoteRecorded(writer, message.hEvent, message.hStream, number);
+      }
+      note(number);
+      return number;
     });
   }
 
@@ -152,6 +171,9 @@ class Session final : public channel::ServerListener {
 
   bool is_lost() const { return channel_->is_lost(); }
 
+  // In a forked child: the connection and the threads are the parent's.
+  void AbandonAfterFork();
+
   // Says goodbye. Threads that still wait find the session at an end, which is no news.
   void Close();
 
@@ -170,6 +192,7 @@ class Session final : public channel::ServerListener {
   Session(const Config& config, const transport::Address& server);
 
   Status LearnDevices();
+  void ReturnHiddenCredit(const std::vector<Device>& all);
   Status ReserveArenas();
   Status ReserveArena(Device* device);
 
@@ -188,6 +211,8 @@ class Session final : public channel::ServerListener {
   wire::WireError OnPostFailed(const wire::MessageView& message);
   wire::WireError OnOutput(const wire::MessageView& message);
   wire::WireError OnKernels(const wire::MessageView& message);
+  wire::WireError OnRecall(const wire::MessageView& message);
+  void AnswerRecalls();
 
   const Config config_;
   const transport::Address server_;
@@ -202,8 +227,11 @@ class Session final : public channel::ServerListener {
   HostMemory host_memory_;
   Transfers transfers_{*this};
   Images images_{*this};
+  Completions completions_{*this};
   ManagedMemory managed_{*this};
   std::unique_ptr<channel::CommandChannel> channel_;
+  Guarded<std::vector<wire::CreditRecall>> recalls_;  // heard and not answered yet
+  std::optional<Attendant> attendant_;
   wire::Handle stream_context_ = 0;  // what SetContext said last; guarded by the channel's writing
 
   std::atomic<uint64_t> launches_{0};

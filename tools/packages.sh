@@ -9,6 +9,10 @@ build="g++ cmake ninja-build git python3 llvm-19-dev libzstd-dev liblz4-dev zlib
        libcli11-dev"
 # What builds and runs the tests on top.
 tests="libgtest-dev libgmock-dev clang-19 procps strace iproute2"
+# What compiles the fuzz targets: a compiler, and the run-time library that feeds and watches them.
+fuzz="clang-14 libclang-rt-14-dev"
+# What looks through the sources.
+tidy="clang-tidy-14 clang-format-14"
 # What compiles a CUDA sample without NVIDIA's compiler.
 samples="clang-19"
 
@@ -19,6 +23,8 @@ usage: tools/packages.sh [--list] PURPOSE...
 Installs what is missing of the Debian 12 packages for each PURPOSE:
   build     the programs and libraries
   tests     the tests, on top of build
+  fuzz      the fuzz targets, on top of tests
+  tidy      clang-tidy and clang-format
   samples   the CUDA samples on a machine without NVIDIA's compiler
   --list    only prints the packages' names
 EOF
@@ -32,6 +38,8 @@ for argument in "$@"; do
     --list) list_only=yes ;;
     build) wanted="$wanted $build" ;;
     tests) wanted="$wanted $tests" ;;
+    fuzz) wanted="$wanted $fuzz" ;;
+    tidy) wanted="$wanted $tidy" ;;
     samples) wanted="$wanted $samples" ;;
     *) usage >&2; exit 2 ;;
   esac

@@ -36,11 +36,12 @@ Daemon::Daemon(const Options& options, const WorkerConfig& config, Admission adm
     : ready_fd_(options.ready_fd),
       watch_fd_(options.watch_fd),
       greeter_(std::move(admission), config.boot),
-      workers_(config, options.warm) {}
+      workers_(config, options.warm),
+      limit_bytes_(options.memory_bytes) {}
 
 Result<std::unique_ptr<Daemon>> Daemon::Create(const Options& options,
                                                std::vector<DriverCandidate> drivers) {
-  WorkerConfig config{.drivers = std::move(drivers), .memory_bytes = options.memory_bytes};
+  WorkerConfig config{.drivers = std::move(drivers)};
   if (getrandom(config.boot, sizeof config.boot, 0) != sizeof config.boot) {
     return Status::FromErrno(StatusCode::kInternal, "no random numbers", errno);
   }
@@ -78,7 +79,16 @@ Status Daemon::CatchSignals() {
 Status Daemon::Run() {
   while (true) {
     const uint64_t now_ns = NowNs();
-    workers_.Reap(now_ns);
+    workers_.Reap(now_ns, [this, now_ns](pid_t worker) {
+      if (clients_.has_value()) {
+        clients_->LeaveWithWorker(worker, now_ns);
+      }
+    });
+    if (!clients_.has_value() && workers_.was_ready()) {
+      clients_.emplace(
+          workers_.device_bytes(), limit_bytes_,
+          [this](pid_t worker, const ControlRecord& record) { workers_.Tell(worker, record); });
+    }
     ServeWaiting(now_ns);
     if (!workers_.was_ready() && !workers_.failure().empty()) {
       return Status(StatusCode::kUnavailable, workers_.failure());
@@ -89,14 +99,7 @@ Status Daemon::Run() {
     }
     std::vector<pollfd> polls;
     Wait(&polls);
-    std::vector<int> controls;
-    workers_.AppendControls(&controls);
-    for (const pollfd& polled : polls) {
-      if (polled.revents != 0 &&
-          std::find(controls.begin(), controls.end(), polled.fd) != controls.end()) {
-        workers_.Hear(polled.fd);
-      }
-    }
+    HearWorkers(polls);
     if (HandleSignals() || WatchedIsGone()) {
       LogInfo("ends");
       return Status::Ok();
@@ -106,9 +109,53 @@ Status Daemon::Run() {
   }
 }
 
+void Daemon::HearWorkers(const std::vector<pollfd>& polls) {
+  std::vector<int> controls;
+  workers_.AppendControls(&controls);
+  const uint64_t now_ns = NowNs();
+  for (const pollfd& polled : polls) {
+    if (polled.revents != 0 &&
+        std::find(controls.begin(), controls.end(), polled.fd) != controls.end()) {
+      workers_.Hear(polled.fd, [this, now_ns](pid_t worker, const ControlRecord& record) {
+        return clients_.has_value() && clients_->Hear(worker, record, now_ns);
+      });
+    }
+  }
+  if (clients_.has_value()) {
+    clients_->Look(now_ns);
+  }
+}
+
+Greeter::Placement Daemon::Place(const Fd& connection, const Newcomer& newcomer, uint64_t now_ns) {
+  if (!clients_.has_value()) {
+    return {};
+  }
+  if (newcomer.probe) {
+    return {.taken = workers_.Assign(connection, clients_->GrantOfProbe(), true) != 0,
+            .refusal = {}};
+  }
+  if (auto objection = clients_->Objection(newcomer)) {
+    return {.taken = false, .refusal = std::move(objection)};
+  }
+  if (!workers_.has_ready()) {
+    return {};
+  }
+  Grant grant;
+  const Ledger::Holder holder = clients_->Enter(newcomer, now_ns, &grant);
+  const pid_t worker = workers_.Assign(connection, grant, false);
+  if (worker == 0) {
+    clients_->Leave(holder, now_ns);
+    return {};
+  }
+  clients_->Seat(holder, worker);
+  return {.taken = true, .refusal = {}};
+}
+
 void Daemon::ServeWaiting(uint64_t now_ns) {
   greeter_.Serve(
-      [this](const Fd& connection, bool probe) { return workers_.Assign(connection, probe); },
+      [this, now_ns](const Fd& connection, const Newcomer& newcomer) {
+        return Place(connection, newcomer, now_ns);
+      },
       now_ns);
   if (workers_.is_full()) {
     greeter_.RefuseWaiting({wire::Verdict::kBusy, "the server has as many clients as it takes"},
@@ -149,7 +196,8 @@ void Daemon::Wait(std::vector<pollfd>* polls) {
   }
   greeter_.AppendPolls(polls);
   const uint64_t now_ns = NowNs();
-  const uint64_t until_ns = std::min(greeter_.NextTime(now_ns), now_ns + kSleepNs);
+  const uint64_t clients_ns = clients_.has_value() ? clients_->NextTime() : UINT64_MAX;
+  const uint64_t until_ns = std::min({greeter_.NextTime(now_ns), clients_ns, now_ns + kSleepNs});
   const uint64_t left_ms = until_ns > now_ns ? (until_ns - now_ns + 999'999) / 1'000'000 : 0;
   if (poll(polls->data(), polls->size(), static_cast<int>(left_ms)) < 0) {
     polls->clear();  // interrupted: nothing is known

@@ -4,9 +4,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "gpu-server/daemon/client_register.h"
 #include "gpu-server/daemon/greeter.h"
 #include "gpu-server/daemon/options.h"
 #include "gpu-server/daemon/worker_pool.h"
@@ -41,6 +43,8 @@ class Daemon {
   bool WatchedIsGone() const;
   void AcceptAll();
   void ServeWaiting(uint64_t now_ns);
+  Greeter::Placement Place(const Fd& connection, const Newcomer& newcomer, uint64_t now_ns);
+  void HearWorkers(const std::vector<pollfd>& polls);
 
   const int ready_fd_;
   const int watch_fd_;
@@ -49,6 +53,8 @@ class Daemon {
   std::vector<Listener> listeners_;
   Greeter greeter_;
   WorkerPool workers_;
+  const uint64_t limit_bytes_;
+  std::optional<ClientRegister> clients_;  // once a worker has found the devices
 };
 
 }  // namespace farlane::server

@@ -36,7 +36,8 @@ void Greeter::Welcome(Fd socket, bool is_unix, uint64_t now_ns) {
     LogWarn("too many connections say nothing; a new one is closed");
     return;
   }
-  Connection connection{.socket = std::move(socket), .until_ns = now_ns + kSilenceNs};
+  Connection connection{
+      .socket = std::move(socket), .newcomer = {}, .until_ns = now_ns + kSilenceNs};
   if (is_unix && !IsOwnUser(connection.socket.get())) {
     Refuse(connection, {wire::Verdict::kRefused, "this socket serves its own user only"}, now_ns);
   }
@@ -109,16 +110,16 @@ void Greeter::Peek(Connection& connection, uint64_t now_ns) {
     return;
   }
   const Decision decision = admission_.Decide(hello);
+  connection.newcomer = Newcomer::FromHello(hello);
   explicit_bzero(hello.token, sizeof hello.token);  // the stack goes to the next worker
+  explicit_bzero(hello.session_key, sizeof hello.session_key);
   if (decision.verdict != wire::Verdict::kWelcome) {
-    LogInfo("%s (pid %u on %s) is not served: %s",
-            Printable(hello.program, sizeof hello.program).c_str(), hello.process,
-            Printable(hello.host, sizeof hello.host).c_str(), decision.reason.c_str());
+    LogInfo("%s (pid %u on %s) is not served: %s", connection.newcomer.program.c_str(),
+            hello.process, connection.newcomer.host.c_str(), decision.reason.c_str());
     Refuse(connection, decision, now_ns);
     return;
   }
   connection.state = State::kWaiting;
-  connection.probe = hello.purpose == wire::Purpose::kProbe;
   connection.until_ns = now_ns + kPatienceNs;
   connection.tell_ns = now_ns;
 }
@@ -176,8 +177,14 @@ void Greeter::Serve(const Take& take, uint64_t now_ns) {
     if (connection.state != State::kWaiting) {
       continue;
     }
-    if (take(connection.socket, connection.probe)) {
+    const Placement placement = take(connection.socket, connection.newcomer);
+    if (placement.taken) {
       connection.state = State::kDone;
+    } else if (placement.refusal.has_value()) {
+      LogInfo("%s (pid %u on %s) is not served: %s", connection.newcomer.program.c_str(),
+              connection.newcomer.process, connection.newcomer.host.c_str(),
+              placement.refusal->reason.c_str());
+      Refuse(connection, *placement.refusal, now_ns);
     } else if (now_ns >= connection.tell_ns) {
       TellToWait(connection, now_ns);
     }

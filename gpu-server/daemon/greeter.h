@@ -5,11 +5,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include <poll.h>
 
 #include "gpu-server/daemon/admission.h"
+#include "gpu-server/daemon/session_book.h"
 #include "protocol/base/fd.h"
 #include "protocol/wire/hello.h"
 
@@ -30,7 +32,7 @@ class Greeter {
   Greeter(Admission admission, const uint8_t (&boot)[16]);
 
   // `is_unix`: the peer must be this user or root.
-  void Welcome(Fd connection, bool is_unix, uint64_t now_ns);
+  void Welcome(Fd socket, bool is_unix, uint64_t now_ns);
 
   // What to poll for, and until when.
   void AppendPolls(std::vector<pollfd>* polls) const;
@@ -39,9 +41,15 @@ class Greeter {
   // Looks at every connection again.
   void Look(uint64_t now_ns);
 
+  // What became of one that was offered.
+  struct Placement {
+    bool taken = false;
+    std::optional<Decision> refusal;  // neither: it has to wait
+  };
+
   // Offers each that waits for a worker, in their order; those taken are no longer here. The others
-  // are told that they have to wait.
-  using Take = std::function<bool(const Fd& connection, bool probe)>;
+  // are told that they have to wait, or refused.
+  using Take = std::function<Placement(const Fd& connection, const Newcomer& newcomer)>;
   void Serve(const Take& take, uint64_t now_ns);
 
   // How many wait for a worker.
@@ -62,7 +70,7 @@ class Greeter {
   struct Connection {
     Fd socket;
     State state = State::kSilent;
-    bool probe = false;
+    Newcomer newcomer;
     uint64_t until_ns = 0;
     uint64_t tell_ns = 0;  // while it waits: when to say so again
   };
@@ -75,7 +83,7 @@ class Greeter {
   void Expire(Connection& connection, uint64_t now_ns);
 
   const Admission admission_;
-  uint8_t boot_[16];
+  uint8_t boot_[16]{};
   std::vector<Connection> connections_;
 };
 

@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 #include "gpu-server/daemon/admission.h"
-#include "gpu-server/daemon/descriptor_passing.h"
+#include "gpu-server/daemon/control_record.h"
+#include "gpu-server/daemon/daemon_link.h"
 #include "gpu-server/daemon/hangup_watch.h"
 #include "gpu-server/daemon/sandbox.h"
 #include "gpu-server/session/session_loop.h"
@@ -55,9 +56,7 @@ Fd Separate(Fd control, pid_t daemon) {
 }
 
 [[noreturn]] void Fail(const Fd& control, const Status& status) {
-  WorkerReport report{.kind = WorkerReport::Kind::kFailed};
-  SetText(&report, status.message());
-  static_cast<void>(SendReport(control.get(), report));
+  SendRecord(control.get(), {.kind = ControlRecord::Kind::kFailed, .tail = status.message()}, true);
   _exit(1);
 }
 
@@ -105,19 +104,22 @@ struct Readiness {
 };
 
 // A probe is told where its memory would be, and gets none.
-void AnswerProbe(transport::Stream& stream, const Readiness& ready, Ledger& ledger) {
+void AnswerProbe(transport::Stream& stream,
+                 const Readiness& ready,
+                 DaemonLink& link,
+                 const Grant& grant) {
   std::vector<std::unique_ptr<DeviceMemory>> opened;
   std::vector<const DeviceMemory*> memories;
   const size_t count = ready.facts.size();
   for (size_t i = 0; i < count; ++i) {
-    opened.push_back(std::make_unique<DeviceMemory>(ready.driver->table(), ledger,
+    opened.push_back(std::make_unique<DeviceMemory>(ready.driver->table(), link, grant.quotas[i],
                                                     static_cast<CUdevice>(i), i, count));
     opened.back()->OpenArena();
     memories.push_back(opened.back().get());
   }
   Wakeup wakeup;
   Outbox outbox(stream, wakeup);
-  AppendWelcome(outbox, *ready.driver, ready.facts, ledger, memories);
+  AppendWelcome(outbox, *ready.driver, ready.facts, memories);
   outbox.SayBye();
   const uint64_t deadline = NowNs() + kHelloNs;
   outbox.Flush();
@@ -155,7 +157,8 @@ void LogEnd(const SessionLoop& loop,
 [[noreturn]] void Serve(transport::Stream& stream,
                         const wire::ClientHello& hello,
                         Readiness& ready,
-                        Ledger& ledger) {
+                        DaemonLink& link,
+                        const Grant& grant) {
   WatchHangup(stream.WaitFd());
   const uint64_t start_ns = NowNs();
   const std::string client = Printable(hello.program, sizeof hello.program) + " (pid " +
@@ -164,9 +167,14 @@ void LogEnd(const SessionLoop& loop,
   LogInfo("worker %d: serves %s", getpid(), client.c_str());
   Wakeup wakeup;
   Outbox outbox(stream, wakeup);
-  ClientSession session(ready.driver->table(), ledger, outbox, wakeup, ready.output);
-  session.OpenDevices(ready.facts.size());
-  AppendWelcome(outbox, *ready.driver, ready.facts, ledger, session.memories());
+  ClientSession session(ready.driver->table(), link, outbox, wakeup, ready.output);
+  link.Listen([&outbox](size_t device, uint64_t bytes, uint64_t recall) {
+    outbox.Append(wire::CreditRecall{
+        .device = static_cast<int32_t>(device), .bytes = bytes, .recall = recall});
+    outbox.FlushOrWake();
+  });
+  session.OpenDevices(grant.quotas, link.TakeFirst(grant));
+  AppendWelcome(outbox, *ready.driver, ready.facts, session.memories());
   SessionLoop loop(stream, session, wakeup, channel::WaitPolicy::Default());
   const SessionEnd end = loop.Run();
   LogEnd(loop, end, session, client, start_ns);
@@ -174,27 +182,34 @@ void LogEnd(const SessionLoop& loop,
 }
 
 // One connection of the daemon's. Returns after a probe, or a client that was gone at once.
-void Meet(Fd connection, Readiness& ready, const WorkerConfig& config) {
+void Meet(Fd connection,
+          Readiness& ready,
+          DaemonLink& link,
+          const Grant& grant,
+          bool probe,
+          const WorkerConfig& config) {
   transport::SocketStream stream(std::move(connection));
   wire::ClientHello hello{};
   wire::ServerHello answer = MakeServerHello({}, config.boot);
   answer.worker = static_cast<uint32_t>(getpid());
   Status met = ReadHello(stream, &hello);
   explicit_bzero(hello.token, sizeof hello.token);  // the daemon has looked at it
+  explicit_bzero(hello.session_key, sizeof hello.session_key);
   if (met.ok()) {
     met = WriteHello(stream, answer);
   }
   if (!met.ok()) {
     LogInfo("worker %d: %s", getpid(), met.message().c_str());
+    if (!probe) {
+      _exit(0);  // the daemon has given it a client once
+    }
     return;
   }
-  Ledger ledger(QuotasFor(ready.facts, config.memory_bytes));
-  if (hello.purpose == wire::Purpose::kProbe) {
-    AnswerProbe(stream, ready, ledger);
+  if (probe) {
+    AnswerProbe(stream, ready, link, grant);
     return;
   }
-  close(kControl);  // from here on the daemon has nothing to say to it
-  Serve(stream, hello, ready, ledger);
+  Serve(stream, hello, ready, link, grant);
 }
 
 Status GetReady(const WorkerConfig& config, Readiness* ready) {
@@ -214,14 +229,22 @@ void RunWorker(Fd inherited, pid_t daemon, const WorkerConfig& config) {
   if (!status.ok()) {
     Fail(control, status);
   }
-  WorkerReport report{.kind = WorkerReport::Kind::kReady};
-  SetText(&report, ready.driver->path());
-  while (SendReport(control.get(), report)) {
-    Fd connection = ReceiveDescriptor(control.get());
-    if (!connection.valid()) {
+  Capacity capacity{.total_bytes = {}, .driver_path = ready.driver->path()};
+  for (const DeviceFacts& device : ready.facts) {
+    capacity.total_bytes.push_back(device.total_bytes);
+  }
+  DaemonLink link(control.get());
+  const ControlRecord report{.kind = ControlRecord::Kind::kReady, .tail = PackCapacity(capacity)};
+  while (SendRecord(control.get(), report, true)) {
+    ControlRecord record;
+    Fd connection;
+    Grant grant;
+    if (ReceiveRecord(control.get(), &record, true, &connection) != Received::kRecord ||
+        !connection.valid() || !UnpackGrant(record.tail, &grant) ||
+        grant.quotas.size() != ready.facts.size()) {
       break;
     }
-    Meet(std::move(connection), ready, config);
+    Meet(std::move(connection), ready, link, grant, record.id != 0, config);
   }
   _exit(0);
 }

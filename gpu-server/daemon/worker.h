@@ -15,11 +15,10 @@ namespace farlane::server {
 
 struct WorkerConfig {
   std::vector<DriverCandidate> drivers;
-  uint64_t memory_bytes = 0;  // 0: what each device has
   uint8_t boot[16] = {};
 };
 
-// The life of a worker, in the process that was forked for it. `control` leads to the daemon.
-[[noreturn]] void RunWorker(Fd control, pid_t daemon, const WorkerConfig& config);
+// The life of a worker, in the process that was forked for it. `inherited` leads to the daemon.
+[[noreturn]] void RunWorker(Fd inherited, pid_t daemon, const WorkerConfig& config);
 
 }  // namespace farlane::server

@@ -8,7 +8,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "gpu-server/daemon/descriptor_passing.h"
 #include "protocol/base/log.h"
 
 namespace farlane::server {
@@ -16,6 +15,8 @@ namespace {
 
 // A driver that does not start now does not start a millisecond later.
 constexpr uint64_t kPauseNs = 1'000'000'000;
+
+constexpr int kRecordsPerLook = 64;
 
 }  // namespace
 
@@ -70,22 +71,27 @@ void WorkerPool::Fork() {
   LogDebug("worker %d starts", pid);
 }
 
-bool WorkerPool::Assign(const Fd& connection, bool probe) {
+pid_t WorkerPool::Assign(const Fd& connection, const Grant& grant, bool probe) {
   for (Worker& worker : workers_) {
     if (worker.state != State::kReady) {
       continue;
     }
-    if (!SendDescriptor(worker.control.get(), connection.get())) {
+    if (!SendRecord(
+            worker.control.get(),
+            {.kind = ControlRecord::Kind::kServe, .id = probe ? 1u : 0u, .tail = PackGrant(grant)},
+            false, connection.get())) {
       worker.state = State::kLost;  // it is dying; Reap takes it away
       continue;
     }
     worker.state = probe ? State::kProbing : State::kServing;
-    if (!probe) {
-      worker.control.Reset();
-    }
-    return true;
+    return worker.pid;
   }
-  return false;
+  return 0;
+}
+
+bool WorkerPool::has_ready() const {
+  return std::any_of(workers_.begin(), workers_.end(),
+                     [](const Worker& one) { return one.state == State::kReady; });
 }
 
 void WorkerPool::AppendControls(std::vector<int>* controls) const {
@@ -96,28 +102,61 @@ void WorkerPool::AppendControls(std::vector<int>* controls) const {
   }
 }
 
-void WorkerPool::Hear(int control) {
+void WorkerPool::Hear(int control, const HearServing& hear) {
   const auto found = std::find_if(workers_.begin(), workers_.end(), [control](const Worker& one) {
     return one.control.get() == control;
   });
-  WorkerReport report;
   if (found == workers_.end()) {
     return;
   }
-  if (!ReceiveReport(control, &report)) {
-    found->control.Reset();
-    found->state = State::kLost;  // Reap takes it away
+  // Not for ever: a worker that talks without end must not be the only one that is heard.
+  for (int i = 0; i < kRecordsPerLook; ++i) {
+    ControlRecord record;
+    const Received received = ReceiveRecord(control, &record, false);
+    if (received == Received::kGone) {
+      found->control.Reset();
+      found->state = found->state == State::kServing ? State::kServing : State::kLost;
+      return;  // Reap takes it away
+    }
+    if (received == Received::kNothing) {
+      return;
+    }
+    HearOne(*found, record, hear);
+  }
+}
+
+void WorkerPool::HearOne(Worker& worker, const ControlRecord& record, const HearServing& hear) {
+  if (record.kind == ControlRecord::Kind::kFailed) {
+    failure_ = record.tail;
     return;
   }
-  if (report.kind == WorkerReport::Kind::kFailed) {
-    failure_ = report.text;
+  if (worker.state == State::kServing) {
+    if (!hear(worker.pid, record)) {
+      LogWarn("worker %d says what no worker says; ending it", worker.pid);
+      End(worker.pid);
+    }
     return;
   }
-  found->state = State::kReady;
+  if (record.kind == ControlRecord::Kind::kReady) {
+    HearReady(worker, record);
+  }
+}
+
+void WorkerPool::HearReady(Worker& worker, const ControlRecord& record) {
+  Capacity capacity;
+  if (!UnpackCapacity(record.tail, &capacity) ||
+      (was_ready_ && capacity.total_bytes != device_bytes_)) {
+    LogWarn("worker %d finds other devices than the first one did; ending it", worker.pid);
+    worker.state = State::kLost;
+    End(worker.pid);
+    return;
+  }
+  worker.state = State::kReady;
   failure_.clear();
   if (!was_ready_) {
     was_ready_ = true;
-    driver_path_ = report.text;
+    driver_path_ = capacity.driver_path;
+    device_bytes_ = capacity.total_bytes;
     // What worked once is what all workers use: the client of one must not find another device.
     std::erase_if(config_.drivers, [this](const DriverCandidate& candidate) {
       return candidate.path != driver_path_;
@@ -125,8 +164,21 @@ void WorkerPool::Hear(int control) {
   }
 }
 
-void WorkerPool::Reap(uint64_t now_ns) {
-  std::erase_if(workers_, [this, now_ns](const Worker& worker) {
+void WorkerPool::Tell(pid_t pid, const ControlRecord& record) {
+  for (const Worker& worker : workers_) {
+    if (worker.pid == pid && !SendRecord(worker.control.get(), record, false)) {
+      LogWarn("worker %d does not listen; ending it", pid);
+      End(pid);
+    }
+  }
+}
+
+void WorkerPool::End(pid_t pid) {
+  kill(pid, SIGKILL);
+}
+
+void WorkerPool::Reap(uint64_t now_ns, const std::function<void(pid_t worker)>& gone) {
+  std::erase_if(workers_, [&](const Worker& worker) {
     int status = 0;
     if (waitpid(worker.pid, &status, WNOHANG) != worker.pid) {
       return false;
@@ -139,6 +191,9 @@ void WorkerPool::Reap(uint64_t now_ns) {
     if (worker.state == State::kStarting || worker.state == State::kLost) {
       not_before_ns_ = now_ns + kPauseNs;
       failure_ = failure_.empty() ? "a worker ended before it was ready" : failure_;
+    }
+    if (worker.state == State::kServing) {
+      gone(worker.pid);
     }
     return true;
   });

@@ -5,11 +5,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include <sys/types.h>
 
+#include "gpu-server/daemon/control_record.h"
+#include "gpu-server/daemon/session_book.h"
 #include "gpu-server/daemon/worker.h"
 #include "protocol/base/fd.h"
 
@@ -30,22 +33,35 @@ class WorkerPool {
   // Sees to it that there are enough workers for so many clients that wait, and the warm ones.
   void Keep(size_t waiting, uint64_t now_ns);
 
-  // Gives a connection to a ready worker; false when none is ready. `probe`: the worker comes back.
-  bool Assign(const Fd& connection, bool probe);
+  // Gives a connection to a ready worker, with what its client may have; the worker's pid, or 0
+  // when none is ready. `probe`: the worker comes back.
+  pid_t Assign(const Fd& connection, const Grant& grant, bool probe);
+
+  // Whether Assign would find one.
+  bool has_ready() const;
 
   bool is_full() const { return workers_.size() >= kWorkersMax; }
 
   // For poll(): the descriptors on which a worker reports or disappears.
   void AppendControls(std::vector<int>* controls) const;
-  // One of them has something.
-  void Hear(int control);
-  // Some child has ended.
-  void Reap(uint64_t now_ns);
+  // One of them has something; `hear` gets what a worker with a client says, and answers whether
+  // it may say that.
+  using HearServing = std::function<bool(pid_t worker, const ControlRecord& record)>;
+  void Hear(int control, const HearServing& hear);
+  // Tells a worker something; one that does not take it is ended.
+  void Tell(pid_t worker, const ControlRecord& record);
+  // Some child has ended; `gone` gets each that had a client.
+  void Reap(uint64_t now_ns, const std::function<void(pid_t worker)>& gone);
+  // Ends a worker, whatever it does.
+  void End(pid_t worker);
 
   // A worker has been ready at least once.
   bool was_ready() const { return was_ready_; }
 
   const std::string& driver_path() const { return driver_path_; }
+
+  // The sizes of the devices, as the first worker that was ready has found them.
+  const std::vector<uint64_t>& device_bytes() const { return device_bytes_; }
 
   // Why the last worker could not start; empty once one could.
   const std::string& failure() const { return failure_; }
@@ -55,11 +71,13 @@ class WorkerPool {
 
   struct Worker {
     pid_t pid = 0;
-    Fd control;  // until it serves
+    Fd control;
     State state = State::kStarting;
   };
 
   void Fork();
+  void HearOne(Worker& worker, const ControlRecord& record, const HearServing& hear);
+  void HearReady(Worker& worker, const ControlRecord& record);
   size_t CountSpare() const;
 
   WorkerConfig config_;
@@ -67,6 +85,7 @@ class WorkerPool {
   std::vector<Worker> workers_;
   bool was_ready_ = false;
   std::string driver_path_;
+  std::vector<uint64_t> device_bytes_;
   std::string failure_;
   uint64_t not_before_ns_ = 0;  // after a failure, for a while, no worker is made
 };

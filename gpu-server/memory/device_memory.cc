@@ -10,11 +10,6 @@
 namespace farlane::server {
 namespace {
 
-// Granted before anybody asks: enough for small programs to run without a single request.
-constexpr uint64_t kFirstCreditBytes = 64_MiB;
-// ... but no more than this part of a small device.
-constexpr uint64_t kFirstCreditShare = 4;
-
 // All arenas together; what remains of 47 bits of address space belongs to the client's program.
 constexpr uint64_t kArenasBytesMax = 1ull << 40;
 
@@ -36,12 +31,14 @@ CUmemAccessDesc AccessOf(CUdevice device, CUmemAccess_flags flags) {
 }  // namespace
 
 DeviceMemory::DeviceMemory(const DriverTable& driver,
-                           Ledger& ledger,
+                           CreditSource& source,
+                           DeviceQuota quota,
                            CUdevice device,
                            size_t ordinal,
                            size_t devices_count)
     : driver_(driver),
-      ledger_(ledger),
+      source_(source),
+      quota_(quota),
       device_(device),
       ordinal_(ordinal),
       devices_count_(devices_count) {}
@@ -60,7 +57,7 @@ DeviceMemory::~DeviceMemory() {
 
 uint64_t DeviceMemory::ArenaBytes() const {
   // Twice the memory, so that fragments of addresses never stand in the way of memory.
-  const uint64_t wanted = std::bit_ceil(std::max(2 * ledger_.total_bytes(ordinal_), kChunkBytes));
+  const uint64_t wanted = std::bit_ceil(std::max(2 * quota_.total_bytes, kChunkBytes));
   return std::min(wanted, std::bit_floor(kArenasBytesMax / devices_count_));
 }
 
@@ -84,20 +81,17 @@ void DeviceMemory::OpenArena() {
   }
 }
 
-void DeviceMemory::Open() {
+void DeviceMemory::Open(Reservation first) {
   OpenArena();
-  uint64_t bytes = RoundDown(
-      std::min(kFirstCreditBytes, ledger_.limit_bytes(ordinal_) / kFirstCreditShare), kChunkBytes);
-  // Others may hold most of the device: a smaller first credit is as good, since more can be asked
-  // for.
-  for (; bytes != 0; bytes = RoundDown(bytes / 2, kChunkBytes)) {
-    std::optional<Reservation> reservation = ReserveCredit(bytes);
+  // Somebody outside of the ledger may hold most of the device: a smaller first credit is as good,
+  // since more can be asked for.
+  while (first.bytes() != 0) {
     std::vector<ChunkHandle> chunks;
-    if (reservation.has_value() &&
-        CreateChunks(driver_, device_, bytes / kChunkBytes, &chunks) == CUDA_SUCCESS) {
-      AddCredit(std::move(*reservation), chunks);
+    if (CreateChunks(driver_, device_, first.bytes() / kChunkBytes, &chunks) == CUDA_SUCCESS) {
+      AddCredit(std::move(first), chunks);
       return;
     }
+    first.ShrinkTo(RoundDown(first.bytes() / 2, kChunkBytes));
   }
 }
 
@@ -114,16 +108,25 @@ wire::WireError DeviceMemory::MoveArena(uint32_t attempt, CUresult* result) {
   return wire::WireError::kNone;
 }
 
-std::optional<Reservation> DeviceMemory::ReserveCredit(uint64_t bytes) {
-  if (bytes > UINT64_MAX - kChunkBytes) {
-    return std::nullopt;
-  }
-  return ledger_.Reserve(ordinal_, RoundUp(bytes, kChunkBytes));
-}
-
 void DeviceMemory::AddCredit(Reservation reservation, const std::vector<ChunkHandle>& chunks) {
   credit_.Absorb(std::move(reservation));
   stock_.insert(stock_.end(), chunks.begin(), chunks.end());
+}
+
+wire::WireError DeviceMemory::ReturnCredit(uint64_t bytes) {
+  if (bytes % kChunkBytes != 0 || bytes / kChunkBytes > stock_.size()) {
+    return wire::WireError::kBadValue;
+  }
+  const auto first = stock_.end() - static_cast<ptrdiff_t>(bytes / kChunkBytes);
+  ReleaseChunks(driver_, std::vector<ChunkHandle>(first, stock_.end()));
+  stock_.erase(first, stock_.end());
+  // After the driver has it back, so that whoever is granted these bytes finds them there.
+  credit_.ShrinkTo(credit_.bytes() - bytes);
+  return wire::WireError::kNone;
+}
+
+void DeviceMemory::NoteUsed() {
+  source_.NoteUsed(ordinal_, mapped_count_ * kChunkBytes);
 }
 
 wire::WireError DeviceMemory::CheckRange(AddressRange range) const {
@@ -155,6 +158,7 @@ wire::WireError DeviceMemory::Map(AddressRange range, CUresult* result) {
   if (*result != CUDA_SUCCESS) {
     UnmapChunks(first, count);
   }
+  NoteUsed();
   return wire::WireError::kNone;
 }
 
@@ -200,6 +204,7 @@ wire::WireError DeviceMemory::Unmap(AddressRange range, CUresult* result) {
     backing_[i] = 0;
     --mapped_count_;
   }
+  NoteUsed();
   return wire::WireError::kNone;
 }
 

@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // DeviceMemory is one client's memory on one device: the address range that the client gives
 // addresses out of (the arena), and the physical chunks it has credit for. Which chunk backs which
-// address is known here and nowhere else; memory without a Reservation of the ledger is never
-// created.
+// address is known here and nowhere else; memory without a Reservation is never created.
 #pragma once
 
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <vector>
 
 #include "gpu-server/memory/chunk_credit.h"
-#include "gpu-server/memory/ledger.h"
+#include "gpu-server/memory/credit_source.h"
 #include "protocol/base/result.h"
 #include "protocol/wire/wire_error.h"
 
@@ -30,7 +28,8 @@ class DeviceMemory {
  public:
   // `devices_count` shares the address space; `ordinal` is the place of this device in it.
   DeviceMemory(const DriverTable& driver,
-               Ledger& ledger,
+               CreditSource& source,
+               DeviceQuota quota,
                CUdevice device,
                size_t ordinal,
                size_t devices_count);
@@ -40,8 +39,9 @@ class DeviceMemory {
   // Gives everything back to the driver.
   ~DeviceMemory();
 
-  // Reserves the arena and the first credit. Where the driver gives neither, both are empty.
-  void Open();
+  // Reserves the arena and makes the first credit of what was granted. Where the driver gives
+  // neither, both are empty.
+  void Open(Reservation first);
   // Only the arena: for somebody who wants to know where it would be.
   void OpenArena();
 
@@ -53,10 +53,12 @@ class DeviceMemory {
   // anything is mapped.
   wire::WireError MoveArena(uint32_t attempt, CUresult* result);
 
-  // Asking for credit has three steps, since the middle one may take long and runs elsewhere:
-  // Reserve here, CreateChunks anywhere, AddCredit here.
-  std::optional<Reservation> ReserveCredit(uint64_t bytes);
+  // Asking for credit has three steps, since the first two may take long: the source's Ask,
+  // CreateChunks anywhere, AddCredit here.
   void AddCredit(Reservation reservation, const std::vector<ChunkHandle>& chunks);
+
+  // Gives credit back that backs nothing, in whole chunks; to say more than that is a breach.
+  wire::WireError ReturnCredit(uint64_t bytes);
 
   // Backs whole chunks of the arena. What the client may not ask for is a breach; `result` is the
   // driver's.
@@ -70,11 +72,12 @@ class DeviceMemory {
   // Whether all of a range is backed.
   bool Owns(uint64_t address, uint64_t bytes) const;
 
-  uint64_t free_bytes() const { return ledger_.free_bytes(ordinal_); }
-
-  uint64_t total_bytes() const { return ledger_.total_bytes(ordinal_); }
+  // What clients are told that the device has.
+  uint64_t total_bytes() const { return quota_.total_bytes; }
 
   CUdevice device() const { return device_; }
+
+  size_t ordinal() const { return ordinal_; }
 
  private:
   uint64_t ArenaBytes() const;
@@ -83,10 +86,12 @@ class DeviceMemory {
   CUresult MapChunks(size_t first, size_t count);
   void UnmapChunks(size_t first, size_t count);
   CUresult OpenRange(AddressRange range);
+  void NoteUsed();
   CUresult SetAccessOfAll(CUdevice peer, CUmemAccess_flags flags);
 
   const DriverTable& driver_;
-  Ledger& ledger_;
+  CreditSource& source_;
+  const DeviceQuota quota_;
   const CUdevice device_;
   const size_t ordinal_;
   const size_t devices_count_;

@@ -14,75 +14,182 @@ namespace {
 constexpr uint64_t kDriverBytesMax = 512_MiB;
 constexpr uint64_t kDriverShare = 16;
 
+// Adopted memory may stand above a limit, so what is left is never less than nothing.
+uint64_t Left(uint64_t limit, uint64_t taken) {
+  return limit > taken ? limit - taken : 0;
+}
+
 }  // namespace
 
-void Reservation::Absorb(Reservation other) {
-  FARLANE_CHECK(ledger_ == nullptr || (ledger_ == other.ledger_ && device_ == other.device_));
-  ledger_ = other.ledger_;
-  device_ = other.device_;
-  bytes_ += std::exchange(other.bytes_, 0);
+Ledger::Ledger(std::vector<DeviceQuota> devices)
+    : devices_(std::move(devices)), taken_(devices_.size(), 0) {}
+
+Ledger::Session Ledger::Open(std::vector<DeviceQuota> quotas) {
+  FARLANE_CHECK(quotas.size() == devices_.size());
+  const Session session = next_++;
+  accounts_[session] = {.quotas = std::move(quotas),
+                        .taken = std::vector<uint64_t>(devices_.size(), 0)};
+  return session;
 }
 
-void Reservation::ShrinkTo(uint64_t bytes) {
-  if (bytes < bytes_) {
-    ledger_->Return(device_, bytes_ - bytes);
-    bytes_ = bytes;
+void Ledger::Close(Session session) {
+  FARLANE_CHECK(accounts_.at(session).holders == 0);
+  accounts_.erase(session);
+}
+
+Ledger::Holder Ledger::Join(Session session) {
+  const Holder holder = next_++;
+  ++accounts_.at(session).holders;
+  places_[holder] = {.session = session,
+                     .held = std::vector<uint64_t>(devices_.size(), 0),
+                     .used = std::vector<uint64_t>(devices_.size(), 0)};
+  return holder;
+}
+
+void Ledger::Leave(Holder holder) {
+  const Place& place = places_.at(holder);
+  Account& account = accounts_.at(place.session);
+  for (size_t device = 0; device < devices_.size(); ++device) {
+    account.taken[device] -= place.held[device];
+    taken_[device] -= place.held[device];
   }
+  --account.holders;
+  places_.erase(holder);
 }
 
-void Reservation::Return() {
-  if (ledger_ != nullptr && bytes_ != 0) {
-    ledger_->Return(device_, std::exchange(bytes_, 0));
+bool Ledger::Take(Holder holder, size_t device, uint64_t bytes) {
+  Place& place = places_.at(holder);
+  Account& account = accounts_.at(place.session);
+  // Compared with what is left, so that no sum can overflow.
+  if (bytes > Left(account.quotas[device].limit_bytes, account.taken[device]) ||
+      bytes > Left(devices_[device].limit_bytes, taken_[device])) {
+    return false;
   }
+  Adopt(holder, device, bytes);
+  return true;
 }
 
-Ledger::Ledger(const std::vector<DeviceQuota>& quotas) {
-  accounts_.With([&quotas](std::vector<Account>& accounts) {
-    for (const DeviceQuota& quota : quotas) {
-      accounts.push_back({.quota = quota});
+void Ledger::Adopt(Holder holder, size_t device, uint64_t bytes) {
+  Place& place = places_.at(holder);
+  place.held[device] += bytes;
+  accounts_.at(place.session).taken[device] += bytes;
+  taken_[device] += bytes;
+}
+
+bool Ledger::Return(Holder holder, size_t device, uint64_t bytes) {
+  Place& place = places_.at(holder);
+  if (bytes > place.held[device]) {
+    return false;
+  }
+  place.held[device] -= bytes;
+  place.used[device] = std::min(place.used[device], place.held[device]);
+  accounts_.at(place.session).taken[device] -= bytes;
+  taken_[device] -= bytes;
+  return true;
+}
+
+void Ledger::NoteUsed(Holder holder, size_t device, uint64_t bytes) {
+  Place& place = places_.at(holder);
+  place.used[device] = std::min(bytes, place.held[device]);
+}
+
+uint64_t Ledger::held_bytes(Holder holder, size_t device) const {
+  return places_.at(holder).held[device];
+}
+
+uint64_t Ledger::session_bytes(Session session, size_t device) const {
+  return accounts_.at(session).taken[device];
+}
+
+const std::vector<DeviceQuota>& Ledger::quotas(Session session) const {
+  return accounts_.at(session).quotas;
+}
+
+uint64_t Ledger::Idle(const Place& place, size_t device) const {
+  return place.held[device] - place.used[device];
+}
+
+MemoryFigures Ledger::FiguresFor(Holder holder, size_t device) const {
+  const Place& own = places_.at(holder);
+  const Account& account = accounts_.at(own.session);
+  uint64_t session_taken = account.taken[device];
+  uint64_t device_taken = taken_[device];
+  for (const auto& [other, place] : places_) {
+    if (other == holder) {
+      continue;
     }
-  });
+    device_taken -= Idle(place, device);
+    session_taken -= place.session == own.session ? Idle(place, device) : 0;
+  }
+  return {.free_bytes = std::min(Left(account.quotas[device].limit_bytes, session_taken),
+                                 Left(devices_[device].limit_bytes, device_taken)),
+          .total_bytes = account.quotas[device].total_bytes};
 }
 
-std::optional<Reservation> Ledger::Reserve(size_t device, uint64_t bytes) {
-  return accounts_.With([&](std::vector<Account>& accounts) -> std::optional<Reservation> {
-    Account& account = accounts[device];
-    // Compared with what is left, so that no sum can overflow.
-    if (bytes > account.quota.limit_bytes - account.used_bytes) {
-      return std::nullopt;
+// Empty when it is not enough.
+std::vector<Ledger::Claim> Ledger::Spread(Holder holder,
+                                          size_t device,
+                                          Shortage missing,
+                                          bool idle_only,
+                                          const std::set<Holder>& except) const {
+  const Session own = places_.at(holder).session;
+  std::vector<std::pair<bool, Claim>> candidates;
+  for (const auto& [other, place] : places_) {
+    const uint64_t bytes = idle_only ? Idle(place, device) : place.held[device];
+    if (other != holder && bytes != 0 && !except.contains(other)) {
+      candidates.push_back({place.session == own, {.holder = other, .bytes = bytes}});
     }
-    account.used_bytes += bytes;
-    return Reservation(this, device, bytes);
+  }
+  std::sort(candidates.begin(), candidates.end(), [](const auto& a, const auto& b) {
+    return a.first != b.first ? a.first : a.second.bytes > b.second.bytes;
   });
+  std::vector<Claim> claims;
+  const Shortage at_first = missing;
+  for (const auto& [same, claim] : candidates) {
+    const Shortage& wanted = idle_only ? missing : at_first;
+    const uint64_t most =
+        same ? std::max(wanted.session_bytes, wanted.device_bytes) : wanted.device_bytes;
+    const uint64_t share = std::min(most, claim.bytes);
+    if (share == 0) {
+      continue;
+    }
+    claims.push_back({.holder = claim.holder, .bytes = share});
+    missing.device_bytes -= std::min(missing.device_bytes, share);
+    missing.session_bytes -= same ? std::min(missing.session_bytes, share) : 0;
+  }
+  if (missing.session_bytes != 0 || missing.device_bytes != 0) {
+    claims.clear();
+  }
+  return claims;
 }
 
-void Ledger::Return(size_t device, uint64_t bytes) {
-  accounts_.With([&](std::vector<Account>& accounts) {
-    FARLANE_CHECK(bytes <= accounts[device].used_bytes);
-    accounts[device].used_bytes -= bytes;
-  });
-}
-
-uint64_t Ledger::free_bytes(size_t device) const {
-  return accounts_.With([device](const std::vector<Account>& accounts) {
-    return accounts[device].quota.limit_bytes - accounts[device].used_bytes;
-  });
-}
-
-uint64_t Ledger::total_bytes(size_t device) const {
-  return accounts_.With([device](const std::vector<Account>& accounts) {
-    return accounts[device].quota.total_bytes;
-  });
-}
-
-uint64_t Ledger::limit_bytes(size_t device) const {
-  return accounts_.With([device](const std::vector<Account>& accounts) {
-    return accounts[device].quota.limit_bytes;
-  });
+std::vector<Ledger::Claim> Ledger::ClaimsFor(Holder holder,
+                                             size_t device,
+                                             uint64_t bytes,
+                                             const std::set<Holder>& except) const {
+  const Account& account = accounts_.at(places_.at(holder).session);
+  const uint64_t session_left = Left(account.quotas[device].limit_bytes, account.taken[device]);
+  const uint64_t device_left = Left(devices_[device].limit_bytes, taken_[device]);
+  const Shortage missing = {.session_bytes = bytes - std::min(bytes, session_left),
+                            .device_bytes = bytes - std::min(bytes, device_left)};
+  std::vector<Claim> claims = Spread(holder, device, missing, true, except);
+  return claims.empty() ? Spread(holder, device, missing, false, except) : claims;
 }
 
 uint64_t DefaultLimit(uint64_t total_bytes) {
   return total_bytes - std::min(kDriverBytesMax, total_bytes / kDriverShare);
+}
+
+std::vector<DeviceQuota> QuotasFor(const std::vector<uint64_t>& totals, uint64_t limit_bytes) {
+  std::vector<DeviceQuota> quotas;
+  for (const uint64_t total_bytes : totals) {
+    const uint64_t usable = DefaultLimit(total_bytes);
+    quotas.push_back(limit_bytes == 0
+                         ? DeviceQuota{.total_bytes = total_bytes, .limit_bytes = usable}
+                         : DeviceQuota{.total_bytes = std::min(limit_bytes, total_bytes),
+                                       .limit_bytes = std::min(limit_bytes, usable)});
+  }
+  return quotas;
 }
 
 }  // namespace farlane::server

@@ -1,92 +1,123 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ledger counts device bytes against a limit. Every byte that a client can hold goes through
-// Reserve before the driver is asked for it; nothing else compares bytes with a quota.
+// Ledger is the daemon's only count of device bytes: how much each device has, how much of it each
+// session may take, and how much each worker of a session holds. Nothing else compares bytes with a
+// limit, and what a worker held is free again the moment it leaves.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <optional>
-#include <utility>
+#include <map>
+#include <set>
 #include <vector>
-
-#include "protocol/base/guarded.h"
 
 namespace farlane::server {
 
-class Ledger;
-
-// Bytes that are counted as taken, until this is destroyed.
-// Thread: caller's.
-class Reservation {
- public:
-  Reservation() = default;
-
-  Reservation(Reservation&& other) noexcept
-      : ledger_(std::exchange(other.ledger_, nullptr)),
-        device_(other.device_),
-        bytes_(std::exchange(other.bytes_, 0)) {}
-
-  Reservation& operator=(Reservation&& other) noexcept {
-    Return();
-    ledger_ = std::exchange(other.ledger_, nullptr);
-    device_ = other.device_;
-    bytes_ = std::exchange(other.bytes_, 0);
-    return *this;
-  }
-
-  ~Reservation() { Return(); }
-
-  uint64_t bytes() const { return bytes_; }
-
-  // Takes over what another reservation on the same device holds.
-  void Absorb(Reservation other);
-  // Gives back all but so many bytes.
-  void ShrinkTo(uint64_t bytes);
-
- private:
-  friend class Ledger;
-
-  Reservation(Ledger* ledger, size_t device, uint64_t bytes)
-      : ledger_(ledger), device_(device), bytes_(bytes) {}
-
-  void Return();
-
-  Ledger* ledger_ = nullptr;
-  size_t device_ = 0;
-  uint64_t bytes_ = 0;
-};
-
-// What a device has, and how much of it may be taken: the rest is the driver's own.
+// What somebody is told that a device has, and how much of it may be taken: the rest is the
+// driver's own.
 struct DeviceQuota {
   uint64_t total_bytes = 0;
   uint64_t limit_bytes = 0;
+
+  bool operator==(const DeviceQuota&) const = default;
 };
 
-// Thread: any, guarded. Lives longer than its reservations.
+// The answer to "how much is left?": for the asker, what it holds itself counts as taken; what
+// others hold and could give back does not.
+struct MemoryFigures {
+  uint64_t free_bytes = 0;
+  uint64_t total_bytes = 0;
+};
+
+// Thread: one at a time (the daemon's main thread).
 class Ledger {
  public:
-  explicit Ledger(const std::vector<DeviceQuota>& quotas);
+  // Numbers of their own, never used twice.
+  using Session = uint64_t;
+  using Holder = uint64_t;
 
-  // Nothing when it would pass the limit.
-  std::optional<Reservation> Reserve(size_t device, uint64_t bytes);
+  // What each device has for all sessions together.
+  explicit Ledger(std::vector<DeviceQuota> devices);
 
-  uint64_t free_bytes(size_t device) const;
-  uint64_t total_bytes(size_t device) const;
-  uint64_t limit_bytes(size_t device) const;
+  size_t devices_count() const { return devices_.size(); }
 
- private:
-  friend class Reservation;
+  // A session and what it may take of each device; one quota per device.
+  Session Open(std::vector<DeviceQuota> quotas);
+  // Its holders must have left.
+  void Close(Session session);
+  // Somebody who takes memory on a session's account.
+  Holder Join(Session session);
+  // Returns all that it holds.
+  void Leave(Holder holder);
 
-  struct Account {
-    DeviceQuota quota;
-    uint64_t used_bytes = 0;
+  // False, and nothing has changed, when it would pass the session's limit or the device's.
+  bool Take(Holder holder, size_t device, uint64_t bytes);
+  // False, and nothing has changed, when the holder does not have so many.
+  bool Return(Holder holder, size_t device, uint64_t bytes);
+  // How much of what it holds is in use; the rest could be asked back.
+  void NoteUsed(Holder holder, size_t device, uint64_t bytes);
+
+  // Counts what another daemon, now gone, has granted: even beyond the limits, since it is in use.
+  void Adopt(Holder holder, size_t device, uint64_t bytes);
+
+  uint64_t held_bytes(Holder holder, size_t device) const;
+  uint64_t session_bytes(Session session, size_t device) const;
+
+  uint64_t device_bytes(size_t device) const { return taken_[device]; }
+
+  const std::vector<DeviceQuota>& quotas(Session session) const;
+  MemoryFigures FiguresFor(Holder holder, size_t device) const;
+
+  struct Claim {
+    Holder holder = 0;
+    uint64_t bytes = 0;
   };
 
-  void Return(size_t device, uint64_t bytes);
+  // From whom so many bytes could come back that Take would succeed: those who hold what they do
+  // not use, as far as is known; if that is not enough, everybody whose memory would help, since
+  // only they know what of it they could do without. Empty when even all of it is not enough. Only
+  // the same session's help against its limit, so they come first. Nobody in `except` is asked.
+  std::vector<Claim> ClaimsFor(Holder holder,
+                               size_t device,
+                               uint64_t bytes,
+                               const std::set<Holder>& except) const;
 
-  Guarded<std::vector<Account>> accounts_;
+ private:
+  struct Account {
+    std::vector<DeviceQuota> quotas;
+    std::vector<uint64_t> taken;  // by device
+    size_t holders = 0;
+  };
+
+  struct Place {
+    Session session = 0;
+    std::vector<uint64_t> held;  // by device
+    std::vector<uint64_t> used;
+  };
+
+  struct Shortage {
+    uint64_t session_bytes = 0;
+    uint64_t device_bytes = 0;
+  };
+
+  uint64_t Idle(const Place& place, size_t device) const;
+  std::vector<Claim> Spread(Holder holder,
+                            size_t device,
+                            Shortage missing,
+                            bool idle_only,
+                            const std::set<Holder>& except) const;
+
+  const std::vector<DeviceQuota> devices_;
+  std::vector<uint64_t> taken_;  // by device
+  std::map<Session, Account> accounts_;
+  std::map<Holder, Place> places_;
+  uint64_t next_ = 1;
 };
 
 // The limit that goes with a device of this size when nobody set one.
 uint64_t DefaultLimit(uint64_t total_bytes);
+
+// The quotas of devices of these sizes: `limit_bytes` 0 means all but what a driver needs for
+// itself.
+std::vector<DeviceQuota> QuotasFor(const std::vector<uint64_t>& totals, uint64_t limit_bytes);
 
 }  // namespace farlane::server

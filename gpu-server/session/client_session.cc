@@ -5,20 +5,24 @@
 
 namespace farlane::server {
 
-ClientSession::ClientSession(
-    const DriverTable& driver, Ledger& ledger, Outbox& outbox, Wakeup& wakeup, OutputPipe& output)
+ClientSession::ClientSession(const DriverTable& driver,
+                             CreditSource& source,
+                             Outbox& outbox,
+                             Wakeup& wakeup,
+                             OutputPipe& output)
     : driver_(driver),
-      ledger_(ledger),
+      source_(source),
       outbox_(outbox),
       output_(output),
       mailbox_(wakeup),
       transfers_(driver, outbox) {}
 
-void ClientSession::OpenDevices(size_t count) {
-  for (size_t i = 0; i < count; ++i) {
-    memories_.push_back(
-        std::make_unique<DeviceMemory>(driver_, ledger_, static_cast<CUdevice>(i), i, count));
-    memories_.back()->Open();
+void ClientSession::OpenDevices(const std::vector<DeviceQuota>& quotas,
+                                std::vector<Reservation> first) {
+  for (size_t i = 0; i < quotas.size(); ++i) {
+    memories_.push_back(std::make_unique<DeviceMemory>(driver_, source_, quotas[i],
+                                                       static_cast<CUdevice>(i), i, quotas.size()));
+    memories_.back()->Open(std::move(first[i]));
   }
 }
 

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "gpu-server/memory/device_memory.h"
-#include "gpu-server/memory/ledger.h"
 #include "gpu-server/memory/owned_ranges.h"
 #include "gpu-server/session/context_state.h"
 #include "gpu-server/session/counters.h"
@@ -54,13 +53,13 @@ class ClientSession {
  public:
   // `wakeup` gets the dispatch thread out of its sleep. All references outlive the session.
   ClientSession(const DriverTable& driver,
-                Ledger& ledger,
+                CreditSource& source,
                 Outbox& outbox,
                 Wakeup& wakeup,
                 OutputPipe& output);
 
-  // Takes so many devices into use; before the welcome.
-  void OpenDevices(size_t count);
+  // Takes the devices into use, each with the first credit that was granted; before the welcome.
+  void OpenDevices(const std::vector<DeviceQuota>& quotas, std::vector<Reservation> first);
 
   const DriverTable& driver() const { return driver_; }
 
@@ -158,6 +157,8 @@ class ClientSession {
 
   size_t devices_count() const { return memories_.size(); }
 
+  CreditSource& source() { return source_; }
+
   OwnedRanges& globals() { return globals_; }
 
   PeerPairs& peers() { return peers_; }
@@ -193,7 +194,7 @@ class ClientSession {
                   const ContextState* current);
 
   const DriverTable& driver_;
-  Ledger& ledger_;
+  CreditSource& source_;
   Outbox& outbox_;
   OutputPipe& output_;
   Mailbox mailbox_;

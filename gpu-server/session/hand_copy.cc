@@ -190,6 +190,25 @@ WireError Execute(ClientSession& session,
 
 WireError Execute(ClientSession& session,
                   const wire::MessageView& view,
+                  const wire::Watch& message) {
+  const auto refuse = [&](CUresult result) {
+    session.outbox().Append(wire::Reached{.watch = view.sequence, .result = result});
+    return WireError::kNone;
+  };
+  CUstream stream = nullptr;
+  if (!session.FindOrNull(message.stream, &stream)) {
+    return refuse(CUDA_ERROR_INVALID_HANDLE);
+  }
+  if (session.context() == nullptr) {
+    return refuse(CUDA_ERROR_INVALID_CONTEXT);
+  }
+  return session.transfers().AddWatch(session.context(), stream, view.sequence)
+             ? WireError::kNone
+             : WireError::kBadValue;
+}
+
+WireError Execute(ClientSession& session,
+                  const wire::MessageView& view,
                   const wire::CopyShape& message) {
   CUstream stream = nullptr;
   if (!session.FindOrNull(message.stream, &stream)) {

@@ -7,6 +7,37 @@ namespace farlane::server {
 
 using wire::WireError;
 
+namespace {
+
+// The bytes are granted, or not: makes them physical, so that backing an address with them cannot
+// fail for want of memory.
+void MakeCredit(ClientSession& session,
+                const wire::MessageView& view,
+                DeviceMemory* memory,
+                const std::shared_ptr<Reservation>& reservation) {
+  const uint64_t bytes = reservation->bytes();
+  if (bytes == 0) {
+    session.Answer(view, CUDA_ERROR_OUT_OF_MEMORY);
+    return;
+  }
+  session.DeferIn(nullptr, view, [&session, view, memory, reservation, bytes] {
+    std::vector<ChunkHandle> chunks;
+    const CUresult result =
+        CreateChunks(session.driver(), memory->device(), bytes / kChunkBytes, &chunks);
+    session.Return(
+        [&session, view, memory, reservation, chunks = std::move(chunks), result, bytes] {
+          if (result == CUDA_SUCCESS) {
+            memory->AddCredit(std::move(*reservation), chunks);
+          } else {
+            *reservation = Reservation();  // before the answer: the client may ask for less at once
+          }
+          session.Answer(view, result, wire::CreditRequestReply{.granted_bytes = bytes});
+        });
+  });
+}
+
+}  // namespace
+
 WireError Execute(ClientSession& session,
                   const wire::MessageView& view,
                   const wire::ArenaDecline& message) {
@@ -29,28 +60,32 @@ WireError Execute(ClientSession& session,
   if (memory == nullptr) {
     return session.Refuse(view, CUDA_ERROR_INVALID_DEVICE);
   }
-  // The ledger first: what would pass the limit has no side effect at all.
-  std::optional<Reservation> reserved = memory->ReserveCredit(message.bytes);
-  if (!reserved.has_value()) {
+  if (message.bytes > UINT64_MAX - kChunkBytes) {
     return session.Refuse(view, CUDA_ERROR_OUT_OF_MEMORY);
   }
-  // Shared because a job must be copyable; in truth the job passes it on.
-  const auto reservation = std::make_shared<Reservation>(std::move(*reserved));
-  session.Defer(view, [&session, view, memory, reservation] {
-    std::vector<ChunkHandle> chunks;
-    const uint64_t bytes = reservation->bytes();
-    const CUresult result =
-        CreateChunks(session.driver(), memory->device(), bytes / kChunkBytes, &chunks);
-    session.Return(
-        [&session, view, memory, reservation, chunks = std::move(chunks), result, bytes] {
-          if (result == CUDA_SUCCESS) {
-            memory->AddCredit(std::move(*reservation), chunks);
-          } else {
-            *reservation = Reservation();  // before the answer: the client may ask for less at once
-          }
-          session.Answer(view, result, wire::CreditRequestReply{.granted_bytes = bytes});
-        });
-  });
+  // The ledger first: what would pass a limit has no side effect at all.
+  session.source().Ask(memory->ordinal(), RoundUp(message.bytes, kChunkBytes),
+                       [&session, view, memory](Reservation granted) {
+                         // Shared because a letter must be copyable; in truth it passes it on.
+                         const auto reservation = std::make_shared<Reservation>(std::move(granted));
+                         session.Return([&session, view, memory, reservation] {
+                           MakeCredit(session, view, memory, reservation);
+                         });
+                       });
+  return WireError::kNone;
+}
+
+WireError Execute(ClientSession& session,
+                  const wire::MessageView&,
+                  const wire::CreditReturn& message) {
+  DeviceMemory* memory = session.memory(message.device);
+  if (memory == nullptr) {
+    return WireError::kBadValue;
+  }
+  FARLANE_WIRE_TRY(memory->ReturnCredit(message.bytes));
+  if (message.recall != 0) {
+    session.source().FinishRecall(message.recall);
+  }
   return WireError::kNone;
 }
 
@@ -88,9 +123,13 @@ WireError Execute(ClientSession& session,
     return session.Refuse(view, CUDA_ERROR_INVALID_DEVICE);
   }
   // The client's whole credit counts as taken; it knows itself what of it is in use.
-  session.Answer(view, CUDA_SUCCESS,
-                 wire::MemoryInfoReply{.free_bytes = memory->free_bytes(),
-                                       .total_bytes = memory->total_bytes()});
+  session.source().AskFigures(memory->ordinal(), [&session, view](MemoryFigures figures) {
+    session.Return([&session, view, figures] {
+      session.Answer(view, CUDA_SUCCESS,
+                     wire::MemoryInfoReply{.free_bytes = figures.free_bytes,
+                                           .total_bytes = figures.total_bytes});
+    });
+  });
   return WireError::kNone;
 }
 

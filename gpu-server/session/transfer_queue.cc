@@ -42,6 +42,19 @@ void TransferQueue::AddOut(const ContextPtr& context,
   Add(std::move(part));
 }
 
+bool TransferQueue::AddWatch(const ContextPtr& context, CUstream stream, wire::Sequence watch) {
+  if (watches_.load() >= kWatchesMax) {
+    return false;
+  }
+  Part part;
+  part.context = context;
+  part.stream = stream;
+  part.watch = watch;
+  watches_.fetch_add(1);
+  Add(std::move(part));
+  return true;
+}
+
 void TransferQueue::Add(Part part) {
   if (part.issued == CUDA_SUCCESS) {
     part.event = part.context->events.Record(part.stream);
@@ -98,6 +111,11 @@ bool TransferQueue::Send(const ContextState* current, size_t unsent_max) {
 }
 
 void TransferQueue::SendPart(Part& part, CUresult result, uint64_t* in_done) {
+  if (part.watch != 0) {
+    outbox_.Append(wire::Reached{.watch = part.watch, .result = result});
+    watches_.fetch_sub(1);
+    return;
+  }
   if (part.transfer == nullptr) {
     in_bytes_.fetch_sub(part.bytes);
     *in_done += part.bytes;

@@ -60,6 +60,13 @@ class TransferQueue {
 
   void AddOut(const ContextPtr& context, CUstream stream, OutPart out, CUresult issued);
 
+  // More than a client of ours ever has open.
+  static constexpr size_t kWatchesMax = 1024;
+
+  // The client is told when all that the stream has got before is done, and after its data.
+  // False: there are too many already.
+  bool AddWatch(const ContextPtr& context, CUstream stream, wire::Sequence watch);
+
   // Sends all of what is complete, whatever it takes: to be followed by the news that it is.
   void SendAllCompleted(const ContextState* current) { Send(current, SIZE_MAX); }
 
@@ -87,6 +94,7 @@ class TransferQueue {
     std::shared_ptr<OutTransfer> transfer;  // null: data going in
     uint64_t offset = 0;
     bool last = false;
+    wire::Sequence watch = 0;  // no data, but a message that this is reached
   };
 
   struct Lane {
@@ -108,6 +116,7 @@ class TransferQueue {
   std::atomic<uint64_t> in_bytes_{0};
   std::atomic<uint64_t> out_bytes_{0};
   std::atomic<size_t> count_{0};
+  std::atomic<size_t> watches_{0};
   std::mutex mutex_;         // not Guarded: the counts beside it are read without it
   std::vector<Part> parts_;  // in the order they were asked for
   std::vector<Lane> attended_;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gpu-server/session/welcome.h"
 
-#include <algorithm>
 #include <cstring>
 
 #include "protocol/base/log.h"
@@ -79,22 +78,9 @@ Result<std::vector<DeviceFacts>> CollectFacts(const DriverTable& driver) {
   return all;
 }
 
-std::vector<DeviceQuota> QuotasFor(const std::vector<DeviceFacts>& facts, uint64_t limit_bytes) {
-  std::vector<DeviceQuota> quotas;
-  for (const DeviceFacts& device : facts) {
-    const uint64_t usable = DefaultLimit(device.total_bytes);
-    quotas.push_back(limit_bytes == 0
-                         ? DeviceQuota{.total_bytes = device.total_bytes, .limit_bytes = usable}
-                         : DeviceQuota{.total_bytes = std::min(limit_bytes, device.total_bytes),
-                                       .limit_bytes = std::min(limit_bytes, usable)});
-  }
-  return quotas;
-}
-
 void AppendWelcome(Outbox& outbox,
                    const Driver& driver,
                    const std::vector<DeviceFacts>& facts,
-                   const Ledger& ledger,
                    const std::vector<const DeviceMemory*>& memories) {
   for (size_t i = 0; i < facts.size(); ++i) {
     const DeviceFacts& device = facts[i];
@@ -104,7 +90,7 @@ void AppendWelcome(Outbox& outbox,
         .priority_least = device.priority_least,
         .priority_greatest = device.priority_greatest,
         .attributes_count = static_cast<uint32_t>(device.attributes.size()),
-        .total_bytes = ledger.total_bytes(i),
+        .total_bytes = memory.total_bytes(),
         .arena_address = memory.arena().address,
         .arena_bytes = memory.arena().bytes,
         .credit_bytes = memory.credit_bytes(),

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "gpu-server/driver/driver.h"
-#include "gpu-server/memory/ledger.h"
 #include "gpu-server/session/client_session.h"
 
 namespace farlane::server {
@@ -25,14 +24,10 @@ struct DeviceFacts {
 // Asks the driver. Leaves no context behind.
 Result<std::vector<DeviceFacts>> CollectFacts(const DriverTable& driver);
 
-// The ledger's figures: `limit_bytes` 0 means all but what a driver needs for itself.
-std::vector<DeviceQuota> QuotasFor(const std::vector<DeviceFacts>& facts, uint64_t limit_bytes);
-
-// One Device message each, then Welcome. `memories` has each device's arena and credit.
+// One Device message each, then Welcome. `memories` has each device's size, arena and credit.
 void AppendWelcome(Outbox& outbox,
                    const Driver& driver,
                    const std::vector<DeviceFacts>& facts,
-                   const Ledger& ledger,
                    const std::vector<const DeviceMemory*>& memories);
 
 }  // namespace farlane::server

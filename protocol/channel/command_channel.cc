@@ -279,6 +279,17 @@ void CommandChannel::ReadInPassing() {
   }
 }
 
+void CommandChannel::Poll() {
+  {
+    std::unique_lock<std::mutex> lock(writing_);
+    if (writer_.unsent_bytes() != 0) {
+      FlushLocked(lock);
+    }
+  }
+  ReadInPassing();
+  RunListenerWork();
+}
+
 void CommandChannel::TendLoop() {
   prctl(PR_SET_NAME, "farlane-tend");
   prctl(PR_SET_TIMERSLACK, 1000ul);  // the default of 50 µs would double the time a message waits
@@ -473,6 +484,8 @@ Status CommandChannel::Await(PendingCall* pending) {
   counters_.round_trips.fetch_add(pending->done_ ? 0 : 1, std::memory_order_relaxed);
   while (!pending->done_ && why_lost_.ok()) {
     if (has_reader_) {
+      // Woken by its answer, or to read on; by nothing else, however many wait.
+      Count(&counters_.sleeps, 1);
       pending->changed_.wait(lock);
       continue;
     }

@@ -50,6 +50,7 @@ struct ChannelCounters {
   std::atomic<uint64_t> posts{0};
   std::atomic<uint64_t> calls{0};
   std::atomic<uint64_t> round_trips{0};  // calls whose answer was waited for
+  std::atomic<uint64_t> sleeps{0};       // of callers while another thread reads for them
   std::atomic<uint64_t> sends{0};
   std::atomic<uint64_t> sent_bytes{0};
   std::atomic<uint64_t> received_bytes{0};
@@ -152,6 +153,10 @@ class CommandChannel {
     return pending.Await(answer);
   }
 
+  // Sends what is unsent and takes what has arrived, without waiting: for who asks again and again
+  // whether something has come. While another thread reads, that one takes it.
+  void Poll();
+
   // Sends what is unsent and reads until `done` holds: for what the listener hears, not for an
   // answer. `done` is asked with no lock held and must be cheap. kTimeout when the deadline has
   // passed.
@@ -185,7 +190,7 @@ class CommandChannel {
   // Looking at the clock costs as much as packing a post, so only one post of so many does.
   static constexpr uint32_t kAgeEvery = 8;
 
-  // For what is counted under writing_ only: others may look, and an atomic sum would cost more
+  // For what is counted under one lock only: others may look, and an atomic sum would cost more
   // than all the rest of the bookkeeping.
   static void Count(std::atomic<uint64_t>* counter, uint64_t more) {
     counter->store(counter->load(std::memory_order_relaxed) + more, std::memory_order_relaxed);

@@ -33,6 +33,9 @@ def _struct(name, fields, op):
         lines.append(f"  static constexpr Op kOp = Op::k{op};")
     for field in fields:
         lines.append(f"  {_cpp_type(field)} {field.name}{{}};")
+    streams = [field.name for field in fields if field.kind == "stream" and field.life in ("", "?")]
+    if streams:
+        lines += ["", f"  Handle stream_of() const {{ return {streams[0]}; }}"]
     return lines + ["};", ""]
 
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Launches.
+#include <algorithm>
 #include <cstring>
 #include <optional>
 #include <vector>
@@ -81,7 +82,7 @@ CUresult ReadExtra(void** extra, const KernelFacts& facts, std::vector<std::byte
   if (buffer == nullptr || !bytes || *bytes < facts.parameter_bytes) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  std::memcpy(packed->data(), buffer, facts.parameter_bytes);
+  std::copy_n(static_cast<const std::byte*>(buffer), facts.parameter_bytes, packed->begin());
   return CUDA_SUCCESS;
 }
 

@@ -46,7 +46,9 @@ void BlockThreads::Run(jit::Routine::RunThread routine, const jit::BlockFrame& b
   routine_ = routine;
   Prepare(block);
   current_ = 0;
-  SwitchStack(&main_stack_, stack_pointers_[0], [this] { return stacks_.extent(0); });
+  RunOnOtherStacks([this] {
+    SwitchStack(&main_stack_, stack_pointers_[0], [this] { return stacks_.extent(0); });
+  });
 }
 
 void BlockThreads::Prepare(const jit::BlockFrame& block) {

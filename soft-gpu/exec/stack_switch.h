@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // How a worker goes from one processor stack to another: its own and those of its fibers. The
-// address sanitizer keeps books on stacks, so in its builds it is told of each switch; in all
-// others only the switch itself is left.
+// sanitizers keep books on stacks, so in their builds they are told; in all others only the switch
+// itself is left.
+//
+// To the thread sanitizer all fibers of a worker are that worker's thread: they run one after
+// another, so none can race with another. Fibers of its own kind would be a thousand threads per
+// worker, whose clocks every lock of the process would compare.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +14,9 @@
 #include <pthread.h>
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
+#endif
+#if defined(__SANITIZE_THREAD__)
+#include <csetjmp>
 #endif
 
 extern "C" void farlane_soft_switch(void** save_stack_pointer, void* stack_pointer);
@@ -32,6 +39,22 @@ void SwitchStack(void** save, void* to, [[maybe_unused]] const Extent& extent) {
   __sanitizer_finish_switch_fiber(kept, nullptr, nullptr);
 #else
   farlane_soft_switch(save, to);
+#endif
+}
+
+// Runs `fibers`, which switches to the first of them and comes back once all have ended.
+template <typename Fibers>
+void RunOnOtherStacks(const Fibers& fibers) {
+#if defined(__SANITIZE_THREAD__)
+  // It counts calls and returns, and an ended fiber never returns from where it was: a jump to here
+  // makes it forget all calls since.
+  sigjmp_buf here;
+  if (sigsetjmp(here, 0) == 0) {
+    fibers();
+    siglongjmp(here, 1);
+  }
+#else
+  fibers();
 #endif
 }
 

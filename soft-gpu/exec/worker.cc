@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
 
 #include "protocol/base/bytes.h"
 #include "soft-gpu/exec/fault_guard.h"
@@ -117,8 +116,9 @@ Status Worker::Prepare(Grid& grid) {
   std::copy_n(shape.block, 3, frame_.ntid);
   std::copy_n(shape.grid, 3, frame_.nctaid);
   // SAFE: the arena starts with room for any parameters, and both sizes were compared.
-  std::memcpy(reinterpret_cast<void*>(arena_.base()), grid.parameters().data(),
-              std::min<uint64_t>(grid.parameters().size(), kParameterBytesMax));
+  std::copy_n(grid.parameters().begin(),
+              std::min<uint64_t>(grid.parameters().size(), kParameterBytesMax),
+              reinterpret_cast<std::byte*>(arena_.base()));
   return Status::Ok();
 }
 

@@ -10,6 +10,7 @@
 #include "gpu-server/session/session_loop.h"
 #include "protocol/base/log.h"
 #include "protocol/channel/batch_writer.h"
+#include "tests/support/local_credit.h"
 #include "tests/support/null_driver.h"
 
 namespace farlane::server {
@@ -120,10 +121,10 @@ void Run(ConstBytes input) {
   Wakeup wakeup;
   OutputPipe output;
   Outbox outbox(stream, wakeup);
-  Ledger ledger({{.total_bytes = kMemoryBytes, .limit_bytes = kMemoryBytes}});
-  ClientSession session(driver, ledger, outbox, wakeup, output);
+  LocalCredit credit({{.total_bytes = kMemoryBytes, .limit_bytes = kMemoryBytes}});
+  ClientSession session(driver, credit, outbox, wakeup, output);
   stream.session = &session;
-  session.OpenDevices(1);
+  session.OpenDevices(credit.quotas(), credit.TakeFirst());
   SessionLoop loop(stream, session, wakeup, channel::WaitPolicy(0));
   static_cast<void>(loop.Run());
 }

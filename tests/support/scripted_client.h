@@ -170,9 +170,11 @@ class ScriptedClient {
   int starting_count = 0;  // how often the server said that it still starts
   bool bye = false;
   std::vector<wire::PostFailed> failures;
+  std::map<wire::Sequence, int32_t> reached;  // watches, with their results
   uint64_t copied_in_bytes = 0;
   std::map<uint64_t, std::vector<std::byte>> arrived;  // by transfer
   std::map<uint64_t, int32_t> ended;                   // transfers, with their results
+  std::vector<wire::CreditRecall> recalls;
   std::vector<wire::ImageWanted> wanted;
   std::map<wire::Handle, std::vector<std::byte>> kernels;  // by module: their records
   std::map<wire::Handle, uint32_t> kernels_count;
@@ -212,6 +214,12 @@ class ScriptedClient {
     }
   }
 
+  template <typename Message>
+  static void Keep(const wire::MessageView& message, std::vector<Message>* kept) {
+    kept->emplace_back();
+    ASSERT_EQ(Decode(message.body, &kept->back()), wire::WireError::kNone);
+  }
+
   void Take(const wire::MessageView& message) {
     switch (static_cast<wire::Op>(message.op)) {
       case wire::Op::kReply: {
@@ -234,8 +242,10 @@ class ScriptedClient {
         welcomed = true;
         break;
       case wire::Op::kPostFailed:
-        failures.emplace_back();
-        ASSERT_EQ(Decode(message.body, &failures.back()), wire::WireError::kNone);
+        Keep(message, &failures);
+        break;
+      case wire::Op::kReached:
+        TakeReached(message);
         break;
       case wire::Op::kCopyInDone: {
         wire::CopyInDone done;
@@ -257,20 +267,15 @@ class ScriptedClient {
         ended[done.transfer] = done.result;
         break;
       }
+      case wire::Op::kCreditRecall:
+        Keep(message, &recalls);
+        break;
       case wire::Op::kImageWanted:
-        wanted.emplace_back();
-        ASSERT_EQ(Decode(message.body, &wanted.back()), wire::WireError::kNone);
+        Keep(message, &wanted);
         break;
-      case wire::Op::kImageKernels: {
-        wire::ImageKernels part;
-        ASSERT_EQ(Decode(message.body, &part), wire::WireError::kNone);
-        ASSERT_EQ(part.first, kernels_count[part.module]);
-        kernels_count[part.module] += part.count;
-        kernels[part.module].insert(kernels[part.module].end(), part.kernels.begin(),
-                                    part.kernels.end());
-        ++kernel_parts;
+      case wire::Op::kImageKernels:
+        TakeKernels(message);
         break;
-      }
       case wire::Op::kOutput: {
         wire::Output printed;
         ASSERT_EQ(Decode(message.body, &printed), wire::WireError::kNone);
@@ -281,6 +286,22 @@ class ScriptedClient {
       default:
         ADD_FAILURE() << "unexpected " << wire::OpName(message.op);
     }
+  }
+
+  void TakeReached(const wire::MessageView& message) {
+    wire::Reached one;
+    ASSERT_EQ(Decode(message.body, &one), wire::WireError::kNone);
+    ASSERT_TRUE(reached.emplace(one.watch, one.result).second);
+  }
+
+  void TakeKernels(const wire::MessageView& message) {
+    wire::ImageKernels part;
+    ASSERT_EQ(Decode(message.body, &part), wire::WireError::kNone);
+    ASSERT_EQ(part.first, kernels_count[part.module]);
+    kernels_count[part.module] += part.count;
+    kernels[part.module].insert(kernels[part.module].end(), part.kernels.begin(),
+                                part.kernels.end());
+    ++kernel_parts;
   }
 
   const int raw_;

@@ -10,6 +10,7 @@
 
 #include "gpu-server/session/session_loop.h"
 #include "gpu-server/session/welcome.h"
+#include "tests/support/local_credit.h"
 #include "tests/support/scripted_client.h"
 
 namespace farlane::server {
@@ -32,12 +33,16 @@ class SessionFixture {
     stream_ = std::make_unique<transport::SocketStream>(Fd(ends[1]));
     auto facts = CollectFacts(driver_.table());
     EXPECT_TRUE(facts.has_value());
-    ledger_ = std::make_unique<Ledger>(QuotasFor(*facts, limit_bytes));
+    std::vector<uint64_t> totals;
+    for (const DeviceFacts& device : *facts) {
+      totals.push_back(device.total_bytes);
+    }
+    credit_ = std::make_unique<LocalCredit>(QuotasFor(totals, limit_bytes));
     outbox_ = std::make_unique<Outbox>(*stream_, wakeup_);
     session_ =
-        std::make_unique<ClientSession>(driver_.table(), *ledger_, *outbox_, wakeup_, output_);
-    session_->OpenDevices(facts->size());
-    AppendWelcome(*outbox_, driver_, *facts, *ledger_, session_->memories());
+        std::make_unique<ClientSession>(driver_.table(), *credit_, *outbox_, wakeup_, output_);
+    session_->OpenDevices(credit_->quotas(), credit_->TakeFirst());
+    AppendWelcome(*outbox_, driver_, *facts, session_->memories());
     loop_ = std::make_unique<SessionLoop>(*stream_, *session_, wakeup_, channel::WaitPolicy(0));
     thread_ = std::thread([this] {
       end_ = loop_->Run();
@@ -51,6 +56,8 @@ class SessionFixture {
   ScriptedClient& client() { return *client_; }
 
   ClientSession& session() { return *session_; }
+
+  LocalCredit& credit() { return *credit_; }
 
   // Waits for the session to end by itself.
   SessionEnd WaitForEnd() {
@@ -90,7 +97,7 @@ class SessionFixture {
   OutputPipe output_;
   std::unique_ptr<ScriptedClient> client_;
   std::unique_ptr<transport::SocketStream> stream_;
-  std::unique_ptr<Ledger> ledger_;
+  std::unique_ptr<LocalCredit> credit_;
   std::unique_ptr<Outbox> outbox_;
   std::unique_ptr<ClientSession> session_;
   std::unique_ptr<SessionLoop> loop_;

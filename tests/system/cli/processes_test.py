@@ -12,7 +12,7 @@ import sys
 import termios
 import unittest
 
-from staged_prefix import StagedPrefix, alive, eventually
+from staged_prefix import SLOWNESS, StagedPrefix, alive, eventually
 
 # Says "ready PID", then one line for each signal; ends at SIGUSR2.
 LISTENER = """
@@ -33,8 +33,8 @@ def state(pid):
 
 
 class Wrapper(StagedPrefix):
-    def start_listener(self, *options):
-        process = self.start("run", *options, "--", sys.executable, "-c", LISTENER)
+    def start_listener(self, *options, **more):
+        process = self.start("run", *options, "--", sys.executable, "-c", LISTENER, **more)
         word, pid = process.stdout.readline().split()
         self.assertEqual(word, "ready")
         self.addCleanup(self.end, int(pid))
@@ -56,17 +56,18 @@ class Signals(Wrapper):
                 self.assertEqual(process.stdout.readline(), number.name + "\n")
             process.send_signal(signal.SIGUSR2)
             self.assertEqual(process.stdout.read(), "SIGUSR2\n")
-            self.assertEqual(process.wait(10), 7)
+            self.assertEqual(process.wait(10 * SLOWNESS), 7)
 
     def test_stop_stops_the_command_and_continue_continues_it(self):
-        process, pid = self.start_listener("--local")
+        # A group of its own, as a shell gives it one: a group whose session has nobody else does not stop.
+        process, pid = self.start_listener("--local", process_group=0)
         process.send_signal(signal.SIGTSTP)
         self.assertTrue(eventually(lambda: state(pid) == "T"), "the command goes on")
         self.assertTrue(eventually(lambda: state(process.pid) == "T"), "farlane goes on")
         process.send_signal(signal.SIGCONT)
         self.assertTrue(eventually(lambda: state(pid) != "T"), "the command stays stopped")
         process.send_signal(signal.SIGUSR2)
-        self.assertEqual(process.wait(10), 7)
+        self.assertEqual(process.wait(10 * SLOWNESS), 7)
 
     def test_ctrl_c_reaches_the_command_once_and_never_the_server(self):
         controller, terminal = pty.openpty()
@@ -87,14 +88,14 @@ class Signals(Wrapper):
         process.send_signal(signal.SIGCONT)
         process.send_signal(signal.SIGUSR2)
         self.assertEqual(process.stdout.read(), "SIGUSR2\n")  # and no second SIGINT before it
-        self.assertEqual(process.wait(10), 7)
+        self.assertEqual(process.wait(10 * SLOWNESS), 7)
 
     def test_one_that_comes_before_the_server_is_ready_ends_all(self):
         self.environment["STAND_IN"] = "mute"
         process = self.start("run", "--", "echo", "must not run")
         self.assertTrue(eventually(self.notes_path.exists) and eventually(lambda: self.notes_path.stat().st_size))
         process.send_signal(signal.SIGINT)
-        out, said = process.communicate(timeout=10)
+        out, said = process.communicate(timeout=10 * SLOWNESS)
         self.assertEqual((process.returncode, out, said), (130, "", ""))
         self.assertFalse(alive(self.notes()["pid"]))
 
@@ -102,7 +103,7 @@ class Signals(Wrapper):
         check = "import signal; print(signal.getsignal(signal.SIGHUP) == signal.SIG_IGN, signal.pthread_sigmask(0, []))"
         process = self.start("run", "--local", "--", sys.executable, "-c", check,
                              preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
-        self.assertEqual(process.communicate(timeout=10)[0], "True set()\n")
+        self.assertEqual(process.communicate(timeout=10 * SLOWNESS)[0], "True set()\n")
 
 
 class WhatIsLeft(Wrapper):
@@ -133,7 +134,7 @@ class WhatIsLeft(Wrapper):
         os.kill(self.notes()["pid"], signal.SIGKILL)
         self.assertIn("the private server ended (signal 9 (SIGKILL))", process.stderr.readline())
         process.send_signal(signal.SIGUSR2)
-        self.assertEqual(process.wait(10), 7)
+        self.assertEqual(process.wait(10 * SLOWNESS), 7)
 
     def test_server_holds_none_of_our_descriptors(self):
         reading, writing = os.pipe()

@@ -17,6 +17,9 @@ import unittest
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 BINARY = os.environ.get("FARLANE_BINARY", "")
+# What the build was instrumented with, if with anything.
+SANITIZER = os.environ.get("FARLANE_SANITIZE", "")
+SLOWNESS = 5 if SANITIZER else 1
 
 # Whoever starts the tests in the background may have them ignore these, and a process hands that on.
 for number in (signal.SIGINT, signal.SIGQUIT):
@@ -44,7 +47,7 @@ def alive(pid):
 
 
 def eventually(condition, seconds=5.0):
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + SLOWNESS * seconds
     while not condition():
         if time.monotonic() > deadline:
             return False
@@ -91,7 +94,7 @@ class StagedPrefix(unittest.TestCase):
 
     def limit(self, process):
         """A line that never comes must fail the test, not hang it: the end of the process ends the wait."""
-        timer = threading.Timer(20, process.kill)
+        timer = threading.Timer(20 * SLOWNESS, process.kill)
         timer.start()
         self.addCleanup(timer.cancel)
 

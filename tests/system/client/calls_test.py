@@ -62,6 +62,9 @@ class Calls(RealServer):
     def test_threads(self):
         self.quiet("threads")
 
+    def test_one_thread_waits_for_what_another_posts_later(self):
+        self.quiet("released-by-another")
+
     def test_two_contexts(self):
         self.quiet("two-contexts", CUDA_VISIBLE_DEVICES="0")
 
@@ -91,6 +94,12 @@ class Counts(RealServer):
         self.assertLessEqual(with_context["round_trips"], 2)  # for the context, not for memory
         self.assertEqual(with_context["calls"], with_context["posts"] + with_context["round_trips"])
 
+    def test_polling_costs_no_round_trips(self):
+        # Each round waits for a memset, a copy, and a few times for an answer until it is watched.
+        self.assertLessEqual(self.summary("polling")["round_trips"], 60)
+
+    def test_waiting_for_nothing_costs_no_round_trips(self):
+        self.assertLessEqual(self.summary("waiting-for-nothing")["round_trips"], 10)
 
     def test_libraries_that_are_not_used_are_not_waited_for(self):
         # The context, and the one that is used.

@@ -5,7 +5,7 @@
 import signal
 import unittest
 
-from real_server import RealServer, alive, seconds_until
+from real_server import RealServer, SLOWNESS, alive, seconds_until
 
 
 class Ends(RealServer):
@@ -43,9 +43,11 @@ class Ends(RealServer):
 
     def test_leaving_in_the_middle(self):
         for case in ("leave-without-cleanup", "leave-while-waiting", "static-object", "close-library"):
+            # What a closed library has left stays, because some thread may still be in it.
+            leaks = {"ASAN_OPTIONS": "detect_leaks=0"} if case == "close-library" else {}
             with self.subTest(case):
                 before = self.busy_workers()
-                self.assertEqual(self.run_case(case, self.server.address, 10), ("", []))
+                self.assertEqual(self.run_case(case, self.server.address, 10, **leaks), ("", []))
                 self.assertLessEqual(seconds_until(lambda: self.busy_workers() <= before, 4), 2.0)
 
 
@@ -56,7 +58,7 @@ class ServerEnds(RealServer):
         process = self.start("lose-server", self.server.address)
         self.assertEqual(process.stdout.readline(), "spinning\n")
         kill()
-        out, errors = process.communicate(timeout=5)
+        out, errors = process.communicate(timeout=5 * SLOWNESS)
         self.assertEqual(process.returncode, 0, out)
         self.assert_one_line(errors.splitlines(), "lost the GPU server at " + self.server.address)
 
@@ -67,7 +69,7 @@ class ServerEnds(RealServer):
 
     def test_a_stopped_server(self):
         self.lose(lambda: self.server.process.send_signal(signal.SIGTERM))
-        self.assertEqual(self.server.process.wait(5), 0)
+        self.assertEqual(self.server.process.wait(5 * SLOWNESS), 0)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,13 @@ CASE = os.environ.get("FARLANE_CASE", "")
 GPUD = os.environ.get("FARLANE_GPUD", "")
 CLIENT = os.environ.get("FARLANE_CLIENT", "")
 SOFT = os.environ.get("FARLANE_SOFT", "")
+# How much longer everything may take in a build with a sanitizer.
+SLOWNESS = 5 if os.environ.get("FARLANE_SANITIZE") else 1
+
+
+# gcc 12's address sanitizer guesses how much thread-local memory a loaded library has from what lies before
+# it, and ends the process when it looks for leaks where it has guessed wrong.
+os.environ.setdefault("ASAN_OPTIONS", "intercept_tls_get_addr=0")
 
 
 def die_with_parent():
@@ -57,13 +64,15 @@ def children(pid):
 
 
 def seconds_until(condition, limit):
-    """How long it takes for the condition to hold; more than the limit when it does not."""
+    """How long it takes for the condition to hold; more than the limit when it does not.
+
+    Counted in seconds of a build without a sanitizer."""
     start = time.monotonic()
     while not condition():
-        if time.monotonic() - start > limit:
+        if time.monotonic() - start > limit * SLOWNESS:
             return limit + 1
         time.sleep(0.01)
-    return time.monotonic() - start
+    return (time.monotonic() - start) / SLOWNESS
 
 
 class Client(unittest.TestCase):
@@ -79,6 +88,7 @@ class Client(unittest.TestCase):
 
     def run_case(self, case, server, seconds=30.0, **environment):
         """Stdout and the lines of stderr of a case that must end well within so many seconds."""
+        seconds *= SLOWNESS
         start = time.monotonic()
         process = self.start(case, server, **environment)
         try:
@@ -126,7 +136,7 @@ class Server:
     def stop(self):
         if self.process.poll() is None:
             self.process.terminate()
-        code = self.process.wait(10)
+        code = self.process.wait(10 * SLOWNESS)
         self.log.close()
         return code
 
@@ -148,9 +158,9 @@ class RealServer(Client):
 
     def tearDown(self):
         if self.bystander is not None:
-            out, errors = self.bystander.communicate("", timeout=20)
+            out, errors = self.bystander.communicate("", timeout=20 * SLOWNESS)
             self.assertEqual((self.bystander.returncode, errors), (0, ""), f"the bystander: {out}")
             self.assertRegex(out, r"^rounds [1-9]")
         if self.server.process.poll() is None:
             self.server.process.terminate()
-            self.assertEqual(self.server.process.wait(10), 0)
+            self.assertEqual(self.server.process.wait(10 * SLOWNESS), 0)

@@ -15,7 +15,7 @@ import threading
 import time
 import unittest
 
-from real_server import CASE, Client, client_environment, RealServer, Server, seconds_until
+from real_server import CASE, Client, client_environment, RealServer, Server, SLOWNESS, seconds_until
 
 NO_DEVICE, MISMATCH = 100, 803
 MAGIC = b"FARLANE\n"
@@ -206,7 +206,7 @@ class NoServer(Client):
             seconds = time.monotonic() - start
         self.assertEqual(done.stdout, f"cuInit {NO_DEVICE}\n", done.stderr)
         self.assert_one_line(done.stderr.splitlines(), "gpu.example.com", "does not answer")
-        self.assertLess(seconds, SOON)
+        self.assertLess(seconds, SOON * SLOWNESS)
 
 
 class Tokens(Client):
@@ -238,7 +238,7 @@ class StrangersAtTheServer(RealServer):
         return connection
 
     def assert_let_go(self, connection, seconds=SOON):
-        connection.settimeout(seconds)
+        connection.settimeout(seconds * SLOWNESS)
         try:
             while connection.recv(4096):
                 pass
@@ -260,7 +260,7 @@ class StrangersAtTheServer(RealServer):
     def test_another_version_is_told_so(self):
         connection = self.connect()
         connection.sendall(self.hello(version=77))
-        connection.settimeout(SOON)
+        connection.settimeout(SOON * SLOWNESS)
         answer = connection.recv(256, socket.MSG_WAITALL)
         self.assertEqual(struct.unpack_from("<8sII", answer), (MAGIC, 1, WRONG_VERSION))
         self.assert_let_go(connection)

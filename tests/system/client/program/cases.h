@@ -33,9 +33,12 @@ void Synchronous();
 // counts.cc: what leaves the process
 void PostedLaunches();
 void Allocations();
+void Polling();
+void WaitingForNothing();
 void Libraries();
 // threads.cc: several of everything
 void Threads();
+void ReleasedByAnother();
 void TwoContexts();
 void ContextEnds();
 void LargeCopies();

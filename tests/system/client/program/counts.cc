@@ -34,6 +34,65 @@ void Allocations() {
   }
 }
 
+// Asked again and again while the work goes on, and for what is done already.
+void Polling() {
+  Begin();
+  const Kernels kernels = LoadKernels();
+  CUstream stream = nullptr;
+  CUstream side = nullptr;
+  CUevent event = nullptr;
+  CUdeviceptr flag = 0;
+  EXPECT_OK(Cuda().cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
+  EXPECT_OK(Cuda().cuStreamCreate(&side, CU_STREAM_NON_BLOCKING));
+  EXPECT_OK(Cuda().cuEventCreate(&event, CU_EVENT_DISABLE_TIMING));
+  EXPECT_OK(Cuda().cuEventQuery(event));  // nothing recorded, nothing to wait for
+  EXPECT_OK(Cuda().cuMemAlloc_v2(&flag, 4096));
+  void* parameters[] = {&flag};
+  constexpr int kRounds = 5;
+  for (int round = 0; round < kRounds; ++round) {
+    EXPECT_OK(Cuda().cuMemsetD32_v2(flag, 0, 1));
+    EXPECT_OK(Cuda().cuCtxSynchronize());
+    EXPECT_OK(
+        Cuda().cuLaunchKernel(kernels.spin, 1, 1, 1, 1, 1, 1, 0, stream, parameters, nullptr));
+    EXPECT_OK(Cuda().cuEventRecord(event, stream));
+    for (int i = 0; i < kTimes / kRounds; ++i) {
+      EXPECT(Cuda().cuEventQuery(event), CUDA_ERROR_NOT_READY);
+      EXPECT(Cuda().cuStreamQuery(stream), CUDA_ERROR_NOT_READY);
+    }
+    EXPECT_OK(Cuda().cuMemsetD32Async(flag, 1, 1, side));
+    while (Cuda().cuEventQuery(event) == CUDA_ERROR_NOT_READY) {
+    }
+    EXPECT_OK(Cuda().cuEventQuery(event));
+    while (Cuda().cuStreamQuery(stream) == CUDA_ERROR_NOT_READY) {
+    }
+    EXPECT_OK(Cuda().cuStreamQuery(stream));
+    // What was pushed is true: nothing more has to be waited for.
+    uint32_t word = 0;
+    EXPECT_OK(Cuda().cuMemcpyDtoH_v2(&word, flag, sizeof word));
+    EXPECT(word, 1);
+  }
+}
+
+// Nothing has been started since the last wait, so there is nothing to wait for.
+void WaitingForNothing() {
+  Begin();
+  const Kernels kernels = LoadKernels();
+  CUstream stream = nullptr;
+  CUevent event = nullptr;
+  EXPECT_OK(Cuda().cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
+  EXPECT_OK(Cuda().cuEventCreate(&event, CU_EVENT_DISABLE_TIMING));
+  EXPECT_OK(Cuda().cuEventRecord(event, stream));
+  CheckWork(kernels, 5, stream);
+  EXPECT_OK(Cuda().cuStreamSynchronize(stream));
+  EXPECT_OK(Cuda().cuCtxSynchronize());
+  for (int i = 0; i < kTimes; ++i) {
+    EXPECT_OK(Cuda().cuStreamSynchronize(stream));
+    EXPECT_OK(Cuda().cuEventSynchronize(event));
+    EXPECT_OK(Cuda().cuCtxSynchronize());
+    EXPECT_OK(Cuda().cuStreamSynchronize(nullptr));
+  }
+}
+
 // Many are registered, one is used.
 void Libraries() {
   Begin();

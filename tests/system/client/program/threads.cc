@@ -65,6 +65,49 @@ void LargeCopies() {
   });
 }
 
+// One thread waits in a synchronise for a kernel that only another's later post can end, while the
+// others ask for answers.
+void ReleasedByAnother() {
+  Begin();
+  const Kernels kernels = LoadKernels();
+  CUcontext context = nullptr;
+  CUstream spinning = nullptr;
+  CUstream side = nullptr;
+  CUdeviceptr flag = 0;
+  EXPECT_OK(Cuda().cuCtxGetCurrent(&context));
+  EXPECT_OK(Cuda().cuStreamCreate(&spinning, CU_STREAM_NON_BLOCKING));
+  EXPECT_OK(Cuda().cuStreamCreate(&side, CU_STREAM_NON_BLOCKING));
+  EXPECT_OK(Cuda().cuMemAlloc_v2(&flag, 4096));
+  void* parameters[] = {&flag};
+  for (int round = 0; round < 20; ++round) {
+    EXPECT_OK(Cuda().cuMemsetD32_v2(flag, 0, 1));
+    EXPECT_OK(Cuda().cuCtxSynchronize());
+    EXPECT_OK(
+        Cuda().cuLaunchKernel(kernels.spin, 1, 1, 1, 1, 1, 1, 0, spinning, parameters, nullptr));
+    std::atomic<bool> begun{false};
+    std::thread waiter([&] {
+      EXPECT_OK(Cuda().cuCtxSetCurrent(context));
+      begun = true;
+      EXPECT_OK(Cuda().cuStreamSynchronize(spinning));
+    });
+    while (!begun) {
+      std::this_thread::yield();
+    }
+    OnThreads(3, [&](unsigned) {
+      size_t free = 0;
+      size_t total = 0;
+      EXPECT_OK(Cuda().cuCtxSetCurrent(context));
+      for (int i = 0; i < 5; ++i) {
+        EXPECT(Cuda().cuStreamQuery(spinning), CUDA_ERROR_NOT_READY);
+        EXPECT_OK(Cuda().cuMemGetInfo_v2(&free, &total));
+      }
+    });
+    EXPECT_OK(Cuda().cuMemsetD32Async(flag, 1, 1, side));
+    waiter.join();
+    EXPECT_OK(Cuda().cuStreamQuery(spinning));
+  }
+}
+
 void TwoContexts() {
   EXPECT_OK(Cuda().cuInit(0));
   CUcontext contexts[2] = {};

@@ -382,6 +382,67 @@ TEST(Gpud, ABreachEndsOneSessionAndIsLoggedByName) {
   UseContext(good);
 }
 
+// Asks without waiting for the answer.
+wire::Sequence AskForCredit(ScriptedClient& client, uint64_t bytes) {
+  const wire::Sequence sequence = client.Post(wire::CreditRequest{.device = 0, .bytes = bytes});
+  client.Flush();
+  return sequence;
+}
+
+TEST(Gpud, MemoryThatOneClientDoesNotUseIsAskedBackForAnother) {
+  const GpudProcess gpud;
+  GpudClient idle(gpud);  // has 60 MiB of 240 without having asked
+  GpudClient asker(gpud);
+  ASSERT_EQ(idle.devices[0].credit_bytes, 60_MiB);
+  ASSERT_EQ(asker.devices[0].credit_bytes, 60_MiB);
+
+  const wire::Sequence asked = AskForCredit(asker, 180_MiB);
+  ASSERT_TRUE(idle.PumpUntil([&] { return !idle.recalls.empty(); }));
+  EXPECT_EQ(idle.recalls[0].bytes, 60_MiB);
+  EXPECT_FALSE(asker.HasReply(asked));
+  idle.Post(wire::CreditReturn{
+      .device = 0, .bytes = idle.recalls[0].bytes, .recall = idle.recalls[0].recall});
+  idle.Flush();
+  EXPECT_EQ(asker.WaitForReply(asked), CUDA_SUCCESS);
+
+  wire::MemoryInfoReply info;
+  EXPECT_EQ(idle.Call(wire::MemoryInfo{.device = 0}, &info), CUDA_SUCCESS);
+  EXPECT_EQ(info.free_bytes, 240_MiB);  // the asker backs nothing with it yet
+  EXPECT_EQ(info.total_bytes, 256_MiB);
+}
+
+TEST(Gpud, AClientThatDoesNotReadDelaysAnothersMemoryByHalfASecondAndNotTwice) {
+  const GpudProcess gpud;
+  GpudClient silent(gpud);
+  GpudClient asker(gpud);
+
+  const uint64_t start = NowNs();
+  EXPECT_EQ(asker.Call(wire::CreditRequest{.device = 0, .bytes = 180_MiB}),
+            CUDA_ERROR_OUT_OF_MEMORY);
+  const uint64_t first = NowNs() - start;
+  EXPECT_GE(first, 450'000'000u);
+  EXPECT_LT(first, 3'000'000'000u);
+  const uint64_t again = NowNs();
+  EXPECT_EQ(asker.Call(wire::CreditRequest{.device = 0, .bytes = 180_MiB}),
+            CUDA_ERROR_OUT_OF_MEMORY);
+  EXPECT_LT(NowNs() - again, 400'000'000u);
+}
+
+TEST(Gpud, WhatAKilledWorkerHeldIsFreeForOthers) {
+  const GpudProcess gpud;
+  GpudClient dying(gpud);
+  GpudClient other(gpud);
+  ASSERT_EQ(dying.Call(wire::CreditRequest{.device = 0, .bytes = 100_MiB}), CUDA_SUCCESS);
+  const uint64_t address = dying.devices[0].arena_address;
+  dying.Post(wire::MemoryMap{.address = address, .bytes = 160_MiB, .device = 0});
+  ASSERT_EQ(dying.Call(wire::DeviceQuiesce{.device = 0}), CUDA_SUCCESS);
+
+  kill(dying.worker(), SIGKILL);
+
+  ASSERT_TRUE(DiesWithin(dying.worker(), kEndMs));
+  EXPECT_EQ(other.Call(wire::CreditRequest{.device = 0, .bytes = 180_MiB}), CUDA_SUCCESS);
+}
+
 TEST(Gpud, AWorkerHoldsNoDescriptorOfAnotherClient) {
   const GpudProcess gpud;
   GpudClient first(gpud);
@@ -398,8 +459,9 @@ TEST(Gpud, AWorkerHoldsNoDescriptorOfAnotherClient) {
       sockets += target.rfind("socket:", 0) == 0 ? 1 : 0;
       EXPECT_EQ(target.find("signalfd"), std::string::npos);
     }
-    // Standard error may be one in some test runners; here it is a pipe.
-    EXPECT_EQ(sockets, 1);
+    // Its client's and the one that leads to the daemon. Standard error may be one in some test
+    // runners; here it is a pipe.
+    EXPECT_EQ(sockets, 2);
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "gpu-server/driver/driver.h"
 #include "gpu-server/memory/owned_ranges.h"
+#include "tests/support/local_credit.h"
 
 namespace farlane::server {
 namespace {
@@ -15,9 +16,9 @@ class DeviceMemoryTest : public testing::Test {
  protected:
   DeviceMemoryTest()
       : driver_(Driver::Load({.path = FAKE_LIBCUDA}).value()),
-        ledger_({{.total_bytes = 256_MiB, .limit_bytes = 128_MiB}}),
-        memory_(driver_->table(), ledger_, 0, 0, 1) {
-    memory_.Open();
+        credit_({{.total_bytes = 256_MiB, .limit_bytes = 128_MiB}}),
+        memory_(driver_->table(), credit_, credit_.quotas()[0], 0, 0, 1) {
+    memory_.Open(std::move(credit_.TakeFirst()[0]));
     start_ = memory_.arena().address;
   }
 
@@ -30,7 +31,7 @@ class DeviceMemoryTest : public testing::Test {
   }
 
   std::unique_ptr<Driver> driver_;
-  Ledger ledger_;
+  LocalCredit credit_;
   DeviceMemory memory_;
   uint64_t start_ = 0;
   CUresult result_ = CUDA_SUCCESS;
@@ -40,7 +41,7 @@ TEST_F(DeviceMemoryTest, OpensWithAnArenaOfTwiceTheMemoryAndSomeCredit) {
   EXPECT_EQ(memory_.arena().bytes, 512_MiB);
   EXPECT_EQ(start_ % kChunkBytes, 0u);
   EXPECT_EQ(memory_.credit_bytes(), 32_MiB);  // a quarter of a small device
-  EXPECT_EQ(ledger_.free_bytes(0), 96_MiB);
+  EXPECT_EQ(credit_.free_bytes(0), 96_MiB);
 }
 
 TEST_F(DeviceMemoryTest, OwnsExactlyWhatIsMapped) {
@@ -96,13 +97,42 @@ TEST_F(DeviceMemoryTest, AnArenaMovesOnlyWhileNothingIsInIt) {
   EXPECT_EQ(memory_.MoveArena(2, &result_), WireError::kBadValue);
 }
 
-TEST_F(DeviceMemoryTest, CreditIsCountedBeforeItIsCreated) {
-  EXPECT_FALSE(memory_.ReserveCredit(98_MiB).has_value());
-  EXPECT_FALSE(memory_.ReserveCredit(UINT64_MAX).has_value());
-  const auto reserved = memory_.ReserveCredit(95_MiB);
+TEST_F(DeviceMemoryTest, ReturnedCreditIsFreeForOthersAndForTheDriver) {
+  ASSERT_EQ(Map(start_, 30_MiB), WireError::kNone);
 
-  ASSERT_TRUE(reserved.has_value());
-  EXPECT_EQ(reserved->bytes(), 96_MiB);  // whole chunks
+  EXPECT_EQ(memory_.ReturnCredit(4_MiB), WireError::kBadValue);  // 2 MiB back nothing
+  EXPECT_EQ(memory_.ReturnCredit(4096), WireError::kBadValue);
+  EXPECT_EQ(memory_.ReturnCredit(2_MiB), WireError::kNone);
+  EXPECT_EQ(credit_.free_bytes(0), 98_MiB);
+  EXPECT_EQ(memory_.credit_bytes(), 30_MiB);
+  EXPECT_EQ(memory_.ReturnCredit(2_MiB), WireError::kBadValue);
+  std::vector<ChunkHandle> chunks;
+  EXPECT_EQ(CreateChunks(driver_->table(), 0, 113, &chunks), CUDA_SUCCESS);
+  ReleaseChunks(driver_->table(), chunks);
+}
+
+TEST_F(DeviceMemoryTest, ADriverThatHasLessThanTheFirstCreditGivesLess) {
+  DriverTable table = driver_->table();
+  static int left = 0;
+  left = 5;
+  static auto create = table.cuMemCreate;
+  create = driver_->table().cuMemCreate;
+  table.cuMemCreate = [](CUmemGenericAllocationHandle* chunk, size_t bytes,
+                         const CUmemAllocationProp* properties, unsigned long long flags) {
+    if (left == 0) {
+      left = 5;  // what was made is released before less is tried
+      return CUDA_ERROR_OUT_OF_MEMORY;
+    }
+    --left;
+    return create(chunk, bytes, properties, flags);
+  };
+  LocalCredit credit({{.total_bytes = 256_MiB, .limit_bytes = 128_MiB}});
+  DeviceMemory memory(table, credit, credit.quotas()[0], 0, 0, 1);
+
+  memory.Open(std::move(credit.TakeFirst()[0]));
+
+  EXPECT_EQ(memory.credit_bytes(), 8_MiB);
+  EXPECT_EQ(credit.free_bytes(0), 120_MiB);
 }
 
 TEST_F(DeviceMemoryTest, WhatTheDriverCannotCreateLeavesNothingBehind) {
@@ -139,8 +169,9 @@ CUresult RecordAccess(CUdeviceptr address,
 TEST_F(DeviceMemoryTest, PeersReachWhatIsMappedBeforeAndAfterUntilTheLastOneGoes) {
   DriverTable table = driver_->table();
   table.cuMemSetAccess = &RecordAccess;
-  DeviceMemory memory(table, ledger_, 0, 0, 1);
-  memory.Open();
+  LocalCredit credit({{.total_bytes = 256_MiB, .limit_bytes = 128_MiB}});
+  DeviceMemory memory(table, credit, credit.quotas()[0], 0, 0, 1);
+  memory.Open(std::move(credit.TakeFirst()[0]));
   const uint64_t start = memory.arena().address;
   ASSERT_EQ(memory.Map({.address = start, .bytes = kChunkBytes}, &result_), WireError::kNone);
   ASSERT_EQ(memory.Map({.address = start + 2 * kChunkBytes, .bytes = kChunkBytes}, &result_),

@@ -126,6 +126,44 @@ TEST_F(StreamMessages, EventsKeepTheOrderBetweenStreams) {
   EXPECT_EQ(client().Call(wire::EventSynchronize{.hEvent = Event(0)}), CUDA_SUCCESS);
 }
 
+TEST_F(StreamMessages, AWatchIsReachedUnaskedAndAfterItsData) {
+  const uint64_t address = fixture_.UseMemory();
+  client().Post(wire::StreamCreateWithPriority{.phStream = Stream(0)});
+  client().Post(wire::StreamCreateWithPriority{.phStream = Stream(1)});
+  LaunchKernel(client(), kSpin, Pack(uint32_t{300}), Stream(0));
+  client().Post(wire::CopyOut{
+      .transfer = 1, .address = address, .stream = Stream(0), .width = 5000, .rows = 1});
+  const wire::Sequence slow = client().Post(wire::Watch{.stream = Stream(0)});
+  const wire::Sequence quick = client().Post(wire::Watch{.stream = Stream(1)});
+  client().Flush();
+
+  ASSERT_TRUE(client().PumpUntil([&] { return client().reached.contains(quick); }));
+  EXPECT_FALSE(client().reached.contains(slow));
+  ASSERT_TRUE(client().PumpUntil([&] { return client().reached.contains(slow); }));
+  EXPECT_EQ(client().reached[slow], CUDA_SUCCESS);
+  EXPECT_TRUE(client().ended.contains(1));
+}
+
+TEST_F(StreamMessages, AWatchOfNothingIsReachedWithAnError) {
+  const wire::Sequence unknown = client().Post(wire::Watch{.stream = Stream(7)});
+  client().Flush();
+
+  ASSERT_TRUE(client().PumpUntil([&] { return client().reached.contains(unknown); }));
+  EXPECT_EQ(client().reached[unknown], CUDA_ERROR_INVALID_HANDLE);
+}
+
+TEST_F(StreamMessages, MoreWatchesThanAnybodyNeedsEndTheSession) {
+  client().Post(wire::StreamCreateWithPriority{.phStream = Stream(0)});
+  LaunchKernel(client(), kSpin, Pack(uint32_t{3000}), Stream(0));
+  for (size_t i = 0; i <= TransferQueue::kWatchesMax; ++i) {
+    client().Post(wire::Watch{.stream = Stream(0)});
+  }
+  client().Flush();
+
+  EXPECT_EQ(fixture_.WaitForEnd(), SessionEnd::kBreach);
+  EXPECT_EQ(fixture_.breach(), wire::WireError::kBadValue);
+}
+
 TEST_F(StreamMessages, WhatWasReadIsAcknowledged) {
   const wire::Sequence last = client().Post(wire::EventCreate{.phEvent = Event(0)});
   client().Flush();

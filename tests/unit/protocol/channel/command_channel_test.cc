@@ -176,72 +176,6 @@ TEST_F(CommandChannelTest, ACallHasItsAnswer) {
   EXPECT_EQ(reply.total_bytes, 7u);
 }
 
-TEST_F(CommandChannelTest, RepliesOutOfOrderReachTheirCallers) {
-  constexpr int kThreads = 8;
-  constexpr int kRounds = 50;
-  Start([](ServerEnd& end) {
-    for (int round = 0; round < kRounds; ++round) {
-      auto calls = end.Next(kThreads);
-      std::reverse(calls.begin(), calls.end());
-      std::rotate(calls.begin(), calls.begin() + round % kThreads, calls.end());
-      for (const Received& call : calls) {
-        end.Answer(call, DeviceOf(call));
-      }
-    }
-    end.ServeToTheEnd();
-  });
-  std::vector<std::thread> threads;
-  for (int thread = 0; thread < kThreads; ++thread) {
-    threads.emplace_back([this, thread] {
-      for (int round = 0; round < kRounds; ++round) {
-        ASSERT_EQ(CallFor(thread * 1000 + round), thread * 1000 + round);
-      }
-    });
-  }
-  for (std::thread& thread : threads) {
-    thread.join();
-  }
-  EXPECT_EQ(channel().counters().calls, static_cast<uint64_t>(kThreads * kRounds));
-}
-
-TEST_F(CommandChannelTest, ReadingIsHandedOn) {
-  std::promise<void> first_waits;
-  std::promise<void> first_is_done;
-  Start([&](ServerEnd& end) {
-    const auto first = end.Next();
-    first_waits.set_value();
-    const auto second = end.Next();
-    end.Answer(*first, 1);
-    first_is_done.get_future().wait();
-    end.Answer(*second, 2);
-    end.ServeToTheEnd();
-  });
-  std::thread first([&] {
-    EXPECT_EQ(CallFor(0), 1);
-    first_is_done.set_value();
-  });
-  first_waits.get_future().wait();
-
-  EXPECT_EQ(CallFor(0), 2);
-
-  first.join();
-}
-
-TEST_F(CommandChannelTest, AWaitingThreadDoesNotHoldUpPosts) {
-  std::promise<void> waits;
-  Start([&](ServerEnd& end) {
-    const auto call = end.Next();
-    waits.set_value();
-    EXPECT_EQ(end.Next()->op, wire::Op::kEventRecord);  // what the call waits for
-    end.Answer(*call, 9);
-    end.ServeToTheEnd();
-  });
-  std::thread waiter([&] { EXPECT_EQ(CallFor(0), 9); });
-  waits.get_future().wait();
-  channel().Post(wire::EventRecord{});
-  waiter.join();
-}
-
 // ---- what the server says unasked
 
 TEST_F(CommandChannelTest, WaitUntilHearsTheServer) {
@@ -254,6 +188,25 @@ TEST_F(CommandChannelTest, WaitUntilHearsTheServer) {
   channel().Post(wire::SetContext{});
   EXPECT_TRUE(channel().WaitUntil([this] { return listener_.heard() == 2; }).ok());
   EXPECT_EQ(listener_.text(), "one two");
+}
+
+TEST_F(CommandChannelTest, PollingSendsAndHearsButDoesNotWait) {
+  std::promise<void> heard;
+  Start([&](ServerEnd& end) {
+    EXPECT_EQ(end.Next()->op, wire::Op::kSetContext);
+    end.Send(Line("done"));
+    heard.get_future().wait();
+    end.ServeToTheEnd();
+  });
+  channel().Post(wire::SetContext{});
+  const uint64_t until = NowNs() + kPatienceNs;
+  while (listener_.heard() == 0 && NowNs() < until) {
+    channel().Poll();
+  }
+  EXPECT_EQ(listener_.text(), "done");
+  heard.set_value();
+  channel().Poll();  // there is nothing, and nobody waits for it
+  EXPECT_EQ(channel().counters().round_trips, 0u);
 }
 
 TEST_F(CommandChannelTest, WaitUntilForWhatIsTrueReadsNothing) {

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client-shim/completions.h"
+
+#include "client-shim/session.h"
+
+namespace farlane::shim {
+namespace {
+
+// Numbers are learned by several threads in any order, and what is done stays done.
+void Raise(std::atomic<wire::Sequence>* to, wire::Sequence number) {
+  wire::Sequence known = to->load(std::memory_order_relaxed);
+  while (known < number && !to->compare_exchange_weak(known, number, std::memory_order_release,
+                                                      std::memory_order_relaxed)) {
+  }
+}
+
+bool IsPowerOfTwo(uint32_t number) {
+  return (number & (number - 1)) == 0;
+}
+
+}  // namespace
+
+// ---- what is posted
+
+std::shared_ptr<StreamProgress> Completions::ProgressOf(wire::Handle stream) {
+  const Stream* found = session_.objects().streams.Find(stream);
+  return found == nullptr ? nullptr : found->progress;
+}
+
+void Completions::NoteStream(wire::Handle stream, wire::Sequence number) {
+  const Stream* found = session_.objects().streams.Find(stream);
+  if (found != nullptr) {
+    found->progress->posted.store(number, std::memory_order_release);
+  }
+}
+
+void Completions::NoteRecorded(channel::BatchWriter& writer,
+                               wire::Handle event,
+                               wire::Handle stream,
+                               wire::Sequence number) {
+  const Event* found = session_.objects().events.Find(event);
+  if (found == nullptr) {
+    return;
+  }
+  Recording& recording = *found->recording;
+  recording.stream.store(stream, std::memory_order_relaxed);
+  recording.asks.store(0, std::memory_order_relaxed);
+  if (recording.asked.load(std::memory_order_relaxed) && MayOpen()) {
+    const wire::Watch watch{.stream = stream};
+    const wire::Sequence watched = writer.Append(watch);
+    open_.With([watched](auto& open) { open.insert(watched); });
+    NotePosted(watch, watched);
+    recording.watch.store(watched, std::memory_order_relaxed);
+  }
+  recording.recorded.store(number, std::memory_order_release);
+}
+
+// ---- watches
+
+bool Completions::MayOpen() const {
+  return open_.With([](const auto& open) { return open.size() < kWatchesMax; });
+}
+
+bool Completions::IsOpen(wire::Sequence watch) const {
+  return open_.With([watch](const auto& open) { return open.count(watch) != 0; });
+}
+
+// 0 when there are too many.
+wire::Sequence Completions::OpenWatch(wire::Handle context, wire::Handle stream) {
+  if (!MayOpen()) {
+    return 0;
+  }
+  return session_.PostNoting(context, wire::Watch{.stream = stream}, [this](wire::Sequence number) {
+    open_.With([number](auto& open) { open.insert(number); });
+  });
+}
+
+wire::WireError Completions::OnReached(const wire::MessageView& message) {
+  wire::Reached reached;
+  FARLANE_WIRE_TRY(Decode(message.body, &reached));
+  const bool was_open =
+      open_.With([&reached](auto& open) { return open.erase(reached.watch) != 0; });
+  if (!was_open) {
+    return wire::WireError::kBadReference;
+  }
+  if (IsFault(static_cast<CUresult>(reached.result))) {
+    session_.NoteFailure(static_cast<CUresult>(reached.result));
+  }
+  return wire::WireError::kNone;
+}
+
+std::optional<CUresult> Completions::LookAtWatch(wire::Sequence watch) {
+  if (IsOpen(watch)) {
+    session_.channel().Poll();
+    if (session_.is_lost()) {
+      return session_.Lost();
+    }
+    if (IsOpen(watch)) {
+      return CUDA_ERROR_NOT_READY;
+    }
+  }
+  return session_.TakeError();
+}
+
+// ---- questions
+
+Question Completions::AboutEvent(wire::Handle event) {
+  Question question;
+  const Event* found = session_.objects().events.Find(event);
+  if (found == nullptr || session_.managed().any()) {
+    return question;
+  }
+  Recording& recording = *found->recording;
+  question.event = found->recording;
+  question.about = recording.recorded.load(std::memory_order_acquire);
+  question.watched = recording.stream.load(std::memory_order_relaxed);
+  if (question.about == 0 || IsStreamDone(question.watched, question.about)) {
+    question.known = CUDA_SUCCESS;
+    return question;
+  }
+  const wire::Sequence watch = recording.watch.load(std::memory_order_relaxed);
+  if (watch < question.about) {
+    question.may_watch = true;
+    return question;
+  }
+  const std::optional<CUresult> seen = LookAtWatch(watch);
+  // A watch that was opened later waits for what came in between as well, so the server is still
+  // asked, ever more rarely.
+  const bool exact = watch == question.about + 1;
+  const uint32_t asks = recording.asks.fetch_add(1, std::memory_order_relaxed);
+  if (seen != CUDA_ERROR_NOT_READY || exact || !IsPowerOfTwo(asks)) {
+    question.known = seen;
+  }
+  return question;
+}
+
+bool Completions::IsStreamDone(wire::Handle stream, wire::Sequence number) {
+  if (whole_->done.load(std::memory_order_acquire) >= number) {
+    return true;
+  }
+  const std::shared_ptr<StreamProgress> progress = ProgressOf(stream);
+  return progress != nullptr && progress->done.load(std::memory_order_acquire) >= number;
+}
+
+Question Completions::AboutStream(wire::Handle context, wire::Handle stream) {
+  if (stream == 0) {
+    return AboutAll(legacy_);
+  }
+  Question question;
+  question.stream = ProgressOf(stream);
+  if (question.stream == nullptr || session_.managed().any()) {
+    return Question();
+  }
+  question.context = context;
+  question.watched = stream;
+  question.about = question.stream->posted.load(std::memory_order_acquire);
+  question.may_watch = true;
+  if (IsStreamDone(stream, question.about)) {
+    question.known = CUDA_SUCCESS;
+  } else if (question.stream->watched.load(std::memory_order_acquire) >= question.about) {
+    question.known = LookAtWatch(question.stream->watched.load(std::memory_order_relaxed));
+    question.may_watch = false;
+  }
+  return question;
+}
+
+// The legacy stream waits for every blocking stream, so it is done when all that was posted is.
+// With a second context nothing is known of either.
+Question Completions::AboutAll(const std::shared_ptr<StreamProgress>& progress) {
+  Question question;
+  if (session_.managed().any() || !session_.HasOneContext()) {
+    return question;
+  }
+  question.stream = progress;
+  question.about = posted_.load(std::memory_order_acquire);
+  if (IsStreamDone(0, question.about) ||
+      progress->done.load(std::memory_order_acquire) >= question.about) {
+    question.known = CUDA_SUCCESS;
+  }
+  return question;
+}
+
+Question Completions::About(wire::Handle context, const wire::EventQuery& question) {
+  Question asked = AboutEvent(question.hEvent);
+  asked.context = context;
+  return asked;
+}
+
+Question Completions::About(wire::Handle context, const wire::EventSynchronize& question) {
+  Question asked = About(context, wire::EventQuery{.hEvent = question.hEvent});
+  if (asked.known == CUDA_ERROR_NOT_READY) {
+    asked.known.reset();
+  }
+  asked.may_watch = false;
+  return asked;
+}
+
+Question Completions::About(wire::Handle context, const wire::StreamQuery& question) {
+  return AboutStream(context, question.hStream);
+}
+
+Question Completions::About(wire::Handle context, const wire::StreamSynchronize& question) {
+  Question asked = AboutStream(context, question.hStream);
+  if (asked.known == CUDA_ERROR_NOT_READY) {
+    asked.known.reset();
+  }
+  asked.may_watch = false;
+  return asked;
+}
+
+Question Completions::About(wire::Handle /*context*/,
+                            const wire::ContextSynchronize& /*question*/) {
+  return AboutAll(whole_);
+}
+
+void Completions::Learn(const Question& question, CUresult result) {
+  if (result == CUDA_SUCCESS && question.stream != nullptr) {
+    Raise(&question.stream->done, question.about);
+  }
+  if (result == CUDA_SUCCESS && question.event != nullptr) {
+    // An event behind the work of a stream says how far the stream is.
+    const std::shared_ptr<StreamProgress> stream = ProgressOf(question.watched);
+    if (stream != nullptr) {
+      Raise(&stream->done, question.about);
+    }
+  }
+  if (result != CUDA_ERROR_NOT_READY || !question.may_watch) {
+    return;
+  }
+  if (question.event != nullptr) {
+    question.event->asked.store(true, std::memory_order_relaxed);
+  }
+  const wire::Sequence watch = OpenWatch(question.context, question.watched);
+  if (watch == 0) {
+    return;
+  }
+  if (question.event != nullptr) {
+    Raise(&question.event->watch, watch);
+  } else {
+    Raise(&question.stream->watched, watch);
+  }
+}
+
+}  // namespace farlane::shim

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// Completions is what the client knows of how far the server has come, so that a program which asks
+// again and again, or waits for what is done already, costs no round trip. It counts in numbers of
+// messages: a stream is done when the last message that works on it is.
+// The first question about something unfinished goes to the server, together with a watch; from
+// then on the server says by itself when it is done, and until it does the answer is "not ready".
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+
+#include "protocol/abi/cuda_abi.h"
+#include "protocol/base/guarded.h"
+#include "protocol/channel/batch_writer.h"
+
+namespace farlane::shim {
+
+class Session;
+
+// How far one stream is known to have come. Thread: any.
+struct StreamProgress {
+  std::atomic<wire::Sequence> posted{0};   // the last message that works on it
+  std::atomic<wire::Sequence> done{0};     // all up to here is done
+  std::atomic<wire::Sequence> watched{0};  // the last watch behind its work
+};
+
+// The last record of one event. Thread: any; `watch` is written before `recorded`.
+struct Recording {
+  std::atomic<wire::Sequence> recorded{0};  // the message that recorded it; 0: none has
+  std::atomic<wire::Sequence> watch{0};     // means this record if its number is higher
+  std::atomic<wire::Handle> stream{0};      // of the record
+  std::atomic<bool> asked{false};           // somebody asks about this event: watch each record
+  std::atomic<uint32_t> asks{0};            // since the record
+};
+
+// A question on its way to the server. Thread: caller's.
+struct Question {
+  std::optional<CUresult> known;  // the answer, when nobody has to be asked
+  std::shared_ptr<StreamProgress> stream;
+  std::shared_ptr<Recording> event;
+  wire::Sequence about = 0;  // what is done if the answer is yes
+  wire::Handle context = 0;
+  wire::Handle watched = 0;  // the stream to watch if the answer is "not ready"
+  bool may_watch = false;
+};
+
+// Thread: any.
+class Completions {
+ public:
+  // Watches that may be open; with more, the server is asked. The server refuses far more.
+  static constexpr size_t kWatchesMax = 64;
+
+  explicit Completions(Session& session) : session_(session) {}
+
+  // With every post, in the order of their numbers: its caller holds the channel's writing.
+  template <typename Message>
+  void NotePosted(const Message& message, wire::Sequence number) {
+    posted_.store(number, std::memory_order_relaxed);
+    if constexpr (requires { message.stream_of(); }) {
+      if (message.stream_of() != 0) {
+        NoteStream(message.stream_of(), number);
+      }
+    }
+  }
+
+  // After NotePosted of a record. Adds a watch where the event is one that is asked about.
+  void NoteRecorded(channel::BatchWriter& writer,
+                    wire::Handle event,
+                    wire::Handle stream,
+                    wire::Sequence number);
+
+  // Before a question is sent. What is no question about progress knows nothing.
+  template <typename Message>
+  Question About(wire::Handle /*context*/, const Message& /*message*/) {
+    return {};
+  }
+
+  Question About(wire::Handle context, const wire::EventQuery& question);
+  Question About(wire::Handle context, const wire::EventSynchronize& question);
+  Question About(wire::Handle context, const wire::StreamQuery& question);
+  Question About(wire::Handle context, const wire::StreamSynchronize& question);
+  Question About(wire::Handle context, const wire::ContextSynchronize& question);
+
+  // When it has been answered.
+  void Learn(const Question& question, CUresult result);
+
+  wire::WireError OnReached(const wire::MessageView& message);
+
+ private:
+  // The answer to a question about something that a watch is behind, after a look at what has come.
+  std::optional<CUresult> LookAtWatch(wire::Sequence watch);
+
+  void NoteStream(wire::Handle stream, wire::Sequence number);
+  std::shared_ptr<StreamProgress> ProgressOf(wire::Handle stream);
+  bool IsStreamDone(wire::Handle stream, wire::Sequence number);
+  Question AboutEvent(wire::Handle event);
+  Question AboutStream(wire::Handle context, wire::Handle stream);
+  Question AboutAll(const std::shared_ptr<StreamProgress>& progress);
+  wire::Sequence OpenWatch(wire::Handle context, wire::Handle stream);
+  bool IsOpen(wire::Sequence watch) const;
+  bool MayOpen() const;
+
+  Session& session_;
+  std::atomic<wire::Sequence> posted_{0};  // the last message of all
+  // Of the context, and of its legacy stream: shared with questions under way, as any stream's.
+  std::shared_ptr<StreamProgress> whole_ = std::make_shared<StreamProgress>();
+  std::shared_ptr<StreamProgress> legacy_ = std::make_shared<StreamProgress>();
+  Guarded<std::set<wire::Sequence>> open_;  // watches that have not been reached
+};
+
+}  // namespace farlane::shim

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gpu-server/daemon/client_register.h"
+
+#include <algorithm>
+
+#include "gpu-server/memory/chunk_credit.h"
+
+namespace farlane::server {
+namespace {
+
+// Granted before anybody asks: enough for small programs to run without a single request.
+constexpr uint64_t kFirstCreditBytes = 64_MiB;
+// ... but no more than this part of a small device.
+constexpr uint64_t kFirstCreditShare = 4;
+
+}  // namespace
+
+ClientRegister::ClientRegister(const std::vector<uint64_t>& device_bytes,
+                               uint64_t limit_bytes,
+                               Tell tell)
+    : quotas_(QuotasFor(device_bytes, limit_bytes)),
+      tell_(std::move(tell)),
+      ledger_(QuotasFor(device_bytes, 0)),
+      book_(ledger_, quotas_),
+      desk_(ledger_, [this](Ledger::Holder holder, const ControlRecord& record) {
+        const auto found = clients_.find(holder);
+        if (found != clients_.end() && found->second.worker != 0) {
+          tell_(found->second.worker, record);
+        }
+      }) {}
+
+Grant ClientRegister::GrantOfProbe() const {
+  return {.quotas = quotas_, .first_bytes = std::vector<uint64_t>(quotas_.size(), 0)};
+}
+
+// Others may hold most of the device: a smaller first credit is as good, since more can be asked
+// for.
+uint64_t ClientRegister::TakeFirst(Ledger::Holder holder, size_t device, uint64_t limit_bytes) {
+  uint64_t bytes =
+      RoundDown(std::min(kFirstCreditBytes, limit_bytes / kFirstCreditShare), kChunkBytes);
+  while (bytes != 0 && !ledger_.Take(holder, device, bytes)) {
+    bytes = RoundDown(bytes / 2, kChunkBytes);
+  }
+  return bytes;
+}
+
+Ledger::Holder ClientRegister::Enter(const Newcomer& newcomer, uint64_t now_ns, Grant* grant) {
+  const SessionBook::Session& session = book_.Enter(newcomer, now_ns);
+  const Ledger::Holder holder = ledger_.Join(session.account);
+  clients_[holder] = {.session = session.id, .who = newcomer, .worker = 0, .since_ns = now_ns};
+  grant->quotas = ledger_.quotas(session.account);
+  for (size_t device = 0; device < grant->quotas.size(); ++device) {
+    grant->first_bytes.push_back(TakeFirst(holder, device, grant->quotas[device].limit_bytes));
+  }
+  return holder;
+}
+
+void ClientRegister::Seat(Ledger::Holder holder, pid_t worker) {
+  clients_.at(holder).worker = worker;
+  by_worker_[worker] = holder;
+}
+
+void ClientRegister::Leave(Ledger::Holder holder, uint64_t now_ns) {
+  const Client client = clients_.at(holder);
+  clients_.erase(holder);
+  by_worker_.erase(client.worker);
+  ledger_.Leave(holder);
+  book_.Leave(client.session, now_ns);
+  desk_.Forget(holder, now_ns);
+}
+
+void ClientRegister::LeaveWithWorker(pid_t worker, uint64_t now_ns) {
+  if (const auto found = by_worker_.find(worker); found != by_worker_.end()) {
+    Leave(found->second, now_ns);
+  }
+}
+
+bool ClientRegister::Hear(pid_t worker, const ControlRecord& record, uint64_t now_ns) {
+  const auto found = by_worker_.find(worker);
+  return found != by_worker_.end() && desk_.Hear(found->second, record, now_ns);
+}
+
+void ClientRegister::Look(uint64_t now_ns) {
+  desk_.Look(now_ns);
+  book_.Look(now_ns);
+}
+
+std::vector<pid_t> ClientRegister::WorkersOf(const std::string& name) const {
+  std::vector<pid_t> workers;
+  std::optional<SessionId> meant;
+  for (const auto& [holder, client] : clients_) {
+    if (name.empty() || !SessionName(client.session).starts_with(name) || client.worker == 0) {
+      continue;
+    }
+    if (meant.has_value() && *meant != client.session) {
+      return {};
+    }
+    meant = client.session;
+    workers.push_back(client.worker);
+  }
+  return workers;
+}
+
+}  // namespace farlane::server

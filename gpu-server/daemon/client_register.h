@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// ClientRegister is who is served: every client with its session, its worker and the memory that it
+// may have. A worker that ends takes its client out, and all that it held is free.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include <sys/types.h>
+
+#include "gpu-server/daemon/credit_desk.h"
+#include "gpu-server/daemon/session_book.h"
+#include "gpu-server/memory/ledger.h"
+
+namespace farlane::server {
+
+// Thread: the daemon's main thread.
+class ClientRegister {
+ public:
+  struct Client {
+    SessionId session{};
+    Newcomer who;
+    pid_t worker = 0;  // 0 until it is seated
+    uint64_t since_ns = 0;
+  };
+
+  using Tell = std::function<void(pid_t worker, const ControlRecord& record)>;
+
+  // The devices' sizes, and what each session may take of each; 0: all that can be given.
+  ClientRegister(const std::vector<uint64_t>& device_bytes, uint64_t limit_bytes, Tell tell);
+
+  ClientRegister(const ClientRegister&) = delete;
+  ClientRegister& operator=(const ClientRegister&) = delete;
+
+  // Why a newcomer cannot be let in; nothing when it can.
+  std::optional<Decision> Objection(const Newcomer& newcomer) const {
+    return book_.Objection(newcomer);
+  }
+
+  // What a probe is told.
+  Grant GrantOfProbe() const;
+
+  // Lets one in, with a first credit; then Seat or Leave.
+  Ledger::Holder Enter(const Newcomer& newcomer, uint64_t now_ns, Grant* grant);
+  void Seat(Ledger::Holder holder, pid_t worker);
+  void Leave(Ledger::Holder holder, uint64_t now_ns);
+  void LeaveWithWorker(pid_t worker, uint64_t now_ns);
+
+  // What a worker has said. False when it may not say that.
+  bool Hear(pid_t worker, const ControlRecord& record, uint64_t now_ns);
+
+  void Look(uint64_t now_ns);
+
+  uint64_t NextTime() const { return desk_.NextTime(); }
+
+  const std::map<Ledger::Holder, Client>& clients() const { return clients_; }
+
+  const SessionBook& book() const { return book_; }
+
+  const Ledger& ledger() const { return ledger_; }
+
+  // The workers of a session; of all sessions whose name starts so if there is only one of them.
+  std::vector<pid_t> WorkersOf(const std::string& name) const;
+
+ private:
+  uint64_t TakeFirst(Ledger::Holder holder, size_t device, uint64_t limit_bytes);
+
+  const std::vector<DeviceQuota> quotas_;  // of each session
+  const Tell tell_;
+  Ledger ledger_;
+  SessionBook book_;
+  CreditDesk desk_;
+  std::map<Ledger::Holder, Client> clients_;
+  std::map<pid_t, Ledger::Holder> by_worker_;
+};
+
+}  // namespace farlane::server

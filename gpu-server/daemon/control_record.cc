@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gpu-server/daemon/control_record.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include <sys/socket.h>
+
+namespace farlane::server {
+namespace {
+
+// The fixed part, as it travels between two processes of one program.
+struct Head {
+  uint32_t kind;
+  uint32_t device;
+  uint64_t id;
+  uint64_t bytes;
+  uint64_t total;
+};
+
+static_assert(sizeof(Head) == 32);
+
+void PutNumber(std::string* to, uint64_t value) {
+  to->append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+bool TakeNumber(std::string_view* from, uint64_t* value) {
+  if (from->size() < sizeof *value) {
+    return false;
+  }
+  memcpy(value, from->data(), sizeof *value);
+  from->remove_prefix(sizeof *value);
+  return true;
+}
+
+constexpr size_t kDevicesMax = 256;
+
+}  // namespace
+
+std::string PackGrant(const Grant& grant) {
+  std::string bytes;
+  PutNumber(&bytes, grant.quotas.size());
+  for (size_t i = 0; i < grant.quotas.size(); ++i) {
+    PutNumber(&bytes, grant.quotas[i].total_bytes);
+    PutNumber(&bytes, grant.quotas[i].limit_bytes);
+    PutNumber(&bytes, grant.first_bytes[i]);
+  }
+  return bytes;
+}
+
+bool UnpackGrant(const std::string& bytes, Grant* grant) {
+  std::string_view rest = bytes;
+  uint64_t count = 0;
+  if (!TakeNumber(&rest, &count) || count > kDevicesMax) {
+    return false;
+  }
+  for (uint64_t i = 0; i < count; ++i) {
+    DeviceQuota quota;
+    uint64_t first = 0;
+    if (!TakeNumber(&rest, &quota.total_bytes) || !TakeNumber(&rest, &quota.limit_bytes) ||
+        !TakeNumber(&rest, &first)) {
+      return false;
+    }
+    grant->quotas.push_back(quota);
+    grant->first_bytes.push_back(first);
+  }
+  return rest.empty();
+}
+
+std::string PackCapacity(const Capacity& capacity) {
+  std::string bytes;
+  PutNumber(&bytes, capacity.total_bytes.size());
+  for (const uint64_t total_bytes : capacity.total_bytes) {
+    PutNumber(&bytes, total_bytes);
+  }
+  return (bytes + capacity.driver_path).substr(0, kControlTailMax);
+}
+
+bool UnpackCapacity(const std::string& bytes, Capacity* capacity) {
+  std::string_view rest = bytes;
+  uint64_t count = 0;
+  if (!TakeNumber(&rest, &count) || count == 0 || count > kDevicesMax) {
+    return false;
+  }
+  for (uint64_t i = 0; i < count; ++i) {
+    uint64_t total_bytes = 0;
+    if (!TakeNumber(&rest, &total_bytes)) {
+      return false;
+    }
+    capacity->total_bytes.push_back(total_bytes);
+  }
+  capacity->driver_path = rest;
+  return true;
+}
+
+Result<SocketPair> MakeSocketPair() {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+    return Status::FromErrno(StatusCode::kExhausted, "no socket pair for a worker", errno);
+  }
+  return SocketPair{.daemon = Fd(ends[0]), .worker = Fd(ends[1])};
+}
+
+bool SendRecord(int socket, const ControlRecord& record, bool may_wait, int descriptor) {
+  Head head{.kind = static_cast<uint32_t>(record.kind),
+            .device = record.device,
+            .id = record.id,
+            .bytes = record.bytes,
+            .total = record.total};
+  iovec parts[] = {{.iov_base = &head, .iov_len = sizeof head},
+                   {.iov_base = const_cast<char*>(record.tail.data()),
+                    .iov_len = std::min(record.tail.size(), kControlTailMax)}};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof descriptor)] = {};
+  msghdr message{};
+  message.msg_iov = parts;
+  message.msg_iovlen = 2;
+  if (descriptor >= 0) {
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    cmsghdr* const header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof descriptor);
+    memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
+  }
+  ssize_t sent = 0;
+  do {
+    sent = sendmsg(socket, &message, MSG_NOSIGNAL | (may_wait ? 0 : MSG_DONTWAIT));
+  } while (sent < 0 && errno == EINTR);
+  return sent == static_cast<ssize_t>(parts[0].iov_len + parts[1].iov_len);
+}
+
+Received ReceiveRecord(int socket, ControlRecord* record, bool may_wait, Fd* descriptor) {
+  Head head{};
+  char tail[kControlTailMax];
+  iovec parts[] = {{.iov_base = &head, .iov_len = sizeof head},
+                   {.iov_base = tail, .iov_len = sizeof tail}};
+  int came = -1;
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof came)] = {};
+  msghdr message{};
+  message.msg_iov = parts;
+  message.msg_iovlen = 2;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  ssize_t got = 0;
+  do {
+    got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | (may_wait ? 0 : MSG_DONTWAIT));
+  } while (got < 0 && errno == EINTR);
+  if (got < 0 && errno == EAGAIN) {
+    return Received::kNothing;
+  }
+  const cmsghdr* const header = got > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
+  if (header != nullptr && header->cmsg_type == SCM_RIGHTS) {
+    memcpy(&came, CMSG_DATA(header), sizeof came);
+  }
+  Fd owned(came);
+  if (got < static_cast<ssize_t>(sizeof head)) {
+    return Received::kGone;
+  }
+  *record = {.kind = static_cast<ControlRecord::Kind>(head.kind),
+             .device = head.device,
+             .id = head.id,
+             .bytes = head.bytes,
+             .total = head.total,
+             .tail = std::string(tail, static_cast<size_t>(got) - sizeof head)};
+  if (descriptor != nullptr) {
+    *descriptor = std::move(owned);
+  }
+  return Received::kRecord;
+}
+
+}  // namespace farlane::server

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// ControlRecord is what the daemon and a worker say to each other, over a socket that keeps records
+// apart. The daemon believes nothing of what a worker says: a worker executes a client's code.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "gpu-server/memory/ledger.h"
+#include "protocol/base/fd.h"
+#include "protocol/base/result.h"
+
+namespace farlane::server {
+
+// What one record may carry behind its head: the sizes of 256 devices three times, or a text.
+inline constexpr size_t kControlTailMax = 8192;
+
+// Thread: caller's.
+struct ControlRecord {
+  enum class Kind : uint32_t {
+    // From a worker.
+    kReady = 1,   // may be given a client; the tail has the device's sizes and the driver's path
+    kFailed = 2,  // will never be; the tail says why
+    kAsk = 3,     // `bytes` of `device`, please; the answer names `id`
+    kReturn = 4,  // `bytes` of `device` are given back
+    kUsed = 5,    // `bytes` of `device` of all that was granted are in use
+    kAskFigures = 6,  // how much is left of `device`?
+    kRecalled = 7,    // recall `id`: what can be given back has been
+    // From the daemon.
+    kServe = 32,    // a client, whose socket comes along; the tail is a Grant, `id` 1 for a probe
+    kGranted = 33,  // the answer to kAsk `id`; 0 bytes: no
+    kFigures = 34,  // the answer to kAskFigures `id`: `bytes` are free, of `total`
+    kRecall =
+        35,  // give back up to `bytes` of `device` that are not in use, and say kRecalled `id`
+  };
+
+  Kind kind = Kind::kReady;
+  uint32_t device = 0;
+  uint64_t id = 0;
+  uint64_t bytes = 0;
+  uint64_t total = 0;
+  std::string tail{};
+};
+
+// What a worker is given along with its client, by device.
+struct Grant {
+  std::vector<DeviceQuota> quotas;
+  std::vector<uint64_t> first_bytes;
+};
+
+std::string PackGrant(const Grant& grant);
+// False for bytes that are no grant.
+bool UnpackGrant(const std::string& bytes, Grant* grant);
+
+// What a worker says of itself when it is ready.
+struct Capacity {
+  std::vector<uint64_t> total_bytes;  // by device
+  std::string driver_path;
+};
+
+std::string PackCapacity(const Capacity& capacity);
+bool UnpackCapacity(const std::string& bytes, Capacity* capacity);
+
+struct SocketPair {
+  Fd daemon;
+  Fd worker;
+};
+
+Result<SocketPair> MakeSocketPair();
+
+// Sends a record, and a descriptor with it unless that is -1, which stays the caller's. `may_wait`:
+// false gives up, and says false, where the other side does not take it.
+bool SendRecord(int socket, const ControlRecord& record, bool may_wait, int descriptor = -1);
+
+enum class Received : uint8_t { kRecord, kNothing, kGone };
+
+// `descriptor` may be null: then one that comes along is closed. kNothing only if not `may_wait`.
+Received ReceiveRecord(int socket, ControlRecord* record, bool may_wait, Fd* descriptor = nullptr);
+
+}  // namespace farlane::server

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who is granted memory, who is asked to give some back, and who waits for whom.
+#include "gpu-server/daemon/credit_desk.h"
+
+#include <gtest/gtest.h>
+
+namespace farlane::server {
+namespace {
+
+using Kind = ControlRecord::Kind;
+
+class CreditDeskTest : public testing::Test {
+ protected:
+  static constexpr uint64_t kSecond = 1'000'000'000;
+
+  CreditDeskTest()
+      : ledger_({{.total_bytes = 100, .limit_bytes = 100}}),
+        desk_(ledger_, [this](Ledger::Holder holder, const ControlRecord& record) {
+          said_[holder].push_back(record);
+        }) {}
+
+  Ledger::Holder Join() {
+    return ledger_.Join(ledger_.Open({{.total_bytes = 100, .limit_bytes = 100}}));
+  }
+
+  bool Say(Ledger::Holder holder, Kind kind, uint64_t bytes, uint64_t id = 0, uint64_t now_ns = 0) {
+    return desk_.Hear(holder, {.kind = kind, .device = 0, .id = id, .bytes = bytes}, now_ns);
+  }
+
+  // The last thing that was said to somebody; kReady when nothing was.
+  ControlRecord Last(Ledger::Holder holder) {
+    return said_[holder].empty() ? ControlRecord{} : said_[holder].back();
+  }
+
+  Ledger ledger_;
+  std::map<Ledger::Holder, std::vector<ControlRecord>> said_;
+  CreditDesk desk_;
+};
+
+TEST_F(CreditDeskTest, GrantsAtOnceWhatIsThere) {
+  const Ledger::Holder one = Join();
+
+  EXPECT_TRUE(Say(one, Kind::kAsk, 60, 7));
+
+  EXPECT_EQ(Last(one).kind, Kind::kGranted);
+  EXPECT_EQ(Last(one).id, 7u);
+  EXPECT_EQ(Last(one).bytes, 60u);
+}
+
+TEST_F(CreditDeskTest, RefusesAtOnceWhatNobodyCouldGiveBack) {
+  const Ledger::Holder one = Join();
+
+  EXPECT_TRUE(Say(one, Kind::kAsk, 101, 1));
+
+  EXPECT_EQ(Last(one).kind, Kind::kGranted);
+  EXPECT_EQ(Last(one).bytes, 0u);
+}
+
+TEST_F(CreditDeskTest, AsksForWhatOthersDoNotUseBeforeItRefuses) {
+  const Ledger::Holder idle = Join();
+  const Ledger::Holder asker = Join();
+  ASSERT_TRUE(Say(idle, Kind::kAsk, 80, 1));
+
+  ASSERT_TRUE(Say(asker, Kind::kAsk, 50, 2));
+  EXPECT_EQ(Last(asker).kind, Kind::kReady) << "answered too early";
+  const ControlRecord recall = Last(idle);
+  ASSERT_EQ(recall.kind, Kind::kRecall);
+  EXPECT_EQ(recall.bytes, 30u);
+  ASSERT_TRUE(Say(idle, Kind::kReturn, 30));
+  ASSERT_TRUE(Say(idle, Kind::kRecalled, 0, recall.id));
+
+  EXPECT_EQ(Last(asker).kind, Kind::kGranted);
+  EXPECT_EQ(Last(asker).bytes, 50u);
+  EXPECT_EQ(desk_.NextTime(), UINT64_MAX);
+}
+
+TEST_F(CreditDeskTest, RefusesWhenThoseWhoWereAskedUseIt) {
+  const Ledger::Holder busy = Join();
+  const Ledger::Holder asker = Join();
+  ASSERT_TRUE(Say(busy, Kind::kAsk, 80, 1));
+  ASSERT_TRUE(Say(busy, Kind::kUsed, 80));
+
+  ASSERT_TRUE(Say(asker, Kind::kAsk, 50, 2));
+  ASSERT_EQ(Last(busy).kind, Kind::kRecall) << "it may hold what its program has freed";
+  ASSERT_TRUE(Say(busy, Kind::kRecalled, 0, Last(busy).id));
+
+  EXPECT_EQ(Last(asker).kind, Kind::kGranted);
+  EXPECT_EQ(Last(asker).bytes, 0u);
+}
+
+TEST_F(CreditDeskTest, OneThatDoesNotAnswerHoldsNobodyUpForLongAndOnlyOnce) {
+  const Ledger::Holder silent = Join();
+  const Ledger::Holder asker = Join();
+  ASSERT_TRUE(Say(silent, Kind::kAsk, 80, 1));
+  ASSERT_TRUE(Say(asker, Kind::kAsk, 50, 2, kSecond));
+  const uint64_t recall = Last(silent).id;
+  EXPECT_EQ(desk_.NextTime(), kSecond + CreditDesk::kRecallNs);
+
+  desk_.Look(kSecond + CreditDesk::kRecallNs - 1);
+  EXPECT_EQ(Last(asker).kind, Kind::kReady);
+  desk_.Look(kSecond + CreditDesk::kRecallNs);
+  ASSERT_EQ(Last(asker).kind, Kind::kGranted);
+  EXPECT_EQ(Last(asker).bytes, 0u);
+  ASSERT_TRUE(Say(asker, Kind::kAsk, 50, 3, 2 * kSecond));
+  EXPECT_EQ(Last(asker).id, 3u) << "waited for the silent one again";
+
+  // Once it has answered, it is one like the others.
+  ASSERT_TRUE(Say(silent, Kind::kRecalled, 0, recall));
+  ASSERT_TRUE(Say(asker, Kind::kAsk, 50, 4, 3 * kSecond));
+  EXPECT_EQ(Last(asker).id, 3u);
+  EXPECT_NE(Last(silent).id, recall);
+}
+
+TEST_F(CreditDeskTest, WhatIsGivenBackForOneIsNotTakenByTheNext) {
+  const Ledger::Holder idle = Join();
+  const Ledger::Holder first = Join();
+  const Ledger::Holder second = Join();
+  ASSERT_TRUE(Say(idle, Kind::kAsk, 100, 1));
+  ASSERT_TRUE(Say(first, Kind::kAsk, 60, 2));
+  ASSERT_TRUE(Say(second, Kind::kAsk, 40, 3));
+
+  ASSERT_TRUE(Say(idle, Kind::kReturn, 40));
+  EXPECT_EQ(Last(second).kind, Kind::kReady);
+  ASSERT_TRUE(Say(idle, Kind::kReturn, 20));
+  ASSERT_FALSE(said_[first].empty());
+  EXPECT_EQ(said_[first][0].kind, Kind::kGranted);
+  EXPECT_EQ(said_[first][0].bytes, 60u);
+}
+
+TEST_F(CreditDeskTest, TheDeathOfOneThatWasAskedFreesWhatItHeld) {
+  const Ledger::Holder dying = Join();
+  const Ledger::Holder asker = Join();
+  ASSERT_TRUE(Say(dying, Kind::kAsk, 80, 1));
+  ASSERT_TRUE(Say(asker, Kind::kAsk, 50, 2));
+  ASSERT_EQ(Last(asker).kind, Kind::kReady);
+
+  ledger_.Leave(dying);
+  desk_.Forget(dying, 0);
+
+  EXPECT_EQ(Last(asker).kind, Kind::kGranted);
+  EXPECT_EQ(Last(asker).bytes, 50u);
+}
+
+TEST_F(CreditDeskTest, TheDeathOfOneThatWaitsLeavesNothingBehind) {
+  const Ledger::Holder idle = Join();
+  const Ledger::Holder dying = Join();
+  const Ledger::Holder next = Join();
+  ASSERT_TRUE(Say(idle, Kind::kAsk, 80, 1));
+  ASSERT_TRUE(Say(dying, Kind::kAsk, 50, 2));
+  ASSERT_TRUE(Say(next, Kind::kAsk, 20, 3));
+  ASSERT_EQ(Last(next).kind, Kind::kReady);
+
+  ledger_.Leave(dying);
+  desk_.Forget(dying, 0);
+
+  EXPECT_EQ(Last(next).bytes, 20u);
+}
+
+TEST_F(CreditDeskTest, WhatCannotBeIsNotBelieved) {
+  const Ledger::Holder liar = Join();
+  ASSERT_TRUE(Say(liar, Kind::kAsk, 10, 1));
+
+  EXPECT_FALSE(Say(liar, Kind::kReturn, 11));
+  EXPECT_FALSE(Say(liar, Kind::kRecalled, 0, 99));
+  EXPECT_FALSE(Say(liar, Kind::kGranted, 1000, 1));
+  EXPECT_FALSE(Say(liar, static_cast<Kind>(4711), 0));
+  EXPECT_FALSE(desk_.Hear(liar, {.kind = Kind::kAsk, .device = 1, .id = 2, .bytes = 1}, 0));
+  EXPECT_TRUE(Say(liar, Kind::kUsed, UINT64_MAX));
+  EXPECT_EQ(ledger_.device_bytes(0), 10u);
+}
+
+TEST_F(CreditDeskTest, AWorkerDoesNotFillTheQueue) {
+  const Ledger::Holder idle = Join();
+  const Ledger::Holder flood = Join();
+  ASSERT_TRUE(Say(idle, Kind::kAsk, 80, 1));
+  for (size_t i = 0; i < CreditDesk::kAsksMax; ++i) {
+    ASSERT_TRUE(Say(flood, Kind::kAsk, 50, i));
+  }
+
+  EXPECT_FALSE(Say(flood, Kind::kAsk, 50, CreditDesk::kAsksMax));
+}
+
+}  // namespace
+}  // namespace farlane::server

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// Several threads of a program on one channel: one of them reads for all, and none holds up
+// another.
+#include <algorithm>
+#include <future>
+#include <thread>
+#include <vector>
+
+#include "tests/unit/protocol/channel/command_channel_fixture.h"
+
+namespace farlane::channel {
+namespace {
+
+TEST_F(CommandChannelTest, RepliesOutOfOrderReachTheirCallers) {
+  constexpr int kThreads = 8;
+  constexpr int kRounds = 50;
+  Start([](ServerEnd& end) {
+    for (int round = 0; round < kRounds; ++round) {
+      auto calls = end.Next(kThreads);
+      std::reverse(calls.begin(), calls.end());
+      std::rotate(calls.begin(), calls.begin() + round % kThreads, calls.end());
+      for (const Received& call : calls) {
+        end.Answer(call, DeviceOf(call));
+      }
+    }
+    end.ServeToTheEnd();
+  });
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([this, thread] {
+      for (int round = 0; round < kRounds; ++round) {
+        ASSERT_EQ(CallFor(thread * 1000 + round), thread * 1000 + round);
+      }
+    });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  EXPECT_EQ(channel().counters().calls, static_cast<uint64_t>(kThreads * kRounds));
+}
+
+TEST_F(CommandChannelTest, ReadingIsHandedOn) {
+  std::promise<void> first_waits;
+  std::promise<void> first_is_done;
+  Start([&](ServerEnd& end) {
+    const auto first = end.Next();
+    first_waits.set_value();
+    const auto second = end.Next();
+    end.Answer(*first, 1);
+    first_is_done.get_future().wait();
+    end.Answer(*second, 2);
+    end.ServeToTheEnd();
+  });
+  std::thread first([&] {
+    EXPECT_EQ(CallFor(0), 1);
+    first_is_done.set_value();
+  });
+  first_waits.get_future().wait();
+
+  EXPECT_EQ(CallFor(0), 2);
+
+  first.join();
+}
+
+TEST_F(CommandChannelTest, AWaitingThreadDoesNotHoldUpPosts) {
+  std::promise<void> waits;
+  Start([&](ServerEnd& end) {
+    const auto call = end.Next();
+    waits.set_value();
+    EXPECT_EQ(end.Next()->op, wire::Op::kEventRecord);  // what the call waits for
+    end.Answer(*call, 9);
+    end.ServeToTheEnd();
+  });
+  std::thread waiter([&] { EXPECT_EQ(CallFor(0), 9); });
+  waits.get_future().wait();
+  channel().Post(wire::EventRecord{});
+  waiter.join();
+}
+
+// Whoever is woken has its answer or reads on, so waiting in a crowd costs each call no more than a
+// few wake-ups, instead of one of everybody for everything that comes.
+TEST_F(CommandChannelTest, ACrowdOfCallersDoesNotWakeEachOther) {
+  constexpr int kThreads = 8;
+  constexpr int kRounds = 200;
+  Start([](ServerEnd& end) { end.ServeToTheEnd(); });
+  std::promise<void> begin;
+  const std::shared_future<void> begun = begin.get_future().share();
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([this, begun] {
+      begun.wait();
+      int32_t last = 0;
+      for (int round = 0; round < kRounds; ++round) {
+        const int32_t number = CallFor(0);
+        EXPECT_GT(number, last);  // a thread's calls are executed in its order
+        last = number;
+      }
+    });
+  }
+  begin.set_value();
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  const ChannelCounters& counters = channel().counters();
+  EXPECT_EQ(counters.calls, static_cast<uint64_t>(kThreads * kRounds));
+  // One until the answer is there; one more each time that somebody else took over the reading
+  // first, which happens no more often than it is given up.
+  EXPECT_LE(counters.sleeps, 2u * kThreads * kRounds);
+}
+
+// As A in a synchronise that only B's later work can end, while C, D, … want other answers.
+TEST_F(CommandChannelTest, OthersCallAndPostWhileOneWaitsForThem) {
+  constexpr int kOthers = 4;
+  constexpr int kRounds = 20;
+  Start([](ServerEnd& end) {
+    for (int round = 0; round < kRounds; ++round) {
+      std::optional<Received> waits;
+      int recorded = 0;
+      while (recorded < kOthers) {
+        const auto message = end.Next();
+        ASSERT_TRUE(message.has_value());
+        if (message->op == wire::Op::kEventRecord) {
+          ++recorded;
+        } else if (DeviceOf(*message) == -1) {
+          waits = message;
+        } else {
+          end.Answer(*message, DeviceOf(*message));
+        }
+      }
+      ASSERT_TRUE(waits.has_value());
+      end.Answer(*waits, round);
+    }
+    end.ServeToTheEnd();
+  });
+  for (int round = 0; round < kRounds; ++round) {
+    std::promise<void> waits;
+    std::thread waiter([&] {
+      Answer answer;
+      EXPECT_TRUE(channel()
+                      .CallWith(
+                          [&](BatchWriter& writer) {
+                            waits.set_value();
+                            return writer.Append(wire::MemoryInfo{.device = -1});
+                          },
+                          &answer)
+                      .ok());
+      EXPECT_EQ(answer.result, round);
+    });
+    waits.get_future().wait();
+    std::vector<std::thread> others;
+    for (int other = 0; other < kOthers; ++other) {
+      others.emplace_back([this, other] {
+        EXPECT_EQ(CallFor(other), other);
+        channel().Post(wire::EventRecord{});
+      });
+    }
+    for (std::thread& thread : others) {
+      thread.join();
+    }
+    waiter.join();
+  }
+}
+
+}  // namespace
+}  // namespace farlane::channel
