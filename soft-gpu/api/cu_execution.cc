@@ -166,8 +166,11 @@ CUresult Launch(const LaunchRequest& request, CUstream stream) {
   if (!use.module->program().runs() && when_done == nullptr) {
     return CUDA_SUCCESS;  // what does nothing has no place in the order
   }
-  const auto done = stream_use.context->Submit(stream_use.stream.get(),
-                                               WorkOf(use, request.shape, std::move(packed)));
+  GridShape shape = request.shape;
+  shape.stack_bytes = stream_use.context->settings().With(
+      [](const ContextSettings& settings) { return settings.StackBytes(); });
+  const auto done =
+      stream_use.context->Submit(stream_use.stream.get(), WorkOf(use, shape, std::move(packed)));
   if (when_done != nullptr) {
     when_done->Record(done);
   }
