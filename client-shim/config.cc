@@ -42,7 +42,9 @@ Config Config::FromEnvironment() {
     ReadTokenFile(*path, &config);
   }
   config.synchronous = IsOn("FARLANE_SYNC");
-  config.trace_summary = Environment("FARLANE_TRACE") == "summary";
+  const std::string trace = "," + Environment("FARLANE_TRACE").value_or("") + ",";
+  config.trace_summary = trace.find(",summary,") != std::string::npos;
+  config.trace_errors = trace.find(",errors,") != std::string::npos;
   config.launch_blocking = IsOn("CUDA_LAUNCH_BLOCKING");
   config.lazy_loading = Environment("CUDA_MODULE_LOADING") != "EAGER";
   // Set but empty means "no device", which is not the same as unset.

@@ -4,6 +4,7 @@
 
 #include "client-shim/bodies.h"
 #include "client-shim/call_scope.h"
+#include "client-shim/object_scopes.h"
 
 namespace farlane::shim {
 namespace {
@@ -17,7 +18,25 @@ struct PointerFacts {
   bool managed = false;
 };
 
-PointerFacts Look(const CallScope& scope, CUdeviceptr pointer) {
+// What a pointer is can be asked without a context; a context that has failed fails this, too.
+// Thread: the caller's, on its stack.
+class PointerScope : public SessionScope {
+ public:
+  PointerScope() {
+    if (result() == CUDA_SUCCESS && call_.context() != 0 && call_.result() != CUDA_SUCCESS) {
+      Refuse(call_.result());
+    }
+  }
+
+  wire::Handle context() const { return call_.context(); }
+
+  int32_t device() const { return call_.device(); }
+
+ private:
+  const CallScope call_;
+};
+
+PointerFacts Look(const PointerScope& scope, CUdeviceptr pointer) {
   Session& session = scope.session();
   const int32_t device = session.DeviceOfAddress(pointer);
   if (device >= 0) {
@@ -126,7 +145,7 @@ void AnswerUnknown(CUpointer_attribute attribute, void* data) {
 }  // namespace
 
 CUresult cuPointerGetAttribute(void* data, CUpointer_attribute attribute, CUdeviceptr ptr) {
-  const CallScope scope;
+  const PointerScope scope;
   if (scope.result() != CUDA_SUCCESS) {
     return scope.result();
   }
@@ -141,7 +160,7 @@ CUresult cuPointerGetAttributes(unsigned int numAttributes,
                                 CUpointer_attribute* attributes,
                                 void** data,
                                 CUdeviceptr ptr) {
-  const CallScope scope;
+  const PointerScope scope;
   if (scope.result() != CUDA_SUCCESS) {
     return scope.result();
   }
@@ -166,7 +185,7 @@ CUresult cuPointerGetAttributes(unsigned int numAttributes,
 }
 
 CUresult cuPointerSetAttribute(const void* value, CUpointer_attribute attribute, CUdeviceptr ptr) {
-  const CallScope scope;
+  const PointerScope scope;
   if (scope.result() != CUDA_SUCCESS) {
     return scope.result();
   }

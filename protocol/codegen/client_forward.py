@@ -23,6 +23,15 @@ def _argument(parameter, value):
     return converted(value.type, parameter.type.text, value.name)
 
 
+def statement(spec, call):
+    """What calls the other one."""
+    target = spec.call(call.forward.to)
+    arguments = [_argument(p, value) for p, value in pairs(spec, call)]
+    if call.adds_stream and (target.adds_stream or len(arguments) < len(target.parameters)):
+        arguments.append("stream")
+    return f"return {target.symbol}({', '.join(arguments)});"
+
+
 def body(spec, call):
     out = Body(call)
     used = [p for p in call.parameters if "uses" in p.notes]
@@ -32,8 +41,4 @@ def body(spec, call):
         out.refuse(f"!scope.Knows({parameter.name})",
                    "CUDA_ERROR_INVALID_CONTEXT" if parameter.notes["uses"] == "context" else "CUDA_ERROR_INVALID_HANDLE")
     refuse_values(out, call)
-    target = spec.call(call.forward.to)
-    arguments = [_argument(p, value) for p, value in pairs(spec, call)]
-    if call.adds_stream and (target.adds_stream or len(arguments) < len(target.parameters)):
-        arguments.append("stream")
-    return out.end(f"return {target.symbol}({', '.join(arguments)});")
+    return out.end(statement(spec, call))

@@ -27,7 +27,9 @@ class House:
 
 
 # The markers let a server that looks for a driver tell ours from NVIDIA's.
-SHIM = House("client-shim", "shim", True, ("farlane_client_shim",))
+SHIM = House(
+    "client-shim", "shim", True, ("farlane_client_shim",), "WithFailureTold", "client-shim/failure_trace.h"
+)
 SOFT = House("soft-gpu", "soft", False, ("farlane_software_gpu",), "WithFaults", "soft-gpu/api/injection.h")
 
 _BODIES = """\
@@ -135,7 +137,7 @@ def _function(house, symbol):
         if house.wraps:
             answer = f'{scope}::{house.wraps}("{call.symbol}", [&] {{ return {answer}; }})'
     elif house.refuses and call.refused:
-        answer = f'{scope}::Refused("{symbol.name}", "{call.refused}")'
+        answer = f'{scope}::Refused("{symbol.name}", "{call.refused}")'  # says so itself
     else:
         answer = f'{scope}::Missing("{symbol.name}")'
     parameters = parameter_list(call, names=has_body)

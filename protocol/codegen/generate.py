@@ -14,6 +14,7 @@ from pathlib import Path
 import emit_cuda_abi
 import emit_driver_table
 import emit_entry_points
+import emit_soft_forwards
 import emit_error_names
 import emit_messages
 import emit_mock_driver
@@ -34,6 +35,7 @@ EMITTERS = [
     emit_cuda_abi,
     emit_driver_table,
     emit_entry_points,
+    emit_soft_forwards,
     emit_error_names,
     emit_messages,
     emit_round_trip,

@@ -48,7 +48,11 @@ def _check_call(call):
         yield "refused, and yet it travels"
     if not isinstance(call.since, int) or not 2000 <= call.since < 100000:
         yield f"since {call.since!r} is no version of CUDA, as 3020 for 3.2"
-    for key, value in (("soft", call.soft), ("blocking", call.blocking), ("waits", call.waits)):
+    if call.soft not in (False, True, "forward"):
+        yield "soft is true, \"forward\" or absent"
+    if call.soft == "forward" and not call.forward:
+        yield "the software GPU's body forwards, and nothing says to what"
+    for key, value in (("blocking", call.blocking), ("waits", call.waits)):
         if not isinstance(value, bool):
             yield f"{key} is true or absent"
 

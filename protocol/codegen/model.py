@@ -91,7 +91,7 @@ class Call:
     server_hand: bool = False
     why: str = ""
     sends: tuple = ()
-    soft: bool = False
+    soft: object = False  # True, or "forward": the software GPU's body calls what `forward` names
     refused: str = ""
     forward: Forward = None  # the client body calls this other call
     about: str = ""  # the client answers from what it knows of this: a parameter, "context" or "session"

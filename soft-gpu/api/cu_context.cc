@@ -37,10 +37,6 @@ bool KnownLimit(CUlimit limit) {
 
 }  // namespace
 
-CUresult cuCtxCreate(CUcontext* pctx, unsigned int flags, CUdevice dev) {
-  return Create(pctx, flags, dev);
-}
-
 CUresult cuCtxCreate_v2(CUcontext* pctx, unsigned int flags, CUdevice dev) {
   return Create(pctx, flags, dev);
 }
@@ -89,10 +85,6 @@ CUresult cuCtxDestroy_v2(CUcontext ctx) {
   return CUDA_SUCCESS;
 }
 
-CUresult cuCtxDestroy(CUcontext ctx) {
-  return cuCtxDestroy_v2(ctx);
-}
-
 CUresult cuCtxAttach(CUcontext* pctx, unsigned int flags) {
   const PlainCall call;
   FARLANE_SOFT_TRY(call.result);
@@ -117,10 +109,6 @@ CUresult cuCtxPushCurrent_v2(CUcontext ctx) {
   return CUDA_SUCCESS;
 }
 
-CUresult cuCtxPushCurrent(CUcontext ctx) {
-  return cuCtxPushCurrent_v2(ctx);
-}
-
 CUresult cuCtxPopCurrent_v2(CUcontext* pctx) {
   const PlainCall call;
   FARLANE_SOFT_TRY(call.result);
@@ -133,10 +121,6 @@ CUresult cuCtxPopCurrent_v2(CUcontext* pctx) {
   }
   stack.pop_back();
   return CUDA_SUCCESS;
-}
-
-CUresult cuCtxPopCurrent(CUcontext* pctx) {
-  return cuCtxPopCurrent_v2(pctx);
 }
 
 CUresult cuCtxSetCurrent(CUcontext ctx) {
@@ -183,10 +167,6 @@ CUresult cuCtxGetDevice_v2(CUdevice* device, CUcontext ctx) {
   FARLANE_SOFT_TRY(FindContext(call, ctx, &context));
   *device = context->device();
   return CUDA_SUCCESS;
-}
-
-CUresult cuCtxGetDevice(CUdevice* device) {
-  return cuCtxGetDevice_v2(device, nullptr);
 }
 
 CUresult cuCtxGetFlags(unsigned int* flags) {
@@ -243,6 +223,9 @@ CUresult cuCtxSetLimit(CUlimit limit, size_t value) {
   FARLANE_SOFT_TRY(call.result);
   if (!KnownLimit(limit)) {
     return CUDA_ERROR_UNSUPPORTED_LIMIT;
+  }
+  if (limit == CU_LIMIT_STACK_SIZE && value > kStackLimitMax) {
+    return CUDA_ERROR_INVALID_VALUE;
   }
   call.context->settings().With([&](ContextSettings& s) { s.limits[limit] = value; });
   return CUDA_SUCCESS;

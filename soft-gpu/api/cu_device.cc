@@ -63,7 +63,7 @@ CUresult cuDeviceGetName(char* name, int len, CUdevice dev) {
   return CUDA_SUCCESS;
 }
 
-CUresult cuDeviceGetUuid(CUuuid* uuid, CUdevice dev) {
+CUresult cuDeviceGetUuid_v2(CUuuid* uuid, CUdevice dev) {
   const PlainCall call;
   FARLANE_SOFT_TRY(call.result);
   if (uuid == nullptr) {
@@ -73,10 +73,6 @@ CUresult cuDeviceGetUuid(CUuuid* uuid, CUdevice dev) {
   FARLANE_SOFT_TRY(FindDevice(call, dev, &device));
   *uuid = device->Uuid();
   return CUDA_SUCCESS;
-}
-
-CUresult cuDeviceGetUuid_v2(CUuuid* uuid, CUdevice dev) {
-  return cuDeviceGetUuid(uuid, dev);
 }
 
 CUresult cuDeviceTotalMem_v2(size_t* bytes, CUdevice dev) {

@@ -44,10 +44,6 @@ CUresult cuDriverGetVersion(int* driverVersion) {
   return CUDA_SUCCESS;
 }
 
-CUresult cuGetProcAddress(const char* symbol, void** pfn, int cudaVersion, cuuint64_t flags) {
-  return cuGetProcAddress_v2(symbol, pfn, cudaVersion, flags, nullptr);
-}
-
 CUresult cuGetProcAddress_v2(const char* symbol,
                              void** pfn,
                              int cudaVersion,

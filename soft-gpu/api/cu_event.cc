@@ -15,30 +15,6 @@ CUresult FailedOf(const Event& event) {
   return event.context()->failed().get();
 }
 
-CUresult Elapsed(float* milliseconds, CUevent start_handle, CUevent end_handle) {
-  const PlainCall call;
-  FARLANE_SOFT_TRY(call.result);
-  if (milliseconds == nullptr) {
-    return CUDA_ERROR_INVALID_VALUE;
-  }
-  std::shared_ptr<Event> start;
-  std::shared_ptr<Event> end;
-  FARLANE_SOFT_TRY(FindEvent(call, start_handle, &start));
-  FARLANE_SOFT_TRY(FindEvent(call, end_handle, &end));
-  const SharedCompletion from = start->place();
-  const SharedCompletion to = end->place();
-  if (!start->timed() || !end->timed() || from == nullptr || to == nullptr) {
-    return CUDA_ERROR_INVALID_HANDLE;
-  }
-  FARLANE_SOFT_TRY(FailedOf(*start));
-  if (!from->done() || !to->done()) {
-    return CUDA_ERROR_NOT_READY;
-  }
-  const auto ns = static_cast<int64_t>(to->time_ns() - from->time_ns());
-  *milliseconds = static_cast<float>(static_cast<double>(ns) / kNsPerMs);
-  return CUDA_SUCCESS;
-}
-
 }  // namespace
 
 CUresult cuEventCreate(CUevent* phEvent, unsigned int Flags) {
@@ -116,16 +92,28 @@ CUresult cuEventDestroy_v2(CUevent hEvent) {
                                                                      : CUDA_SUCCESS;
 }
 
-CUresult cuEventDestroy(CUevent hEvent) {
-  return cuEventDestroy_v2(hEvent);
-}
-
 CUresult cuEventElapsedTime(float* pMilliseconds, CUevent hStart, CUevent hEnd) {
-  return Elapsed(pMilliseconds, hStart, hEnd);
-}
-
-CUresult cuEventElapsedTime_v2(float* pMilliseconds, CUevent hStart, CUevent hEnd) {
-  return Elapsed(pMilliseconds, hStart, hEnd);
+  const PlainCall call;
+  FARLANE_SOFT_TRY(call.result);
+  if (pMilliseconds == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  std::shared_ptr<Event> start;
+  std::shared_ptr<Event> end;
+  FARLANE_SOFT_TRY(FindEvent(call, hStart, &start));
+  FARLANE_SOFT_TRY(FindEvent(call, hEnd, &end));
+  const SharedCompletion from = start->place();
+  const SharedCompletion to = end->place();
+  if (!start->timed() || !end->timed() || from == nullptr || to == nullptr) {
+    return CUDA_ERROR_INVALID_HANDLE;
+  }
+  FARLANE_SOFT_TRY(FailedOf(*start));
+  if (!from->done() || !to->done()) {
+    return CUDA_ERROR_NOT_READY;
+  }
+  const auto ns = static_cast<int64_t>(to->time_ns() - from->time_ns());
+  *pMilliseconds = static_cast<float>(static_cast<double>(ns) / kNsPerMs);
+  return CUDA_SUCCESS;
 }
 
 }  // namespace farlane::soft

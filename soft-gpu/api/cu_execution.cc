@@ -167,8 +167,11 @@ CUresult Launch(const LaunchRequest& request, CUstream stream) {
   if (!use.module->program().runs() && when_done == nullptr && !call.driver->captures().busy()) {
     return CUDA_SUCCESS;  // what does nothing has no place in the order
   }
+  GridShape shape = request.shape;
+  shape.stack_bytes = stream_use.context->settings().With(
+      [](const ContextSettings& settings) { return settings.StackBytes(); });
   SharedCompletion done;
-  FARLANE_SOFT_TRY(Put(call, stream_use, WorkOf(use, request.shape, std::move(packed)), &done));
+  FARLANE_SOFT_TRY(Put(call, stream_use, WorkOf(use, shape, std::move(packed)), &done));
   if (when_done != nullptr) {
     when_done->Record(done);
   }

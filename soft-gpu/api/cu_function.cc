@@ -254,12 +254,4 @@ CUresult cuKernelGetName(const char** name, CUkernel hfunc) {
   return NameOf(name, HandleNumber(hfunc));
 }
 
-CUresult cuKernelGetParamInfo(CUkernel kernel,
-                              size_t paramIndex,
-                              size_t* paramOffset,
-                              size_t* paramSize) {
-  return cuFuncGetParamInfo(reinterpret_cast<CUfunction>(kernel), paramIndex, paramOffset,
-                            paramSize);
-}
-
 }  // namespace farlane::soft

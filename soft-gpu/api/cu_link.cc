@@ -56,13 +56,6 @@ CUresult cuLinkCreate_v2(unsigned int numOptions,
   return CUDA_SUCCESS;
 }
 
-CUresult cuLinkCreate(unsigned int numOptions,
-                      CUjit_option* options,
-                      void** optionValues,
-                      CUlinkState* stateOut) {
-  return cuLinkCreate_v2(numOptions, options, optionValues, stateOut);
-}
-
 CUresult cuLinkAddData_v2(CUlinkState state,
                           CUjitInputType type,
                           void* data,
@@ -79,17 +72,6 @@ CUresult cuLinkAddData_v2(CUlinkState state,
   return Add(state, type, bytes, name == nullptr ? "an input without a name" : name);
 }
 
-CUresult cuLinkAddData(CUlinkState state,
-                       CUjitInputType type,
-                       void* data,
-                       size_t size,
-                       const char* name,
-                       unsigned int numOptions,
-                       CUjit_option* options,
-                       void** optionValues) {
-  return cuLinkAddData_v2(state, type, data, size, name, numOptions, options, optionValues);
-}
-
 CUresult cuLinkAddFile_v2(CUlinkState state,
                           CUjitInputType type,
                           const char* path,
@@ -100,15 +82,6 @@ CUresult cuLinkAddFile_v2(CUlinkState state,
   std::vector<char> image;
   FARLANE_SOFT_TRY(ReadImageFile(path, &image));
   return Add(state, type, std::as_bytes(std::span(image)), path);
-}
-
-CUresult cuLinkAddFile(CUlinkState state,
-                       CUjitInputType type,
-                       const char* path,
-                       unsigned int numOptions,
-                       CUjit_option* options,
-                       void** optionValues) {
-  return cuLinkAddFile_v2(state, type, path, numOptions, options, optionValues);
 }
 
 CUresult cuLinkComplete(CUlinkState state, void** cubinOut, size_t* sizeOut) {

@@ -120,10 +120,6 @@ CUresult cuMemHostAlloc(void** pp, size_t bytesize, unsigned int Flags) {
   return CUDA_SUCCESS;
 }
 
-CUresult cuMemAllocHost_v2(void** pp, size_t bytesize) {
-  return cuMemHostAlloc(pp, bytesize, 0);
-}
-
 CUresult cuMemFreeHost(void* p) {
   const PlainCall call;
   FARLANE_SOFT_TRY(call.result);
@@ -182,10 +178,6 @@ CUresult cuMemHostRegister_v2(void* p, size_t bytesize, unsigned int Flags) {
     return CUDA_ERROR_INVALID_VALUE;
   }
   return call.driver->host_memory().Register(call.context->handle(), AddressOf(p), bytesize, Flags);
-}
-
-CUresult cuMemHostRegister(void* p, size_t bytesize, unsigned int Flags) {
-  return cuMemHostRegister_v2(p, bytesize, Flags);
 }
 
 CUresult cuMemHostUnregister(void* p) {

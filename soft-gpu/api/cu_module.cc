@@ -47,14 +47,6 @@ CUresult cuModuleLoadDataEx(CUmodule* module,
   return Load(module, image, JitOptions(options, optionValues, numOptions));
 }
 
-CUresult cuModuleLoadData(CUmodule* module, const void* image) {
-  return cuModuleLoadDataEx(module, image, 0, nullptr, nullptr);
-}
-
-CUresult cuModuleLoadFatBinary(CUmodule* module, const void* fatCubin) {
-  return cuModuleLoadData(module, fatCubin);
-}
-
 CUresult cuModuleLoad(CUmodule* module, const char* fname) {
   const ContextCall call;
   FARLANE_SOFT_TRY(call.result);

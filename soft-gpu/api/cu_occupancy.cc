@@ -90,27 +90,10 @@ CUresult MaxPotential(int* minGridSize, int* blockSize, const PotentialRequest& 
 
 }  // namespace
 
-CUresult cuOccupancyMaxActiveBlocksPerMultiprocessor(int* numBlocks,
-                                                     CUfunction func,
-                                                     int blockSize,
-                                                     size_t dynamicSMemSize) {
-  return MaxBlocks(numBlocks, func, blockSize, dynamicSMemSize);
-}
-
 CUresult cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(
     int* numBlocks, CUfunction func, int blockSize, size_t dynamicSMemSize, unsigned int flags) {
   return (flags & ~kFlagsKnown) != 0 ? CUDA_ERROR_INVALID_VALUE
                                      : MaxBlocks(numBlocks, func, blockSize, dynamicSMemSize);
-}
-
-CUresult cuOccupancyMaxPotentialBlockSize(int* minGridSize,
-                                          int* blockSize,
-                                          CUfunction func,
-                                          CUoccupancyB2DSize blockSizeToDynamicSMemSize,
-                                          size_t dynamicSMemSize,
-                                          int blockSizeLimit) {
-  return MaxPotential(minGridSize, blockSize,
-                      {func, blockSizeToDynamicSMemSize, dynamicSMemSize, blockSizeLimit});
 }
 
 CUresult cuOccupancyMaxPotentialBlockSizeWithFlags(int* minGridSize,

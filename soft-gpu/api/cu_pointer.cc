@@ -116,7 +116,7 @@ CUresult OfUnknown(void* data, CUpointer_attribute attribute) {
 }  // namespace
 
 CUresult cuPointerGetAttribute(void* data, CUpointer_attribute attribute, CUdeviceptr ptr) {
-  const ContextCall call;
+  const PlainCall call;  // needs no context
   FARLANE_SOFT_TRY(call.result);
   if (data == nullptr) {
     return CUDA_ERROR_INVALID_VALUE;
@@ -129,7 +129,7 @@ CUresult cuPointerGetAttributes(unsigned int numAttributes,
                                 CUpointer_attribute* attributes,
                                 void** data,
                                 CUdeviceptr ptr) {
-  const ContextCall call;
+  const PlainCall call;  // needs no context
   FARLANE_SOFT_TRY(call.result);
   if (attributes == nullptr || data == nullptr) {
     return CUDA_ERROR_INVALID_VALUE;

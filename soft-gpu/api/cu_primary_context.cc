@@ -26,10 +26,6 @@ CUresult cuDevicePrimaryCtxRelease_v2(CUdevice dev) {
   return call.driver->ReleasePrimary(dev);
 }
 
-CUresult cuDevicePrimaryCtxRelease(CUdevice dev) {
-  return cuDevicePrimaryCtxRelease_v2(dev);
-}
-
 CUresult cuDevicePrimaryCtxSetFlags_v2(CUdevice dev, unsigned int flags) {
   const PlainCall call;
   FARLANE_SOFT_TRY(call.result);
@@ -40,10 +36,6 @@ CUresult cuDevicePrimaryCtxSetFlags_v2(CUdevice dev, unsigned int flags) {
   }
   call.driver->SetPrimaryFlags(dev, flags);
   return CUDA_SUCCESS;
-}
-
-CUresult cuDevicePrimaryCtxSetFlags(CUdevice dev, unsigned int flags) {
-  return cuDevicePrimaryCtxSetFlags_v2(dev, flags);
 }
 
 CUresult cuDevicePrimaryCtxGetState(CUdevice dev, unsigned int* flags, int* active) {
@@ -66,10 +58,6 @@ CUresult cuDevicePrimaryCtxReset_v2(CUdevice dev) {
   FARLANE_SOFT_TRY(FindDevice(call, dev, &device));
   call.driver->CloseContext(call.driver->primary(dev));
   return CUDA_SUCCESS;
-}
-
-CUresult cuDevicePrimaryCtxReset(CUdevice dev) {
-  return cuDevicePrimaryCtxReset_v2(dev);
 }
 
 }  // namespace farlane::soft

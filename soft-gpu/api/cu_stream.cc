@@ -33,10 +33,6 @@ CUresult Create(CUstream* phStream, unsigned int flags, int priority) {
 
 }  // namespace
 
-CUresult cuStreamCreate(CUstream* phStream, unsigned int Flags) {
-  return Create(phStream, Flags, kPriorityLeast);
-}
-
 CUresult cuStreamCreateWithPriority(CUstream* phStream, unsigned int flags, int priority) {
   return Create(phStream, flags, priority);
 }
@@ -210,10 +206,6 @@ CUresult cuStreamDestroy_v2(CUstream hStream) {
     context->DropStream(stream);
   }
   return CUDA_SUCCESS;
-}
-
-CUresult cuStreamDestroy(CUstream hStream) {
-  return cuStreamDestroy_v2(hStream);
 }
 
 }  // namespace farlane::soft

@@ -190,24 +190,10 @@ CUresult cuStreamWaitValue32_v2(CUstream stream,
   return Wait(stream, {addr, 4}, value, flags);
 }
 
-CUresult cuStreamWaitValue32(CUstream stream,
-                             CUdeviceptr addr,
-                             cuuint32_t value,
-                             unsigned int flags) {
-  return Wait(stream, {addr, 4}, value, flags);
-}
-
 CUresult cuStreamWaitValue64_v2(CUstream stream,
                                 CUdeviceptr addr,
                                 cuuint64_t value,
                                 unsigned int flags) {
-  return Wait(stream, {addr, 8}, value, flags);
-}
-
-CUresult cuStreamWaitValue64(CUstream stream,
-                             CUdeviceptr addr,
-                             cuuint64_t value,
-                             unsigned int flags) {
   return Wait(stream, {addr, 8}, value, flags);
 }
 
@@ -218,24 +204,10 @@ CUresult cuStreamWriteValue32_v2(CUstream stream,
   return Write(stream, {addr, 4}, value, flags);
 }
 
-CUresult cuStreamWriteValue32(CUstream stream,
-                              CUdeviceptr addr,
-                              cuuint32_t value,
-                              unsigned int flags) {
-  return Write(stream, {addr, 4}, value, flags);
-}
-
 CUresult cuStreamWriteValue64_v2(CUstream stream,
                                  CUdeviceptr addr,
                                  cuuint64_t value,
                                  unsigned int flags) {
-  return Write(stream, {addr, 8}, value, flags);
-}
-
-CUresult cuStreamWriteValue64(CUstream stream,
-                              CUdeviceptr addr,
-                              cuuint64_t value,
-                              unsigned int flags) {
   return Write(stream, {addr, 8}, value, flags);
 }
 

@@ -76,9 +76,14 @@ LoadedCode FromCubin(ConstBytes cubin) {
 }
 
 LoadedCode FailLink(const Status& problem) {
-  return Fail(
-      problem.code() == StatusCode::kExhausted ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_ERROR_INVALID_PTX,
-      problem.message());
+  switch (problem.code()) {
+    case StatusCode::kExhausted:
+      return Fail(CUDA_ERROR_OUT_OF_MEMORY, problem.message());
+    case StatusCode::kMismatch:
+      return Fail(CUDA_ERROR_UNSUPPORTED_PTX_VERSION, problem.message());
+    default:
+      return Fail(CUDA_ERROR_INVALID_PTX, problem.message());
+  }
 }
 
 // Relocatable code whose linked form is for other GPUs: its PTX is linked here.

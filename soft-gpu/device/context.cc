@@ -34,7 +34,7 @@ void Context::Open(uint64_t id, uint32_t flags) {
   settings_.With([&](ContextSettings& settings) {
     settings = ContextSettings();
     settings.flags = flags;
-    settings.limits[CU_LIMIT_STACK_SIZE] = 1_KiB;
+    settings.limits[CU_LIMIT_STACK_SIZE] = kStackLimitDefault;
     settings.limits[CU_LIMIT_PRINTF_FIFO_SIZE] = 1_MiB;
     settings.limits[CU_LIMIT_MALLOC_HEAP_SIZE] = 8_MiB;
     settings.limits[CU_LIMIT_DEV_RUNTIME_SYNC_DEPTH] = 2;

@@ -10,15 +10,20 @@
 #include <vector>
 
 #include "protocol/abi/cuda_abi.h"
+#include "protocol/base/bytes.h"
 #include "protocol/base/guarded.h"
 #include "soft-gpu/device/device_places.h"
 #include "soft-gpu/device/handle_table.h"
 #include "soft-gpu/device/stream.h"
+#include "soft-gpu/exec/launch.h"
 
 namespace farlane::soft {
 
 constexpr int kPriorityLeast = 0;
 constexpr int kPriorityGreatest = -5;
+
+constexpr size_t kStackLimitDefault = 1_KiB;
+constexpr size_t kStackLimitMax = 512_KiB;  // local memory of a thread, at most
 
 // Settings that are kept and answered, and change nothing here but the limits that exec reads.
 struct ContextSettings {
@@ -27,6 +32,13 @@ struct ContextSettings {
   CUsharedconfig shared = CU_SHARED_MEM_CONFIG_DEFAULT_BANK_SIZE;
   uint32_t flags = 0;
   std::vector<uint64_t> peers;  // contexts whose memory this one may use
+
+  // What a thread has for recursion. The limit that a program never set was not chosen for what is
+  // on a stack here, so more is given than it says.
+  uint64_t StackBytes() const {
+    const size_t limit = limits[CU_LIMIT_STACK_SIZE];
+    return limit == kStackLimitDefault ? kStackBytesDefault : limit;
+  }
 };
 
 // Shared by the driver's table, the stacks of threads, and objects that belong to it.

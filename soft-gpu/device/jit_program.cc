@@ -29,6 +29,8 @@ CUresult ResultOf(const Status& status) {
       return CUDA_ERROR_OUT_OF_MEMORY;
     case StatusCode::kNotFound:
       return CUDA_ERROR_NOT_FOUND;
+    case StatusCode::kMismatch:
+      return CUDA_ERROR_UNSUPPORTED_PTX_VERSION;
     default:
       return CUDA_ERROR_INVALID_PTX;
   }
@@ -109,6 +111,7 @@ class JitProgram final : public KernelProgram {
       launch.block[i] = shape.block[i];
     }
     launch.dynamic_shared_bytes = shape.dynamic_shared_bytes;
+    launch.stack_bytes = shape.stack_bytes;
     launch.cooperative = shape.cooperative;
     launch.owner = places_->context();
     launch.heap = heap_ == nullptr ? nullptr : &heap_->heap();

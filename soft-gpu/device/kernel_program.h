@@ -14,6 +14,7 @@
 #include "protocol/abi/module_index.h"
 #include "soft-gpu/device/code_image.h"
 #include "soft-gpu/device/device_memory.h"
+#include "soft-gpu/exec/launch.h"
 
 namespace farlane::soft {
 
@@ -45,6 +46,7 @@ struct GridShape {
   uint32_t block[3] = {1, 1, 1};
   uint32_t dynamic_shared_bytes = 0;
   bool cooperative = false;
+  uint64_t stack_bytes = kStackBytesDefault;  // for recursion and alloca, of each thread
 };
 
 // A result of the API, and where it is not success, a sentence for the log.

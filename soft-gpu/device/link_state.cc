@@ -41,7 +41,9 @@ Outcome LinkState::Add(const Config& config,
   }
   const Result<ptx::Module> module = ptx::ParseModule(found.text);
   if (!module.ok()) {
-    return {CUDA_ERROR_INVALID_PTX, name + ": " + module.error().message()};
+    const bool is_later = module.error().code() == StatusCode::kMismatch;
+    return {is_later ? CUDA_ERROR_UNSUPPORTED_PTX_VERSION : CUDA_ERROR_INVALID_PTX,
+            name + ": " + module.error().message()};
   }
   if (module->target_arch > static_cast<uint32_t>(config.cc_major * 10 + config.cc_minor)) {
     return {CUDA_ERROR_NO_BINARY_FOR_GPU,

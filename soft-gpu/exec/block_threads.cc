@@ -38,8 +38,8 @@ uint32_t ThreadSet::NextFromWord(uint32_t word) const {
   return kBlockThreadsMax;
 }
 
-Status BlockThreads::Reserve(uint32_t threads_count) {
-  return stacks_.Reserve(threads_count);
+Status BlockThreads::Reserve(uint32_t threads_count, uint64_t stack_bytes) {
+  return stacks_.Reserve(threads_count, stack_bytes);
 }
 
 void BlockThreads::Run(jit::Routine::RunThread routine, const jit::BlockFrame& block) {

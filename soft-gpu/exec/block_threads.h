@@ -71,8 +71,8 @@ class ThreadSet {
 // Thread: the worker that owns it.
 class BlockThreads {
  public:
-  // Makes room for blocks of that many threads; not guarded.
-  Status Reserve(uint32_t threads_count);
+  // Makes room for blocks of that many threads with stacks of that size; not guarded.
+  Status Reserve(uint32_t threads_count, uint64_t stack_bytes);
 
   // Runs all threads of a block to their end.
   void Run(jit::Routine::RunThread routine, const jit::BlockFrame& block);

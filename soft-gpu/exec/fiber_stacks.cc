@@ -7,57 +7,71 @@
 #include <sys/mman.h>
 
 #include "protocol/base/bytes.h"
+#include "soft-gpu/exec/launch.h"
 
 namespace farlane::soft {
 namespace {
 
-constexpr uint64_t kStackBytes = 64_KiB;
+constexpr uint64_t kStackBytesMin = 64_KiB;
 constexpr uint64_t kGuardBytes = 4_KiB;
-constexpr uint64_t kUnitBytes = kStackBytes + kGuardBytes;
 constexpr uint32_t kGrowCount = 128;
+// Return addresses and saved registers of a call that itself declares little.
+constexpr uint64_t kHiddenFactor = 4;
 
 }  // namespace
 
 FiberStacks::~FiberStacks() {
+  Unmap();
+}
+
+void FiberStacks::Unmap() {
   if (base_ != 0) {
-    munmap(reinterpret_cast<void*>(base_), count_ * kUnitBytes);
+    munmap(reinterpret_cast<void*>(base_), count_ * (stack_bytes_ + kGuardBytes));
   }
 }
 
-Status FiberStacks::Reserve(uint32_t count) {
-  if (count <= count_) {
+uint64_t FiberStacks::BytesFor(uint64_t local_bytes) {
+  // Up to the default the least is enough, so that most kernels share one size.
+  return local_bytes <= kStackBytesDefault
+             ? kStackBytesMin
+             : RoundUp(std::max(local_bytes * kHiddenFactor, kStackBytesMin), kGuardBytes);
+}
+
+Status FiberStacks::Reserve(uint32_t count, uint64_t stack_bytes) {
+  if (count <= count_ && stack_bytes <= stack_bytes_) {
     return Status::Ok();
   }
-  const uint32_t wanted = static_cast<uint32_t>(RoundUp(count, kGrowCount));
-  void* const range = mmap(nullptr, wanted * kUnitBytes, PROT_READ | PROT_WRITE,
+  const auto wanted = static_cast<uint32_t>(RoundUp(std::max(count, count_), kGrowCount));
+  const uint64_t unit = std::max(stack_bytes, stack_bytes_) + kGuardBytes;
+  void* const range = mmap(nullptr, wanted * unit, PROT_READ | PROT_WRITE,
                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
   if (range == MAP_FAILED) {
     return Status::FromErrno(StatusCode::kExhausted, "reserving stacks of threads", errno);
   }
   const auto base = reinterpret_cast<uint64_t>(range);
   for (uint32_t i = 0; i < wanted; ++i) {
-    if (mprotect(reinterpret_cast<void*>(base + i * kUnitBytes), kGuardBytes, PROT_NONE) != 0) {
+    if (mprotect(reinterpret_cast<void*>(base + i * unit), kGuardBytes, PROT_NONE) != 0) {
       const int error = errno;
-      munmap(range, wanted * kUnitBytes);
+      munmap(range, wanted * unit);
       return Status::FromErrno(StatusCode::kExhausted, "guarding stacks of threads", error);
     }
   }
-  if (base_ != 0) {
-    munmap(reinterpret_cast<void*>(base_), count_ * kUnitBytes);
-  }
+  Unmap();
   base_ = base;
   count_ = wanted;
+  stack_bytes_ = unit - kGuardBytes;
   return Status::Ok();
 }
 
 uint64_t FiberStacks::top(uint32_t index) const {
   // Stacks that all start at the same place of a page would share one set of the cache.
   const uint64_t stagger = index % 61 * 64;
-  return base_ + (index + 1) * kUnitBytes - stagger;
+  return base_ + (index + 1) * (stack_bytes_ + kGuardBytes) - stagger;
 }
 
 StackExtent FiberStacks::extent(uint32_t index) const {
-  return {reinterpret_cast<const void*>(base_ + index * kUnitBytes + kGuardBytes), kStackBytes};
+  return {reinterpret_cast<const void*>(base_ + index * (stack_bytes_ + kGuardBytes) + kGuardBytes),
+          stack_bytes_};
 }
 
 }  // namespace farlane::soft

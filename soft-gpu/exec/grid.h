@@ -24,6 +24,7 @@ struct KernelCode {
   uint64_t parameter_bytes = 0;
   uint64_t static_shared_bytes = 0;
   uint64_t local_bytes = 0;
+  bool needs_stack = false;     // of the launch's size, beside its local memory
   uint64_t functions_base = 0;  // see jit::BlockFrame
   bool uses_heap = false;
   bool uses_grid_workspace = false;

@@ -5,9 +5,14 @@
 #include <cstdint>
 #include <string>
 
+#include "protocol/base/bytes.h"
+
 namespace farlane::soft {
 
 class DeviceHeap;
+
+// What a thread has for recursion and alloca where nobody says how much.
+constexpr uint64_t kStackBytesDefault = 64_KiB;
 
 struct LaunchShape {
   uint32_t grid[3] = {1, 1, 1};
@@ -16,6 +21,7 @@ struct LaunchShape {
   bool cooperative = false;    // any block may wait for any other: all have to run together
   uint64_t owner = 0;          // by which it can be stopped, see running_grids.h
   DeviceHeap* heap = nullptr;  // where malloc of kernels takes memory from; null: it finds none
+  uint64_t stack_bytes = kStackBytesDefault;  // of a thread whose kernel needs a stack
 };
 
 enum class Fault : uint8_t {

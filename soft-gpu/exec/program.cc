@@ -229,6 +229,7 @@ struct Program::Contents {
     code.parameter_bytes = source.parameter_bytes;
     code.static_shared_bytes = source.layout.static_shared_bytes;
     code.local_bytes = source.layout.local_bytes;
+    code.needs_stack = source.layout.needs_stack;
     code.functions_base = functions_base;
     code.uses_heap = source.uses_heap;
     code.symbols = globals.addresses().data();

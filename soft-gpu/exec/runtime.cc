@@ -16,11 +16,11 @@ namespace {
 using jit::BlockFrame;
 using jit::FaultCause;
 
-// A memory access that failed its check: misaligned if only its alignment is wrong.
-Fault FaultOfAccess(const BlockFrame& block, uint64_t address, uint64_t limit, uint32_t bytes) {
+// A memory access that failed its check: misaligned if only its alignment is wrong. What is aligned
+// and inside was looked for in another space, as shared memory by an access to global memory.
+Fault FaultOfAccess(uint64_t address, uint64_t limit, uint32_t bytes) {
   const bool is_inside = address < limit && limit - address >= bytes;
-  static_cast<void>(block);
-  return is_inside ? Fault::kMisaligned : Fault::kIllegalAddress;
+  return is_inside && address % bytes != 0 ? Fault::kMisaligned : Fault::kIllegalAddress;
 }
 
 Fault FaultOf(const BlockFrame& block, uint64_t address, uint32_t cause) {
@@ -29,13 +29,13 @@ Fault FaultOf(const BlockFrame& block, uint64_t address, uint32_t cause) {
     case FaultCause::kAccess: {
       const uint64_t in_arena = address - block.arena_base;
       return in_arena < block.arena_bytes
-                 ? FaultOfAccess(block, in_arena, block.arena_bytes, bytes)
-                 : FaultOfAccess(block, address - block.window_base, block.window_bytes, bytes);
+                 ? FaultOfAccess(in_arena, block.arena_bytes, bytes)
+                 : FaultOfAccess(address - block.window_base, block.window_bytes, bytes);
     }
     case FaultCause::kShared:
-      return FaultOfAccess(block, address, block.shared_bytes, bytes);
+      return FaultOfAccess(address, block.shared_bytes, bytes);
     case FaultCause::kLocal:
-      return FaultOfAccess(block, address, block.local_bytes, bytes);
+      return FaultOfAccess(address, block.local_bytes, bytes);
     case FaultCause::kParameter:
       return Fault::kIllegalAddress;
     case FaultCause::kStack:

@@ -84,15 +84,17 @@ Status Worker::Prepare(Grid& grid) {
   // Threads that run one after another share one piece of local memory.
   const uint32_t threads = shape.block[0] * shape.block[1] * shape.block[2];
   const bool can_wait = code.routine.run_thread != nullptr;
-  const uint64_t local_stride = can_wait ? RoundUp(code.local_bytes, kLocalAlignBytes) : 0;
-  const uint64_t local_bytes = can_wait ? local_stride * threads : code.local_bytes;
+  const uint64_t stack_bytes = code.needs_stack ? shape.stack_bytes : 0;
+  const uint64_t thread_bytes = code.local_bytes + stack_bytes;
+  const uint64_t local_stride = can_wait ? RoundUp(thread_bytes, kLocalAlignBytes) : 0;
+  const uint64_t local_bytes = can_wait ? local_stride * threads : thread_bytes;
   const uint64_t bytes = local_offset + RoundUp(local_bytes, kRegionAlignBytes);
   if (code.parameter_bytes > kParameterBytesMax) {
     return {StatusCode::kExhausted, "the kernel has more than 32 KiB of parameters"};
   }
   FARLANE_TRY(arena_.Reserve(bytes));
   if (can_wait) {
-    FARLANE_TRY(threads_.Reserve(threads));
+    FARLANE_TRY(threads_.Reserve(threads, FiberStacks::BytesFor(stack_bytes)));
   }
   const DeviceWindow window = CurrentDeviceWindow();
   frame_ = {};
@@ -106,7 +108,7 @@ Status Worker::Prepare(Grid& grid) {
   frame_.shared_base = arena_.base() + shared_offset;
   frame_.shared_bytes = shared_bytes;
   frame_.local_base = arena_.base() + local_offset;
-  frame_.local_bytes = code.local_bytes;
+  frame_.local_bytes = thread_bytes;
   frame_.local_stride = local_stride;
   frame_.dynamic_shared_bytes = shape.dynamic_shared_bytes;
   frame_.grid_id = grid.grid_id();

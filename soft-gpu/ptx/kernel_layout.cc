@@ -12,30 +12,31 @@ namespace {
 
 constexpr uint64_t kSharedBytesMax = 227_KiB;  // what a block may have at compute capability 9
 constexpr uint64_t kLocalBytesMax = 512_KiB;   // per thread, as the programming guide says
-constexpr uint64_t kStackBytes = 64_KiB;       // for a ring of calls, and for what alloca takes
 constexpr uint64_t kDynamicSharedAlignBytesMin = 16;
 constexpr size_t kFunctionsMax = 4096;
 
-// By component: the deepest chain of calls that begins in it.
-std::vector<uint64_t> LocalBytesOf(const Survey& survey, const CallGraph& graph) {
-  std::vector<uint64_t> deepest;
+// By component, for its deepest chain of calls.
+std::vector<LocalNeed> LocalNeeds(const Survey& survey, const CallGraph& graph) {
+  std::vector<LocalNeed> needs;
   for (size_t component = 0; component < graph.component_count(); ++component) {
     uint64_t own = 0;
-    uint64_t below = 0;
+    LocalNeed below;
+    below.needs_stack = graph.IsRing(component);  // how often it is gone round is not in the text
     for (const uint32_t node : graph.NodesOf(component)) {
       if (graph.IsFunction(node)) {
-        const FunctionSurvey& function = survey.functions[node];
-        own = std::max(own, function.local_bytes + (function.uses_alloca ? kStackBytes : 0));
+        own = std::max(own, survey.functions[node].local_bytes);
+        below.needs_stack |= survey.functions[node].uses_alloca;
       }
       for (const uint32_t callee : graph.CalleesOf(node)) {
-        const size_t other = graph.ComponentOf(callee);
-        below = std::max(below, other == component ? 0 : deepest[other]);
+        if (const size_t other = graph.ComponentOf(callee); other != component) {
+          below.bytes = std::max(below.bytes, needs[other].bytes);
+          below.needs_stack |= needs[other].needs_stack;
+        }
       }
     }
-    // How often a ring is gone round is not in the text.
-    deepest.push_back(own + below + (graph.IsRing(component) ? kStackBytes : 0));
+    needs.push_back({own + below.bytes, below.needs_stack});
   }
-  return deepest;
+  return needs;
 }
 
 }  // namespace
@@ -45,14 +46,16 @@ KernelLayouts::KernelLayouts(const Module& module, Survey survey, std::span<cons
       survey_(std::move(survey)),
       targets_(module, taken),
       graph_(module, survey_, targets_),
-      local_bytes_(LocalBytesOf(survey_, graph_)) {}
+      needs_(LocalNeeds(survey_, graph_)) {}
 
 Result<KernelLayout> KernelLayouts::Of(uint32_t entry) const {
   const std::string name = "kernel " + std::string(module_.functions[entry].name);
   KernelLayout layout;
   FARLANE_ASSIGN(layout.functions, graph_.ReachedFrom(entry, kFunctionsMax).While(name));
   FARLANE_TRY(PlaceShared(&layout).While(name));
-  layout.local_bytes = local_bytes_[graph_.ComponentOf(entry)];
+  const LocalNeed& need = needs_[graph_.ComponentOf(entry)];
+  layout.local_bytes = need.bytes;
+  layout.needs_stack = need.needs_stack;
   if (layout.local_bytes > kLocalBytesMax) {
     return Status(StatusCode::kExhausted, name + " needs " + std::to_string(layout.local_bytes) +
                                               " bytes of local memory per thread");

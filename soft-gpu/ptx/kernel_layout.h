@@ -26,6 +26,13 @@ struct KernelLayout {
   uint64_t static_shared_bytes = 0;
   uint64_t reserved_shared_offset = 0;  // of the system's part, where the kernel uses it
   uint64_t local_bytes = 0;             // one thread's, over its deepest chain of calls
+  bool needs_stack = false;  // and more, that the text does not tell: rings of calls, and alloca
+};
+
+// What a call needs of local memory, with all that it calls.
+struct LocalNeed {
+  uint64_t bytes = 0;
+  bool needs_stack = false;
 };
 
 // The layouts of a module's kernels, and what they are found from.
@@ -51,7 +58,7 @@ class KernelLayouts {
   Survey survey_;
   PointerTargets targets_;
   CallGraph graph_;
-  std::vector<uint64_t> local_bytes_;  // by component of the graph, callees included
+  std::vector<LocalNeed> needs_;  // by component of the graph, callees included
 };
 
 }  // namespace farlane::soft::ptx

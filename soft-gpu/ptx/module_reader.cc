@@ -8,6 +8,7 @@
 #include "soft-gpu/ptx/declaration.h"
 #include "soft-gpu/ptx/lexer.h"
 #include "soft-gpu/ptx/limits.h"
+#include "soft-gpu/ptx/optable.h"
 #include "soft-gpu/ptx/parser.h"
 
 namespace farlane::soft::ptx {
@@ -144,6 +145,13 @@ Status ModuleReader::ReadVersion() {
   if (lexer_.token().kind != TokenKind::kNumber || !has_minor ||
       std::from_chars(dot + 1, end, module_.version_minor).ptr != end) {
     return lexer_.Expected("a version such as 8.0");
+  }
+  // Nothing that follows can be trusted to mean what it looks like.
+  if (std::pair(module_.version_major, module_.version_minor) >
+      std::pair(kTableVersionMajor, kTableVersionMinor)) {
+    return {StatusCode::kMismatch,
+            "PTX " + std::string(text) + " is later than " + std::to_string(kTableVersionMajor) +
+                "." + std::to_string(kTableVersionMinor) + ", the last that this device knows"};
   }
   lexer_.Next();
   return Status::Ok();

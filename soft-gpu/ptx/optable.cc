@@ -199,11 +199,6 @@ std::string Quote(const Instruction& instruction) {
   return "'" + std::string(instruction.text.substr(0, kQuotedMax)) + "'";
 }
 
-bool IsLaterThanTable(const Module& module) {
-  return module.version_major > kTableVersionMajor ||
-         (module.version_major == kTableVersionMajor && module.version_minor > kTableVersionMinor);
-}
-
 void VisitFrom(const Form& form,
                size_t group,
                std::vector<Modifier>* chosen,
@@ -264,22 +259,21 @@ Status CheckInstruction(const Module& module, const Body& body, const Instructio
   if (instruction.opcode == Opcode::kUnknown) {
     return {StatusCode::kUnsupported, where + "unknown instruction " + Quote(instruction)};
   }
-  // A later PTX may have modifiers that this table does not know; in its own it is a mistake.
-  const StatusCode code =
-      IsLaterThanTable(module) ? StatusCode::kUnsupported : StatusCode::kInvalidArgument;
   for (const Modifier modifier : instruction.modifiers) {
     if (IsExtra(modifier)) {
-      return {code, where + "unknown modifier '." + std::string(body.NameOf(modifier)) + "' of " +
-                        Quote(instruction)};
+      return {StatusCode::kInvalidArgument, where + "unknown modifier '." +
+                                                std::string(body.NameOf(modifier)) + "' of " +
+                                                Quote(instruction)};
     }
   }
   const auto forms = FormsOf(instruction.opcode);
   const bool modifiers_fit = std::any_of(forms.begin(), forms.end(), [&](const Form& form) {
     return ModifiersFit(form, instruction.modifiers);
   });
-  return {code, where + Quote(instruction) +
-                    (modifiers_fit ? " does not take these operands"
-                                   : " is no combination of modifiers that PTX has")};
+  return {StatusCode::kInvalidArgument,
+          where + Quote(instruction) +
+              (modifiers_fit ? " does not take these operands"
+                             : " is no combination of modifiers that PTX has")};
 }
 
 void ForEachVariant(const Form& form, const std::function<void(std::span<const Modifier>)>& visit) {

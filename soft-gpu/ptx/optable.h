@@ -73,7 +73,7 @@ std::span<const Form> FormsOf(Opcode opcode);
 // The first form whose modifiers and operands fit; null if none does.
 const Form* FindFormOrNull(const Instruction& instruction);
 
-// The version of PTX that the table describes.
+// The version of PTX that the table describes; a text of a later one is refused.
 constexpr uint16_t kTableVersionMajor = 9;
 constexpr uint16_t kTableVersionMinor = 0;
 

@@ -15,6 +15,7 @@
 namespace farlane::soft::ptx {
 
 // Reads all declarations and finds the extent of every body. Takes the text; a trailing NUL is cut.
+// kMismatch: the text is of a later PTX than this parser knows.
 Result<Module> ParseModule(std::string text);
 
 // Reads one function's body. Fails with a sentence that begins with "line L, column C:".

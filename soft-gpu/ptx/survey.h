@@ -33,7 +33,7 @@ struct Survey {
 };
 
 // Fails with the first mistake in the text of any body: kInvalidArgument, "line L, column C: …". An
-// opcode that is not known is none, nor are modifiers in a text of a later PTX than this one.
+// opcode that is not known is none.
 Result<Survey> SurveyModule(const Module& module);
 
 // Where a body's own variables lie: by variable, in the local memory of a call or, from where the

@@ -24,10 +24,14 @@ constexpr bool kMutate = false;
 // Thread: the main thread only.
 class Verdict {
  public:
-  // Arguments: [--seed N], and COUNT for a program that has a default for it.
+  // Arguments: [--seed N] [--gentle], and COUNT for a program that has a default for it.
   Verdict(const char* program, int argc, char** argv, uint64_t default_count = 0)
       : count_(default_count) {
     for (int i = 1; i < argc; ++i) {
+      if (std::strcmp(argv[i], "--gentle") == 0) {
+        gentle_ = true;
+        continue;
+      }
       bool is_seed = std::strcmp(argv[i], "--seed") == 0;
       if (is_seed ? i + 1 == argc : default_count == 0) {
         Refuse(program, argv[i]);
@@ -46,6 +50,10 @@ class Verdict {
   uint64_t seed() const { return seed_; }
 
   uint64_t count() const { return count_; }
+
+  // Handles that were destroyed, or never were any, must not be used: a driver that dereferences
+  // them does not survive it.
+  bool gentle() const { return gentle_; }
 
   void Expect(bool holds, const std::string& claim) {
     if (!holds) {
@@ -112,7 +120,7 @@ class Verdict {
 
  private:
   [[noreturn]] static void Refuse(const char* program, const char* argument) {
-    std::fprintf(stderr, "usage: %s [--seed N] [COUNT]   (cannot use: %s)\n", program, argument);
+    std::fprintf(stderr, "usage: %s [--seed N] [--gentle] [COUNT]   (cannot use: %s)\n", program, argument);
     std::exit(2);
   }
 
@@ -125,6 +133,7 @@ class Verdict {
   }
 
   uint64_t seed_ = 1;
+  bool gentle_ = false;
   uint64_t count_ = 0;
   uint64_t checksum_ = 0xcbf29ce484222325u;
   int failures_ = 0;

@@ -5,6 +5,7 @@
   run_pair.py direct --farlane PATH APP   directly; it must pass
   run_pair.py remote --farlane PATH APP   directly and remotely: both pass, with equal checksums
   run_pair.py mutant --farlane PATH APP   a build with a wrong kernel: it must notice
+  run_pair.py gpu    --farlane PATH APP   on NVIDIA's driver, alone and behind a server: both agree
   run_pair.py maps   --farlane PATH APP   the compiler is loaded directly, and never remotely
   run_pair.py skip REASON                 says why a test cannot run here (exit 77)
 
@@ -24,6 +25,7 @@ from pathlib import Path
 SKIPPED = 77
 TIMEOUT_S = 120
 COMPILER = "libLLVM"
+NVIDIA_DEVICE = Path("/dev/nvidiactl")
 
 
 class Wrong(Exception):
@@ -62,15 +64,15 @@ def end_group(process: subprocess.Popen) -> None:
 
 
 def run(arguments: argparse.Namespace, where: str, *prefix: str) -> Run:
-    """`where` is direct or local, the option of `farlane run`."""
-    command = [arguments.farlane, "run", f"--{where}", "--"]
+    """`where` is direct or local, the option of `farlane run`; or bare, without Farlane."""
+    command = [] if where == "bare" else [arguments.farlane, "run", f"--{where}", "--"]
     environment = []
     if arguments.preload:
         # Only into the program: what else runs here brings its own sanitizer.
         environment = [f"LD_PRELOAD={arguments.preload}", "ASAN_OPTIONS=detect_leaks=0"]
     if environment or prefix:
         command += ["env", *environment, *prefix]
-    command += [arguments.app, "--seed", str(arguments.seed)]
+    command += [arguments.app, "--seed", str(arguments.seed), *arguments.option]
     print("$", *command, flush=True)
     # Of the caller's settings none may lead to another server.
     settings = {k: v for k, v in os.environ.items() if not k.startswith("FARLANE_")}
@@ -110,10 +112,12 @@ def direct(arguments: argparse.Namespace) -> None:
     run(arguments, "direct").must_pass()
 
 
-def remote(arguments: argparse.Namespace) -> None:
-    near = run(arguments, "direct")
+class Skipped(Exception):
+    """What the test needs is not here."""
+
+
+def must_agree(near: Run, far: Run) -> None:
     near.must_pass()
-    far = run(arguments, "local")
     far.must_pass()
     if near.checksum != far.checksum:
         raise Wrong(f"checksum {near.checksum} directly, {far.checksum} remotely")
@@ -122,6 +126,22 @@ def remote(arguments: argparse.Namespace) -> None:
     # Else the comparison would hold for two direct runs as well.
     if counter(far.errors, "worker") == 0 or counter(far.errors, "launches") == 0:
         raise Wrong("no worker launched a kernel for the remote run")
+
+
+def remote(arguments: argparse.Namespace) -> None:
+    near = run(arguments, "direct")
+    near.must_pass()
+    must_agree(near, run(arguments, "local"))
+
+
+def gpu(arguments: argparse.Namespace) -> None:
+    if not NVIDIA_DEVICE.exists():
+        raise Skipped(f"{NVIDIA_DEVICE} is not there, so no GPU of NVIDIA's is")
+    arguments.option = ["--gentle"]
+    near = run(arguments, "bare")
+    if near.code == SKIPPED:
+        raise Skipped("the program needs more than this GPU")
+    must_agree(near, run(arguments, "local"))
 
 
 def mutant(arguments: argparse.Namespace) -> None:
@@ -155,9 +175,9 @@ def parse() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     modes = parser.add_subparsers(dest="mode", required=True)
-    for mode in (direct, remote, mutant, maps):
+    for mode in (direct, remote, gpu, mutant, maps):
         sub = modes.add_parser(mode.__name__)
-        sub.set_defaults(check=mode)
+        sub.set_defaults(check=mode, option=[])
         sub.add_argument("--farlane", required=True, help="the farlane command")
         sub.add_argument("--preload", default="", help="a library for LD_PRELOAD of the program")
         sub.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
@@ -175,6 +195,9 @@ def main() -> int:
         return SKIPPED
     try:
         arguments.check(arguments)
+    except Skipped as reason:
+        print(f"SKIPPED: {reason}")
+        return SKIPPED
     except Wrong as error:
         print(f"FAILED (--seed {arguments.seed} repeats it): {error}")
         return 1

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs public CUDA programs on the software GPU, directly and through a server, and says which pass.
+"""Runs public CUDA programs directly and through a server, and says which pass.
 
   run_corpus.py --build build/release --sources DIR            all of the table
   run_corpus.py … --only 'samples/*' --only hecbench/adam-cuda  some of it
   run_corpus.py … --failed table.json                          what did not pass last time
+  run_corpus.py … --driver nvidia                              on NVIDIA's driver, not the software GPU
   run_corpus.py --sources DIR --clone                          first fetch what is not there
 
 DIR holds a folder per suite: the programs' own repositories, at the commits that the tables name.
@@ -45,6 +46,7 @@ class Runner:
         self.work = arguments.cache
         self.keep = arguments.keep_output
         self.slow = arguments.slow
+        self.driver = arguments.driver
         self.compiler = Compiler(
             arguments.nvcc,
             self.sources,
@@ -94,6 +96,8 @@ class Runner:
 
     def environment(self, program: catalogue.Program, remote: bool) -> dict[str, str]:
         libraries = self.build / "lib" / "farlane"
+        if not remote and self.driver == "nvidia":
+            return settings(Path(os.environ.get("LD_LIBRARY_PATH", "")), {})
         if not remote:
             return settings(libraries / "soft", device_settings(program.devices))
         address = self.server(program.devices).address
@@ -107,6 +111,7 @@ class Runner:
             if not found or not found.alive():
                 found = Server(
                     self.build / "bin" / "farlane-gpud",
+                    self.driver,
                     self.work / "server.log",
                     {**os.environ, **device_settings(devices)},
                 )
@@ -178,6 +183,8 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--build", type=Path, default=Path("build/release"))
     parser.add_argument("--sources", type=Path, required=True, help="a folder with one per suite")
+    parser.add_argument("--driver", choices=("soft", "nvidia"), default="soft",
+                        help="nvidia: directly and remotely on this machine's own GPU")
     parser.add_argument("--tables", type=Path, default=HERE, help="the folder of the tables")
     parser.add_argument("--cache", type=Path, default=home / "farlane-corpus")
     parser.add_argument("--nvcc", default=shutil.which("nvcc") or "/usr/local/cuda/bin/nvcc")

@@ -15,10 +15,10 @@ class ServerLost(Exception):
 class Server:
     """Thread: any, after the start."""
 
-    def __init__(self, gpud: Path, log: Path, environment: dict[str, str]):
+    def __init__(self, gpud: Path, driver: str, log: Path, environment: dict[str, str]):
         ready, told = os.pipe()
         watched, self.hold = os.pipe()
-        command = [gpud, "--listen", "tcp://127.0.0.1:0", "--driver", "soft", "--log-level",
+        command = [gpud, "--listen", "tcp://127.0.0.1:0", "--driver", driver, "--log-level",
                    "error", "--ready-fd", str(told), "--watch-fd", str(watched)]
         with open(log, "ab") as output:
             self.process = subprocess.Popen(

@@ -298,7 +298,7 @@ FAKE_EXPORT CUresult cuStreamCreateWithPriority(CUstream* stream, unsigned int, 
   if (current == nullptr) {
     return CUDA_ERROR_INVALID_CONTEXT;
   }
-  auto* made = new Stream{.lane = std::make_shared<Lane>()};
+  auto* made = Own(std::make_shared<Stream>(Stream{current, std::make_shared<Lane>()}));
   std::lock_guard<std::mutex> lock(mutex);
   current->lanes.push_back(made->lane);
   *stream = reinterpret_cast<CUstream>(made);
@@ -306,7 +306,7 @@ FAKE_EXPORT CUresult cuStreamCreateWithPriority(CUstream* stream, unsigned int, 
 }
 
 FAKE_EXPORT CUresult cuStreamDestroy_v2(CUstream stream) {
-  delete As<Stream>(stream);
+  Disown(As<Stream>(stream));
   return CUDA_SUCCESS;
 }
 
@@ -337,12 +337,15 @@ FAKE_EXPORT CUresult cuStreamWaitEvent(CUstream stream, CUevent event, unsigned 
 }
 
 FAKE_EXPORT CUresult cuEventCreate(CUevent* event, unsigned int) {
-  *event = reinterpret_cast<CUevent>(new Event);
+  if (current == nullptr) {
+    return CUDA_ERROR_INVALID_CONTEXT;
+  }
+  *event = reinterpret_cast<CUevent>(Own(std::make_shared<Event>(Event{current, nullptr})));
   return CUDA_SUCCESS;
 }
 
 FAKE_EXPORT CUresult cuEventDestroy_v2(CUevent event) {
-  delete As<Event>(event);
+  Disown(As<Event>(event));
   return CUDA_SUCCESS;
 }
 
@@ -373,12 +376,15 @@ FAKE_EXPORT CUresult cuEventSynchronize(CUevent event) {
 
 FAKE_EXPORT CUresult
 cuModuleLoadDataEx(CUmodule* module, const void*, unsigned int, CUjit_option*, void**) {
-  *module = reinterpret_cast<CUmodule>(new Module);
+  if (current == nullptr) {
+    return CUDA_ERROR_INVALID_CONTEXT;
+  }
+  *module = reinterpret_cast<CUmodule>(Own(std::make_shared<Module>(Module{.owner = current})));
   return CUDA_SUCCESS;
 }
 
 FAKE_EXPORT CUresult cuModuleUnload(CUmodule module) {
-  delete As<Module>(module);
+  Disown(As<Module>(module));
   return CUDA_SUCCESS;
 }
 

@@ -101,13 +101,16 @@ class Lane {
 struct Context {
   std::shared_ptr<Lane> null_lane = std::make_shared<Lane>();
   std::vector<std::shared_ptr<Lane>> lanes;
+  std::map<void*, std::shared_ptr<void>> owned;  // streams, events and modules go with it
 };
 
 struct Stream {
+  Context* owner;
   std::shared_ptr<Lane> lane;
 };
 
 struct Event {
+  Context* owner;
   std::shared_ptr<Lane> lane;
   uint64_t number = 0;
 };
@@ -153,6 +156,7 @@ Kernel kernels[] = {
 };
 
 struct Module {
+  Context* owner;
   uint32_t global[16] = {};
 };
 
@@ -169,6 +173,24 @@ thread_local Context* current = nullptr;
 template <typename T, typename Handle>
 T* As(Handle handle) {
   return reinterpret_cast<T*>(handle);
+}
+
+// Something of the current context.
+template <typename T>
+T* Own(std::shared_ptr<T> made) {
+  std::lock_guard<std::mutex> lock(mutex);
+  T* const object = made.get();
+  current->owned[object] = std::move(made);
+  return object;
+}
+
+template <typename T>
+void Disown(T* object) {
+  std::shared_ptr<void> ended;  // without the lock: a stream's work may want it
+  std::lock_guard<std::mutex> lock(mutex);
+  const auto found = object->owner->owned.find(object);
+  ended = std::move(found->second);
+  object->owner->owned.erase(found);
 }
 
 std::shared_ptr<Lane> LaneOf(CUstream stream) {

@@ -62,7 +62,8 @@ class Ends(LintBody):
         self.assert_sound("int* n", 'travel = "cached"', 'n = { out = "one" }')
 
     def test_a_switch_is_true_or_absent(self):
-        self.assert_refused("true or absent", "int n", 'soft = "yes"')
+        self.assert_refused('true, "forward" or absent', "int n", 'soft = "yes"')
+        self.assert_refused("nothing says to what", "int n", 'soft = "forward"')
 
     def test_a_version_looks_like_one(self):
         text = '[cuTry]\nc = "CUresult (void)"\nsince = "13.0"\n'

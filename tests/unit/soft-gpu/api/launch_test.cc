@@ -245,5 +245,103 @@ TEST_F(Launch, PtxForALaterGpuIsNoBinaryForThisOne) {
             CUDA_ERROR_NO_BINARY_FOR_GPU);
 }
 
+TEST_F(Launch, PtxOfALaterVersionIsCalledThat) {
+  const std::string rest = "\n.target sm_80\n.address_size 64\n.visible .entry k() { ret; }\n";
+  CUmodule module = nullptr;
+  EXPECT_EQ(cuModuleLoadData(&module, (".version 9.1" + rest).c_str()),
+            CUDA_ERROR_UNSUPPORTED_PTX_VERSION);
+  EXPECT_EQ(cuModuleLoadData(&module, (".version 10.0" + rest).c_str()),
+            CUDA_ERROR_UNSUPPORTED_PTX_VERSION);
+  EXPECT_EQ(cuModuleLoadData(&module, (".version 9.0" + rest).c_str()), CUDA_SUCCESS);
+}
+
+// A function that calls itself as often as it is told, with 32 bytes of local memory each time.
+constexpr char kRecursion[] = R"(
+.version 8.0
+.target sm_80
+.address_size 64
+
+.func (.param .b32 sum) down(.param .b32 times)
+{
+  .local .align 8 .b8 depot[32];
+  .reg .pred %p;
+  .reg .b32 %r<6>;
+  .param .b32 less;
+  .param .b32 result;
+  ld.param.b32 %r1, [times];
+  st.local.b32 [depot], %r1;
+  mov.u32 %r4, 0;
+  setp.eq.u32 %p, %r1, 0;
+  @%p bra DONE;
+  sub.u32 %r2, %r1, 1;
+  st.param.b32 [less], %r2;
+  call (result), down, (less);
+  ld.param.b32 %r3, [result];
+  ld.local.b32 %r5, [depot];
+  add.u32 %r4, %r3, %r5;
+DONE:
+  st.param.b32 [sum], %r4;
+  ret;
+}
+
+.visible .entry k(.param .u64 out, .param .u32 times)
+{
+  .reg .b32 %r<3>;
+  .reg .b64 %rd<2>;
+  .param .b32 count;
+  .param .b32 result;
+  bar.sync 0;
+  ld.param.u32 %r1, [times];
+  st.param.b32 [count], %r1;
+  call (result), down, (count);
+  ld.param.b32 %r2, [result];
+  ld.param.u64 %rd1, [out];
+  st.global.u32 [%rd1], %r2;
+  ret;
+}
+)";
+
+class StackLimit : public SoftProgram {
+ protected:
+  // What the recursion adds up in a context of its own, which a fault does not outlive.
+  static CUresult Recurse(size_t limit, uint32_t times, uint32_t* sum) {
+    CUcontext context = nullptr;
+    CUmodule module = nullptr;
+    CUfunction kernel = nullptr;
+    CUdeviceptr out = 0;
+    EXPECT_EQ(cuCtxCreate_v2(&context, 0, 0), CUDA_SUCCESS);
+    if (limit != 0) {
+      EXPECT_EQ(cuCtxSetLimit(CU_LIMIT_STACK_SIZE, limit), CUDA_SUCCESS);
+    }
+    EXPECT_EQ(cuModuleLoadData(&module, kRecursion), CUDA_SUCCESS);
+    EXPECT_EQ(cuModuleGetFunction(&kernel, module, "k"), CUDA_SUCCESS);
+    EXPECT_EQ(cuMemAlloc_v2(&out, 4), CUDA_SUCCESS);
+    void* parameters[] = {&out, &times};
+    EXPECT_EQ(cuLaunchKernel(kernel, 1, 1, 1, 64, 1, 1, 0, nullptr, parameters, nullptr),
+              CUDA_SUCCESS);
+    const CUresult result = cuMemcpyDtoH_v2(sum, out, 4, nullptr);
+    EXPECT_EQ(cuCtxDestroy_v2(context), CUDA_SUCCESS);
+    return result;
+  }
+};
+
+TEST_F(StackLimit, IsHowDeepThreadsMayCall) {
+  uint32_t sum = 0;
+  EXPECT_EQ(Recurse(0, 300, &sum), CUDA_SUCCESS);
+  EXPECT_EQ(sum, 300u * 301 / 2);
+  EXPECT_EQ(Recurse(4096, 100, &sum), CUDA_SUCCESS);
+  EXPECT_EQ(Recurse(4096, 300, &sum), CUDA_ERROR_HARDWARE_STACK_ERROR);
+  EXPECT_EQ(Recurse(512 << 10, 12000, &sum), CUDA_SUCCESS);
+  EXPECT_EQ(sum, 12000u * 12001 / 2);
+  EXPECT_EQ(Recurse(512 << 10, 20000, &sum), CUDA_ERROR_HARDWARE_STACK_ERROR);
+}
+
+TEST_F(StackLimit, IsRefusedBeyondWhatAThreadCanHave) {
+  size_t limit = 0;
+  EXPECT_EQ(cuCtxSetLimit(CU_LIMIT_STACK_SIZE, (512 << 10) + 1), CUDA_ERROR_INVALID_VALUE);
+  EXPECT_EQ(cuCtxGetLimit(&limit, CU_LIMIT_STACK_SIZE), CUDA_SUCCESS);
+  EXPECT_EQ(limit, 1024u);
+}
+
 }  // namespace
 }  // namespace farlane::soft

@@ -82,6 +82,8 @@ TEST_F(LinkTest, TheLogNamesWhatIsDefinedNowhere) {
 TEST_F(LinkTest, WhatCannotBeLinkedIsRefusedWhenItIsAdded) {
   EXPECT_EQ(Add("int main() {}"), CUDA_ERROR_INVALID_PTX);
   EXPECT_EQ(Add(".version 9.0\n.target sm_130\n.address_size 64\n"), CUDA_ERROR_NO_BINARY_FOR_GPU);
+  EXPECT_EQ(Add(".version 9.1\n.target sm_80\n.address_size 64\n"),
+            CUDA_ERROR_UNSUPPORTED_PTX_VERSION);
   EXPECT_EQ(Add("x", CU_JIT_INPUT_CUBIN), CUDA_ERROR_NO_BINARY_FOR_GPU);
   EXPECT_EQ(Add("x", CU_JIT_INPUT_LIBRARY), CUDA_ERROR_NOT_SUPPORTED);
   EXPECT_EQ(Add("x", CU_JIT_NUM_INPUT_TYPES), CUDA_ERROR_INVALID_VALUE);

@@ -216,8 +216,8 @@ TEST_F(CompiledKernels, HistogramsLoseNoCount) {
   auto* const in = device_.New<uint8_t>(n);
   auto* const out = device_.New<uint32_t>(256);
   std::array<uint32_t, 256> expected{};
-  for (int i = 0; i < n; ++i) {
-    in[i] = static_cast<uint8_t>(i * i >> 3);
+  for (uint32_t i = 0; i < n; ++i) {
+    in[i] = static_cast<uint8_t>(uint64_t{i} * i >> 3);
     ++expected[in[i]];
   }
 

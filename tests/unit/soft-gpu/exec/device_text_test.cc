@@ -55,10 +55,11 @@ TEST(DeviceText, PrintsStringsOfTheDeviceOnly) {
   EXPECT_EQ(Format("hello %s", Parameters().Add(word)), "hello there");
 
   static const char* const outside = "the process's own";
+  static const Parameters parameters = Parameters().Add(outside);  // guarded code owns nothing
   static std::string printed;
   const std::atomic<bool> never{false};
-  const GuardedEnd end = RunGuarded(
-      [](void*) { printed = Format("%s", Parameters().Add(outside)); }, nullptr, {never, {}});
+  const GuardedEnd end =
+      RunGuarded([](void*) { printed = Format("%s", parameters); }, nullptr, {never, {}});
   EXPECT_EQ(end.fault, Fault::kIllegalAddress);
   EXPECT_EQ(printed, "");
 }

@@ -79,6 +79,17 @@ TEST(Faults, AMisalignedAccessIsCalledSo) {
             Fault::kMisaligned);
 }
 
+TEST(Faults, AnAccessToGlobalMemoryFindsNoOtherThere) {
+  for (const std::string space : {"shared", "local"}) {
+    const std::string name = space == "shared" ? "tile" : "depot";
+    EXPECT_EQ(RunBody("  mov.u64 %rd3, " + name + ";\n  cvta." + space +
+                          ".u64 %rd4, %rd3;\n  st.global.u32 [%rd4], 1;\n",
+                      0, 0)
+                  .fault,
+              Fault::kIllegalAddress);
+  }
+}
+
 TEST(Faults, SharedAndLocalMemoryEndWhereTheyEnd) {
   EXPECT_EQ(RunBody("  mov.u32 %r1, tile;\n  st.shared.u32 [%r1+60], 1;\n", 0, 0).fault,
             Fault::kNone);

@@ -58,16 +58,18 @@ TEST(KernelLayout, AddsUpTheDeepestChainOfCalls) {
       Local(16) + "call flat; call middle; ret; }\n.entry alone() {" + Local(24) + "ret; }\n");
 
   EXPECT_EQ(module.Of("k")->local_bytes, 96u);
+  EXPECT_FALSE(module.Of("k")->needs_stack);
   EXPECT_EQ(module.Of("alone")->local_bytes, 32u);  // each frame is a multiple of 16
   EXPECT_THAT(module.Of("alone")->functions, ElementsAre(module.Number("alone")));
 }
 
-TEST(KernelLayout, GivesARingOfCallsAStackOfItsOwn) {
+TEST(KernelLayout, SaysThatARingOfCallsNeedsAStackBesides) {
   const Surveyed module(".func b();\n.func c() {" + Local(32) + "ret; }\n.func a() {" + Local(16) +
                         "call b; ret; }\n.func b() {" + Local(64) +
                         "call a; call c; ret; }\n.entry k() {" + Local(16) + "call a; ret; }\n");
 
-  EXPECT_EQ(module.Of("k")->local_bytes, 16u + 64 + 32 + 65536);
+  EXPECT_EQ(module.Of("k")->local_bytes, 16u + 64 + 32);
+  EXPECT_TRUE(module.Of("k")->needs_stack);
   EXPECT_TRUE(module.graph().IsRing(module.graph().ComponentOf(module.Number("a"))));
   EXPECT_FALSE(module.graph().IsRing(module.graph().ComponentOf(module.Number("k"))));
 }
@@ -147,7 +149,7 @@ TEST(KernelLayout, TakesTimeInProportionToTheTextWhereAllCallThroughPointers) {
   }
   EXPECT_EQ(edges, 2000u + 2000 + 2000);
   EXPECT_EQ(module.Of("k7")->functions.size(), 2001u);
-  EXPECT_EQ(module.Of("k7")->local_bytes, 16u + 65536);
+  EXPECT_EQ(module.Of("k7")->local_bytes, 16u);
 }
 
 }  // namespace
