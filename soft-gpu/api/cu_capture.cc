@@ -53,10 +53,6 @@ CUresult Update(CUstream handle, const NodeList& nodes, unsigned int flags) {
 
 }  // namespace
 
-CUresult cuStreamBeginCapture(CUstream hStream) {
-  return Begin(hStream, CU_STREAM_CAPTURE_MODE_GLOBAL, 0, {});
-}
-
 CUresult cuStreamBeginCapture_v2(CUstream hStream, CUstreamCaptureMode mode) {
   return Begin(hStream, mode, 0, {});
 }

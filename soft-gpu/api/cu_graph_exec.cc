@@ -61,15 +61,6 @@ CUresult cuGraphInstantiateWithFlags(CUgraphExec* phGraphExec,
   return Instantiate(hGraph, flags, phGraphExec);
 }
 
-CUresult cuGraphInstantiate(CUgraphExec* phGraphExec, CUgraph hGraph, CUgraphNode*, char*, size_t) {
-  return Instantiate(hGraph, 0, phGraphExec);
-}
-
-CUresult cuGraphInstantiate_v2(
-    CUgraphExec* phGraphExec, CUgraph hGraph, CUgraphNode*, char*, size_t) {
-  return Instantiate(hGraph, 0, phGraphExec);
-}
-
 CUresult cuGraphInstantiateWithParams(CUgraphExec* phGraphExec,
                                       CUgraph hGraph,
                                       CUDA_GRAPH_INSTANTIATE_PARAMS* instantiateParams,
