@@ -32,6 +32,7 @@ class ThreadState {
   // if that fails.
   CUstream OwnStream();
 
+  bool in_callback = false;  // functions of the program run here that may not call us
   CUstreamCaptureMode capture_mode = CU_STREAM_CAPTURE_MODE_GLOBAL;
 
  private:

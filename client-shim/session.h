@@ -14,6 +14,7 @@
 #include "client-shim/config.h"
 #include "client-shim/device.h"
 #include "client-shim/device_memory.h"
+#include "client-shim/host_calls.h"
 #include "client-shim/host_memory.h"
 #include "client-shim/images.h"
 #include "client-shim/managed_memory.h"
@@ -56,6 +57,8 @@ class Session final : public channel::ServerListener {
   Completions& completions() { return completions_; }
 
   ManagedMemory& managed() { return managed_; }
+
+  HostCalls& host_calls() { return host_calls_; }
 
   graph::Graphs& graphs() { return graphs_; }
 
@@ -237,6 +240,7 @@ class Session final : public channel::ServerListener {
   Images images_{*this};
   Completions completions_{*this};
   ManagedMemory managed_{*this};
+  HostCalls host_calls_{*this};
   graph::Graphs graphs_;
   graph::Captures captures_{graphs_};
   std::unique_ptr<channel::CommandChannel> channel_;
