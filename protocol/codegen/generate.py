@@ -20,6 +20,7 @@ import emit_messages
 import emit_mock_driver
 import emit_parity_dump
 import emit_proc_table
+import emit_error_matrix
 import emit_support_matrix
 import emit_capture_shapes
 import emit_client_calls
@@ -46,6 +47,7 @@ EMITTERS = [
     emit_parity_dump,
     emit_proc_table,
     emit_support_matrix,
+    emit_error_matrix,
 ]
 
 
