@@ -17,6 +17,7 @@
 #include "client-shim/host_memory.h"
 #include "client-shim/images.h"
 #include "client-shim/managed_memory.h"
+#include "client-shim/memory_pools.h"
 #include "client-shim/objects.h"
 #include "client-shim/transfers.h"
 #include "protocol/channel/command_channel.h"
@@ -55,6 +56,8 @@ class Session final : public channel::ServerListener {
   Completions& completions() { return completions_; }
 
   ManagedMemory& managed() { return managed_; }
+
+  MemoryPools& pools() { return pools_; }
 
   channel::CommandChannel& channel() { return *channel_; }
 
@@ -229,6 +232,7 @@ class Session final : public channel::ServerListener {
   Images images_{*this};
   Completions completions_{*this};
   ManagedMemory managed_{*this};
+  MemoryPools pools_{*this};
   std::unique_ptr<channel::CommandChannel> channel_;
   Guarded<std::vector<wire::CreditRecall>> recalls_;  // heard and not answered yet
   std::optional<Attendant> attendant_;

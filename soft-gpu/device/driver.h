@@ -18,6 +18,7 @@
 #include "soft-gpu/device/handle_table.h"
 #include "soft-gpu/device/host_memory.h"
 #include "soft-gpu/device/link_state.h"
+#include "soft-gpu/device/memory_pools.h"
 #include "soft-gpu/device/module.h"
 #include "soft-gpu/device/table_allocations.h"
 #include "soft-gpu/device/virtual_memory.h"
@@ -74,6 +75,8 @@ class Driver {
 
   VirtualMemory& virtual_memory() { return *virtual_memory_; }
 
+  MemoryPools& pools() { return *pools_; }
+
   HandleTable<Context>& contexts() { return contexts_; }
 
   HandleTable<Stream>& streams() { return streams_; }
@@ -105,6 +108,7 @@ class Driver {
   std::unique_ptr<HostMemory> host_memory_;
   std::unique_ptr<VirtualMemory> virtual_memory_;
   std::unique_ptr<TableAllocations> allocations_;
+  std::unique_ptr<MemoryPools> pools_;
   std::vector<Device> devices_;
   HandleTable<Context> contexts_{HandleKind::kContext};
   HandleTable<Stream> streams_{HandleKind::kStream};
