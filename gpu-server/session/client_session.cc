@@ -68,6 +68,12 @@ bool ClientSession::Find(wire::Handle handle, BoundImage* image) {
   return found != nullptr;
 }
 
+bool ClientSession::Find(wire::Handle handle, GraphPtr* graph) {
+  const GraphPtr* found = graphs_.Find(handle);
+  *graph = found != nullptr ? *found : nullptr;
+  return found != nullptr;
+}
+
 bool ClientSession::FindOrNull(wire::Handle handle, CUstream* stream) {
   *stream = nullptr;
   if (handle == 0) {
@@ -105,6 +111,10 @@ bool ClientSession::Take(wire::Handle handle, BoundImage* image) {
   return true;
 }
 
+bool ClientSession::Take(wire::Handle handle, GraphPtr* graph) {
+  return graphs_.Take(handle, graph);
+}
+
 wire::WireError ClientSession::CheckNew(wire::Handle handle, wire::HandleKind kind) const {
   switch (kind) {
     case wire::HandleKind::kContext:
@@ -117,6 +127,8 @@ wire::WireError ClientSession::CheckNew(wire::Handle handle, wire::HandleKind ki
       return modules_.CheckNew(handle);
     case wire::HandleKind::kFunction:
       return functions_.CheckNew(handle);
+    case wire::HandleKind::kGraphExec:
+      return graphs_.CheckNew(handle);
     default:
       return wire::WireError::kBadReference;
   }
@@ -144,6 +156,10 @@ void ClientSession::Bind(wire::Handle handle, BoundImage image) {
 
 void ClientSession::Bind(wire::Handle handle, BoundFunction function) {
   functions_.Bind(handle, std::move(function));
+}
+
+void ClientSession::Bind(wire::Handle handle, GraphPtr graph) {
+  graphs_.Bind(handle, std::move(graph));
 }
 
 bool ClientSession::OwnsRows(uint64_t address,
@@ -193,6 +209,7 @@ void ClientSession::ForgetContext(const ContextPtr& context) {
   streams_.EraseIf(dead);
   events_.EraseIf(dead);
   functions_.EraseIf(dead);
+  graphs_.EraseIf([&context](const GraphPtr& graph) { return graph->context() == context; });
   modules_.EraseIf([&](const BoundImage& bound) {
     if (bound.context != context) {
       return false;

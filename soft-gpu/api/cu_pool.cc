@@ -75,6 +75,7 @@ CUresult cuMemAllocAsync(CUdeviceptr* dptr, size_t bytesize, CUstream hStream) {
   }
   StreamUse use;
   FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
+  FARLANE_SOFT_TRY(RefuseCaptured(call, use));
   const uint64_t pool = call.driver->pools().Current(use.context->device());
   return AllocateFrom(call, pool, use, bytesize, dptr);
 }
@@ -90,6 +91,7 @@ CUresult cuMemAllocFromPoolAsync(CUdeviceptr* dptr,
   }
   StreamUse use;
   FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
+  FARLANE_SOFT_TRY(RefuseCaptured(call, use));
   return AllocateFrom(call, HandleNumber(pool), use, bytesize, dptr);
 }
 
@@ -102,6 +104,7 @@ CUresult cuMemFreeAsync(CUdeviceptr dptr, CUstream hStream) {
   if (!range || range->base != dptr || range->kind != MemoryKind::kDevice) {
     return CUDA_ERROR_INVALID_VALUE;
   }
+  FARLANE_SOFT_TRY(RefuseCaptured(call, use));
   call.driver->pools().NoteFree(dptr);
   Work work;
   work.brief = true;
@@ -110,8 +113,7 @@ CUresult cuMemFreeAsync(CUdeviceptr dptr, CUstream hStream) {
     return memory->Free(dptr, {MemoryKind::kDevice}) == CUDA_SUCCESS ? CUDA_SUCCESS
                                                                      : CUDA_ERROR_ILLEGAL_ADDRESS;
   };
-  use.context->Submit(use.stream.get(), std::move(work));
-  return CUDA_SUCCESS;
+  return Put(call, use, std::move(work));
 }
 
 CUresult cuMemPoolCreate(CUmemoryPool* pool, const CUmemPoolProps* poolProps) {
