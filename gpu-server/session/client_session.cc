@@ -4,6 +4,24 @@
 #include "protocol/base/log.h"
 
 namespace farlane::server {
+namespace {
+
+// Whether a program may conclude from the answer that a copy has arrived. The answers that it
+// cannot conclude anything from do not wait for data.
+bool TellsOfProgress(uint16_t op) {
+  switch (static_cast<wire::Op>(op)) {
+    case wire::Op::kArenaDecline:
+    case wire::Op::kCreditRequest:
+    case wire::Op::kCtxGetLimit:
+    case wire::Op::kImageGlobal:
+    case wire::Op::kMemoryInfo:
+      return false;
+    default:
+      return true;
+  }
+}
+
+}  // namespace
 
 ClientSession::ClientSession(const DriverTable& driver,
                              CreditSource& source,
@@ -239,11 +257,11 @@ void ClientSession::AnswerWith(const wire::MessageView& view,
                                CUresult result,
                                ConstBytes body,
                                const ContextState* current) {
-  if (result == CUDA_SUCCESS) {
+  if (result == CUDA_SUCCESS && TellsOfProgress(view.op)) {
     transfers_.SendAllCompleted(current);
   }
   const wire::Reply reply{.sequence = view.sequence, .result = result, .op = view.op, .body = body};
-  if (!outbox_.Append(reply)) {
+  if (outbox_.Append(reply) == 0) {
     LogError("the answer to %s is longer than a message may be", wire::OpName(view.op));
     outbox_.Append(wire::Reply{
         .sequence = view.sequence, .result = CUDA_ERROR_UNKNOWN, .op = view.op, .body = {}});
