@@ -18,6 +18,7 @@
 #include "client-shim/host_memory.h"
 #include "client-shim/images.h"
 #include "client-shim/managed_memory.h"
+#include "client-shim/memory_pools.h"
 #include "client-shim/objects.h"
 #include "client-shim/transfers.h"
 #include "protocol/channel/command_channel.h"
@@ -59,6 +60,8 @@ class Session final : public channel::ServerListener {
   ManagedMemory& managed() { return managed_; }
 
   HostCalls& host_calls() { return host_calls_; }
+
+  MemoryPools& pools() { return pools_; }
 
   graph::Graphs& graphs() { return graphs_; }
 
@@ -241,6 +244,7 @@ class Session final : public channel::ServerListener {
   Completions completions_{*this};
   ManagedMemory managed_{*this};
   HostCalls host_calls_{*this};
+  MemoryPools pools_{*this};
   graph::Graphs graphs_;
   graph::Captures captures_{graphs_};
   std::unique_ptr<channel::CommandChannel> channel_;
