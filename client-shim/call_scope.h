@@ -132,6 +132,9 @@ class CallScope {
                : CUDA_SUCCESS;
   }
 
+  // For what may not be on a captured stream: spoils the capture.
+  CUresult RefuseCaptured(CUstream stream) const;
+
   // Before work that may read managed memory, and after a wait that may have seen it change.
   CUresult SendManaged() const {
     return session_->managed().any() ? session_->managed().Send(context_) : CUDA_SUCCESS;
