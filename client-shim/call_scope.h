@@ -87,6 +87,12 @@ class CallScope {
   // Posts; CUDA_SUCCESS unless the server is lost or calls are to wait and an earlier one failed.
   template <typename Message>
   CUresult Post(const Message& message) const {
+    return PostNoting(message, [](wire::Sequence) {});
+  }
+
+  // As Post; `note` is called with the message's number before anybody can answer it.
+  template <typename Message, typename Note>
+  CUresult PostNoting(const Message& message, Note&& note) const {
     if (MeetsCapture(*session_, message)) [[unlikely]] {
       CUresult taken = CUDA_SUCCESS;
       if (TakeIntoCapture(*session_, context_, message, &taken)) {
@@ -97,7 +103,7 @@ class CallScope {
     if (sent != CUDA_SUCCESS) [[unlikely]] {
       return sent;
     }
-    session_->Post(context_, message);
+    session_->PostNoting(context_, message, note);
     session_->NoteWork();
     return session_->config().synchronous ? WaitForPosted() : CUDA_SUCCESS;
   }

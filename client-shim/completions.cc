@@ -55,6 +55,19 @@ void Completions::NoteRecorded(channel::BatchWriter& writer,
   recording.recorded.store(number, std::memory_order_release);
 }
 
+// Where in the graph the record is, only the server's driver knows: it is asked.
+void Completions::NoteRecordedByGraph(wire::Handle event,
+                                      wire::Handle stream,
+                                      wire::Sequence number) {
+  const Event* found = session_.objects().events.Find(event);
+  if (found == nullptr) {
+    return;
+  }
+  found->recording->stream.store(stream, std::memory_order_relaxed);
+  found->recording->asks.store(0, std::memory_order_relaxed);
+  found->recording->recorded.store(number, std::memory_order_release);
+}
+
 // ---- watches
 
 bool Completions::MayOpen() const {

@@ -72,6 +72,9 @@ class Completions {
                     wire::Handle stream,
                     wire::Sequence number);
 
+  // After NotePosted of the launch of a graph that records the event.
+  void NoteRecordedByGraph(wire::Handle event, wire::Handle stream, wire::Sequence number);
+
   // Before a question is sent. What is no question about progress knows nothing.
   template <typename Message>
   Question About(wire::Handle /*context*/, const Message& /*message*/) {

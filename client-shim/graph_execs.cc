@@ -53,14 +53,19 @@ CUresult MakeExec(const CallScope& scope,
   return result;
 }
 
-std::vector<HostCallPtr> HostCallsOf(const std::vector<graph::Step>& steps) {
-  std::vector<HostCallPtr> calls;
-  for (const graph::Step& step : steps) {
-    if (MessageOf(step.command).host != nullptr) {
-      calls.push_back(MessageOf(step.command).host);
+// Notes what a launch makes due and what it records.
+void NoteSteps(GraphExec* exec) {
+  exec->host_calls.clear();
+  exec->events.clear();
+  for (const graph::Step& step : exec->steps) {
+    const MessageCommand& command = MessageOf(step.command);
+    if (command.host != nullptr) {
+      exec->host_calls.push_back(command.host);
+    }
+    if (command.event != 0) {
+      exec->events.push_back(command.event);
     }
   }
-  return calls;
 }
 
 GraphExec* Find(const CallScope& scope, CUgraphExec exec) {
@@ -83,8 +88,8 @@ CUresult InstantiateGraph(const CallScope& scope,
   }
   if (result == CUDA_SUCCESS) {
     GraphExec& made = *scope.session().objects().graph_execs.Find(*exec);
-    made.host_calls = HostCallsOf(steps);
     made.steps = std::move(steps);
+    NoteSteps(&made);
   }
   return result;
 }
@@ -118,11 +123,24 @@ CUresult LaunchGraph(const CallScope& scope, CUgraphExec exec, CUstream stream) 
   if (found == nullptr) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  scope.session().CountLaunch();
-  for (const HostCallPtr& call : found->host_calls) {
-    scope.session().host_calls().Expect(call);
+  Session& session = scope.session();
+  session.CountLaunch();
+  if (!found->host_calls.empty()) {
+    // Within another graph nobody would know when they are due.
+    const CUresult alone = scope.RefuseCaptured(stream);
+    if (alone != CUDA_SUCCESS) {
+      return alone;
+    }
   }
-  return scope.Post(wire::GraphLaunch{.exec = ToWire(exec), .stream = ToWire(stream)});
+  for (const HostCallPtr& call : found->host_calls) {
+    session.host_calls().Expect(call);
+  }
+  const wire::GraphLaunch message{.exec = ToWire(exec), .stream = ToWire(stream)};
+  return scope.PostNoting(message, [&](wire::Sequence number) {
+    for (const wire::Handle event : found->events) {
+      session.completions().NoteRecordedByGraph(event, message.stream, number);
+    }
+  });
 }
 
 CUresult UploadGraph(const CallScope& scope, CUgraphExec exec, CUstream stream) {
@@ -182,7 +200,7 @@ CUresult UpdateGraphExec(const CallScope& scope,
   for (size_t i = 0; i < steps.size() && i < found->steps.size(); ++i) {
     found->steps[i].command = steps[i].command;
   }
-  found->host_calls = HostCallsOf(found->steps);
+  NoteSteps(found);
   return CUDA_SUCCESS;
 }
 

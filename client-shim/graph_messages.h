@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <type_traits>
 #include <vector>
 
 #include "client-shim/capture_shapes.h"
@@ -25,6 +26,7 @@ struct MessageCommand : graph::Command {
   wire::Handle context = 0;
   std::vector<std::byte> message;  // encoded, with its header
   Replay replay = nullptr;         // null: an empty node
+  wire::Handle event = 0;          // that the node records for those outside of the graph
   HostCallPtr host;                // the program's part in it; null for none
 };
 
@@ -43,7 +45,7 @@ void ReplayMessage(Session& session,
     return;  // it was encoded here, so this cannot be; the server would miss the node and say so
   }
   message.*CaptureShape<Message>::kStream = stream;
-  session.Post(context, message);
+  session.PostNode(context, message);
 }
 
 template <typename Message>
@@ -57,6 +59,9 @@ graph::CommandPtr CommandOf(wire::Handle context,
   Encode(message, command->message.data());
   command->replay = &ReplayMessage<Message>;
   command->host = std::move(host);
+  if constexpr (std::is_same_v<Message, wire::EventRecordWithFlags>) {
+    command->event = message.hEvent;
+  }
   return command;
 }
 

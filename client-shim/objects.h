@@ -80,6 +80,7 @@ struct Module {
 struct GraphExec {
   std::vector<graph::Step> steps;
   std::vector<HostCallPtr> host_calls{};  // those that a launch makes due
+  std::vector<wire::Handle> events{};     // those that a launch records
   uint64_t flags = 0;
 };
 

@@ -85,6 +85,17 @@ class Session final : public channel::ServerListener {
     return PostNoting(context, message, [](wire::Sequence) {});
   }
 
+  // As Post, for what a graph is made of: nothing of it happens now.
+  template <typename Message>
+  void PostNode(wire::Handle context, const Message& message) {
+    channel_->PostWith([&](channel::BatchWriter& writer) {
+      AppendContext(writer, context);
+      const wire::Sequence number = writer.Append(message);
+      completions_.NotePosted(message, number);
+      return number;
+    });
+  }
+
   // As Post; `note` is called with the message's number before anybody can answer it.
   template <typename Message, typename Note>
   wire::Sequence PostNoting(wire::Handle context, const Message& message, Note&& note) {

@@ -172,6 +172,45 @@ void CheckUpdateOfAnotherShape(apps::Verdict& verdict) {
   CUDA_CALL(cudaGraphDestroy(shorter));
 }
 
+// A graph that launches another one, and records an event for those outside of it.
+void CheckChildAndExternalEvent(apps::Verdict& verdict, apps::SeededRandom& random) {
+  Streams streams;
+  Buffers buffers;
+  Cells left = random.Integers<unsigned>(kCells);
+  Cells sum(kCells);
+  CUDA_CALL(
+      cudaMemcpy(buffers.left, left.data(), kCells * sizeof(unsigned), cudaMemcpyHostToDevice));
+  cudaGraph_t inner = Record(streams, buffers, 5, cudaStreamCaptureModeGlobal);
+  cudaGraphExec_t inner_exec = nullptr;
+  CUDA_CALL(cudaGraphInstantiate(&inner_exec, inner, 0));
+  CUDA_CALL(cudaStreamBeginCapture(streams.first, cudaStreamCaptureModeGlobal));
+  Launch(buffers.left, 9, 2, streams.first);
+  CUDA_CALL(cudaGraphLaunch(inner_exec, streams.first));
+  CUDA_CALL(cudaEventRecordWithFlags(streams.joined, streams.first, cudaEventRecordExternal));
+  cudaGraph_t outer = nullptr;
+  CUDA_CALL(cudaStreamEndCapture(streams.first, &outer));
+  size_t count = 0;
+  CUDA_CALL(cudaGraphGetNodes(outer, nullptr, &count));
+  verdict.Expect(count == 3, "a kernel, a graph and an event are three nodes");
+  cudaGraphExec_t exec = nullptr;
+  CUDA_CALL(cudaGraphInstantiate(&exec, outer, 0));
+  CUDA_CALL(cudaGraphExecDestroy(inner_exec));
+  for (int round = 0; round < 2; ++round) {
+    CUDA_CALL(cudaGraphLaunch(exec, streams.second));
+    for (unsigned& cell : left) {
+      cell = cell * 9 + 2;
+    }
+    OnHost(left, sum, 5);
+    CUDA_CALL(cudaEventSynchronize(streams.joined));
+    verdict.ExpectEqual(apps::HostCopy(buffers.sum, kCells), sum, "a graph within a graph");
+  }
+  CUDA_CALL(cudaStreamSynchronize(streams.second));
+  CUDA_CALL(cudaEventQuery(streams.joined));
+  CUDA_CALL(cudaGraphExecDestroy(exec));
+  CUDA_CALL(cudaGraphDestroy(inner));
+  CUDA_CALL(cudaGraphDestroy(outer));
+}
+
 cudaStreamCaptureStatus StatusOf(cudaStream_t stream) {
   cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
   CUDA_CALL(cudaStreamIsCapturing(stream, &status));
@@ -217,6 +256,7 @@ int main(int argc, char** argv) {
   CheckForkAndJoin(verdict, random, cudaStreamCaptureModeThreadLocal);
   CheckForkAndJoin(verdict, random, cudaStreamCaptureModeRelaxed);
   CheckUpdateOfAnotherShape(verdict);
+  CheckChildAndExternalEvent(verdict, random);
   CheckRefusals(verdict);
   CUDA_CALL(cudaDeviceSynchronize());
   return verdict.Finish();
