@@ -14,6 +14,7 @@
 #include "client-shim/config.h"
 #include "client-shim/device.h"
 #include "client-shim/device_memory.h"
+#include "client-shim/host_calls.h"
 #include "client-shim/host_memory.h"
 #include "client-shim/images.h"
 #include "client-shim/managed_memory.h"
@@ -58,6 +59,8 @@ class Session final : public channel::ServerListener {
   Completions& completions() { return completions_; }
 
   ManagedMemory& managed() { return managed_; }
+
+  HostCalls& host_calls() { return host_calls_; }
 
   MemoryPools& pools() { return pools_; }
 
@@ -243,6 +246,7 @@ class Session final : public channel::ServerListener {
   Images images_{*this};
   Completions completions_{*this};
   ManagedMemory managed_{*this};
+  HostCalls host_calls_{*this};
   MemoryPools pools_{*this};
   WaitLog waits_{config_.trace_waits};
   graph::Graphs graphs_;

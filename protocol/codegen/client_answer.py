@@ -4,7 +4,7 @@
 They answer from it, or do one thing with it that the client's own classes can do.
 """
 
-from client_body import Body, converted, refuse_handles, refuse_nulls, refuse_values
+from client_body import Body, converted, refuse_handles, refuse_nulls, refuse_unsafe, refuse_values
 from wire_model import CLIENT_HANDLE_TYPES, HANDLE_TYPES
 
 # What a call may be about, beside its own parameters of these types -> the class that proves and finds it.
@@ -18,6 +18,7 @@ SCOPES = {
 def _open(body, call):
     if call.about in WORDS:
         body.scope(WORDS[call.about])
+        refuse_unsafe(body, call)
         return
     parameter = next(p for p in call.parameters if p.name == call.about)
     kind = SCOPES[parameter.type.text]
