@@ -135,6 +135,9 @@ CUresult LaunchGraph(const CallScope& scope, CUgraphExec exec, CUstream stream) 
   for (const HostCallPtr& call : found->host_calls) {
     session.host_calls().Expect(call);
   }
+  for (const wire::Handle event : found->events) {
+    session.captures().ForgetEvent(event);
+  }
   const wire::GraphLaunch message{.exec = ToWire(exec), .stream = ToWire(stream)};
   return scope.PostNoting(message, [&](wire::Sequence number) {
     for (const wire::Handle event : found->events) {

@@ -29,7 +29,7 @@ void RecordedGraph::EndCapture() {
 }
 
 CUresult RecordedGraph::Begin(CUstream* stream) {
-  CUresult result = driver_.cuStreamCreate(&stream_, CU_STREAM_NON_BLOCKING);
+  CUresult result = driver_.cuStreamCreateWithPriority(&stream_, CU_STREAM_NON_BLOCKING, 0);
   if (result != CUDA_SUCCESS) {
     stream_ = nullptr;
     return result;

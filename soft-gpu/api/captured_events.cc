@@ -7,6 +7,7 @@ namespace farlane::soft {
 graph::CommandPtr RecordNode(const std::shared_ptr<Event>& event) {
   auto command = std::make_shared<WorkCommand>(CU_GRAPH_NODE_TYPE_EVENT_RECORD);
   command->prepare = [event] {
+    Driver::Get()->captures().ForgetEvent(event->handle());
     const auto place = std::make_shared<Completion>();
     event->Record(place);
     return [place] {

@@ -212,11 +212,13 @@ TEST_F(GraphMessages, AGraphThatIsStillRecordedDoesNotRun) {
 TEST_F(GraphMessages, AHandleInUseCannotBeAGraphs) {
   client().Post(wire::GraphBegin{.exec = Exec(0), .stream = Stream(9)});
   client().Post(wire::GraphBegin{.exec = Exec(0), .stream = Stream(8)});
+  client().Flush();
   EXPECT_EQ(fixture_->WaitForEnd(), SessionEnd::kBreach);
 }
 
 TEST_F(GraphMessages, ATurnThatNobodyWaitsForIsABreach) {
   client().Post(wire::HostDone{.turn = 1});
+  client().Flush();
   EXPECT_EQ(fixture_->WaitForEnd(), SessionEnd::kBreach);
 }
 
