@@ -19,6 +19,7 @@
 #include "client-shim/managed_memory.h"
 #include "client-shim/objects.h"
 #include "client-shim/transfers.h"
+#include "client-shim/virtual_memory.h"
 #include "protocol/channel/command_channel.h"
 #include "protocol/transport/address.h"
 
@@ -45,6 +46,8 @@ class Session final : public channel::ServerListener {
   Objects& objects() { return objects_; }
 
   DeviceMemory& memory(int32_t device) { return *memories_[static_cast<size_t>(device)]; }
+
+  VirtualMemory& virtual_memory() { return virtual_memory_; }
 
   HostMemory& host_memory() { return host_memory_; }
 
@@ -224,6 +227,7 @@ class Session final : public channel::ServerListener {
   std::vector<std::unique_ptr<DeviceMemory>> memories_;
   std::vector<wire::Handle> primaries_;
   Objects objects_;
+  VirtualMemory virtual_memory_{*this};
   HostMemory host_memory_;
   Transfers transfers_{*this};
   Images images_{*this};

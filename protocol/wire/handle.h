@@ -17,8 +17,9 @@ enum class HandleKind : uint8_t {
   kModule = 4,    // CUmodule and CUlibrary
   kFunction = 5,  // CUfunction and CUkernel
   kTransfer = 6,  // device-to-host data under way
+  kPhysical = 7,  // memory without an address, as cuMemCreate makes it
 };
-inline constexpr uint8_t kHandleKinds = 7;
+inline constexpr uint8_t kHandleKinds = 8;
 
 // bits 0..31 index, 32..55 generation (from 1), 56..63 kind. 0 is no object.
 using Handle = uint64_t;

@@ -46,6 +46,16 @@ bool VirtualMemory::Reserved(const State& state, uint64_t base, uint64_t size_by
   return into < reservation->second && size_bytes <= reservation->second - into;
 }
 
+std::optional<VirtualMemory::Reservation> VirtualMemory::ReservationAround(uint64_t address) const {
+  return state_.With([address](const State& state) -> std::optional<Reservation> {
+    if (!Reserved(state, address, 1)) {
+      return std::nullopt;
+    }
+    const auto found = std::prev(state.reservations.upper_bound(address));
+    return Reservation{.base = found->first, .size_bytes = found->second};
+  });
+}
+
 const VirtualMemory::Created* VirtualMemory::Find(const State& state, uint64_t handle) {
   const auto found = state.created.find(handle);
   return found == state.created.end() || found->second.references == 0 ? nullptr : &found->second;
