@@ -4,6 +4,7 @@
 // result() is success.
 #pragma once
 
+#include "client-shim/capture_posts.h"
 #include "client-shim/current_context.h"
 #include "client-shim/process.h"
 
@@ -51,6 +52,12 @@ class CallScope {
     return session_->objects().functions.Find(ToWire(function)) != nullptr;
   }
 
+  bool Knows(CUgraph graph) const { return session_->graphs().Knows(ToWire(graph)); }
+
+  bool Knows(CUgraphExec exec) const {
+    return session_->objects().graph_execs.Find(ToWire(exec)) != nullptr;
+  }
+
   bool Knows(CUcontext context) const {
     return session_->objects().contexts.Find(ToWire(context)) != nullptr;
   }
@@ -80,6 +87,12 @@ class CallScope {
   // Posts; CUDA_SUCCESS unless the server is lost or calls are to wait and an earlier one failed.
   template <typename Message>
   CUresult Post(const Message& message) const {
+    if (MeetsCapture(*session_, message)) [[unlikely]] {
+      CUresult taken = CUDA_SUCCESS;
+      if (TakeIntoCapture(*session_, context_, message, &taken)) {
+        return taken;
+      }
+    }
     const CUresult sent = SendManaged();
     if (sent != CUDA_SUCCESS) [[unlikely]] {
       return sent;
@@ -91,6 +104,12 @@ class CallScope {
 
   template <typename Message>
   CUresult Call(const Message& message) const {
+    if (MeetsCapture(*session_, message)) [[unlikely]] {
+      CUresult taken = CUDA_SUCCESS;
+      if (TakeIntoCapture(*session_, context_, message, &taken)) {
+        return taken;
+      }
+    }
     const Question question = session_->completions().About(context_, message);
     if (question.known.has_value()) {
       return *question.known;

@@ -12,21 +12,16 @@
 #include <vector>
 
 #include "client-shim/completions.h"
-#include "client-shim/object_table.h"
 #include "protocol/abi/cuda_abi.h"
 #include "protocol/base/guarded.h"
+#include "protocol/graph/graphs.h"
+#include "protocol/wire/object_table.h"
 
 namespace farlane::shim {
 
-template <typename T>
-wire::Handle ToWire(T* handle) {
-  return reinterpret_cast<uint64_t>(handle);
-}
-
-template <typename T>
-T FromWire(wire::Handle handle) {
-  return reinterpret_cast<T>(handle);
-}
+using wire::FromWire;
+using wire::ObjectTable;
+using wire::ToWire;
 
 struct Context {
   int32_t device = 0;
@@ -80,6 +75,12 @@ struct Module {
   std::shared_ptr<LoadedModule> loaded = nullptr;  // shared with calls that use it while it goes
 };
 
+// A graph that the server's driver has ready to run, as it was then.
+struct GraphExec {
+  std::vector<graph::Step> steps;
+  uint64_t flags = 0;
+};
+
 // Which context (first) was given access to whose memory (second).
 using PeerPairs = std::set<std::pair<wire::Handle, wire::Handle>>;
 
@@ -90,6 +91,7 @@ struct Objects {
   ObjectTable<Event> events{wire::HandleKind::kEvent};
   ObjectTable<Module> modules{wire::HandleKind::kModule};
   ObjectTable<Function> functions{wire::HandleKind::kFunction};
+  ObjectTable<GraphExec> graph_execs{wire::HandleKind::kGraphExec};
   Guarded<PeerPairs> peers;
   std::atomic<uint64_t> next_id{
       1};  // for cuCtxGetId and cuStreamGetId: never the same twice in a process

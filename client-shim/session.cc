@@ -170,6 +170,15 @@ int32_t Session::DeviceOfAddress(uint64_t address) {
   return -1;
 }
 
+graph::StreamTraits Session::TraitsOf(wire::Handle context, wire::Handle stream) {
+  const Stream* object = objects_.streams.Find(stream);
+  return object == nullptr
+             ? graph::StreamTraits{.handle = stream, .context = context}
+             : graph::StreamTraits{.handle = stream,
+                                   .context = object->context,
+                                   .blocking = (object->flags & CU_STREAM_NON_BLOCKING) == 0};
+}
+
 CUresult Session::Quiesce(int32_t device) {
   const uint64_t before = work();
   const CUresult result =

@@ -21,6 +21,7 @@
 #include "client-shim/transfers.h"
 #include "client-shim/virtual_memory.h"
 #include "protocol/channel/command_channel.h"
+#include "protocol/graph/captures.h"
 #include "protocol/transport/address.h"
 
 namespace farlane::shim {
@@ -59,10 +60,17 @@ class Session final : public channel::ServerListener {
 
   ManagedMemory& managed() { return managed_; }
 
+  graph::Graphs& graphs() { return graphs_; }
+
+  graph::Captures& captures() { return captures_; }
+
   channel::CommandChannel& channel() { return *channel_; }
 
   // The device whose arena or module globals hold the address; -1 for none.
   int32_t DeviceOfAddress(uint64_t address);
+
+  // What a capture has to know of a stream; null is the legacy stream of `context`.
+  graph::StreamTraits TraitsOf(wire::Handle context, wire::Handle stream);
 
   wire::Handle primary_context(int32_t device) const {
     return primaries_[static_cast<size_t>(device)];
@@ -233,6 +241,8 @@ class Session final : public channel::ServerListener {
   Images images_{*this};
   Completions completions_{*this};
   ManagedMemory managed_{*this};
+  graph::Graphs graphs_;
+  graph::Captures captures_{graphs_};
   std::unique_ptr<channel::CommandChannel> channel_;
   Guarded<std::vector<wire::CreditRecall>> recalls_;  // heard and not answered yet
   std::optional<Attendant> attendant_;

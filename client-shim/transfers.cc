@@ -10,6 +10,10 @@
 namespace farlane::shim {
 namespace {
 
+// Less than this counts as a command.
+constexpr uint64_t kBulkBytesMin = 16_KiB;
+constexpr uint32_t kMeasureEvery = 16;  // pieces
+
 // Bytes between the first and the last that a copy touches on the host.
 uint64_t HostExtent(const RowShape& shape) {
   return (shape.rows - 1) * shape.host_pitch + shape.width;
@@ -44,13 +48,43 @@ CUresult Transfers::WaitForRoom(std::atomic<uint64_t>* under_way, uint64_t bytes
   return CUDA_SUCCESS;
 }
 
+// 0 when a piece may leave; else the message that has to be executed first.
+wire::Sequence Transfers::FirstInTheWay(uint64_t bytes) {
+  channel::CommandChannel& channel = session_.channel();
+  return travelling_.With([&](Travelling& travelling) {
+    while (!travelling.pieces.empty() && travelling.pieces.front().number <= channel.executed()) {
+      travelling.bytes -= travelling.pieces.front().bytes;
+      travelling.pieces.pop_front();
+    }
+    if (travelling.until_measured-- == 0) {
+      travelling.window_bytes = channel.BulkWindowBytes();
+      travelling.until_measured = kMeasureEvery;
+    }
+    const bool fits = travelling.bytes + bytes <= travelling.window_bytes;
+    return fits || travelling.pieces.empty() ? 0 : travelling.pieces.front().number;
+  });
+}
+
+CUresult Transfers::WaitForTurn(uint64_t bytes) {
+  channel::CommandChannel& channel = session_.channel();
+  while (const wire::Sequence first = FirstInTheWay(bytes)) {
+    if (!channel.WaitUntil([&channel, first] { return channel.executed() >= first; }).ok()) {
+      return session_.Lost();
+    }
+  }
+  return CUDA_SUCCESS;
+}
+
 CUresult Transfers::SendRows(wire::Handle context,
                              wire::Handle stream,
                              uint64_t device,
                              const std::byte* host,
                              const RowShape& shape) {
   const uint64_t bytes = shape.width * shape.rows;
-  const CUresult result = WaitForRoom(&sending_bytes_, bytes);
+  CUresult result = WaitForRoom(&sending_bytes_, bytes);
+  if (result == CUDA_SUCCESS && bytes >= kBulkBytesMin) {
+    result = WaitForTurn(bytes);
+  }
   if (result != CUDA_SUCCESS) {
     return result;
   }
@@ -68,7 +102,13 @@ CUresult Transfers::SendRows(wire::Handle context,
     }
     message.data = packed;
   }
-  session_.Post(context, message);
+  const wire::Sequence number = session_.Post(context, message);
+  if (bytes >= kBulkBytesMin) {
+    travelling_.With([=](Travelling& travelling) {
+      travelling.pieces.push_back({.number = number, .bytes = bytes});
+      travelling.bytes += bytes;
+    });
+  }
   return CUDA_SUCCESS;
 }
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Transfers moves data between the program's memory and the command stream. Downwards it remembers
 // where each piece that arrives belongs; upwards it keeps what is under way within the window that
-// the server stages.
+// the server stages, and what travels within the window of the connection, so that a command of
+// another thread never waits behind a whole copy.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <map>
 
 #include "protocol/abi/cuda_abi.h"
@@ -65,12 +67,27 @@ class Transfers {
 
   using Arrivals = std::map<uint64_t, Arrival>;
 
+  // Pieces on their way to the server, which commands behind them have to wait for.
+  struct Travelling {
+    struct Piece {
+      wire::Sequence number = 0;
+      uint64_t bytes = 0;
+    };
+
+    std::deque<Piece> pieces;  // by number
+    uint64_t bytes = 0;
+    uint64_t window_bytes = 0;
+    uint32_t until_measured = 0;  // pieces
+  };
+
   CUresult SendRows(wire::Handle context,
                     wire::Handle stream,
                     uint64_t device,
                     const std::byte* host,
                     const RowShape& shape);
   CUresult WaitForRoom(std::atomic<uint64_t>* under_way, uint64_t bytes);
+  CUresult WaitForTurn(uint64_t bytes);
+  wire::Sequence FirstInTheWay(uint64_t bytes);
   bool IsAwaited(const void* host, uint64_t bytes) const;
 
   Session& session_;
@@ -78,6 +95,7 @@ class Transfers {
   std::atomic<uint64_t> arriving_bytes_{0};
   std::atomic<uint64_t> next_transfer_{1};
   Guarded<Arrivals> arrivals_;
+  Guarded<Travelling> travelling_;
 };
 
 }  // namespace farlane::shim

@@ -4,6 +4,24 @@
 #include "protocol/base/log.h"
 
 namespace farlane::server {
+namespace {
+
+// Whether a program may conclude from the answer that a copy has arrived. The answers that it
+// cannot conclude anything from do not wait for data.
+bool TellsOfProgress(uint16_t op) {
+  switch (static_cast<wire::Op>(op)) {
+    case wire::Op::kArenaDecline:
+    case wire::Op::kCreditRequest:
+    case wire::Op::kCtxGetLimit:
+    case wire::Op::kImageGlobal:
+    case wire::Op::kMemoryInfo:
+      return false;
+    default:
+      return true;
+  }
+}
+
+}  // namespace
 
 ClientSession::ClientSession(const DriverTable& driver,
                              CreditSource& source,
@@ -68,6 +86,12 @@ bool ClientSession::Find(wire::Handle handle, BoundImage* image) {
   return found != nullptr;
 }
 
+bool ClientSession::Find(wire::Handle handle, GraphPtr* graph) {
+  const GraphPtr* found = graphs_.Find(handle);
+  *graph = found != nullptr ? *found : nullptr;
+  return found != nullptr;
+}
+
 bool ClientSession::FindOrNull(wire::Handle handle, CUstream* stream) {
   *stream = nullptr;
   if (handle == 0) {
@@ -105,6 +129,10 @@ bool ClientSession::Take(wire::Handle handle, BoundImage* image) {
   return true;
 }
 
+bool ClientSession::Take(wire::Handle handle, GraphPtr* graph) {
+  return graphs_.Take(handle, graph);
+}
+
 wire::WireError ClientSession::CheckNew(wire::Handle handle, wire::HandleKind kind) const {
   switch (kind) {
     case wire::HandleKind::kContext:
@@ -117,6 +145,8 @@ wire::WireError ClientSession::CheckNew(wire::Handle handle, wire::HandleKind ki
       return modules_.CheckNew(handle);
     case wire::HandleKind::kFunction:
       return functions_.CheckNew(handle);
+    case wire::HandleKind::kGraphExec:
+      return graphs_.CheckNew(handle);
     default:
       return wire::WireError::kBadReference;
   }
@@ -144,6 +174,10 @@ void ClientSession::Bind(wire::Handle handle, BoundImage image) {
 
 void ClientSession::Bind(wire::Handle handle, BoundFunction function) {
   functions_.Bind(handle, std::move(function));
+}
+
+void ClientSession::Bind(wire::Handle handle, GraphPtr graph) {
+  graphs_.Bind(handle, std::move(graph));
 }
 
 bool ClientSession::OwnsRows(uint64_t address,
@@ -193,6 +227,7 @@ void ClientSession::ForgetContext(const ContextPtr& context) {
   streams_.EraseIf(dead);
   events_.EraseIf(dead);
   functions_.EraseIf(dead);
+  graphs_.EraseIf([&context](const GraphPtr& graph) { return graph->context() == context; });
   modules_.EraseIf([&](const BoundImage& bound) {
     if (bound.context != context) {
       return false;
@@ -222,11 +257,11 @@ void ClientSession::AnswerWith(const wire::MessageView& view,
                                CUresult result,
                                ConstBytes body,
                                const ContextState* current) {
-  if (result == CUDA_SUCCESS) {
+  if (result == CUDA_SUCCESS && TellsOfProgress(view.op)) {
     transfers_.SendAllCompleted(current);
   }
   const wire::Reply reply{.sequence = view.sequence, .result = result, .op = view.op, .body = body};
-  if (!outbox_.Append(reply)) {
+  if (outbox_.Append(reply) == 0) {
     LogError("the answer to %s is longer than a message may be", wire::OpName(view.op));
     outbox_.Append(wire::Reply{
         .sequence = view.sequence, .result = CUDA_ERROR_UNKNOWN, .op = view.op, .body = {}});

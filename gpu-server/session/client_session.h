@@ -20,6 +20,7 @@
 #include "gpu-server/session/outbox.h"
 #include "gpu-server/session/output_pipe.h"
 #include "gpu-server/session/peer_pairs.h"
+#include "gpu-server/session/recorded_graph.h"
 #include "gpu-server/session/transfer_queue.h"
 #include "gpu-server/session/waiters.h"
 #include "protocol/wire/messages.h"
@@ -70,6 +71,7 @@ class ClientSession {
   bool Find(wire::Handle handle, CUfunction* function);
   bool Find(wire::Handle handle, ContextPtr* context);
   bool Find(wire::Handle handle, BoundImage* image);
+  bool Find(wire::Handle handle, GraphPtr* graph);
 
   // Null when there is none; valid until the tables change.
   const BoundFunction* FindFunction(wire::Handle handle) { return functions_.Find(handle); }
@@ -79,6 +81,7 @@ class ClientSession {
   bool Take(wire::Handle handle, CUevent* event);
   bool Take(wire::Handle handle, ContextPtr* context);
   bool Take(wire::Handle handle, BoundImage* image);
+  bool Take(wire::Handle handle, GraphPtr* graph);
 
   // Whether the client may give this handle to something new.
   wire::WireError CheckNew(wire::Handle handle, wire::HandleKind kind) const;
@@ -87,6 +90,7 @@ class ClientSession {
   void Bind(wire::Handle handle, ContextPtr context);
   void Bind(wire::Handle handle, BoundImage image);
   void Bind(wire::Handle handle, BoundFunction function);
+  void Bind(wire::Handle handle, GraphPtr graph);
 
   // Whether `rows` rows of `width` bytes, `pitch` apart, all lie in memory of the client.
   bool OwnsRows(uint64_t address, uint64_t width, uint64_t pitch, uint64_t rows) const;
@@ -213,6 +217,7 @@ class ClientSession {
   HandleTable<BoundEvent> events_{wire::HandleKind::kEvent};
   HandleTable<BoundImage> modules_{wire::HandleKind::kModule};
   HandleTable<BoundFunction> functions_{wire::HandleKind::kFunction};
+  HandleTable<GraphPtr> graphs_{wire::HandleKind::kGraphExec};
   ContextPtr context_;
   wire::Handle context_handle_ = 0;  // what the client said last, even if that is gone since
   SessionCounters counters_;

@@ -23,11 +23,11 @@ class Outbox {
   Outbox(transport::Stream& stream, Wakeup& wakeup)
       : wakeup_(wakeup), writer_(std::in_place, stream) {}
 
-  // False, and nothing is added, when the message is too long.
+  // The message's number; 0, and nothing is added, when it is too long.
   template <typename Message>
-  bool Append(const Message& message) {
+  wire::Sequence Append(const Message& message) {
     return writer_.With(
-        [&message](channel::BatchWriter& writer) { return writer.Append(message) != 0; });
+        [&message](channel::BatchWriter& writer) { return writer.Append(message); });
   }
 
   // Sends what the socket takes. What remains is the dispatch thread's to send.

@@ -94,6 +94,7 @@ SessionLoop::Round SessionLoop::ReadAndDispatch() {
   }
   if (*look == channel::BatchReader::Look::kBytes) {
     breach_ = DispatchAll();
+    NoteTaken();
     if (breach_ != wire::WireError::kNone) {
       end_ = SessionEnd::kBreach;
       return Round::kOver;
@@ -102,6 +103,17 @@ SessionLoop::Round SessionLoop::ReadAndDispatch() {
   }
   end_ = *look == channel::BatchReader::Look::kBye ? SessionEnd::kBye : SessionEnd::kGone;
   return Round::kOver;
+}
+
+// What the client has taken makes room for more data on the connection.
+void SessionLoop::NoteTaken() {
+  session_.transfers().NoteTaken(reader_.executed_by_peer());
+  if (reader_.read_bytes() - measured_at_ >= kMeasureEveryBytes ||
+      reader_.executed_by_peer() - measured_taken_ >= kMeasureEveryMessages) {
+    measured_at_ = reader_.read_bytes();
+    measured_taken_ = reader_.executed_by_peer();
+    session_.transfers().SetBulkWindow(stream_.BulkWindowBytes());
+  }
 }
 
 wire::WireError SessionLoop::DispatchAll() {

@@ -40,11 +40,16 @@ class SessionLoop {
   uint64_t read_bytes() const { return reader_.read_bytes(); }
 
  private:
+  // Between two looks at how much the connection holds.
+  static constexpr uint64_t kMeasureEveryBytes = 4_MiB;
+  static constexpr uint64_t kMeasureEveryMessages = 16;
+
   // What one look at the connection brought.
   enum class Round : uint8_t { kNothing, kProgress, kOver };
 
   Round ReadAndDispatch();
   wire::WireError DispatchAll();
+  void NoteTaken();
   void Say(bool idle);
   bool Sleep();
 
@@ -54,6 +59,8 @@ class SessionLoop {
   channel::WaitPolicy wait_;
   channel::BatchReader reader_;
   channel::AcknowledgePolicy acknowledge_;
+  uint64_t measured_at_ = 0;  // as counted by the reader
+  wire::Sequence measured_taken_ = 0;
   SessionEnd end_ = SessionEnd::kBye;
   wire::WireError breach_ = wire::WireError::kNone;
   const char* breached_by_ = "a batch";

@@ -75,7 +75,24 @@ CUresult TransferQueue::State(const ContextState* current, const Part& part) {
   return driver_.cuEventQuery(part.event->get());
 }
 
-bool TransferQueue::Send(const ContextState* current, size_t unsent_max) {
+bool TransferQueue::MaySend() const {
+  return outbox_.unsent_bytes() <= Outbox::kUnsentBytesMax &&
+         travelling_bytes_.load(std::memory_order_relaxed) <
+             bulk_window_.load(std::memory_order_relaxed);
+}
+
+void TransferQueue::NoteTaken(wire::Sequence taken) {
+  if (travelling_bytes_.load(std::memory_order_relaxed) == 0) {
+    return;
+  }
+  std::lock_guard<std::mutex> lock(mutex_);
+  while (!travelling_.empty() && travelling_.front().number <= taken) {
+    travelling_bytes_.fetch_sub(travelling_.front().bytes);
+    travelling_.pop_front();
+  }
+}
+
+bool TransferQueue::Send(const ContextState* current, bool all) {
   if (empty()) {
     return false;
   }
@@ -89,7 +106,7 @@ bool TransferQueue::Send(const ContextState* current, size_t unsent_max) {
     const bool behind =
         std::any_of(busy.begin(), busy.end(), [&part](const Lane& lane) { return lane.Has(part); });
     const CUresult state = behind ? CUDA_ERROR_NOT_READY : State(current, part);
-    if (state == CUDA_ERROR_NOT_READY || outbox_.unsent_bytes() > unsent_max) {
+    if (state == CUDA_ERROR_NOT_READY || (!all && !MaySend())) {
       if (!behind) {
         busy.push_back({.context = part.context, .stream = part.stream});
       }
@@ -125,12 +142,8 @@ void TransferQueue::SendPart(Part& part, CUresult result, uint64_t* in_done) {
   if (transfer.result == CUDA_SUCCESS) {
     transfer.result = result;
   }
-  for (uint64_t at = 0; transfer.result == CUDA_SUCCESS && at < part.bytes;) {
-    const uint64_t piece = std::min<uint64_t>(part.bytes - at, wire::kPieceBytes);
-    outbox_.Append(wire::CopyOutData{.transfer = transfer.id,
-                                     .offset = part.offset + at,
-                                     .data = part.block.bytes().subspan(at, piece)});
-    at += piece;
+  if (transfer.result == CUDA_SUCCESS) {
+    SendData(transfer, part);
   }
   if (part.last) {
     outbox_.Append(wire::CopyOutDone{.transfer = transfer.id, .result = transfer.result});
@@ -141,8 +154,21 @@ void TransferQueue::SendPart(Part& part, CUresult result, uint64_t* in_done) {
   out_bytes_.fetch_sub(part.bytes);
 }
 
+void TransferQueue::SendData(const OutTransfer& transfer, Part& part) {
+  for (uint64_t at = 0; at < part.bytes;) {
+    const uint64_t piece = std::min<uint64_t>(part.bytes - at, wire::kPieceBytes);
+    const wire::Sequence number =
+        outbox_.Append(wire::CopyOutData{.transfer = transfer.id,
+                                         .offset = part.offset + at,
+                                         .data = part.block.bytes().subspan(at, piece)});
+    travelling_.push_back({.number = number, .bytes = piece});
+    travelling_bytes_.fetch_add(piece);
+    at += piece;
+  }
+}
+
 void TransferQueue::Attend(Waiters& waiters) {
-  if (empty() || outbox_.unsent_bytes() > Outbox::kUnsentBytesMax) {
+  if (empty() || !MaySend()) {
     return;  // in the latter case the dispatch thread sends when the client takes more
   }
   std::vector<Lane> unattended;
@@ -172,8 +198,7 @@ std::shared_ptr<PooledEvent> TransferQueue::NextEvent(const Lane& lane) {
   std::lock_guard<std::mutex> lock(mutex_);
   const auto first = std::find_if(parts_.begin(), parts_.end(),
                                   [&lane](const Part& part) { return lane.Has(part); });
-  if (first != parts_.end() && first->event != nullptr &&
-      outbox_.unsent_bytes() <= Outbox::kUnsentBytesMax) {
+  if (first != parts_.end() && first->event != nullptr && MaySend()) {
     return first->event;
   }
   std::erase_if(attended_, [&lane](const Lane& other) {

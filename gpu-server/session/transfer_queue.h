@@ -9,6 +9,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -68,12 +69,16 @@ class TransferQueue {
   bool AddWatch(const ContextPtr& context, CUstream stream, wire::Sequence watch);
 
   // Sends all of what is complete, whatever it takes: to be followed by the news that it is.
-  void SendAllCompleted(const ContextState* current) { Send(current, SIZE_MAX); }
+  void SendAllCompleted(const ContextState* current) { Send(current, true); }
 
-  // Sends what is complete as long as the client takes it. True when anything was.
-  bool SendSomeCompleted(const ContextState* current) {
-    return Send(current, Outbox::kUnsentBytesMax);
-  }
+  // Sends what is complete as long as there is not too much on its way. True when anything was.
+  bool SendSomeCompleted(const ContextState* current) { return Send(current, false); }
+
+  // The client is done with this side's messages up to here.
+  void NoteTaken(wire::Sequence taken);
+
+  // How much data may be on its way at a time: what answers of other threads have to wait for.
+  void SetBulkWindow(uint64_t bytes) { bulk_window_.store(bytes, std::memory_order_relaxed); }
 
   bool empty() const { return count_.load(std::memory_order_acquire) == 0; }
 
@@ -97,6 +102,11 @@ class TransferQueue {
     wire::Sequence watch = 0;  // no data, but a message that this is reached
   };
 
+  struct Piece {
+    wire::Sequence number = 0;
+    uint64_t bytes = 0;
+  };
+
   struct Lane {
     ContextPtr context;
     CUstream stream = nullptr;
@@ -105,7 +115,9 @@ class TransferQueue {
   };
 
   void Add(Part part);
-  bool Send(const ContextState* current, size_t unsent_max);
+  bool Send(const ContextState* current, bool all);
+  bool MaySend() const;
+  void SendData(const OutTransfer& transfer, Part& part);
   CUresult State(const ContextState* current, const Part& part);
   void SendPart(Part& part, CUresult result, uint64_t* in_done);
   void AttendLane(const Lane& lane);
@@ -117,8 +129,11 @@ class TransferQueue {
   std::atomic<uint64_t> out_bytes_{0};
   std::atomic<size_t> count_{0};
   std::atomic<size_t> watches_{0};
+  std::atomic<uint64_t> travelling_bytes_{0};  // sent, and not taken yet
+  std::atomic<uint64_t> bulk_window_{transport::kBulkWindowMin};
   std::mutex mutex_;         // not Guarded: the counts beside it are read without it
   std::vector<Part> parts_;  // in the order they were asked for
+  std::deque<Piece> travelling_;
   std::vector<Lane> attended_;
 };
 

@@ -19,7 +19,8 @@ class AcknowledgePolicy {
   static constexpr uint64_t kIdleNs = 10'000;
 
   // `read_bytes` counts from the start of the stream. `idle`: nothing is left to read, so nothing
-  // will carry the news. When true, the acknowledgement is taken to be sent.
+  // will carry the news. When true, the acknowledgement must be sent: the peer may hold back data
+  // until it comes.
   bool IsDue(uint64_t read_bytes, bool idle) {
     if (read_bytes == acknowledged_bytes_ ||
         (!idle && read_bytes - acknowledged_bytes_ < kBytesMax)) {

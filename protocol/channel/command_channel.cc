@@ -237,9 +237,9 @@ void CommandChannel::AcknowledgeInPassing() {
   if (!acknowledge_.IsDue(reader_.read_bytes(), false)) {
     return;
   }
-  std::unique_lock<std::mutex> lock(writing_, std::try_to_lock);
-  if (!lock.owns_lock() || is_lost() || closing_.load(std::memory_order_acquire)) {
-    return;  // whoever writes now says it as well
+  std::unique_lock<std::mutex> lock(writing_);
+  if (is_lost() || closing_.load(std::memory_order_acquire)) {
+    return;
   }
   writer_.Acknowledge(delivered_.load(std::memory_order_acquire));
   writer_.AppendAcknowledgement();
@@ -428,6 +428,7 @@ Status CommandChannel::DeliverAll() {
   if (reader_.executed_by_peer() > offered_.load(std::memory_order_acquire)) {
     return Broken(wire::WireError::kOutOfOrder);  // it has executed what was never sent
   }
+  any |= reader_.executed_by_peer() != executed();
   executed_.store(reader_.executed_by_peer(), std::memory_order_release);
   delivered_.store(reader_.last_sequence(), std::memory_order_release);
   counters_.received_bytes.store(reader_.read_bytes(), std::memory_order_relaxed);

@@ -172,6 +172,11 @@ class CommandChannel {
   // Why the channel does not work any more; ok while it does.
   Status lost() const;
 
+  // The server is done with this side's messages up to here.
+  wire::Sequence executed() const { return executed_.load(std::memory_order_acquire); }
+
+  uint64_t BulkWindowBytes() const { return stream_->BulkWindowBytes(); }
+
   bool is_lost() const { return is_lost_.load(std::memory_order_acquire); }
 
   const ChannelCounters& counters() const { return counters_; }
@@ -201,7 +206,7 @@ class CommandChannel {
   Result<bool> WriteSome();
   void AcknowledgeInPassing();
 
-  bool ServerIsIdle() const { return flushed_ <= executed_.load(std::memory_order_acquire); }
+  bool ServerIsIdle() const { return flushed_ <= executed(); }
 
   bool WakeTender();
   void ReadInPassing();

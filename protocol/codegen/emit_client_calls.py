@@ -6,7 +6,7 @@ import client_copy
 import client_forward
 import client_image
 from client_body import Body, refuse_handles, refuse_nulls, refuse_values
-from wire_model import crosses, messages
+from wire_model import crosses, kind_name, messages
 
 _HEAD = """\
 // SPDX-License-Identifier: Apache-2.0
@@ -18,6 +18,7 @@ _HEAD = """\
 #include "client-shim/clusters.h"
 #include "client-shim/contexts.h"
 #include "client-shim/copy_text.h"
+#include "client-shim/graph_calls.h"
 #include "client-shim/modules.h"
 #include "client-shim/object_scopes.h"
 #include "client-shim/tensor_maps.h"
@@ -91,7 +92,7 @@ def _body(message):
     _refuse_ranges(body, call)
     for field in message.fields:
         if field.life == "+":
-            body.add(f"const wire::Handle made_{field.name} = scope.Mint(wire::HandleKind::k{field.kind.capitalize()});")
+            body.add(f"const wire::Handle made_{field.name} = scope.Mint(wire::HandleKind::{kind_name(field.kind)});")
     values = ", ".join(f".{f.name} = {_value(call, f)}" for f in message.fields)
     return (_call if message.awaited else _post)(body, message, f"wire::{message.name}{{{values}}}")
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """gpu-server/session/{dispatch.cc,hand.h}: decode, prove handles and addresses, call the driver, answer."""
 
-from wire_model import messages
+from wire_model import kind_name, messages
 
 _HEAD = """\
 // SPDX-License-Identifier: Apache-2.0
@@ -153,7 +153,7 @@ def _function(spec, message):
     lines += [f"  wire::{message.name} message;", "  FARLANE_WIRE_TRY(Decode(view.body, &message));"]
     made = [f for f in message.fields if f.life == "+"]
     for field in made:
-        lines.append(f"  FARLANE_WIRE_TRY(session.CheckNew(message.{field.name}, wire::HandleKind::k{field.kind.capitalize()}));")
+        lines.append(f"  FARLANE_WIRE_TRY(session.CheckNew(message.{field.name}, wire::HandleKind::{kind_name(field.kind)}));")
     for field in message.fields:
         if field.kind and field.life != "+":
             lines += _find(field)

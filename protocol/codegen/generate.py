@@ -20,7 +20,9 @@ import emit_messages
 import emit_mock_driver
 import emit_parity_dump
 import emit_proc_table
+import emit_error_matrix
 import emit_support_matrix
+import emit_capture_shapes
 import emit_client_calls
 import emit_dispatch
 import emit_round_trip
@@ -39,11 +41,13 @@ EMITTERS = [
     emit_messages,
     emit_round_trip,
     emit_dispatch,
+    emit_capture_shapes,
     emit_client_calls,
     emit_mock_driver,
     emit_parity_dump,
     emit_proc_table,
     emit_support_matrix,
+    emit_error_matrix,
 ]
 
 

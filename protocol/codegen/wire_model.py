@@ -12,10 +12,11 @@ SCALARS = {
     "i32": ("int32_t", 4), "i64": ("int64_t", 8), "f32": ("float", 4), "f64": ("double", 8),
 }  # fmt: skip
 VARIABLE = {"bytes": "ConstBytes", "string": "std::string_view"}
-HANDLE_KINDS = ("context", "stream", "event", "module", "function", "physical")
+HANDLE_KINDS = ("context", "stream", "event", "module", "function", "graph_exec", "physical")
 HANDLE_TYPES = {
     "CUcontext": "context", "CUstream": "stream", "CUevent": "event", "CUmodule": "module",
     "CUlibrary": "module", "CUfunction": "function", "CUkernel": "function",
+    "CUgraph": "graph", "CUgraphNode": "graph_node", "CUgraphExec": "graph_exec",
 }  # fmt: skip
 C_SCALARS = {
     "unsigned char": "u8", "unsigned short": "u16", "unsigned int": "u32", "unsigned long long": "u64",
@@ -50,6 +51,7 @@ class Message:
     reply: tuple = ()
     blocking: bool = False
     call: object = None  # the driver call it stands for, when it follows from one
+    node: str = ""  # the kind of graph node that it becomes on a stream that is captured
 
     @property
     def awaited(self):
@@ -74,13 +76,19 @@ def _parse_field(where, text):
 
 
 def _written(name, table):
-    unknown = set(table) - {"from", "travel", "why", "fields", "reply", "blocking"}
+    unknown = set(table) - {"from", "travel", "why", "fields", "reply", "blocking", "node"}
     if unknown or "why" not in table:
         raise SpecError(f"message {name}: {'unknown ' + str(unknown) if unknown else 'has no why'}")
     fields = tuple(_parse_field(name, text) for text in table["fields"])
     reply = tuple(_parse_field(name, text) for text in table.get("reply", ()))
     side = table.get("from", "client")
-    return Message(name, side, table.get("travel", "post"), fields, reply, table.get("blocking", False))
+    return Message(name, side, table.get("travel", "post"), fields, reply, table.get("blocking", False),
+                   node=table.get("node", ""))  # fmt: skip
+
+
+def kind_name(kind):
+    """The kind of handle as the enumerator is called: kGraphExec for graph_exec."""
+    return "k" + "".join(part.capitalize() for part in kind.split("_"))
 
 
 def message_name(symbol):
@@ -114,7 +122,7 @@ def _derived(call, enums):
         else:
             fields.append(_field_of(call, parameter, enums))
     name = message_name(call.symbol)
-    return Message(name, "client", call.travel, tuple(fields), tuple(reply), call.blocking, call)
+    return Message(name, "client", call.travel, tuple(fields), tuple(reply), call.blocking, call, call.node)
 
 
 def crosses(call):

@@ -19,6 +19,8 @@ namespace {
 // Who waits long looks this often whether anybody is still there.
 constexpr uint64_t kLookNs = 1'000'000'000;
 
+constexpr int kUnixBufferBytes = 2 << 20;  // a few pieces
+
 }  // namespace
 
 SocketStream::SocketStream(Fd socket) : socket_(std::move(socket)) {
@@ -28,6 +30,13 @@ SocketStream::SocketStream(Fd socket) : socket_(std::move(socket)) {
   // Fails on a Unix socket, which does not delay anything in the first place.
   setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   KeepAlive(socket_.get());
+  // Grows by itself on TCP. On a Unix socket the default is less than one piece of data, and a
+  // writer that has filled it is let in again only when three quarters are empty.
+  int domain = 0;
+  socklen_t size = sizeof domain;
+  if (getsockopt(socket_.get(), SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX) {
+    setsockopt(socket_.get(), SOL_SOCKET, SO_SNDBUF, &kUnixBufferBytes, sizeof kUnixBufferBytes);
+  }
 }
 
 Result<size_t> SocketStream::Write(std::span<const iovec> parts) {

@@ -20,6 +20,8 @@ class SocketStream final : public Stream {
 
   int WaitFd() const override { return socket_.get(); }
 
+  uint64_t BulkWindowBytes() const override { return BulkWindow(socket_.get()); }
+
  private:
   Fd socket_;
 };

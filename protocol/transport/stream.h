@@ -12,6 +12,7 @@
 
 #include "protocol/base/bytes.h"
 #include "protocol/base/result.h"
+#include "protocol/transport/bulk_window.h"
 
 namespace farlane::transport {
 
@@ -43,6 +44,9 @@ class Stream {
   virtual void Shutdown() = 0;
   // For poll(); -1 when this kind can only be asked.
   virtual int WaitFd() const = 0;
+
+  // How much copied data should be under way at a time, now. Any thread.
+  virtual uint64_t BulkWindowBytes() const { return kBulkWindowMin; }
 };
 
 }  // namespace farlane::transport

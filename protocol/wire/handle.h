@@ -14,12 +14,15 @@ enum class HandleKind : uint8_t {
   kContext = 1,
   kStream = 2,
   kEvent = 3,
-  kModule = 4,    // CUmodule and CUlibrary
-  kFunction = 5,  // CUfunction and CUkernel
-  kTransfer = 6,  // device-to-host data under way
-  kPhysical = 7,  // memory without an address, as cuMemCreate makes it
+  kModule = 4,     // CUmodule and CUlibrary
+  kFunction = 5,   // CUfunction and CUkernel
+  kTransfer = 6,   // device-to-host data under way
+  kGraph = 7,      // known to the client only
+  kGraphNode = 8,  // known to the client only
+  kGraphExec = 9,
+  kPhysical = 10,  // memory without an address, as cuMemCreate makes it
 };
-inline constexpr uint8_t kHandleKinds = 8;
+inline constexpr uint8_t kHandleKinds = 11;
 
 // bits 0..31 index, 32..55 generation (from 1), 56..63 kind. 0 is no object.
 using Handle = uint64_t;
@@ -43,6 +46,17 @@ constexpr uint32_t IndexOf(Handle handle) {
 
 constexpr uint32_t GenerationOf(Handle handle) {
   return static_cast<uint32_t>(handle >> 32) & kHandleGenerationMax;
+}
+
+// A handle as the pointer that a program sees, and back; neither is ever followed.
+template <typename T>
+Handle ToWire(T* handle) {
+  return reinterpret_cast<uint64_t>(handle);
+}
+
+template <typename T>
+T FromWire(Handle handle) {
+  return reinterpret_cast<T>(handle);
 }
 
 }  // namespace farlane::wire

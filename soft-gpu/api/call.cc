@@ -46,6 +46,52 @@ CUresult FindStream(const ContextCall& call, CUstream handle, StreamUse* use) {
   return use->context == nullptr ? CUDA_ERROR_CONTEXT_IS_DESTROYED : use->context->failed().get();
 }
 
+graph::StreamTraits TraitsOf(const StreamUse& use) {
+  return {.handle = use.stream->traits().handle,
+          .context = use.context->handle(),
+          .blocking = use.stream->blocking()};
+}
+
+CUresult AskCapture(const PlainCall& call, const StreamUse& use, bool* captured) {
+  *captured = false;
+  if (!call.driver->captures().busy()) {
+    return CUDA_SUCCESS;
+  }
+  CUresult result = CUDA_SUCCESS;
+  const graph::Standing standing = call.driver->captures().StandingOf(TraitsOf(use), &result);
+  *captured = standing == graph::Standing::kCaptured;
+  return result;
+}
+
+CUresult RefuseCaptured(const ContextCall& call, const StreamUse& use) {
+  bool captured = false;
+  FARLANE_SOFT_TRY(AskCapture(call, use, &captured));
+  return captured ? call.driver->captures().Spoil(use.stream->traits().handle) : CUDA_SUCCESS;
+}
+
+CUresult Put(const ContextCall& call,
+             const StreamUse& use,
+             Work work,
+             SharedCompletion* done_or_null) {
+  bool captured = false;
+  FARLANE_SOFT_TRY(AskCapture(call, use, &captured));
+  SharedCompletion done;
+  if (captured) {
+    auto command = std::make_shared<WorkCommand>(work.node);
+    command->run = std::move(work.run);
+    FARLANE_SOFT_TRY(
+        call.driver->captures().Append(use.stream->traits().handle, std::move(command)));
+    done = std::make_shared<Completion>();
+    done->Finish();
+  } else {
+    done = use.context->Submit(use.stream.get(), std::move(work));
+  }
+  if (done_or_null != nullptr) {
+    *done_or_null = std::move(done);
+  }
+  return CUDA_SUCCESS;
+}
+
 CUresult FindEvent(const PlainCall& call, CUevent handle, std::shared_ptr<Event>* event) {
   *event = call.driver->events().Find(HandleNumber(handle));
   return *event == nullptr ? CUDA_ERROR_INVALID_HANDLE : CUDA_SUCCESS;

@@ -44,6 +44,19 @@ struct StreamUse {
 
 // Finds what a canonical stream handle means; the context it lives in may not have failed.
 CUresult FindStream(const ContextCall& call, CUstream handle, StreamUse* use);
+// What a capture has to know of a stream.
+graph::StreamTraits TraitsOf(const StreamUse& use);
+// Puts work into a stream, or as a node into the graph that records the stream. `done_or_null`: its
+// completion, which for a node is there already.
+CUresult Put(const ContextCall& call,
+             const StreamUse& use,
+             Work work,
+             SharedCompletion* done_or_null = nullptr);
+// For a call that may not be while the stream is captured: spoils the capture.
+CUresult RefuseCaptured(const ContextCall& call, const StreamUse& use);
+// Whether the stream is captured now, and may be used so.
+CUresult AskCapture(const PlainCall& call, const StreamUse& use, bool* captured);
+
 CUresult FindEvent(const PlainCall& call, CUevent handle, std::shared_ptr<Event>* event);
 // Null means the current context. Contexts that died are unknown.
 CUresult FindContext(const PlainCall& call, CUcontext handle, std::shared_ptr<Context>* context);

@@ -92,7 +92,9 @@ CUresult SubmitCopy(const ContextCall& call,
   const bool synchronous = wait == CopyWait::kSynchronous;
   CopyRequest copy = request;
   std::shared_ptr<std::vector<std::byte>> aside;
-  if (!synchronous && !copy.from.known && bytes <= kBriefBytes && !Idle(use)) {
+  // A graph reads the program's memory at each launch.
+  const bool may_record = call.driver->captures().busy();
+  if (!synchronous && !copy.from.known && bytes <= kBriefBytes && !may_record && !Idle(use)) {
     aside = SetAside(&copy);
   }
   const bool own_memory = !copy.to.known || (!copy.from.known && aside == nullptr);
@@ -101,7 +103,9 @@ CUresult SubmitCopy(const ContextCall& call,
   work.run = [space, copy, aside] {
     return Copy(space, copy) ? CUDA_SUCCESS : CUDA_ERROR_ILLEGAL_ADDRESS;
   };
-  const auto done = use.context->Submit(use.stream.get(), std::move(work));
+  work.node = CU_GRAPH_NODE_TYPE_MEMCPY;
+  SharedCompletion done;
+  FARLANE_SOFT_TRY(Put(call, use, std::move(work), &done));
   return Finish(use, done, synchronous || own_memory);
 }
 
@@ -128,7 +132,9 @@ CUresult SubmitFill(const ContextCall& call,
   };
   const auto range = space->table().Find(request.to.address);
   const bool host = range && (range->host() || range->kind == MemoryKind::kManaged);
-  const auto done = use.context->Submit(use.stream.get(), std::move(work));
+  work.node = CU_GRAPH_NODE_TYPE_MEMSET;
+  SharedCompletion done;
+  FARLANE_SOFT_TRY(Put(call, use, std::move(work), &done));
   return Finish(use, done, wait == CopyWait::kSynchronous && host);
 }
 

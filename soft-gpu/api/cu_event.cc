@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Events.
 #include "soft-gpu/api/call.h"
+#include "soft-gpu/api/captured_events.h"
 #include "soft-gpu/bodies.h"
 
 namespace farlane::soft {
@@ -45,6 +46,10 @@ CUresult cuEventRecordWithFlags(CUevent hEvent, CUstream hStream, unsigned int f
   if (event->context() != use.context) {
     return CUDA_ERROR_INVALID_HANDLE;
   }
+  CUresult taken = CUDA_SUCCESS;
+  if (TakeRecord(call, use, event, flags, &taken)) {
+    return taken;
+  }
   Work work;
   work.brief = true;
   event->Record(use.context->Submit(use.stream.get(), std::move(work)));
@@ -60,6 +65,7 @@ CUresult cuEventQuery(CUevent hEvent) {
   FARLANE_SOFT_TRY(call.result);
   std::shared_ptr<Event> event;
   FARLANE_SOFT_TRY(FindEvent(call, hEvent, &event));
+  FARLANE_SOFT_TRY(RefuseCapturedEvent(call, hEvent));
   const SharedCompletion place = event->place();
   if (place != nullptr && !place->done()) {
     return CUDA_ERROR_NOT_READY;
@@ -72,6 +78,7 @@ CUresult cuEventSynchronize(CUevent hEvent) {
   FARLANE_SOFT_TRY(call.result);
   std::shared_ptr<Event> event;
   FARLANE_SOFT_TRY(FindEvent(call, hEvent, &event));
+  FARLANE_SOFT_TRY(RefuseCapturedEvent(call, hEvent));
   if (const SharedCompletion place = event->place()) {
     place->Wait();
   }

@@ -133,6 +133,7 @@ CUresult CheckLaunch(const ContextCall& call,
 
 Work WorkOf(const FunctionUse& use, const GridShape& shape, std::vector<std::byte> packed) {
   Work work;
+  work.node = CU_GRAPH_NODE_TYPE_KERNEL;
   // The module is shared so that its code and variables last until the grid is over.
   work.run = [use, shape, packed = std::move(packed)] {
     const Outcome outcome = use.module->program().Launch(use.function->index, shape, packed);
@@ -163,14 +164,14 @@ CUresult Launch(const LaunchRequest& request, CUstream stream) {
   if (request.when_done_or_null != nullptr) {
     FARLANE_SOFT_TRY(FindEvent(call, request.when_done_or_null, &when_done));
   }
-  if (!use.module->program().runs() && when_done == nullptr) {
+  if (!use.module->program().runs() && when_done == nullptr && !call.driver->captures().busy()) {
     return CUDA_SUCCESS;  // what does nothing has no place in the order
   }
   GridShape shape = request.shape;
   shape.stack_bytes = stream_use.context->settings().With(
       [](const ContextSettings& settings) { return settings.StackBytes(); });
-  const auto done =
-      stream_use.context->Submit(stream_use.stream.get(), WorkOf(use, shape, std::move(packed)));
+  SharedCompletion done;
+  FARLANE_SOFT_TRY(Put(call, stream_use, WorkOf(use, shape, std::move(packed)), &done));
   if (when_done != nullptr) {
     when_done->Record(done);
   }

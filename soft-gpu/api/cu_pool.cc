@@ -14,6 +14,7 @@ CUresult cuMemAllocAsync(CUdeviceptr* dptr, size_t bytesize, CUstream hStream) {
   }
   StreamUse use;
   FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
+  FARLANE_SOFT_TRY(RefuseCaptured(call, use));
   AllocationRequest request;
   request.device = use.context->device();
   request.context = use.context->handle();
@@ -40,8 +41,8 @@ CUresult cuMemFreeAsync(CUdeviceptr dptr, CUstream hStream) {
     return memory->Free(dptr, {MemoryKind::kDevice}) == CUDA_SUCCESS ? CUDA_SUCCESS
                                                                      : CUDA_ERROR_ILLEGAL_ADDRESS;
   };
-  use.context->Submit(use.stream.get(), std::move(work));
-  return CUDA_SUCCESS;
+  FARLANE_SOFT_TRY(RefuseCaptured(call, use));
+  return Put(call, use, std::move(work));
 }
 
 }  // namespace farlane::soft

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "soft-gpu/api/call.h"
+#include "soft-gpu/api/captured_events.h"
 #include "soft-gpu/bodies.h"
 
 namespace farlane::soft {
@@ -115,6 +116,10 @@ CUresult cuStreamWaitEvent(CUstream hStream, CUevent hEvent, unsigned int Flags)
   FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
   std::shared_ptr<Event> event;
   FARLANE_SOFT_TRY(FindEvent(call, hEvent, &event));
+  CUresult taken = CUDA_SUCCESS;
+  if (TakeWait(call, use, event, Flags, &taken)) {
+    return taken;
+  }
   const SharedCompletion place = event->place();
   if (place == nullptr || place->done()) {
     return CUDA_SUCCESS;
@@ -143,8 +148,8 @@ CUresult cuStreamAddCallback(CUstream hStream,
     callback(hStream, context->failed().get(), userData);
     return CUDA_SUCCESS;
   };
-  use.context->Submit(use.stream.get(), std::move(work));
-  return CUDA_SUCCESS;
+  FARLANE_SOFT_TRY(RefuseCaptured(call, use));
+  return Put(call, use, std::move(work));
 }
 
 CUresult cuLaunchHostFunc(CUstream hStream, CUhostFn fn, void* userData) {
@@ -161,8 +166,8 @@ CUresult cuLaunchHostFunc(CUstream hStream, CUhostFn fn, void* userData) {
     fn(userData);
     return CUDA_SUCCESS;
   };
-  use.context->Submit(use.stream.get(), std::move(work));
-  return CUDA_SUCCESS;
+  work.node = CU_GRAPH_NODE_TYPE_HOST;
+  return Put(call, use, std::move(work));
 }
 
 CUresult cuStreamQuery(CUstream hStream) {
@@ -170,6 +175,7 @@ CUresult cuStreamQuery(CUstream hStream) {
   FARLANE_SOFT_TRY(call.result);
   StreamUse use;
   FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
+  FARLANE_SOFT_TRY(RefuseCaptured(call, use));
   if (!use.context->Pending(*use.stream).empty()) {
     return CUDA_ERROR_NOT_READY;
   }
@@ -181,6 +187,7 @@ CUresult cuStreamSynchronize(CUstream hStream) {
   FARLANE_SOFT_TRY(call.result);
   StreamUse use;
   FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
+  FARLANE_SOFT_TRY(RefuseCaptured(call, use));
   for (const SharedCompletion& pending : use.context->Pending(*use.stream)) {
     pending->Wait();
   }
@@ -194,32 +201,10 @@ CUresult cuStreamDestroy_v2(CUstream hStream) {
   if (stream == nullptr) {
     return CUDA_ERROR_INVALID_HANDLE;
   }
+  call.driver->captures().ForgetStream(stream->traits().handle);
   if (const auto context = call.driver->contexts().Find(stream->traits().context)) {
     context->DropStream(stream);
   }
-  return CUDA_SUCCESS;
-}
-
-CUresult cuStreamIsCapturing(CUstream hStream, CUstreamCaptureStatus* captureStatus) {
-  const ContextCall call;
-  FARLANE_SOFT_TRY(call.result);
-  if (captureStatus == nullptr) {
-    return CUDA_ERROR_INVALID_VALUE;
-  }
-  StreamUse use;
-  FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
-  *captureStatus = CU_STREAM_CAPTURE_STATUS_NONE;  // no capture can begin here yet
-  return CUDA_SUCCESS;
-}
-
-CUresult cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode* mode) {
-  const PlainCall call;
-  FARLANE_SOFT_TRY(call.result);
-  if (mode == nullptr || *mode < CU_STREAM_CAPTURE_MODE_GLOBAL ||
-      *mode > CU_STREAM_CAPTURE_MODE_RELAXED) {
-    return CUDA_ERROR_INVALID_VALUE;
-  }
-  std::swap(*mode, ThisThread().capture_mode);
   return CUDA_SUCCESS;
 }
 

@@ -120,8 +120,8 @@ CUresult Wait(CUstream stream, const Word& word, uint64_t value, unsigned int fl
   FARLANE_SOFT_TRY(FindStream(call, stream, &use));
   Work work;
   FARLANE_SOFT_TRY(MakeWait(call, word, value, flags, &work));
-  use.context->Submit(use.stream.get(), std::move(work));
-  return CUDA_SUCCESS;
+  work.node = CU_GRAPH_NODE_TYPE_BATCH_MEM_OP;
+  return Put(call, use, std::move(work));
 }
 
 CUresult Write(CUstream stream, const Word& word, uint64_t value, unsigned int flags) {
@@ -131,8 +131,8 @@ CUresult Write(CUstream stream, const Word& word, uint64_t value, unsigned int f
   FARLANE_SOFT_TRY(FindStream(call, stream, &use));
   Work work;
   FARLANE_SOFT_TRY(MakeWrite(call, word, value, flags, &work));
-  use.context->Submit(use.stream.get(), std::move(work));
-  return CUDA_SUCCESS;
+  work.node = CU_GRAPH_NODE_TYPE_BATCH_MEM_OP;
+  return Put(call, use, std::move(work));
 }
 
 CUresult MakeOperation(const ContextCall& call,
@@ -175,7 +175,8 @@ CUresult Batch(CUstream stream,
     FARLANE_SOFT_TRY(MakeOperation(call, operations[i], &works[i]));
   }
   for (Work& work : works) {
-    use.context->Submit(use.stream.get(), std::move(work));
+    work.node = CU_GRAPH_NODE_TYPE_BATCH_MEM_OP;
+    FARLANE_SOFT_TRY(Put(call, use, std::move(work)));
   }
   return CUDA_SUCCESS;
 }

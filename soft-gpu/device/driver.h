@@ -9,12 +9,14 @@
 #include <memory>
 #include <vector>
 
+#include "protocol/graph/captures.h"
 #include "soft-gpu/device/address_space.h"
 #include "soft-gpu/device/config.h"
 #include "soft-gpu/device/context.h"
 #include "soft-gpu/device/device.h"
 #include "soft-gpu/device/device_memory.h"
 #include "soft-gpu/device/event.h"
+#include "soft-gpu/device/graph_exec.h"
 #include "soft-gpu/device/handle_table.h"
 #include "soft-gpu/device/host_memory.h"
 #include "soft-gpu/device/link_state.h"
@@ -88,6 +90,13 @@ class Driver {
 
   HandleTable<LinkState>& links() { return links_; }
 
+  // Graphs.
+  graph::Graphs& graphs() { return graphs_; }
+
+  graph::Captures& captures() { return captures_; }
+
+  HandleTable<GraphExec>& graph_execs() { return graph_execs_; }
+
  private:
   struct Primary {
     uint32_t retains = 0;
@@ -113,6 +122,9 @@ class Driver {
   HandleTable<Library> libraries_{HandleKind::kLibrary};
   HandleTable<Function> functions_{HandleKind::kFunction};
   HandleTable<LinkState> links_{HandleKind::kLink};
+  graph::Graphs graphs_;
+  graph::Captures captures_{graphs_};
+  HandleTable<GraphExec> graph_execs_{HandleKind::kGraphExec};
   std::vector<std::shared_ptr<Context>> primaries_;  // by device
   Guarded<std::vector<Primary>> primary_states_;
   std::atomic<uint64_t> context_ids_{0};

@@ -4,13 +4,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <cstring>
+#include <cstddef>
+#include <numeric>
 #include <set>
 #include <thread>
 #include <utility>
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -18,26 +18,27 @@
 
 #include "protocol/base/check.h"
 #include "protocol/base/log.h"
-#include "soft-gpu/device/config.h"
 
 namespace farlane::soft {
 namespace {
 
-constexpr uint64_t kMagic = 0x31656c694672614d;  // of this layout
+constexpr uint64_t kMagic = 0x32656c694672614d;  // of this layout
 constexpr uint32_t kSlotsMax = 1024;             // processes of one file
 // A process holds the lock on its slot's byte for as long as it lives. The bytes need not exist.
 constexpr off_t kSlotLocks = off_t{1} << 60;
+// Whoever changes a device's table holds the lock on its byte.
+constexpr off_t kDeviceLocks = kSlotLocks + kSlotsMax + 1;
 
 // How long a full device waits for others to end before it says that it is full.
 constexpr std::chrono::milliseconds kEndingTime{50};
 constexpr std::chrono::milliseconds kLookEvery{5};
 
-struct flock SlotLock(uint32_t slot) {
+struct flock LockOf(off_t byte, short type = F_WRLCK) {
   struct flock lock {};
 
-  lock.l_type = F_WRLCK;
+  lock.l_type = type;
   lock.l_whence = SEEK_SET;
-  lock.l_start = kSlotLocks + slot;
+  lock.l_start = byte;
   lock.l_len = 1;
   return lock;
 }
@@ -48,10 +49,9 @@ Status FromErrno(const char* what) {
 
 }  // namespace
 
-// Not Guarded: both sides of this lock may be different processes.
 struct FrameFile::DeviceTable {
-  pthread_mutex_t lock;
   uint32_t free_count;
+  uint32_t is_changing;  // not 0 for longer than a lock is held: its holder died over it
 };
 
 struct FrameFile::Header {
@@ -62,32 +62,76 @@ struct FrameFile::Header {
   DeviceTable devices[kDevicesMax];
 };
 
+// A change of a device's table that takes several steps.
+// Thread: caller's, which holds the device's lock.
+class FrameFile::Change {
+ public:
+  Change(FrameFile& file, uint32_t device) : file_(file), table_(file.table(device)) { Mark(1); }
+
+  ~Change() { Mark(0); }
+
+  Change(const Change&) = delete;
+  Change& operator=(const Change&) = delete;
+
+ private:
+  void Mark(uint32_t is_changing) {
+    file_.Write(&table_.is_changing, &is_changing, sizeof is_changing);
+  }
+
+  FrameFile& file_;
+  const DeviceTable& table_;
+};
+
 // Holds a device's lock. Whoever died holding it may have left the stack of free frames half
 // changed; the owners say what it must be.
 // Thread: caller's.
 class FrameFile::Locked {
  public:
-  Locked(FrameFile& file, uint32_t device) : table_(file.table(device)) {
-    if (pthread_mutex_lock(&table_.lock) != EOWNERDEAD) {
-      return;
+  Locked(FrameFile& file, uint32_t device)
+      : file_(file), device_(device), turn_(file.turns_[device]) {
+    struct flock lock = LockOf(kDeviceLocks + device);
+    int failed = 0;
+    do {
+      failed = fcntl(file.fd(), F_OFD_SETLKW, &lock);
+    } while (failed != 0 && errno == EINTR);
+    FARLANE_CHECK(failed == 0);
+    if (file.table(device).is_changing != 0) {
+      Repair();
     }
-    table_.free_count = 0;
-    for (uint32_t frame = file.FramesPerDevice(); frame > 0; --frame) {
-      if (file.owners(device)[frame - 1] == 0) {
-        file.free_frames(device)[table_.free_count++] = frame - 1;
-      }
-    }
-    pthread_mutex_consistent(&table_.lock);
   }
 
-  ~Locked() { pthread_mutex_unlock(&table_.lock); }
+  ~Locked() {
+    struct flock lock = LockOf(kDeviceLocks + device_, F_UNLCK);
+    fcntl(file_.fd(), F_OFD_SETLK, &lock);
+  }
 
   Locked(const Locked&) = delete;
   Locked& operator=(const Locked&) = delete;
 
  private:
-  DeviceTable& table_;
+  void Repair() {
+    const Change change(file_, device_);
+    std::vector<uint32_t> free;
+    for (uint32_t frame = file_.FramesPerDevice(); frame > 0; --frame) {
+      if (file_.owners(device_)[frame - 1] == 0) {
+        free.push_back(frame - 1);
+      }
+    }
+    const auto count = static_cast<uint32_t>(free.size());
+    file_.Write(file_.free_frames(device_), free.data(), count * sizeof(uint32_t));
+    file_.Write(&file_.table(device_).free_count, &count, sizeof count);
+  }
+
+  FrameFile& file_;
+  const uint32_t device_;
+  const std::lock_guard<std::mutex> turn_;  // not Guarded: see turns_
 };
+
+void FrameFile::Write(const void* at, const void* value, size_t bytes) {
+  const auto offset = static_cast<const std::byte*>(at) - map_;
+  // The table's pages were all written once, so that there is room for them.
+  FARLANE_CHECK(pwrite(fd(), value, bytes, offset) == static_cast<ssize_t>(bytes));
+}
 
 uint64_t FrameFile::TableBytes(const FrameFileShape& shape) {
   const uint64_t frames = shape.capacity_bytes / kFrameBytes;
@@ -102,16 +146,16 @@ uint64_t FrameFile::OffsetOf(uint32_t device, uint32_t frame) const {
   return TableBytes(shape_) + (uint64_t{device} * FramesPerDevice() + frame) * kFrameBytes;
 }
 
-FrameFile::DeviceTable& FrameFile::table(uint32_t device) const {
-  return reinterpret_cast<Header*>(map_)->devices[device];
+const FrameFile::DeviceTable& FrameFile::table(uint32_t device) const {
+  return reinterpret_cast<const Header*>(map_)->devices[device];
 }
 
-uint32_t* FrameFile::owners(uint32_t device) const {
-  auto* const tables = reinterpret_cast<uint32_t*>(map_ + sizeof(Header));
+const uint32_t* FrameFile::owners(uint32_t device) const {
+  const auto* const tables = reinterpret_cast<const uint32_t*>(map_ + sizeof(Header));
   return tables + uint64_t{device} * FramesPerDevice() * 2;
 }
 
-uint32_t* FrameFile::free_frames(uint32_t device) const {
+const uint32_t* FrameFile::free_frames(uint32_t device) const {
   return owners(device) + FramesPerDevice();
 }
 
@@ -138,12 +182,12 @@ Result<std::unique_ptr<FrameFile>> FrameFile::Open(const FrameFileShape& shape,
 
 FrameFile::~FrameFile() {
   if (map_ != nullptr) {
-    munmap(map_, TableBytes(shape_));
+    munmap(const_cast<std::byte*>(map_), TableBytes(shape_));
   }
 }
 
 Status FrameFile::MapTable() {
-  void* got = mmap(nullptr, TableBytes(shape_), PROT_READ | PROT_WRITE, MAP_SHARED, fd(), 0);
+  void* got = mmap(nullptr, TableBytes(shape_), PROT_READ, MAP_SHARED, fd(), 0);
   if (got == MAP_FAILED) {
     return FromErrno("cannot map the devices' table");
   }
@@ -179,27 +223,24 @@ Status FrameFile::InitialiseOnce() {
 }
 
 void FrameFile::InitialiseTables() {
-  auto& header = *reinterpret_cast<Header*>(map_);
+  const uint32_t frames = FramesPerDevice();
+  // Backwards, so that frames are first dealt out from the start.
+  std::vector<uint32_t> arrays(uint64_t{frames} * 2, 0);
+  std::iota(arrays.rbegin(), arrays.rbegin() + frames, 0);
+  Header header{};
   header.device_count = shape_.device_count;
   header.capacity_bytes = shape_.capacity_bytes;
-  pthread_mutexattr_t shared;
-  pthread_mutexattr_init(&shared);
-  pthread_mutexattr_setpshared(&shared, PTHREAD_PROCESS_SHARED);
-  pthread_mutexattr_setrobust(&shared, PTHREAD_MUTEX_ROBUST);
   for (uint32_t device = 0; device < shape_.device_count; ++device) {
-    pthread_mutex_init(&table(device).lock, &shared);
-    // Backwards, so that frames are first dealt out from the start.
-    for (uint32_t frame = FramesPerDevice(); frame > 0; --frame) {
-      free_frames(device)[table(device).free_count++] = frame - 1;
-    }
+    header.devices[device].free_count = frames;
+    Write(owners(device), arrays.data(), arrays.size() * sizeof(uint32_t));
   }
-  pthread_mutexattr_destroy(&shared);
-  header.magic = kMagic;
+  Write(map_, &header, sizeof header);
+  Write(map_ + offsetof(Header, magic), &kMagic, sizeof kMagic);
 }
 
 Status FrameFile::TakeSlot() {
   for (uint32_t slot = 1; slot <= kSlotsMax; ++slot) {
-    struct flock lock = SlotLock(slot);
+    struct flock lock = LockOf(kSlotLocks + slot);
     if (fcntl(fd(), F_OFD_SETLK, &lock) != 0) {
       continue;
     }
@@ -214,7 +255,7 @@ Status FrameFile::TakeSlot() {
 }
 
 bool FrameFile::IsAlive(uint32_t slot) const {
-  struct flock lock = SlotLock(slot);
+  struct flock lock = LockOf(kSlotLocks + slot);
   // What cannot be told counts as alive: its frames are lost rather than given out twice.
   return fcntl(fd(), F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
 }
@@ -234,10 +275,22 @@ bool FrameFile::Empty(const Extent& extent) const {
 void FrameFile::ReclaimSlot(uint32_t device, uint32_t slot) {
   for (uint32_t frame = 0; frame < FramesPerDevice(); ++frame) {
     if (owners(device)[frame] == slot && Empty({OffsetOf(device, frame), kFrameBytes})) {
-      owners(device)[frame] = 0;
-      free_frames(device)[table(device).free_count++] = frame;
+      Push(device, frame, 1);
     }
   }
+}
+
+void FrameFile::Push(uint32_t device, uint32_t first, uint32_t count) {
+  const Change change(*this, device);
+  // The first is to be taken first, so it comes last.
+  std::vector<uint32_t> numbers(count);
+  std::iota(numbers.rbegin(), numbers.rend(), first);
+  const uint32_t free_count = table(device).free_count;
+  Write(free_frames(device) + free_count, numbers.data(), count * sizeof(uint32_t));
+  numbers.assign(count, 0);
+  Write(owners(device) + first, numbers.data(), count * sizeof(uint32_t));
+  const uint32_t more = free_count + count;
+  Write(&table(device).free_count, &more, sizeof more);
 }
 
 void FrameFile::Reclaim(uint32_t device) {
@@ -282,33 +335,35 @@ Result<std::vector<Extent>> FrameFile::Allocate(uint32_t device, uint64_t size_b
 }
 
 std::vector<Extent> FrameFile::Take(uint32_t device, uint64_t count) {
-  DeviceTable& free = table(device);
+  const Change change(*this, device);
+  const uint32_t free_count = table(device).free_count;
   std::vector<Extent> extents;
   for (uint64_t i = 0; i < count; ++i) {
-    const uint32_t frame = free_frames(device)[free.free_count - 1];
-    owners(device)[frame] = slot_;  // first: whoever repairs the stack goes by the owners
-    --free.free_count;
-    const uint64_t offset = OffsetOf(device, frame);
+    const uint64_t offset = OffsetOf(device, free_frames(device)[free_count - 1 - i]);
     if (!extents.empty() && extents.back().offset_bytes + extents.back().size_bytes == offset) {
       extents.back().size_bytes += kFrameBytes;
     } else {
       extents.push_back({offset, kFrameBytes});
     }
   }
+  for (const Extent& extent : extents) {
+    const std::vector<uint32_t> mine(extent.size_bytes / kFrameBytes, slot_);
+    Write(owners(device) + FrameAt(device, extent), mine.data(), mine.size() * sizeof(uint32_t));
+  }
+  const uint32_t left = free_count - static_cast<uint32_t>(count);
+  Write(&table(device).free_count, &left, sizeof left);
   return extents;
+}
+
+uint32_t FrameFile::FrameAt(uint32_t device, const Extent& extent) const {
+  return static_cast<uint32_t>((extent.offset_bytes - OffsetOf(device, 0)) / kFrameBytes);
 }
 
 void FrameFile::Free(uint32_t device, const std::vector<Extent>& extents) {
   for (const Extent& extent : extents) {
-    if (!Empty(extent)) {
-      continue;
-    }
-    const Locked locked(*this, device);
-    const auto first =
-        static_cast<uint32_t>((extent.offset_bytes - OffsetOf(device, 0)) / kFrameBytes);
-    for (auto i = static_cast<uint32_t>(extent.size_bytes / kFrameBytes); i > 0; --i) {
-      free_frames(device)[table(device).free_count++] = first + i - 1;
-      owners(device)[first + i - 1] = 0;
+    if (Empty(extent)) {
+      const Locked locked(*this, device);
+      Push(device, FrameAt(device, extent), static_cast<uint32_t>(extent.size_bytes / kFrameBytes));
     }
   }
 }

@@ -2,17 +2,21 @@
 // FrameFile is the physical memory of all devices: one file that holds a table and then the frames.
 // Processes that open the same file share the devices: what one takes the others cannot have, and
 // the frames of a process that died go back by themselves. A process maps only its own frames for
-// its kernels; of others it sees numbers in the table.
+// its kernels; of others it sees numbers in the table. The table is mapped for reading only and
+// changed by system calls, so that no stray store of a process can spoil what others go by.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
 #include "protocol/base/bytes.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/result.h"
+#include "soft-gpu/device/config.h"
 
 namespace farlane::soft {
 
@@ -30,9 +34,8 @@ struct FrameFileShape {
   uint64_t capacity_bytes = 0;  // of each device
 };
 
-// Lock order: a device's lock is taken last, and held for no system call but the emptying of frames
-// of the dead.
-// Thread: any, guarded by locks in the file, which other processes take as well.
+// Lock order: a device's lock is taken last.
+// Thread: any, guarded by locks on the file, which other processes take as well.
 class FrameFile {
  public:
   // `path` is a file that others may have opened before, or empty for one of our own.
@@ -60,6 +63,7 @@ class FrameFile {
   struct Header;
   struct DeviceTable;
   class Locked;
+  class Change;
 
   FrameFile(Fd file, const FrameFileShape& shape) : file_(std::move(file)), shape_(shape) {}
 
@@ -72,10 +76,15 @@ class FrameFile {
   Status TakeSlot();
   bool IsAlive(uint32_t slot) const;
   // Of the device's arrays: who owns each frame (0: nobody), and the free ones as a stack.
-  uint32_t* owners(uint32_t device) const;
-  uint32_t* free_frames(uint32_t device) const;
-  DeviceTable& table(uint32_t device) const;
+  const uint32_t* owners(uint32_t device) const;
+  const uint32_t* free_frames(uint32_t device) const;
+  const DeviceTable& table(uint32_t device) const;
+  // Changes what others see; `at` is a place in the map.
+  void Write(const void* at, const void* value, size_t bytes);
+  uint32_t FrameAt(uint32_t device, const Extent& extent) const;
+  // Both change the table under the device's lock; frames that are pushed must be empty.
   std::vector<Extent> Take(uint32_t device, uint64_t count);
+  void Push(uint32_t device, uint32_t first, uint32_t count);
   bool OthersHold(uint32_t device, uint64_t count) const;
   bool Empty(const Extent& extent) const;
   // Frees what processes left behind that are no more, or what the dead owner of `slot` did.
@@ -84,8 +93,11 @@ class FrameFile {
 
   Fd file_;
   FrameFileShape shape_;
-  std::byte* map_ = nullptr;  // the header and the tables
-  uint32_t slot_ = 0;         // this process's, from 1
+  const std::byte* map_ = nullptr;  // the header and the tables
+  // A lock on the file belongs to all threads that use this descriptor: they take turns by these.
+  // Not Guarded: what they guard lies in the file.
+  std::array<std::mutex, kDevicesMax> turns_;
+  uint32_t slot_ = 0;  // this process's, from 1
 };
 
 }  // namespace farlane::soft

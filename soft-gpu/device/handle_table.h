@@ -24,7 +24,8 @@ enum class HandleKind : uint64_t {
   kFunction,
   kPhysical,
   kPool,
-  kLink
+  kLink,
+  kGraphExec
 };
 
 // T's are shared by the table and by whoever found one and is still using it.

@@ -40,6 +40,8 @@ struct Work {
   bool brief = false;
   // Runs even when the context has failed.
   bool always = false;
+  // The kind of graph node that it is where a graph records it.
+  CUgraphNodeType node = CU_GRAPH_NODE_TYPE_EMPTY;
 };
 
 // The stream's thread shares it with the program's handle, so that work under way outlives the

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "soft-gpu/jit/lockstep.h"
+#include "soft-gpu/jit/spin.h"
 #include "soft-gpu/ptx/parser.h"
 #include "soft-gpu/ptx/variable_layout.h"
 
@@ -19,40 +20,6 @@ bool MayWait(const ptx::Instruction& instruction) {
   return IsMeeting(instruction) || instruction.opcode == Opcode::kNanosleep ||
          instruction.opcode == Opcode::kActivemask ||
          (instruction.opcode == Opcode::kMbarrier && instruction.Has(ptx::Modifier::kTryWait));
-}
-
-// Reads what another thread may be about to write: a loop around it may be waiting for that.
-bool LooksAtOthers(const ptx::Instruction& instruction) {
-  using ptx::Modifier;
-  using ptx::Opcode;
-  if (instruction.opcode == Opcode::kAtom) {
-    return instruction.Has(Modifier::kCas) || instruction.Has(Modifier::kExch);
-  }
-  if (instruction.opcode == Opcode::kMbarrier) {
-    return instruction.Has(Modifier::kTestWait);
-  }
-  return instruction.opcode == Opcode::kLd &&
-         (instruction.Has(Modifier::kVolatile) || instruction.Has(Modifier::kRelaxed) ||
-          instruction.Has(Modifier::kAcquire));
-}
-
-// Branches back over such an instruction. Threads of a block are not preempted, so each must let
-// the others run there.
-std::vector<bool> FindSpins(const ptx::Body& body) {
-  std::vector<bool> is_spin(body.instructions.size(), false);
-  std::vector<uint32_t> looks_before(1, 0);
-  for (const ptx::Instruction& instruction : body.instructions) {
-    looks_before.push_back(looks_before.back() + (LooksAtOthers(instruction) ? 1 : 0));
-  }
-  for (size_t i = 0; i < body.instructions.size(); ++i) {
-    const ptx::Instruction& instruction = body.instructions[i];
-    if (instruction.opcode == ptx::Opcode::kBra && !instruction.operands.empty() &&
-        instruction.operands[0].kind == ptx::OperandKind::kLabel) {
-      const uint32_t target = body.labels[instruction.operands[0].id].instruction;
-      is_spin[i] = target <= i && looks_before[i] != looks_before[target];
-    }
-  }
-  return is_spin;
 }
 
 // Half of the address of the memory in which the blocks of a cooperative grid meet.

@@ -16,6 +16,7 @@
 
 #include "protocol/abi/cuda_abi.h"
 #include "protocol/base/clock.h"
+#include "protocol/channel/acknowledge_policy.h"
 #include "protocol/channel/batch_reader.h"
 #include "protocol/channel/batch_writer.h"
 #include "protocol/transport/socket_stream.h"
@@ -162,6 +163,9 @@ class ScriptedClient {
     return PumpUntil([this] { return welcomed; });
   }
 
+  // False: the server does not hear what has been read.
+  bool acknowledges = true;
+
   // What the server said unasked.
   std::vector<wire::Device> devices;
   std::vector<std::vector<int32_t>> attributes;  // by device
@@ -185,6 +189,9 @@ class ScriptedClient {
 
   wire::Sequence executed() const { return reader_.executed_by_peer(); }
 
+  // The server's last message that has come.
+  wire::Sequence heard() const { return reader_.last_sequence(); }
+
   channel::BatchWriter& writer() { return writer_; }
 
  private:
@@ -207,6 +214,7 @@ class ScriptedClient {
       bool found = false;
       ASSERT_EQ(reader_.Next(&message, &found), wire::WireError::kNone);
       if (!found) {
+        AcknowledgeAsAClientDoes();
         return;
       }
       order.push_back(message.op);
@@ -218,6 +226,15 @@ class ScriptedClient {
   static void Keep(const wire::MessageView& message, std::vector<Message>* kept) {
     kept->emplace_back();
     ASSERT_EQ(Decode(message.body, &kept->back()), wire::WireError::kNone);
+  }
+
+  void AcknowledgeAsAClientDoes() {
+    if (!acknowledges || !acknowledge_.IsDue(reader_.read_bytes(), false)) {
+      return;
+    }
+    writer_.Acknowledge(reader_.last_sequence());
+    writer_.AppendAcknowledgement();
+    static_cast<void>(writer_.Flush());
   }
 
   void Take(const wire::MessageView& message) {
@@ -308,6 +325,7 @@ class ScriptedClient {
   transport::SocketStream stream_;
   channel::BatchWriter writer_;
   channel::BatchReader reader_;
+  channel::AcknowledgePolicy acknowledge_;
   std::map<wire::Sequence, std::pair<CUresult, std::vector<std::byte>>> replies_;
   std::vector<std::byte> last_reply_;
   bool closed_ = false;

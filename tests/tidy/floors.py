@@ -11,6 +11,7 @@ FLOORS = {
     "protocol/transport": (1, "transport"),
     "protocol/control": (1, "control"),
     "protocol/channel": (2, "channel"),
+    "protocol/graph": (2, "graph"),
     "client-shim": (3, "client-shim"),
     "gpu-server": (3, "gpu-server"),
     "soft-gpu": (3, "soft-gpu"),

@@ -18,8 +18,9 @@ CASE = os.environ.get("FARLANE_CASE", "")
 GPUD = os.environ.get("FARLANE_GPUD", "")
 CLIENT = os.environ.get("FARLANE_CLIENT", "")
 SOFT = os.environ.get("FARLANE_SOFT", "")
-# How much longer everything may take in a build with a sanitizer.
-SLOWNESS = 5 if os.environ.get("FARLANE_SANITIZE") else 1
+# What the build was instrumented with, if with anything, and how much longer everything may take then.
+SANITIZER = os.environ.get("FARLANE_SANITIZE", "")
+SLOWNESS = 5 if SANITIZER else 1
 
 
 # gcc 12's address sanitizer guesses how much thread-local memory a loaded library has from what lies before

@@ -102,6 +102,33 @@ TEST_F(CopyMessages, CompletionNeverOvertakesData) {
   }
 }
 
+// What is on its way to the client is what its other threads' answers have to wait for.
+TEST_F(CopyMessages, DataIsHeldBackUntilTheClientHasTakenWhatWasSent) {
+  constexpr uint64_t kBytes = 15_MiB;
+  client().acknowledges = false;
+  client().Post(wire::CopyOut{.transfer = 1, .address = address_, .width = kBytes, .rows = 1});
+  client().Flush();
+
+  const wire::Sequence asked = client().Post(wire::MemoryInfo{});
+  client().Flush();
+  ASSERT_EQ(client().WaitForReply(asked), CUDA_SUCCESS);
+  EXPECT_LE(client().arrived[1].size(), transport::kBulkWindowMin + kStagingLargeBytes);
+  client().acknowledges = true;
+  client().writer().Acknowledge(client().heard());
+  ASSERT_EQ(client().Call(wire::MemoryInfo{}), CUDA_SUCCESS);
+  ASSERT_TRUE(client().PumpUntil([&] { return client().ended.contains(1); }));
+  EXPECT_EQ(client().arrived[1].size(), kBytes);
+}
+
+TEST_F(CopyMessages, AWaitGetsAllItsDataWhateverWasTaken) {
+  constexpr uint64_t kBytes = 15_MiB;
+  client().Post(wire::CopyOut{.transfer = 1, .address = address_, .width = kBytes, .rows = 1});
+
+  ASSERT_EQ(client().Call(wire::StreamSynchronize{}), CUDA_SUCCESS);
+
+  EXPECT_EQ(client().arrived[1].size(), kBytes);
+}
+
 TEST_F(CopyMessages, AnIdleClientGetsItsDataUnasked) {
   const wire::Handle stream = wire::MakeHandle(wire::HandleKind::kStream, 0, 1);
   client().Post(wire::StreamCreateWithPriority{.phStream = stream});

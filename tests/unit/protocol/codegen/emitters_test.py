@@ -6,6 +6,7 @@ from pathlib import Path
 
 import emit_cuda_abi
 import emit_entry_points
+import emit_error_matrix
 import emit_mock_driver
 import emit_proc_table
 import generate
@@ -120,6 +121,35 @@ class Mock(unittest.TestCase):
         self.assertIn("std::function<CUresult(size_t n)> cuA;", files["tests/support/mock_driver.h"])
         self.assertNotIn("cuB", files["tests/support/mock_driver.h"])
         self.assertIn("return Ask(current_->cuA, n);", files["tests/support/mock_driver.cc"])
+
+
+class ErrorMatrix(unittest.TestCase):
+    """On the real spec: what a row says of a call is what its body does."""
+
+    @classmethod
+    def setUpClass(cls):
+        text = emit_error_matrix.emit(model.load(_SPEC))["docs/error-matrix.md"]
+        cells = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| `")]
+        cls.rows = {cell[0].strip("`"): " | ".join(cell[1:]) for cell in cells}
+
+    def test_has_a_row_for_each_call_that_works_and_no_other(self):
+        spec = model.load(_SPEC)
+        self.assertEqual(set(self.rows), {c.symbol for c in spec.calls if c.travel and not c.refused})
+
+    def test_posts_are_remembered_and_waits_are_not(self):
+        self.assertTrue(self.rows["cuMemsetD8Async"].endswith("remembered"))
+        self.assertTrue(self.rows["cuMemcpyHtoD_v2"].endswith("remembered"))
+        self.assertTrue(self.rows["cuStreamSynchronize"].endswith("at this call"))
+        self.assertTrue(self.rows["cuMemcpyDtoH_v2"].endswith("at this call"))
+
+    def test_out_of_memory_shows_at_its_own_call(self):
+        self.assertIn("at this call where it must ask (CreditRequest)", self.rows["cuMemAlloc_v2"])
+
+    def test_names_what_is_refused_at_once(self):
+        row = self.rows["cuMemsetD8Async"]
+        for refusal in ("no current context", "no stream", "`dstDevice` not inside one allocation"):
+            self.assertIn(refusal, row)
+        self.assertNotIn("no current context", self.rows["cuDeviceGetAttribute"])
 
 
 class TheRealSpec(unittest.TestCase):

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "soft-gpu/device/frame_file.h"
 
+#include <atomic>
 #include <cstdlib>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>
@@ -116,6 +121,66 @@ TEST_F(SharedFrames, TheFramesOfTheLivingStay) {
   ASSERT_TRUE(one->Allocate(0, 4 * kFrameBytes).ok());
   EXPECT_FALSE(two->Allocate(0, kFrameBytes).ok());
   EXPECT_FALSE(Open()->Allocate(0, kFrameBytes).ok());
+}
+
+// What the kernel says of the mappings of a file, one line each.
+std::vector<std::string> MappingsOf(const std::string& path) {
+  std::ifstream maps("/proc/self/maps");
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find(path) != std::string::npos) {
+      lines.push_back(line);
+    }
+  }
+  return lines;
+}
+
+TEST_F(SharedFrames, NoStoreOfAProcessReachesTheTable) {
+  const auto file = Open();
+  ASSERT_TRUE(file->Allocate(0, kFrameBytes).ok());
+
+  const std::vector<std::string> mappings = MappingsOf(path_);
+
+  ASSERT_FALSE(mappings.empty());
+  for (const std::string& mapping : mappings) {
+    EXPECT_NE(mapping.find(" r--s "), std::string::npos) << mapping;
+  }
+}
+
+TEST_F(SharedFrames, WhatSomebodyDiedOverIsPutRight) {
+  constexpr off_t kFreeCount = 24;  // of the first device, and behind it the mark of a change
+  const auto file = Open();
+  ASSERT_TRUE(file->Allocate(0, kFrameBytes).ok());
+  const uint32_t half_changed[] = {1, 1};
+  ASSERT_EQ(pwrite(file->fd(), half_changed, sizeof half_changed, kFreeCount),
+            static_cast<ssize_t>(sizeof half_changed));
+
+  EXPECT_EQ(file->used_bytes(0), kFrameBytes);
+  EXPECT_TRUE(file->Allocate(0, 3 * kFrameBytes).ok());
+  EXPECT_FALSE(file->Allocate(0, kFrameBytes).ok());
+}
+
+TEST_F(SharedFrames, ThreadsOfOneProcessTakeTurns) {
+  const auto file = Open();
+  std::vector<std::thread> threads;
+  std::atomic<int> refused{0};
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int turn = 0; turn < 200; ++turn) {
+        const auto taken = file->Allocate(0, kFrameBytes);
+        if (taken.ok()) {
+          file->Free(0, *taken);
+        } else {
+          ++refused;
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  EXPECT_EQ(refused.load(), 0);
+  EXPECT_EQ(file->used_bytes(0), 0u);
 }
 
 TEST_F(SharedFrames, DevicesOfAnotherShapeAreRefused) {

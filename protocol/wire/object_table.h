@@ -11,7 +11,7 @@
 
 #include "protocol/wire/handle.h"
 
-namespace farlane::shim {
+namespace farlane::wire {
 
 // T is default constructible and move assignable. An object may be used until it is retired; a
 // program that destroys an object while another thread uses it gets what it would get from any
@@ -19,7 +19,7 @@ namespace farlane::shim {
 template <typename T>
 class ObjectTable {
  public:
-  explicit ObjectTable(wire::HandleKind kind) : kind_(kind) {}
+  explicit ObjectTable(HandleKind kind) : kind_(kind) {}
 
   ~ObjectTable() {
     for (std::atomic<Slot*>& segment : segments_) {
@@ -31,13 +31,13 @@ class ObjectTable {
   ObjectTable& operator=(const ObjectTable&) = delete;
 
   // 0 when there are too many objects of this kind.
-  wire::Handle Mint(T object) {
+  Handle Mint(T object) {
     std::lock_guard<std::mutex> lock(mutex_);
     uint32_t index = 0;
     if (!free_.empty()) {
       index = free_.back();
       free_.pop_back();
-    } else if (used_ < wire::kHandleIndexMax) {
+    } else if (used_ < kHandleIndexMax) {
       index = used_++;
     } else {
       return 0;
@@ -50,28 +50,27 @@ class ObjectTable {
     slot.object = std::move(object);
     const uint32_t generation = ++slot.last_generation;
     slot.generation.store(generation, std::memory_order_release);
-    return wire::MakeHandle(kind_, index, generation);
+    return MakeHandle(kind_, index, generation);
   }
 
   // The object, or null if the handle is none of this kind that is alive.
-  T* Find(wire::Handle handle) {
-    if (wire::KindOf(handle) != kind_ || wire::IndexOf(handle) >= wire::kHandleIndexMax) {
+  T* Find(Handle handle) {
+    if (KindOf(handle) != kind_ || IndexOf(handle) >= kHandleIndexMax) {
       return nullptr;
     }
-    Slot* segment =
-        segments_[wire::IndexOf(handle) / kSegmentSlots].load(std::memory_order_acquire);
+    Slot* segment = segments_[IndexOf(handle) / kSegmentSlots].load(std::memory_order_acquire);
     if (segment == nullptr) {
       return nullptr;
     }
-    Slot& slot = segment[wire::IndexOf(handle) % kSegmentSlots];
+    Slot& slot = segment[IndexOf(handle) % kSegmentSlots];
     const uint32_t generation = slot.generation.load(std::memory_order_acquire);
-    return generation != 0 && generation == wire::GenerationOf(handle) ? &slot.object : nullptr;
+    return generation != 0 && generation == GenerationOf(handle) ? &slot.object : nullptr;
   }
 
-  void Retire(wire::Handle handle) {
+  void Retire(Handle handle) {
     std::lock_guard<std::mutex> lock(mutex_);
     if (Find(handle) != nullptr) {
-      RetireLocked(wire::IndexOf(handle));
+      RetireLocked(IndexOf(handle));
     }
   }
 
@@ -95,7 +94,7 @@ class ObjectTable {
       Slot& slot = SlotAt(index);
       const uint32_t generation = slot.generation.load(std::memory_order_relaxed);
       if (generation != 0) {
-        visit(wire::MakeHandle(kind_, index, generation), slot.object);
+        visit(MakeHandle(kind_, index, generation), slot.object);
       }
     }
   }
@@ -118,16 +117,16 @@ class ObjectTable {
     slot.generation.store(0, std::memory_order_release);
     // The object itself stays until its place is used again: a reader may still be looking at it. A
     // place whose generations are used up is never given out again.
-    if (slot.last_generation < wire::kHandleGenerationMax) {
+    if (slot.last_generation < kHandleGenerationMax) {
       free_.push_back(index);
     }
   }
 
-  const wire::HandleKind kind_;
-  std::atomic<Slot*> segments_[wire::kHandleIndexMax / kSegmentSlots] = {};
+  const HandleKind kind_;
+  std::atomic<Slot*> segments_[kHandleIndexMax / kSegmentSlots] = {};
   std::mutex mutex_;  // not Guarded: readers look at the slots without it
   std::vector<uint32_t> free_;
   uint32_t used_ = 0;
 };
 
-}  // namespace farlane::shim
+}  // namespace farlane::wire

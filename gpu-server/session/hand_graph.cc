@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// Graphs: recorded node by node, made ready, launched.
+#include <cstring>
+
+#include "gpu-server/session/client_session.h"
+#include "gpu-server/session/hand.h"
+
+namespace farlane::server {
+namespace {
+
+using wire::WireError;
+
+// A graph that is ready to run; null for any other.
+GraphPtr Ready(ClientSession& session, wire::Handle exec) {
+  GraphPtr graph;
+  return session.Find(exec, &graph) && graph->exec() != nullptr ? graph : nullptr;
+}
+
+template <typename Message, typename Run>
+WireError OnStream(ClientSession& session,
+                   const wire::MessageView& view,
+                   const Message& message,
+                   Run&& run) {
+  const GraphPtr graph = Ready(session, message.exec);
+  CUstream stream = nullptr;
+  if (graph == nullptr || !session.FindOrNull(message.stream, &stream)) {
+    return session.Refuse(view, CUDA_ERROR_INVALID_HANDLE);
+  }
+  session.Finish(view, run(graph->exec(), stream));
+  return WireError::kNone;
+}
+
+}  // namespace
+
+WireError Execute(ClientSession& session,
+                  const wire::MessageView& view,
+                  const wire::GraphBegin& message) {
+  FARLANE_WIRE_TRY(session.CheckNew(message.exec, wire::HandleKind::kGraphExec));
+  FARLANE_WIRE_TRY(session.CheckNew(message.stream, wire::HandleKind::kStream));
+  if (session.context() == nullptr) {
+    return session.Refuse(view, CUDA_ERROR_INVALID_CONTEXT);
+  }
+  auto graph = std::make_shared<RecordedGraph>(session.driver(), session.context());
+  CUstream stream = nullptr;
+  const CUresult result = graph->Begin(&stream);
+  if (result == CUDA_SUCCESS) {
+    session.Bind(message.exec, std::move(graph));
+    session.Bind(message.stream, stream);
+  }
+  session.Finish(view, result);
+  return WireError::kNone;
+}
+
+WireError Execute(ClientSession& session,
+                  const wire::MessageView& view,
+                  const wire::GraphNext& message) {
+  GraphPtr graph;
+  if (!session.Find(message.exec, &graph)) {
+    return session.Refuse(view, CUDA_ERROR_INVALID_HANDLE);
+  }
+  if (message.after.size() % sizeof(uint32_t) != 0 || graph->exec() != nullptr) {
+    return WireError::kBadValue;
+  }
+  std::vector<uint32_t> after(message.after.size() / sizeof(uint32_t));
+  if (!after.empty()) {
+    memcpy(after.data(), message.after.data(), message.after.size());
+  }
+  session.Finish(view, graph->Next(after, message.empty != 0));
+  return WireError::kNone;
+}
+
+WireError Execute(ClientSession& session,
+                  const wire::MessageView& view,
+                  const wire::GraphEnd& message) {
+  GraphPtr graph;
+  CUstream stream = nullptr;
+  if (!session.Find(message.exec, &graph) || !session.Take(message.stream, &stream)) {
+    return session.Refuse(view, CUDA_ERROR_INVALID_HANDLE);
+  }
+  if (graph->exec() != nullptr || !graph->RecordsOn(stream)) {
+    return WireError::kBadReference;
+  }
+  const CUresult result = graph->End(message.flags);
+  if (result != CUDA_SUCCESS) {
+    static_cast<void>(session.Take(message.exec, &graph));
+  }
+  session.Answer(view, result);
+  return WireError::kNone;
+}
+
+WireError Execute(ClientSession& session,
+                  const wire::MessageView& view,
+                  const wire::GraphLaunch& message) {
+  return OnStream(session, view, message, [&](CUgraphExec exec, CUstream stream) {
+    ++session.counters().launches;
+    return session.driver().cuGraphLaunch(exec, stream);
+  });
+}
+
+WireError Execute(ClientSession& session,
+                  const wire::MessageView& view,
+                  const wire::GraphUpload& message) {
+  return OnStream(session, view, message, [&](CUgraphExec exec, CUstream stream) {
+    return session.driver().cuGraphUpload(exec, stream);
+  });
+}
+
+WireError Execute(ClientSession& session,
+                  const wire::MessageView& view,
+                  const wire::GraphUpdate& message) {
+  const GraphPtr graph = Ready(session, message.exec);
+  GraphPtr from;
+  if (!session.Take(message.from, &from) || graph == nullptr || from->exec() == nullptr) {
+    return session.Refuse(view, CUDA_ERROR_INVALID_HANDLE);
+  }
+  CUgraphExecUpdateResult updated = CU_GRAPH_EXEC_UPDATE_ERROR;
+  int32_t place = -1;
+  const CUresult result = graph->Update(*from, &updated, &place);
+  session.Answer(view, result, wire::GraphUpdateReply{.result = updated, .place = place});
+  return WireError::kNone;
+}
+
+WireError Execute(ClientSession& session,
+                  const wire::MessageView& view,
+                  const wire::GraphDestroy& message) {
+  GraphPtr graph;
+  return session.Take(message.exec, &graph) ? WireError::kNone
+                                            : session.Refuse(view, CUDA_ERROR_INVALID_HANDLE);
+}
+
+}  // namespace farlane::server

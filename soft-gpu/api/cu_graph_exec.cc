@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// Graphs made ready to run: instantiate, update, launch.
+#include "soft-gpu/api/call.h"
+#include "soft-gpu/bodies.h"
+
+namespace farlane::soft {
+namespace {
+
+constexpr uint64_t kFlagsKnown =
+    CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH | CUDA_GRAPH_INSTANTIATE_FLAG_UPLOAD |
+    CUDA_GRAPH_INSTANTIATE_FLAG_DEVICE_LAUNCH | CUDA_GRAPH_INSTANTIATE_FLAG_USE_NODE_PRIORITY;
+
+using Steps = std::vector<graph::Step>;
+
+CUresult FindExec(const PlainCall& call, CUgraphExec handle, std::shared_ptr<GraphExec>* exec) {
+  *exec = call.driver->graph_execs().Find(HandleNumber(handle));
+  return *exec == nullptr ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
+}
+
+CUresult Instantiate(CUgraph graph, uint64_t flags, CUgraphExec* handle) {
+  const ContextCall call;
+  FARLANE_SOFT_TRY(call.result);
+  if (handle == nullptr || (flags & ~kFlagsKnown) != 0) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  auto exec = std::make_shared<GraphExec>();
+  Steps steps;
+  FARLANE_SOFT_TRY(call.driver->graphs().Steps(HandleNumber(graph), &steps));
+  exec->steps.With([&](Steps& held) { held = std::move(steps); });
+  exec->flags = flags;
+  exec->handle = call.driver->graph_execs().Mint();
+  call.driver->graph_execs().Set(exec->handle, exec);
+  *handle = AsHandle<CUgraphExec>(exec->handle);
+  return CUDA_SUCCESS;
+}
+
+// Whether the other graph has the same nodes with the same edges; else the place of one that does
+// not fit.
+CUgraphExecUpdateResult Compare(const Steps& ours, const Steps& theirs, size_t* place) {
+  *place = theirs.size();
+  if (ours.size() != theirs.size()) {
+    return CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED;
+  }
+  for (size_t i = 0; i < ours.size(); ++i) {
+    *place = i;
+    if (ours[i].command->type != theirs[i].command->type) {
+      return CU_GRAPH_EXEC_UPDATE_ERROR_NODE_TYPE_CHANGED;
+    }
+    if (ours[i].after != theirs[i].after) {
+      return CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED;
+    }
+  }
+  return CU_GRAPH_EXEC_UPDATE_SUCCESS;
+}
+
+}  // namespace
+
+CUresult cuGraphInstantiateWithFlags(CUgraphExec* phGraphExec,
+                                     CUgraph hGraph,
+                                     unsigned long long flags) {
+  return Instantiate(hGraph, flags, phGraphExec);
+}
+
+CUresult cuGraphInstantiateWithParams(CUgraphExec* phGraphExec,
+                                      CUgraph hGraph,
+                                      CUDA_GRAPH_INSTANTIATE_PARAMS* instantiateParams,
+                                      CUstream) {
+  if (instantiateParams == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  const CUresult result = Instantiate(hGraph, instantiateParams->flags, phGraphExec);
+  instantiateParams->hErrNode_out = nullptr;
+  instantiateParams->result_out =
+      result == CUDA_SUCCESS ? CUDA_GRAPH_INSTANTIATE_SUCCESS : CUDA_GRAPH_INSTANTIATE_ERROR;
+  return result;
+}
+
+CUresult cuGraphExecGetFlags(CUgraphExec hGraphExec, cuuint64_t* flags) {
+  const PlainCall call;
+  FARLANE_SOFT_TRY(call.result);
+  if (flags == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  std::shared_ptr<GraphExec> exec;
+  FARLANE_SOFT_TRY(FindExec(call, hGraphExec, &exec));
+  *flags = exec->flags;
+  return CUDA_SUCCESS;
+}
+
+CUresult cuGraphUpload(CUgraphExec hGraph, CUstream hStream) {
+  const ContextCall call;
+  FARLANE_SOFT_TRY(call.result);
+  std::shared_ptr<GraphExec> exec;
+  FARLANE_SOFT_TRY(FindExec(call, hGraph, &exec));
+  StreamUse use;
+  FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
+  return RefuseCaptured(call, use);  // all of a graph is where it runs anyway
+}
+
+CUresult cuGraphLaunch(CUgraphExec hGraph, CUstream hStream) {
+  const ContextCall call;
+  FARLANE_SOFT_TRY(call.result);
+  std::shared_ptr<GraphExec> exec;
+  FARLANE_SOFT_TRY(FindExec(call, hGraph, &exec));
+  StreamUse use;
+  FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
+  Work work;
+  work.node = CU_GRAPH_NODE_TYPE_GRAPH;
+  work.run = exec->Prepare();
+  return Put(call, use, std::move(work));
+}
+
+CUresult cuGraphExecDestroy(CUgraphExec hGraphExec) {
+  const PlainCall call;
+  FARLANE_SOFT_TRY(call.result);
+  return call.driver->graph_execs().Take(HandleNumber(hGraphExec)) == nullptr
+             ? CUDA_ERROR_INVALID_VALUE
+             : CUDA_SUCCESS;
+}
+
+CUresult cuGraphExecUpdate_v2(CUgraphExec hGraphExec,
+                              CUgraph hGraph,
+                              CUgraphExecUpdateResultInfo* resultInfo) {
+  const PlainCall call;
+  FARLANE_SOFT_TRY(call.result);
+  if (resultInfo == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  std::shared_ptr<GraphExec> exec;
+  FARLANE_SOFT_TRY(FindExec(call, hGraphExec, &exec));
+  Steps steps;
+  FARLANE_SOFT_TRY(call.driver->graphs().Steps(HandleNumber(hGraph), &steps));
+  *resultInfo = CUgraphExecUpdateResultInfo{};
+  return exec->steps.With([&](Steps& held) {
+    size_t place = 0;
+    resultInfo->result = Compare(held, steps, &place);
+    if (resultInfo->result == CU_GRAPH_EXEC_UPDATE_SUCCESS) {
+      held = steps;
+      return CUDA_SUCCESS;
+    }
+    if (place < steps.size()) {
+      resultInfo->errorNode = AsHandle<CUgraphNode>(steps[place].node);
+    }
+    return CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE;
+  });
+}
+
+}  // namespace farlane::soft

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// What runs when a graph is launched: WorkCommand is one node, GraphExec a graph as it was when it
+// was made ready.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "protocol/base/guarded.h"
+#include "protocol/graph/graphs.h"
+
+namespace farlane::soft {
+
+using NodeRun = std::function<CUresult()>;
+
+// Every command of this driver's graphs is one of these.
+// Thread: immutable.
+struct WorkCommand : graph::Command {
+  using Command::Command;
+
+  // Null for a node that does nothing.
+  NodeRun run;
+  // Makes what runs in one launch, at the launch; null where every launch does the same.
+  std::function<NodeRun()> prepare;
+};
+
+inline const WorkCommand& WorkOf(const graph::CommandPtr& command) {
+  return static_cast<const WorkCommand&>(*command);
+}
+
+// Thread: any, guarded.
+struct GraphExec {
+  uint64_t handle = 0;
+  uint64_t flags = 0;
+  Guarded<std::vector<graph::Step>> steps;
+
+  // All of one launch, one node after another.
+  NodeRun Prepare() const;
+};
+
+}  // namespace farlane::soft
