@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Arena keeps the books of one device's address range: which chunks are backed by memory, and which
-// parts of those the program holds. It decides addresses and does nothing else; DeviceMemory
-// carries its decisions out.
+// Arena keeps the books of one device's address range: which chunks are backed by memory, which
+// parts of those the program holds, which addresses it reserved. It decides addresses and does
+// nothing else; DeviceMemory carries its decisions out.
 #pragma once
 
 #include <cstdint>

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "client-shim/arena.h"
-#include "client-shim/object_table.h"
 #include "protocol/abi/cuda_abi.h"
+#include "protocol/wire/object_table.h"
 
 namespace farlane::shim {
 
@@ -87,7 +87,7 @@ class VirtualMemory {
   std::mutex mutex_;  // not Guarded: its iterators go around. Guards what follows; before those of
                       // DeviceMemory
   std::map<uint64_t, Reservation> reservations_;
-  ObjectTable<Physical> physicals_{wire::HandleKind::kPhysical};
+  wire::ObjectTable<Physical> physicals_{wire::HandleKind::kPhysical};
   Mappings mappings_;
 };
 

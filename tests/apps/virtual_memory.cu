@@ -39,25 +39,25 @@ std::vector<unsigned> Mixed(std::vector<unsigned> values, unsigned factor) {
   return values;
 }
 
-CUmemAllocationProp Properties() {
+CUmemAllocationProp Properties(int device = 0) {
   CUmemAllocationProp properties{};
   properties.type = CU_MEM_ALLOCATION_TYPE_PINNED;
   properties.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
-  properties.location.id = 0;
+  properties.location.id = device;
   return properties;
 }
 
-CUmemGenericAllocationHandle Create(size_t bytes) {
-  const CUmemAllocationProp properties = Properties();
+CUmemGenericAllocationHandle Create(size_t bytes, int device = 0) {
+  const CUmemAllocationProp properties = Properties(device);
   CUmemGenericAllocationHandle handle = 0;
   DRIVER_CALL(cuMemCreate(&handle, bytes, &properties, 0));
   return handle;
 }
 
-CUmemAccessDesc Access(CUmemAccess_flags flags) {
+CUmemAccessDesc Access(CUmemAccess_flags flags, int device = 0) {
   CUmemAccessDesc access{};
   access.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
-  access.location.id = 0;
+  access.location.id = device;
   access.flags = flags;
   return access;
 }
@@ -234,6 +234,54 @@ void CheckGrowth(apps::Verdict& verdict, apps::SeededRandom& random, size_t gran
   DRIVER_CALL(cuMemAddressFree(base, kReservedBytes));
 }
 
+// Memory of two devices side by side, of which the second is opened to both.
+void CheckPeers(apps::Verdict& verdict, apps::SeededRandom& random, size_t granularity) {
+  const size_t count = 2 * granularity / sizeof(unsigned);
+  const CUdeviceptr far = granularity;
+  CUdeviceptr base = 0;
+  DRIVER_CALL(cuMemAddressReserve(&base, 2 * granularity, 0, 0, 0));
+  const CUmemGenericAllocationHandle near_memory = Create(granularity);
+  const CUmemGenericAllocationHandle far_memory = Create(granularity, 1);
+  DRIVER_CALL(cuMemMap(base, granularity, 0, near_memory, 0));
+  DRIVER_CALL(cuMemMap(base + far, granularity, 0, far_memory, 0));
+  Open(base, 2 * granularity);
+  const CUmemAccessDesc own = Access(CU_MEM_ACCESS_FLAGS_PROT_READWRITE, 1);
+  DRIVER_CALL(cuMemSetAccess(base + far, granularity, &own, 1));
+  int device = -1;
+  DRIVER_CALL(cuPointerGetAttribute(&device, CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL, base + far));
+  verdict.Expect(device == 1, "an address knows whose memory lies there");
+
+  std::vector<unsigned> wanted = random.Integers<unsigned>(count);
+  const unsigned factor = static_cast<unsigned>(random.Next());
+  Write(base, wanted);
+  Run(base, count, factor);
+  wanted = Mixed(wanted, factor);
+  verdict.ExpectEqual(Read(base, count), wanted, "a kernel over memory of two devices");
+  CUDA_CALL(cudaSetDevice(1));
+  Run(base + far, count / 2, factor);
+  verdict.ExpectEqual(
+      Read(base + far, count / 2),
+      Mixed(std::vector<unsigned>(wanted.begin() + count / 2, wanted.end()), factor),
+      "a kernel of the other device");
+  CUDA_CALL(cudaSetDevice(0));
+  DRIVER_CALL(cuMemUnmap(base, 2 * granularity));
+  DRIVER_CALL(cuMemRelease(near_memory));
+  DRIVER_CALL(cuMemRelease(far_memory));
+  DRIVER_CALL(cuMemAddressFree(base, 2 * granularity));
+}
+
+bool HasPeers() {
+  int count = 0;
+  int there = 0;
+  int back = 0;
+  CUDA_CALL(cudaGetDeviceCount(&count));
+  if (count > 1) {
+    CUDA_CALL(cudaDeviceCanAccessPeer(&there, 0, 1));
+    CUDA_CALL(cudaDeviceCanAccessPeer(&back, 1, 0));
+  }
+  return there == 1 && back == 1;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -256,6 +304,9 @@ int main(int argc, char** argv) {
   CheckMoves(verdict, random, pair);
   CheckRefusals(verdict, pair);
   CheckGrowth(verdict, random, granularity);
+  if (HasPeers()) {
+    CheckPeers(verdict, random, granularity);
+  }
 
   DRIVER_CALL(cuMemUnmap(pair.base, pair.bytes()));
   DRIVER_CALL(cuMemRelease(pair.first));
