@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "client-shim/bodies.h"
+#include "client-shim/host_posts.h"
 #include "protocol/base/log.h"
 
 namespace farlane::shim {
@@ -108,6 +109,12 @@ CUresult CopySlice(const CallScope& scope,
                    CUstream stream,
                    Wait wait) {
   Transfers& transfers = scope.session().transfers();
+  CUresult taken = CUDA_SUCCESS;
+  if (TakeCopyIntoCapture(
+          scope, stream, to_device ? HostCall::Kind::kFetch : HostCall::Kind::kStore,
+          reinterpret_cast<void*>(to_device ? from : to), to_device ? to : from, shape, &taken)) {
+    return taken;
+  }
   if (to_device) {
     return transfers.Send(scope.context(), ToWire(stream), to, reinterpret_cast<const void*>(from),
                           shape);

@@ -30,6 +30,24 @@ bool CallScope::OwnsRows(CUdeviceptr address,
   return before_last + width <= around->bytes - (address - around->address);
 }
 
+CUresult CallScope::RefuseCaptured(CUstream stream) const {
+  graph::Captures& captures = session_->captures();
+  if (!captures.busy()) {
+    return CUDA_SUCCESS;
+  }
+  CUresult result = CUDA_SUCCESS;
+  const graph::Standing standing =
+      captures.StandingOf(session_->TraitsOf(context_, ToWire(stream)), &result);
+  return standing == graph::Standing::kCaptured ? captures.Spoil(ToWire(stream)) : result;
+}
+
+CUresult CallScope::WhyNoContext() const {
+  if (ThreadState::Mine().in_callback) {
+    return CUDA_ERROR_NOT_PERMITTED;
+  }
+  return context_ == 0 ? CUDA_ERROR_INVALID_CONTEXT : CUDA_ERROR_CONTEXT_IS_DESTROYED;
+}
+
 CUresult CallScope::WaitForPosted() const {
   const uint64_t before = session_->work();
   const CUresult result = Call(wire::ContextSynchronize{.context = context_});

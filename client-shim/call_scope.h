@@ -22,7 +22,7 @@ class CallScope {
       context_ = ThreadState::Mine().current();
       const Context* context = session_->objects().contexts.Find(context_);
       if (context == nullptr || !context->alive) [[unlikely]] {
-        result_ = context_ == 0 ? CUDA_ERROR_INVALID_CONTEXT : CUDA_ERROR_CONTEXT_IS_DESTROYED;
+        result_ = WhyNoContext();
       } else {
         device_ = context->device;
         result_ = session_->TakeError();
@@ -124,6 +124,17 @@ class CallScope {
     return session_->Call(context_, message, reply);
   }
 
+  // Whether captures in progress allow a call that is not safe beside them; one that they do not
+  // spoils them.
+  CUresult CheckSafe() const {
+    return session_->captures().busy()
+               ? session_->captures().CheckSafe(ThreadState::Mine().capture_mode)
+               : CUDA_SUCCESS;
+  }
+
+  // For what may not be on a captured stream: spoils the capture.
+  CUresult RefuseCaptured(CUstream stream) const;
+
   // Before work that may read managed memory, and after a wait that may have seen it change.
   CUresult SendManaged() const {
     return session_->managed().any() ? session_->managed().Send(context_) : CUDA_SUCCESS;
@@ -137,6 +148,8 @@ class CallScope {
   CUresult WaitForPosted() const;
 
  private:
+  CUresult WhyNoContext() const;
+
   Session* const session_;
   wire::Handle context_ = 0;
   int32_t device_ = 0;

@@ -47,6 +47,7 @@ void Forget(Session& session, wire::Handle context) {
   objects.modules.RetireIf([context](const Module& module) { return module.context == context; });
   for (const uint64_t address : session.memory(device).FreeAllOf(context)) {
     session.managed().Remove(address);
+    session.pools().Forget(address);
   }
   session.ForgetError();
 }

@@ -68,6 +68,9 @@ ThreadState::~ThreadState() {
 }
 
 void ThreadState::SetCurrent(wire::Handle context) {
+  if (in_callback) {
+    return;
+  }
   if (context == 0) {
     Pop();
   } else if (stack_.empty()) {

@@ -18,10 +18,14 @@ class ThreadState {
 
   wire::Handle current() const { return stack_.empty() ? 0 : stack_.back(); }
 
-  // Replaces the top of the stack; 0 takes it off.
+  // Replaces the top of the stack; 0 takes it off. A thread that may not call us has no context.
   void SetCurrent(wire::Handle context);
 
-  void Push(wire::Handle context) { stack_.push_back(context); }
+  void Push(wire::Handle context) {
+    if (!in_callback) {
+      stack_.push_back(context);
+    }
+  }
 
   // 0 when the stack is empty.
   wire::Handle Pop();
@@ -32,6 +36,7 @@ class ThreadState {
   // if that fails.
   CUstream OwnStream();
 
+  bool in_callback = false;  // functions of the program run here that may not call us
   CUstreamCaptureMode capture_mode = CU_STREAM_CAPTURE_MODE_GLOBAL;
 
  private:

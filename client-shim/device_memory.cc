@@ -34,6 +34,17 @@ CUresult DeviceMemory::Allocate(uint64_t bytes,
                                 wire::Handle context,
                                 uint64_t* address,
                                 uint64_t align) {
+  const CUresult result = TryAllocate(bytes, context, address, align);
+  // Before memory is out, pools give up what they only keep for reuse.
+  return result == CUDA_ERROR_OUT_OF_MEMORY && session_.pools().TrimAll(device_)
+             ? TryAllocate(bytes, context, address, align)
+             : result;
+}
+
+CUresult DeviceMemory::TryAllocate(uint64_t bytes,
+                                   wire::Handle context,
+                                   uint64_t* address,
+                                   uint64_t align) {
   if (bytes == 0) {
     return CUDA_ERROR_INVALID_VALUE;
   }
@@ -130,6 +141,13 @@ CUresult DeviceMemory::MakeRoom(Lock& lock, uint64_t bytes) {
 }
 
 CUresult DeviceMemory::Create(uint64_t bytes, wire::Handle handle) {
+  const CUresult result = TryCreate(bytes, handle);
+  return result == CUDA_ERROR_OUT_OF_MEMORY && session_.pools().TrimAll(device_)
+             ? TryCreate(bytes, handle)
+             : result;
+}
+
+CUresult DeviceMemory::TryCreate(uint64_t bytes, wire::Handle handle) {
   const Lock growing(growing_);
   Lock lock(mutex_);
   const CUresult result = MakeRoom(lock, bytes);

@@ -68,6 +68,8 @@ class DeviceMemory {
 
   using Lock = std::unique_lock<std::mutex>;
 
+  CUresult TryAllocate(uint64_t bytes, wire::Handle context, uint64_t* address, uint64_t align);
+  CUresult TryCreate(uint64_t bytes, wire::Handle handle);
   std::optional<uint64_t> TakeLocked(uint64_t bytes, wire::Handle context, uint64_t align);
   CUresult Grow(Lock& lock, uint64_t bytes);
   CUresult MakeRoom(Lock& lock, uint64_t bytes);

@@ -3,6 +3,7 @@
 // No context.
 #pragma once
 
+#include "client-shim/current_context.h"
 #include "client-shim/process.h"
 
 namespace farlane::shim {
@@ -13,6 +14,8 @@ class DeviceScope {
   explicit DeviceScope(CUdevice device) : session_(Process::Get().session()), device_(device) {
     if (session_ == nullptr) {
       result_ = Process::Get().Why();
+    } else if (ThreadState::Mine().in_callback) {
+      result_ = CUDA_ERROR_NOT_PERMITTED;
     } else if (device < 0 || static_cast<size_t>(device) >= session_->devices().size()) {
       result_ = CUDA_ERROR_INVALID_DEVICE;
     }

@@ -53,6 +53,16 @@ CUresult MakeExec(const CallScope& scope,
   return result;
 }
 
+std::vector<HostCallPtr> HostCallsOf(const std::vector<graph::Step>& steps) {
+  std::vector<HostCallPtr> calls;
+  for (const graph::Step& step : steps) {
+    if (MessageOf(step.command).host != nullptr) {
+      calls.push_back(MessageOf(step.command).host);
+    }
+  }
+  return calls;
+}
+
 GraphExec* Find(const CallScope& scope, CUgraphExec exec) {
   return scope.session().objects().graph_execs.Find(ToWire(exec));
 }
@@ -72,7 +82,9 @@ CUresult InstantiateGraph(const CallScope& scope,
     result = MakeExec(scope, steps, flags, exec);
   }
   if (result == CUDA_SUCCESS) {
-    scope.session().objects().graph_execs.Find(*exec)->steps = std::move(steps);
+    GraphExec& made = *scope.session().objects().graph_execs.Find(*exec);
+    made.host_calls = HostCallsOf(steps);
+    made.steps = std::move(steps);
   }
   return result;
 }
@@ -102,10 +114,14 @@ CUresult InstantiateGraphWith(const CallScope& scope,
 }
 
 CUresult LaunchGraph(const CallScope& scope, CUgraphExec exec, CUstream stream) {
-  if (Find(scope, exec) == nullptr) {
+  const GraphExec* found = Find(scope, exec);
+  if (found == nullptr) {
     return CUDA_ERROR_INVALID_VALUE;
   }
   scope.session().CountLaunch();
+  for (const HostCallPtr& call : found->host_calls) {
+    scope.session().host_calls().Expect(call);
+  }
   return scope.Post(wire::GraphLaunch{.exec = ToWire(exec), .stream = ToWire(stream)});
 }
 
@@ -166,6 +182,7 @@ CUresult UpdateGraphExec(const CallScope& scope,
   for (size_t i = 0; i < steps.size() && i < found->steps.size(); ++i) {
     found->steps[i].command = steps[i].command;
   }
+  found->host_calls = HostCallsOf(found->steps);
   return CUDA_SUCCESS;
 }
 

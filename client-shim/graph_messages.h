@@ -25,6 +25,7 @@ struct MessageCommand : graph::Command {
   wire::Handle context = 0;
   std::vector<std::byte> message;  // encoded, with its header
   Replay replay = nullptr;         // null: an empty node
+  HostCallPtr host;                // the program's part in it; null for none
 };
 
 // Every command of the client's graphs is one of these.
@@ -46,12 +47,16 @@ void ReplayMessage(Session& session,
 }
 
 template <typename Message>
-graph::CommandPtr CommandOf(wire::Handle context, const Message& message, CUgraphNodeType type) {
+graph::CommandPtr CommandOf(wire::Handle context,
+                            const Message& message,
+                            CUgraphNodeType type,
+                            HostCallPtr host = nullptr) {
   auto command = std::make_shared<MessageCommand>(type);
   command->context = context;
   command->message.resize(EncodedBytes(message));
   Encode(message, command->message.data());
   command->replay = &ReplayMessage<Message>;
+  command->host = std::move(host);
   return command;
 }
 

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "client-shim/bodies.h"
+#include "client-shim/host_posts.h"
 
 namespace farlane::shim {
 namespace {
@@ -21,18 +22,31 @@ CUresult HostToHost(
 
 }  // namespace
 
-CUresult CopyLinear(
-    const CallScope& scope, CUdeviceptr to, const void* from, size_t bytes, CUstream stream, Wait) {
+CUresult CopyLinear(const CallScope& scope,
+                    CUdeviceptr to,
+                    const void* from,
+                    size_t bytes,
+                    CUstream stream,
+                    Wait wait) {
   if (!scope.KnowsOrNull(stream)) {
     return CUDA_ERROR_INVALID_HANDLE;
   }
   if (bytes != 0 && (from == nullptr || !scope.OwnsRows(to, bytes, 1, 0, 1))) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  CUresult result = scope.SendManaged();
+  CUresult result = CUDA_SUCCESS;
+  if (TakeCopyIntoCapture(scope, stream, HostCall::Kind::kFetch, const_cast<void*>(from), to,
+                          RowShape{.width = bytes}, &result)) {
+    return result;
+  }
+  // Something that is still to run may write the memory: then it is read when the stream gets
+  // there.
+  const bool late = wait == Wait::kNo && scope.session().host_calls().any() &&
+                    scope.session().host_memory().IsPinned(from, bytes);
+  result = scope.SendManaged();
   if (result == CUDA_SUCCESS) {
     result = scope.session().transfers().Send(scope.context(), ToWire(stream), to, from,
-                                              RowShape{.width = bytes});
+                                              RowShape{.width = bytes, .late = late});
   }
   // The program may read managed memory as soon as a synchronous copy into it has returned.
   const bool waits = scope.session().config().synchronous || scope.session().managed().Contains(to);
@@ -48,6 +62,11 @@ CUresult CopyLinear(
     return CUDA_ERROR_INVALID_VALUE;
   }
   Session& session = scope.session();
+  CUresult taken = CUDA_SUCCESS;
+  if (TakeCopyIntoCapture(scope, stream, HostCall::Kind::kStore, to, from, RowShape{.width = bytes},
+                          &taken)) {
+    return taken;
+  }
   const bool waits = wait == Wait::kYes || session.config().synchronous ||
                      !session.host_memory().IsPinned(to, bytes);
   const CUresult result = scope.SendManaged();

@@ -17,6 +17,8 @@ class SessionScope {
   SessionScope() : session_(Process::Get().session()) {
     if (session_ == nullptr) {
       result_ = Process::Get().Why();
+    } else if (ThreadState::Mine().in_callback) {
+      result_ = CUDA_ERROR_NOT_PERMITTED;
     }
   }
 

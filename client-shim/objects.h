@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "client-shim/completions.h"
+#include "client-shim/host_calls.h"
 #include "protocol/abi/cuda_abi.h"
 #include "protocol/base/guarded.h"
 #include "protocol/graph/graphs.h"
@@ -78,6 +79,7 @@ struct Module {
 // A graph that the server's driver has ready to run, as it was then.
 struct GraphExec {
   std::vector<graph::Step> steps;
+  std::vector<HostCallPtr> host_calls{};  // those that a launch makes due
   uint64_t flags = 0;
 };
 

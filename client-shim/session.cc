@@ -254,6 +254,7 @@ void Session::AbandonAfterFork() {
 void Session::Close() {
   closed_.store(true);
   attendant_->Stop(NowNs() + kStopNs);
+  host_calls_.Close();
   channel_->Close();
 }
 
@@ -313,6 +314,10 @@ wire::WireError Session::OnMessage(const wire::MessageView& message) {
       return transfers_.OnDone(message);
     case wire::Op::kCreditRecall:
       return OnRecall(message);
+    case wire::Op::kHostDue:
+      return host_calls_.OnDue(message);
+    case wire::Op::kHostStored:
+      return host_calls_.OnStored(message);
     case wire::Op::kImageWanted:
       return images_.OnWanted(message);
     case wire::Op::kImageKernels:

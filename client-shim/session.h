@@ -14,9 +14,11 @@
 #include "client-shim/config.h"
 #include "client-shim/device.h"
 #include "client-shim/device_memory.h"
+#include "client-shim/host_calls.h"
 #include "client-shim/host_memory.h"
 #include "client-shim/images.h"
 #include "client-shim/managed_memory.h"
+#include "client-shim/memory_pools.h"
 #include "client-shim/objects.h"
 #include "client-shim/transfers.h"
 #include "client-shim/virtual_memory.h"
@@ -59,6 +61,10 @@ class Session final : public channel::ServerListener {
   Completions& completions() { return completions_; }
 
   ManagedMemory& managed() { return managed_; }
+
+  HostCalls& host_calls() { return host_calls_; }
+
+  MemoryPools& pools() { return pools_; }
 
   graph::Graphs& graphs() { return graphs_; }
 
@@ -241,6 +247,8 @@ class Session final : public channel::ServerListener {
   Images images_{*this};
   Completions completions_{*this};
   ManagedMemory managed_{*this};
+  HostCalls host_calls_{*this};
+  MemoryPools pools_{*this};
   graph::Graphs graphs_;
   graph::Captures captures_{graphs_};
   std::unique_ptr<channel::CommandChannel> channel_;

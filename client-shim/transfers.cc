@@ -88,6 +88,10 @@ CUresult Transfers::SendRows(wire::Handle context,
   if (result != CUDA_SUCCESS) {
     return result;
   }
+  if (shape.late) {
+    PostFetch(context, stream, device, host, shape);
+    return CUDA_SUCCESS;
+  }
   wire::CopyIn message{.address = device,
                        .stream = stream,
                        .width = shape.width,
@@ -112,6 +116,22 @@ CUresult Transfers::SendRows(wire::Handle context,
   return CUDA_SUCCESS;
 }
 
+void Transfers::PostFetch(wire::Handle context,
+                          wire::Handle stream,
+                          uint64_t device,
+                          const std::byte* host,
+                          const RowShape& shape) {
+  const HostCallPtr call = session_.host_calls().Make(
+      {.kind = HostCall::Kind::kFetch, .host = const_cast<std::byte*>(host), .shape = shape});
+  session_.host_calls().Expect(call);
+  session_.Post(context, wire::HostFetch{.stream = stream,
+                                         .call = call->number,
+                                         .address = device,
+                                         .width = shape.width,
+                                         .pitch = shape.device_pitch,
+                                         .rows = shape.rows});
+}
+
 CUresult Transfers::Send(wire::Handle context,
                          wire::Handle stream,
                          uint64_t device,
@@ -121,7 +141,7 @@ CUresult Transfers::Send(wire::Handle context,
     return CUDA_SUCCESS;
   }
   // A copy that is still on its way into this memory comes first.
-  CUresult result = WaitForHost(host, HostExtent(shape));
+  CUresult result = shape.late ? CUDA_SUCCESS : WaitForHost(host, HostExtent(shape));
   const auto* from = static_cast<const std::byte*>(host);
   const bool linear =
       shape.rows == 1 || (shape.host_pitch == shape.width && shape.device_pitch == shape.width);
@@ -129,12 +149,14 @@ CUresult Transfers::Send(wire::Handle context,
     const uint64_t bytes = shape.width * shape.rows;
     for (uint64_t at = 0; at < bytes && result == CUDA_SUCCESS; at += wire::kPieceBytes) {
       const uint64_t piece = std::min<uint64_t>(wire::kPieceBytes, bytes - at);
-      result = SendRows(context, stream, device + at, from + at, RowShape{.width = piece});
+      result = SendRows(context, stream, device + at, from + at,
+                        RowShape{.width = piece, .late = shape.late});
     }
   } else if (shape.width > wire::kPieceBytes) {
     for (uint64_t row = 0; row < shape.rows && result == CUDA_SUCCESS; ++row) {
-      result = Send(context, stream, device + row * shape.device_pitch,
-                    from + row * shape.host_pitch, RowShape{.width = shape.width});
+      result =
+          Send(context, stream, device + row * shape.device_pitch, from + row * shape.host_pitch,
+               RowShape{.width = shape.width, .late = shape.late});
     }
   } else {
     const uint64_t rows_each = wire::kPieceBytes / shape.width;

@@ -24,6 +24,7 @@ struct RowShape {
   uint64_t rows = 1;
   uint64_t host_pitch = 0;
   uint64_t device_pitch = 0;
+  bool late = false;  // to the device: the host's bytes are read when the stream gets there
 };
 
 // Thread: any, guarded.
@@ -34,7 +35,7 @@ class Transfers {
 
   explicit Transfers(Session& session) : session_(session) {}
 
-  // Host to device. The host's bytes are taken before it returns, whatever they are.
+  // Host to device. The host's bytes are taken before it returns, unless the shape says late.
   CUresult Send(wire::Handle context,
                 wire::Handle stream,
                 uint64_t device,
@@ -85,6 +86,11 @@ class Transfers {
                     uint64_t device,
                     const std::byte* host,
                     const RowShape& shape);
+  void PostFetch(wire::Handle context,
+                 wire::Handle stream,
+                 uint64_t device,
+                 const std::byte* host,
+                 const RowShape& shape);
   CUresult WaitForRoom(std::atomic<uint64_t>* under_way, uint64_t bytes);
   CUresult WaitForTurn(uint64_t bytes);
   wire::Sequence FirstInTheWay(uint64_t bytes);

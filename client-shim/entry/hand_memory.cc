@@ -58,6 +58,9 @@ CUresult cuMemFree_v2(CUdeviceptr dptr) {
   if (device < 0) {
     return CUDA_ERROR_INVALID_VALUE;
   }
+  if (scope.session().pools().any() && !scope.session().pools().Release(dptr)) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
   scope.session().managed().Remove(dptr);
   return scope.session().memory(device).Free(dptr);
 }

@@ -44,6 +44,19 @@ void ClientSession::OpenDevices(const std::vector<DeviceQuota>& quotas,
   }
 }
 
+ClientSession::~ClientSession() {
+  host_calls_->Close();  // waiters may be waiting for streams that wait for the client
+}
+
+GraphPtr ClientSession::RecordingOn(CUstream stream) const {
+  for (const GraphPtr& graph : recordings_) {
+    if (graph->RecordsOn(stream)) {
+      return graph;
+    }
+  }
+  return nullptr;
+}
+
 DeviceMemory* ClientSession::memory(int32_t device) {
   return device >= 0 && static_cast<size_t>(device) < memories_.size()
              ? memories_[static_cast<size_t>(device)].get()
@@ -227,6 +240,8 @@ void ClientSession::ForgetContext(const ContextPtr& context) {
   streams_.EraseIf(dead);
   events_.EraseIf(dead);
   functions_.EraseIf(dead);
+  std::erase_if(recordings_,
+                [&context](const GraphPtr& graph) { return graph->context() == context; });
   graphs_.EraseIf([&context](const GraphPtr& graph) { return graph->context() == context; });
   modules_.EraseIf([&](const BoundImage& bound) {
     if (bound.context != context) {

@@ -14,6 +14,7 @@
 #include "gpu-server/session/context_state.h"
 #include "gpu-server/session/counters.h"
 #include "gpu-server/session/handle_table.h"
+#include "gpu-server/session/host_calls.h"
 #include "gpu-server/session/image_store.h"
 #include "gpu-server/session/loaded_image.h"
 #include "gpu-server/session/mailbox.h"
@@ -59,6 +60,7 @@ class ClientSession {
                 Outbox& outbox,
                 Wakeup& wakeup,
                 OutputPipe& output);
+  ~ClientSession();
 
   // Takes the devices into use, each with the first credit that was granted; before the welcome.
   void OpenDevices(const std::vector<DeviceQuota>& quotas, std::vector<Reservation> first);
@@ -180,6 +182,15 @@ class ClientSession {
 
   OutputPipe& output() { return output_; }
 
+  const std::shared_ptr<HostCalls>& host_calls() const { return host_calls_; }
+
+  // The graph that is recorded on a stream; null for none.
+  GraphPtr RecordingOn(CUstream stream) const;
+
+  void AddRecording(GraphPtr graph) { recordings_.push_back(std::move(graph)); }
+
+  void RemoveRecording(const GraphPtr& graph) { std::erase(recordings_, graph); }
+
   Waiters& waiters() { return waiters_; }
 
   SessionCounters& counters() { return counters_; }
@@ -218,6 +229,9 @@ class ClientSession {
   HandleTable<BoundImage> modules_{wire::HandleKind::kModule};
   HandleTable<BoundFunction> functions_{wire::HandleKind::kFunction};
   HandleTable<GraphPtr> graphs_{wire::HandleKind::kGraphExec};
+  std::vector<GraphPtr> recordings_;  // those of graphs_ that are not complete
+  std::shared_ptr<HostCalls> host_calls_ =
+      std::make_shared<HostCalls>(*this);  // shared with streams
   ContextPtr context_;
   wire::Handle context_handle_ = 0;  // what the client said last, even if that is gone since
   SessionCounters counters_;

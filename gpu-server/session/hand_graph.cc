@@ -44,6 +44,7 @@ WireError Execute(ClientSession& session,
   CUstream stream = nullptr;
   const CUresult result = graph->Begin(&stream);
   if (result == CUDA_SUCCESS) {
+    session.AddRecording(graph);
     session.Bind(message.exec, std::move(graph));
     session.Bind(message.stream, stream);
   }
@@ -80,6 +81,7 @@ WireError Execute(ClientSession& session,
   if (graph->exec() != nullptr || !graph->RecordsOn(stream)) {
     return WireError::kBadReference;
   }
+  session.RemoveRecording(graph);
   const CUresult result = graph->End(message.flags);
   if (result != CUDA_SUCCESS) {
     static_cast<void>(session.Take(message.exec, &graph));
@@ -124,8 +126,18 @@ WireError Execute(ClientSession& session,
                   const wire::MessageView& view,
                   const wire::GraphDestroy& message) {
   GraphPtr graph;
-  return session.Take(message.exec, &graph) ? WireError::kNone
-                                            : session.Refuse(view, CUDA_ERROR_INVALID_HANDLE);
+  if (!session.Take(message.exec, &graph)) {
+    return session.Refuse(view, CUDA_ERROR_INVALID_HANDLE);
+  }
+  session.RemoveRecording(graph);
+  if (graph->keeps_any()) {
+    // A launch may still be under way, and uses what the graph keeps.
+    session.DeferIn(graph->context(), view, [&session, graph] {
+      static_cast<void>(session.driver().cuCtxSynchronize());
+      session.Return([graph] {});
+    });
+  }
+  return WireError::kNone;
 }
 
 }  // namespace farlane::server

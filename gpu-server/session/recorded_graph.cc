@@ -143,6 +143,10 @@ CUresult RecordedGraph::Update(const RecordedGraph& from,
   const CUresult updated = driver_.cuGraphExecUpdate_v2(exec_, from.graph_, &info);
   *result = info.result;
   *place = -1;
+  if (updated == CUDA_SUCCESS) {
+    // What ran before may still be running, so it is kept as well.
+    kept_.insert(kept_.end(), from.kept_.begin(), from.kept_.end());
+  }
   const auto found = std::find(from.nodes_.begin(), from.nodes_.end(), info.errorNode);
   if (info.errorNode != nullptr && found != from.nodes_.end()) {
     *place = static_cast<int32_t>(found - from.nodes_.begin());

@@ -34,6 +34,12 @@ class RecordedGraph {
   // Takes the parameters of a graph of the same shape. `place`: the node that does not fit, or -1.
   CUresult Update(const RecordedGraph& from, CUgraphExecUpdateResult* result, int32_t* place);
 
+  // Something that must be there for as long as the graph may run.
+  void Keep(std::shared_ptr<const void> kept) { kept_.push_back(std::move(kept)); }
+
+  // Whether the graph uses memory of this process while it runs.
+  bool keeps_any() const { return !kept_.empty(); }
+
   // Null while it is recorded.
   CUgraphExec exec() const { return exec_; }
 
@@ -55,6 +61,8 @@ class RecordedGraph {
   CUresult failed_ = CUDA_SUCCESS;  // the first failure of the recording
   bool awaits_node_ = false;        // Next has said where a node goes that is not there yet
   std::vector<CUgraphNode> nodes_;
+  std::vector<std::shared_ptr<const void>>
+      kept_;  // shared with graphs that took parameters from this one
 };
 
 using GraphPtr = std::shared_ptr<RecordedGraph>;

@@ -4,8 +4,8 @@
 They answer from it, or do one thing with it that the client's own classes can do.
 """
 
-from client_body import Body, converted, refuse_handles, refuse_nulls, refuse_values
-from wire_model import HANDLE_TYPES
+from client_body import Body, converted, refuse_handles, refuse_nulls, refuse_unsafe, refuse_values
+from wire_model import CLIENT_HANDLE_TYPES, HANDLE_TYPES
 
 # What a call may be about, beside its own parameters of these types -> the class that proves and finds it.
 WORDS = {"context": "CurrentScope", "session": "SessionScope"}
@@ -18,6 +18,7 @@ SCOPES = {
 def _open(body, call):
     if call.about in WORDS:
         body.scope(WORDS[call.about])
+        refuse_unsafe(body, call)
         return
     parameter = next(p for p in call.parameters if p.name == call.about)
     kind = SCOPES[parameter.type.text]
@@ -42,7 +43,7 @@ def _value(call, parameter):
         own = next((p for p in call.parameters if p.name == said), None)
         return str(said) if own is None else converted(own.type, given.text, own.name)
     value = made(parameter) if call.does and "is" not in parameter.notes else f"scope.object().{parameter.notes['is']}"
-    if given.text in HANDLE_TYPES:
+    if given.text in HANDLE_TYPES or given.text in CLIENT_HANDLE_TYPES:
         return f"FromWire<{given.text}>({value})"
     return value if given.pointers or given.const else f"static_cast<{given.text}>({value})"
 

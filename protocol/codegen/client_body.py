@@ -50,6 +50,11 @@ def violation(parameter):
     return ""
 
 
+def refuse_unsafe(body, call):
+    if call.unsafe:
+        body.refuse("scope.CheckSafe() != CUDA_SUCCESS", "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED")
+
+
 def refuse_values(body, call):
     for parameter in call.parameters:
         if any(key in parameter.notes for key in DEMANDS):

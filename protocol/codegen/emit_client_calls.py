@@ -5,7 +5,7 @@ import client_answer
 import client_copy
 import client_forward
 import client_image
-from client_body import Body, refuse_handles, refuse_nulls, refuse_values
+from client_body import Body, refuse_handles, refuse_nulls, refuse_unsafe, refuse_values
 from wire_model import crosses, kind_name, messages
 
 _HEAD = """\
@@ -19,6 +19,7 @@ _HEAD = """\
 #include "client-shim/contexts.h"
 #include "client-shim/copy_text.h"
 #include "client-shim/graph_calls.h"
+#include "client-shim/host_posts.h"
 #include "client-shim/modules.h"
 #include "client-shim/object_scopes.h"
 #include "client-shim/tensor_maps.h"
@@ -86,6 +87,7 @@ def _body(message):
     call = message.call
     body = Body(call)
     _open(body, call)
+    refuse_unsafe(body, call)
     refuse_nulls(body, call)
     refuse_handles(body, call)
     refuse_values(body, call)

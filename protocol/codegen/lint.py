@@ -52,7 +52,7 @@ def _check_call(call):
         yield "soft is true, \"forward\" or absent"
     if call.soft == "forward" and not call.forward:
         yield "the software GPU's body forwards, and nothing says to what"
-    for key, value in (("blocking", call.blocking), ("waits", call.waits)):
+    for key, value in (("blocking", call.blocking), ("waits", call.waits), ("unsafe", call.unsafe)):
         if not isinstance(value, bool):
             yield f"{key} is true or absent"
 

@@ -41,6 +41,11 @@ def _check_ends(call):
         yield "waits is said of a generated copy"
     if call.needs and (call.needs != "context" or not (call.forward or call.about)):
         yield 'needs is "context", and said beside forward or about'
+    if call.unsafe and not (call.about == "context" or (generated_message(call) and not any(
+        p.type.text == "CUdevice" for p in call.parameters))):  # fmt: skip
+        yield "unsafe is said of a generated body that needs a context"
+    if call.node and not generated_message(call):
+        yield "node is said of a message of its own"
     if call.does and not call.about:
         yield "does something, but says nothing what it is about"
     ways = [bool(call.client_hand), bool(call.forward), bool(call.about)]

@@ -22,7 +22,7 @@ DIRECTIONS = ("in", "out", "inout")
 TRAVELS = ("local", "cached", "post", "call", "bulk")
 _CALL_KEYS = {
     "c", "since", "per_thread", "travel", "client", "server", "why", "sends", "soft", "refused", "base",
-    "forward", "blocking", "about", "does", "needs", "waits", "for_library", "node",
+    "forward", "blocking", "about", "does", "needs", "waits", "for_library", "node", "unsafe",
 }  # fmt: skip
 
 
@@ -100,6 +100,7 @@ class Call:
     for_library: str = ""  # the server's driver takes this call instead for a kernel of a library
     waits: bool = False  # bulk: returns when the data has arrived
     blocking: bool = False  # may wait for the device: never on the thread that dispatches
+    unsafe: bool = False  # what a capture in progress may forbid, by its mode and the thread's
     node: str = ""  # the kind of graph node that it becomes on a stream that is captured
 
     @property
@@ -251,6 +252,7 @@ def load_call(symbol, table, chapter):
         for_library=table.get("for_library", ""),
         waits=table.get("waits", False),
         blocking=table.get("blocking", False),
+        unsafe=table.get("unsafe", False),
         node=table.get("node", ""),
     )
 

@@ -13,6 +13,8 @@ SCALARS = {
 }  # fmt: skip
 VARIABLE = {"bytes": "ConstBytes", "string": "std::string_view"}
 HANDLE_KINDS = ("context", "stream", "event", "module", "function", "graph_exec", "physical")
+# Objects that only the client knows: their handles never travel.
+CLIENT_HANDLE_TYPES = {"CUmemoryPool"}
 HANDLE_TYPES = {
     "CUcontext": "context", "CUstream": "stream", "CUevent": "event", "CUmodule": "module",
     "CUlibrary": "module", "CUfunction": "function", "CUkernel": "function",

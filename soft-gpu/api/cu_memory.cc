@@ -88,6 +88,7 @@ CUresult cuMemFree_v2(CUdeviceptr dptr) {
   if (const auto owner = call.driver->contexts().Find(range->context)) {
     owner->Synchronize();
   }
+  call.driver->pools().NoteFree(dptr);
   return call.driver->memory().Free(dptr, {MemoryKind::kDevice, MemoryKind::kManaged});
 }
 

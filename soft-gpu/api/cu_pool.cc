@@ -1,10 +1,71 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory that is allocated and freed in the order of a stream. An allocation is there at once, so
-// only the free has to wait for its turn; pools keep numbers and hold nothing back.
+// Stream-ordered allocation. Memory is there at once, which is more than stream order promises; it
+// is freed where the stream gets to it.
+#include <cstring>
+
 #include "soft-gpu/api/call.h"
 #include "soft-gpu/bodies.h"
 
 namespace farlane::soft {
+namespace {
+
+bool IsDeviceMemory(const CUmemLocation* location, CUmemAllocationType type) {
+  return location->type == CU_MEM_LOCATION_TYPE_DEVICE && type == CU_MEM_ALLOCATION_TYPE_PINNED;
+}
+
+// A call about the pool of a place. Thread: caller's.
+struct PlaceCall : PlainCall {
+  PlaceCall(const void* needed, const CUmemLocation* location, CUmemAllocationType type) {
+    if (result == CUDA_SUCCESS && (needed == nullptr || location == nullptr)) {
+      result = CUDA_ERROR_INVALID_VALUE;
+    }
+    if (result == CUDA_SUCCESS && !IsDeviceMemory(location, type)) {
+      result = CUDA_ERROR_NOT_SUPPORTED;
+    }
+    if (result == CUDA_SUCCESS && driver->FindDevice(location->id) == nullptr) {
+      result = CUDA_ERROR_INVALID_VALUE;
+    }
+  }
+};
+
+template <typename T>
+CUresult Put(void* to, T value) {
+  std::memcpy(to, &value, sizeof value);
+  return CUDA_SUCCESS;
+}
+
+template <typename T>
+T Take(const void* from) {
+  T value;
+  std::memcpy(&value, from, sizeof value);
+  return value;
+}
+
+size_t ReuseIndex(CUmemPool_attribute attribute) {
+  return static_cast<size_t>(attribute - CU_MEMPOOL_ATTR_REUSE_FOLLOW_EVENT_DEPENDENCIES);
+}
+
+CUresult AllocateFrom(const ContextCall& call,
+                      uint64_t pool,
+                      const StreamUse& use,
+                      uint64_t bytes,
+                      CUdeviceptr* address) {
+  AllocationRequest request;
+  FARLANE_SOFT_TRY(call.driver->pools().Reserve(pool, bytes, &request.device));
+  request.context = use.context->handle();
+  request.size_bytes = bytes;
+  uint64_t made = 0;
+  const CUresult result = call.driver->memory().Allocate(request, &made);
+  if (result != CUDA_SUCCESS) {
+    call.driver->pools().Cancel(pool, bytes);
+    return result;
+  }
+  call.driver->pools().NoteAllocation(pool, made, bytes);
+  *address = made;
+  return CUDA_SUCCESS;
+}
+
+}  // namespace
 
 CUresult cuMemAllocAsync(CUdeviceptr* dptr, size_t bytesize, CUstream hStream) {
   const ContextCall call;
@@ -15,14 +76,23 @@ CUresult cuMemAllocAsync(CUdeviceptr* dptr, size_t bytesize, CUstream hStream) {
   StreamUse use;
   FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
   FARLANE_SOFT_TRY(RefuseCaptured(call, use));
-  AllocationRequest request;
-  request.device = use.context->device();
-  request.context = use.context->handle();
-  request.size_bytes = bytesize;
-  uint64_t address = 0;
-  FARLANE_SOFT_TRY(call.driver->memory().Allocate(request, &address));
-  *dptr = address;
-  return CUDA_SUCCESS;
+  const uint64_t pool = call.driver->pools().Current(use.context->device());
+  return AllocateFrom(call, pool, use, bytesize, dptr);
+}
+
+CUresult cuMemAllocFromPoolAsync(CUdeviceptr* dptr,
+                                 size_t bytesize,
+                                 CUmemoryPool pool,
+                                 CUstream hStream) {
+  const ContextCall call;
+  FARLANE_SOFT_TRY(call.result);
+  if (dptr == nullptr || bytesize == 0) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  StreamUse use;
+  FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
+  FARLANE_SOFT_TRY(RefuseCaptured(call, use));
+  return AllocateFrom(call, HandleNumber(pool), use, bytesize, dptr);
 }
 
 CUresult cuMemFreeAsync(CUdeviceptr dptr, CUstream hStream) {
@@ -34,6 +104,8 @@ CUresult cuMemFreeAsync(CUdeviceptr dptr, CUstream hStream) {
   if (!range || range->base != dptr || range->kind != MemoryKind::kDevice) {
     return CUDA_ERROR_INVALID_VALUE;
   }
+  FARLANE_SOFT_TRY(RefuseCaptured(call, use));
+  call.driver->pools().NoteFree(dptr);
   Work work;
   work.brief = true;
   work.always = true;
@@ -41,8 +113,167 @@ CUresult cuMemFreeAsync(CUdeviceptr dptr, CUstream hStream) {
     return memory->Free(dptr, {MemoryKind::kDevice}) == CUDA_SUCCESS ? CUDA_SUCCESS
                                                                      : CUDA_ERROR_ILLEGAL_ADDRESS;
   };
-  FARLANE_SOFT_TRY(RefuseCaptured(call, use));
   return Put(call, use, std::move(work));
+}
+
+CUresult cuMemPoolCreate(CUmemoryPool* pool, const CUmemPoolProps* poolProps) {
+  const PlaceCall call(
+      pool, poolProps == nullptr ? nullptr : &poolProps->location,
+      poolProps == nullptr ? CU_MEM_ALLOCATION_TYPE_INVALID : poolProps->allocType);
+  FARLANE_SOFT_TRY(call.result);
+  if (poolProps->handleTypes != CU_MEM_HANDLE_TYPE_NONE) {
+    return CUDA_ERROR_NOT_SUPPORTED;
+  }
+  *pool = AsHandle<CUmemoryPool>(
+      call.driver->pools().Create(poolProps->location.id, poolProps->maxSize));
+  return CUDA_SUCCESS;
+}
+
+CUresult cuMemPoolDestroy(CUmemoryPool pool) {
+  const PlainCall call;
+  FARLANE_SOFT_TRY(call.result);
+  return call.driver->pools().Destroy(HandleNumber(pool));
+}
+
+CUresult cuMemPoolTrimTo(CUmemoryPool pool, size_t) {
+  const PlainCall call;
+  FARLANE_SOFT_TRY(call.result);
+  return call.driver->pools().With(HandleNumber(pool), [](MemoryPool&) { return CUDA_SUCCESS; });
+}
+
+CUresult cuMemPoolSetAttribute(CUmemoryPool pool, CUmemPool_attribute attr, void* value) {
+  const PlainCall call;
+  FARLANE_SOFT_TRY(call.result);
+  if (value == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  return call.driver->pools().With(HandleNumber(pool), [&](MemoryPool& found) {
+    switch (attr) {
+      case CU_MEMPOOL_ATTR_REUSE_FOLLOW_EVENT_DEPENDENCIES:
+      case CU_MEMPOOL_ATTR_REUSE_ALLOW_OPPORTUNISTIC:
+      case CU_MEMPOOL_ATTR_REUSE_ALLOW_INTERNAL_DEPENDENCIES:
+        found.reuse[ReuseIndex(attr)] = Take<int>(value) != 0 ? 1 : 0;
+        return CUDA_SUCCESS;
+      case CU_MEMPOOL_ATTR_RELEASE_THRESHOLD:
+        found.release_threshold = Take<cuuint64_t>(value);
+        return CUDA_SUCCESS;
+      case CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH:
+      case CU_MEMPOOL_ATTR_USED_MEM_HIGH:
+        if (Take<cuuint64_t>(value) != 0) {
+          return CUDA_ERROR_INVALID_VALUE;  // a high mark can be forgotten, not invented
+        }
+        found.used_bytes_high = found.used_bytes;
+        return CUDA_SUCCESS;
+      default:
+        return CUDA_ERROR_INVALID_VALUE;
+    }
+  });
+}
+
+CUresult cuMemPoolGetAttribute(CUmemoryPool pool, CUmemPool_attribute attr, void* value) {
+  const PlainCall call;
+  FARLANE_SOFT_TRY(call.result);
+  if (value == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  return call.driver->pools().With(HandleNumber(pool), [&](const MemoryPool& found) {
+    switch (attr) {
+      case CU_MEMPOOL_ATTR_REUSE_FOLLOW_EVENT_DEPENDENCIES:
+      case CU_MEMPOOL_ATTR_REUSE_ALLOW_OPPORTUNISTIC:
+      case CU_MEMPOOL_ATTR_REUSE_ALLOW_INTERNAL_DEPENDENCIES:
+        return Put(value, found.reuse[ReuseIndex(attr)]);
+      case CU_MEMPOOL_ATTR_RELEASE_THRESHOLD:
+        return Put<cuuint64_t>(value, found.release_threshold);
+      case CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT:
+      case CU_MEMPOOL_ATTR_USED_MEM_CURRENT:
+        return Put<cuuint64_t>(value, found.used_bytes);
+      case CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH:
+      case CU_MEMPOOL_ATTR_USED_MEM_HIGH:
+        return Put<cuuint64_t>(value, found.used_bytes_high);
+    }
+    return CUDA_ERROR_INVALID_VALUE;
+  });
+}
+
+CUresult cuMemPoolSetAccess(CUmemoryPool pool, const CUmemAccessDesc* map, size_t count) {
+  const PlainCall call;
+  FARLANE_SOFT_TRY(call.result);
+  if (map == nullptr && count != 0) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  return call.driver->pools().With(HandleNumber(pool), [&](const MemoryPool& found) {
+    for (size_t i = 0; i < count; ++i) {
+      if (map[i].location.type != CU_MEM_LOCATION_TYPE_DEVICE ||
+          call.driver->FindDevice(map[i].location.id) == nullptr) {
+        return CUDA_ERROR_INVALID_VALUE;
+      }
+      const bool own = map[i].location.id == found.device;
+      if (own != (map[i].flags == CU_MEM_ACCESS_FLAGS_PROT_READWRITE)) {
+        return own ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_NOT_SUPPORTED;
+      }
+    }
+    return CUDA_SUCCESS;
+  });
+}
+
+CUresult cuMemPoolGetAccess(CUmemAccess_flags* flags,
+                            CUmemoryPool memPool,
+                            CUmemLocation* location) {
+  const PlainCall call;
+  FARLANE_SOFT_TRY(call.result);
+  if (flags == nullptr || location == nullptr || location->type != CU_MEM_LOCATION_TYPE_DEVICE ||
+      call.driver->FindDevice(location->id) == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  return call.driver->pools().With(HandleNumber(memPool), [&](const MemoryPool& found) {
+    *flags = location->id == found.device ? CU_MEM_ACCESS_FLAGS_PROT_READWRITE
+                                          : CU_MEM_ACCESS_FLAGS_PROT_NONE;
+    return CUDA_SUCCESS;
+  });
+}
+
+CUresult cuMemGetDefaultMemPool(CUmemoryPool* pool_out,
+                                CUmemLocation* location,
+                                CUmemAllocationType type) {
+  const PlaceCall call(pool_out, location, type);
+  FARLANE_SOFT_TRY(call.result);
+  *pool_out = AsHandle<CUmemoryPool>(call.driver->pools().Default(location->id));
+  return CUDA_SUCCESS;
+}
+
+CUresult cuMemGetMemPool(CUmemoryPool* pool, CUmemLocation* location, CUmemAllocationType type) {
+  const PlaceCall call(pool, location, type);
+  FARLANE_SOFT_TRY(call.result);
+  *pool = AsHandle<CUmemoryPool>(call.driver->pools().Current(location->id));
+  return CUDA_SUCCESS;
+}
+
+CUresult cuMemSetMemPool(CUmemLocation* location, CUmemAllocationType type, CUmemoryPool pool) {
+  const PlaceCall call(pool, location, type);
+  FARLANE_SOFT_TRY(call.result);
+  return call.driver->pools().SetCurrent(location->id, HandleNumber(pool));
+}
+
+CUresult cuDeviceGetDefaultMemPool(CUmemoryPool* pool_out, CUdevice dev) {
+  CUmemLocation location{.type = CU_MEM_LOCATION_TYPE_DEVICE, .id = dev};
+  const CUresult result =
+      cuMemGetDefaultMemPool(pool_out, &location, CU_MEM_ALLOCATION_TYPE_PINNED);
+  return result == CUDA_ERROR_INVALID_VALUE && pool_out != nullptr ? CUDA_ERROR_INVALID_DEVICE
+                                                                   : result;
+}
+
+CUresult cuDeviceGetMemPool(CUmemoryPool* pool, CUdevice dev) {
+  CUmemLocation location{.type = CU_MEM_LOCATION_TYPE_DEVICE, .id = dev};
+  const CUresult result = cuMemGetMemPool(pool, &location, CU_MEM_ALLOCATION_TYPE_PINNED);
+  return result == CUDA_ERROR_INVALID_VALUE && pool != nullptr ? CUDA_ERROR_INVALID_DEVICE : result;
+}
+
+CUresult cuDeviceSetMemPool(CUdevice dev, CUmemoryPool pool) {
+  const PlainCall call;
+  FARLANE_SOFT_TRY(call.result);
+  return call.driver->FindDevice(dev) == nullptr
+             ? CUDA_ERROR_INVALID_DEVICE
+             : call.driver->pools().SetCurrent(dev, HandleNumber(pool));
 }
 
 }  // namespace farlane::soft

@@ -37,6 +37,7 @@ Driver::Driver(const Config& config, std::unique_ptr<AddressSpace> space)
       host_memory_(std::make_unique<HostMemory>(space_.get())),
       virtual_memory_(std::make_unique<VirtualMemory>(space_.get())),
       allocations_(std::make_unique<TableAllocations>(space_->table())),
+      pools_(std::make_unique<MemoryPools>(config.device_count)),
       primary_states_(std::vector<Primary>(config.device_count)) {
   for (int ordinal = 0; ordinal < static_cast<int>(config.device_count); ++ordinal) {
     devices_.emplace_back(config, ordinal);

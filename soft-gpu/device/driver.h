@@ -20,6 +20,7 @@
 #include "soft-gpu/device/handle_table.h"
 #include "soft-gpu/device/host_memory.h"
 #include "soft-gpu/device/link_state.h"
+#include "soft-gpu/device/memory_pools.h"
 #include "soft-gpu/device/module.h"
 #include "soft-gpu/device/table_allocations.h"
 #include "soft-gpu/device/virtual_memory.h"
@@ -76,6 +77,8 @@ class Driver {
 
   VirtualMemory& virtual_memory() { return *virtual_memory_; }
 
+  MemoryPools& pools() { return *pools_; }
+
   HandleTable<Context>& contexts() { return contexts_; }
 
   HandleTable<Stream>& streams() { return streams_; }
@@ -114,6 +117,7 @@ class Driver {
   std::unique_ptr<HostMemory> host_memory_;
   std::unique_ptr<VirtualMemory> virtual_memory_;
   std::unique_ptr<TableAllocations> allocations_;
+  std::unique_ptr<MemoryPools> pools_;
   std::vector<Device> devices_;
   HandleTable<Context> contexts_{HandleKind::kContext};
   HandleTable<Stream> streams_{HandleKind::kStream};

@@ -22,6 +22,7 @@
 #include "protocol/transport/socket_stream.h"
 #include "protocol/wire/hello.h"
 #include "protocol/wire/messages.h"
+#include "tests/support/slowness.h"
 
 namespace farlane::server {
 
@@ -40,7 +41,7 @@ inline wire::ClientHello GoodHello() {
 // Thread: caller's.
 class ScriptedClient {
  public:
-  static constexpr uint64_t kPatienceNs = 20'000'000'000;
+  static constexpr uint64_t kPatienceNs = kSlowness * 20'000'000'000;
 
   explicit ScriptedClient(Fd socket)
       : raw_(socket.get()),

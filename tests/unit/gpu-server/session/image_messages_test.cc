@@ -5,6 +5,7 @@
 
 #include "tests/support/image_client.h"
 #include "tests/support/session_fixture.h"
+#include "tests/support/slowness.h"
 
 namespace farlane::server {
 namespace {
@@ -197,7 +198,7 @@ TEST_F(ImageMessages, AnUnloadedModulesKernelsAndGlobalsAreGone) {
 TEST_F(ImageMessages, MoreDataThanTheWindowWhileTheDeviceIsBusyEndsTheSession) {
   LoadTestImage(client());
   const uint64_t address = fixture_.UseMemory();
-  LaunchKernel(client(), kSpin, Pack(uint32_t{1500}));
+  LaunchKernel(client(), kSpin, Pack(uint32_t{1500 * kSlowness}));
   const std::vector<std::byte> piece(wire::kPieceBytes);
   for (uint64_t sent = 0; sent < kTransferWindowBytes + 1; sent += piece.size()) {
     client().Post(

@@ -7,16 +7,11 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include "tests/support/slowness.h"
 #include "tests/unit/protocol/channel/command_channel_fixture.h"
 
 namespace farlane::channel {
 namespace {
-
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr int kSlowness = 10;  // of a build with a sanitizer
-#else
-constexpr int kSlowness = 1;
-#endif
 
 // ---- sending
 

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// Posts in which the program's process has a part: its functions, and copies of its memory that a
+// graph makes.
+#pragma once
+
+#include "client-shim/call_scope.h"
+#include "client-shim/host_calls.h"
+
+namespace farlane::shim {
+
+CUresult LaunchHostFunction(const CallScope& scope, CUstream stream, CUhostFn function, void* data);
+CUresult AddStreamCallback(const CallScope& scope,
+                           CUstream stream,
+                           CUstreamCallback callback,
+                           void* data);
+
+// A copy between host and device on a stream that a graph records: true when it was taken, or may
+// not be; `result` is then the call's. The graph looks at the host's memory at each launch.
+bool TakeCopyIntoCapture(const CallScope& scope,
+                         CUstream stream,
+                         HostCall::Kind kind,
+                         void* host,
+                         uint64_t device,
+                         const RowShape& shape,
+                         CUresult* result);
+
+}  // namespace farlane::shim
