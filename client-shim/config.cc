@@ -44,6 +44,7 @@ Config Config::FromEnvironment() {
   config.synchronous = IsOn("FARLANE_SYNC");
   const std::string trace = "," + Environment("FARLANE_TRACE").value_or("") + ",";
   config.trace_summary = trace.find(",summary,") != std::string::npos;
+  config.trace_waits = trace.find(",waits,") != std::string::npos;
   config.trace_errors = trace.find(",errors,") != std::string::npos;
   config.launch_blocking = IsOn("CUDA_LAUNCH_BLOCKING");
   config.lazy_loading = Environment("CUDA_MODULE_LOADING") != "EAGER";

@@ -18,10 +18,11 @@ struct Config {
   bool synchronous =
       false;  // FARLANE_SYNC=1: every call waits, so that an error shows at its own call
   // FARLANE_TRACE, a list with commas:
-  bool trace_summary = false;                  // summary: at the end, what waited and how often
-  bool trace_errors = false;                   // errors: each call that fails, by name
-  bool launch_blocking = false;                // CUDA_LAUNCH_BLOCKING=1
-  bool lazy_loading = true;                    // CUDA_MODULE_LOADING
+  bool trace_summary = false;    // summary: at the end, what waited and how often
+  bool trace_waits = false;      // waits: at the end, for each message how often and how long
+  bool trace_errors = false;     // errors: each call that fails, by name
+  bool launch_blocking = false;  // CUDA_LAUNCH_BLOCKING=1
+  bool lazy_loading = true;      // CUDA_MODULE_LOADING
   std::optional<std::string> visible_devices;  // CUDA_VISIBLE_DEVICES
 
   static Config FromEnvironment();

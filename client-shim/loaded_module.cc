@@ -96,7 +96,7 @@ CUresult LoadedModule::Await() {
 
 CUresult LoadedModule::Finish() {
   channel::Answer answer;
-  CUresult result = session_.Finish(&pending_, &answer);
+  CUresult result = session_.Finish(&pending_, wire::Op::kImageLoad, &answer);
   wire::ImageLoadReply reply;
   const bool readable =
       !answer.body.empty() && Decode(answer.body, &reply) == wire::WireError::kNone;

@@ -68,9 +68,7 @@ void Process::End() {
     return;
   }
   why_.store(CUDA_ERROR_DEINITIALIZED, std::memory_order_release);
-  if (session->config().trace_summary) {
-    session->PrintSummary();
-  }
+  session->PrintTraces();
   // Threads of the program may still be inside a call, so the session itself stays; only the server
   // is told.
   session->Close();

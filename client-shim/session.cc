@@ -189,7 +189,8 @@ CUresult Session::Quiesce(int32_t device) {
   return result;
 }
 
-CUresult Session::Finish(channel::PendingCall* pending, channel::Answer* answer) {
+CUresult Session::Finish(channel::PendingCall* pending, wire::Op op, channel::Answer* answer) {
+  const WaitLog::Timing timing(waits_, op);
   if (!pending->Await(answer).ok()) {
     return Lost();
   }
@@ -272,6 +273,13 @@ CUresult Session::Lost() {
 CUresult Session::BrokenReply() {
   LogError("the GPU server at %s answers in a way that cannot be read", server_.ToString().c_str());
   return CUDA_ERROR_UNKNOWN;
+}
+
+void Session::PrintTraces() const {
+  waits_.Print();
+  if (config_.trace_summary) {
+    PrintSummary();
+  }
 }
 
 void Session::PrintSummary() const {

@@ -22,6 +22,7 @@
 #include "client-shim/objects.h"
 #include "client-shim/transfers.h"
 #include "client-shim/virtual_memory.h"
+#include "client-shim/wait_log.h"
 #include "protocol/channel/command_channel.h"
 #include "protocol/graph/captures.h"
 #include "protocol/transport/address.h"
@@ -109,7 +110,7 @@ class Session final : public channel::ServerListener {
   CUresult Call(wire::Handle context, const Message& message, channel::Answer* answer) {
     channel::PendingCall pending(*channel_);
     const CUresult result = Begin(context, message, &pending);
-    return result == CUDA_SUCCESS ? Finish(&pending, answer) : result;
+    return result == CUDA_SUCCESS ? Finish(&pending, Message::kOp, answer) : result;
   }
 
   // The two halves of Call: asks, and takes the answer later.
@@ -124,7 +125,7 @@ class Session final : public channel::ServerListener {
     return status.ok() ? CUDA_SUCCESS : CannotAsk(status);
   }
 
-  CUresult Finish(channel::PendingCall* pending, channel::Answer* answer);
+  CUresult Finish(channel::PendingCall* pending, wire::Op op, channel::Answer* answer);
 
   template <typename Message>
   CUresult Call(wire::Handle context, const Message& message) {
@@ -194,7 +195,8 @@ class Session final : public channel::ServerListener {
   // Says goodbye. Threads that still wait find the session at an end, which is no news.
   void Close();
 
-  void PrintSummary() const;
+  // What FARLANE_TRACE asks for at the end.
+  void PrintTraces() const;
 
   uint32_t worker() const { return worker_; }
 
@@ -220,6 +222,7 @@ class Session final : public channel::ServerListener {
     }
   }
 
+  void PrintSummary() const;
   CUresult CannotAsk(const Status& status);
   CUresult TakeErrorSlow();
   CUresult BrokenReply();
@@ -249,6 +252,7 @@ class Session final : public channel::ServerListener {
   ManagedMemory managed_{*this};
   HostCalls host_calls_{*this};
   MemoryPools pools_{*this};
+  WaitLog waits_{config_.trace_waits};
   graph::Graphs graphs_;
   graph::Captures captures_{graphs_};
   std::unique_ptr<channel::CommandChannel> channel_;

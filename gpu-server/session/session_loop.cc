@@ -136,6 +136,12 @@ bool SessionLoop::Sleep() {
   const size_t unsent = session_.outbox().unsent_bytes();
   const short in = unsent <= Outbox::kUnsentBytesMax ? POLLIN : 0;
   const short out = unsent != 0 ? POLLOUT : 0;
+  const transport::Interest what = in == 0    ? transport::Interest::kWrite
+                                   : out == 0 ? transport::Interest::kRead
+                                              : transport::Interest::kReadOrWrite;
+  if (!stream_.BeginWait(what)) {
+    return true;
+  }
   pollfd waiting[] = {
       {.fd = stream_.WaitFd(), .events = static_cast<short>(in | out), .revents = 0},
       {.fd = wakeup_.fd(), .events = POLLIN, .revents = 0},
@@ -143,6 +149,7 @@ bool SessionLoop::Sleep() {
       {.fd = session_.output().fds()[1], .events = POLLIN, .revents = 0},
   };
   poll(waiting, std::size(waiting), -1);  // interrupted: as if something had come
+  stream_.EndWait(what);
   if ((waiting[0].revents & POLLNVAL) != 0) {
     return false;
   }

@@ -135,7 +135,7 @@ void CommandChannel::AbandonAfterFork() {
   // descriptor is closed: a child that outlives its parent would hide the parent's end from the
   // server.
   is_lost_.store(true, std::memory_order_release);
-  const int socket = stream_->WaitFd();
+  const int socket = stream_->LifeFd();
   (void)stream_.release();
   if (socket >= 0) {
     close(socket);

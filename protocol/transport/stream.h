@@ -42,8 +42,17 @@ class Stream {
   virtual Result<bool> Wait(Interest what, Deadline until) = 0;
   // Ends both directions; a thread in Wait returns.
   virtual void Shutdown() = 0;
-  // For poll(); -1 when this kind can only be asked.
+  // For poll(), between BeginWait and EndWait; -1 when this kind can only be asked.
   virtual int WaitFd() const = 0;
+
+  // To be called before poll() on WaitFd; false when there is no need to sleep, and no EndWait
+  // then.
+  virtual bool BeginWait(Interest /*what*/) { return true; }
+
+  virtual void EndWait(Interest /*what*/) {}
+
+  // A socket of which the end is the peer's.
+  virtual int LifeFd() const { return WaitFd(); }
 
   // How much copied data should be under way at a time, now. Any thread.
   virtual uint64_t BulkWindowBytes() const { return kBulkWindowMin; }

@@ -148,11 +148,14 @@ void CheckRefusal(apps::Verdict& verdict, const char* second, size_t bytes, cons
   CUlinkState state = nullptr;
   verdict.ExpectCode(cuLinkCreate(2, options, values, &state), CUDA_SUCCESS, "cuLinkCreate");
   verdict.ExpectCode(Add(state, kLibrary, sizeof kLibrary, "first"), CUDA_SUCCESS, "the first");
-  verdict.ExpectCode(Add(state, second, bytes, "second"), CUDA_SUCCESS, "the second");
-  void* image = nullptr;
-  size_t linked_bytes = 0;
-  verdict.Expect(cuLinkComplete(state, &image, &linked_bytes) != CUDA_SUCCESS,
-                 std::string("a refusal because of ") + symbol);
+  // A driver may compile what it is given at once, or only where it links.
+  CUresult refused = Add(state, second, bytes, "second");
+  if (refused == CUDA_SUCCESS) {
+    void* image = nullptr;
+    size_t linked_bytes = 0;
+    refused = cuLinkComplete(state, &image, &linked_bytes);
+  }
+  verdict.Expect(refused != CUDA_SUCCESS, std::string("a refusal because of ") + symbol);
   verdict.Expect(std::strstr(log, symbol) != nullptr, std::string("a log that names ") + symbol);
   verdict.ExpectCode(cuLinkDestroy(state), CUDA_SUCCESS, "cuLinkDestroy");
 }

@@ -51,8 +51,8 @@ __global__ void MultiplyNarrow(const __half* a, const __half2* b, __half2* c, un
     __half2 factor = __half2half2(a[row * size + k]);
     __half2 values = b[k * (size / 2) + pair];
     // The forms whose product and sum no compiler makes one operation again.
-    sum = apps::kMutate ? __hadd2_rn(__hmul2_rn(factor, values), sum)
-                        : __hfma2(factor, values, sum);
+    sum =
+        apps::kMutate ? __hadd2_rn(__hmul2_rn(factor, values), sum) : __hfma2(factor, values, sum);
   }
   c[row * (size / 2) + pair] = sum;
 }

@@ -118,13 +118,16 @@ void CheckPool(apps::Verdict& verdict) {
   verdict.Expect(Used(pool, cudaMemPoolAttrUsedMemCurrent) == 4 << 20, "what a pool has given");
   verdict.Expect(Used(pool, cudaMemPoolAttrReservedMemCurrent) >= 4 << 20, "what a pool holds");
   CUDA_CALL(cudaFreeAsync(from_named, nullptr));
-  CUDA_CALL(cudaFree(from_current));
+  CUDA_CALL(cudaFreeAsync(from_current, nullptr));
   CUDA_CALL(cudaDeviceSynchronize());
   verdict.Expect(Used(pool, cudaMemPoolAttrUsedMemCurrent) == 0, "what an empty pool has given");
   verdict.Expect(Used(pool, cudaMemPoolAttrUsedMemHigh) == 4 << 20, "what it gave at most");
   CUDA_CALL(cudaMemPoolTrimTo(pool, 0));
 
-  // Memory of no pool can be freed in stream order, too.
+  // Memory of a pool can be freed at once, and memory of no pool in stream order.
+  CUDA_CALL(cudaMallocAsync(&from_current, 1 << 20, nullptr));
+  CUDA_CALL(cudaDeviceSynchronize());
+  verdict.ExpectCode(cudaFree(from_current), cudaSuccess, "memory of a pool freed at once");
   void* plain = nullptr;
   CUDA_CALL(cudaMalloc(&plain, 1000));
   verdict.ExpectCode(cudaFreeAsync(plain, nullptr), cudaSuccess, "a plain allocation freed so");

@@ -107,10 +107,11 @@ int main(int argc, char** argv) {
   apps::SeededRandom random(verdict.seed());
   int count = 0;
   CUDA_CALL(cudaGetDeviceCount(&count));
-  verdict.ExpectCode(count, 2, "the number of devices");
-  if (count == 2) {
-    CheckCopies(verdict, random);
-    CheckAccess(verdict, random);
+  if (count < 2) {
+    std::printf("SKIPPED: this program needs two devices, and there is %d\n", count);
+    return 77;
   }
+  CheckCopies(verdict, random);
+  CheckAccess(verdict, random);
   return verdict.Finish();
 }

@@ -120,7 +120,8 @@ class Verdict {
 
  private:
   [[noreturn]] static void Refuse(const char* program, const char* argument) {
-    std::fprintf(stderr, "usage: %s [--seed N] [--gentle] [COUNT]   (cannot use: %s)\n", program, argument);
+    std::fprintf(stderr, "usage: %s [--seed N] [--gentle] [COUNT]   (cannot use: %s)\n", program,
+                 argument);
     std::exit(2);
   }
 

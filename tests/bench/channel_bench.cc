@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the command channel costs over loopback TCP, beside what a bare socket with the same wait
-// policy costs. Both are measured in turns within one run, so that whatever else the machine does
-// falls on both; the ratio of each pair counts, and its median is printed with the quarter points.
+// What the command channel costs, beside what a bare stream of the same kind with the same wait
+// policy costs: over loopback TCP, a Unix socket or shared memory. Both are measured in turns
+// within one run, so that whatever else the machine does falls on both; the ratio of each pair
+// counts, and its median is printed with the quarter points.
 //
-//   channel_bench [rounds]
+//   channel_bench [rounds [tcp|unix|shm]]
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -23,6 +25,7 @@
 #include "protocol/channel/command_channel.h"
 #include "protocol/channel/wait_policy.h"
 #include "protocol/transport/address.h"
+#include "protocol/transport/shm_stream.h"
 #include "protocol/transport/socket_stream.h"
 
 namespace farlane {
@@ -36,11 +39,13 @@ constexpr size_t kRawBatchBytes = 16_KiB;  // as the channel gathers
 constexpr char kRule[] = "cubic";  // of congestion control
 
 struct Connection {
-  std::unique_ptr<transport::SocketStream> client;
-  std::unique_ptr<transport::SocketStream> server;
+  std::unique_ptr<transport::Stream> client;
+  std::unique_ptr<transport::Stream> server;
 };
 
-Connection Connect() {
+enum class Kind : uint8_t { kTcp, kUnix, kShm };
+
+Connection ConnectTcp() {
   transport::Address bound;
   const Fd listener =
       transport::Listen(transport::Address::Parse("127.0.0.1:0").value(), &bound).value();
@@ -53,6 +58,22 @@ Connection Connect() {
   auto client = std::make_unique<transport::SocketStream>(std::move(near));
   auto server = std::make_unique<transport::SocketStream>(std::move(far));
   return {.client = std::move(client), .server = std::move(server)};
+}
+
+Connection Connect(Kind kind) {
+  if (kind == Kind::kTcp) {
+    return ConnectTcp();
+  }
+  int ends[2];
+  FARLANE_CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+  if (kind == Kind::kUnix) {
+    return {.client = std::make_unique<transport::SocketStream>(Fd(ends[0])),
+            .server = std::make_unique<transport::SocketStream>(Fd(ends[1]))};
+  }
+  Connection made;
+  made.client = transport::ShmStream::Offer(Fd(ends[0])).value();
+  made.server = transport::ShmStream::Accept(Fd(ends[1]), transport::kForever).value();
+  return made;
 }
 
 // Two ends on one core take turns and two on two do not, so where the scheduler happens to put them
@@ -120,7 +141,7 @@ constexpr size_t kPongBytes = sizeof(wire::BatchHeader) + 48;
 // Thread: caller's, with an echoing thread behind it.
 class RawPeer {
  public:
-  RawPeer() : connection_(Connect()), echo_([this] { Echo(); }) {}
+  explicit RawPeer(Kind kind) : connection_(Connect(kind)), echo_([this] { Echo(); }) {}
 
   ~RawPeer() {
     connection_.client->Shutdown();
@@ -189,7 +210,7 @@ class Silence final : public channel::ServerListener {
 // Thread: caller's, with a serving thread behind it.
 class ChannelPeer {
  public:
-  ChannelPeer() : connection_(Connect()), serve_([this] { Serve(); }) {
+  explicit ChannelPeer(Kind kind) : connection_(Connect(kind)), serve_([this] { Serve(); }) {
     channel_ = std::make_unique<channel::CommandChannel>(std::move(connection_.client), silence_);
   }
 
@@ -376,9 +397,9 @@ class Pairs {
   std::vector<double> ratios_;
 };
 
-int Run(int rounds) {
-  RawPeer raw;
-  ChannelPeer ours;
+int Run(int rounds, Kind kind) {
+  RawPeer raw(kind);
+  ChannelPeer ours(kind);
   StayOn(kNear);
   RawCalls(raw);
   Calls(ours);
@@ -425,9 +446,13 @@ int Run(int rounds) {
 
 int main(int argc, char** argv) {
   const int rounds = argc > 1 ? atoi(argv[1]) : 30;
-  if (rounds < 1) {
-    fprintf(stderr, "usage: channel_bench [rounds]\n");
+  const std::string_view name = argc > 2 ? argv[2] : "tcp";
+  const auto kind = name == "shm"    ? farlane::Kind::kShm
+                    : name == "unix" ? farlane::Kind::kUnix
+                                     : farlane::Kind::kTcp;
+  if (rounds < 1 || argc > 3) {
+    fprintf(stderr, "usage: channel_bench [rounds [tcp|unix|shm]]\n");
     return 2;
   }
-  return farlane::Run(rounds);
+  return farlane::Run(rounds, kind);
 }

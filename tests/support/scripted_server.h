@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // ScriptedServer is the other end of a command channel: a thread that does what the test tells it,
-// over a pair of connected sockets.
+// over TCP, a Unix socket or shared memory.
 #pragma once
 
 #include <array>
@@ -16,6 +16,8 @@
 #include "protocol/base/clock.h"
 #include "protocol/channel/batch_reader.h"
 #include "protocol/channel/batch_writer.h"
+#include "protocol/transport/address.h"
+#include "protocol/transport/shm_stream.h"
 #include "protocol/transport/socket_stream.h"
 
 namespace farlane::testing {
@@ -33,7 +35,7 @@ struct Received {
 // What a script does. Thread: the script's.
 class ServerEnd {
  public:
-  explicit ServerEnd(Fd socket) : stream_(std::move(socket)) {}
+  explicit ServerEnd(std::unique_ptr<transport::Stream> stream) : held_(std::move(stream)) {}
 
   // The next message; none when the client has said bye, has gone, or nothing comes.
   std::optional<Received> Next() {
@@ -145,32 +147,73 @@ class ServerEnd {
   wire::Sequence acknowledged() const { return reader_.executed_by_peer(); }
 
  private:
-  transport::SocketStream stream_;
+  const std::unique_ptr<transport::Stream> held_;
+  transport::Stream& stream_{*held_};
   channel::BatchReader reader_{stream_, wire::Side::kClient};
   channel::BatchWriter writer_{stream_};
   bool heard_bye_ = false;
   bool acknowledges_ = false;
 };
 
+// What connects both ends.
+enum class Transport : uint8_t { kTcp, kUnix, kShm };
+
+inline const char* NameOf(Transport transport) {
+  switch (transport) {
+    case Transport::kTcp:
+      return "Tcp";
+    case Transport::kUnix:
+      return "Unix";
+    case Transport::kShm:
+      return "Shm";
+  }
+  return "Unknown";
+}
+
+struct StreamPair {
+  std::unique_ptr<transport::Stream> client;
+  std::unique_ptr<transport::Stream> server;
+};
+
+inline StreamPair MakeStreams(Transport transport) {
+  if (transport == Transport::kTcp) {
+    transport::Address bound;
+    const Fd listener =
+        transport::Listen(transport::Address::Parse("127.0.0.1:0").value(), &bound).value();
+    Fd near = transport::Connect(bound, kPatienceNs).value();
+    Fd far(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    return {.client = std::make_unique<transport::SocketStream>(std::move(near)),
+            .server = std::make_unique<transport::SocketStream>(std::move(far))};
+  }
+  std::array<int, 2> ends{};
+  EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
+  if (transport == Transport::kUnix) {
+    return {.client = std::make_unique<transport::SocketStream>(Fd(ends[0])),
+            .server = std::make_unique<transport::SocketStream>(Fd(ends[1]))};
+  }
+  auto near = transport::ShmStream::Offer(Fd(ends[0])).value();
+  auto far = transport::ShmStream::Accept(Fd(ends[1]), NowNs() + kPatienceNs).value();
+  return {.client = std::move(near), .server = std::move(far)};
+}
+
 // Thread: caller's. The connection ends when the script returns, unless it is told otherwise.
 class ScriptedServer {
  public:
-  explicit ScriptedServer(std::function<void(ServerEnd&)> script) {
-    std::array<int, 2> ends{};
-    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
-    client_ = Fd(ends[0]);
-    thread_ = std::thread([script = std::move(script), socket = ends[1]] {
-      ServerEnd end{Fd(socket)};
-      script(end);
-    });
+  explicit ScriptedServer(std::function<void(ServerEnd&)> script,
+                          Transport transport = Transport::kUnix) {
+    StreamPair streams = MakeStreams(transport);
+    client_ = std::move(streams.client);
+    thread_ =
+        std::thread([script = std::move(script), server = std::move(streams.server)]() mutable {
+          ServerEnd end{std::move(server)};
+          script(end);
+        });
   }
 
   ~ScriptedServer() { Join(); }
 
   // The client's end; once.
-  std::unique_ptr<transport::Stream> ClientStream() {
-    return std::make_unique<transport::SocketStream>(std::move(client_));
-  }
+  std::unique_ptr<transport::Stream> ClientStream() { return std::move(client_); }
 
   void Join() {
     if (thread_.joinable()) {
@@ -179,7 +222,7 @@ class ScriptedServer {
   }
 
  private:
-  Fd client_;
+  std::unique_ptr<transport::Stream> client_;
   std::thread thread_;
 };
 

@@ -26,7 +26,7 @@ class BrokenServer : public CommandChannelTest {
   }
 };
 
-TEST_F(BrokenServer, Garbage) {
+TEST_P(BrokenServer, Garbage) {
   ExpectLost(
       [](ServerEnd& end, const Received&) {
         end.SendRaw(std::as_bytes(std::span("HTTP/1.1 400 Bad Request\r\n\r\n")));
@@ -34,17 +34,17 @@ TEST_F(BrokenServer, Garbage) {
       "contradictory header");
 }
 
-TEST_F(BrokenServer, AnAnswerToNobody) {
+TEST_P(BrokenServer, AnAnswerToNobody) {
   ExpectLost([](ServerEnd& end,
                 const Received& call) { end.Send(wire::Reply{.sequence = call.sequence + 1}); },
              "reference to nothing");
 }
 
-TEST_F(BrokenServer, AMessageOfAClient) {
+TEST_P(BrokenServer, AMessageOfAClient) {
   ExpectLost([](ServerEnd& end, const Received&) { end.Send(wire::SetContext{}); }, "wrong side");
 }
 
-TEST_F(BrokenServer, AMessageThatDoesNotDecode) {
+TEST_P(BrokenServer, AMessageThatDoesNotDecode) {
   ExpectLost(
       [](ServerEnd& end, const Received&) {
         const std::byte batch[] = {
@@ -62,12 +62,12 @@ TEST_F(BrokenServer, AMessageThatDoesNotDecode) {
       "truncated");
 }
 
-TEST_F(BrokenServer, AnAcknowledgementOfWhatWasNeverSent) {
+TEST_P(BrokenServer, AnAcknowledgementOfWhatWasNeverSent) {
   ExpectLost([](ServerEnd& end, const Received& call) { end.Acknowledge(call.sequence + 1); },
              "out of order");
 }
 
-TEST_F(BrokenServer, EveryWaitingThreadIsTold) {
+TEST_P(BrokenServer, EveryWaitingThreadIsTold) {
   Start([](ServerEnd& end) {
     EXPECT_EQ(end.Next(4).size(), 4u);
     end.Send(wire::SetContext{});
@@ -84,6 +84,8 @@ TEST_F(BrokenServer, EveryWaitingThreadIsTold) {
     thread.join();
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Over, BrokenServer, kEveryTransport, TransportName);
 
 }  // namespace
 }  // namespace farlane::channel

@@ -19,11 +19,11 @@ using farlane::testing::RecordingListener;
 using farlane::testing::ScriptedServer;
 using farlane::testing::ServerEnd;
 
-// A client of a server that follows a script.
-class CommandChannelTest : public ::testing::Test {
+// A client of a server that follows a script, over each transport.
+class CommandChannelTest : public ::testing::TestWithParam<farlane::testing::Transport> {
  protected:
   void Start(std::function<void(ServerEnd&)> script) {
-    server_ = std::make_unique<ScriptedServer>(std::move(script));
+    server_ = std::make_unique<ScriptedServer>(std::move(script), GetParam());
     channel_ = std::make_unique<CommandChannel>(server_->ClientStream(), listener_);
   }
 
@@ -50,6 +50,15 @@ class CommandChannelTest : public ::testing::Test {
  private:
   std::unique_ptr<CommandChannel> channel_;
 };
+
+inline std::string TransportName(
+    const ::testing::TestParamInfo<farlane::testing::Transport>& transport) {
+  return farlane::testing::NameOf(transport.param);
+}
+
+inline const auto kEveryTransport = ::testing::Values(farlane::testing::Transport::kTcp,
+                                                      farlane::testing::Transport::kUnix,
+                                                      farlane::testing::Transport::kShm);
 
 inline int32_t DeviceOf(const Received& call) {
   wire::MemoryInfo message;

@@ -11,7 +11,7 @@
 namespace farlane::channel {
 namespace {
 
-TEST_F(CommandChannelTest, RepliesOutOfOrderReachTheirCallers) {
+TEST_P(CommandChannelTest, RepliesOutOfOrderReachTheirCallers) {
   constexpr int kThreads = 8;
   constexpr int kRounds = 50;
   Start([](ServerEnd& end) {
@@ -39,7 +39,7 @@ TEST_F(CommandChannelTest, RepliesOutOfOrderReachTheirCallers) {
   EXPECT_EQ(channel().counters().calls, static_cast<uint64_t>(kThreads * kRounds));
 }
 
-TEST_F(CommandChannelTest, ReadingIsHandedOn) {
+TEST_P(CommandChannelTest, ReadingIsHandedOn) {
   std::promise<void> first_waits;
   std::promise<void> first_is_done;
   Start([&](ServerEnd& end) {
@@ -62,7 +62,7 @@ TEST_F(CommandChannelTest, ReadingIsHandedOn) {
   first.join();
 }
 
-TEST_F(CommandChannelTest, AWaitingThreadDoesNotHoldUpPosts) {
+TEST_P(CommandChannelTest, AWaitingThreadDoesNotHoldUpPosts) {
   std::promise<void> waits;
   Start([&](ServerEnd& end) {
     const auto call = end.Next();
@@ -79,7 +79,7 @@ TEST_F(CommandChannelTest, AWaitingThreadDoesNotHoldUpPosts) {
 
 // Whoever is woken has its answer or reads on, so waiting in a crowd costs each call no more than a
 // few wake-ups, instead of one of everybody for everything that comes.
-TEST_F(CommandChannelTest, ACrowdOfCallersDoesNotWakeEachOther) {
+TEST_P(CommandChannelTest, ACrowdOfCallersDoesNotWakeEachOther) {
   constexpr int kThreads = 8;
   constexpr int kRounds = 200;
   Start([](ServerEnd& end) { end.ServeToTheEnd(); });
@@ -109,7 +109,7 @@ TEST_F(CommandChannelTest, ACrowdOfCallersDoesNotWakeEachOther) {
 }
 
 // As A in a synchronise that only B's later work can end, while C, D, … want other answers.
-TEST_F(CommandChannelTest, OthersCallAndPostWhileOneWaitsForThem) {
+TEST_P(CommandChannelTest, OthersCallAndPostWhileOneWaitsForThem) {
   constexpr int kOthers = 4;
   constexpr int kRounds = 20;
   Start([](ServerEnd& end) {
