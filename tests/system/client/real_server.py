@@ -138,7 +138,11 @@ class Server:
         if self.process.poll() is None:
             self.process.terminate()
         code = self.process.wait(10 * SLOWNESS)
+        said = self.said()
         self.log.close()
+        # A sanitizer's words on the server or on a worker stand in their log.
+        if "Sanitizer: " in said or "runtime error: " in said:
+            raise AssertionError(said)
         return code
 
 
