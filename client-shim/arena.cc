@@ -64,7 +64,7 @@ std::optional<AddressRange> Arena::FindUnbacked(uint64_t bytes) const {
   }
   bytes = RoundUp(bytes, kChunkBytes);
   uint64_t gap = address_;
-  for (const auto& [address, size] : backed_) {
+  for (const auto& [address, size] : occupied_) {
     if (address - gap >= bytes) {
       return AddressRange{gap, bytes};
     }
@@ -78,9 +78,49 @@ std::optional<AddressRange> Arena::FindUnbacked(uint64_t bytes) const {
 
 void Arena::AddBacked(AddressRange range) {
   FARLANE_CHECK(range.address % kChunkBytes == 0 && range.bytes % kChunkBytes == 0);
-  Merge(&backed_, range);
+  Merge(&occupied_, range);
   backed_bytes_ += range.bytes;
   AddFree(range);
+}
+
+bool Arena::IsOccupied(AddressRange range) const {
+  const auto after = occupied_.lower_bound(range.address + range.bytes);
+  if (after == occupied_.begin()) {
+    return false;
+  }
+  const auto& [address, bytes] = *std::prev(after);
+  return address + bytes > range.address;
+}
+
+std::optional<uint64_t> Arena::Reserve(uint64_t bytes, uint64_t align, uint64_t hint) {
+  align = std::max(align, kChunkBytes);
+  if (bytes == 0 || bytes > bytes_) {
+    return std::nullopt;
+  }
+  const bool fits = hint % align == 0 && Contains(hint) && bytes <= bytes_ - (hint - address_);
+  if (fits && !IsOccupied({hint, bytes})) {
+    Merge(&occupied_, {hint, bytes});
+    return hint;
+  }
+  // From the end on, since what is backed grows from the start.
+  uint64_t end = address_ + bytes_;
+  for (auto next = occupied_.rbegin();; ++next) {
+    const bool last = next == occupied_.rend();
+    const uint64_t start = last ? address_ : next->first + next->second;
+    const uint64_t place = end - start >= bytes ? RoundDown(end - bytes, align) : 0;
+    if (place >= start && place != 0) {
+      Merge(&occupied_, {place, bytes});
+      return place;
+    }
+    if (last) {
+      return std::nullopt;
+    }
+    end = next->first;
+  }
+}
+
+void Arena::Unreserve(AddressRange range) {
+  Cut(&occupied_, range);
 }
 
 std::vector<AddressRange> Arena::GiveUpFreeChunks(uint64_t bytes_max) {
@@ -106,15 +146,7 @@ std::vector<AddressRange> Arena::GiveUpFreeChunks(uint64_t bytes_max) {
     if (end < around.address + around.bytes) {
       AddFree({end, around.address + around.bytes - end});
     }
-    const auto backed = std::prev(backed_.upper_bound(range.address));
-    const AddressRange whole_backed{backed->first, backed->second};
-    backed_.erase(backed);
-    if (whole_backed.address < range.address) {
-      backed_.emplace(whole_backed.address, range.address - whole_backed.address);
-    }
-    if (end < whole_backed.address + whole_backed.bytes) {
-      backed_.emplace(end, whole_backed.address + whole_backed.bytes - end);
-    }
+    Cut(&occupied_, range);
     backed_bytes_ -= range.bytes;
   }
   return whole;
@@ -187,6 +219,20 @@ void Arena::Merge(Ranges* ranges, AddressRange range) {
     }
   }
   ranges->emplace(range.address, range.bytes);
+}
+
+// Out of one of the ranges, which holds all of it.
+void Arena::Cut(Ranges* ranges, AddressRange range) {
+  const auto around = std::prev(ranges->upper_bound(range.address));
+  const uint64_t start = around->first;
+  const uint64_t end = start + around->second;
+  ranges->erase(around);
+  if (start < range.address) {
+    ranges->emplace(start, range.address - start);
+  }
+  if (range.address + range.bytes < end) {
+    ranges->emplace(range.address + range.bytes, end - (range.address + range.bytes));
+  }
 }
 
 }  // namespace farlane::shim

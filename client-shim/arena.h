@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Arena keeps the books of one device's address range: which chunks are backed by memory, and which
-// parts of those the program holds. It decides addresses and does nothing else; DeviceMemory
-// carries its decisions out.
+// Arena keeps the books of one device's address range: which chunks are backed by memory, which
+// parts of those the program holds, which addresses it reserved. It decides addresses and does
+// nothing else; DeviceMemory carries its decisions out.
 #pragma once
 
 #include <cstdint>
@@ -40,6 +40,11 @@ class Arena {
   std::optional<AddressRange> FindUnbacked(uint64_t bytes) const;
   // The chunks of the range are backed now and free.
   void AddBacked(AddressRange range);
+  // Keeps whole chunks of addresses for the program's own mappings; nothing is backed. From `hint`
+  // on if those are free, else as far as possible from what is backed; `align` is a power of two.
+  std::optional<uint64_t> Reserve(uint64_t bytes, uint64_t align, uint64_t hint);
+  // Reserved addresses are like any others again.
+  void Unreserve(AddressRange range);
   // Gives up whole free chunks, at most `bytes_max` of them: they are backed no more.
   std::vector<AddressRange> GiveUpFreeChunks(uint64_t bytes_max);
 
@@ -69,13 +74,15 @@ class Arena {
 
   void AddFree(AddressRange range);
   void RemoveFree(Ranges::iterator where);
+  bool IsOccupied(AddressRange range) const;
   static void Merge(Ranges* ranges, AddressRange range);
+  static void Cut(Ranges* ranges, AddressRange range);
 
   uint64_t address_ = 0;
   uint64_t bytes_ = 0;
   uint64_t backed_bytes_ = 0;
   uint64_t held_bytes_ = 0;
-  Ranges backed_;
+  Ranges occupied_;  // backed, or reserved
   Ranges free_;
   std::set<std::pair<uint64_t, uint64_t>>
       free_by_size_;  // (bytes, address): the best fit is the first that is enough

@@ -24,7 +24,10 @@ bool CallScope::OwnsRows(CUdeviceptr address,
     return false;
   }
   const std::optional<AddressRange> around = session_->memory(device).Find(address);
-  return around.has_value() && before_last + width <= around->bytes - (address - around->address);
+  if (!around.has_value()) {
+    return session_->virtual_memory().IsMapped(address, before_last + width);
+  }
+  return before_last + width <= around->bytes - (address - around->address);
 }
 
 CUresult CallScope::RefuseCaptured(CUstream stream) const {

@@ -88,8 +88,8 @@ CUresult DeviceMemory::Grow(Lock& lock, uint64_t bytes) {
   bool waited = false;
   for (int i = 0; i < kGrowTriesMax; ++i) {
     MoveFreeChunks(wanted);
-    if (arena_.backed_bytes() + wanted > credit_bytes_) {
-      const CUresult result = AskForCredit(lock, arena_.backed_bytes() + wanted - credit_bytes_);
+    if (used_bytes() + wanted > credit_bytes_) {
+      const CUresult result = AskForCredit(lock, used_bytes() + wanted - credit_bytes_);
       if (result == CUDA_SUCCESS) {
         continue;
       }
@@ -116,12 +116,71 @@ CUresult DeviceMemory::Grow(Lock& lock, uint64_t bytes) {
   return CUDA_ERROR_OUT_OF_MEMORY;
 }
 
+// Credit that backs nothing. Lets go of the lock while it waits, as Grow does.
+CUresult DeviceMemory::MakeRoom(Lock& lock, uint64_t bytes) {
+  if (bytes > arena_bytes_) {
+    return CUDA_ERROR_OUT_OF_MEMORY;
+  }
+  bool waited = false;
+  for (int i = 0; i < kGrowTriesMax; ++i) {
+    RecycleLocked(session_.quiet_work());
+    MoveFreeChunks(bytes);
+    if (used_bytes() + bytes <= credit_bytes_) {
+      return CUDA_SUCCESS;
+    }
+    const CUresult result = AskForCredit(lock, used_bytes() + bytes - credit_bytes_);
+    if (result == CUDA_SUCCESS) {
+      continue;
+    }
+    if (result != CUDA_ERROR_OUT_OF_MEMORY || waited || !WaitForFreed(lock)) {
+      return result;
+    }
+    waited = true;
+  }
+  return CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+CUresult DeviceMemory::Create(uint64_t bytes, wire::Handle handle) {
+  const CUresult result = TryCreate(bytes, handle);
+  return result == CUDA_ERROR_OUT_OF_MEMORY && session_.pools().TrimAll(device_)
+             ? TryCreate(bytes, handle)
+             : result;
+}
+
+CUresult DeviceMemory::TryCreate(uint64_t bytes, wire::Handle handle) {
+  const Lock growing(growing_);
+  Lock lock(mutex_);
+  const CUresult result = MakeRoom(lock, bytes);
+  if (result != CUDA_SUCCESS) {
+    return result;
+  }
+  created_bytes_ += bytes;
+  session_.Post(0,
+                wire::PhysicalCreate{.memory = handle, .bytes = bytes, .device = server_ordinal_});
+  return CUDA_SUCCESS;
+}
+
+void DeviceMemory::Release(uint64_t bytes, wire::Handle handle) {
+  const Lock lock(mutex_);
+  created_bytes_ -= bytes;
+  session_.Post(0, wire::PhysicalRelease{.memory = handle});
+}
+
+std::optional<uint64_t> DeviceMemory::Reserve(uint64_t bytes, uint64_t align, uint64_t hint) {
+  const Lock lock(mutex_);
+  return arena_.Reserve(bytes, align, hint);
+}
+
+void DeviceMemory::Unreserve(AddressRange range) {
+  const Lock lock(mutex_);
+  arena_.Unreserve(range);
+}
+
 // Free chunks of the wrong shape are worth as much as credit: their backing moves to where it is
 // wanted.
 void DeviceMemory::MoveFreeChunks(uint64_t wanted) {
-  const uint64_t backed_max = credit_bytes_ > wanted ? credit_bytes_ - wanted : 0;
-  if (arena_.backed_bytes() > backed_max) {
-    Unback(arena_.backed_bytes() - backed_max);
+  if (used_bytes() + wanted > credit_bytes_) {
+    Unback(used_bytes() + wanted - credit_bytes_);
   }
 }
 
@@ -137,11 +196,11 @@ void DeviceMemory::GiveBack(uint64_t bytes, uint64_t recall) {
   const Lock lock(mutex_);
   RecycleLocked(session_.quiet_work());
   bytes = RoundUp(std::min(bytes, credit_bytes_), Arena::kChunkBytes);
-  const uint64_t idle = credit_bytes_ - arena_.backed_bytes();
+  const uint64_t idle = credit_bytes_ - used_bytes();
   if (bytes > idle) {
     Unback(bytes - idle);
   }
-  const uint64_t given = std::min(bytes, credit_bytes_ - arena_.backed_bytes());
+  const uint64_t given = std::min(bytes, credit_bytes_ - used_bytes());
   credit_bytes_ -= given;
   session_.Post(0, wire::CreditReturn{.device = server_ordinal_, .bytes = given, .recall = recall});
 }
@@ -199,7 +258,8 @@ CUresult DeviceMemory::Info(uint64_t* free_bytes, uint64_t* total_bytes) {
   std::lock_guard<std::mutex> lock(mutex_);
   // The ledger counts our whole credit as used; what of it the program does not hold is free to it.
   const uint64_t held =
-      std::min(credit_bytes_, RoundUp(arena_.held_bytes() - freed_bytes_, Arena::kChunkBytes));
+      std::min(credit_bytes_,
+               created_bytes_ + RoundUp(arena_.held_bytes() - freed_bytes_, Arena::kChunkBytes));
   *free_bytes = std::min(reply.total_bytes, reply.free_bytes + credit_bytes_ - held);
   *total_bytes = reply.total_bytes;
   return CUDA_SUCCESS;

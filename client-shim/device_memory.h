@@ -31,6 +31,13 @@ class DeviceMemory {
                     uint64_t align = Arena::kAlignBytes);
   // The address is free for the program at once, and used again when no work can reach it any more.
   CUresult Free(uint64_t address);
+  // Physical memory of whole chunks without an address, under a handle of the caller's.
+  CUresult Create(uint64_t bytes, wire::Handle handle);
+  void Release(uint64_t bytes, wire::Handle handle);
+  // Addresses that nothing is given out of, for the program's own mappings; see Arena::Reserve.
+  std::optional<uint64_t> Reserve(uint64_t bytes, uint64_t align, uint64_t hint);
+  void Unreserve(AddressRange range);
+
   CUresult Info(uint64_t* free_bytes, uint64_t* total_bytes);
 
   // The allocation or module global around an address.
@@ -62,8 +69,14 @@ class DeviceMemory {
   using Lock = std::unique_lock<std::mutex>;
 
   CUresult TryAllocate(uint64_t bytes, wire::Handle context, uint64_t* address, uint64_t align);
+  CUresult TryCreate(uint64_t bytes, wire::Handle handle);
   std::optional<uint64_t> TakeLocked(uint64_t bytes, wire::Handle context, uint64_t align);
   CUresult Grow(Lock& lock, uint64_t bytes);
+  CUresult MakeRoom(Lock& lock, uint64_t bytes);
+
+  // The part of the credit that is in use.
+  uint64_t used_bytes() const { return arena_.backed_bytes() + created_bytes_; }
+
   void MoveFreeChunks(uint64_t wanted);
   void Unback(uint64_t bytes_max);
   CUresult AskForCredit(Lock& lock, uint64_t bytes);
@@ -79,7 +92,8 @@ class DeviceMemory {
   std::mutex mutex_;    // not Guarded: let go in the middle. Guards what follows
   Arena arena_;
   uint64_t credit_bytes_;
-  std::vector<Freed> freed_;  // released, but work posted before may still use them
+  uint64_t created_bytes_ = 0;  // physical memory without an address of ours
+  std::vector<Freed> freed_;    // released, but work posted before may still use them
   uint64_t freed_bytes_ = 0;
   std::vector<AddressRange> globals_;
 };

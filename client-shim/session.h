@@ -21,6 +21,7 @@
 #include "client-shim/memory_pools.h"
 #include "client-shim/objects.h"
 #include "client-shim/transfers.h"
+#include "client-shim/virtual_memory.h"
 #include "client-shim/wait_log.h"
 #include "protocol/channel/command_channel.h"
 #include "protocol/graph/captures.h"
@@ -49,6 +50,8 @@ class Session final : public channel::ServerListener {
   Objects& objects() { return objects_; }
 
   DeviceMemory& memory(int32_t device) { return *memories_[static_cast<size_t>(device)]; }
+
+  VirtualMemory& virtual_memory() { return virtual_memory_; }
 
   HostMemory& host_memory() { return host_memory_; }
 
@@ -252,6 +255,7 @@ class Session final : public channel::ServerListener {
   std::vector<std::unique_ptr<DeviceMemory>> memories_;
   std::vector<wire::Handle> primaries_;
   Objects objects_;
+  VirtualMemory virtual_memory_{*this};
   HostMemory host_memory_;
   Transfers transfers_{*this};
   Images images_{*this};

@@ -71,10 +71,14 @@ CUresult cuMemGetAddressRange_v2(CUdeviceptr* pbase, size_t* psize, CUdeviceptr 
     return scope.result();
   }
   const int32_t device = scope.session().DeviceOfAddress(dptr);
-  const std::optional<AddressRange> range =
+  std::optional<AddressRange> range =
       device < 0 ? std::nullopt : scope.session().memory(device).Find(dptr);
   if (!range.has_value()) {
-    return CUDA_ERROR_NOT_FOUND;
+    const std::optional<MappedRange> mapped = scope.session().virtual_memory().Find(dptr);
+    if (!mapped.has_value()) {
+      return CUDA_ERROR_NOT_FOUND;
+    }
+    range = mapped->mapping;
   }
   if (pbase != nullptr) {
     *pbase = range->address;

@@ -16,6 +16,8 @@ struct PointerFacts {
   uint64_t start = 0;
   uint64_t bytes = 0;
   bool managed = false;
+  AddressRange mapping = {};  // smaller than the range, where the program maps memory by itself
+  CUmemAccess_flags access = CU_MEM_ACCESS_FLAGS_PROT_READWRITE;  // of the current device
 };
 
 // What a pointer is can be asked without a context; a context that has failed fails this, too.
@@ -36,6 +38,21 @@ class PointerScope : public SessionScope {
   const CallScope call_;
 };
 
+PointerFacts LookAtMapped(const PointerScope& scope, CUdeviceptr pointer) {
+  const std::optional<MappedRange> found = scope.session().virtual_memory().Find(pointer);
+  if (!found.has_value()) {
+    return {};
+  }
+  const auto access = found->access.find(scope.device());
+  return {.type = CU_MEMORYTYPE_DEVICE,
+          .context = scope.session().primary_context(found->device),
+          .device = found->device,
+          .start = found->reservation.address,
+          .bytes = found->reservation.bytes,
+          .mapping = found->mapping,
+          .access = access == found->access.end() ? CU_MEM_ACCESS_FLAGS_PROT_NONE : access->second};
+}
+
 PointerFacts Look(const PointerScope& scope, CUdeviceptr pointer) {
   Session& session = scope.session();
   const int32_t device = session.DeviceOfAddress(pointer);
@@ -44,15 +61,25 @@ PointerFacts Look(const PointerScope& scope, CUdeviceptr pointer) {
     if (range.has_value()) {
       const wire::Handle context =
           range->owner != 0 ? range->owner : session.primary_context(device);
-      return {CU_MEMORYTYPE_DEVICE, context,      device,
-              range->address,       range->bytes, session.managed().Contains(pointer)};
+      return {.type = CU_MEMORYTYPE_DEVICE,
+              .context = context,
+              .device = device,
+              .start = range->address,
+              .bytes = range->bytes,
+              .managed = session.managed().Contains(pointer),
+              .mapping = *range};
     }
-    return {};
+    return LookAtMapped(scope, pointer);
   }
   const std::optional<PinnedRange> pinned =
       session.host_memory().Find(reinterpret_cast<void*>(pointer));
   if (pinned.has_value()) {
-    return {CU_MEMORYTYPE_HOST, scope.context(), scope.device(), pinned->address, pinned->bytes};
+    return {.type = CU_MEMORYTYPE_HOST,
+            .context = scope.context(),
+            .device = scope.device(),
+            .start = pinned->address,
+            .bytes = pinned->bytes,
+            .mapping = {.address = pinned->address, .bytes = pinned->bytes}};
   }
   return {};
 }
@@ -92,7 +119,7 @@ CUresult Answer(const PointerFacts& facts,
     case CU_POINTER_ATTRIBUTE_BUFFER_ID:
       // Starts are not used for two buffers at once, which is all that the number promises within
       // our reach.
-      Put(data, static_cast<unsigned long long>(facts.start));
+      Put(data, static_cast<unsigned long long>(facts.mapping.address));
       return CUDA_SUCCESS;
     case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL:
       Put(data, facts.device);
@@ -110,7 +137,15 @@ CUresult Answer(const PointerFacts& facts,
       Put(data, uint64_t{0});
       return CUDA_SUCCESS;
     case CU_POINTER_ATTRIBUTE_ACCESS_FLAGS:
-      Put(data, CU_POINTER_ATTRIBUTE_ACCESS_FLAG_READWRITE);
+      static_assert(static_cast<int>(CU_POINTER_ATTRIBUTE_ACCESS_FLAG_READWRITE) ==
+                    static_cast<int>(CU_MEM_ACCESS_FLAGS_PROT_READWRITE));
+      Put(data, facts.access);
+      return CUDA_SUCCESS;
+    case CU_POINTER_ATTRIBUTE_MAPPING_BASE_ADDR:
+      Put(data, static_cast<CUdeviceptr>(facts.mapping.address));
+      return CUDA_SUCCESS;
+    case CU_POINTER_ATTRIBUTE_MAPPING_SIZE:
+      Put(data, static_cast<size_t>(facts.mapping.bytes));
       return CUDA_SUCCESS;
     case CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE:
       Put(data, static_cast<void*>(nullptr));

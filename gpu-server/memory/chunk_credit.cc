@@ -27,6 +27,14 @@ CUresult CreateChunks(const DriverTable& driver,
   return CUDA_SUCCESS;
 }
 
+CUmemAccessDesc AccessOf(CUdevice device, CUmemAccess_flags flags) {
+  CUmemAccessDesc access{};
+  access.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
+  access.location.id = device;
+  access.flags = flags;
+  return access;
+}
+
 void ReleaseChunks(const DriverTable& driver, const std::vector<ChunkHandle>& chunks) {
   for (const ChunkHandle chunk : chunks) {
     static_cast<void>(driver.cuMemRelease(chunk));  // a handle of ours: nothing to do if it fails

@@ -23,6 +23,9 @@ CUresult CreateChunks(const DriverTable& driver,
                       size_t count,
                       std::vector<ChunkHandle>* chunks);
 
+// What a device may do with memory, in the words of the driver.
+CUmemAccessDesc AccessOf(CUdevice device, CUmemAccess_flags flags);
+
 void ReleaseChunks(const DriverTable& driver, const std::vector<ChunkHandle>& chunks);
 
 }  // namespace farlane::server

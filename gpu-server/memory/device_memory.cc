@@ -11,7 +11,13 @@ namespace farlane::server {
 namespace {
 
 // All arenas together; what remains of 47 bits of address space belongs to the client's program.
-constexpr uint64_t kArenasBytesMax = 1ull << 40;
+constexpr uint64_t kArenasBytesMax = 8ull << 40;
+
+// How many times its memory an arena is, so that neither fragments of addresses nor ranges that a
+// program reserves for what may come ever stand in the way of memory.
+constexpr uint64_t kAddressesPerByte = 8;
+// What an arena needs at least where addresses are short.
+constexpr uint64_t kAddressesPerByteMin = 2;
 
 // Where an arena is tried after the client has declined what the driver chose: far from where
 // programs, their libraries and their heaps lie, and far from one another.
@@ -19,14 +25,6 @@ constexpr uint64_t kArenaHints[kArenaAttempts] = {
     0x1000'0000'0000, 0x2000'0000'0000, 0x3000'0000'0000, 0x4000'0000'0000,
     0x5000'0000'0000, 0x6000'0000'0000, 0x0800'0000'0000, 0x0400'0000'0000,
 };
-
-CUmemAccessDesc AccessOf(CUdevice device, CUmemAccess_flags flags) {
-  CUmemAccessDesc access{};
-  access.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
-  access.location.id = device;
-  access.flags = flags;
-  return access;
-}
 
 }  // namespace
 
@@ -56,20 +54,25 @@ DeviceMemory::~DeviceMemory() {
 }
 
 uint64_t DeviceMemory::ArenaBytes() const {
-  // Twice the memory, so that fragments of addresses never stand in the way of memory.
-  const uint64_t wanted = std::bit_ceil(std::max(2 * quota_.total_bytes, kChunkBytes));
+  const uint64_t wanted =
+      std::bit_ceil(std::max(kAddressesPerByte * quota_.total_bytes, kChunkBytes));
   return std::min(wanted, std::bit_floor(kArenasBytesMax / devices_count_));
 }
 
 CUresult DeviceMemory::ReserveArena(uint64_t hint) {
-  const uint64_t bytes = ArenaBytes();
+  uint64_t bytes = ArenaBytes();
   CUdeviceptr address = 0;
-  const CUresult result = driver_.cuMemAddressReserve(&address, bytes, kChunkBytes, hint, 0);
+  CUresult result = driver_.cuMemAddressReserve(&address, bytes, kChunkBytes, hint, 0);
+  while (result != CUDA_SUCCESS && bytes / 2 >= kAddressesPerByteMin * quota_.total_bytes) {
+    bytes /= 2;
+    result = driver_.cuMemAddressReserve(&address, bytes, kChunkBytes, hint, 0);
+  }
   if (result != CUDA_SUCCESS) {
     return result;
   }
   arena_ = {.address = address, .bytes = bytes};
   backing_.assign(bytes / kChunkBytes, 0);
+  lent_.assign(bytes / kChunkBytes, false);
   return CUDA_SUCCESS;
 }
 
@@ -96,13 +99,14 @@ void DeviceMemory::Open(Reservation first) {
 }
 
 wire::WireError DeviceMemory::MoveArena(uint32_t attempt, CUresult* result) {
-  if (attempt == 0 || attempt > kArenaAttempts || mapped_count_ != 0) {
+  if (attempt == 0 || attempt > kArenaAttempts || mapped_count_ != 0 || lent_count_ != 0) {
     return wire::WireError::kBadValue;
   }
   if (arena_.bytes != 0) {
     static_cast<void>(driver_.cuMemAddressFree(arena_.address, arena_.bytes));
     arena_ = {};
     backing_.clear();
+    lent_.clear();
   }
   *result = ReserveArena(kArenaHints[attempt - 1] + ordinal_ * ArenaBytes());
   return wire::WireError::kNone;
@@ -126,7 +130,7 @@ wire::WireError DeviceMemory::ReturnCredit(uint64_t bytes) {
 }
 
 void DeviceMemory::NoteUsed() {
-  source_.NoteUsed(ordinal_, mapped_count_ * kChunkBytes);
+  source_.NoteUsed(ordinal_, (mapped_count_ + taken_count_) * kChunkBytes);
 }
 
 wire::WireError DeviceMemory::CheckRange(AddressRange range) const {
@@ -138,15 +142,59 @@ wire::WireError DeviceMemory::CheckRange(AddressRange range) const {
   return wire::WireError::kNone;
 }
 
+size_t DeviceMemory::FirstChunk(AddressRange range) const {
+  return (range.address - arena_.address) / kChunkBytes;
+}
+
+bool DeviceMemory::TakeChunks(uint64_t bytes, std::vector<ChunkHandle>* chunks) {
+  if (bytes == 0 || bytes % kChunkBytes != 0 || bytes / kChunkBytes > stock_.size()) {
+    return false;
+  }
+  const auto first = stock_.end() - static_cast<ptrdiff_t>(bytes / kChunkBytes);
+  chunks->assign(first, stock_.end());
+  stock_.erase(first, stock_.end());
+  taken_count_ += chunks->size();
+  NoteUsed();
+  return true;
+}
+
+void DeviceMemory::ReturnChunks(const std::vector<ChunkHandle>& chunks) {
+  stock_.insert(stock_.end(), chunks.begin(), chunks.end());
+  taken_count_ -= chunks.size();
+  NoteUsed();
+}
+
+bool DeviceMemory::LendAddresses(AddressRange range) {
+  if (CheckRange(range) != wire::WireError::kNone) {
+    return false;
+  }
+  const size_t first = FirstChunk(range);
+  const size_t count = range.bytes / kChunkBytes;
+  for (size_t i = first; i < first + count; ++i) {
+    if (!IsFree(i)) {
+      return false;
+    }
+  }
+  std::fill_n(lent_.begin() + static_cast<ptrdiff_t>(first), count, true);
+  lent_count_ += count;
+  return true;
+}
+
+void DeviceMemory::ReturnAddresses(AddressRange range) {
+  const size_t count = range.bytes / kChunkBytes;
+  std::fill_n(lent_.begin() + static_cast<ptrdiff_t>(FirstChunk(range)), count, false);
+  lent_count_ -= count;
+}
+
 wire::WireError DeviceMemory::Map(AddressRange range, CUresult* result) {
   FARLANE_WIRE_TRY(CheckRange(range));
-  const size_t first = (range.address - arena_.address) / kChunkBytes;
+  const size_t first = FirstChunk(range);
   const size_t count = range.bytes / kChunkBytes;
   if (count > stock_.size()) {
     return wire::WireError::kBadValue;
   }
   for (size_t i = first; i < first + count; ++i) {
-    if (backing_[i] != 0) {
+    if (!IsFree(i)) {
       return wire::WireError::kBadValue;
     }
   }
@@ -191,15 +239,18 @@ void DeviceMemory::UnmapChunks(size_t first, size_t count) {
 
 wire::WireError DeviceMemory::Unmap(AddressRange range, CUresult* result) {
   FARLANE_WIRE_TRY(CheckRange(range));
-  if (!Owns(range.address, range.bytes)) {
-    return wire::WireError::kBadValue;
+  const size_t first = FirstChunk(range);
+  const size_t end = first + range.bytes / kChunkBytes;
+  for (size_t i = first; i < end; ++i) {
+    if (backing_[i] == 0) {
+      return wire::WireError::kBadValue;
+    }
   }
   *result = driver_.cuMemUnmap(range.address, range.bytes);
   if (*result != CUDA_SUCCESS) {
     return wire::WireError::kNone;  // still mapped, so still backed
   }
-  const size_t first = (range.address - arena_.address) / kChunkBytes;
-  for (size_t i = first; i < first + range.bytes / kChunkBytes; ++i) {
+  for (size_t i = first; i < end; ++i) {
     stock_.push_back(backing_[i]);
     backing_[i] = 0;
     --mapped_count_;
@@ -271,7 +322,7 @@ bool DeviceMemory::Owns(uint64_t address, uint64_t bytes) const {
   const size_t first = (address - arena_.address) / kChunkBytes;
   const size_t last = (address - arena_.address + bytes - 1) / kChunkBytes;
   for (size_t i = first; i <= last; ++i) {
-    if (backing_[i] == 0) {
+    if (IsFree(i)) {
       return false;
     }
   }

@@ -65,11 +65,21 @@ class DeviceMemory {
   wire::WireError Map(AddressRange range, CUresult* result);
   wire::WireError Unmap(AddressRange range, CUresult* result);
 
+  // Takes chunks out of the credit, for memory that has no address yet. False, and nothing has
+  // changed, when there are not so many that back nothing.
+  bool TakeChunks(uint64_t bytes, std::vector<ChunkHandle>* chunks);
+  void ReturnChunks(const std::vector<ChunkHandle>& chunks);
+
+  // Lends addresses of the arena for mappings that are kept elsewhere. False, and nothing has
+  // changed, unless they are whole chunks at which nothing lies.
+  bool LendAddresses(AddressRange range);
+  void ReturnAddresses(AddressRange range);
+
   // Lets another device reach all of this memory, also what will be mapped later, or no longer.
-  // Each true needs a false of its own.
+  // What lies at lent addresses is opened by its own rules. Each true needs a false of its own.
   CUresult SetPeerAccess(CUdevice peer, bool may_access);
 
-  // Whether all of a range is backed.
+  // Whether all of a range is backed or lent.
   bool Owns(uint64_t address, uint64_t bytes) const;
 
   // What clients are told that the device has.
@@ -82,6 +92,10 @@ class DeviceMemory {
  private:
   uint64_t ArenaBytes() const;
   CUresult ReserveArena(uint64_t hint);
+  size_t FirstChunk(AddressRange range) const;
+
+  bool IsFree(size_t chunk) const { return backing_[chunk] == 0 && !lent_[chunk]; }
+
   wire::WireError CheckRange(AddressRange range) const;
   CUresult MapChunks(size_t first, size_t count);
   void UnmapChunks(size_t first, size_t count);
@@ -100,6 +114,9 @@ class DeviceMemory {
   std::vector<ChunkHandle> stock_;    // credit that backs nothing now
   std::vector<ChunkHandle> backing_;  // by chunk of the arena; 0 where there is none
   size_t mapped_count_ = 0;
+  std::vector<bool> lent_;  // by chunk of the arena: these addresses are mapped by somebody else
+  size_t lent_count_ = 0;
+  size_t taken_count_ = 0;              // chunks that were taken
   std::map<CUdevice, uint32_t> peers_;  // other devices that may reach this memory, and how often
 };
 

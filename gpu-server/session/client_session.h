@@ -10,6 +10,7 @@
 
 #include "gpu-server/memory/device_memory.h"
 #include "gpu-server/memory/owned_ranges.h"
+#include "gpu-server/memory/virtual_memory.h"
 #include "gpu-server/session/context_state.h"
 #include "gpu-server/session/counters.h"
 #include "gpu-server/session/handle_table.h"
@@ -161,6 +162,8 @@ class ClientSession {
   // By ordinal.
   std::vector<const DeviceMemory*> memories() const;
 
+  VirtualMemory& virtual_memory() { return virtual_memory_; }
+
   size_t devices_count() const { return memories_.size(); }
 
   CreditSource& source() { return source_; }
@@ -217,6 +220,7 @@ class ClientSession {
   ImageStore images_{kImageStoreBytes};
   ImageInbox image_inbox_;
   std::vector<std::unique_ptr<DeviceMemory>> memories_;
+  VirtualMemory virtual_memory_{driver_, memories_};  // after the memories that it lives from
   OwnedRanges globals_;
   PeerPairs peers_;
   HandleTable<ContextPtr> contexts_{wire::HandleKind::kContext};

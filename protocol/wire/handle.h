@@ -20,8 +20,9 @@ enum class HandleKind : uint8_t {
   kGraph = 7,      // known to the client only
   kGraphNode = 8,  // known to the client only
   kGraphExec = 9,
+  kPhysical = 10,  // memory without an address, as cuMemCreate makes it
 };
-inline constexpr uint8_t kHandleKinds = 10;
+inline constexpr uint8_t kHandleKinds = 11;
 
 // bits 0..31 index, 32..55 generation (from 1), 56..63 kind. 0 is no object.
 using Handle = uint64_t;

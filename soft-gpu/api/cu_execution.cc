@@ -131,6 +131,21 @@ CUresult CheckLaunch(const ContextCall& call,
                                    : CUDA_SUCCESS;
 }
 
+// What a context's kernels may touch: its own device's memory, what its device was given access to,
+// and its peers' memory.
+uint32_t RightsOf(const ContextCall& call, Context& context) {
+  uint32_t rights = RightOfMapping(context.device()) | RightOfOwner(context.device());
+  const std::vector<uint64_t> peers =
+      context.settings().With([](const ContextSettings& settings) { return settings.peers; });
+  for (const uint64_t handle : peers) {
+    const auto peer = call.driver->contexts().Find(handle);
+    if (peer != nullptr && peer->alive()) {
+      rights |= RightOfOwner(peer->device());
+    }
+  }
+  return rights;
+}
+
 Work WorkOf(const FunctionUse& use, const GridShape& shape, std::vector<std::byte> packed) {
   Work work;
   work.node = CU_GRAPH_NODE_TYPE_KERNEL;
@@ -170,6 +185,7 @@ CUresult Launch(const LaunchRequest& request, CUstream stream) {
   GridShape shape = request.shape;
   shape.stack_bytes = stream_use.context->settings().With(
       [](const ContextSettings& settings) { return settings.StackBytes(); });
+  shape.rights = RightsOf(call, *stream_use.context);
   SharedCompletion done;
   FARLANE_SOFT_TRY(Put(call, stream_use, WorkOf(use, shape, std::move(packed)), &done));
   if (when_done != nullptr) {

@@ -34,8 +34,17 @@ CUresult PutAccess(void* data, const MemoryRange& range) {
   return Put(data, flags);
 }
 
+// What the program mapped by itself lies in a range that it reserved; anything else is its own
+// range.
+VirtualMemory::Reservation RangeOf(const PlainCall& call, const MemoryRange& range) {
+  return call.driver->virtual_memory()
+      .ReservationAround(range.base)
+      .value_or(VirtualMemory::Reservation{.base = range.base, .size_bytes = range.size_bytes});
+}
+
 // What is asked about what the address has; nothing of it can be said of unknown memory.
-CUresult OfRange(void* data,
+CUresult OfRange(const PlainCall& call,
+                 void* data,
                  CUpointer_attribute attribute,
                  uint64_t address,
                  const MemoryRange& range) {
@@ -60,11 +69,11 @@ CUresult OfRange(void* data,
     case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE:
       return Put(data, 0);
     case CU_POINTER_ATTRIBUTE_RANGE_START_ADDR:
-      return Put(data, static_cast<CUdeviceptr>(range.base));
+      return Put(data, static_cast<CUdeviceptr>(RangeOf(call, range).base));
     case CU_POINTER_ATTRIBUTE_RANGE_SIZE:
-      return Put(data, static_cast<size_t>(range.size_bytes));
+      return Put(data, static_cast<size_t>(RangeOf(call, range).size_bytes));
     case CU_POINTER_ATTRIBUTE_MAPPED:
-      return Put(data, static_cast<int>(range.PageAccess() != Access::kNone));
+      return Put(data, 1);
     case CU_POINTER_ATTRIBUTE_ALLOWED_HANDLE_TYPES:
     case CU_POINTER_ATTRIBUTE_IS_GPU_DIRECT_RDMA_CAPABLE:
       return Put(data, 0);
@@ -122,7 +131,7 @@ CUresult cuPointerGetAttribute(void* data, CUpointer_attribute attribute, CUdevi
     return CUDA_ERROR_INVALID_VALUE;
   }
   const auto range = call.driver->space().table().Find(ptr);
-  return range ? OfRange(data, attribute, ptr, *range) : CUDA_ERROR_INVALID_VALUE;
+  return range ? OfRange(call, data, attribute, ptr, *range) : CUDA_ERROR_INVALID_VALUE;
 }
 
 CUresult cuPointerGetAttributes(unsigned int numAttributes,
@@ -139,7 +148,8 @@ CUresult cuPointerGetAttributes(unsigned int numAttributes,
     if (data[i] == nullptr) {
       return CUDA_ERROR_INVALID_VALUE;
     }
-    const bool answered = range && OfRange(data[i], attributes[i], ptr, *range) == CUDA_SUCCESS;
+    const bool answered =
+        range && OfRange(call, data[i], attributes[i], ptr, *range) == CUDA_SUCCESS;
     if (!answered) {
       FARLANE_SOFT_TRY(OfUnknown(data[i], attributes[i]));
     }

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "soft-gpu/exec/frame_rights.h"
+
 namespace farlane::soft {
 
 Result<std::unique_ptr<AddressSpace>> AddressSpace::Create(const Config& config) {
@@ -21,7 +23,8 @@ Status AddressSpace::Map(uint64_t base,
                          const PhysicalMemory& physical,
                          uint64_t offset_bytes,
                          uint64_t size_bytes,
-                         bool writable) {
+                         bool writable,
+                         uint32_t rights) {
   uint64_t skip = offset_bytes;
   uint64_t mapped = 0;
   for (const Extent& extent : physical.extents()) {
@@ -32,6 +35,7 @@ Status AddressSpace::Map(uint64_t base,
     const uint64_t here = std::min(extent.size_bytes - skip, size_bytes - mapped);
     FARLANE_TRY(
         window_->Map(base + mapped, here, physical.fd(), extent.offset_bytes + skip, writable));
+    FrameRights::Set(base + mapped, here, rights);
     mapped += here;
     skip = 0;
     if (mapped == size_bytes) {
@@ -44,6 +48,7 @@ Status AddressSpace::Map(uint64_t base,
 void AddressSpace::Unmap(uint64_t base, uint64_t size_bytes) {
   const ClosedGate closed(&gate_);
   window_->Unmap(base, size_bytes);
+  FrameRights::Set(base, size_bytes, 0);
 }
 
 }  // namespace farlane::soft

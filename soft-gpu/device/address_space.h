@@ -34,12 +34,14 @@ class AddressSpace {
 
   Frames* frames(int device) { return &frames_[static_cast<size_t>(device)]; }
 
-  // Shows a part of physical memory at `base`, which lies in a reserved range.
+  // Shows a part of physical memory at `base`, which lies in a reserved range, to kernels that have
+  // one of the rights.
   Status Map(uint64_t base,
              const PhysicalMemory& physical,
              uint64_t offset_bytes,
              uint64_t size_bytes,
-             bool writable);
+             bool writable,
+             uint32_t rights);
   // Makes the range inaccessible once no copy is in it.
   void Unmap(uint64_t base, uint64_t size_bytes);
 

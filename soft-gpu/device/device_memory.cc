@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "protocol/base/log.h"
+#include "soft-gpu/exec/frame_rights.h"
 
 namespace farlane::soft {
 
@@ -20,7 +21,8 @@ Chunk DeviceMemory::MakeChunk(int device, uint64_t size_bytes, uint64_t align_by
   if (!base) {
     return chunk;
   }
-  const Status mapped = space_->Map(*base, *chunk.physical, 0, size_bytes, true);
+  const Status mapped =
+      space_->Map(*base, *chunk.physical, 0, size_bytes, true, RightOfOwner(device));
   if (!mapped.ok()) {
     LogError("soft-gpu: %s", mapped.message().c_str());
     space_->window().Release(*base, size_bytes);
@@ -76,6 +78,11 @@ CUresult DeviceMemory::Allocate(const AllocationRequest& request, uint64_t* addr
   const CUresult result = small ? AllocateSmall(request, &range) : AllocateLarge(request, &range);
   if (result != CUDA_SUCCESS) {
     return result;
+  }
+  if (request.kind == MemoryKind::kManaged) {
+    // Managed memory is every device's. What else lies in its frame is then so too.
+    const uint64_t first = RoundDown(range.base, kFrameBytes);
+    FrameRights::Set(first, range.base + range.size_bytes - first, kEveryRight);
   }
   *address = range.base;
   space_->strict().Soil(range.base, range.size_bytes);

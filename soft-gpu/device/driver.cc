@@ -27,6 +27,9 @@ Result<std::unique_ptr<Driver>> Driver::Make() {
   SetExecutionOptions(config.execution);
   FARLANE_ASSIGN(auto space, AddressSpace::Create(config));
   SetDeviceWindow(space->window().base(), space->window().size_bytes());
+  if (config.device_count > 1) {
+    FARLANE_TRY(FrameRights::Open());
+  }
   return std::unique_ptr<Driver>(new Driver(config, std::move(space)));
 }
 

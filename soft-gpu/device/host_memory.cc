@@ -2,6 +2,7 @@
 #include "soft-gpu/device/host_memory.h"
 
 #include "protocol/base/log.h"
+#include "soft-gpu/exec/frame_rights.h"
 
 namespace farlane::soft {
 
@@ -24,6 +25,7 @@ CUresult HostMemory::Allocate(uint64_t context,
     window.Release(*base, pages_bytes);
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
+  FrameRights::Set(*base, pages_bytes, kEveryRight);
   MemoryRange range;
   range.base = *base;
   range.size_bytes = size_bytes;

@@ -112,6 +112,7 @@ class JitProgram final : public KernelProgram {
     }
     launch.dynamic_shared_bytes = shape.dynamic_shared_bytes;
     launch.stack_bytes = shape.stack_bytes;
+    launch.rights = shape.rights;
     launch.cooperative = shape.cooperative;
     launch.owner = places_->context();
     launch.heap = heap_ == nullptr ? nullptr : &heap_->heap();

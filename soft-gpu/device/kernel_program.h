@@ -14,6 +14,7 @@
 #include "protocol/abi/module_index.h"
 #include "soft-gpu/device/code_image.h"
 #include "soft-gpu/device/device_memory.h"
+#include "soft-gpu/exec/frame_rights.h"
 #include "soft-gpu/exec/launch.h"
 
 namespace farlane::soft {
@@ -47,6 +48,7 @@ struct GridShape {
   uint32_t dynamic_shared_bytes = 0;
   bool cooperative = false;
   uint64_t stack_bytes = kStackBytesDefault;  // for recursion and alloca, of each thread
+  uint32_t rights = kEveryRight;              // to memory of devices
 };
 
 // A result of the API, and where it is not success, a sentence for the log.

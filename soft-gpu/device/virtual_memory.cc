@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "protocol/base/log.h"
+#include "soft-gpu/exec/frame_rights.h"
 
 namespace farlane::soft {
 namespace {
@@ -18,6 +19,17 @@ constexpr uint64_t kHandleBase = 0x7'0000'0000'0000;
 
 bool WholeFrames(uint64_t bytes) {
   return bytes % kFrameBytes == 0;
+}
+
+// Of the devices that were given access to it.
+uint32_t RightsOf(const MemoryRange& range) {
+  uint32_t rights = 0;
+  for (int device = 0; device < static_cast<int>(kDevicesMax); ++device) {
+    if (range.access[static_cast<size_t>(device)] != Access::kNone) {
+      rights |= RightOfMapping(device);
+    }
+  }
+  return rights;
 }
 
 // It has no address yet, so it is written by way of its file.
@@ -44,6 +56,16 @@ bool VirtualMemory::Reserved(const State& state, uint64_t base, uint64_t size_by
   --reservation;
   const uint64_t into = base - reservation->first;
   return into < reservation->second && size_bytes <= reservation->second - into;
+}
+
+std::optional<VirtualMemory::Reservation> VirtualMemory::ReservationAround(uint64_t address) const {
+  return state_.With([address](const State& state) -> std::optional<Reservation> {
+    if (!Reserved(state, address, 1)) {
+      return std::nullopt;
+    }
+    const auto found = std::prev(state.reservations.upper_bound(address));
+    return Reservation{.base = found->first, .size_bytes = found->second};
+  });
 }
 
 const VirtualMemory::Created* VirtualMemory::Find(const State& state, uint64_t handle) {
@@ -237,14 +259,16 @@ CUresult VirtualMemory::SetAccess(uint64_t base, uint64_t size_bytes, int device
     const Access after = range.PageAccess();
     space_->table().SetAccess(range.base, device, access);
     if (before == after) {
+      FrameRights::Set(range.base, range.size_bytes, RightsOf(range));
       continue;
     }
     if (after == Access::kNone) {
       space_->Unmap(range.base, range.size_bytes);
       continue;
     }
-    const Status mapped = space_->Map(range.base, *range.physical, range.physical_offset_bytes,
-                                      range.size_bytes, after == Access::kReadWrite);
+    const Status mapped =
+        space_->Map(range.base, *range.physical, range.physical_offset_bytes, range.size_bytes,
+                    after == Access::kReadWrite, RightsOf(range));
     if (!mapped.ok()) {
       LogError("soft-gpu: %s", mapped.message().c_str());
       return CUDA_ERROR_OUT_OF_MEMORY;

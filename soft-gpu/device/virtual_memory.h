@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "protocol/abi/cuda_abi.h"
 #include "soft-gpu/device/address_space.h"
@@ -32,6 +33,14 @@ class VirtualMemory {
   CUresult Map(uint64_t base, uint64_t size_bytes, uint64_t offset_bytes, uint64_t handle);
   CUresult Unmap(uint64_t base, uint64_t size_bytes);
   CUresult SetAccess(uint64_t base, uint64_t size_bytes, int device, Access access);
+
+  struct Reservation {
+    uint64_t base = 0;
+    uint64_t size_bytes = 0;
+  };
+
+  // The reserved range that an address lies in.
+  std::optional<Reservation> ReservationAround(uint64_t address) const;
 
  private:
   struct Created {

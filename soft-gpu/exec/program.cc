@@ -13,6 +13,7 @@
 #include "soft-gpu/exec/block_threads.h"
 #include "soft-gpu/exec/code_cache.h"
 #include "soft-gpu/exec/device_heap.h"
+#include "soft-gpu/exec/frame_rights.h"
 #include "soft-gpu/exec/grid.h"
 #include "soft-gpu/exec/options.h"
 #include "soft-gpu/exec/running_grids.h"
@@ -143,7 +144,8 @@ struct Program::Contents {
     return engine.With([](auto& engine) -> Result<jit::JitEngine*> {
       if (engine == nullptr) {
         const jit::EngineOptions options{CodeCache::InstanceOrNull(),
-                                         CurrentExecutionOptions().check};
+                                         CurrentExecutionOptions().check,
+                                         FrameRights::TableOrNull() != nullptr};
         FARLANE_ASSIGN(engine, jit::JitEngine::Create(RuntimeFunctions(), options));
       }
       return engine.get();

@@ -6,6 +6,7 @@
 
 #include "protocol/base/bytes.h"
 #include "soft-gpu/exec/fault_guard.h"
+#include "soft-gpu/exec/frame_rights.h"
 #include "soft-gpu/exec/window.h"
 
 namespace farlane::soft {
@@ -103,6 +104,8 @@ Status Worker::Prepare(Grid& grid) {
   frame_.functions_base = code.functions_base;
   frame_.window_base = window.base;
   frame_.window_bytes = window.size_bytes;
+  frame_.frame_rights = FrameRights::TableOrNull();
+  frame_.rights = shape.rights;
   frame_.arena_base = arena_.base();
   frame_.arena_bytes = bytes;
   frame_.shared_base = arena_.base() + shared_offset;

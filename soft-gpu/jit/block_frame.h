@@ -13,6 +13,9 @@ namespace farlane::soft::jit {
 // functions apart.
 constexpr uint64_t kFunctionStrideBytes = 16;
 
+// Rights to device memory are given frame by frame, of 2 MiB each.
+constexpr uint32_t kFrameShift = 21;
+
 // One block of a launch: where things are and how far they reach.
 // Thread: the worker that runs the block.
 struct BlockFrame {
@@ -34,7 +37,9 @@ struct BlockFrame {
   uint32_t ntid[3] = {1, 1, 1};
   uint32_t nctaid[3] = {1, 1, 1};
   uint32_t ctaid[3] = {0, 0, 0};
-  uint64_t local_base = 0;    // thread 0's local memory, inside the arena
+  const uint32_t* frame_rights = nullptr;  // by frame of the window; see exec/frame_rights.h
+  uint32_t rights = 0;                     // the grid's
+  uint64_t local_base = 0;                 // thread 0's local memory, inside the arena
   uint64_t local_stride = 0;  // from one thread's to the next; 0 when threads run one after another
 };
 

@@ -33,6 +33,7 @@ struct EmitterModule {
   llvm::Module& module;
   std::unordered_map<uint32_t, llvm::Function*> functions;  // by index in ptx::Module::functions
   bool check = false;                                       // every access asks the runtime
+  bool has_rights = false;  // every access of the window looks for the grid's right to its frame
 };
 
 // Thread: the compiling one.

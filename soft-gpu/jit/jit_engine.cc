@@ -137,8 +137,8 @@ struct JitEngine::Machinery {
   }
 
   Result<Routine> Compile(const KernelSource& source, llvm::TargetMachine& target) {
-    FARLANE_ASSIGN(KernelModule kernel,
-                   BuildKernelModule(source, kEntryName, target, options.check));
+    FARLANE_ASSIGN(KernelModule kernel, BuildKernelModule(source, kEntryName, target,
+                                                          {options.check, options.has_rights}));
     Sha256Digest key{};
     void* entry = nullptr;
     if (options.store_or_null != nullptr) {

@@ -37,6 +37,7 @@ struct Routine {
 struct EngineOptions {
   CodeStore* store_or_null = nullptr;  // must outlive the engine
   bool check = false;                  // kernels ask the runtime about every access
+  bool has_rights = false;             // kernels look for their right to each frame
 };
 
 // Thread: any; compiles one kernel at a time.

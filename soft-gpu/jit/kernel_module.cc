@@ -122,13 +122,13 @@ Status Verify(llvm::Module& module) {
 Result<KernelModule> BuildKernelModule(const KernelSource& source,
                                        const std::string& name,
                                        llvm::TargetMachine& machine,
-                                       bool check) {
+                                       const AccessRules& rules) {
   KernelModule kernel;
   kernel.context = std::make_unique<llvm::LLVMContext>();
   kernel.module = std::make_unique<llvm::Module>(name, *kernel.context);
   kernel.module->setDataLayout(machine.createDataLayout());
   kernel.module->setTargetTriple(machine.getTargetTriple().str());
-  EmitterModule emitters{source, *kernel.module, {}, check};
+  EmitterModule emitters{source, *kernel.module, {}, rules.check, rules.has_rights};
   FARLANE_TRY(EmitFunctions(source, emitters));
   llvm::Function* thread_function = emitters.functions[source.entry];
   llvm::Function* entry = thread_function;

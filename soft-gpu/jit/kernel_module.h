@@ -23,11 +23,17 @@ struct KernelModule {
   std::unique_ptr<llvm::Module> module;
 };
 
-// `name` becomes the only visible symbol. With `check` each access asks the runtime first.
+// What is looked at before an access, beside the bounds of its space.
+struct AccessRules {
+  bool check = false;       // the runtime is asked about each
+  bool has_rights = false;  // the frame must be one that the grid has a right to
+};
+
+// `name` becomes the only visible symbol.
 Result<KernelModule> BuildKernelModule(const KernelSource& source,
                                        const std::string& name,
                                        llvm::TargetMachine& machine,
-                                       bool check);
+                                       const AccessRules& rules);
 
 void Optimise(llvm::Module& module, llvm::TargetMachine& machine);
 

@@ -38,18 +38,41 @@ V InWindow(FunctionEmitter& e, V address, uint32_t bytes) {
   return IsInside(e, offset, e.BlockField(offsetof(BlockFrame, window_bytes), 64), bytes);
 }
 
+// Whether the grid has a right to the frame at an address that lies in the window.
+V HasRight(FunctionEmitter& e, V address) {
+  llvm::IRBuilder<>& ir = e.ir();
+  V offset = ir.CreateSub(address, e.BlockField(offsetof(BlockFrame, window_base), 64));
+  V table = ToPointer(e, e.BlockField(offsetof(BlockFrame, frame_rights), 64));
+  V place = ir.CreateGEP(ir.getInt32Ty(), table, ir.CreateLShr(offset, kFrameShift));
+  V common = ir.CreateAnd(ir.CreateLoad(ir.getInt32Ty(), place),
+                          e.BlockField(offsetof(BlockFrame, rights), 32));
+  return ir.CreateICmpNE(common, e.Int(32, 0));
+}
+
+// No access crosses the border of a frame, since each is aligned to its size.
+void DemandRight(FunctionEmitter& e, V address, uint32_t bytes) {
+  if (e.module().has_rights) {
+    e.FaultUnless(HasRight(e, address), address, CauseOf(FaultCause::kAccess, bytes));
+  }
+}
+
 V GlobalPointer(FunctionEmitter& e, V address, uint32_t bytes) {
   e.FaultUnless(InWindow(e, address, bytes), address, CauseOf(FaultCause::kAccess, bytes));
+  DemandRight(e, address, bytes);
   e.AskAbout(address, CauseOf(FaultCause::kAccess, bytes));
   return ToPointer(e, address);
 }
 
 V GenericPointer(FunctionEmitter& e, V address, uint32_t bytes) {
   llvm::IRBuilder<>& ir = e.ir();
+  llvm::BasicBlock* inside = e.NewBlock();
   llvm::BasicBlock* elsewhere = e.NewBlock();
   llvm::BasicBlock* allowed = e.NewBlock();
   llvm::MDNode* likely = llvm::MDBuilder(ir.getContext()).createBranchWeights(64, 1);
-  ir.CreateCondBr(InWindow(e, address, bytes), allowed, elsewhere, likely);
+  ir.CreateCondBr(InWindow(e, address, bytes), inside, elsewhere, likely);
+  ir.SetInsertPoint(inside);
+  DemandRight(e, address, bytes);
+  ir.CreateBr(allowed);
   ir.SetInsertPoint(elsewhere);
   V offset = ir.CreateSub(address, e.BlockField(offsetof(BlockFrame, arena_base), 64));
   V is_inside = IsInside(e, offset, e.BlockField(offsetof(BlockFrame, arena_bytes), 64), bytes);
@@ -158,6 +181,20 @@ void CheckSingly(FunctionEmitter& e, const AccessGroup& group) {
   }
 }
 
+// Whether a group that is inside of the window, if it is, lies in frames that the grid has a right
+// to: those of its first and its last access, as it may reach over one border.
+V HasRights(FunctionEmitter& e, const AccessGroup& group, V start, V is_inside) {
+  llvm::IRBuilder<>& ir = e.ir();
+  const auto reach = static_cast<uint64_t>(group.last_offset - group.first_offset);
+  if (reach >> kFrameShift != 0) {
+    return ir.getFalse();
+  }
+  // The table has no entry for what is outside.
+  V safe = ir.CreateSelect(is_inside, start, e.BlockField(offsetof(BlockFrame, window_base), 64));
+  V both = ir.CreateAnd(HasRight(e, safe), HasRight(e, ir.CreateAdd(safe, e.Int(64, reach))));
+  return ir.CreateAnd(is_inside, both);
+}
+
 // Where the lowest access of a group lies, once all of the group may be made.
 V CheckGroup(FunctionEmitter& e, const AccessGroup& group, Operand lowest) {
   llvm::IRBuilder<>& ir = e.ir();
@@ -171,7 +208,11 @@ V CheckGroup(FunctionEmitter& e, const AccessGroup& group, Operand lowest) {
   llvm::BasicBlock* allowed = e.NewBlock();
   llvm::MDNode* likely = llvm::MDBuilder(ir.getContext()).createBranchWeights(1 << 20, 1);
   V start = region.is_relative ? ir.CreateAdd(region.base, address) : address;
-  ir.CreateCondBr(IsInside(e, offset, limit, group.bytes), allowed, singly, likely);
+  V is_inside = IsInside(e, offset, limit, group.bytes);
+  if (e.module().has_rights && !region.is_relative) {
+    is_inside = HasRights(e, group, start, is_inside);
+  }
+  ir.CreateCondBr(is_inside, allowed, singly, likely);
   ir.SetInsertPoint(singly);
   CheckSingly(e, group);
   ir.CreateBr(allowed);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "protocol/base/check.h"
+#include "soft-gpu/ptx/operand_width.h"
 #include "soft-gpu/ptx/optable_rows.h"
 
 namespace farlane::soft::ptx {
@@ -250,12 +251,19 @@ const Form* FindFormOrNull(const Instruction& instruction) {
 }
 
 Status CheckInstruction(const Module& module, const Body& body, const Instruction& instruction) {
-  if (FindFormOrNull(instruction) != nullptr) {
+  const bool has_form = FindFormOrNull(instruction) != nullptr;
+  const RegisterId misfit = has_form ? RegisterOfWrongWidth(body, instruction) : kNoIndex;
+  if (has_form && misfit == kNoIndex) {
     return Status::Ok();
   }
   const Position at = module.PositionAt(module.OffsetOf(instruction.text));
   const std::string where =
       "line " + std::to_string(at.line) + ", column " + std::to_string(at.column) + ": ";
+  if (has_form) {
+    return {StatusCode::kInvalidArgument, where + "register " + body.NameOfRegister(misfit) +
+                                              " has not the width that " + Quote(instruction) +
+                                              " takes"};
+  }
   if (instruction.opcode == Opcode::kUnknown) {
     return {StatusCode::kUnsupported, where + "unknown instruction " + Quote(instruction)};
   }

@@ -51,7 +51,13 @@ class Run:
     def says(self, word: str) -> bool:
         return word in self.output.splitlines()
 
+    def must_be_sound(self) -> None:
+        """No sanitizer has a word to say on the program, the libraries or the private server."""
+        if "Sanitizer: " in self.errors or "runtime error: " in self.errors:
+            raise Wrong(f"{self.where}: a sanitizer has found something")
+
     def must_pass(self) -> None:
+        self.must_be_sound()
         if self.code != 0 or not self.says("PASS"):
             raise Wrong(f"{self.where}: exit code {self.code}, no PASS")
 
@@ -146,6 +152,7 @@ def gpu(arguments: argparse.Namespace) -> None:
 
 def mutant(arguments: argparse.Namespace) -> None:
     result = run(arguments, "direct")
+    result.must_be_sound()
     if result.code != 1 or not result.says("FAIL") or "wrong: " not in result.output:
         raise Wrong("the program did not notice its wrong kernel")
     print("the wrong kernel was noticed, as it must be")

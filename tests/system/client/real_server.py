@@ -138,7 +138,11 @@ class Server:
         if self.process.poll() is None:
             self.process.terminate()
         code = self.process.wait(10 * SLOWNESS)
+        said = self.said()
         self.log.close()
+        # A sanitizer's words on the server or on a worker stand in their log.
+        if "Sanitizer: " in said or "runtime error: " in said:
+            raise AssertionError(said)
         return code
 
 
@@ -147,9 +151,15 @@ class RealServer(Client):
 
     OPTIONS = ()
     BYSTANDER = True
+    UNIX = False  # a Unix socket in a folder of the test's own, instead of TCP
 
     def setUp(self):
-        self.server = Server(*self.OPTIONS)
+        listen = "tcp://127.0.0.1:0"
+        if self.UNIX:
+            folder = tempfile.TemporaryDirectory()
+            self.addCleanup(folder.cleanup)
+            listen = f"unix:{folder.name}/server"
+        self.server = Server(*self.OPTIONS, listen=listen)
         self.addCleanup(self.server.stop)
         self.assertTrue(self.server.address, self.server.said())
         self.bystander = None

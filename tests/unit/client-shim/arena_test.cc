@@ -55,6 +55,38 @@ TEST(Arena, GivesUpOnlyWholeFreeChunks) {
   EXPECT_EQ(arena.Find(pin)->address, pin);
 }
 
+TEST(Arena, ReservesFromTheEndAndWhereItIsAskedTo) {
+  Arena arena(kBase, 16 * kChunk);
+  EXPECT_EQ(arena.Reserve(2 * kChunk, 0, 0), kBase + 14 * kChunk);
+  EXPECT_EQ(arena.Reserve(kChunk, 4 * kChunk, 0), kBase + 12 * kChunk);
+  EXPECT_EQ(arena.Reserve(kChunk, 0, kBase + 3 * kChunk), kBase + 3 * kChunk);
+  // What cannot be had there is had elsewhere.
+  EXPECT_EQ(arena.Reserve(kChunk, 0, kBase + 3 * kChunk), kBase + 13 * kChunk);
+  EXPECT_EQ(arena.Reserve(2 * kChunk, 0, kBase + 2 * kChunk), kBase + 10 * kChunk);
+  EXPECT_EQ(arena.Reserve(kChunk, 0, kBase + 15 * kChunk + 512), kBase + 9 * kChunk);
+  EXPECT_EQ(arena.Reserve(kChunk, 0, kBase + 16 * kChunk), kBase + 8 * kChunk);
+  EXPECT_EQ(arena.Reserve(6 * kChunk, 0, 0), std::nullopt);
+  EXPECT_EQ(arena.Reserve(17 * kChunk, 0, 0), std::nullopt);
+  EXPECT_EQ(arena.Reserve(UINT64_MAX - 1, 0, kBase), std::nullopt);
+  EXPECT_EQ(arena.Reserve(kChunk, 1ull << 63, 0), std::nullopt);
+}
+
+TEST(Arena, ReservedAddressesAreNotBackedUntilTheyAreFree) {
+  Arena arena(kBase, 4 * kChunk);
+  const uint64_t reserved = *arena.Reserve(2 * kChunk, 0, kBase);
+  EXPECT_EQ(reserved, kBase);
+  EXPECT_EQ(arena.FindUnbacked(kChunk), (AddressRange{kBase + 2 * kChunk, kChunk}));
+  EXPECT_EQ(arena.FindUnbacked(3 * kChunk), std::nullopt);
+  arena.AddBacked({kBase + 2 * kChunk, kChunk});
+  EXPECT_EQ(arena.backed_bytes(), kChunk);
+  EXPECT_EQ(arena.Reserve(2 * kChunk, 0, kBase + 2 * kChunk), std::nullopt);
+
+  arena.Unreserve({reserved, 2 * kChunk});
+
+  EXPECT_EQ(arena.FindUnbacked(2 * kChunk), (AddressRange{kBase, 2 * kChunk}));
+  EXPECT_EQ(arena.backed_bytes(), kChunk);
+}
+
 // An allocation that backs more memory if it must, as the client library does.
 std::optional<uint64_t> TakeWithGrowth(Arena& arena, uint64_t bytes) {
   const auto address = arena.Take(bytes);

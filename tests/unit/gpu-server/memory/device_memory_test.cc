@@ -37,8 +37,8 @@ class DeviceMemoryTest : public testing::Test {
   CUresult result_ = CUDA_SUCCESS;
 };
 
-TEST_F(DeviceMemoryTest, OpensWithAnArenaOfTwiceTheMemoryAndSomeCredit) {
-  EXPECT_EQ(memory_.arena().bytes, 512_MiB);
+TEST_F(DeviceMemoryTest, OpensWithAnArenaOfManyTimesTheMemoryAndSomeCredit) {
+  EXPECT_EQ(memory_.arena().bytes, 2048_MiB);
   EXPECT_EQ(start_ % kChunkBytes, 0u);
   EXPECT_EQ(memory_.credit_bytes(), 32_MiB);  // a quarter of a small device
   EXPECT_EQ(credit_.free_bytes(0), 96_MiB);
@@ -67,8 +67,8 @@ TEST_F(DeviceMemoryTest, MappingWhatIsMappedOrOutsideOrCrookedIsABreach) {
 
   EXPECT_EQ(Map(start_, kChunkBytes), WireError::kBadValue);
   EXPECT_EQ(Map(start_ - kChunkBytes, kChunkBytes), WireError::kBadValue);
-  EXPECT_EQ(Map(start_ + 512_MiB, kChunkBytes), WireError::kBadValue);
-  EXPECT_EQ(Map(start_ + 510_MiB, 4_MiB), WireError::kBadValue);
+  EXPECT_EQ(Map(start_ + 2048_MiB, kChunkBytes), WireError::kBadValue);
+  EXPECT_EQ(Map(start_ + 2046_MiB, 4_MiB), WireError::kBadValue);
   EXPECT_EQ(Map(start_ + 4096, kChunkBytes), WireError::kBadValue);
   EXPECT_EQ(Map(start_ + kChunkBytes, 4096), WireError::kBadValue);
   EXPECT_EQ(Map(start_ + kChunkBytes, 0), WireError::kBadValue);
@@ -133,6 +133,63 @@ TEST_F(DeviceMemoryTest, ADriverThatHasLessThanTheFirstCreditGivesLess) {
 
   EXPECT_EQ(memory.credit_bytes(), 8_MiB);
   EXPECT_EQ(credit.free_bytes(0), 120_MiB);
+}
+
+TEST_F(DeviceMemoryTest, ADriverThatIsShortOfAddressesGivesASmallerArena) {
+  DriverTable table = driver_->table();
+  static auto reserve = table.cuMemAddressReserve;
+  reserve = driver_->table().cuMemAddressReserve;
+  table.cuMemAddressReserve = [](CUdeviceptr* address, size_t bytes, size_t alignment,
+                                 CUdeviceptr hint, unsigned long long flags) {
+    return bytes > 600_MiB ? CUDA_ERROR_OUT_OF_MEMORY
+                           : reserve(address, bytes, alignment, hint, flags);
+  };
+  LocalCredit credit({{.total_bytes = 256_MiB, .limit_bytes = 128_MiB}});
+  DeviceMemory memory(table, credit, credit.quotas()[0], 0, 0, 1);
+
+  memory.Open(std::move(credit.TakeFirst()[0]));
+
+  EXPECT_EQ(memory.arena().bytes, 512_MiB);
+}
+
+TEST_F(DeviceMemoryTest, LentAddressesAreOwnedAndBackNothingElse) {
+  const AddressRange range{.address = start_ + 4_MiB, .bytes = 4_MiB};
+  ASSERT_EQ(Map(start_, 2_MiB), WireError::kNone);
+  ASSERT_TRUE(memory_.LendAddresses(range));
+
+  EXPECT_TRUE(memory_.Owns(start_ + 4_MiB, 4_MiB));
+  EXPECT_FALSE(memory_.LendAddresses({.address = start_ + 6_MiB, .bytes = 4_MiB}));
+  EXPECT_FALSE(memory_.LendAddresses({.address = start_, .bytes = 2_MiB}));
+  EXPECT_FALSE(memory_.LendAddresses({.address = start_ + 8_MiB, .bytes = 4096}));
+  EXPECT_FALSE(memory_.LendAddresses({.address = start_ + 8_MiB, .bytes = 0 - 2_MiB}));
+  EXPECT_FALSE(memory_.LendAddresses({.address = start_ - 2_MiB, .bytes = 4_MiB}));
+  EXPECT_EQ(Map(start_ + 6_MiB, 2_MiB), WireError::kBadValue);
+  EXPECT_EQ(Unmap(start_ + 4_MiB, 2_MiB), WireError::kBadValue);
+
+  memory_.ReturnAddresses(range);
+  EXPECT_FALSE(memory_.Owns(start_ + 4_MiB, 1));
+  EXPECT_EQ(Map(start_ + 4_MiB, 4_MiB), WireError::kNone);
+}
+
+TEST_F(DeviceMemoryTest, AnArenaDoesNotMoveWhileAddressesAreLent) {
+  ASSERT_TRUE(memory_.LendAddresses({.address = start_, .bytes = 2_MiB}));
+
+  EXPECT_EQ(memory_.MoveArena(1, &result_), WireError::kBadValue);
+}
+
+TEST_F(DeviceMemoryTest, TakenChunksAreInUseUntilTheyComeBack) {
+  std::vector<ChunkHandle> chunks;
+
+  EXPECT_FALSE(memory_.TakeChunks(34_MiB, &chunks));
+  EXPECT_FALSE(memory_.TakeChunks(0, &chunks));
+  EXPECT_FALSE(memory_.TakeChunks(4096, &chunks));
+  EXPECT_FALSE(memory_.TakeChunks(0 - 2_MiB, &chunks));
+  ASSERT_TRUE(memory_.TakeChunks(30_MiB, &chunks));
+  EXPECT_EQ(chunks.size(), 15u);
+  EXPECT_EQ(memory_.ReturnCredit(4_MiB), WireError::kBadValue);
+  EXPECT_EQ(Map(start_, 4_MiB), WireError::kBadValue);
+  memory_.ReturnChunks(chunks);
+  EXPECT_EQ(Map(start_, 32_MiB), WireError::kNone);
 }
 
 TEST_F(DeviceMemoryTest, WhatTheDriverCannotCreateLeavesNothingBehind) {

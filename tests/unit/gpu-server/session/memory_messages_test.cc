@@ -18,7 +18,7 @@ TEST(MemoryMessages, TheWelcomeDescribesTheDevice) {
   EXPECT_EQ(client.devices[0].priority_greatest, -5);
   EXPECT_EQ(client.devices[0].total_bytes, 256_MiB);
   EXPECT_EQ(client.devices[0].credit_bytes, 60_MiB);  // a quarter of what may be used
-  EXPECT_EQ(client.devices[0].arena_bytes, 512_MiB);
+  EXPECT_EQ(client.devices[0].arena_bytes, 2048_MiB);
   EXPECT_EQ(client.attributes[0][CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR], 9);
   EXPECT_EQ(client.attributes[0][CU_DEVICE_ATTRIBUTE_WARP_SIZE],
             CU_DEVICE_ATTRIBUTE_WARP_SIZE * 10);
@@ -113,7 +113,7 @@ TEST(MemoryMessages, MappingWithoutCreditEndsTheSession) {
 }
 
 TEST(MemoryMessages, MappingOutsideTheArenaEndsTheSession) {
-  ExpectBreach({.address = 512_MiB, .bytes = kChunkBytes, .device = 0});
+  ExpectBreach({.address = 2048_MiB, .bytes = kChunkBytes, .device = 0});
   ExpectBreach({.address = 0 - kChunkBytes, .bytes = kChunkBytes, .device = 0});
 }
 

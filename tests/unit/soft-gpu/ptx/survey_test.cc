@@ -49,6 +49,14 @@ INSTANTIATE_TEST_SUITE_P(Bodies,
                                          "bra nowhere;",
                                          "call nobody;",
                                          "ld.global.u32 %r1, %d1;",
+                                         "add.u32 %r1, %r2, %d1;",       // a register too wide
+                                         "add.u64 %d1, %r2, %d1;",       // or too narrow
+                                         "mul.wide.u32 %r1, %r2, %r3;",  //
+                                         "shl.b64 %d1, %d2, %d3;",       // the count has 32 bits
+                                         "setp.lt.s64 %p1, %d1, %r1;",   //
+                                         "cvt.u64.u32 %r1, %r2;",        //
+                                         "ld.global.u64 %r1, [%d1];",    //
+                                         "st.global.v2.u32 [%d1], {%r1, %h1};",
                                          "st.global.u32 [nothing], %r1;",
                                          "setp.lt.u32 %p1, %r1, {%r1, %r2};",
                                          ".reg .b32 %r<3>;"));
@@ -56,6 +64,22 @@ INSTANTIATE_TEST_SUITE_P(Bodies,
 TEST(Survey, LeavesUnknownInstructionsToTheKernelsThatUseThem) {
   EXPECT_TRUE(Surveyed(Text("8.0", "  frobnicate.u32 %r1, %r2;\n")).ok());
   EXPECT_FALSE(Surveyed(Text("9.0", "  add.later.u32 %r1, %r2, %r3;\n")).ok());
+}
+
+TEST(Survey, LetsRegistersBeWiderWherePtxDoes) {
+  EXPECT_TRUE(Surveyed(Text("8.0",
+                            "  ld.global.u8 %r1, [%d1];\n  st.global.u8 [%d1], %d2;\n"
+                            "  cvt.u8.u32 %r1, %d2;\n  cvt.s64.s8 %d1, %r2;\n"
+                            "  ld.global.v2.u8 {%h1, _}, [%d1];\n"))
+                  .ok());
+  EXPECT_TRUE(
+      Surveyed(Text("8.0",
+                    "  mul.wide.u32 %d1, %r1, 3;\n  mad.wide.u32 %d1, %r1, %r2, %d2;\n"
+                    "  shl.b64 %d1, %d2, %r3;\n  shr.u16 %h1, %h2, %r1;\n"
+                    "  popc.b64 %r1, %d1;\n  selp.b64 %d1, %d2, %d3, %p1;\n"
+                    "  mov.b64 {%r1, %r2}, %d1;\n  mov.u32 %r1, %tid.x;\n"
+                    "  and.pred %p1, %p2, %p3;\n  setp.eq.and.s16 %p1|%p2, %h1, %h2, %p3;\n"))
+          .ok());
 }
 
 TEST(Survey, FindsWhoIsCalledAndWhoseAddressIsTaken) {

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client-shim/virtual_memory.h"
+
+#include <algorithm>
+#include <bit>
+#include <set>
+
+#include "client-shim/bodies.h"
+#include "client-shim/current_context.h"
+#include "client-shim/session.h"
+#include "protocol/base/bytes.h"
+
+namespace farlane::shim {
+namespace {
+
+bool IsWhole(uint64_t bytes) {
+  return bytes != 0 && bytes % Arena::kChunkBytes == 0;
+}
+
+bool IsAccess(CUmemAccess_flags flags) {
+  return flags == CU_MEM_ACCESS_FLAGS_PROT_NONE || flags == CU_MEM_ACCESS_FLAGS_PROT_READ ||
+         flags == CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
+}
+
+// Programs ask for memory that could be passed to others by file descriptor, and never do: that is
+// refused where they try.
+bool CanHave(CUmemAllocationHandleType handles) {
+  return handles == CU_MEM_HANDLE_TYPE_NONE || handles == CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR;
+}
+
+}  // namespace
+
+// ---- addresses ----------------------------------------------------------------------------------
+
+CUresult VirtualMemory::Reserve(uint64_t bytes, uint64_t align, uint64_t hint, uint64_t* address) {
+  if (!IsWhole(bytes) || (align != 0 && !std::has_single_bit(align))) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  const auto count = static_cast<int32_t>(session_.devices().size());
+  const Context* current = session_.objects().contexts.Find(ThreadState::Mine().current());
+  int32_t first = current == nullptr ? 0 : current->device;
+  for (int32_t device = 0; device < count; ++device) {
+    first = session_.memory(device).Contains(hint) ? device : first;
+  }
+  const Lock lock(mutex_);
+  for (int32_t i = 0; i < count; ++i) {
+    const int32_t device = (first + i) % count;
+    const std::optional<uint64_t> place = session_.memory(device).Reserve(bytes, align, hint);
+    if (place.has_value()) {
+      reservations_[*place] = {.bytes = bytes, .device = device};
+      *address = *place;
+      return CUDA_SUCCESS;
+    }
+  }
+  return CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+CUresult VirtualMemory::FreeReservation(uint64_t address, uint64_t bytes) {
+  const Lock lock(mutex_);
+  const auto reservation = reservations_.find(address);
+  if (reservation == reservations_.end() || reservation->second.bytes != bytes) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  const auto mapping = mappings_.lower_bound(address);
+  if (mapping != mappings_.end() && mapping->first - address < bytes) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  session_.memory(reservation->second.device).Unreserve({.address = address, .bytes = bytes});
+  reservations_.erase(reservation);
+  return CUDA_SUCCESS;
+}
+
+std::map<uint64_t, VirtualMemory::Reservation>::iterator VirtualMemory::ReservationAround(
+    uint64_t address) {
+  const auto after = reservations_.upper_bound(address);
+  if (after == reservations_.begin()) {
+    return reservations_.end();
+  }
+  const auto found = std::prev(after);
+  return address - found->first < found->second.bytes ? found : reservations_.end();
+}
+
+// ---- physical memory ----------------------------------------------------------------------------
+
+CUresult VirtualMemory::Check(const CUmemAllocationProp& properties) const {
+  if (properties.type != CU_MEM_ALLOCATION_TYPE_PINNED) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  if (properties.location.type != CU_MEM_LOCATION_TYPE_DEVICE ||
+      !CanHave(properties.requestedHandleTypes)) {
+    return CUDA_ERROR_NOT_SUPPORTED;
+  }
+  const int device = properties.location.id;
+  return device >= 0 && static_cast<size_t>(device) < session_.devices().size()
+             ? CUDA_SUCCESS
+             : CUDA_ERROR_INVALID_DEVICE;
+}
+
+CUresult VirtualMemory::Granularity(const CUmemAllocationProp& properties, uint64_t* bytes) const {
+  *bytes = Arena::kChunkBytes;
+  return Check(properties);
+}
+
+CUresult VirtualMemory::Create(uint64_t bytes,
+                               const CUmemAllocationProp& properties,
+                               uint64_t* handle) {
+  const CUresult possible = Check(properties);
+  if (possible != CUDA_SUCCESS) {
+    return possible;
+  }
+  if (!IsWhole(bytes)) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  if (session_.is_lost()) {
+    return session_.Lost();
+  }
+  const int32_t device = properties.location.id;
+  const wire::Handle minted = physicals_.Mint(
+      {.device = device, .bytes = bytes, .properties = properties, .references = 1});
+  if (minted == 0) {
+    return CUDA_ERROR_OUT_OF_MEMORY;
+  }
+  const CUresult result = session_.memory(device).Create(bytes, minted);
+  if (result != CUDA_SUCCESS) {
+    physicals_.Retire(minted);
+    return result;
+  }
+  *handle = minted;
+  return CUDA_SUCCESS;
+}
+
+VirtualMemory::Physical* VirtualMemory::FindHeld(wire::Handle handle) {
+  Physical* physical = physicals_.Find(handle);
+  return physical != nullptr && physical->references != 0 ? physical : nullptr;
+}
+
+CUresult VirtualMemory::Release(wire::Handle handle) {
+  const Lock lock(mutex_);
+  Physical* physical = FindHeld(handle);
+  if (physical == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  --physical->references;
+  ReleaseIfUnused(handle);
+  return CUDA_SUCCESS;
+}
+
+void VirtualMemory::ReleaseIfUnused(wire::Handle handle) {
+  const Physical* physical = physicals_.Find(handle);
+  if (physical->references == 0 && physical->mappings == 0) {
+    session_.memory(physical->device).Release(physical->bytes, handle);
+    physicals_.Retire(handle);
+  }
+}
+
+CUresult VirtualMemory::Properties(wire::Handle handle, CUmemAllocationProp* properties) {
+  const Lock lock(mutex_);
+  const Physical* physical = FindHeld(handle);
+  if (physical == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  *properties = physical->properties;
+  return CUDA_SUCCESS;
+}
+
+CUresult VirtualMemory::Retain(uint64_t address, uint64_t* handle) {
+  const Lock lock(mutex_);
+  const auto mapping = MappingAround(address);
+  if (mapping == mappings_.end()) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  *handle = mapping->second.physical;
+  ++physicals_.Find(*handle)->references;
+  return CUDA_SUCCESS;
+}
+
+// ---- mappings -----------------------------------------------------------------------------------
+
+VirtualMemory::Mappings::iterator VirtualMemory::MappingAround(uint64_t address) {
+  const auto after = mappings_.upper_bound(address);
+  if (after == mappings_.begin()) {
+    return mappings_.end();
+  }
+  const auto found = std::prev(after);
+  return address - found->first < found->second.bytes ? found : mappings_.end();
+}
+
+std::vector<VirtualMemory::Mappings::iterator> VirtualMemory::Cover(uint64_t address,
+                                                                    uint64_t bytes) {
+  std::vector<Mappings::iterator> cover;
+  auto at = mappings_.find(address);
+  while (bytes != 0) {
+    if (at == mappings_.end() || at->first != address || at->second.bytes > bytes) {
+      return {};
+    }
+    address += at->second.bytes;
+    bytes -= at->second.bytes;
+    cover.push_back(at++);
+  }
+  return cover;
+}
+
+CUresult VirtualMemory::Map(uint64_t address, uint64_t bytes, wire::Handle handle) {
+  const Lock lock(mutex_);
+  Physical* physical = FindHeld(handle);
+  const auto reservation = ReservationAround(address);
+  if (physical == nullptr || !IsWhole(bytes) || bytes > physical->bytes ||
+      address % Arena::kChunkBytes != 0 || reservation == reservations_.end() ||
+      bytes > reservation->second.bytes - (address - reservation->first)) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  const auto after = mappings_.lower_bound(address);
+  const bool free = (after == mappings_.end() || after->first - address >= bytes) &&
+                    MappingAround(address) == mappings_.end();
+  if (!free) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  if (session_.is_lost()) {
+    return session_.Lost();
+  }
+  mappings_[address] = {.bytes = bytes, .physical = handle, .access = {}};
+  ++physical->mappings;
+  session_.Post(0, wire::PhysicalMap{.address = address, .bytes = bytes, .memory = handle});
+  return CUDA_SUCCESS;
+}
+
+CUresult VirtualMemory::Unmap(uint64_t address, uint64_t bytes) {
+  int32_t device = 0;
+  {
+    const Lock lock(mutex_);
+    if (Cover(address, bytes).empty()) {
+      return CUDA_ERROR_INVALID_VALUE;
+    }
+    device = ReservationAround(address)->second.device;
+  }
+  // A copy that has returned may not have reached the device yet.
+  if (!session_.IsQuiet()) {
+    const CUresult result = session_.Quiesce(device);
+    if (result != CUDA_SUCCESS) {
+      return result;
+    }
+  }
+  const Lock lock(mutex_);
+  const std::vector<Mappings::iterator> cover = Cover(address, bytes);
+  if (cover.empty()) {
+    return CUDA_ERROR_INVALID_VALUE;  // another thread unmapped the same meanwhile
+  }
+  session_.Post(0, wire::PhysicalUnmap{.address = address, .bytes = bytes});
+  for (const auto& mapping : cover) {
+    const wire::Handle handle = mapping->second.physical;
+    mappings_.erase(mapping);
+    --physicals_.Find(handle)->mappings;
+    ReleaseIfUnused(handle);
+  }
+  return CUDA_SUCCESS;
+}
+
+CUresult VirtualMemory::CheckAccess(uint64_t address,
+                                    uint64_t bytes,
+                                    const CUmemAccessDesc& wanted) {
+  const int device = wanted.location.id;
+  if (wanted.location.type != CU_MEM_LOCATION_TYPE_DEVICE || !IsAccess(wanted.flags)) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  if (device < 0 || static_cast<size_t>(device) >= session_.devices().size()) {
+    return CUDA_ERROR_INVALID_DEVICE;
+  }
+  std::set<int32_t> owners;
+  {
+    const Lock lock(mutex_);
+    for (const auto& mapping : Cover(address, bytes)) {
+      owners.insert(physicals_.Find(mapping->second.physical)->device);
+    }
+  }
+  owners.erase(device);
+  for (const int32_t owner : owners) {
+    int reachable = 0;
+    const CUresult result = cuDeviceCanAccessPeer(&reachable, device, owner);
+    if (result != CUDA_SUCCESS || reachable == 0) {
+      return result != CUDA_SUCCESS ? result : CUDA_ERROR_INVALID_DEVICE;
+    }
+  }
+  return CUDA_SUCCESS;
+}
+
+CUresult VirtualMemory::SetAccess(uint64_t address,
+                                  uint64_t bytes,
+                                  const CUmemAccessDesc* wanted,
+                                  size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    const CUresult result = CheckAccess(address, bytes, wanted[i]);
+    if (result != CUDA_SUCCESS) {
+      return result;
+    }
+  }
+  const Lock lock(mutex_);
+  const std::vector<Mappings::iterator> cover = Cover(address, bytes);
+  if (cover.empty() || count == 0) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  if (session_.is_lost()) {
+    return session_.Lost();
+  }
+  for (size_t i = 0; i < count; ++i) {
+    const int32_t device = wanted[i].location.id;
+    for (const auto& mapping : cover) {
+      mapping->second.access[device] = wanted[i].flags;
+    }
+    session_.Post(0, wire::PhysicalAccess{
+                         .address = address,
+                         .bytes = bytes,
+                         .device = session_.devices()[static_cast<size_t>(device)].server_ordinal,
+                         .access = wanted[i].flags});
+  }
+  return CUDA_SUCCESS;
+}
+
+CUresult VirtualMemory::GetAccess(uint64_t address,
+                                  const CUmemLocation& location,
+                                  uint64_t* flags) {
+  if (location.type != CU_MEM_LOCATION_TYPE_DEVICE) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  if (location.id < 0 || static_cast<size_t>(location.id) >= session_.devices().size()) {
+    return CUDA_ERROR_INVALID_DEVICE;
+  }
+  const Lock lock(mutex_);
+  const auto mapping = MappingAround(address);
+  if (mapping == mappings_.end()) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  const auto access = mapping->second.access.find(location.id);
+  *flags = access == mapping->second.access.end() ? CU_MEM_ACCESS_FLAGS_PROT_NONE : access->second;
+  return CUDA_SUCCESS;
+}
+
+// ---- questions of others ------------------------------------------------------------------------
+
+std::optional<MappedRange> VirtualMemory::Find(uint64_t address) {
+  const Lock lock(mutex_);
+  const auto mapping = MappingAround(address);
+  if (mapping == mappings_.end()) {
+    return std::nullopt;
+  }
+  const auto reservation = ReservationAround(address);
+  return MappedRange{
+      .mapping = {.address = mapping->first, .bytes = mapping->second.bytes},
+      .reservation = {.address = reservation->first, .bytes = reservation->second.bytes},
+      .device = physicals_.Find(mapping->second.physical)->device,
+      .access = mapping->second.access};
+}
+
+bool VirtualMemory::IsMapped(uint64_t address, uint64_t bytes) {
+  const Lock lock(mutex_);
+  for (auto at = MappingAround(address); at != mappings_.end(); ++at) {
+    if (address < at->first) {
+      return false;
+    }
+    const uint64_t here = at->second.bytes - (address - at->first);
+    if (bytes <= here) {
+      return true;
+    }
+    address += here;
+    bytes -= here;
+  }
+  return false;
+}
+
+}  // namespace farlane::shim

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// VirtualMemory keeps the books of the memory that the program maps by itself: address ranges that
+// it reserved, physical memory that it created, and what is mapped where. They are the whole truth
+// about it, so nearly all of it is answered here and only told to the server.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "client-shim/arena.h"
+#include "protocol/abi/cuda_abi.h"
+#include "protocol/wire/object_table.h"
+
+namespace farlane::shim {
+
+class Session;
+
+// What the program mapped at an address.
+struct MappedRange {
+  AddressRange mapping;
+  AddressRange reservation;
+  int32_t device = 0;                           // whose memory it is
+  std::map<int32_t, CUmemAccess_flags> access;  // by device; none where it is missing
+};
+
+// Thread: any, guarded. What it tells the server goes out in the order of the books.
+class VirtualMemory {
+ public:
+  explicit VirtualMemory(Session& session) : session_(session) {}
+
+  // A range in an arena: of the current context's device, if that has room. The hint is a wish.
+  CUresult Reserve(uint64_t bytes, uint64_t align, uint64_t hint, uint64_t* address);
+  CUresult FreeReservation(uint64_t address, uint64_t bytes);
+  CUresult Create(uint64_t bytes, const CUmemAllocationProp& properties, uint64_t* handle);
+  CUresult Release(wire::Handle handle);
+  CUresult Map(uint64_t address, uint64_t bytes, wire::Handle handle);
+  // Waits first for the work that may still use the addresses.
+  CUresult Unmap(uint64_t address, uint64_t bytes);
+  CUresult SetAccess(uint64_t address, uint64_t bytes, const CUmemAccessDesc* wanted, size_t count);
+  CUresult GetAccess(uint64_t address, const CUmemLocation& location, uint64_t* flags);
+  CUresult Granularity(const CUmemAllocationProp& properties, uint64_t* bytes) const;
+  CUresult Properties(wire::Handle handle, CUmemAllocationProp* properties);
+  // Another reference to the memory that is mapped at the address.
+  CUresult Retain(uint64_t address, uint64_t* handle);
+
+  std::optional<MappedRange> Find(uint64_t address);
+  // Whether something is mapped at all of a range, which may reach over several mappings.
+  bool IsMapped(uint64_t address, uint64_t bytes);
+
+ private:
+  struct Reservation {
+    uint64_t bytes = 0;
+    int32_t device = 0;  // in whose arena it lies
+  };
+
+  struct Physical {
+    int32_t device = 0;
+    uint64_t bytes = 0;
+    CUmemAllocationProp properties{};
+    uint32_t references = 0;  // of the program; without any, the handle is unknown to it
+    uint32_t mappings = 0;
+  };
+
+  struct Mapping {
+    uint64_t bytes = 0;
+    wire::Handle physical = 0;
+    std::map<int32_t, CUmemAccess_flags> access;
+  };
+
+  using Lock = std::lock_guard<std::mutex>;
+  using Mappings = std::map<uint64_t, Mapping>;
+
+  // Success if physical memory with these properties can be had.
+  CUresult Check(const CUmemAllocationProp& properties) const;
+  CUresult CheckAccess(uint64_t address, uint64_t bytes, const CUmemAccessDesc& wanted);
+  Physical* FindHeld(wire::Handle handle);
+  void ReleaseIfUnused(wire::Handle handle);
+  Mappings::iterator MappingAround(uint64_t address);
+  // The mappings that make up exactly the range, or nothing.
+  std::vector<Mappings::iterator> Cover(uint64_t address, uint64_t bytes);
+  std::map<uint64_t, Reservation>::iterator ReservationAround(uint64_t address);
+
+  Session& session_;
+  std::mutex mutex_;  // not Guarded: its iterators go around. Guards what follows; before those of
+                      // DeviceMemory
+  std::map<uint64_t, Reservation> reservations_;
+  wire::ObjectTable<Physical> physicals_{wire::HandleKind::kPhysical};
+  Mappings mappings_;
+};
+
+}  // namespace farlane::shim
