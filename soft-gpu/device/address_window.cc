@@ -17,12 +17,21 @@ struct Place {
   uint64_t size_bytes;
 };
 
-// The first is free in ordinary processes and under AddressSanitizer; the second is what
-// ThreadSanitizer leaves to programs. The rest serve a process that has something there already.
+#if defined(__SANITIZE_THREAD__)
+// What the thread sanitizer leaves to programs; it ends a process that asks for anything else.
+constexpr Place kPlaces[] = {
+    {0x0040'0000'0000, 256_GiB},
+    {0x0020'0000'0000, 128_GiB},
+    {0x0010'0000'0000, 64_GiB},
+};
+#else
+// The first is free in ordinary processes and under the address sanitizer. The rest serve a process
+// that has something there already, or the thread sanitizer, which leaves the second to programs.
 constexpr Place kPlaces[] = {
     {0x2000'0000'0000, 1024_GiB}, {0x0040'0000'0000, 256_GiB}, {0x2400'0000'0000, 1024_GiB},
     {0x3000'0000'0000, 1024_GiB}, {0x4000'0000'0000, 256_GiB},
 };
+#endif
 
 void* AsPointer(uint64_t address) {
   return reinterpret_cast<void*>(address);

@@ -106,6 +106,14 @@ class Counts(RealServer):
         self.assertLessEqual(self.summary("libraries")["round_trips"], 3)
 
 
+class CallsOverUnixSocket(Calls):
+    UNIX = True
+
+
+class CountsOverUnixSocket(Counts):
+    UNIX = True
+
+
 class SmallServer(RealServer):
     OPTIONS = ("--mem", "64Mi")
     BYSTANDER = False  # it would take some of the memory that is counted

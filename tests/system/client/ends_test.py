@@ -53,6 +53,10 @@ class Ends(RealServer):
                 self.assertLessEqual(seconds_until(lambda: self.busy_workers() <= before, 4), 2.0)
 
 
+class EndsOverUnixSocket(Ends):
+    UNIX = True
+
+
 class ServerEnds(RealServer):
     BYSTANDER = False
 
@@ -72,6 +76,10 @@ class ServerEnds(RealServer):
     def test_a_stopped_server(self):
         self.lose(lambda: self.server.process.send_signal(signal.SIGTERM))
         self.assertEqual(self.server.process.wait(5 * SLOWNESS), 0)
+
+
+class ServerEndsOverUnixSocket(ServerEnds):
+    UNIX = True
 
 
 if __name__ == "__main__":

@@ -151,9 +151,15 @@ class RealServer(Client):
 
     OPTIONS = ()
     BYSTANDER = True
+    UNIX = False  # a Unix socket in a folder of the test's own, instead of TCP
 
     def setUp(self):
-        self.server = Server(*self.OPTIONS)
+        listen = "tcp://127.0.0.1:0"
+        if self.UNIX:
+            folder = tempfile.TemporaryDirectory()
+            self.addCleanup(folder.cleanup)
+            listen = f"unix:{folder.name}/server"
+        self.server = Server(*self.OPTIONS, listen=listen)
         self.addCleanup(self.server.stop)
         self.assertTrue(self.server.address, self.server.said())
         self.bystander = None
