@@ -10,7 +10,7 @@ build="g++ cmake ninja-build git python3 llvm-19-dev libzstd-dev liblz4-dev zlib
 # What builds and runs the tests on top.
 tests="libgtest-dev libgmock-dev clang-19 procps strace iproute2"
 # What compiles the fuzz targets: a compiler, and the run-time library that feeds and watches them.
-fuzz="clang-14 libclang-rt-14-dev"
+fuzz="clang-14 libclang-rt-14-dev llvm-14"
 # What looks through the sources.
 tidy="clang-tidy-14 clang-format-14"
 # What compiles a CUDA sample without NVIDIA's compiler.

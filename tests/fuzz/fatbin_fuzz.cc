@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "protocol/abi/fatbin.h"
+#include "protocol/abi/image.h"
 #include "protocol/abi/module_index.h"
 #include "protocol/abi/module_package.h"
 
@@ -19,6 +20,8 @@ void Require(bool holds) {
     abort();
   }
 }
+
+constexpr int kDevices[] = {80, 90, 121};
 
 void TryFatbin(ConstBytes bytes) {
   const auto entries = ReadFatbin(bytes);
@@ -32,11 +35,14 @@ void TryFatbin(ConstBytes bytes) {
       static_cast<void>(Unpack(entry).ok());
     }
   }
-  const int devices[] = {80, 90, 121};
-  const auto filtered = FilterForDevices(bytes, devices);
+  for (const bool machine_code : {false, true}) {
+    const FatbinEntry* const chosen = ChooseForDevice(entries.value(), 90, machine_code);
+    Require(chosen == nullptr || UsableOn(*chosen, 90));
+  }
+  const auto filtered = FilterForDevices(bytes, kDevices);
   if (filtered.ok()) {
     Require(ReadFatbin(filtered.value()).ok());
-    Require(FilterForDevices(filtered.value(), devices).value() == filtered.value());
+    Require(FilterForDevices(filtered.value(), kDevices).value() == filtered.value());
   }
 }
 
@@ -47,6 +53,18 @@ void TryPackage(ConstBytes bytes) {
   }
 }
 
+// What a client makes of an image, a server can open.
+void TryPacking(ConstBytes bytes) {
+  const auto image = ViewImage(bytes);
+  if (!image.ok()) {
+    return;
+  }
+  const auto package = PackModule(image.value(), kDevices);
+  if (package.ok()) {
+    Require(ModulePackage::Open(package.value()).ok());
+  }
+}
+
 }  // namespace
 }  // namespace farlane::abi
 
@@ -54,5 +72,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto bytes = std::as_bytes(std::span(data, size));
   farlane::abi::TryFatbin(bytes);
   farlane::abi::TryPackage(bytes);
+  farlane::abi::TryPacking(bytes);
   return 0;
 }

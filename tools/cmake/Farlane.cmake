@@ -3,6 +3,7 @@
 
 option(FARLANE_TESTS "Build the tests" ON)
 option(FARLANE_SOFT_GPU "Build the software GPU (needs LLVM 19)" ON)
+option(FARLANE_COVERAGE "Count which lines are run (clang)" OFF)
 set(FARLANE_SANITIZE "" CACHE STRING "Sanitizers to build with, e.g. address,undefined")
 set(FARLANE_GENERATED "${CMAKE_BINARY_DIR}/generated" CACHE INTERNAL "")
 
@@ -51,6 +52,11 @@ endfunction()
 if(FARLANE_FUZZ)
   # Everything a fuzzer reaches tells it where it has been, not only the file it starts in.
   add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
+if(FARLANE_COVERAGE)
+  add_compile_options(-fprofile-instr-generate -fcoverage-mapping)
+  add_link_options(-fprofile-instr-generate)
 endif()
 
 # Adds a folder of the tree.

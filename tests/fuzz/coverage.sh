@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Says how much of the readers of strangers' bytes the fuzzers reach: each target runs for some
+# seconds, from the seeds on, and the lines of its readers are counted. Fails below 80 %.
+# Usage: tests/fuzz/coverage.sh [SECONDS for each target, default 30]
+set -eu
+cd "$(dirname "$0")/../.."
+seconds=${1:-30}
+build=build/fuzz-coverage
+percent_min=80
+
+cmake --preset fuzz -B "$build" -DFARLANE_SANITIZE= -DFARLANE_COVERAGE=ON -DFARLANE_TESTS=ON >/dev/null
+cmake --build "$build" --target fuzz_seeds fatbin_fuzz cubin_fuzz ptx_index_fuzz ptx_parser_fuzz
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+LLVM_PROFILE_FILE="$work/seeds.profraw" "$build/tests/fuzz/fuzz_seeds" "$work/seeds"
+
+# reach TARGET SOURCE…
+reach() {
+  target=$1
+  shift
+  mkdir "$work/$target"
+  LLVM_PROFILE_FILE="$work/$target.profraw" "$build/tests/fuzz/$target" "$work/$target" \
+    "$work/seeds/$target" -max_total_time="$seconds" -timeout=10 -verbosity=0 -print_final_stats=0 2>"$work/$target.log" ||
+    { cat "$work/$target.log"; exit 1; }
+  llvm-profdata-14 merge -o "$work/$target.profdata" "$work/$target.profraw"
+  llvm-cov-14 export -summary-only -instr-profile "$work/$target.profdata" \
+    "$build/tests/fuzz/$target" >"$work/$target.json"
+  python3 - "$target" "$percent_min" "$work/$target.json" "$@" <<'PY'
+import json, sys
+
+target, percent_min, path, *sources = sys.argv[1:]
+files = json.load(open(path))["data"][0]["files"]
+covered = count = 0
+for source in sources:
+    lines = next(f["summary"]["lines"] for f in files if f["filename"].endswith("/" + source))
+    covered, count = covered + lines["covered"], count + lines["count"]
+    print(f"  {source:40} {lines['covered']:5} of {lines['count']:5} lines, {lines['percent']:5.1f} %")
+percent = 100 * covered / count
+print(f"{target}: {covered} of {count} lines, {percent:.1f} %")
+sys.exit(0 if percent >= float(percent_min) else f"{target} reaches less than {percent_min} %")
+PY
+}
+
+reach fatbin_fuzz protocol/abi/fatbin.cc protocol/abi/fatbin_unpack.cc protocol/abi/module_package.cc
+reach cubin_fuzz protocol/abi/cubin.cc protocol/abi/elf_view.cc
+reach ptx_index_fuzz protocol/abi/ptx_index.cc protocol/abi/ptx_scanner.cc
+reach ptx_parser_fuzz soft-gpu/ptx/{lexer,module_reader,declaration,body_reader,body_names}.cc \
+  soft-gpu/ptx/{operand_reader,constant,initializer,modifier,opcode,type,special_register,optable}.cc

@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""farlane bench: its rows, against a private server and beside one; what it cannot measure it refuses."""
+
+import json
+import os
+import subprocess
+import unittest
+
+_BINARY = os.environ["FARLANE_BINARY"]
+_FAILED = 125
+
+
+def bench(*words):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("FARLANE_")}
+    return subprocess.run([_BINARY, "bench", *words], capture_output=True, text=True, env=kept, timeout=170, check=False)
+
+
+@unittest.skipIf(os.environ.get("FARLANE_SANITIZE"), "times of a build with a sanitizer say nothing")
+class Bench(unittest.TestCase):
+    def rows(self, *words):
+        done = bench("-o", "json", *words)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        report = json.loads(done.stdout)
+        self.assertTrue(report["device"])
+        self.assertGreater(report["first_use_ns"], 0)
+        for row in report["rows"]:
+            self.assertGreaterEqual(row["median"], 0, row)
+            best, worst = sorted((row["best"], row["worst"]), reverse=row["unit"] == "GB/s")
+            self.assertEqual((row["best"], row["worst"]), (best, worst), row)
+        return [row["name"] for row in report["rows"]]
+
+    def test_a_private_server_is_measured_where_none_is_named(self):
+        names = self.rows("rtt")
+        self.assertEqual(len(names), 3)
+        self.assertIn("launch and wait for it", names)
+
+    def test_groups_come_in_the_order_in_which_they_are_named(self):
+        names = self.rows("--direct", "launch", "floor")
+        self.assertEqual(names[0], "launch, of a burst of 1000")
+        self.assertEqual(names[-1], "copy in memory, 64 MiB")
+
+    def test_what_cannot_be_measured_is_refused_in_one_line(self):
+        for words, said in (
+            (("--driver", "/nowhere/libcuda.so.1"), "/nowhere/libcuda.so.1"),
+            (("--driver", "libc.so.6"), "has no cu"),
+            (("--server", "tcp://127.0.0.1:1", "rtt"), "127.0.0.1:1"),
+            (("speed",), "speed"),
+        ):
+            with self.subTest(words=words):
+                done = bench(*words)
+                self.assertEqual(done.returncode, _FAILED, done.stderr)
+                self.assertIn(said, done.stderr)
+                self.assertEqual(done.stdout, "")
+
+
+if __name__ == "__main__":
+    unittest.main()

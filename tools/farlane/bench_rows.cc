@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/farlane/bench_rows.h"
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+#include <thread>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "protocol/base/bytes.h"
+#include "protocol/base/clock.h"
+#include "protocol/base/fd.h"
+
+namespace farlane::cli {
+namespace {
+
+// Odd, so that there is one in the middle.
+constexpr int kRounds = 7;
+constexpr size_t kBulkBytes = 64_MiB;
+constexpr size_t kSmallBytes = 4_KiB;
+
+// A failure inside a round ends the measurement with this result.
+using Round = std::function<CUresult()>;
+
+// Each round is `count` repetitions, `bytes` of data in each; time per repetition, or data per
+// time.
+Result<BenchRow> Measure(const std::string& name, int count, size_t bytes, const Round& once) {
+  std::vector<double> values;
+  for (int round = 0; round <= kRounds; ++round) {
+    const uint64_t start = NowNs();
+    for (int i = 0; i < count; ++i) {
+      const CUresult result = once();
+      if (result != CUDA_SUCCESS) {
+        return Status(StatusCode::kUnavailable,
+                      name + ": error " + std::to_string(static_cast<int>(result)));
+      }
+    }
+    const double each_ns = static_cast<double>(NowNs() - start) / count;
+    if (round > 0) {  // the first one warms up
+      values.push_back(bytes == 0 ? each_ns * 1e-3 : static_cast<double>(bytes) / each_ns);
+    }
+  }
+  std::sort(values.begin(), values.end());
+  BenchRow row{.name = name, .unit = bytes == 0 ? "us" : "GB/s"};
+  row.median = values[values.size() / 2];
+  row.best = bytes == 0 ? values.front() : values.back();
+  row.worst = bytes == 0 ? values.back() : values.front();
+  return row;
+}
+
+// Collects rows until one fails. Thread: caller's.
+class Rows {
+ public:
+  void Add(const std::string& name, int count, size_t bytes, const Round& once) {
+    if (!status_.ok()) {
+      return;
+    }
+    Result<BenchRow> row = Measure(name, count, bytes, once);
+    if (row.ok()) {
+      rows_.push_back(std::move(row).value());
+    } else {
+      status_ = row.error();
+    }
+  }
+
+  Result<std::vector<BenchRow>> Take() {
+    return status_.ok() ? Result<std::vector<BenchRow>>(std::move(rows_)) : status_;
+  }
+
+ private:
+  std::vector<BenchRow> rows_;
+  Status status_ = Status::Ok();
+};
+
+CUresult LaunchNothing(const BenchDriver& driver) {
+  return driver.calls().cuLaunchKernel(driver.kernel(), 1, 1, 1, 1, 1, 1, 0, nullptr, nullptr,
+                                       nullptr);
+}
+
+Result<std::vector<BenchRow>> MeasureRoundTrips(const BenchDriver& driver) {
+  const BenchCalls& calls = driver.calls();
+  Rows rows;
+  rows.Add("question to the driver (cuMemGetInfo)", 500, 0, [&] {
+    size_t free_bytes = 0;
+    size_t total_bytes = 0;
+    return calls.cuMemGetInfo_v2(&free_bytes, &total_bytes);
+  });
+  rows.Add("launch and wait for it", 300, 0, [&] {
+    const CUresult result = LaunchNothing(driver);
+    return result == CUDA_SUCCESS ? calls.cuCtxSynchronize() : result;
+  });
+  rows.Add("wait with nothing to wait for", 2000, 0, [&] { return calls.cuCtxSynchronize(); });
+  return rows.Take();
+}
+
+Result<std::vector<BenchRow>> MeasureLaunches(const BenchDriver& driver) {
+  const BenchCalls& calls = driver.calls();
+  CUevent event = nullptr;
+  if (const CUresult made = calls.cuEventCreate(&event, 0); made != CUDA_SUCCESS) {
+    return Status(StatusCode::kUnavailable,
+                  "cuEventCreate gives error " + std::to_string(static_cast<int>(made)));
+  }
+  Rows rows;
+  // Between rounds everything is waited for, so that no queue fills.
+  constexpr int kBurst = 1000;
+  rows.Add("launch, of a burst of 1000", 1, 0, [&] {
+    for (int i = 0; i < kBurst; ++i) {
+      if (const CUresult result = LaunchNothing(driver); result != CUDA_SUCCESS) {
+        return result;
+      }
+    }
+    return CUDA_SUCCESS;
+  });
+  rows.Add("the same until all have run", 1, 0, [&] {
+    for (int i = 0; i < kBurst; ++i) {
+      if (const CUresult result = LaunchNothing(driver); result != CUDA_SUCCESS) {
+        return result;
+      }
+    }
+    return calls.cuCtxSynchronize();
+  });
+  rows.Add("event record", 1000, 0, [&] { return calls.cuEventRecord(event, nullptr); });
+  static_cast<void>(calls.cuCtxSynchronize());
+  rows.Add("event query", 1000, 0, [&] { return calls.cuEventQuery(event); });
+  rows.Add("allocate and free 1 KiB", 1000, 0, [&] {
+    CUdeviceptr memory = 0;
+    const CUresult result = calls.cuMemAlloc_v2(&memory, 1024);
+    return result == CUDA_SUCCESS ? calls.cuMemFree_v2(memory) : result;
+  });
+  static_cast<void>(calls.cuEventDestroy_v2(event));
+  Result<std::vector<BenchRow>> taken = rows.Take();
+  if (taken.ok()) {
+    for (size_t i = 0; i < 2; ++i) {
+      BenchRow& burst = taken.value()[i];
+      burst.median /= kBurst;
+      burst.best /= kBurst;
+      burst.worst /= kBurst;
+    }
+  }
+  return taken;
+}
+
+Result<std::vector<BenchRow>> MeasureBulk(const BenchDriver& driver) {
+  const BenchCalls& calls = driver.calls();
+  CUdeviceptr device = 0;
+  void* pinned = nullptr;
+  if (calls.cuMemAlloc_v2(&device, kBulkBytes) != CUDA_SUCCESS ||
+      calls.cuMemAllocHost_v2(&pinned, kBulkBytes) != CUDA_SUCCESS) {
+    return Status(StatusCode::kUnavailable, "no memory for copies of 64 MiB");
+  }
+  memset(pinned, 1, kBulkBytes);
+  std::vector<char> pageable(kBulkBytes, 2);
+  Rows rows;
+  rows.Add("host to device, 4 KiB", 200, 0,
+           [&] { return calls.cuMemcpyHtoD_v2(device, pinned, kSmallBytes); });
+  rows.Add("device to host, 4 KiB", 200, 0,
+           [&] { return calls.cuMemcpyDtoH_v2(pinned, device, kSmallBytes); });
+  rows.Add("host to device, 64 MiB pinned", 1, kBulkBytes, [&] {
+    const CUresult result = calls.cuMemcpyHtoD_v2(device, pinned, kBulkBytes);
+    return result == CUDA_SUCCESS ? calls.cuCtxSynchronize() : result;
+  });
+  rows.Add("device to host, 64 MiB pinned", 1, kBulkBytes,
+           [&] { return calls.cuMemcpyDtoH_v2(pinned, device, kBulkBytes); });
+  rows.Add("host to device, 64 MiB pageable", 1, kBulkBytes, [&] {
+    const CUresult result = calls.cuMemcpyHtoD_v2(device, pageable.data(), kBulkBytes);
+    return result == CUDA_SUCCESS ? calls.cuCtxSynchronize() : result;
+  });
+  rows.Add("device to host, 64 MiB pageable", 1, kBulkBytes,
+           [&] { return calls.cuMemcpyDtoH_v2(pageable.data(), device, kBulkBytes); });
+  static_cast<void>(calls.cuMemFreeHost(pinned));
+  static_cast<void>(calls.cuMemFree_v2(device));
+  return rows.Take();
+}
+
+// Two ends of a TCP connection over loopback; invalid where there is none.
+std::pair<Fd, Fd> Connection() {
+  const Fd listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* const generic = reinterpret_cast<sockaddr*>(&address);
+  if (bind(listener.get(), generic, size) != 0 || listen(listener.get(), 1) != 0 ||
+      getsockname(listener.get(), generic, &size) != 0) {
+    return {};
+  }
+  Fd near(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (connect(near.get(), generic, size) != 0) {
+    return {};
+  }
+  Fd far(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  const int on = 1;
+  for (const Fd* end : {&near, &far}) {
+    static_cast<void>(setsockopt(end->get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on));
+  }
+  return {std::move(near), std::move(far)};
+}
+
+// True if all of it went through.
+bool Move(ssize_t (*step)(int, char*, size_t), int fd, char* data, size_t bytes) {
+  while (bytes > 0) {
+    const ssize_t moved = step(fd, data, bytes);
+    if (moved <= 0) {
+      return false;
+    }
+    data += moved;
+    bytes -= static_cast<size_t>(moved);
+  }
+  return true;
+}
+
+ssize_t SendSome(int fd, char* data, size_t bytes) {
+  return send(fd, data, bytes, MSG_NOSIGNAL);
+}
+
+ssize_t ReceiveSome(int fd, char* data, size_t bytes) {
+  return recv(fd, data, bytes, 0);
+}
+
+// The far end answers each message of `bytes` with one byte, until the near end closes.
+void Answer(int fd, size_t bytes) {
+  std::vector<char> data(bytes);
+  while (Move(ReceiveSome, fd, data.data(), bytes) && Move(SendSome, fd, data.data(), 1)) {
+  }
+}
+
+Result<std::vector<BenchRow>> MeasureFloor() {
+  Rows rows;
+  for (const size_t bytes : {size_t{64}, kBulkBytes}) {
+    auto [near, far] = Connection();
+    if (!near.valid() || !far.valid()) {
+      return Status(StatusCode::kUnavailable, "no TCP connection over loopback");
+    }
+    std::thread answering(Answer, far.get(), bytes);
+    std::vector<char> data(bytes, 3);
+    const Round once = [&, fd = near.get()] {
+      char byte = 0;
+      return Move(SendSome, fd, data.data(), bytes) && Move(ReceiveSome, fd, &byte, 1)
+                 ? CUDA_SUCCESS
+                 : CUDA_ERROR_UNKNOWN;
+    };
+    if (bytes == kBulkBytes) {
+      rows.Add("loopback TCP, 64 MiB", 1, bytes, once);
+    } else {
+      rows.Add("loopback TCP, there and back, sleeping", 500, 0, once);
+    }
+    static_cast<void>(shutdown(near.get(), SHUT_RDWR));
+    answering.join();
+  }
+  std::vector<char> from(kBulkBytes, 4);
+  std::vector<char> to(kBulkBytes);
+  rows.Add("copy in memory, 64 MiB", 1, kBulkBytes, [&] {
+    memcpy(to.data(), from.data(), kBulkBytes);
+    return to[kBulkBytes / 2] == 4 ? CUDA_SUCCESS : CUDA_ERROR_UNKNOWN;
+  });
+  return rows.Take();
+}
+
+}  // namespace
+
+Result<std::vector<BenchRow>> MeasureGroup(const std::string& group, const BenchDriver& driver) {
+  if (group == "rtt") {
+    return MeasureRoundTrips(driver);
+  }
+  if (group == "launch") {
+    return MeasureLaunches(driver);
+  }
+  return group == "bulk" ? MeasureBulk(driver) : MeasureFloor();
+}
+
+}  // namespace farlane::cli

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `farlane bench` measures of a driver, and the floors beneath it: what this machine's sockets
+// and memory need for the same work.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tools/farlane/bench_driver.h"
+
+namespace farlane::cli {
+
+struct BenchRow {
+  std::string name;
+  std::string unit;   // "us" or "GB/s"
+  double median = 0;  // of the rounds
+  double best = 0;
+  double worst = 0;
+};
+
+// `group` is rtt, launch, bulk or floor; the rows of one. A call that fails ends it with the
+// reason.
+Result<std::vector<BenchRow>> MeasureGroup(const std::string& group, const BenchDriver& driver);
+
+}  // namespace farlane::cli
