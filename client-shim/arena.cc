@@ -1,14 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client-shim/arena.h"
 
+#include <algorithm>
+
+#include <sys/mman.h>
+
 #include "protocol/base/bytes.h"
 #include "protocol/base/check.h"
 
 namespace farlane::shim {
 
-Arena::Arena(uint64_t address, uint64_t bytes)
-    : address_(address), bytes_(RoundDown(bytes, kChunkBytes)) {
-  FARLANE_CHECK(address % kChunkBytes == 0);
+Arena::Arena(uint64_t address, uint64_t bytes) {
+  FARLANE_CHECK(bytes == 0 || AddSpace(address, bytes));
+}
+
+bool Arena::AddSpace(uint64_t address, uint64_t bytes) {
+  bytes = RoundDown(bytes, kChunkBytes);
+  const size_t count = spaces_count_.load(std::memory_order_relaxed);
+  for (size_t i = 0; i < count; ++i) {
+    const uint64_t end = spaces_[i].address + spaces_[i].bytes;
+    if (end == address) {
+      address += kChunkBytes;
+      bytes -= std::min(bytes, kChunkBytes);
+    }
+    if (address + bytes == spaces_[i].address) {
+      bytes -= std::min(bytes, kChunkBytes);
+    }
+  }
+  if (address % kChunkBytes != 0 || bytes == 0 || count == kSpacesMax) {
+    return false;
+  }
+  spaces_[count] = {address, bytes};
+  bytes_ += bytes;
+  spaces_count_.store(count + 1, std::memory_order_release);
+  return true;
 }
 
 std::optional<uint64_t> Arena::Take(uint64_t bytes, uint64_t owner, uint64_t align) {
@@ -63,17 +88,25 @@ std::optional<AddressRange> Arena::FindUnbacked(uint64_t bytes) const {
     return std::nullopt;
   }
   bytes = RoundUp(bytes, kChunkBytes);
-  uint64_t gap = address_;
-  for (const auto& [address, size] : occupied_) {
-    if (address - gap >= bytes) {
-      return AddressRange{gap, bytes};
+  for (size_t i = 0; i < spaces_count_.load(std::memory_order_relaxed); ++i) {
+    if (const std::optional<uint64_t> address = FindUnbackedIn(spaces_[i], bytes)) {
+      return AddressRange{*address, bytes};
     }
-    gap = address + size;
-  }
-  if (address_ + bytes_ - gap >= bytes) {
-    return AddressRange{gap, bytes};
   }
   return std::nullopt;
+}
+
+std::optional<uint64_t> Arena::FindUnbackedIn(const Space& space, uint64_t bytes) const {
+  const uint64_t end = space.address + space.bytes;
+  uint64_t gap = space.address;
+  for (auto backed = occupied_.lower_bound(space.address);
+       backed != occupied_.end() && backed->first < end; ++backed) {
+    if (backed->first - gap >= bytes) {
+      return gap;
+    }
+    gap = backed->first + backed->second;
+  }
+  return end - gap >= bytes ? std::optional(gap) : std::nullopt;
 }
 
 void Arena::AddBacked(AddressRange range) {
@@ -97,25 +130,42 @@ std::optional<uint64_t> Arena::Reserve(uint64_t bytes, uint64_t align, uint64_t 
   if (bytes == 0 || bytes > bytes_) {
     return std::nullopt;
   }
-  const bool fits = hint % align == 0 && Contains(hint) && bytes <= bytes_ - (hint - address_);
-  if (fits && !IsOccupied({hint, bytes})) {
-    Merge(&occupied_, {hint, bytes});
-    return hint;
+  const size_t count = spaces_count_.load(std::memory_order_relaxed);
+  for (size_t i = 0; i < count; ++i) {
+    const uint64_t into = hint - spaces_[i].address;
+    const bool fits =
+        hint % align == 0 && into < spaces_[i].bytes && bytes <= spaces_[i].bytes - into;
+    if (fits && !IsOccupied({hint, bytes})) {
+      Merge(&occupied_, {hint, bytes});
+      return hint;
+    }
   }
-  // From the end on, since what is backed grows from the start.
-  uint64_t end = address_ + bytes_;
-  for (auto next = occupied_.rbegin();; ++next) {
-    const bool last = next == occupied_.rend();
-    const uint64_t start = last ? address_ : next->first + next->second;
+  for (size_t i = 0; i < count; ++i) {
+    if (const std::optional<uint64_t> place = PlaceIn(spaces_[i], bytes, align)) {
+      Merge(&occupied_, {*place, bytes});
+      return place;
+    }
+  }
+  return std::nullopt;
+}
+
+// From the end on, since what is backed grows from the start.
+std::optional<uint64_t> Arena::PlaceIn(const Space& space, uint64_t bytes, uint64_t align) const {
+  uint64_t end = space.address + space.bytes;
+  auto after = occupied_.lower_bound(end);
+  while (true) {
+    const auto before = after == occupied_.begin() ? occupied_.end() : std::prev(after);
+    const bool last = before == occupied_.end() || before->first < space.address;
+    const uint64_t start = last ? space.address : before->first + before->second;
     const uint64_t place = end - start >= bytes ? RoundDown(end - bytes, align) : 0;
     if (place >= start && place != 0) {
-      Merge(&occupied_, {place, bytes});
       return place;
     }
     if (last) {
       return std::nullopt;
     }
-    end = next->first;
+    end = before->first;
+    after = before;
   }
 }
 
@@ -233,6 +283,19 @@ void Arena::Cut(Ranges* ranges, AddressRange range) {
   if (range.address + range.bytes < end) {
     ranges->emplace(range.address + range.bytes, end - (range.address + range.bytes));
   }
+}
+
+bool ReserveAddresses(const AddressRange& range) {
+  if (range.bytes == 0) {
+    return false;
+  }
+  void* wanted = reinterpret_cast<void*>(range.address);
+  void* got = mmap(wanted, range.bytes, PROT_NONE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+  if (got != wanted && got != MAP_FAILED) {
+    munmap(got, range.bytes);  // an old kernel took the address for a hint
+  }
+  return got == wanted;
 }
 
 }  // namespace farlane::shim

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Arena keeps the books of one device's address range: which chunks are backed by memory, which
-// parts of those the program holds, which addresses it reserved. It decides addresses and does
-// nothing else; DeviceMemory carries its decisions out.
+// Arena keeps the books of one device's addresses: which chunks are backed by memory, which parts
+// of those the program holds, which addresses it reserved. Usually they are one range, reserved at
+// the start; where that could not be had in both processes they are several smaller ones. It
+// decides addresses and does nothing else; DeviceMemory carries its decisions out.
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -28,8 +31,15 @@ class Arena {
   // cuMemAlloc promises at least 256; what is smaller than 512 shares no cache line of any GPU.
   static constexpr uint64_t kAlignBytes = 512;
 
+  // No more spaces than this: looking for an address goes through all of them.
+  static constexpr size_t kSpacesMax = 64;
+
   Arena() = default;
   Arena(uint64_t address, uint64_t bytes);
+
+  // More addresses. Of a space that touches another a chunk is left out between them, so that no
+  // allocation lies in both. False: nothing of it can be used, or there are too many spaces.
+  bool AddSpace(uint64_t address, uint64_t bytes);
 
   // Takes `bytes` out of memory that is backed and free; none if there is no gap of that size.
   // `align` is a power of two.
@@ -58,10 +68,18 @@ class Arena {
   // The allocation that holds this address.
   std::optional<AddressRange> Find(uint64_t address) const;
 
-  bool Contains(uint64_t address) const { return address - address_ < bytes_; }
+  // Needs no guard: spaces are only added.
+  bool Contains(uint64_t address) const {
+    const size_t count = spaces_count_.load(std::memory_order_acquire);
+    for (size_t i = 0; i < count; ++i) {
+      if (address - spaces_[i].address < spaces_[i].bytes) {
+        return true;
+      }
+    }
+    return false;
+  }
 
-  uint64_t address() const { return address_; }
-
+  // All spaces together.
   uint64_t bytes() const { return bytes_; }
 
   uint64_t backed_bytes() const { return backed_bytes_; }
@@ -78,7 +96,16 @@ class Arena {
   static void Merge(Ranges* ranges, AddressRange range);
   static void Cut(Ranges* ranges, AddressRange range);
 
-  uint64_t address_ = 0;
+  struct Space {
+    uint64_t address = 0;
+    uint64_t bytes = 0;
+  };
+
+  std::optional<uint64_t> PlaceIn(const Space& space, uint64_t bytes, uint64_t align) const;
+  std::optional<uint64_t> FindUnbackedIn(const Space& space, uint64_t bytes) const;
+
+  Space spaces_[kSpacesMax];
+  std::atomic<size_t> spaces_count_{0};
   uint64_t bytes_ = 0;
   uint64_t backed_bytes_ = 0;
   uint64_t held_bytes_ = 0;
@@ -88,5 +115,12 @@ class Arena {
       free_by_size_;  // (bytes, address): the best fit is the first that is enough
   std::map<uint64_t, AddressRange> held_;  // by address
 };
+
+// Device addresses must mean nothing else in this process, so the server's range is reserved here
+// as well. False: something lies there already.
+bool ReserveAddresses(const AddressRange& range);
+
+// How often the server is asked for other addresses before it is done without.
+inline constexpr uint32_t kArenaAttemptsMax = 8;
 
 }  // namespace farlane::shim

@@ -54,7 +54,7 @@ CUresult CallScope::WaitForPosted() const {
   if (result == CUDA_SUCCESS && session_->HasOneContext()) {
     session_->NoteQuiet(before);
   }
-  const CUresult earlier = session_->TakeError();
+  const CUresult earlier = session_->TakeOwnError();
   return result != CUDA_SUCCESS ? result : earlier;
 }
 

@@ -30,6 +30,39 @@ void ReadTokenFile(const std::string& path, Config* config) {
   }
 }
 
+int HexValue(char digit) {
+  const char* const digits = "0123456789abcdef";
+  const char* const found = digit == '\0' ? nullptr : strchr(digits, digit);
+  return found == nullptr ? -1 : static_cast<int>(found - digits);
+}
+
+bool ReadHex(const std::string& text, size_t start, uint8_t* bytes, size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    const int high = HexValue(text[start + 2 * i]);
+    const int low = HexValue(text[start + 2 * i + 1]);
+    if (high < 0 || low < 0) {
+      return false;
+    }
+    bytes[i] = static_cast<uint8_t>(high << 4 | low);
+  }
+  return true;
+}
+
+// ID.KEY, in hexadecimal digits.
+void ReadSession(const std::string& text, Config* config) {
+  SessionTicket ticket;
+  const size_t dot = 2 * sizeof ticket.id;
+  if (text.size() != dot + 1 + 2 * sizeof ticket.key || text[dot] != '.' ||
+      !ReadHex(text, 0, ticket.id, sizeof ticket.id) ||
+      !ReadHex(text, dot + 1, ticket.key, sizeof ticket.key)) {
+    config->session_error =
+        "FARLANE_SESSION is not of the form that farlane run makes; unset it, or start the program "
+        "with farlane run";
+    return;
+  }
+  config->session = ticket;
+}
+
 }  // namespace
 
 Config Config::FromEnvironment() {
@@ -40,6 +73,9 @@ Config Config::FromEnvironment() {
     config.token = *token;
   } else if (const auto path = Environment("FARLANE_TOKEN_FILE")) {
     ReadTokenFile(*path, &config);
+  }
+  if (const auto session = Environment("FARLANE_SESSION")) {
+    ReadSession(*session, &config);
   }
   config.synchronous = IsOn("FARLANE_SYNC");
   const std::string trace = "," + Environment("FARLANE_TRACE").value_or("") + ",";

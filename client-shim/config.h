@@ -3,11 +3,19 @@
 // environment.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace farlane::shim {
+
+// What makes this process one of a session's: its name, and the key that proves it.
+// Immutable once read.
+struct SessionTicket {
+  uint8_t id[16] = {};
+  uint8_t key[32] = {};
+};
 
 // Immutable once read.
 struct Config {
@@ -15,6 +23,8 @@ struct Config {
   std::optional<std::string> pool;    // FARLANE_POOL
   std::string token;                  // FARLANE_TOKEN, or the content of FARLANE_TOKEN_FILE
   std::string token_error;            // why there is no token although one was named
+  SessionTicket session;              // FARLANE_SESSION; all zero: a session of this process alone
+  std::string session_error;          // why FARLANE_SESSION cannot be used
   bool synchronous =
       false;  // FARLANE_SYNC=1: every call waits, so that an error shows at its own call
   // FARLANE_TRACE, a list with commas:

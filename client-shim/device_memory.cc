@@ -18,8 +18,7 @@ DeviceMemory::DeviceMemory(Session& session, int32_t device, const Device& descr
     : session_(session),
       device_(device),
       server_ordinal_(description.server_ordinal),
-      arena_address_(description.arena_address),
-      arena_bytes_(description.arena_bytes),
+      total_bytes_(description.total_bytes),
       arena_(description.arena_address, description.arena_bytes),
       credit_bytes_(description.credit_bytes) {}
 
@@ -81,7 +80,7 @@ CUresult DeviceMemory::TryAllocate(uint64_t bytes,
 // Backs more addresses. Lets go of the lock while it waits, and meanwhile others may take what was
 // free and the server may ask credit back, so everything is looked at anew after each wait.
 CUresult DeviceMemory::Grow(Lock& lock, uint64_t bytes) {
-  if (bytes > arena_bytes_) {
+  if (bytes > total_bytes_) {
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
   const uint64_t wanted = RoundUp(bytes, Arena::kChunkBytes);
@@ -104,10 +103,13 @@ CUresult DeviceMemory::Grow(Lock& lock, uint64_t bytes) {
                  .address = range->address, .bytes = range->bytes, .device = server_ordinal_});
       arena_.AddBacked(*range);
       return CUDA_SUCCESS;
-    } else if (waited || !WaitForFreed(lock)) {
-      return CUDA_ERROR_OUT_OF_MEMORY;  // the addresses are used up
     } else {
-      waited = true;
+      // The addresses are used up, or there were none in common to begin with.
+      const CUresult result = AskForSpace(lock, wanted);
+      if (result != CUDA_SUCCESS && (waited || !WaitForFreed(lock))) {
+        return result;
+      }
+      waited = waited || result != CUDA_SUCCESS;
     }
     if (arena_.HasGap(bytes)) {
       return CUDA_SUCCESS;
@@ -118,7 +120,7 @@ CUresult DeviceMemory::Grow(Lock& lock, uint64_t bytes) {
 
 // Credit that backs nothing. Lets go of the lock while it waits, as Grow does.
 CUresult DeviceMemory::MakeRoom(Lock& lock, uint64_t bytes) {
-  if (bytes > arena_bytes_) {
+  if (bytes > total_bytes_) {
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
   bool waited = false;
@@ -206,15 +208,54 @@ void DeviceMemory::GiveBack(uint64_t bytes, uint64_t recall) {
 }
 
 CUresult DeviceMemory::AskForCredit(Lock& lock, uint64_t bytes) {
+  // Who grows goes on growing: some more is taken along where there is plenty.
+  const uint64_t spare = RoundDown(std::min(credit_bytes_ / 4, kSpareBytesMax), Arena::kChunkBytes);
+  const uint64_t most = std::max(bytes, spare);
+  uint64_t granted = most;
   lock.unlock();
+  CUresult result = RequestCredit(most);
+  if (result == CUDA_ERROR_OUT_OF_MEMORY && most > bytes) {
+    granted = bytes;
+    result = RequestCredit(bytes);
+  }
+  lock.lock();
+  credit_bytes_ += result == CUDA_SUCCESS ? granted : 0;
+  return result;
+}
+
+// Finds addresses that are free in both processes. A smaller piece may fit where a larger one does
+// not.
+CUresult DeviceMemory::AskForSpace(Lock& lock, uint64_t bytes) {
+  lock.unlock();
+  AddressRange space;
+  bool found = false;
+  CUresult result = CUDA_SUCCESS;
+  for (uint32_t attempt = 0; result == CUDA_SUCCESS && !found && attempt < kArenaAttemptsMax;
+       ++attempt) {
+    const uint64_t wanted =
+        attempt < kArenaAttemptsMax / 2 ? std::max(bytes, kSpaceBytes) : bytes + Arena::kChunkBytes;
+    wire::SpaceRequestReply reply;
+    result = session_.Call(
+        0, wire::SpaceRequest{.device = server_ordinal_, .attempt = attempt, .bytes = wanted},
+        &reply);
+    space = {reply.address, reply.bytes};
+    found = result == CUDA_SUCCESS && reply.address % Arena::kChunkBytes == 0 &&
+            ReserveAddresses(space);
+  }
+  lock.lock();
+  if (result != CUDA_SUCCESS) {
+    return result;
+  }
+  return found && arena_.AddSpace(space.address, space.bytes) ? CUDA_SUCCESS
+                                                              : CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+// Of whole chunks the server grants what was asked for or nothing.
+CUresult DeviceMemory::RequestCredit(uint64_t bytes) {
   wire::CreditRequestReply reply;
   const CUresult result =
       session_.Call(0, wire::CreditRequest{.device = server_ordinal_, .bytes = bytes}, &reply);
-  lock.lock();
-  if (result == CUDA_SUCCESS) {
-    credit_bytes_ += reply.granted_bytes;
-  }
-  return result;
+  return result == CUDA_SUCCESS && reply.granted_bytes != bytes ? CUDA_ERROR_UNKNOWN : result;
 }
 
 // Waits for the device if freed memory waits for it. Lets go of the lock meanwhile.
@@ -246,7 +287,22 @@ CUresult DeviceMemory::Free(uint64_t address) {
   }
   freed_.push_back({.range = *range, .work = session_.work()});
   freed_bytes_ += range->bytes;
+  if (freed_bytes_ >= kFenceBytes || freed_.size() >= kFenceCount) {
+    FenceLocked();
+  }
   return CUDA_SUCCESS;
+}
+
+// Asks to be told when what is freed is free; nobody waits for that.
+void DeviceMemory::FenceLocked() {
+  if (!fence_open_.exchange(true, std::memory_order_relaxed)) {
+    session_.Post(0, wire::MemoryFence{.device = server_ordinal_, .fence = session_.work()});
+  }
+}
+
+void DeviceMemory::OnFence(uint64_t work) {
+  fenced_work_.store(work, std::memory_order_relaxed);
+  fence_open_.store(false, std::memory_order_relaxed);
 }
 
 CUresult DeviceMemory::Info(uint64_t* free_bytes, uint64_t* total_bytes) {
@@ -296,6 +352,7 @@ std::vector<uint64_t> DeviceMemory::FreeAllOf(wire::Handle context) {
 
 // What was freed before so much work had been started, of which all is done.
 void DeviceMemory::RecycleLocked(uint64_t quiet_work) {
+  quiet_work = std::max(quiet_work, fenced_work_.load(std::memory_order_relaxed));
   // In the order of their work, so that looking costs nothing while nothing is over.
   const auto end = std::find_if(freed_.begin(), freed_.end(),
                                 [quiet_work](const Freed& one) { return one.work > quiet_work; });

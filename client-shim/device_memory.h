@@ -4,6 +4,7 @@
 // exact and shows at its own call.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <optional>
@@ -43,7 +44,7 @@ class DeviceMemory {
   // The allocation or module global around an address.
   std::optional<AddressRange> Find(uint64_t address);
 
-  bool Contains(uint64_t address) const { return address - arena_address_ < arena_bytes_; }
+  bool Contains(uint64_t address) const { return arena_.Contains(address); }
 
   void AddGlobal(AddressRange range);
   void RemoveGlobal(AddressRange range);
@@ -51,6 +52,9 @@ class DeviceMemory {
   // Frees whatever the program still holds of a context, which is gone with all its work; the
   // addresses freed.
   std::vector<uint64_t> FreeAllOf(wire::Handle context);
+
+  // All work up to here is done, on every device.
+  void OnFence(uint64_t work);
 
   // Does without up to so many bytes that the program does not use, and tells the server that this
   // answers its recall.
@@ -60,6 +64,14 @@ class DeviceMemory {
   // Beyond this much freed but unused memory, waiting for the device is cheaper than asking for
   // more.
   static constexpr uint64_t kFreedBytesMax = 256ull << 20;
+
+  // Freed memory that the device may still use is looked after in portions of this size.
+  static constexpr uint64_t kFenceBytes = 16ull << 20;
+  static constexpr size_t kFenceCount = 256;
+  // Addresses that are asked for at once where there is no arena.
+  static constexpr uint64_t kSpaceBytes = 64ull << 20;
+  // Asked for in passing, when more is asked for anyway; a quarter of what there is.
+  static constexpr uint64_t kSpareBytesMax = 64ull << 20;
 
   struct Freed {
     AddressRange range;
@@ -72,6 +84,7 @@ class DeviceMemory {
   CUresult TryCreate(uint64_t bytes, wire::Handle handle);
   std::optional<uint64_t> TakeLocked(uint64_t bytes, wire::Handle context, uint64_t align);
   CUresult Grow(Lock& lock, uint64_t bytes);
+  CUresult AskForSpace(Lock& lock, uint64_t bytes);
   CUresult MakeRoom(Lock& lock, uint64_t bytes);
 
   // The part of the credit that is in use.
@@ -82,12 +95,13 @@ class DeviceMemory {
   CUresult AskForCredit(Lock& lock, uint64_t bytes);
   bool WaitForFreed(Lock& lock);
   void RecycleLocked(uint64_t quiet_work);
+  void FenceLocked();
+  CUresult RequestCredit(uint64_t bytes);
 
   Session& session_;
   const int32_t device_;
   const int32_t server_ordinal_;
-  const uint64_t arena_address_;
-  const uint64_t arena_bytes_;
+  const uint64_t total_bytes_;
   std::mutex growing_;  // not Guarded: it keeps askers apart. Before mutex_
   std::mutex mutex_;    // not Guarded: let go in the middle. Guards what follows
   Arena arena_;
@@ -95,6 +109,8 @@ class DeviceMemory {
   uint64_t created_bytes_ = 0;  // physical memory without an address of ours
   std::vector<Freed> freed_;    // released, but work posted before may still use them
   uint64_t freed_bytes_ = 0;
+  std::atomic<uint64_t> fenced_work_{0};  // all up to here is done
+  std::atomic<bool> fence_open_{false};   // the server will say more by itself
   std::vector<AddressRange> globals_;
 };
 

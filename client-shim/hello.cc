@@ -74,7 +74,7 @@ Status ReceiveAll(int socket, void* bytes, size_t size, uint64_t deadline) {
   return Status::Ok();
 }
 
-wire::ClientHello MakeHello(const std::string& token) {
+wire::ClientHello MakeHello(const Config& config) {
   wire::ClientHello hello{};
   memcpy(hello.magic, wire::kHelloMagic, sizeof hello.magic);
   hello.version = wire::kProtocolVersion;
@@ -85,7 +85,9 @@ wire::ClientHello MakeHello(const std::string& token) {
   gethostname(host, sizeof host - 1);
   CopyText(hello.host, host);
   CopyText(hello.program, ProgramName());
-  CopyText(hello.token, token);
+  CopyText(hello.token, config.token);
+  memcpy(hello.session, config.session.id, sizeof hello.session);
+  memcpy(hello.session_key, config.session.key, sizeof hello.session_key);
   return hello;
 }
 
@@ -122,14 +124,14 @@ Status ReceiveDecision(const transport::Address& server,
 
 }  // namespace
 
-Result<Introduction> Introduce(const transport::Address& server, const std::string& token) {
-  if (token.size() >= sizeof(wire::ClientHello::token)) {
+Result<Introduction> Introduce(const transport::Address& server, const Config& config) {
+  if (config.token.size() >= sizeof(wire::ClientHello::token)) {
     return Status(StatusCode::kInvalidArgument, "the token is longer than any token of ours");
   }
   const uint64_t start = NowNs();
   Introduction met;
   FARLANE_ASSIGN(met.socket, transport::Connect(server, kConnectNs));
-  const wire::ClientHello hello = MakeHello(token);
+  const wire::ClientHello hello = MakeHello(config);
   FARLANE_TRY(SendHello(met.socket.get(), hello).While("saying hello to " + server.ToString()));
   FARLANE_TRY(ReceiveDecision(server, met.socket.get(), start, &met.answer)
                   .While("waiting for the answer of " + server.ToString()));
@@ -157,7 +159,7 @@ std::string WhyNotWelcome(const wire::ServerHello& answer) {
              ": install the same version of Farlane on both sides";
       break;
     case wire::Verdict::kRefused:
-      text = "it refused the token (FARLANE_TOKEN or FARLANE_TOKEN_FILE)";
+      text = "it refused the token (FARLANE_TOKEN or FARLANE_TOKEN_FILE) or the session";
       break;
     case wire::Verdict::kNoDevice:
       text = "it has no usable GPU";

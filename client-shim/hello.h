@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "client-shim/config.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/result.h"
 #include "protocol/transport/address.h"
@@ -23,7 +24,7 @@ struct Introduction {
 // still starting is waited for much longer.
 // kUnavailable: nobody there · kCorrupt: somebody, but not a server of ours · else the answer,
 // welcome or not.
-Result<Introduction> Introduce(const transport::Address& server, const std::string& token);
+Result<Introduction> Introduce(const transport::Address& server, const Config& config);
 
 // "refused: bad token" and the like, from the answer.
 std::string WhyNotWelcome(const wire::ServerHello& answer);

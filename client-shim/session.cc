@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <cstring>
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "client-shim/hello.h"
@@ -21,8 +20,6 @@ constexpr size_t kDevicesMax =
     256;  // more than any machine has; bounds what a server can make us hold
 constexpr size_t kRecallsMax = 1024;       // that a server may have open at a time
 constexpr uint64_t kStopNs = 200'000'000;  // a process that ends does not wait longer for a thread
-constexpr uint32_t kArenaAttemptsMax =
-    8;  // proposals of an address range before allocation is given up
 
 StatusCode CodeOf(wire::Verdict verdict) {
   switch (verdict) {
@@ -39,25 +36,6 @@ StatusCode CodeOf(wire::Verdict verdict) {
 
 }  // namespace
 
-bool IsFault(CUresult result) {
-  switch (result) {
-    case CUDA_ERROR_ILLEGAL_ADDRESS:
-    case CUDA_ERROR_LAUNCH_TIMEOUT:
-    case CUDA_ERROR_ASSERT:
-    case CUDA_ERROR_HARDWARE_STACK_ERROR:
-    case CUDA_ERROR_ILLEGAL_INSTRUCTION:
-    case CUDA_ERROR_MISALIGNED_ADDRESS:
-    case CUDA_ERROR_INVALID_ADDRESS_SPACE:
-    case CUDA_ERROR_INVALID_PC:
-    case CUDA_ERROR_LAUNCH_FAILED:
-    case CUDA_ERROR_ECC_UNCORRECTABLE:
-
-      return true;
-    default:
-      return false;
-  }
-}
-
 Session::Session(const Config& config, const transport::Address& server)
     : config_(config), server_(server) {}
 
@@ -65,7 +43,7 @@ Session::~Session() = default;
 
 Result<std::unique_ptr<Session>> Session::Connect(const transport::Address& server,
                                                   const Config& config) {
-  FARLANE_ASSIGN(Introduction met, Introduce(server, config.token));
+  FARLANE_ASSIGN(Introduction met, Introduce(server, config));
   if (met.answer.verdict != wire::Verdict::kWelcome) {
     return Status(CodeOf(met.answer.verdict),
                   server.ToString() + " does not serve us: " + WhyNotWelcome(met.answer));
@@ -125,35 +103,27 @@ Status Session::ReserveArenas() {
   return Status::Ok();
 }
 
-// Device addresses must mean nothing else in this process, so the server's range is reserved here
-// as well.
+// Without an arena each growth of the memory asks for addresses, which is slower and works as well.
 Status Session::ReserveArena(Device* device) {
-  for (uint32_t attempt = 1; attempt <= kArenaAttemptsMax; ++attempt) {
+  for (uint32_t attempt = 1; device->arena_bytes != 0; ++attempt) {
     if (device->arena_address % Arena::kChunkBytes != 0 ||
         device->arena_bytes < Arena::kChunkBytes) {
       return Status(StatusCode::kCorrupt, "the server proposes an address range that cannot be");
     }
-    void* wanted = reinterpret_cast<void*>(device->arena_address);
-    void* got = mmap(wanted, device->arena_bytes, PROT_NONE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
-    if (got == wanted) {
+    if (ReserveAddresses({device->arena_address, device->arena_bytes})) {
       return Status::Ok();
     }
-    if (got != MAP_FAILED) {
-      munmap(got, device->arena_bytes);  // an old kernel took the address for a hint
-    }
     wire::ArenaDeclineReply reply;
-    const CUresult result =
-        Call(0, wire::ArenaDecline{.device = device->server_ordinal, .attempt = attempt}, &reply);
-    if (result != CUDA_SUCCESS) {
-      break;
-    }
-    device->arena_address = reply.address;
-    device->arena_bytes = reply.bytes;
+    const bool more =
+        attempt <= kArenaAttemptsMax &&
+        Call(0, wire::ArenaDecline{.device = device->server_ordinal, .attempt = attempt}, &reply) ==
+            CUDA_SUCCESS;
+    device->arena_address = more ? reply.address : 0;
+    device->arena_bytes = more ? reply.bytes : 0;
   }
-  return Status(
-      StatusCode::kExhausted,
-      "no address range is free in both processes (`farlane check` shows what is in the way)");
+  LogDebug("%s: no address range is free in both processes; allocations ask for addresses",
+           device->name.c_str());
+  return Status::Ok();
 }
 
 int32_t Session::DeviceOfAddress(uint64_t address) {
@@ -223,28 +193,6 @@ void Session::NoteQuiet(uint64_t work) {
   uint64_t known = quiet_.load(std::memory_order_relaxed);
   while (known < work && !quiet_.compare_exchange_weak(known, work, std::memory_order_release)) {
   }
-}
-
-// ---- failures
-// -------------------------------------------------------------------------------------------------
-
-void Session::NoteFailure(CUresult result) {
-  if (result == CUDA_SUCCESS) {
-    return;
-  }
-  int32_t expected = CUDA_SUCCESS;
-  if (!error_.compare_exchange_strong(expected, result) && IsFault(result) &&
-      !IsFault(static_cast<CUresult>(expected))) {
-    error_.store(result);  // a fault says more than what it interrupted
-  }
-}
-
-CUresult Session::TakeErrorSlow() {
-  int32_t error = error_.load();
-  while (error != CUDA_SUCCESS && !IsFault(static_cast<CUresult>(error)) &&
-         !error_.compare_exchange_weak(error, CUDA_SUCCESS)) {
-  }
-  return static_cast<CUresult>(error);
 }
 
 void Session::AbandonAfterFork() {
@@ -320,6 +268,8 @@ wire::WireError Session::OnMessage(const wire::MessageView& message) {
       return transfers_.OnData(message);
     case wire::Op::kCopyOutDone:
       return transfers_.OnDone(message);
+    case wire::Op::kFenceReached:
+      return OnFence(message);
     case wire::Op::kCreditRecall:
       return OnRecall(message);
     case wire::Op::kHostDue:
@@ -366,7 +316,22 @@ wire::WireError Session::OnPostFailed(const wire::MessageView& message) {
   FARLANE_WIRE_TRY(Decode(message.body, &failed));
   LogDebug("%s (command %llu) failed with %d", wire::OpName(static_cast<uint16_t>(failed.op)),
            static_cast<unsigned long long>(failed.sequence), failed.result);
-  NoteFailure(static_cast<CUresult>(failed.result));
+  failures_.NoteOf(failed.sequence, static_cast<CUresult>(failed.result));
+  return wire::WireError::kNone;
+}
+
+wire::WireError Session::OnFence(const wire::MessageView& message) {
+  wire::FenceReached fence;
+  FARLANE_WIRE_TRY(Decode(message.body, &fence));
+  const auto memory = std::find_if(devices_.begin(), devices_.end(), [&fence](const Device& one) {
+    return one.server_ordinal == fence.device;
+  });
+  if (memory == devices_.end() || fence.fence > work()) {
+    return wire::WireError::kBadReference;
+  }
+  memories_[static_cast<size_t>(memory - devices_.begin())]->OnFence(fence.fence);
+  // The server has waited for all contexts.
+  NoteQuiet(fence.fence);
   return wire::WireError::kNone;
 }
 

@@ -14,6 +14,7 @@
 #include "client-shim/config.h"
 #include "client-shim/device.h"
 #include "client-shim/device_memory.h"
+#include "client-shim/failures.h"
 #include "client-shim/host_calls.h"
 #include "client-shim/host_memory.h"
 #include "client-shim/images.h"
@@ -28,9 +29,6 @@
 #include "protocol/transport/address.h"
 
 namespace farlane::shim {
-
-// Whether a result means that its context is beyond use: every later call gives it again.
-bool IsFault(CUresult result);
 
 // Thread: any. Lives until the process ends: exit handlers of other libraries still call us.
 class Session final : public channel::ServerListener {
@@ -106,6 +104,7 @@ class Session final : public channel::ServerListener {
     return channel_->PostWith([&](channel::BatchWriter& writer) {
       AppendContext(writer, context);
       const wire::Sequence number = writer.Append(message);
+      failures_.NotePost(number);
       completions_.NotePosted(message, number);
       if constexpr (std::is_same_v<Message, wire::EventRecord> ||
                     std::is_same_v<Message, wire::EventRecordWithFlags>) {
@@ -185,15 +184,16 @@ class Session final : public channel::ServerListener {
 
   // The failure of an earlier command that nobody waited for: once, unless the context is beyond
   // use.
-  CUresult TakeError() {
-    return error_.load(std::memory_order_relaxed) == CUDA_SUCCESS ? CUDA_SUCCESS : TakeErrorSlow();
-  }
+  CUresult TakeError() { return failures_.Take(); }
 
-  // Remembers a failure that nobody waited for; the first one counts.
-  void NoteFailure(CUresult result);
+  // The same for a call that has waited for all that its thread has posted.
+  CUresult TakeOwnError() { return failures_.TakeOwn(); }
+
+  // Remembers a failure that nobody waited for.
+  void NoteFailure(CUresult result) { failures_.Note(result); }
 
   // Forgets a fault of a context that is gone.
-  void ForgetError() { error_.store(CUDA_SUCCESS, std::memory_order_relaxed); }
+  void ForgetError() { failures_.Forget(); }
 
   // The server is gone: says so once, and every call fails from now on.
   CUresult Lost();
@@ -235,13 +235,13 @@ class Session final : public channel::ServerListener {
 
   void PrintSummary() const;
   CUresult CannotAsk(const Status& status);
-  CUresult TakeErrorSlow();
   CUresult BrokenReply();
   wire::WireError OnDevice(const wire::MessageView& message);
   wire::WireError OnWelcome(const wire::MessageView& message);
   wire::WireError OnPostFailed(const wire::MessageView& message);
   wire::WireError OnOutput(const wire::MessageView& message);
   wire::WireError OnKernels(const wire::MessageView& message);
+  wire::WireError OnFence(const wire::MessageView& message);
   wire::WireError OnRecall(const wire::MessageView& message);
   void AnswerRecalls();
 
@@ -271,10 +271,10 @@ class Session final : public channel::ServerListener {
   std::optional<Attendant> attendant_;
   wire::Handle stream_context_ = 0;  // what SetContext said last; guarded by the channel's writing
 
+  Failures failures_{config_.synchronous};
   std::atomic<uint64_t> launches_{0};
   std::atomic<uint64_t> work_{0};
   std::atomic<uint64_t> quiet_{0};
-  std::atomic<int32_t> error_{CUDA_SUCCESS};
   std::atomic<bool> said_lost_{false};
   std::atomic<bool> closed_{false};
 };

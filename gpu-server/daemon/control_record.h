@@ -24,7 +24,7 @@ struct ControlRecord {
     kFailed = 2,  // will never be; the tail says why
     kAsk = 3,     // `bytes` of `device`, please; the answer names `id`
     kReturn = 4,  // `bytes` of `device` are given back
-    kUsed = 5,    // `bytes` of `device` of all that was granted are in use
+    kIdle = 5,    // `bytes` of `device` of all that was granted are not in use
     kAskFigures = 6,  // how much is left of `device`?
     kRecalled = 7,    // recall `id`: what can be given back has been
     // From the daemon.

@@ -25,8 +25,8 @@ bool CreditDesk::Hear(Ledger::Holder holder, const ControlRecord& record, uint64
       }
       ServeQueue(record.device, now_ns);
       return true;
-    case Kind::kUsed:
-      ledger_.NoteUsed(holder, record.device, record.bytes);
+    case Kind::kIdle:
+      ledger_.NoteIdle(holder, record.device, record.bytes);
       return true;
     case Kind::kAskFigures: {
       const MemoryFigures figures = ledger_.FiguresFor(holder, record.device);

@@ -47,6 +47,7 @@ Result<std::unique_ptr<Daemon>> Daemon::Create(const Options& options,
   }
   std::unique_ptr<Daemon> daemon(new Daemon(options, config, Admission(options.token)));
   FARLANE_TRY(daemon->Listen(options));
+  FARLANE_TRY(daemon->service_.Open(options.control));
   FARLANE_TRY(daemon->CatchSignals());
   return daemon;
 }
@@ -106,6 +107,9 @@ Status Daemon::Run() {
     }
     AcceptAll();
     greeter_.Look(NowNs());
+    service_.Look(NowNs(), [this](const control::ServiceRequest& request) {
+      return AnswerOperator(request, NowNs());
+    });
   }
 }
 
@@ -124,6 +128,23 @@ void Daemon::HearWorkers(const std::vector<pollfd>& polls) {
   if (clients_.has_value()) {
     clients_->Look(now_ns);
   }
+}
+
+std::string Daemon::AnswerOperator(const control::ServiceRequest& request, uint64_t now_ns) {
+  if (!clients_.has_value()) {
+    return EndOfService(
+        0, request.verb == control::ServiceVerb::kKill ? "there is no such session" : "");
+  }
+  if (request.verb == control::ServiceVerb::kList) {
+    return ListSessions(*clients_, now_ns);
+  }
+  const std::vector<pid_t> workers = clients_->WorkersOf(control::TextOf(request.session));
+  for (const pid_t worker : workers) {
+    LogInfo("worker %d is ended on request", worker);
+    workers_.End(worker);
+  }
+  return EndOfService(static_cast<uint32_t>(workers.size()),
+                      workers.empty() ? "no session has this name, or several begin with it" : "");
 }
 
 Greeter::Placement Daemon::Place(const Fd& connection, const Newcomer& newcomer, uint64_t now_ns) {
@@ -195,9 +216,11 @@ void Daemon::Wait(std::vector<pollfd>* polls) {
     polls->push_back({.fd = control, .events = POLLIN, .revents = 0});
   }
   greeter_.AppendPolls(polls);
+  service_.AppendPolls(polls);
   const uint64_t now_ns = NowNs();
   const uint64_t clients_ns = clients_.has_value() ? clients_->NextTime() : UINT64_MAX;
-  const uint64_t until_ns = std::min({greeter_.NextTime(now_ns), clients_ns, now_ns + kSleepNs});
+  const uint64_t until_ns =
+      std::min({greeter_.NextTime(now_ns), service_.NextTime(), clients_ns, now_ns + kSleepNs});
   const uint64_t left_ms = until_ns > now_ns ? (until_ns - now_ns + 999'999) / 1'000'000 : 0;
   if (poll(polls->data(), polls->size(), static_cast<int>(left_ms)) < 0) {
     polls->clear();  // interrupted: nothing is known

@@ -11,6 +11,7 @@
 #include "gpu-server/daemon/client_register.h"
 #include "gpu-server/daemon/greeter.h"
 #include "gpu-server/daemon/options.h"
+#include "gpu-server/daemon/service_desk.h"
 #include "gpu-server/daemon/worker_pool.h"
 #include "protocol/transport/address.h"
 
@@ -44,6 +45,7 @@ class Daemon {
   void AcceptAll();
   void ServeWaiting(uint64_t now_ns);
   Greeter::Placement Place(const Fd& connection, const Newcomer& newcomer, uint64_t now_ns);
+  std::string AnswerOperator(const control::ServiceRequest& request, uint64_t now_ns);
   void HearWorkers(const std::vector<pollfd>& polls);
 
   const int ready_fd_;
@@ -52,6 +54,7 @@ class Daemon {
   Fd signals_;
   std::vector<Listener> listeners_;
   Greeter greeter_;
+  ServiceDesk service_;
   WorkerPool workers_;
   const uint64_t limit_bytes_;
   std::optional<ClientRegister> clients_;  // once a worker has found the devices

@@ -106,9 +106,9 @@ void DaemonLink::AskFigures(size_t device, Told told) {
              {.kind = Kind::kAskFigures, .device = static_cast<uint32_t>(device), .id = id}, true);
 }
 
-void DaemonLink::NoteUsed(size_t device, uint64_t bytes) {
+void DaemonLink::NoteIdle(size_t device, uint64_t bytes) {
   SendRecord(control_,
-             {.kind = Kind::kUsed, .device = static_cast<uint32_t>(device), .bytes = bytes}, true);
+             {.kind = Kind::kIdle, .device = static_cast<uint32_t>(device), .bytes = bytes}, true);
 }
 
 void DaemonLink::FinishRecall(uint64_t recall) {

@@ -31,7 +31,7 @@ class DaemonLink final : public CreditSource {
   // CreditSource
   void Ask(size_t device, uint64_t bytes, Granted granted) override;
   void AskFigures(size_t device, Told told) override;
-  void NoteUsed(size_t device, uint64_t bytes) override;
+  void NoteIdle(size_t device, uint64_t bytes) override;
   void FinishRecall(uint64_t recall) override;
 
  private:

@@ -6,8 +6,8 @@
 #include <cstring>
 
 #include <sys/socket.h>
-#include <unistd.h>
 
+#include "gpu-server/daemon/service_desk.h"
 #include "protocol/base/log.h"
 
 namespace farlane::server {
@@ -16,13 +16,6 @@ namespace {
 // A hello that has arrived in part makes its socket readable all the time, so it is looked at now
 // and then instead.
 constexpr uint64_t kPartialNs = 5'000'000;
-
-bool IsOwnUser(int socket) {
-  ucred peer{};
-  socklen_t size = sizeof peer;
-  return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
-         (peer.uid == geteuid() || peer.uid == 0);
-}
 
 }  // namespace
 

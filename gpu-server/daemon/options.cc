@@ -59,11 +59,14 @@ CommandLine ReadCommandLine(int argc, char** argv, const std::string& version) {
   app.add_option("--driver", options.driver,
                  "auto, nvidia, soft (the software GPU) or the absolute path of a libcuda [auto]")
       ->type_name("DRIVER");
-  app.add_option("--mem", words.memory, "Memory of each device that clients may use, e.g. 8Gi")
+  app.add_option("--mem", words.memory, "Memory of each device that a session may use, e.g. 8Gi")
       ->type_name("BYTES");
   app.add_option("--warm", options.warm, "Workers kept ready for new clients [1]")
       ->check(CLI::Range(0u, kWarmMax))
       ->type_name("N");
+  app.add_option("--control", options.control,
+                 "Where the server's user may list and end sessions (farlane session): unix:/PATH")
+      ->type_name("ADDRESS");
   app.add_option("--token-file", words.token_file,
                  "Clients must present the token on the first line of this file")
       ->type_name("FILE");

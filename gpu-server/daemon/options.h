@@ -18,7 +18,8 @@ struct Options {
   std::string driver = "auto";
   uint64_t memory_bytes = 0;  // 0: what each device has
   uint32_t warm = 1;
-  Secret token;  // of the token file; empty: no token is asked for
+  std::string control;  // where the operator asks about sessions; empty: nowhere
+  Secret token;         // of the token file; empty: no token is asked for
   bool insecure = false;
   int ready_fd = -1;
   int watch_fd = -1;

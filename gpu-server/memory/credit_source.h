@@ -58,8 +58,8 @@ class CreditSource {
   virtual void Ask(size_t device, uint64_t bytes, Granted granted) = 0;
   // How much is left, by way of the same door, so that it counts all that was asked before.
   virtual void AskFigures(size_t device, Told told) = 0;
-  // How much of all that was granted backs addresses now.
-  virtual void NoteUsed(size_t device, uint64_t bytes) = 0;
+  // How much of all that was granted is not in use now, and could be asked back.
+  virtual void NoteIdle(size_t device, uint64_t bytes) = 0;
   // The end of a recall: what could be given back has been.
   virtual void FinishRecall(uint64_t recall) = 0;
 

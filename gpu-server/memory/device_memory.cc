@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "gpu-server/driver/driver.h"
 #include "protocol/base/log.h"
@@ -42,15 +43,15 @@ DeviceMemory::DeviceMemory(const DriverTable& driver,
       devices_count_(devices_count) {}
 
 DeviceMemory::~DeviceMemory() {
-  for (size_t i = 0; mapped_count_ != 0 && i < backing_.size(); ++i) {
-    if (backing_[i] != 0) {
-      UnmapChunks(i, 1);
+  for (Space& space : spaces_) {
+    for (size_t i = 0; space.mapped_count != 0 && i < space.backing.size(); ++i) {
+      if (space.backing[i] != 0) {
+        UnmapChunks(space, i, 1);
+      }
     }
+    static_cast<void>(driver_.cuMemAddressFree(space.range.address, space.range.bytes));
   }
   ReleaseChunks(driver_, stock_);
-  if (arena_.bytes != 0) {
-    static_cast<void>(driver_.cuMemAddressFree(arena_.address, arena_.bytes));
-  }
 }
 
 uint64_t DeviceMemory::ArenaBytes() const {
@@ -59,21 +60,31 @@ uint64_t DeviceMemory::ArenaBytes() const {
   return std::min(wanted, std::bit_floor(kArenasBytesMax / devices_count_));
 }
 
+CUresult DeviceMemory::ReserveSpace(uint64_t bytes, uint64_t hint) {
+  CUdeviceptr address = 0;
+  const CUresult result = driver_.cuMemAddressReserve(&address, bytes, kChunkBytes, hint, 0);
+  if (result == CUDA_SUCCESS) {
+    spaces_.push_back({.range = {.address = address, .bytes = bytes},
+                       .backing = std::vector<ChunkHandle>(bytes / kChunkBytes, 0),
+                       .lent = std::vector<bool>(bytes / kChunkBytes, false)});
+  }
+  return result;
+}
+
 CUresult DeviceMemory::ReserveArena(uint64_t hint) {
   uint64_t bytes = ArenaBytes();
-  CUdeviceptr address = 0;
-  CUresult result = driver_.cuMemAddressReserve(&address, bytes, kChunkBytes, hint, 0);
+  CUresult result = ReserveSpace(bytes, hint);
   while (result != CUDA_SUCCESS && bytes / 2 >= kAddressesPerByteMin * quota_.total_bytes) {
     bytes /= 2;
-    result = driver_.cuMemAddressReserve(&address, bytes, kChunkBytes, hint, 0);
+    result = ReserveSpace(bytes, hint);
   }
-  if (result != CUDA_SUCCESS) {
-    return result;
-  }
-  arena_ = {.address = address, .bytes = bytes};
-  backing_.assign(bytes / kChunkBytes, 0);
-  lent_.assign(bytes / kChunkBytes, false);
-  return CUDA_SUCCESS;
+  return result;
+}
+
+void DeviceMemory::FreeLastSpace() {
+  const AddressRange range = spaces_.back().range;
+  static_cast<void>(driver_.cuMemAddressFree(range.address, range.bytes));
+  spaces_.pop_back();
 }
 
 void DeviceMemory::OpenArena() {
@@ -99,22 +110,46 @@ void DeviceMemory::Open(Reservation first) {
 }
 
 wire::WireError DeviceMemory::MoveArena(uint32_t attempt, CUresult* result) {
-  if (attempt == 0 || attempt > kArenaAttempts || mapped_count_ != 0 || lent_count_ != 0) {
+  if (attempt == 0 || attempt > kArenaAttempts || spaces_.size() > 1 ||
+      (!spaces_.empty() && !spaces_.front().IsUnused())) {
     return wire::WireError::kBadValue;
   }
-  if (arena_.bytes != 0) {
-    static_cast<void>(driver_.cuMemAddressFree(arena_.address, arena_.bytes));
-    arena_ = {};
-    backing_.clear();
-    lent_.clear();
+  if (!spaces_.empty()) {
+    FreeLastSpace();
   }
   *result = ReserveArena(kArenaHints[attempt - 1] + ordinal_ * ArenaBytes());
+  return wire::WireError::kNone;
+}
+
+wire::WireError DeviceMemory::AddSpace(uint32_t attempt,
+                                       uint64_t bytes,
+                                       CUresult* result,
+                                       AddressRange* space) {
+  if (bytes == 0 || bytes % kChunkBytes != 0 || attempt >= kArenaAttempts ||
+      (attempt != 0 && (spaces_.empty() || !spaces_.back().IsUnused()))) {
+    return wire::WireError::kBadValue;
+  }
+  if (attempt != 0) {
+    FreeLastSpace();
+  }
+  if (bytes > kArenasBytesMax || spaces_.size() >= kSpacesMax) {
+    *result = CUDA_ERROR_OUT_OF_MEMORY;
+    return wire::WireError::kNone;
+  }
+  // At first where the driver likes; then somewhere else each time, beside what was there before.
+  const uint64_t hint =
+      attempt == 0 ? 0 : kArenaHints[attempt] + spaces_.size() * 2 * RoundUp(bytes, kChunkBytes);
+  *result = ReserveSpace(bytes, hint);
+  if (*result == CUDA_SUCCESS) {
+    *space = spaces_.back().range;
+  }
   return wire::WireError::kNone;
 }
 
 void DeviceMemory::AddCredit(Reservation reservation, const std::vector<ChunkHandle>& chunks) {
   credit_.Absorb(std::move(reservation));
   stock_.insert(stock_.end(), chunks.begin(), chunks.end());
+  NoteIdle();
 }
 
 wire::WireError DeviceMemory::ReturnCredit(uint64_t bytes) {
@@ -126,24 +161,30 @@ wire::WireError DeviceMemory::ReturnCredit(uint64_t bytes) {
   stock_.erase(first, stock_.end());
   // After the driver has it back, so that whoever is granted these bytes finds them there.
   credit_.ShrinkTo(credit_.bytes() - bytes);
+  NoteIdle();
   return wire::WireError::kNone;
 }
 
-void DeviceMemory::NoteUsed() {
-  source_.NoteUsed(ordinal_, (mapped_count_ + taken_count_) * kChunkBytes);
+void DeviceMemory::NoteIdle() {
+  source_.NoteIdle(ordinal_, stock_.size() * kChunkBytes);
 }
 
-wire::WireError DeviceMemory::CheckRange(AddressRange range) const {
-  if (range.bytes == 0 || range.address % kChunkBytes != 0 || range.bytes % kChunkBytes != 0 ||
-      range.address < arena_.address || range.bytes > arena_.bytes ||
-      range.address - arena_.address > arena_.bytes - range.bytes) {
-    return wire::WireError::kBadValue;
+const DeviceMemory::Space* DeviceMemory::SpaceOf(AddressRange range) const {
+  for (const Space& space : spaces_) {
+    if (range.address >= space.range.address && range.bytes <= space.range.bytes &&
+        range.address - space.range.address <= space.range.bytes - range.bytes) {
+      return &space;
+    }
   }
-  return wire::WireError::kNone;
+  return nullptr;
 }
 
-size_t DeviceMemory::FirstChunk(AddressRange range) const {
-  return (range.address - arena_.address) / kChunkBytes;
+DeviceMemory::Space* DeviceMemory::SpaceOf(AddressRange range) {
+  return const_cast<Space*>(std::as_const(*this).SpaceOf(range));
+}
+
+bool DeviceMemory::IsWholeChunks(AddressRange range) {
+  return range.bytes != 0 && range.address % kChunkBytes == 0 && range.bytes % kChunkBytes == 0;
 }
 
 bool DeviceMemory::TakeChunks(uint64_t bytes, std::vector<ChunkHandle>* chunks) {
@@ -153,96 +194,105 @@ bool DeviceMemory::TakeChunks(uint64_t bytes, std::vector<ChunkHandle>* chunks) 
   const auto first = stock_.end() - static_cast<ptrdiff_t>(bytes / kChunkBytes);
   chunks->assign(first, stock_.end());
   stock_.erase(first, stock_.end());
-  taken_count_ += chunks->size();
-  NoteUsed();
+  NoteIdle();
   return true;
 }
 
 void DeviceMemory::ReturnChunks(const std::vector<ChunkHandle>& chunks) {
   stock_.insert(stock_.end(), chunks.begin(), chunks.end());
-  taken_count_ -= chunks.size();
-  NoteUsed();
+  NoteIdle();
 }
 
 bool DeviceMemory::LendAddresses(AddressRange range) {
-  if (CheckRange(range) != wire::WireError::kNone) {
+  Space* const space = SpaceOf(range);
+  if (space == nullptr || !IsWholeChunks(range)) {
     return false;
   }
-  const size_t first = FirstChunk(range);
+  const size_t first = space->IndexOf(range.address);
   const size_t count = range.bytes / kChunkBytes;
   for (size_t i = first; i < first + count; ++i) {
-    if (!IsFree(i)) {
+    if (!space->IsFree(i)) {
       return false;
     }
   }
-  std::fill_n(lent_.begin() + static_cast<ptrdiff_t>(first), count, true);
-  lent_count_ += count;
+  std::fill_n(space->lent.begin() + static_cast<ptrdiff_t>(first), count, true);
+  space->lent_count += count;
   return true;
 }
 
 void DeviceMemory::ReturnAddresses(AddressRange range) {
+  Space* const space = SpaceOf(range);
+  const size_t first = space->IndexOf(range.address);
   const size_t count = range.bytes / kChunkBytes;
-  std::fill_n(lent_.begin() + static_cast<ptrdiff_t>(FirstChunk(range)), count, false);
-  lent_count_ -= count;
+  std::fill_n(space->lent.begin() + static_cast<ptrdiff_t>(first), count, false);
+  space->lent_count -= count;
 }
 
 wire::WireError DeviceMemory::Map(AddressRange range, CUresult* result) {
-  FARLANE_WIRE_TRY(CheckRange(range));
-  const size_t first = FirstChunk(range);
+  Space* const space = SpaceOf(range);
   const size_t count = range.bytes / kChunkBytes;
-  if (count > stock_.size()) {
+  if (space == nullptr || !IsWholeChunks(range) || count > stock_.size()) {
     return wire::WireError::kBadValue;
   }
+  const size_t first = space->IndexOf(range.address);
   for (size_t i = first; i < first + count; ++i) {
-    if (!IsFree(i)) {
+    if (!space->IsFree(i)) {
       return wire::WireError::kBadValue;
     }
   }
-  *result = MapChunks(first, count);
+  *result = MapChunks(*space, first, count);
   if (*result != CUDA_SUCCESS) {
     return wire::WireError::kNone;
   }
   *result = OpenRange(range);
   if (*result != CUDA_SUCCESS) {
-    UnmapChunks(first, count);
+    UnmapChunks(*space, first, count);
   }
-  NoteUsed();
+  NoteIdle();
   return wire::WireError::kNone;
 }
 
-CUresult DeviceMemory::MapChunks(size_t first, size_t count) {
+CUresult DeviceMemory::MapChunks(Space& space, size_t first, size_t count) {
   for (size_t i = first; i < first + count; ++i) {
     const CUresult result =
-        driver_.cuMemMap(arena_.address + i * kChunkBytes, kChunkBytes, 0, stock_.back(), 0);
+        driver_.cuMemMap(space.range.address + i * kChunkBytes, kChunkBytes, 0, stock_.back(), 0);
     if (result != CUDA_SUCCESS) {
-      UnmapChunks(first, i - first);
+      UnmapChunks(space, first, i - first);
       return result;
     }
-    backing_[i] = stock_.back();
+    space.backing[i] = stock_.back();
     stock_.pop_back();
-    ++mapped_count_;
+    ++space.mapped_count;
   }
   return CUDA_SUCCESS;
 }
 
-void DeviceMemory::UnmapChunks(size_t first, size_t count) {
+void DeviceMemory::UnmapChunks(Space& space, size_t first, size_t count) {
   if (count != 0) {
     static_cast<void>(
-        driver_.cuMemUnmap(arena_.address + first * kChunkBytes, count * kChunkBytes));
+        driver_.cuMemUnmap(space.range.address + first * kChunkBytes, count * kChunkBytes));
   }
+  ForgetChunks(space, first, count);
+}
+
+// What backed these chunks backs nothing now.
+void DeviceMemory::ForgetChunks(Space& space, size_t first, size_t count) {
   for (size_t i = first; i < first + count; ++i) {
-    stock_.push_back(backing_[i]);
-    backing_[i] = 0;
-    --mapped_count_;
+    stock_.push_back(space.backing[i]);
+    space.backing[i] = 0;
+    --space.mapped_count;
   }
 }
 
 wire::WireError DeviceMemory::Unmap(AddressRange range, CUresult* result) {
-  FARLANE_WIRE_TRY(CheckRange(range));
-  const size_t first = FirstChunk(range);
-  const size_t end = first + range.bytes / kChunkBytes;
-  for (size_t i = first; i < end; ++i) {
-    if (backing_[i] == 0) {
+  Space* const space = SpaceOf(range);
+  if (space == nullptr || !IsWholeChunks(range)) {
+    return wire::WireError::kBadValue;
+  }
+  const size_t first = space->IndexOf(range.address);
+  const size_t count = range.bytes / kChunkBytes;
+  for (size_t i = first; i < first + count; ++i) {
+    if (space->backing[i] == 0) {
       return wire::WireError::kBadValue;
     }
   }
@@ -250,12 +300,8 @@ wire::WireError DeviceMemory::Unmap(AddressRange range, CUresult* result) {
   if (*result != CUDA_SUCCESS) {
     return wire::WireError::kNone;  // still mapped, so still backed
   }
-  for (size_t i = first; i < end; ++i) {
-    stock_.push_back(backing_[i]);
-    backing_[i] = 0;
-    --mapped_count_;
-  }
-  NoteUsed();
+  ForgetChunks(*space, first, count);
+  NoteIdle();
   return wire::WireError::kNone;
 }
 
@@ -269,16 +315,27 @@ CUresult DeviceMemory::OpenRange(AddressRange range) {
 }
 
 CUresult DeviceMemory::SetAccessOfAll(CUdevice peer, CUmemAccess_flags flags) {
+  for (const Space& space : spaces_) {
+    const CUresult result = SetAccessIn(space, peer, flags);
+    if (result != CUDA_SUCCESS) {
+      return result;
+    }
+  }
+  return CUDA_SUCCESS;
+}
+
+CUresult DeviceMemory::SetAccessIn(const Space& space, CUdevice peer, CUmemAccess_flags flags) {
   const CUmemAccessDesc access = AccessOf(peer, flags);
-  for (size_t first = 0; first < backing_.size(); ++first) {
+  const std::vector<ChunkHandle>& backing = space.backing;
+  for (size_t first = 0; first < backing.size(); ++first) {
     size_t end = first;
-    while (end < backing_.size() && backing_[end] != 0) {
+    while (end < backing.size() && backing[end] != 0) {
       ++end;
     }
     if (end == first) {
       continue;
     }
-    const CUresult result = driver_.cuMemSetAccess(arena_.address + first * kChunkBytes,
+    const CUresult result = driver_.cuMemSetAccess(space.range.address + first * kChunkBytes,
                                                    (end - first) * kChunkBytes, &access, 1);
     if (result != CUDA_SUCCESS) {
       return result;
@@ -312,17 +369,15 @@ CUresult DeviceMemory::SetPeerAccess(CUdevice peer, bool may_access) {
 }
 
 bool DeviceMemory::Owns(uint64_t address, uint64_t bytes) const {
-  if (address < arena_.address || bytes > arena_.bytes ||
-      address - arena_.address > arena_.bytes - bytes) {
+  const Space* const space = SpaceOf({.address = address, .bytes = bytes});
+  if (space == nullptr) {
     return false;
   }
   if (bytes == 0) {
     return true;
   }
-  const size_t first = (address - arena_.address) / kChunkBytes;
-  const size_t last = (address - arena_.address + bytes - 1) / kChunkBytes;
-  for (size_t i = first; i <= last; ++i) {
-    if (IsFree(i)) {
+  for (size_t i = space->IndexOf(address); i <= space->IndexOf(address + bytes - 1); ++i) {
+    if (space->IsFree(i)) {
       return false;
     }
   }

@@ -45,13 +45,19 @@ class DeviceMemory {
   // Only the arena: for somebody who wants to know where it would be.
   void OpenArena();
 
-  AddressRange arena() const { return arena_; }
+  // Where the first addresses are; empty when the driver gave none.
+  AddressRange arena() const { return spaces_.empty() ? AddressRange{} : spaces_.front().range; }
 
   uint64_t credit_bytes() const { return credit_.bytes(); }
 
   // Another arena, for a client that cannot use this one: attempts count from 1. Only before
   // anything is mapped.
   wire::WireError MoveArena(uint32_t attempt, CUresult* result);
+
+  // More addresses, for a client that has used its arena up or has none in common with the driver.
+  // Attempts count from 0; each but the first takes the space of the one before away again, in
+  // which nothing may be mapped.
+  wire::WireError AddSpace(uint32_t attempt, uint64_t bytes, CUresult* result, AddressRange* space);
 
   // Asking for credit has three steps, since the first two may take long: the source's Ask,
   // CreateChunks anywhere, AddCredit here.
@@ -91,16 +97,37 @@ class DeviceMemory {
 
  private:
   uint64_t ArenaBytes() const;
+
+  // Addresses that were reserved in one piece.
+  struct Space {
+    AddressRange range;
+    std::vector<ChunkHandle> backing;  // by chunk; 0 where there is none
+    std::vector<bool> lent;            // by chunk: these addresses are mapped by somebody else
+    size_t mapped_count = 0;
+    size_t lent_count = 0;
+
+    size_t IndexOf(uint64_t address) const { return (address - range.address) / kChunkBytes; }
+
+    bool IsFree(size_t chunk) const { return backing[chunk] == 0 && !lent[chunk]; }
+
+    bool IsUnused() const { return mapped_count == 0 && lent_count == 0; }
+  };
+
+  // More would be a client that asks for addresses and not for memory.
+  static constexpr size_t kSpacesMax = 64;
+
   CUresult ReserveArena(uint64_t hint);
-  size_t FirstChunk(AddressRange range) const;
-
-  bool IsFree(size_t chunk) const { return backing_[chunk] == 0 && !lent_[chunk]; }
-
-  wire::WireError CheckRange(AddressRange range) const;
-  CUresult MapChunks(size_t first, size_t count);
-  void UnmapChunks(size_t first, size_t count);
+  CUresult ReserveSpace(uint64_t bytes, uint64_t hint);
+  void FreeLastSpace();
+  Space* SpaceOf(AddressRange range);
+  const Space* SpaceOf(AddressRange range) const;
+  static bool IsWholeChunks(AddressRange range);
+  CUresult MapChunks(Space& space, size_t first, size_t count);
+  void UnmapChunks(Space& space, size_t first, size_t count);
+  void ForgetChunks(Space& space, size_t first, size_t count);
   CUresult OpenRange(AddressRange range);
-  void NoteUsed();
+  void NoteIdle();
+  CUresult SetAccessIn(const Space& space, CUdevice peer, CUmemAccess_flags flags);
   CUresult SetAccessOfAll(CUdevice peer, CUmemAccess_flags flags);
 
   const DriverTable& driver_;
@@ -109,14 +136,9 @@ class DeviceMemory {
   const CUdevice device_;
   const size_t ordinal_;
   const size_t devices_count_;
-  AddressRange arena_;
+  std::vector<Space> spaces_;  // the arena first
   Reservation credit_;
-  std::vector<ChunkHandle> stock_;    // credit that backs nothing now
-  std::vector<ChunkHandle> backing_;  // by chunk of the arena; 0 where there is none
-  size_t mapped_count_ = 0;
-  std::vector<bool> lent_;  // by chunk of the arena: these addresses are mapped by somebody else
-  size_t lent_count_ = 0;
-  size_t taken_count_ = 0;              // chunks that were taken
+  std::vector<ChunkHandle> stock_;      // credit that backs nothing now
   std::map<CUdevice, uint32_t> peers_;  // other devices that may reach this memory, and how often
 };
 

@@ -42,7 +42,7 @@ Ledger::Holder Ledger::Join(Session session) {
   ++accounts_.at(session).holders;
   places_[holder] = {.session = session,
                      .held = std::vector<uint64_t>(devices_.size(), 0),
-                     .used = std::vector<uint64_t>(devices_.size(), 0)};
+                     .idle = std::vector<uint64_t>(devices_.size(), 0)};
   return holder;
 }
 
@@ -82,15 +82,15 @@ bool Ledger::Return(Holder holder, size_t device, uint64_t bytes) {
     return false;
   }
   place.held[device] -= bytes;
-  place.used[device] = std::min(place.used[device], place.held[device]);
+  place.idle[device] = std::min(place.idle[device], place.held[device]);
   accounts_.at(place.session).taken[device] -= bytes;
   taken_[device] -= bytes;
   return true;
 }
 
-void Ledger::NoteUsed(Holder holder, size_t device, uint64_t bytes) {
+void Ledger::NoteIdle(Holder holder, size_t device, uint64_t bytes) {
   Place& place = places_.at(holder);
-  place.used[device] = std::min(bytes, place.held[device]);
+  place.idle[device] = std::min(bytes, place.held[device]);
 }
 
 uint64_t Ledger::held_bytes(Holder holder, size_t device) const {
@@ -105,10 +105,6 @@ const std::vector<DeviceQuota>& Ledger::quotas(Session session) const {
   return accounts_.at(session).quotas;
 }
 
-uint64_t Ledger::Idle(const Place& place, size_t device) const {
-  return place.held[device] - place.used[device];
-}
-
 MemoryFigures Ledger::FiguresFor(Holder holder, size_t device) const {
   const Place& own = places_.at(holder);
   const Account& account = accounts_.at(own.session);
@@ -118,8 +114,8 @@ MemoryFigures Ledger::FiguresFor(Holder holder, size_t device) const {
     if (other == holder) {
       continue;
     }
-    device_taken -= Idle(place, device);
-    session_taken -= place.session == own.session ? Idle(place, device) : 0;
+    device_taken -= place.idle[device];
+    session_taken -= place.session == own.session ? place.idle[device] : 0;
   }
   return {.free_bytes = std::min(Left(account.quotas[device].limit_bytes, session_taken),
                                  Left(devices_[device].limit_bytes, device_taken)),
@@ -135,7 +131,7 @@ std::vector<Ledger::Claim> Ledger::Spread(Holder holder,
   const Session own = places_.at(holder).session;
   std::vector<std::pair<bool, Claim>> candidates;
   for (const auto& [other, place] : places_) {
-    const uint64_t bytes = idle_only ? Idle(place, device) : place.held[device];
+    const uint64_t bytes = idle_only ? place.idle[device] : place.held[device];
     if (other != holder && bytes != 0 && !except.contains(other)) {
       candidates.push_back({place.session == own, {.holder = other, .bytes = bytes}});
     }

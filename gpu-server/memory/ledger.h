@@ -53,8 +53,8 @@ class Ledger {
   bool Take(Holder holder, size_t device, uint64_t bytes);
   // False, and nothing has changed, when the holder does not have so many.
   bool Return(Holder holder, size_t device, uint64_t bytes);
-  // How much of what it holds is in use; the rest could be asked back.
-  void NoteUsed(Holder holder, size_t device, uint64_t bytes);
+  // How much of what it holds is not in use and could be asked back.
+  void NoteIdle(Holder holder, size_t device, uint64_t bytes);
 
   // Counts what another daemon, now gone, has granted: even beyond the limits, since it is in use.
   void Adopt(Holder holder, size_t device, uint64_t bytes);
@@ -91,7 +91,7 @@ class Ledger {
   struct Place {
     Session session = 0;
     std::vector<uint64_t> held;  // by device
-    std::vector<uint64_t> used;
+    std::vector<uint64_t> idle;
   };
 
   struct Shortage {
@@ -99,7 +99,6 @@ class Ledger {
     uint64_t device_bytes = 0;
   };
 
-  uint64_t Idle(const Place& place, size_t device) const;
   std::vector<Claim> Spread(Holder holder,
                             size_t device,
                             Shortage missing,

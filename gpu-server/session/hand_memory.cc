@@ -36,6 +36,19 @@ void MakeCredit(ClientSession& session,
   });
 }
 
+// Work of any device may copy from or to one's memory.
+CUresult WaitForAll(ClientSession& session, const std::vector<ContextPtr>& contexts) {
+  CUresult result = CUDA_SUCCESS;
+  for (const ContextPtr& context : contexts) {
+    CUresult one = session.driver().cuCtxSetCurrent(context->context);
+    if (one == CUDA_SUCCESS) {
+      one = session.driver().cuCtxSynchronize();
+    }
+    result = result == CUDA_SUCCESS ? one : result;
+  }
+  return result;
+}
+
 }  // namespace
 
 WireError Execute(ClientSession& session,
@@ -50,6 +63,21 @@ WireError Execute(ClientSession& session,
   const AddressRange arena = memory->arena();
   session.Answer(view, result,
                  wire::ArenaDeclineReply{.address = arena.address, .bytes = arena.bytes});
+  return WireError::kNone;
+}
+
+WireError Execute(ClientSession& session,
+                  const wire::MessageView& view,
+                  const wire::SpaceRequest& message) {
+  DeviceMemory* memory = session.memory(message.device);
+  if (memory == nullptr) {
+    return session.Refuse(view, CUDA_ERROR_INVALID_DEVICE);
+  }
+  CUresult result = CUDA_SUCCESS;
+  AddressRange space;
+  FARLANE_WIRE_TRY(memory->AddSpace(message.attempt, message.bytes, &result, &space));
+  session.Answer(view, result,
+                 wire::SpaceRequestReply{.address = space.address, .bytes = space.bytes});
   return WireError::kNone;
 }
 
@@ -140,17 +168,24 @@ WireError Execute(ClientSession& session,
   if (memory == nullptr) {
     return session.Refuse(view, CUDA_ERROR_INVALID_DEVICE);
   }
-  // Work of any device may copy from or to this one's memory.
   session.Defer(view, [&session, view, contexts = session.AllContexts()] {
-    CUresult result = CUDA_SUCCESS;
-    for (const ContextPtr& context : contexts) {
-      CUresult one = session.driver().cuCtxSetCurrent(context->context);
-      if (one == CUDA_SUCCESS) {
-        one = session.driver().cuCtxSynchronize();
-      }
-      result = result == CUDA_SUCCESS ? one : result;
-    }
+    const CUresult result = WaitForAll(session, contexts);
     session.AnswerWaited(view, result);
+  });
+  return WireError::kNone;
+}
+
+WireError Execute(ClientSession& session,
+                  const wire::MessageView& view,
+                  const wire::MemoryFence& message) {
+  if (session.memory(message.device) == nullptr) {
+    return WireError::kBadValue;
+  }
+  session.Defer(view, [&session, message, contexts = session.AllContexts()] {
+    // A context that has failed has no work left either, and says so to whoever uses it.
+    static_cast<void>(WaitForAll(session, contexts));
+    session.outbox().Append(wire::FenceReached{.device = message.device, .fence = message.fence});
+    session.outbox().FlushOrWake();
   });
   return WireError::kNone;
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Code images: found by their hash or asked for, loaded on a waiter, bound on the dispatch thread.
+#include <future>
+
 #include "gpu-server/session/client_session.h"
 #include "gpu-server/session/hand.h"
 #include "protocol/base/log.h"
@@ -20,6 +22,16 @@ struct Load {
   std::string log;
   std::vector<LoadedImage::KernelPart> kernels;
 };
+
+// On a waiter: until the ledger has answered.
+Reservation ReserveVariables(ClientSession& session, const ContextPtr& context, uint64_t bytes) {
+  // Shared with the thread that answers, which may still be at it when the answer is here.
+  const auto answer = std::make_shared<std::promise<Reservation>>();
+  const CUdevice device = context == nullptr ? 0 : context->device;
+  session.source().Ask(static_cast<size_t>(device), bytes,
+                       [answer](Reservation granted) { answer->set_value(std::move(granted)); });
+  return answer->get_future().get();
+}
 
 void FinishLoad(ClientSession& session, const std::shared_ptr<Load>& load, CUresult result) {
   wire::ImageLoadReply reply;
@@ -79,6 +91,9 @@ WireError Execute(ClientSession& session,
   load->module = message.module;
   load->hash = HashFromWords(message.hash_0, message.hash_1, message.hash_2, message.hash_3);
   load->request = {.library = message.library != 0, .log_bytes = message.log_bytes};
+  load->request.reserve = [&session, context = session.context()](uint64_t bytes) {
+    return ReserveVariables(session, context, bytes);
+  };
   if (!load->request.library) {
     load->context = session.context();
     if (load->context == nullptr) {

@@ -6,6 +6,7 @@
 
 #include "gpu-server/session/borrowed_context.h"
 #include "gpu-server/session/log_options.h"
+#include "protocol/abi/module_index.h"
 #include "protocol/abi/module_package.h"
 #include "protocol/base/log.h"
 #include "protocol/wire/messages.h"
@@ -31,6 +32,31 @@ CUkernel AsKernel(CUfunction function) {
   return kernel;
 }
 
+// What the driver will allocate for the variables of an image. An image whose index cannot be read
+// counts as one without any.
+uint64_t VariableBytes(const DriverTable& driver, const abi::ImageView& image) {
+  CUdevice device = 0;
+  int major = 0;
+  int minor = 0;
+  if (driver.cuCtxGetDevice(&device) != CUDA_SUCCESS) {
+    device = 0;  // a library can be loaded before there is a context
+  }
+  if (driver.cuDeviceGetAttribute(&major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device) !=
+          CUDA_SUCCESS ||
+      driver.cuDeviceGetAttribute(&minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device) !=
+          CUDA_SUCCESS) {
+    return 0;
+  }
+  const Result<abi::ModuleIndex> index = abi::IndexImage(image, major * 10 + minor, true);
+  uint64_t bytes = 0;
+  if (index.has_value()) {
+    for (const abi::ModuleVariable& variable : index->variables) {
+      bytes = variable.bytes > UINT64_MAX - bytes ? UINT64_MAX : bytes + variable.bytes;
+    }
+  }
+  return bytes;
+}
+
 }  // namespace
 
 CUresult LoadedImage::Load(const DriverTable& driver,
@@ -45,6 +71,14 @@ CUresult LoadedImage::Load(const DriverTable& driver,
     return CUDA_ERROR_INVALID_IMAGE;
   }
   auto made = std::make_unique<LoadedImage>();
+  const uint64_t bytes = request.reserve == nullptr ? 0 : VariableBytes(driver, package->view());
+  if (bytes != 0) {
+    // Before the driver is asked, so that a refusal has no side effect.
+    made->variables_ = request.reserve(bytes);
+    if (made->variables_.bytes() == 0) {
+      return CUDA_ERROR_OUT_OF_MEMORY;
+    }
+  }
   CUresult result = made->LoadIt(driver, package->image(), request, log);
   if (result != CUDA_SUCCESS) {
     return result;

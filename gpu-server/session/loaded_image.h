@@ -4,11 +4,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "gpu-server/driver/driver_table.h"
+#include "gpu-server/memory/credit_source.h"
 #include "protocol/base/bytes.h"
 
 namespace farlane::server {
@@ -33,6 +35,9 @@ struct KernelInfo {
 struct LoadRequest {
   bool library = false;
   uint32_t log_bytes = 0;  // how much of the compiler's log is wanted
+  // Asks the ledger for the memory of the image's variables; an empty reservation says no. None:
+  // they are not counted.
+  std::function<Reservation(uint64_t bytes)> reserve = nullptr;
 };
 
 // Thread: immutable, after Load.
@@ -78,6 +83,7 @@ class LoadedImage {
 
   CUmodule module_ = nullptr;
   CUlibrary library_ = nullptr;
+  Reservation variables_;  // of the image; the driver allocates them when it loads it
   std::vector<KernelInfo> kernels_;
 };
 

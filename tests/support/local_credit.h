@@ -29,8 +29,8 @@ class LocalCredit final : public CreditSource {
     told(ledger_.With([&](Ledger& ledger) { return ledger.FiguresFor(holder_, device); }));
   }
 
-  void NoteUsed(size_t device, uint64_t bytes) override {
-    ledger_.With([&](Ledger& ledger) { ledger.NoteUsed(holder_, device, bytes); });
+  void NoteIdle(size_t device, uint64_t bytes) override {
+    ledger_.With([&](Ledger& ledger) { ledger.NoteIdle(holder_, device, bytes); });
   }
 
   void FinishRecall(uint64_t recall) override { finished_recalls.push_back(recall); }

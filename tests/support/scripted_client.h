@@ -180,6 +180,7 @@ class ScriptedClient {
   std::map<uint64_t, std::vector<std::byte>> arrived;  // by transfer
   std::map<uint64_t, int32_t> ended;                   // transfers, with their results
   std::vector<wire::CreditRecall> recalls;
+  std::vector<wire::FenceReached> fences;
   std::vector<wire::ImageWanted> wanted;
   std::map<wire::Handle, std::vector<std::byte>> kernels;  // by module: their records
   std::map<wire::Handle, uint32_t> kernels_count;
@@ -285,6 +286,9 @@ class ScriptedClient {
         ended[done.transfer] = done.result;
         break;
       }
+      case wire::Op::kFenceReached:
+        Keep(message, &fences);
+        break;
       case wire::Op::kCreditRecall:
         Keep(message, &recalls);
         break;

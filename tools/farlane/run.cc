@@ -13,6 +13,7 @@
 #include "tools/farlane/help_format.h"
 #include "tools/farlane/private_server.h"
 #include "tools/farlane/probe.h"
+#include "tools/farlane/session_ticket.h"
 #include "tools/farlane/verb.h"
 
 namespace farlane::cli {
@@ -115,6 +116,18 @@ Status Announce(const PrivateServer& server, const Installation& installation, b
   return Status::Ok();
 }
 
+// What the command is given, so that all its processes are one session of the server.
+std::vector<Setting> ClientSettings(const Installation& installation,
+                                    const std::string& server,
+                                    const std::string& ticket) {
+  return {
+      {"LD_LIBRARY_PATH", LibraryPathStartingWith(installation.ClientFolder())},
+      {"FARLANE_SERVER", server},
+      {"FARLANE_SESSION", ticket},
+      {"FARLANE_POOL", std::nullopt},
+  };
+}
+
 int RunPrivately(const Installation& installation,
                  const RunOptions& options,
                  const std::vector<std::string>& command) {
@@ -137,11 +150,12 @@ int RunPrivately(const Installation& installation,
   if (Status status = Announce(server, installation, options.local); !status.ok()) {
     return Fail(status);
   }
-  const std::vector<Setting> settings = {
-      {"LD_LIBRARY_PATH", LibraryPathStartingWith(installation.ClientFolder())},
-      {"FARLANE_SERVER", server.address()},
-      {"FARLANE_POOL", std::nullopt},
-  };
+  const Result<std::string> ticket = SessionTicket();
+  if (!ticket.ok()) {
+    return Fail(ticket.error());
+  }
+  const std::vector<Setting> settings =
+      ClientSettings(installation, server.address(), ticket.value());
   return RunCommand(command, settings, inbox, [&server] {
     if (const std::optional<std::string> end = server.TakeEnd()) {
       LogError("the private server ended (%s); the command has no GPU any more", end->c_str());
@@ -152,12 +166,12 @@ int RunPrivately(const Installation& installation,
 int RunAt(const std::string& server,
           const Installation& installation,
           const std::vector<std::string>& command) {
+  const Result<std::string> ticket = SessionTicket();
+  if (!ticket.ok()) {
+    return Fail(ticket.error());
+  }
   SignalInbox inbox;
-  const std::vector<Setting> settings = {
-      {"LD_LIBRARY_PATH", LibraryPathStartingWith(installation.ClientFolder())},
-      {"FARLANE_SERVER", server},
-      {"FARLANE_POOL", std::nullopt},
-  };
+  const std::vector<Setting> settings = ClientSettings(installation, server, ticket.value());
   return RunCommand(command, settings, inbox, [] {});
 }
 

@@ -18,6 +18,7 @@ CASE = os.environ.get("FARLANE_CASE", "")
 GPUD = os.environ.get("FARLANE_GPUD", "")
 CLIENT = os.environ.get("FARLANE_CLIENT", "")
 SOFT = os.environ.get("FARLANE_SOFT", "")
+FARLANE = os.environ.get("FARLANE_BINARY", "")
 # What the build was instrumented with, if with anything, and how much longer everything may take then.
 SANITIZER = os.environ.get("FARLANE_SANITIZE", "")
 SLOWNESS = 5 if SANITIZER else 1
@@ -112,13 +113,13 @@ class Client(unittest.TestCase):
 class Server:
     """One farlane-gpud; ready when made."""
 
-    def __init__(self, *options, listen="tcp://127.0.0.1:0"):
+    def __init__(self, *options, listen="tcp://127.0.0.1:0", **environment):
         self.log = tempfile.TemporaryFile(mode="w+", encoding="utf-8")
         ready, says = os.pipe()
         self.process = subprocess.Popen(
             [GPUD, "--listen", listen, "--driver", SOFT, "--ready-fd", str(says), *options],
             stdin=subprocess.DEVNULL, stderr=self.log, pass_fds=[says], preexec_fn=die_with_parent,
-            env=client_environment(None, LD_LIBRARY_PATH=""))
+            env=client_environment(None, LD_LIBRARY_PATH="", **environment))
         os.close(says)
         with os.fdopen(ready, encoding="utf-8") as line:
             self.address = line.readline().strip()

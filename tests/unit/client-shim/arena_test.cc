@@ -137,5 +137,48 @@ TEST(Arena, NeverGivesAByteTwice) {
   EXPECT_EQ(arena.backed_bytes(), 0u);
 }
 
+TEST(Arena, WithoutASpaceThereIsNothing) {
+  Arena arena;
+  EXPECT_FALSE(arena.FindUnbacked(1).has_value());
+  EXPECT_FALSE(arena.Contains(0));
+  EXPECT_FALSE(arena.Contains(kBase));
+}
+
+TEST(Arena, SpacesAreUsedOneAfterTheOther) {
+  Arena arena;
+  ASSERT_TRUE(arena.AddSpace(kBase, 2 * kChunk));
+  ASSERT_TRUE(arena.AddSpace(kBase + 100 * kChunk, 4 * kChunk));
+  EXPECT_TRUE(arena.Contains(kBase + 2 * kChunk - 1));
+  EXPECT_FALSE(arena.Contains(kBase + 2 * kChunk));
+  EXPECT_TRUE(arena.Contains(kBase + 100 * kChunk));
+
+  const auto large = arena.FindUnbacked(3 * kChunk);
+  ASSERT_TRUE(large.has_value());
+  EXPECT_EQ(large->address, kBase + 100 * kChunk);
+  arena.AddBacked(*large);
+  EXPECT_EQ(arena.FindUnbacked(2 * kChunk)->address, kBase);
+  arena.AddBacked(*arena.FindUnbacked(2 * kChunk));
+  EXPECT_EQ(arena.FindUnbacked(kChunk)->address, kBase + 103 * kChunk);
+  EXPECT_FALSE(arena.FindUnbacked(5 * kChunk).has_value());
+}
+
+TEST(Arena, NoAllocationLiesInTwoSpacesThatTouch) {
+  Arena arena;
+  ASSERT_TRUE(arena.AddSpace(kBase, 2 * kChunk));
+  ASSERT_TRUE(arena.AddSpace(kBase + 2 * kChunk, 4 * kChunk));
+  ASSERT_TRUE(arena.AddSpace(kBase - 4 * kChunk, 4 * kChunk));
+  EXPECT_FALSE(arena.AddSpace(kBase + 6 * kChunk, kChunk)) << "nothing would be left of it";
+  while (const auto range = arena.FindUnbacked(kChunk)) {
+    arena.AddBacked(*range);
+  }
+  EXPECT_EQ(arena.backed_bytes(), 8 * kChunk);
+
+  EXPECT_FALSE(arena.Take(4 * kChunk).has_value());
+  while (const auto address = arena.Take(kChunk)) {
+    EXPECT_NE(*address, kBase - kChunk);
+    EXPECT_NE(*address, kBase + 2 * kChunk);
+  }
+}
+
 }  // namespace
 }  // namespace farlane::shim

@@ -43,6 +43,12 @@ void TwoContexts();
 void ContextEnds();
 void LargeCopies();
 void Bystander();
+// commanded.cc: step by step, as somebody says
+void Commanded();
+// random_operations.cc: anything, against a model
+void RandomOperations();
+// timings.cc: how long it takes
+void Timings();
 // processes.cc: how programs start and end
 void Initialise();
 void ForkedChild();

@@ -60,6 +60,7 @@ TEST_F(CreditDeskTest, AsksForWhatOthersDoNotUseBeforeItRefuses) {
   const Ledger::Holder idle = Join();
   const Ledger::Holder asker = Join();
   ASSERT_TRUE(Say(idle, Kind::kAsk, 80, 1));
+  ASSERT_TRUE(Say(idle, Kind::kIdle, 80));
 
   ASSERT_TRUE(Say(asker, Kind::kAsk, 50, 2));
   EXPECT_EQ(Last(asker).kind, Kind::kReady) << "answered too early";
@@ -78,7 +79,6 @@ TEST_F(CreditDeskTest, RefusesWhenThoseWhoWereAskedUseIt) {
   const Ledger::Holder busy = Join();
   const Ledger::Holder asker = Join();
   ASSERT_TRUE(Say(busy, Kind::kAsk, 80, 1));
-  ASSERT_TRUE(Say(busy, Kind::kUsed, 80));
 
   ASSERT_TRUE(Say(asker, Kind::kAsk, 50, 2));
   ASSERT_EQ(Last(busy).kind, Kind::kRecall) << "it may hold what its program has freed";
@@ -165,7 +165,7 @@ TEST_F(CreditDeskTest, WhatCannotBeIsNotBelieved) {
   EXPECT_FALSE(Say(liar, Kind::kGranted, 1000, 1));
   EXPECT_FALSE(Say(liar, static_cast<Kind>(4711), 0));
   EXPECT_FALSE(desk_.Hear(liar, {.kind = Kind::kAsk, .device = 1, .id = 2, .bytes = 1}, 0));
-  EXPECT_TRUE(Say(liar, Kind::kUsed, UINT64_MAX));
+  EXPECT_TRUE(Say(liar, Kind::kIdle, UINT64_MAX));
   EXPECT_EQ(ledger_.device_bytes(0), 10u);
 }
 

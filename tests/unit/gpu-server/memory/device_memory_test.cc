@@ -97,6 +97,39 @@ TEST_F(DeviceMemoryTest, AnArenaMovesOnlyWhileNothingIsInIt) {
   EXPECT_EQ(memory_.MoveArena(2, &result_), WireError::kBadValue);
 }
 
+TEST_F(DeviceMemoryTest, MoreSpaceIsAsGoodAsTheArena) {
+  AddressRange space;
+  ASSERT_EQ(memory_.AddSpace(0, 8_MiB, &result_, &space), WireError::kNone);
+  ASSERT_EQ(result_, CUDA_SUCCESS);
+  EXPECT_EQ(space.bytes, 8_MiB);
+  const AddressRange first = space;
+  // The client could not use it: another, and the first is one no more.
+  ASSERT_EQ(memory_.AddSpace(1, 8_MiB, &result_, &space), WireError::kNone);
+  EXPECT_NE(space.address, first.address);
+  EXPECT_EQ(Map(first.address, kChunkBytes), WireError::kBadValue);
+
+  ASSERT_EQ(Map(space.address + 2_MiB, 4_MiB), WireError::kNone);
+  EXPECT_EQ(result_, CUDA_SUCCESS);
+  EXPECT_TRUE(memory_.Owns(space.address + 2_MiB, 4_MiB));
+  EXPECT_FALSE(memory_.Owns(space.address, 1));
+  EXPECT_EQ(memory_.AddSpace(2, 8_MiB, &result_, &space), WireError::kBadValue) << "it is in use";
+  EXPECT_EQ(memory_.AddSpace(0, 4096, &result_, &space), WireError::kBadValue);
+  EXPECT_EQ(memory_.AddSpace(kArenaAttempts, 8_MiB, &result_, &space), WireError::kBadValue);
+  EXPECT_EQ(Unmap(space.address + 2_MiB, 4_MiB), WireError::kNone);
+  EXPECT_EQ(Map(start_, 32_MiB), WireError::kNone) << "what it had backed is credit again";
+}
+
+TEST_F(DeviceMemoryTest, AddressesWithoutEndAreRefused) {
+  AddressRange space;
+  int count = 0;
+  do {
+    ASSERT_EQ(memory_.AddSpace(0, kChunkBytes, &result_, &space), WireError::kNone);
+  } while (result_ == CUDA_SUCCESS && ++count < 1000);
+  EXPECT_LT(count, 100);
+  ASSERT_EQ(memory_.AddSpace(0, 1ull << 60, &result_, &space), WireError::kNone);
+  EXPECT_EQ(result_, CUDA_ERROR_OUT_OF_MEMORY);
+}
+
 TEST_F(DeviceMemoryTest, ReturnedCreditIsFreeForOthersAndForTheDriver) {
   ASSERT_EQ(Map(start_, 30_MiB), WireError::kNone);
 

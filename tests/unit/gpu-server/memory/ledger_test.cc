@@ -82,8 +82,8 @@ TEST(Ledger, WhatOthersHoldAndDoNotUseCountsAsFree) {
   ASSERT_TRUE(ledger.Take(own, 0, 10));
   ASSERT_TRUE(ledger.Take(sibling, 0, 40));
   ASSERT_TRUE(ledger.Take(tenant, 0, 30));
-  ledger.NoteUsed(sibling, 0, 25);
-  ledger.NoteUsed(tenant, 0, 30);
+  ledger.NoteIdle(own, 0, 10);
+  ledger.NoteIdle(sibling, 0, 15);
 
   // 100 less its own 10, the sibling's 25 and the tenant's 30.
   EXPECT_EQ(ledger.FiguresFor(own, 0).free_bytes, 35u);
@@ -99,6 +99,8 @@ TEST(Ledger, ASessionsLimitIsNotHelpedByOtherSessions) {
   ASSERT_TRUE(ledger.Take(own, 0, 10));
   ASSERT_TRUE(ledger.Take(sibling, 0, 40));
   ASSERT_TRUE(ledger.Take(tenant, 0, 40));
+  ledger.NoteIdle(sibling, 0, 40);
+  ledger.NoteIdle(tenant, 0, 40);
 
   const auto claims = ledger.ClaimsFor(own, 0, 20, {});
   ASSERT_EQ(claims.size(), 1u);
@@ -114,8 +116,8 @@ TEST(Ledger, AsksThoseWhoDoNotUseItBeforeThoseWhoMay) {
   const Ledger::Holder busy = ledger.Join(ledger.Open(Quota(100)));
   const Ledger::Holder idle = ledger.Join(ledger.Open(Quota(100)));
   ASSERT_TRUE(ledger.Take(busy, 0, 60));
-  ledger.NoteUsed(busy, 0, 60);
   ASSERT_TRUE(ledger.Take(idle, 0, 40));
+  ledger.NoteIdle(idle, 0, 40);
 
   auto claims = ledger.ClaimsFor(asker, 0, 30, {});
   ASSERT_EQ(claims.size(), 1u);

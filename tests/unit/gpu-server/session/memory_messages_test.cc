@@ -136,6 +136,41 @@ TEST(MemoryMessages, UnmappingWhatIsNotMappedEndsTheSession) {
   EXPECT_EQ(fixture.WaitForEnd(), SessionEnd::kBreach);
 }
 
+TEST(MemoryMessages, AFenceIsReachedAfterAllWorkBeforeIt) {
+  SessionFixture fixture;
+  fixture.UseContext();
+  const uint64_t address = fixture.UseMemory();
+  ScriptedClient& client = fixture.client();
+  client.Post(wire::MemsetD8Async{.dstDevice = address, .uc = 9, .N = kChunkBytes, .hStream = 0});
+  client.Post(wire::MemoryFence{.device = 0, .fence = 77});
+  client.Flush();
+
+  ASSERT_TRUE(client.PumpUntil([&] { return !client.fences.empty(); }));
+
+  EXPECT_EQ(client.fences[0].fence, 77u);
+  EXPECT_EQ(*reinterpret_cast<unsigned char*>(address + kChunkBytes - 1), 9);
+}
+
+TEST(MemoryMessages, CreditThatIsAskedBackIsFreeBeforeTheRecallIsOver) {
+  SessionFixture fixture(128_MiB);
+  ScriptedClient& client = fixture.client();
+
+  client.Post(wire::CreditReturn{.device = 0, .bytes = 32_MiB, .recall = 5});
+  wire::CreditRequestReply reply;
+  EXPECT_EQ(client.Call(wire::CreditRequest{.device = 0, .bytes = 128_MiB}, &reply), CUDA_SUCCESS);
+
+  EXPECT_EQ(fixture.credit().finished_recalls, std::vector<uint64_t>{5});
+}
+
+TEST(MemoryMessages, ReturningMoreThanIsUnusedEndsTheSession) {
+  SessionFixture fixture;
+  fixture.UseMemory();
+  fixture.client().Post(wire::CreditReturn{.device = 0, .bytes = 60_MiB});
+  fixture.client().Flush();
+
+  EXPECT_EQ(fixture.WaitForEnd(), SessionEnd::kBreach);
+}
+
 TEST(MemoryMessages, QuiesceWaitsForAllWorkOfTheDevice) {
   SessionFixture fixture;
   fixture.UseContext();

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gpu-server/daemon/service_desk.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "protocol/base/log.h"
+
+namespace farlane::server {
+namespace {
+
+using control::RecordKind;
+using control::ServiceRecord;
+
+constexpr uint64_t kMillisecondNs = 1'000'000;
+
+void Append(std::string* records, const ServiceRecord& record) {
+  records->append(reinterpret_cast<const char*>(&record), sizeof record);
+}
+
+void AppendMemory(const ClientRegister& clients,
+                  const SessionBook::Session& session,
+                  std::string* records) {
+  const std::vector<DeviceQuota>& quotas = clients.ledger().quotas(session.account);
+  for (size_t device = 0; device < quotas.size(); ++device) {
+    ServiceRecord record{};
+    record.kind = RecordKind::kMemory;
+    record.number = static_cast<uint32_t>(device);
+    record.taken_bytes = clients.ledger().session_bytes(session.account, device);
+    record.limit_bytes = quotas[device].limit_bytes;
+    Append(records, record);
+  }
+}
+
+void AppendClient(const ClientRegister& clients,
+                  Ledger::Holder holder,
+                  const ClientRegister::Client& client,
+                  uint64_t now_ns,
+                  std::string* records) {
+  ServiceRecord record{};
+  record.kind = RecordKind::kClient;
+  record.number = static_cast<uint32_t>(client.worker);
+  record.process = client.who.process;
+  record.age_ms = (now_ns - client.since_ns) / kMillisecondNs;
+  for (size_t device = 0; device < clients.ledger().devices_count(); ++device) {
+    record.taken_bytes += clients.ledger().held_bytes(holder, device);
+  }
+  control::SetText(record.host, client.who.host);
+  control::SetText(record.program, client.who.program);
+  Append(records, record);
+}
+
+}  // namespace
+
+bool IsOwnUser(int socket) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+         (peer.uid == geteuid() || peer.uid == 0);
+}
+
+Status ServiceDesk::Open(const std::string& text) {
+  if (text.empty()) {
+    return Status::Ok();
+  }
+  FARLANE_ASSIGN(const transport::Address address, transport::Address::Parse(text));
+  if (address.kind != transport::Address::Kind::kUnix) {
+    return Status(StatusCode::kInvalidArgument,
+                  text + ": the session service needs a Unix socket (unix:/PATH or unix:@NAME)");
+  }
+  transport::Address bound;
+  FARLANE_ASSIGN(listener_, transport::Listen(address, &bound));
+  return Status::Ok();
+}
+
+void ServiceDesk::AppendPolls(std::vector<pollfd>* polls) const {
+  polls->push_back({.fd = listener_.get(), .events = POLLIN, .revents = 0});
+  for (const Visitor& visitor : visitors_) {
+    const short events = visitor.unsent.empty() ? POLLIN : POLLOUT;
+    polls->push_back({.fd = visitor.socket.get(), .events = events, .revents = 0});
+  }
+}
+
+uint64_t ServiceDesk::NextTime() const {
+  uint64_t next = UINT64_MAX;
+  for (const Visitor& visitor : visitors_) {
+    next = std::min(next, visitor.until_ns);
+  }
+  return next;
+}
+
+void ServiceDesk::Look(uint64_t now_ns, const Answer& answer) {
+  if (listener_.valid()) {
+    Accept(now_ns);
+  }
+  for (Visitor& visitor : visitors_) {
+    LookAt(visitor, answer);
+  }
+  std::erase_if(visitors_,
+                [now_ns](const Visitor& one) { return one.done || now_ns >= one.until_ns; });
+}
+
+void ServiceDesk::Accept(uint64_t now_ns) {
+  while (visitors_.size() < kVisitorsMax) {
+    Fd socket(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (!socket.valid()) {
+      return;
+    }
+    if (IsOwnUser(socket.get())) {
+      visitors_.push_back({.socket = std::move(socket), .until_ns = now_ns + kPatienceNs});
+    } else {
+      LogWarn("somebody who is not the server's user asks about its sessions; not answered");
+    }
+  }
+}
+
+void ServiceDesk::LookAt(Visitor& visitor, const Answer& answer) {
+  if (visitor.unsent.empty()) {
+    control::ServiceRequest request{};
+    char bytes[sizeof request];
+    const ssize_t got =
+        recv(visitor.socket.get(), bytes, sizeof request - visitor.asked.size(), MSG_DONTWAIT);
+    if (got <= 0) {
+      visitor.done = got == 0 || (errno != EAGAIN && errno != EINTR);
+      return;
+    }
+    visitor.asked.append(bytes, static_cast<size_t>(got));
+    if (visitor.asked.size() < sizeof request) {
+      return;
+    }
+    memcpy(&request, visitor.asked.data(), sizeof request);
+    visitor.unsent = control::IsServiceRequest(request)
+                         ? answer(request)
+                         : EndOfService(0, "the server does not understand this request");
+  }
+  const ssize_t sent = send(visitor.socket.get(), visitor.unsent.data(), visitor.unsent.size(),
+                            MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (sent < 0) {
+    visitor.done = errno != EAGAIN && errno != EINTR;
+    return;
+  }
+  visitor.unsent.erase(0, static_cast<size_t>(sent));
+  visitor.done = visitor.unsent.empty();
+}
+
+std::string ListSessions(const ClientRegister& clients, uint64_t now_ns) {
+  std::string records;
+  for (const auto& [id, session] : clients.book().sessions()) {
+    ServiceRecord record{};
+    record.kind = RecordKind::kSession;
+    record.age_ms = (now_ns - session.opened_ns) / kMillisecondNs;
+    control::SetText(record.session, SessionName(id));
+    Append(&records, record);
+    AppendMemory(clients, session, &records);
+    for (const auto& [holder, client] : clients.clients()) {
+      if (client.session == id) {
+        AppendClient(clients, holder, client, now_ns, &records);
+      }
+    }
+  }
+  return records + EndOfService(0, "");
+}
+
+std::string EndOfService(uint32_t number, const std::string& text) {
+  ServiceRecord record{};
+  record.kind = RecordKind::kEnd;
+  record.number = number;
+  control::SetText(record.text, text);
+  std::string bytes;
+  Append(&bytes, record);
+  return bytes;
+}
+
+}  // namespace farlane::server

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// The session service is what a GPU server's operator asks about its sessions, over a Unix socket
+// that serves the server's own user only: one request per connection, then records until kEnd.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <type_traits>
+
+namespace farlane::control {
+
+inline constexpr char kServiceMagic[8] = {'F', 'A', 'R', 'L', 'C', 'T', 'L', '\n'};
+inline constexpr uint32_t kServiceVersion = 1;
+
+// Where the command line looks when nobody says anything else.
+inline constexpr char kDefaultService[] = "unix:/run/farlane/gpud.sock";
+
+enum class ServiceVerb : uint32_t {
+  kList = 1,  // all sessions, their memory and their clients
+  kKill = 2,  // end all clients of one session
+};
+
+struct ServiceRequest {
+  char magic[8];
+  uint32_t version;
+  ServiceVerb verb;
+  char session[48];  // of kKill: its name or the beginning of it, ends with a zero
+};
+
+static_assert(sizeof(ServiceRequest) == 64 && std::is_trivially_copyable_v<ServiceRequest>);
+
+enum class RecordKind : uint32_t {
+  kSession = 1,  // `session`, `age_ms`
+  kMemory = 2,   // of the session before: `number` is the device, `taken_bytes` of `limit_bytes`
+  kClient = 3,   // of the session before: `number` is the worker's pid, `process` the program's
+  kEnd = 4,      // `number` of clients that a kill has ended; `text` says what went wrong, if any
+};
+
+// Text ends with a zero and holds nothing but printable characters.
+struct ServiceRecord {
+  RecordKind kind;
+  uint32_t number;
+  uint32_t process;
+  uint32_t reserved;
+  uint64_t age_ms;
+  uint64_t taken_bytes;
+  uint64_t limit_bytes;
+  char session[40];
+  char host[64];
+  char program[48];
+  char text[64];
+};
+
+static_assert(sizeof(ServiceRecord) == 256 && std::is_trivially_copyable_v<ServiceRecord>);
+
+// Whether a request is one of this service, in this version.
+bool IsServiceRequest(const ServiceRequest& request);
+
+ServiceRequest MakeServiceRequest(ServiceVerb verb, const std::string& session);
+
+// The text of a field that ends with a zero, or with the field.
+template <size_t N>
+std::string TextOf(const char (&field)[N]) {
+  std::string text(field, N);
+  return text.substr(0, text.find('\0'));
+}
+
+template <size_t N>
+void SetText(char (&field)[N], const std::string& text) {
+  const size_t size = text.size() < N - 1 ? text.size() : N - 1;
+  text.copy(field, size);
+  field[size] = '\0';
+}
+
+}  // namespace farlane::control

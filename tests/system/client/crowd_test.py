@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Many clients at once, and one that has stopped: nobody fails, and the daemon keeps nothing.
+
+    crowd_test.py --seconds 600         so long, instead of the short run
+"""
+
+import os
+import pathlib
+import re
+import signal
+import sys
+import time
+import unittest
+
+from real_server import SANITIZER, SLOWNESS, Client, Server, children, seconds_until
+
+CLIENTS = 64 if not SANITIZER else 16
+SECONDS = 8.0
+
+# A page of the daemon's heap that is used for the first time is no growth with time.
+GROWTH_BYTES = 2 << 20
+
+
+def resident_bytes(pid):
+    status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) << 10
+
+
+def descriptors(pid):
+    return len(list(pathlib.Path(f"/proc/{pid}/fd").iterdir()))
+
+
+class Crowd(Client):
+    def setUp(self):
+        self.server = Server("--warm", "2", "--mem", "256Mi", FARLANE_SOFT_MEMORY="8Gi")
+        self.addCleanup(self.server.stop)
+        self.assertTrue(self.server.address, self.server.said())
+
+    def crowd(self, seconds):
+        """All of them work for so long, the stopped one beside them."""
+        stopped = self.start("bystander", self.server.address)
+        self.assertEqual(stopped.stdout.readline(), "working\n")
+        os.kill(stopped.pid, signal.SIGSTOP)
+        clients = [self.start("bystander", self.server.address) for _ in range(CLIENTS)]
+        for client in clients:
+            self.assertEqual(client.stdout.readline(), "working\n")
+        self.assertGreaterEqual(len(children(self.server.pid)), CLIENTS + 1)
+        time.sleep(seconds)
+        rounds = []
+        for client in clients:
+            out, errors = client.communicate("", timeout=60 * SLOWNESS)
+            self.assertEqual((client.returncode, errors), (0, ""), out)
+            self.assertRegex(out, r"^rounds [1-9]")
+            rounds.append(int(out.split()[1]))
+        os.kill(stopped.pid, signal.SIGCONT)
+        out, errors = stopped.communicate("", timeout=60)
+        self.assertEqual((stopped.returncode, errors), (0, ""), out)
+        return rounds
+
+    def settle(self):
+        """Only warm workers are left."""
+        waited = seconds_until(lambda: len(children(self.server.pid)) <= 2, 20)
+        self.assertLessEqual(waited, 20, self.server.said())
+
+    def test_nobody_fails_and_the_daemon_keeps_nothing(self):
+        self.crowd(0.5)  # what is used once and kept
+        self.settle()
+        before = (resident_bytes(self.server.pid), descriptors(self.server.pid))
+        rounds = self.crowd(SECONDS)
+        self.settle()
+        after = (resident_bytes(self.server.pid), descriptors(self.server.pid))
+        print(f"{CLIENTS} clients for {SECONDS:.0f} s: {sum(rounds)} rounds, {min(rounds)} to {max(rounds)} each; "
+              f"daemon {before[0] >> 10} -> {after[0] >> 10} KiB, {before[1]} -> {after[1]} descriptors", flush=True)
+        self.assertEqual(after[1], before[1])
+        self.assertLess(after[0] - before[0], GROWTH_BYTES)
+
+
+if __name__ == "__main__":
+    if "--seconds" in sys.argv:
+        at = sys.argv.index("--seconds")
+        SECONDS = float(sys.argv[at + 1])
+        del sys.argv[at:at + 2]
+    unittest.main()

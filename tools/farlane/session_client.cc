@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/farlane/session_client.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "protocol/base/clock.h"
+#include "protocol/base/fd.h"
+#include "protocol/transport/address.h"
+
+namespace farlane::cli {
+namespace {
+
+constexpr uint64_t kTimeoutNs = 3'000'000'000;
+// Sessions, clients and devices that a server can have at most, with room to spare.
+constexpr size_t kRecordsMax = 1 << 20;
+
+Status ReceiveRecord(int socket, uint64_t deadline, control::ServiceRecord* record) {
+  size_t got = 0;
+  while (got < sizeof *record) {
+    const uint64_t now = NowNs();
+    if (now >= deadline) {
+      return Status(StatusCode::kTimeout, "the server does not answer");
+    }
+    pollfd waiting{.fd = socket, .events = POLLIN, .revents = 0};
+    poll(&waiting, 1, static_cast<int>((deadline - now) / 1'000'000) + 1);
+    const ssize_t one =
+        recv(socket, reinterpret_cast<char*>(record) + got, sizeof *record - got, MSG_DONTWAIT);
+    if (one == 0) {
+      return Status(StatusCode::kUnavailable,
+                    "the server closed the connection; it answers its own user only");
+    }
+    if (one < 0 && errno != EAGAIN && errno != EINTR) {
+      return Status::FromErrno(StatusCode::kUnavailable, "cannot receive", errno);
+    }
+    got += one > 0 ? static_cast<size_t>(one) : 0;
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
+Result<std::vector<control::ServiceRecord>> AskService(const std::string& text,
+                                                       const control::ServiceRequest& request) {
+  FARLANE_ASSIGN(const transport::Address address, transport::Address::Parse(text));
+  const uint64_t deadline = NowNs() + kTimeoutNs;
+  FARLANE_ASSIGN(const Fd socket, transport::Connect(address, kTimeoutNs));
+  if (send(socket.get(), &request, sizeof request, MSG_NOSIGNAL) !=
+      static_cast<ssize_t>(sizeof request)) {
+    return Status::FromErrno(StatusCode::kUnavailable, "cannot ask " + text, errno);
+  }
+  std::vector<control::ServiceRecord> records;
+  while (records.empty() || records.back().kind != control::RecordKind::kEnd) {
+    if (records.size() >= kRecordsMax) {
+      return Status(StatusCode::kCorrupt, "the answer of " + text + " does not end");
+    }
+    FARLANE_TRY(
+        ReceiveRecord(socket.get(), deadline, &records.emplace_back()).While("asking " + text));
+  }
+  return records;
+}
+
+}  // namespace farlane::cli

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// Asking a GPU server's session service.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "protocol/base/result.h"
+#include "protocol/control/session_service.h"
+
+namespace farlane::cli {
+
+// All records of the answer, the last of which is kEnd.
+Result<std::vector<control::ServiceRecord>> AskService(const std::string& address,
+                                                       const control::ServiceRequest& request);
+
+}  // namespace farlane::cli
