@@ -5,14 +5,14 @@
 // may show, and the last line says what has shown.
 #include <atomic>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <random>
 #include <thread>
 
+#include "protocol/base/environment.h"
+#include "protocol/base/guarded.h"
 #include "tests/system/client/program/cases.h"
 #include "tests/system/client/program/cuda.h"
 
@@ -31,10 +31,10 @@ struct Plan {
 
 Plan ReadPlan() {
   Plan plan;
-  if (const char* text = std::getenv("FARLANE_RANDOM")) {
-    std::sscanf(text, "%u,%d,%d", &plan.seed, &plan.operations, &plan.threads);
+  if (const auto text = Environment("FARLANE_RANDOM")) {
+    std::sscanf(text->c_str(), "%u,%d,%d", &plan.seed, &plan.operations, &plan.threads);
   }
-  plan.synchronous = std::getenv("FARLANE_SYNC") != nullptr;
+  plan.synchronous = Environment("FARLANE_SYNC").has_value();
   return plan;
 }
 
@@ -45,8 +45,7 @@ struct Buffer {
 
 // What all threads have seen: how often each code came, and where it must not have.
 struct Seen {
-  std::mutex mutex;
-  std::map<int, int> codes;
+  Guarded<std::map<int, int>> codes;
   std::atomic<int> out_of_memory{0};
   std::atomic<int> operations{0};
 };
@@ -95,10 +94,7 @@ class Walker {
       if (!IsPlanned(result)) {
         return result;
       }
-      {
-        const std::lock_guard<std::mutex> lock(seen_.mutex);
-        ++seen_.codes[result];
-      }
+      seen_.codes.With([result](std::map<int, int>& codes) { ++codes[result]; });
       if (plan_.synchronous) {
         EXPECT(may_fail, true);
         return result;
@@ -251,9 +247,11 @@ void RandomOperations() {
     walker->End();
   }
   std::printf("operations %d out_of_memory %d", seen.operations.load(), seen.out_of_memory.load());
-  for (const auto& [code, count] : seen.codes) {
-    std::printf(" %d:%d", code, count);
-  }
+  seen.codes.With([](const std::map<int, int>& codes) {
+    for (const auto& [code, count] : codes) {
+      std::printf(" %d:%d", code, count);
+    }
+  });
   std::printf("\n");
 }
 
