@@ -88,7 +88,7 @@ PendingCall::~PendingCall() {
 }
 
 Status PendingCall::Await(Answer* answer) {
-  const Status status = channel_.Await(this);
+  Status status = channel_.Await(this);
   if (status.ok()) {
     *answer = std::move(answer_);
   }
@@ -202,7 +202,7 @@ Result<bool> CommandChannel::WriteSome() {
   const wire::Sequence last = writer_.last_sequence();
   writer_.Acknowledge(delivered_.load(std::memory_order_acquire));
   offered_.store(last, std::memory_order_release);
-  const Result<bool> done = writer_.Flush();
+  Result<bool> done = writer_.Flush();
   counters_.sends.fetch_add(writer_.writes_count() - writes_before, std::memory_order_relaxed);
   counters_.sent_bytes.fetch_add(writer_.written_bytes() - bytes_before, std::memory_order_relaxed);
   if (done.ok() && *done) {
