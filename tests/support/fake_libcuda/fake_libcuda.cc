@@ -229,6 +229,7 @@ FAKE_EXPORT CUresult cuMemSetAccess(CUdeviceptr address,
 }
 
 FAKE_EXPORT CUresult cuMemUnmap(CUdeviceptr address, size_t size) {
+  Lane::WaitForAll();
   std::lock_guard<std::mutex> lock(mutex);
   for (size_t at = 0; at < size; at += kGranularity) {
     mapped.erase(address + at);

@@ -15,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -43,9 +44,16 @@ uint64_t MemoryBytes() {
 // One stream: its work runs in order on a thread of its own.
 class Lane {
  public:
-  Lane() : thread_([this] { Loop(); }) {}
+  Lane() : thread_([this] { Loop(); }) {
+    std::lock_guard<std::mutex> lock(every_mutex);
+    every_lane.insert(this);
+  }
 
   ~Lane() {
+    {
+      std::lock_guard<std::mutex> lock(every_mutex);
+      every_lane.erase(this);
+    }
     Push(nullptr);
     thread_.join();
   }
@@ -72,7 +80,18 @@ class Lane {
     changed_.wait(lock, [&] { return done_ >= number; });
   }
 
+  // Memory must not go while work may use it, in whichever context that is.
+  static void WaitForAll() {
+    std::lock_guard<std::mutex> lock(every_mutex);
+    for (Lane* lane : every_lane) {
+      lane->WaitFor(lane->pushed());
+    }
+  }
+
  private:
+  static inline std::mutex every_mutex;
+  static inline std::set<Lane*> every_lane;
+
   void Loop() {
     std::unique_lock<std::mutex> lock(mutex_);
     while (true) {
