@@ -20,8 +20,12 @@ CUresult RemoveHost(void* pointer, bool registered, CUresult unknown) {
   if (!range.has_value()) {
     return unknown;
   }
-  // Data may still be on its way into it.
-  const CUresult result = session->transfers().WaitForHost(pointer, range->bytes);
+  // Data may still be on its way into it, of copies and of what graphs copy.
+  CUresult result = session->transfers().WaitForHost(pointer, range->bytes);
+  for (size_t i = 0; session->host_calls().any() && i < session->devices().size(); ++i) {
+    const CUresult waited = session->Quiesce(static_cast<int32_t>(i));
+    result = result == CUDA_SUCCESS ? waited : result;
+  }
   HostMemory::Discard(*range);
   return result;
 }

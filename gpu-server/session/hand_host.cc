@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where streams and graphs wait for the client's process.
+#include <thread>
+
 #include "gpu-server/session/client_session.h"
 #include "gpu-server/session/hand.h"
 
@@ -19,10 +21,20 @@ class GraphBuffer {
     }
   }
 
+  // A driver waits for all work of the context before it frees. Some of that may wait for the
+  // client, whom the dispatch thread must go on hearing, so a thread of its own waits, and ends
+  // with the process if nothing else.
   ~GraphBuffer() {
-    if (!bytes_.empty()) {
-      static_cast<void>(driver_.cuMemFreeHost(bytes_.data()));
+    CUcontext context = nullptr;
+    if (bytes_.empty() || driver_.cuCtxGetCurrent(&context) != CUDA_SUCCESS) {
+      return;
     }
+    std::thread([context, memory = bytes_.data(), enter = driver_.cuCtxSetCurrent,
+                 free = driver_.cuMemFreeHost] {
+      if (enter(context) == CUDA_SUCCESS) {
+        static_cast<void>(free(memory));
+      }
+    }).detach();
   }
 
   GraphBuffer(const GraphBuffer&) = delete;

@@ -107,7 +107,10 @@ LoadedProgram LoadNullProgram(const CodeImage& code, const ProgramPlace& place) 
     if (loaded.program != nullptr) {
       loaded.program = std::make_unique<IdleProgram>(std::move(loaded.program));
     }
-    return loaded;
+    // Of PTX that is too new to be understood nothing is run either: its index is enough.
+    if (loaded.outcome.result != CUDA_ERROR_UNSUPPORTED_PTX_VERSION) {
+      return loaded;
+    }
   }
   std::vector<KernelFacts> kernels;
   for (const abi::KernelLayout& layout : code.index.kernels) {

@@ -218,6 +218,29 @@ cudaStreamCaptureStatus StatusOf(cudaStream_t stream) {
 }
 
 // What spoils a recording, and what ends it the wrong way.
+// The runtime waits for what is under way before it lets pinned memory go.
+void CheckFreedTarget(apps::Verdict& verdict) {
+  const Streams streams;
+  const Buffers buffers;
+  for (int round = 0; round < kRounds; ++round) {
+    unsigned* pinned = nullptr;
+    cudaGraph_t graph = nullptr;
+    cudaGraphExec_t exec = nullptr;
+    CUDA_CALL(cudaMallocHost(&pinned, kCells * sizeof(unsigned)));
+    CUDA_CALL(cudaStreamBeginCapture(streams.first, cudaStreamCaptureModeGlobal));
+    Launch(buffers.left, 3, 1, streams.first);
+    CUDA_CALL(cudaMemcpyAsync(pinned, buffers.left, kCells * sizeof(unsigned),
+                              cudaMemcpyDeviceToHost, streams.first));
+    CUDA_CALL(cudaStreamEndCapture(streams.first, &graph));
+    CUDA_CALL(cudaGraphInstantiate(&exec, graph, 0));
+    CUDA_CALL(cudaGraphLaunch(exec, streams.first));
+    CUDA_CALL(cudaFreeHost(pinned));
+    CUDA_CALL(cudaGraphExecDestroy(exec));
+    CUDA_CALL(cudaGraphDestroy(graph));
+  }
+  verdict.ExpectCode(cudaStreamSynchronize(streams.first), cudaSuccess, "work into freed memory");
+}
+
 void CheckRefusals(apps::Verdict& verdict) {
   Streams streams;
   Buffers buffers;
@@ -257,6 +280,7 @@ int main(int argc, char** argv) {
   CheckForkAndJoin(verdict, random, cudaStreamCaptureModeRelaxed);
   CheckUpdateOfAnotherShape(verdict);
   CheckChildAndExternalEvent(verdict, random);
+  CheckFreedTarget(verdict);
   CheckRefusals(verdict);
   CUDA_CALL(cudaDeviceSynchronize());
   return verdict.Finish();

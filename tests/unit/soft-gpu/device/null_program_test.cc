@@ -65,6 +65,12 @@ TEST_F(NullProgram, VariablesOfPtxHaveTheirValues) {
   EXPECT_EQ(Answers(kPtx), expected_);
 }
 
+TEST_F(NullProgram, PtxThatIsTooNewToBeRunServesToo) {
+  std::string later = kPtx;
+  later.replace(later.find("8.0"), 3, "99.9");
+  EXPECT_EQ(Answers(later.c_str()).size(), 3u);
+}
+
 TEST_F(NullProgram, VariablesOfMachineCodeHaveTheirValues) {
   EXPECT_EQ(Answers(CubinWithAnswers().data()), expected_);
 }
