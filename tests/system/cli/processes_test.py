@@ -18,13 +18,15 @@ from staged_prefix import SLOWNESS, StagedPrefix, alive, eventually
 LISTENER = """
 import os, signal, sys
 signal.alarm(30)  # should the test lose sight of it
-def tell(line): os.write(1, (line + "\\n").encode())  # a signal may come in it, which print() does not bear
-def say(number, frame):
+def tell(line): os.write(1, (line + "\\n").encode())
+wanted = (1, 2, 3, 10, 12, 15)
+for number in wanted: signal.signal(number, lambda *_: None)  # should a caller have ignored it
+signal.pthread_sigmask(signal.SIG_BLOCK, wanted)  # until it is asked for: none is lost before that
+tell(f"ready {os.getpid()}")
+while True:
+    number = signal.sigwait(wanted)
     tell(signal.Signals(number).name)
     if number == signal.SIGUSR2: sys.exit(7)
-for number in (1, 2, 3, 10, 12, 15): signal.signal(number, say)
-tell(f"ready {os.getpid()}")
-while True: signal.pause()
 """
 
 
