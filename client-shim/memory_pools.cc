@@ -89,45 +89,51 @@ CUresult MemoryPools::SetCurrent(int32_t device, CUmemoryPool pool) {
   });
 }
 
-CUresult MemoryPools::Default(const CUmemLocation* location,
-                              CUmemAllocationType type,
-                              uint64_t* pool) {
+CUresult MemoryPools::DeviceAt(const CUmemLocation* location,
+                               CUmemAllocationType type,
+                               int32_t* device) const {
   if (!IsDeviceMemory(location, type)) {
     return Missing("a memory pool that is not of a device");
   }
-  return IsDevice(location->id) ? Default(location->id, pool) : CUDA_ERROR_INVALID_VALUE;
+  *device = location->id;
+  return IsDevice(*device) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+}
+
+CUresult MemoryPools::Default(const CUmemLocation* location,
+                              CUmemAllocationType type,
+                              uint64_t* pool) {
+  int32_t device = 0;
+  const CUresult result = DeviceAt(location, type, &device);
+  return result == CUDA_SUCCESS ? Default(device, pool) : result;
 }
 
 CUresult MemoryPools::Current(const CUmemLocation* location,
                               CUmemAllocationType type,
                               uint64_t* pool) {
-  if (!IsDeviceMemory(location, type)) {
-    return Missing("a memory pool that is not of a device");
-  }
-  return IsDevice(location->id) ? Current(location->id, pool) : CUDA_ERROR_INVALID_VALUE;
+  int32_t device = 0;
+  const CUresult result = DeviceAt(location, type, &device);
+  return result == CUDA_SUCCESS ? Current(device, pool) : result;
 }
 
 CUresult MemoryPools::SetCurrent(const CUmemLocation* location,
                                  CUmemAllocationType type,
                                  CUmemoryPool pool) {
-  if (!IsDeviceMemory(location, type)) {
-    return Missing("a memory pool that is not of a device");
-  }
-  return IsDevice(location->id) ? SetCurrent(location->id, pool) : CUDA_ERROR_INVALID_VALUE;
+  int32_t device = 0;
+  const CUresult result = DeviceAt(location, type, &device);
+  return result == CUDA_SUCCESS ? SetCurrent(device, pool) : result;
 }
 
 CUresult MemoryPools::Create(const CUmemPoolProps* properties, uint64_t* pool) {
-  if (!IsDeviceMemory(&properties->location, properties->allocType)) {
-    return Missing("cuMemPoolCreate for anything but memory of a device");
+  int32_t device = 0;
+  const CUresult result = DeviceAt(&properties->location, properties->allocType, &device);
+  if (result != CUDA_SUCCESS) {
+    return result;
   }
   if (properties->handleTypes != CU_MEM_HANDLE_TYPE_NONE) {
     return Missing("cuMemPoolCreate with handles for other processes");
   }
-  if (!IsDevice(properties->location.id)) {
-    return CUDA_ERROR_INVALID_VALUE;
-  }
   *pool = state_.With([&](State& state) {
-    const uint64_t made = Mint(state, properties->location.id);
+    const uint64_t made = Mint(state, device);
     state.pools[made].bytes_max = properties->maxSize;
     return made;
   });

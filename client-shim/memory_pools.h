@@ -106,6 +106,7 @@ class MemoryPools {
   static void Drop(State& state, uint64_t pool);
   static std::vector<uint64_t> TakeKept(State& state, Pool& pool, uint64_t keep_bytes);
   bool IsDevice(int32_t device) const;
+  CUresult DeviceAt(const CUmemLocation* location, CUmemAllocationType type, int32_t* device) const;
   void GiveBack(int32_t device, const std::vector<uint64_t>& addresses);
 
   Session& session_;

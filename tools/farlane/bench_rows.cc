@@ -105,23 +105,18 @@ Result<std::vector<BenchRow>> MeasureLaunches(const BenchDriver& driver) {
                   "cuEventCreate gives error " + std::to_string(static_cast<int>(made)));
   }
   Rows rows;
-  // Between rounds everything is waited for, so that no queue fills.
   constexpr int kBurst = 1000;
-  rows.Add("launch, of a burst of 1000", 1, 0, [&] {
-    for (int i = 0; i < kBurst; ++i) {
-      if (const CUresult result = LaunchNothing(driver); result != CUDA_SUCCESS) {
-        return result;
-      }
+  const auto burst = [&] {
+    CUresult result = CUDA_SUCCESS;
+    for (int i = 0; result == CUDA_SUCCESS && i < kBurst; ++i) {
+      result = LaunchNothing(driver);
     }
-    return CUDA_SUCCESS;
-  });
+    return result;
+  };
+  rows.Add("launch, of a burst of 1000", 1, 0, burst);
   rows.Add("the same until all have run", 1, 0, [&] {
-    for (int i = 0; i < kBurst; ++i) {
-      if (const CUresult result = LaunchNothing(driver); result != CUDA_SUCCESS) {
-        return result;
-      }
-    }
-    return calls.cuCtxSynchronize();
+    const CUresult result = burst();
+    return result == CUDA_SUCCESS ? calls.cuCtxSynchronize() : result;
   });
   rows.Add("event record", 1000, 0, [&] { return calls.cuEventRecord(event, nullptr); });
   static_cast<void>(calls.cuCtxSynchronize());
@@ -135,10 +130,10 @@ Result<std::vector<BenchRow>> MeasureLaunches(const BenchDriver& driver) {
   Result<std::vector<BenchRow>> taken = rows.Take();
   if (taken.ok()) {
     for (size_t i = 0; i < 2; ++i) {
-      BenchRow& burst = taken.value()[i];
-      burst.median /= kBurst;
-      burst.best /= kBurst;
-      burst.worst /= kBurst;
+      BenchRow& row = taken.value()[i];
+      row.median /= kBurst;
+      row.best /= kBurst;
+      row.worst /= kBurst;
     }
   }
   return taken;
