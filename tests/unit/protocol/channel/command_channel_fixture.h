@@ -10,6 +10,7 @@
 #include "protocol/channel/command_channel.h"
 #include "tests/support/recording_listener.h"
 #include "tests/support/scripted_server.h"
+#include "tests/support/signal.h"
 
 namespace farlane::channel {
 
@@ -18,6 +19,7 @@ using farlane::testing::Received;
 using farlane::testing::RecordingListener;
 using farlane::testing::ScriptedServer;
 using farlane::testing::ServerEnd;
+using farlane::testing::Signal;
 
 // A client of a server that follows a script, over each transport.
 class CommandChannelTest : public ::testing::TestWithParam<farlane::testing::Transport> {

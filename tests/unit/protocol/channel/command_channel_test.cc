@@ -2,7 +2,6 @@
 #include "protocol/channel/command_channel.h"
 
 #include <algorithm>
-#include <future>
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -16,10 +15,10 @@ namespace {
 // ---- sending
 
 TEST_P(CommandChannelTest, APostLeavesAtOnceWhenTheServerIsIdle) {
-  std::promise<void> arrived;
-  Start([&](ServerEnd& end) {
+  const Signal arrived;
+  Start([arrived](ServerEnd& end) {
     EXPECT_EQ(end.Next()->op, wire::Op::kSetContext);
-    arrived.set_value();
+    arrived.Give();
     end.ServeToTheEnd();
   });
 
@@ -27,7 +26,7 @@ TEST_P(CommandChannelTest, APostLeavesAtOnceWhenTheServerIsIdle) {
 
   EXPECT_EQ(channel().counters().sends, 1u);
   EXPECT_EQ(channel().counters().posts, 1u);
-  arrived.get_future().wait();
+  arrived.Wait();
 }
 
 void PostLaunches(CommandChannel& channel) {
@@ -79,7 +78,7 @@ TEST_P(CommandChannelTest, PostsThatKeepComingNeedNobodyToSendThem) {
 
 TEST_P(CommandChannelTest, APostThatLingersLeavesWithoutFurtherCalls) {
   std::atomic<uint64_t> arrived_ns{0};
-  Start([&](ServerEnd& end) {
+  Start([&arrived_ns](ServerEnd& end) {
     while (const auto message = end.Next()) {
       if (message->op == wire::Op::kSetContext) {
         arrived_ns = NowNs();
@@ -135,7 +134,7 @@ TEST_P(CommandChannelTest, SeveralMessagesStayTogether) {
 TEST_P(CommandChannelTest, AFullSocketWhileTheServerFloodsUsIsNoDeadlock) {
   constexpr int kLines = 400;
   constexpr size_t kCopies = 200;
-  Start([&](ServerEnd& end) {
+  Start([kCopies](ServerEnd& end) {
     // Writes all before it reads anything: it gets on only because we read while we want to write.
     const std::string text(100'000, 'x');
     for (int i = 0; i < kLines; ++i) {
@@ -186,11 +185,11 @@ TEST_P(CommandChannelTest, WaitUntilHearsTheServer) {
 }
 
 TEST_P(CommandChannelTest, PollingSendsAndHearsButDoesNotWait) {
-  std::promise<void> heard;
-  Start([&](ServerEnd& end) {
+  const Signal heard;
+  Start([heard](ServerEnd& end) {
     EXPECT_EQ(end.Next()->op, wire::Op::kSetContext);
     end.Send(Line("done"));
-    heard.get_future().wait();
+    heard.Wait();
     end.ServeToTheEnd();
   });
   channel().Post(wire::SetContext{});
@@ -199,7 +198,7 @@ TEST_P(CommandChannelTest, PollingSendsAndHearsButDoesNotWait) {
     channel().Poll();
   }
   EXPECT_EQ(listener_.text(), "done");
-  heard.set_value();
+  heard.Give();
   channel().Poll();  // there is nothing, and nobody waits for it
   EXPECT_EQ(channel().counters().round_trips, 0u);
 }
@@ -219,24 +218,24 @@ TEST_P(CommandChannelTest, WaitUntilEndsAtItsDeadlineAndTheChannelGoesOn) {
 }
 
 TEST_P(CommandChannelTest, WaitUntilEndsAtItsDeadlineWhileAnotherThreadReads) {
-  std::promise<void> caller_waits;
-  std::promise<void> over;
-  Start([&](ServerEnd& end) {
+  const Signal caller_waits;
+  const Signal over;
+  Start([caller_waits, over](ServerEnd& end) {
     const auto call = end.Next();
-    caller_waits.set_value();
-    over.get_future().wait();
+    caller_waits.Give();
+    over.Wait();
     end.Answer(*call, 5);
     end.ServeToTheEnd();
   });
   std::thread caller([&] { EXPECT_EQ(CallFor(0), 5); });
-  caller_waits.get_future().wait();
+  caller_waits.Wait();
   const uint64_t start = NowNs();
 
   EXPECT_EQ(channel().WaitUntil([] { return false; }, start + 30'000'000).code(),
             StatusCode::kTimeout);
 
   EXPECT_GE(NowNs() - start, 30'000'000u);
-  over.set_value();
+  over.Give();
   caller.join();
 }
 
@@ -286,9 +285,9 @@ TEST_P(CommandChannelTest, WhatIsTooLongIsRefusedAndTheChannelGoesOn) {
 
 TEST_P(CommandChannelTest, WhoOnlyReceivesAcknowledgesAllTheSame) {
   constexpr int kLines = 100;
-  std::promise<void> begin;
-  Start([&](ServerEnd& end) {
-    begin.get_future().wait();
+  const Signal begin;
+  Start([begin](ServerEnd& end) {
+    begin.Wait();
     const std::string text(10'000, 'x');
     for (int i = 0; i < kLines; ++i) {
       end.Send(Line(text));
@@ -297,7 +296,7 @@ TEST_P(CommandChannelTest, WhoOnlyReceivesAcknowledgesAllTheSame) {
     }
     EXPECT_GE(end.acknowledged(), static_cast<wire::Sequence>(kLines / 2));
   });
-  begin.set_value();
+  begin.Give();
 
   EXPECT_TRUE(channel().WaitUntil([this] { return listener_.heard() == kLines; }).ok());
 
@@ -306,10 +305,10 @@ TEST_P(CommandChannelTest, WhoOnlyReceivesAcknowledgesAllTheSame) {
 }
 
 TEST_P(CommandChannelTest, WaitUntilSeesWhatAnotherThreadReads) {
-  std::promise<void> caller_waits;
-  Start([&](ServerEnd& end) {
+  const Signal caller_waits;
+  Start([caller_waits](ServerEnd& end) {
     const auto call = end.Next();
-    caller_waits.set_value();
+    caller_waits.Give();
     EXPECT_EQ(end.Next()->op, wire::Op::kSetContext);
     end.Send(Line("done"));
     // The caller, who reads, is answered only after the other has gone on.
@@ -318,7 +317,7 @@ TEST_P(CommandChannelTest, WaitUntilSeesWhatAnotherThreadReads) {
     end.ServeToTheEnd();
   });
   std::thread caller([&] { EXPECT_EQ(CallFor(0), 4); });
-  caller_waits.get_future().wait();
+  caller_waits.Wait();
   channel().Post(wire::SetContext{});
 
   EXPECT_TRUE(channel().WaitUntil([this] { return listener_.heard() == 1; }).ok());
@@ -442,10 +441,10 @@ TEST_P(CommandChannelTest, CloseSendsWhatLingers) {
 }
 
 TEST_P(CommandChannelTest, CloseFreesWhoeverWaits) {
-  std::promise<void> waits;
-  Start([&](ServerEnd& end) {
+  const Signal waits;
+  Start([waits](ServerEnd& end) {
     EXPECT_EQ(end.Next(2).size(), 2u);
-    waits.set_value();
+    waits.Give();
     EXPECT_FALSE(end.Next().has_value());
   });
   const auto fails = [this] {
@@ -455,7 +454,7 @@ TEST_P(CommandChannelTest, CloseFreesWhoeverWaits) {
   std::thread one(fails);
   std::thread other(fails);
   std::thread watcher([this] { EXPECT_FALSE(channel().WaitUntil([] { return false; }).ok()); });
-  waits.get_future().wait();
+  waits.Wait();
   channel().Close();
   one.join();
   other.join();
@@ -463,8 +462,8 @@ TEST_P(CommandChannelTest, CloseFreesWhoeverWaits) {
 }
 
 TEST_P(CommandChannelTest, CloseDoesNotWaitForAServerThatIsStuck) {
-  std::promise<void> enough;
-  Start([&](ServerEnd&) { enough.get_future().wait(); });
+  const Signal enough;
+  Start([enough](ServerEnd&) { enough.Wait(); });
   std::thread writer([this] {
     const std::vector<std::byte> data(wire::kPieceBytes);
     while (channel().Post(wire::CopyIn{.data = data}) != 0) {
@@ -477,7 +476,7 @@ TEST_P(CommandChannelTest, CloseDoesNotWaitForAServerThatIsStuck) {
   EXPECT_LE(NowNs() - start, 3'000'000'000u);
 
   writer.join();
-  enough.set_value();
+  enough.Give();
 }
 
 TEST_P(CommandChannelTest, ADeadServerFreesAllWhoWait) {

@@ -2,7 +2,6 @@
 // Several threads of a program on one channel: one of them reads for all, and none holds up
 // another.
 #include <algorithm>
-#include <future>
 #include <thread>
 #include <vector>
 
@@ -40,22 +39,22 @@ TEST_P(CommandChannelTest, RepliesOutOfOrderReachTheirCallers) {
 }
 
 TEST_P(CommandChannelTest, ReadingIsHandedOn) {
-  std::promise<void> first_waits;
-  std::promise<void> first_is_done;
-  Start([&](ServerEnd& end) {
+  const Signal first_waits;
+  const Signal first_is_done;
+  Start([first_waits, first_is_done](ServerEnd& end) {
     const auto first = end.Next();
-    first_waits.set_value();
+    first_waits.Give();
     const auto second = end.Next();
     end.Answer(*first, 1);
-    first_is_done.get_future().wait();
+    first_is_done.Wait();
     end.Answer(*second, 2);
     end.ServeToTheEnd();
   });
   std::thread first([&] {
     EXPECT_EQ(CallFor(0), 1);
-    first_is_done.set_value();
+    first_is_done.Give();
   });
-  first_waits.get_future().wait();
+  first_waits.Wait();
 
   EXPECT_EQ(CallFor(0), 2);
 
@@ -63,16 +62,16 @@ TEST_P(CommandChannelTest, ReadingIsHandedOn) {
 }
 
 TEST_P(CommandChannelTest, AWaitingThreadDoesNotHoldUpPosts) {
-  std::promise<void> waits;
-  Start([&](ServerEnd& end) {
+  const Signal waits;
+  Start([waits](ServerEnd& end) {
     const auto call = end.Next();
-    waits.set_value();
+    waits.Give();
     EXPECT_EQ(end.Next()->op, wire::Op::kEventRecord);  // what the call waits for
     end.Answer(*call, 9);
     end.ServeToTheEnd();
   });
   std::thread waiter([&] { EXPECT_EQ(CallFor(0), 9); });
-  waits.get_future().wait();
+  waits.Wait();
   channel().Post(wire::EventRecord{});
   waiter.join();
 }
@@ -83,12 +82,11 @@ TEST_P(CommandChannelTest, ACrowdOfCallersDoesNotWakeEachOther) {
   constexpr int kThreads = 8;
   constexpr int kRounds = 200;
   Start([](ServerEnd& end) { end.ServeToTheEnd(); });
-  std::promise<void> begin;
-  const std::shared_future<void> begun = begin.get_future().share();
+  const Signal begin;
   std::vector<std::thread> threads;
   for (int thread = 0; thread < kThreads; ++thread) {
-    threads.emplace_back([this, begun] {
-      begun.wait();
+    threads.emplace_back([this, begin] {
+      begin.Wait();
       int32_t last = 0;
       for (int round = 0; round < kRounds; ++round) {
         const int32_t number = CallFor(0);
@@ -97,7 +95,7 @@ TEST_P(CommandChannelTest, ACrowdOfCallersDoesNotWakeEachOther) {
       }
     });
   }
-  begin.set_value();
+  begin.Give();
   for (std::thread& thread : threads) {
     thread.join();
   }
@@ -133,20 +131,20 @@ TEST_P(CommandChannelTest, OthersCallAndPostWhileOneWaitsForThem) {
     end.ServeToTheEnd();
   });
   for (int round = 0; round < kRounds; ++round) {
-    std::promise<void> waits;
+    const Signal waits;
     std::thread waiter([&] {
       Answer answer;
       EXPECT_TRUE(channel()
                       .CallWith(
                           [&](BatchWriter& writer) {
-                            waits.set_value();
+                            waits.Give();
                             return writer.Append(wire::MemoryInfo{.device = -1});
                           },
                           &answer)
                       .ok());
       EXPECT_EQ(answer.result, round);
     });
-    waits.get_future().wait();
+    waits.Wait();
     std::vector<std::thread> others;
     for (int other = 0; other < kOthers; ++other) {
       others.emplace_back([this, other] {
