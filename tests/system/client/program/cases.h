@@ -36,6 +36,8 @@ void Allocations();
 void Polling();
 void WaitingForNothing();
 void Libraries();
+// counted.cc: how much a post takes
+void CountedPosts();
 // threads.cc: several of everything
 void Threads();
 void ReleasedByAnother();

@@ -29,6 +29,7 @@ constexpr Case kCases[] = {
     {"polling", Polling},
     {"waiting-for-nothing", WaitingForNothing},
     {"libraries", Libraries},
+    {"counted-posts", CountedPosts},
     {"threads", Threads},
     {"released-by-another", ReleasedByAnother},
     {"two-contexts", TwoContexts},
