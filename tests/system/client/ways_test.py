@@ -7,7 +7,7 @@ import resource
 import subprocess
 import unittest
 
-from real_server import CASE, FARLANE, RealServer, SANITIZER, client_environment, die_with_parent
+from real_server import CASE, EMULATOR, FARLANE, RealServer, SANITIZER, client_environment, die_with_parent
 
 
 def way_of(text):
@@ -57,7 +57,7 @@ class WaysOverUnix(Ways):
             die_with_parent()
             resource.setrlimit(resource.RLIMIT_NOFILE, (4, 4))  # the standard ones, and the socket
 
-        done = subprocess.run([CASE, "polling"], capture_output=True, text=True, timeout=60, check=True,
+        done = subprocess.run([*EMULATOR, CASE, "polling"], capture_output=True, text=True, timeout=60, check=True,
                               stdin=subprocess.DEVNULL, preexec_fn=few_descriptors,
                               env=client_environment(self.server.address, FARLANE_TRACE="summary"))
         self.assertEqual(way_of(done.stderr), "unix")
