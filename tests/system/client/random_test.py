@@ -34,25 +34,26 @@ SEED = int(os.environ.get("FARLANE_SEED", "0")) or random.SystemRandom().randran
 LATER = {
     "record": ("cuEventRecordWithFlags", {301: 20, 304: 50, 800: 80, 300: 110}),
     "memset16": ("cuMemsetD16Async", {302: 8, 303: 25}),
-    "copy2d": ("cuMemcpy2DAsync_v2", {205: 9, 206: 27}),
+    "copy2d": ("cuMemcpy3DAsync_v2", {205: 9, 206: 27}),
     "cooperative": ("cuLaunchCooperativeKernel", {207: 10, 208: 24}),
-    "host": ("cuLaunchHostFunc", {211: 7, 212: 26}),
 }
 # With FARLANE_SYNC=1 the call itself must tell, so any may fail: the model leaves out what was refused.
 AT_ONCE = LATER | {
+    "host": ("cuLaunchHostFunc", {211: 20, 212: 70}),
     "memset": ("cuMemsetD8Async", {213: 60}),
     "memset32": ("cuMemsetD32Async", {215: 30}),
     "memset2d": ("cuMemsetD2D8Async", {216: 12}),
     "send": ("cuMemcpyHtoDAsync_v2", {217: 40}),
     "copy": ("cuMemcpyDtoDAsync_v2", {219: 12}),
-    "launch": ("cuLaunchKernel", {220: 50}),
-    "read": ("cuMemcpyDtoHAsync_v2", {221: 70}),
-    "hop": ("cuEventRecord", {222: 9}),
-    "wait": ("cuStreamWaitEvent", {223: 12}),
-    "instantiate": ("cuGraphInstantiateWithFlags", {224: 6}),
-    "graph": ("cuGraphLaunch", {225: 15}),
-    "module": ("cuModuleLoadDataEx", {226: 10}),
+    "launch": ("cuLaunchKernel", {712: 50}),
+    "read": ("cuMemcpyDtoHAsync_v2", {713: 70}),
+    "wait": ("cuStreamWaitEvent", {705: 12}),
+    "instantiate": ("cuGraphInstantiateWithFlags", {708: 6}),
+    "graph": ("cuGraphLaunch", {402: 15}),
+    "module": ("cuModuleLoadDataEx", {223: 10}),
 }
+# Graphs are recorded by the same calls of the driver, and host functions say when pinned memory may be read.
+ALSO_TOLD_BY = {"memset": {"instantiate"}, "launch": {"instantiate"}, "host": {"send", "read"}}
 
 
 def faults(plan):
@@ -96,7 +97,10 @@ class Operations(Client):
         ends = []
         for process in processes:
             out, errors = process.communicate("go\n", timeout=120)
-            self.assertEqual((process.returncode, errors), (0, ""), f"seed {SEED}: {out}")
+            self.assertEqual(process.returncode, 0, f"seed {SEED}: {out}{errors}")
+            # A module that is refused is the only thing that there is a line about.
+            refused = "module" in plan and "driver refuses it" in errors
+            self.assertEqual(len(errors.splitlines()), 1 if refused else 0, f"seed {SEED}: {errors}")
             self.assertRegex(out, rf"^operations {each * THREADS} ", f"seed {SEED}")
             ends.append(End(out.strip()))
         self.wait_for_no_client()
@@ -158,10 +162,13 @@ class Operations(Client):
     def test_synchronous_calls_tell_their_own_failures(self):
         for end in self.run_all(AT_ONCE, FARLANE_SYNC="1"):
             told = self.told_by_kind(AT_ONCE, end)
-            self.assertEqual(set(told), set(AT_ONCE), f"seed {SEED}: nothing was planned so early: {end.line}")
-            self.assertEqual({code: kind for code, kind in end.told},
-                             {code: kind for code, kind in codes(AT_ONCE).items() if (code, kind) in end.told},
-                             f"seed {SEED}: {end.line}")
+            # A recording that somebody's wait has spoiled is made again, and so is what was refused in it. Any other
+            # failure that nobody tells has left the model behind.
+            missing = set(AT_ONCE) - set(told) - {"memset", "launch"}
+            self.assertEqual(missing, set(), f"seed {SEED}: nothing was planned so early: {end.line}")
+            for code, teller in end.told:
+                kind = codes(AT_ONCE)[code]
+                self.assertIn(teller, {kind} | ALSO_TOLD_BY.get(kind, set()), f"seed {SEED}: {end.line}")
             self.assertEqual(end.undone, {}, f"seed {SEED}: {end.line}")
 
     def test_memory_that_the_driver_refuses_is_counted_nowhere(self):
