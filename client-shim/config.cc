@@ -77,6 +77,7 @@ Config Config::FromEnvironment() {
   if (const auto session = Environment("FARLANE_SESSION")) {
     ReadSession(*session, &config);
   }
+  config.tls = transport::TlsSettings::FromEnvironment();
   config.synchronous = IsOn("FARLANE_SYNC");
   const std::string trace = "," + Environment("FARLANE_TRACE").value_or("") + ",";
   config.trace_summary = trace.find(",summary,") != std::string::npos;

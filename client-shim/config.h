@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "protocol/transport/tls.h"
+
 namespace farlane::shim {
 
 // What makes this process one of a session's: its name, and the key that proves it.
@@ -25,6 +27,7 @@ struct Config {
   std::string token_error;            // why there is no token although one was named
   SessionTicket session;              // FARLANE_SESSION; all zero: a session of this process alone
   std::string session_error;          // why FARLANE_SESSION cannot be used
+  transport::TlsSettings tls;         // FARLANE_TLS_CA, FARLANE_TLS_CERT, FARLANE_TLS_KEY
   bool synchronous =
       false;  // FARLANE_SYNC=1: every call waits, so that an error shows at its own call
   // FARLANE_TRACE, a list with commas:

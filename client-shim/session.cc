@@ -11,7 +11,6 @@
 #include "client-shim/loaded_module.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/log.h"
-#include "protocol/transport/socket_stream.h"
 
 namespace farlane::shim {
 namespace {
@@ -50,9 +49,8 @@ Result<std::unique_ptr<Session>> Session::Connect(const transport::Address& serv
   }
   std::unique_ptr<Session> session(new Session(config, server));
   session->worker_ = met.answer.worker;
-  const int socket = met.socket.get();
-  session->channel_ = std::make_unique<channel::CommandChannel>(
-      std::make_unique<transport::SocketStream>(std::move(met.socket)), *session);
+  const int socket = met.stream->WaitFd();
+  session->channel_ = std::make_unique<channel::CommandChannel>(std::move(met.stream), *session);
   session->attendant_.emplace(*session->channel_, socket,
                               [raw = session.get()] { raw->AnswerRecalls(); });
   FARLANE_TRY(session->LearnDevices().While("getting to know " + server.ToString()));

@@ -11,7 +11,7 @@
 #include "protocol/base/clock.h"
 #include "protocol/base/environment.h"
 #include "protocol/channel/batch_reader.h"
-#include "protocol/transport/socket_stream.h"
+#include "protocol/transport/connect.h"
 #include "protocol/wire/messages.h"
 
 namespace farlane::cli {
@@ -192,9 +192,11 @@ Result<ServerReport> Probe(const transport::Address& address,
   ServerReport report;
   const uint64_t start = NowNs();
   uint64_t deadline = start + timeout_ns;
-  FARLANE_ASSIGN(Fd socket, transport::Connect(address, timeout_ns));
+  FARLANE_ASSIGN(
+      const std::unique_ptr<transport::Stream> connected,
+      transport::ConnectStream(address, transport::TlsSettings::FromEnvironment(), timeout_ns));
+  transport::Stream& stream = *connected;
   report.connect_ns = NowNs() - start;
-  transport::SocketStream stream(std::move(socket));
   const uint64_t asked = NowNs();
   FARLANE_TRY(SendAll(stream, std::as_bytes(std::span(&question, 1)), deadline));
   FARLANE_ASSIGN(wire::ServerHello answer, ReadHello(stream, deadline));

@@ -114,6 +114,14 @@ class CountsOverUnixSocket(Counts):
     UNIX = True
 
 
+class CallsOverTls(Calls):
+    TLS = True
+
+
+class CountsOverTls(Counts):
+    TLS = True
+
+
 class SmallServer(RealServer):
     OPTIONS = ("--mem", "64Mi")
     BYSTANDER = False  # it would take some of the memory that is counted

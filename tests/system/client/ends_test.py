@@ -57,6 +57,10 @@ class EndsOverUnixSocket(Ends):
     UNIX = True
 
 
+class EndsOverTls(Ends):
+    TLS = True
+
+
 class ServerEnds(RealServer):
     BYSTANDER = False
 
@@ -80,6 +84,10 @@ class ServerEnds(RealServer):
 
 class ServerEndsOverUnixSocket(ServerEnds):
     UNIX = True
+
+
+class ServerEndsOverTls(ServerEnds):
+    TLS = True
 
 
 if __name__ == "__main__":
