@@ -5,6 +5,7 @@
 
 #include "client-shim/bodies.h"
 #include "client-shim/host_posts.h"
+#include "client-shim/host_reads.h"
 #include "protocol/base/log.h"
 
 namespace farlane::shim {
@@ -115,12 +116,15 @@ CUresult CopySlice(const CallScope& scope,
           reinterpret_cast<void*>(to_device ? from : to), to_device ? to : from, shape, &taken)) {
     return taken;
   }
+  const uint64_t extent = (shape.rows - 1) * shape.host_pitch + shape.width;
   if (to_device) {
-    return transfers.Send(scope.context(), ToWire(stream), to, reinterpret_cast<const void*>(from),
-                          shape);
+    const auto* host = reinterpret_cast<const void*>(from);
+    RowShape rows = shape;
+    const CUresult result = ChooseHostRead(scope, stream, host, extent, wait, &rows.late);
+    return result == CUDA_SUCCESS ? transfers.Send(scope.context(), ToWire(stream), to, host, rows)
+                                  : result;
   }
   void* host = reinterpret_cast<void*>(to);
-  const uint64_t extent = (shape.rows - 1) * shape.host_pitch + shape.width;
   const bool waits = wait == Wait::kYes || scope.session().config().synchronous ||
                      !scope.session().host_memory().IsPinned(host, extent);
   return transfers.Receive(scope.context(), ToWire(stream), host, from, shape, waits);

@@ -253,6 +253,9 @@ CUresult Transfers::Receive(wire::Handle context,
 }
 
 bool Transfers::IsAwaited(const void* host, uint64_t bytes) const {
+  if (arriving_bytes_.load(std::memory_order_acquire) == 0) {
+    return false;
+  }
   const auto start = reinterpret_cast<uint64_t>(host);
   return arrivals_.With([&](const Arrivals& arrivals) {
     return std::any_of(arrivals.begin(), arrivals.end(), [&](const auto& entry) {
@@ -264,7 +267,7 @@ bool Transfers::IsAwaited(const void* host, uint64_t bytes) const {
 }
 
 CUresult Transfers::WaitForHost(const void* host, uint64_t bytes) {
-  if (arriving_bytes_.load(std::memory_order_acquire) == 0) {
+  if (!IsAwaited(host, bytes)) {
     return CUDA_SUCCESS;
   }
   const Status status = session_.channel().WaitUntil([&] { return !IsAwaited(host, bytes); });

@@ -51,6 +51,8 @@ class Transfers {
                    bool wait);
   // Waits until nothing that is still to arrive goes into this memory.
   CUresult WaitForHost(const void* host, uint64_t bytes);
+  // Whether anything is still to arrive in this memory.
+  bool IsAwaited(const void* host, uint64_t bytes) const;
 
   wire::WireError OnSent(const wire::MessageView& message);
   wire::WireError OnData(const wire::MessageView& message);
@@ -94,7 +96,6 @@ class Transfers {
   CUresult WaitForRoom(std::atomic<uint64_t>* under_way, uint64_t bytes);
   CUresult WaitForTurn(uint64_t bytes);
   wire::Sequence FirstInTheWay(uint64_t bytes);
-  bool IsAwaited(const void* host, uint64_t bytes) const;
 
   Session& session_;
   std::atomic<uint64_t> sending_bytes_{0};

@@ -240,6 +240,7 @@ class CommandChannel {
   wire::Sequence flushed_ = 0;
   uint32_t unaged_ = 0;         // posts since the clock was looked at
   uint64_t posts_left_ns_ = 0;  // when posts were sent last, without a call
+  uint64_t looked_ns_ = 0;      // when somebody who posts has last looked for acknowledgements
   bool tender_asleep_ = false;
   std::condition_variable tend_;
   // Since when the oldest message waits for company; 0: none does. Written under writing_.

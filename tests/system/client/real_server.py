@@ -8,6 +8,7 @@ before its start to after its end, and must have had only right answers.
 import ctypes
 import os
 import pathlib
+import shlex
 import signal
 import subprocess
 import tempfile
@@ -17,13 +18,15 @@ import unittest
 from certificates import Authority
 
 CASE = os.environ.get("FARLANE_CASE", "")
+# What runs the case, where it is for another machine than the server.
+EMULATOR = shlex.split(os.environ.get("FARLANE_EMULATOR", ""))
 GPUD = os.environ.get("FARLANE_GPUD", "")
 CLIENT = os.environ.get("FARLANE_CLIENT", "")
 SOFT = os.environ.get("FARLANE_SOFT", "")
 FARLANE = os.environ.get("FARLANE_BINARY", "")
 # What the build was instrumented with, if with anything, and how much longer everything may take then.
 SANITIZER = os.environ.get("FARLANE_SANITIZE", "")
-SLOWNESS = 5 if SANITIZER else 1
+SLOWNESS = 5 if SANITIZER or EMULATOR else 1
 
 
 # gcc 12's address sanitizer guesses how much thread-local memory a loaded library has from what lies before
@@ -88,7 +91,7 @@ class Client(unittest.TestCase):
     """Runs cases; `server` is an address, or None for nothing configured."""
 
     def start(self, case, server, **environment):
-        process = subprocess.Popen([CASE, case], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        process = subprocess.Popen([*EMULATOR, CASE, case], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, text=True, preexec_fn=die_with_parent,
                                    env=client_environment(server, **environment))
         self.addCleanup(process.communicate)
