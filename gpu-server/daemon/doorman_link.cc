@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "gpu-server/daemon/doorman.h"
+#include "gpu-server/daemon/forked_child.h"
 #include "protocol/base/log.h"
 
 namespace farlane::server {
@@ -35,6 +36,7 @@ DoormanLink::~DoormanLink() {
 Status DoormanLink::Fork() {
   FARLANE_ASSIGN(SocketPair pair, MakeSocketPair());
   const pid_t daemon = getpid();
+  WipeUnusedStack();
   const pid_t pid = fork();
   if (pid < 0) {
     return Status::FromErrno(StatusCode::kExhausted, "cannot fork the doorman", errno);

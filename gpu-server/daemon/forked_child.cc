@@ -2,6 +2,7 @@
 #include "gpu-server/daemon/forked_child.h"
 
 #include <csignal>
+#include <cstring>
 
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -13,7 +14,14 @@ namespace {
 
 constexpr int kControl = 3;
 
+constexpr size_t kStackBytes = 64 << 10;  // deeper than any call of the daemon's
+
 }  // namespace
+
+[[gnu::noinline]] void WipeUnusedStack() {
+  char unused[kStackBytes];
+  explicit_bzero(unused, sizeof unused);
+}
 
 Fd BecomeChild(Fd control, pid_t daemon, const char* name) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);

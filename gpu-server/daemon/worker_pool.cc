@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "gpu-server/daemon/forked_child.h"
 #include "protocol/base/log.h"
 
 namespace farlane::server {
@@ -58,6 +59,7 @@ void WorkerPool::Fork() {
     return;
   }
   const pid_t daemon = getpid();
+  WipeUnusedStack();
   const pid_t pid = fork();
   if (pid < 0) {
     LogError("cannot fork a worker: %s",
