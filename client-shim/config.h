@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "protocol/channel/way.h"
 #include "protocol/transport/tls.h"
 
 namespace farlane::shim {
@@ -28,6 +29,8 @@ struct Config {
   SessionTicket session;              // FARLANE_SESSION; all zero: a session of this process alone
   std::string session_error;          // why FARLANE_SESSION cannot be used
   transport::TlsSettings tls;         // FARLANE_TLS_CA, FARLANE_TLS_CERT, FARLANE_TLS_KEY
+  channel::WishedTransport transport = channel::WishedTransport::kAuto;  // FARLANE_TRANSPORT
+  std::string transport_error;  // why FARLANE_TRANSPORT cannot be used
   bool synchronous =
       false;  // FARLANE_SYNC=1: every call waits, so that an error shows at its own call
   // FARLANE_TRACE, a list with commas:

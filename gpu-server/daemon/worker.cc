@@ -16,6 +16,7 @@
 #include "gpu-server/session/welcome.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/log.h"
+#include "protocol/channel/way.h"
 #include "protocol/transport/socket_stream.h"
 
 namespace farlane::server {
@@ -134,7 +135,7 @@ void LogEnd(const SessionLoop& loop,
   const std::string client = Printable(hello.program, sizeof hello.program) + " (pid " +
                              std::to_string(hello.process) + " on " +
                              Printable(hello.host, sizeof hello.host) + ")";
-  LogInfo("worker %d: serves %s", getpid(), client.c_str());
+  LogInfo("worker %d: serves %s over %s", getpid(), client.c_str(), stream.name());
   Wakeup wakeup;
   Outbox outbox(stream, wakeup);
   ClientSession session(ready.driver->table(), link, outbox, wakeup, ready.output);
@@ -182,17 +183,27 @@ Result<std::unique_ptr<transport::Stream>> Open(Visitor& visitor, wire::ClientHe
   return std::unique_ptr<transport::Stream>(std::move(stream));
 }
 
+// Both hellos; the stream is what follows them.
+Result<std::unique_ptr<transport::Stream>> Greet(Visitor& visitor,
+                                                 const WorkerConfig& config,
+                                                 wire::ClientHello* hello) {
+  FARLANE_ASSIGN(std::unique_ptr<transport::Stream> stream, Open(visitor, hello));
+  explicit_bzero(hello->token, sizeof hello->token);  // the daemon has looked at it
+  explicit_bzero(hello->session_key, sizeof hello->session_key);
+  const channel::OfferedWay way(hello->offers, *stream);
+  wire::ServerHello answer = MakeServerHello({}, config.boot);
+  answer.worker = static_cast<uint32_t>(getpid());
+  way.Announce(&answer);
+  FARLANE_TRY(WriteHello(*stream, answer));
+  return way.Settle(std::move(stream), NowNs() + kHelloNs);
+}
+
 // One connection of the daemon's. Returns after a probe, or a client that was gone at once.
 void Meet(Visitor visitor, Readiness& ready, DaemonLink& link, const WorkerConfig& config) {
   wire::ClientHello hello{};
-  wire::ServerHello answer = MakeServerHello({}, config.boot);
-  answer.worker = static_cast<uint32_t>(getpid());
-  const Result<std::unique_ptr<transport::Stream>> stream = Open(visitor, &hello);
-  explicit_bzero(hello.token, sizeof hello.token);  // the daemon has looked at it
-  explicit_bzero(hello.session_key, sizeof hello.session_key);
-  const Status met = stream.ok() ? WriteHello(**stream, answer) : stream.error();
-  if (!met.ok()) {
-    LogInfo("worker %d: %s", getpid(), met.message().c_str());
+  const Result<std::unique_ptr<transport::Stream>> stream = Greet(visitor, config, &hello);
+  if (!stream.ok()) {
+    LogInfo("worker %d: %s", getpid(), stream.error().message().c_str());
     if (!visitor.probe) {
       _exit(0);  // the daemon has given it a client once
     }

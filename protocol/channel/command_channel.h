@@ -175,6 +175,11 @@ class CommandChannel {
   // The server is done with this side's messages up to here.
   wire::Sequence executed() const { return executed_.load(std::memory_order_acquire); }
 
+  // For whoever sleeps until something comes while nobody reads, and for its name.
+  transport::Stream& stream() { return *stream_; }
+
+  const transport::Stream& stream() const { return *stream_; }
+
   uint64_t BulkWindowBytes() const { return stream_->BulkWindowBytes(); }
 
   bool is_lost() const { return is_lost_.load(std::memory_order_acquire); }

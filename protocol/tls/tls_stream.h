@@ -42,6 +42,8 @@ class TlsStream final : public TlsConnection {
     return what == Interest::kWrite || !has_opened_.load(std::memory_order_acquire);
   }
 
+  const char* name() const override { return "tls"; }
+
   uint64_t BulkWindowBytes() const override { return socket_.BulkWindowBytes(); }
 
   TlsState state() const override;

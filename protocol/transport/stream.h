@@ -8,9 +8,11 @@
 #include <memory>
 #include <span>
 
+#include <poll.h>
 #include <sys/uio.h>
 
 #include "protocol/base/bytes.h"
+#include "protocol/base/fd.h"
 #include "protocol/base/result.h"
 #include "protocol/transport/bulk_window.h"
 
@@ -50,6 +52,18 @@ class Stream {
   virtual bool BeginWait(Interest /*what*/) { return true; }
 
   virtual void EndWait(Interest /*what*/) {}
+
+  // What to poll() for on WaitFd, in the words of poll().
+  virtual short WaitEvents(Interest what) const {
+    return static_cast<short>((what != Interest::kWrite ? POLLIN : 0) |
+                              (what != Interest::kRead ? POLLOUT : 0));
+  }
+
+  // What carries the bytes, for people: "tcp", "unix", "shm".
+  virtual const char* name() const = 0;
+
+  // The socket alone, if the stream is nothing more, and of no use afterwards; else an invalid one.
+  virtual Fd TakeSocket() { return Fd(); }
 
   // A socket of which the end is the peer's.
   virtual int LifeFd() const { return WaitFd(); }

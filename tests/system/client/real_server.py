@@ -90,7 +90,10 @@ def seconds_until(condition, limit):
 class Client(unittest.TestCase):
     """Runs cases; `server` is an address, or None for nothing configured."""
 
+    TRANSPORT = "auto"  # what FARLANE_TRANSPORT says
+
     def start(self, case, server, **environment):
+        environment = {"FARLANE_TRANSPORT": self.TRANSPORT} | environment
         process = subprocess.Popen([*EMULATOR, CASE, case], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, text=True, preexec_fn=die_with_parent,
                                    env=client_environment(server, **environment))
