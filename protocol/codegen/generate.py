@@ -16,6 +16,7 @@ import emit_driver_table
 import emit_entry_points
 import emit_soft_forwards
 import emit_error_names
+import emit_fuzz_seeds
 import emit_messages
 import emit_mock_driver
 import emit_parity_dump
@@ -38,6 +39,7 @@ EMITTERS = [
     emit_entry_points,
     emit_soft_forwards,
     emit_error_names,
+    emit_fuzz_seeds,
     emit_messages,
     emit_round_trip,
     emit_dispatch,

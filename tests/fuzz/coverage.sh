@@ -10,7 +10,8 @@ build=build/fuzz-coverage
 percent_min=80
 
 cmake --preset fuzz -B "$build" -DFARLANE_SANITIZE= -DFARLANE_COVERAGE=ON -DFARLANE_TESTS=ON >/dev/null
-cmake --build "$build" --target fuzz_seeds fatbin_fuzz cubin_fuzz ptx_index_fuzz ptx_parser_fuzz
+cmake --build "$build" --target fuzz_seeds fatbin_fuzz cubin_fuzz ptx_index_fuzz ptx_parser_fuzz \
+  batch_reader_fuzz message_decode_fuzz dispatch_fuzz
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 LLVM_PROFILE_FILE="$work/seeds.profraw" "$build/tests/fuzz/fuzz_seeds" "$work/seeds"
@@ -19,7 +20,7 @@ LLVM_PROFILE_FILE="$work/seeds.profraw" "$build/tests/fuzz/fuzz_seeds" "$work/se
 reach() {
   target=$1
   shift
-  mkdir "$work/$target"
+  mkdir -p "$work/$target" "$work/seeds/$target"
   LLVM_PROFILE_FILE="$work/$target.profraw" "$build/tests/fuzz/$target" "$work/$target" \
     "$work/seeds/$target" -max_total_time="$seconds" -timeout=10 -verbosity=0 -print_final_stats=0 2>"$work/$target.log" ||
     { cat "$work/$target.log"; exit 1; }
@@ -42,6 +43,12 @@ sys.exit(0 if percent >= float(percent_min) else f"{target} reaches less than {p
 PY
 }
 
+reach batch_reader_fuzz protocol/channel/batch_reader.cc protocol/wire/frame.cc
+reach message_decode_fuzz generated/protocol/wire/messages.cc
+reach dispatch_fuzz generated/gpu-server/session/dispatch.cc \
+  gpu-server/session/{client_session,session_loop,image_store,transfer_queue,recorded_graph,host_calls}.cc \
+  gpu-server/session/hand_{context,copy,graph,host,launch,link,memory,module,peer,tensor_map,virtual_memory}.cc \
+  gpu-server/memory/{device_memory,virtual_memory}.cc
 reach fatbin_fuzz protocol/abi/fatbin.cc protocol/abi/fatbin_unpack.cc protocol/abi/module_package.cc
 reach cubin_fuzz protocol/abi/cubin.cc protocol/abi/elf_view.cc
 reach ptx_index_fuzz protocol/abi/ptx_index.cc protocol/abi/ptx_scanner.cc

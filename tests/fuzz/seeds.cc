@@ -14,10 +14,13 @@
 
 #include "protocol/abi/image.h"
 #include "protocol/abi/module_package.h"
+#include "protocol/channel/batch_writer.h"
 #include "soft-gpu/ptx/opcode.h"
 #include "soft-gpu/ptx/optable.h"
+#include "tests/fuzz/likely_messages.h"
 #include "tests/support/cubin_builder.h"
 #include "tests/support/fatbin_builder.h"
+#include "tests/support/memory_stream.h"
 
 namespace {
 
@@ -183,6 +186,72 @@ std::vector<std::vector<std::byte>> Packages() {
   return packages;
 }
 
+// Where the session of dispatch_fuzz has memory.
+constexpr uint64_t kAddress = 0x1000'0000'0000;
+
+template <typename Message>
+std::vector<std::byte> BodyOf(const Message& message) {
+  std::vector<std::byte> body(EncodedBytes(message));
+  Encode(message, body.data());
+  return body;
+}
+
+// As message_decode_fuzz wants them: the number of the message, then its body.
+std::vector<std::vector<std::byte>> Bodies() {
+  std::vector<std::vector<std::byte>> seeds;
+  farlane::wire::EachLikelyBody(kAddress, BytesOf("0123456789abcdef"), [&](const auto& message) {
+    seeds.push_back({static_cast<std::byte>(seeds.size())});
+    const std::vector<std::byte> body = BodyOf(message);
+    seeds.back().insert(seeds.back().end(), body.begin(), body.end());
+  });
+  return seeds;
+}
+
+// As dispatch_fuzz wants them: a 1, then messages as number, words, body. Each message alone, and
+// all of them behind each other in both orders.
+std::vector<std::vector<std::byte>> Sessions() {
+  std::vector<std::vector<std::byte>> seeds;
+  std::vector<std::byte> all = {std::byte{1}};
+  std::vector<std::byte> backwards;
+  const std::string data(64, '\1');
+  farlane::wire::EachLikelyMessage(kAddress, BytesOf(data), [&](const auto& message) {
+    using Message = std::remove_cvref_t<decltype(message)>;
+    const std::vector<std::byte> body = BodyOf(message);
+    std::vector<std::byte> one = {static_cast<std::byte>(Message::kOp),
+                                  static_cast<std::byte>(body.size() / 8)};
+    one.insert(one.end(), body.begin(), body.end());
+    all.insert(all.end(), one.begin(), one.end());
+    backwards.insert(backwards.begin(), one.begin(), one.end());
+    seeds.push_back({std::byte{1}});
+    seeds.back().insert(seeds.back().end(), one.begin(), one.end());
+  });
+  backwards.insert(backwards.begin(), std::byte{1});
+  seeds.push_back(all);
+  seeds.push_back(backwards);
+  return seeds;
+}
+
+// As batch_reader_fuzz wants them: who sends, how much each read gives, then batches.
+std::vector<std::vector<std::byte>> Batches() {
+  std::vector<std::vector<std::byte>> seeds;
+  for (const int read_each : {0, 7, 255}) {
+    farlane::testing::MemoryStream stream;
+    farlane::channel::BatchWriter writer(stream);
+    int count = 0;
+    farlane::wire::EachLikelyMessage(kAddress, {}, [&](const auto& message) {
+      writer.Append(message);
+      if (++count % 5 == 0) {
+        static_cast<void>(writer.Flush());
+      }
+    });
+    writer.AppendBye();
+    static_cast<void>(writer.Flush());
+    seeds.push_back({std::byte{0}, static_cast<std::byte>(read_each)});
+    seeds.back().insert(seeds.back().end(), stream.written.begin(), stream.written.end());
+  }
+  return seeds;
+}
+
 bool Write(const std::filesystem::path& folder, const std::vector<std::vector<std::byte>>& seeds) {
   std::filesystem::create_directories(folder);
   int number = 0;
@@ -210,7 +279,10 @@ int WriteAll(const std::filesystem::path& folder) {
   }
   const bool written =
       Write(folder / "fatbin_fuzz", fatbins) && Write(folder / "cubin_fuzz", Cubins()) &&
-      Write(folder / "ptx_index_fuzz", texts) && Write(folder / "ptx_parser_fuzz", texts);
+      Write(folder / "ptx_index_fuzz", texts) && Write(folder / "ptx_parser_fuzz", texts) &&
+      Write(folder / "batch_reader_fuzz", Batches()) &&
+      Write(folder / "message_decode_fuzz", Bodies()) &&
+      Write(folder / "dispatch_fuzz", Sessions());
   return written ? 0 : 1;
 }
 
