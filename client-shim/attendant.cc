@@ -27,11 +27,8 @@ constexpr timespec kStopPause{.tv_sec = 0, .tv_nsec = 100'000};
 
 }  // namespace
 
-Attendant::Attendant(channel::CommandChannel& channel, int socket, std::function<void()> work)
-    : channel_(channel),
-      socket_(socket),
-      work_(std::move(work)),
-      event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+Attendant::Attendant(channel::CommandChannel& channel, std::function<void()> work)
+    : channel_(channel), work_(std::move(work)), event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 void Attendant::Start() {
   if (!event_.valid()) {
@@ -107,11 +104,18 @@ void Attendant::Read() {
 // Until somebody wakes it; `look`: or the server says something, which is what true means. Else for
 // a while.
 bool Attendant::Sleep(bool look) {
+  transport::Stream& stream = channel_.stream();
+  if (look && !stream.BeginWait(transport::Interest::kRead)) {
+    return true;
+  }
   pollfd waiting[] = {
       {.fd = event_.get(), .events = POLLIN, .revents = 0},
-      {.fd = socket_, .events = POLLIN, .revents = 0},
+      {.fd = stream.WaitFd(), .events = POLLIN, .revents = 0},
   };
   poll(waiting, look ? 2 : 1, look ? -1 : kBusyLookMs);
+  if (look) {
+    stream.EndWait(transport::Interest::kRead);
+  }
   if (waiting[0].revents != 0) {
     uint64_t count = 0;
     static_cast<void>(!read(event_.get(), &count, sizeof count));

@@ -16,9 +16,8 @@ namespace farlane::shim {
 // Thread: any; Start and Stop one at a time.
 class Attendant {
  public:
-  // `socket` becomes readable when the server says something. `work` is called on the attendant's
-  // thread after Wake, with nothing held.
-  Attendant(channel::CommandChannel& channel, int socket, std::function<void()> work);
+  // `work` is called on the attendant's thread after Wake, with nothing held.
+  Attendant(channel::CommandChannel& channel, std::function<void()> work);
 
   // Without a thread, where the program has used up its share of them, the rest works all the same.
   void Start();
@@ -36,7 +35,6 @@ class Attendant {
   void Read();
 
   channel::CommandChannel& channel_;
-  const int socket_;
   const std::function<void()> work_;
   Fd event_;
   std::atomic<bool> stopping_{false};

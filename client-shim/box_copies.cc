@@ -5,6 +5,7 @@
 
 #include "client-shim/bodies.h"
 #include "client-shim/host_posts.h"
+#include "client-shim/host_reads.h"
 #include "protocol/base/log.h"
 
 namespace farlane::shim {
@@ -164,17 +165,19 @@ CUresult CopySlice(const CallScope& scope,
                    Wait wait) {
   Transfers& transfers = scope.session().transfers();
   CUresult taken = CUDA_SUCCESS;
-  if (device.array != 0
-          ? (taken = scope.RefuseCaptured(stream)) != CUDA_SUCCESS
-          : TakeCopyIntoCapture(scope, stream,
-                                to_device ? HostCall::Kind::kFetch : HostCall::Kind::kStore, host,
-                                device.address, shape, &taken)) {
+  if (TakeCopyIntoCapture(scope, stream,
+                          to_device ? HostCall::Kind::kFetch : HostCall::Kind::kStore, host, device,
+                          shape, &taken)) {
     return taken;
   }
-  if (to_device) {
-    return transfers.Send(scope.context(), ToWire(stream), device, host, shape);
-  }
   const uint64_t extent = (shape.rows - 1) * shape.host_pitch + shape.width;
+  if (to_device) {
+    RowShape rows = shape;
+    const CUresult result = ChooseHostRead(scope, stream, host, extent, wait, &rows.late);
+    return result == CUDA_SUCCESS
+               ? transfers.Send(scope.context(), ToWire(stream), device, host, rows)
+               : result;
+  }
   const bool waits = wait == Wait::kYes || scope.session().config().synchronous ||
                      !scope.session().host_memory().IsPinned(host, extent);
   return transfers.Receive(scope.context(), ToWire(stream), host, device, shape, waits);

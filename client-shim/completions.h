@@ -92,18 +92,22 @@ class Completions {
 
   wire::WireError OnReached(const wire::MessageView& message);
 
+  // Whether what a message did on a stream is known to be done.
+  bool IsStreamDone(wire::Handle stream, wire::Sequence number);
+
+  // Asks to be told when all that is on a stream is done; 0 when too much is asked for already.
+  wire::Sequence OpenWatch(wire::Handle context, wire::Handle stream);
+  bool IsOpen(wire::Sequence watch) const;
+
  private:
   // The answer to a question about something that a watch is behind, after a look at what has come.
   std::optional<CUresult> LookAtWatch(wire::Sequence watch);
 
   void NoteStream(wire::Handle stream, wire::Sequence number);
   std::shared_ptr<StreamProgress> ProgressOf(wire::Handle stream);
-  bool IsStreamDone(wire::Handle stream, wire::Sequence number);
   Question AboutEvent(wire::Handle event);
   Question AboutStream(wire::Handle context, wire::Handle stream);
   Question AboutAll(const std::shared_ptr<StreamProgress>& progress);
-  wire::Sequence OpenWatch(wire::Handle context, wire::Handle stream);
-  bool IsOpen(wire::Sequence watch) const;
   bool MayOpen() const;
 
   Session& session_;

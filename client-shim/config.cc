@@ -77,6 +77,13 @@ Config Config::FromEnvironment() {
   if (const auto session = Environment("FARLANE_SESSION")) {
     ReadSession(*session, &config);
   }
+  const std::string transport = Environment("FARLANE_TRANSPORT").value_or("");
+  if (const auto wish = channel::ParseWish(transport)) {
+    config.transport = *wish;
+  } else {
+    config.transport_error =
+        "FARLANE_TRANSPORT is \"" + transport + "\"; it may be auto, shm, unix or tcp";
+  }
   config.synchronous = IsOn("FARLANE_SYNC");
   const std::string trace = "," + Environment("FARLANE_TRACE").value_or("") + ",";
   config.trace_summary = trace.find(",summary,") != std::string::npos;

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "protocol/channel/way.h"
+
 namespace farlane::shim {
 
 // What makes this process one of a session's: its name, and the key that proves it.
@@ -25,6 +27,8 @@ struct Config {
   std::string token_error;            // why there is no token although one was named
   SessionTicket session;              // FARLANE_SESSION; all zero: a session of this process alone
   std::string session_error;          // why FARLANE_SESSION cannot be used
+  channel::WishedTransport transport = channel::WishedTransport::kAuto;  // FARLANE_TRANSPORT
+  std::string transport_error;  // why FARLANE_TRANSPORT cannot be used
   bool synchronous =
       false;  // FARLANE_SYNC=1: every call waits, so that an error shows at its own call
   // FARLANE_TRACE, a list with commas:

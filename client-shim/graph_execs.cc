@@ -58,6 +58,7 @@ CUresult MakeExec(const CallScope& scope,
 void NoteSteps(GraphExec* exec) {
   exec->host_calls.clear();
   exec->events.clear();
+  exec->waits = false;
   for (const graph::Step& step : exec->steps) {
     const MessageCommand& command = MessageOf(step.command);
     if (command.host != nullptr) {
@@ -66,6 +67,7 @@ void NoteSteps(GraphExec* exec) {
     if (command.event != 0) {
       exec->events.push_back(command.event);
     }
+    exec->waits = exec->waits || step.command->type == CU_GRAPH_NODE_TYPE_BATCH_MEM_OP;
   }
 }
 
@@ -143,6 +145,9 @@ CUresult LaunchGraph(const CallScope& scope, CUgraphExec exec, CUstream stream) 
   return scope.PostNoting(message, [&](wire::Sequence number) {
     for (const wire::Handle event : found->events) {
       session.completions().NoteRecordedByGraph(event, message.stream, number);
+    }
+    if (found->waits) {
+      session.stream_waits().Note(message.stream, number);
     }
   });
 }

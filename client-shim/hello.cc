@@ -11,6 +11,7 @@
 
 #include "protocol/base/clock.h"
 #include "protocol/base/log.h"
+#include "protocol/channel/way.h"
 #include "protocol/wire/messages.h"
 
 namespace farlane::shim {
@@ -74,13 +75,14 @@ Status ReceiveAll(int socket, void* bytes, size_t size, uint64_t deadline) {
   return Status::Ok();
 }
 
-wire::ClientHello MakeHello(const Config& config) {
+wire::ClientHello MakeHello(const Config& config, uint32_t offers) {
   wire::ClientHello hello{};
   memcpy(hello.magic, wire::kHelloMagic, sizeof hello.magic);
   hello.version = wire::kProtocolVersion;
   hello.purpose = wire::Purpose::kCommands;
   hello.wire_hash = wire::kWireHash;
   hello.process = static_cast<uint32_t>(getpid());
+  hello.offers = offers;
   char host[64] = {};
   gethostname(host, sizeof host - 1);
   CopyText(hello.host, host);
@@ -122,16 +124,31 @@ Status ReceiveDecision(const transport::Address& server,
   return Status::Ok();
 }
 
+StatusCode CodeOf(wire::Verdict verdict) {
+  switch (verdict) {
+    case wire::Verdict::kWrongVersion:
+      return StatusCode::kMismatch;
+    case wire::Verdict::kRefused:
+      return StatusCode::kRefused;
+    case wire::Verdict::kNoDevice:
+      return StatusCode::kNotFound;
+    default:
+      return StatusCode::kUnavailable;
+  }
+}
+
 }  // namespace
 
-Result<Introduction> Introduce(const transport::Address& server, const Config& config) {
+Result<Introduction> Introduce(const transport::Address& server,
+                               const Config& config,
+                               uint32_t offers) {
   if (config.token.size() >= sizeof(wire::ClientHello::token)) {
     return Status(StatusCode::kInvalidArgument, "the token is longer than any token of ours");
   }
   const uint64_t start = NowNs();
   Introduction met;
   FARLANE_ASSIGN(met.socket, transport::Connect(server, kConnectNs));
-  const wire::ClientHello hello = MakeHello(config);
+  const wire::ClientHello hello = MakeHello(config, offers);
   FARLANE_TRY(SendHello(met.socket.get(), hello).While("saying hello to " + server.ToString()));
   FARLANE_TRY(ReceiveDecision(server, met.socket.get(), start, &met.answer)
                   .While("waiting for the answer of " + server.ToString()));
@@ -172,6 +189,32 @@ std::string WhyNotWelcome(const wire::ServerHello& answer) {
       break;
   }
   return answer.reason[0] == '\0' ? text : text + " (" + answer.reason + ")";
+}
+
+Result<std::unique_ptr<transport::Stream>> FindWay(const transport::Address& server,
+                                                   const Config& config,
+                                                   wire::ServerHello* answer) {
+  FARLANE_TRY(channel::CheckWish(config.transport, server));
+  uint32_t offers = channel::OffersOf(config.transport);
+  while (true) {
+    FARLANE_ASSIGN(Introduction met, Introduce(server, config, offers));
+    *answer = met.answer;
+    if (met.answer.verdict != wire::Verdict::kWelcome) {
+      return Status(CodeOf(met.answer.verdict),
+                    server.ToString() + " does not serve us: " + WhyNotWelcome(met.answer));
+    }
+    Result<std::unique_ptr<transport::Stream>> way = channel::FollowWay(
+        offers, met.answer, std::move(met.socket), NowNs() + wire::kGreetingSilenceNs);
+    if (!way.ok() && offers != 0 && config.transport == channel::WishedTransport::kAuto) {
+      LogDebug("no shared memory: %s", way.error().message().c_str());
+      offers = 0;
+      continue;
+    }
+    FARLANE_ASSIGN(std::unique_ptr<transport::Stream> stream,
+                   std::move(way).While("finding a way to " + server.ToString()));
+    FARLANE_TRY(channel::CheckFound(config.transport, *stream));
+    return stream;
+  }
 }
 
 }  // namespace farlane::shim

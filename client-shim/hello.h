@@ -24,7 +24,16 @@ struct Introduction {
 // still starting is waited for much longer.
 // kUnavailable: nobody there · kCorrupt: somebody, but not a server of ours · else the answer,
 // welcome or not.
-Result<Introduction> Introduce(const transport::Address& server, const Config& config);
+Result<Introduction> Introduce(const transport::Address& server,
+                               const Config& config,
+                               uint32_t offers);
+
+// As Introduce, but nothing less than a welcome, and the way that the server has chosen in the
+// place of the connection. Where shared memory was offered, chosen and cannot be had, and nobody
+// wished for it, it does without. `answer` is the server's, if there was one.
+Result<std::unique_ptr<transport::Stream>> FindWay(const transport::Address& server,
+                                                   const Config& config,
+                                                   wire::ServerHello* answer);
 
 // "refused: bad token" and the like, from the answer.
 std::string WhyNotWelcome(const wire::ServerHello& answer);

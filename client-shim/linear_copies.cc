@@ -5,6 +5,7 @@
 
 #include "client-shim/bodies.h"
 #include "client-shim/host_posts.h"
+#include "client-shim/host_reads.h"
 
 namespace farlane::shim {
 namespace {
@@ -39,11 +40,9 @@ CUresult CopyLinear(const CallScope& scope,
                           RowShape{.width = bytes}, &result)) {
     return result;
   }
-  // Something that is still to run may write the memory: then it is read when the stream gets
-  // there.
-  const bool late = wait == Wait::kNo && scope.session().host_calls().any() &&
-                    scope.session().host_memory().IsPinned(from, bytes);
-  result = scope.SendManaged();
+  bool late = false;
+  result = ChooseHostRead(scope, stream, from, bytes, wait, &late);
+  result = result == CUDA_SUCCESS ? scope.SendManaged() : result;
   if (result == CUDA_SUCCESS) {
     result = scope.session().transfers().Send(scope.context(), ToWire(stream), to, from,
                                               RowShape{.width = bytes, .late = late});

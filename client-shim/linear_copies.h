@@ -11,7 +11,8 @@ namespace farlane::shim {
 // Whether a copy returns only when its data has arrived.
 enum class Wait : bool { kNo, kYes };
 
-// Bytes that leave the program are taken at the call, so `wait` makes no difference.
+// The program may change its memory when this has returned, unless the memory is pinned and the
+// copy does not wait.
 CUresult CopyLinear(const CallScope& scope,
                     CUdeviceptr to,
                     const void* from,

@@ -83,6 +83,7 @@ struct GraphExec {
   std::vector<graph::Step> steps;
   std::vector<HostCallPtr> host_calls{};  // those that a launch makes due
   std::vector<wire::Handle> events{};     // those that a launch records
+  bool waits = false;                     // for a value, somewhere in it
   uint64_t flags = 0;
 };
 

@@ -39,6 +39,10 @@ CUresult Process::Start() {
     LogError("%s", config.session_error.c_str());
     return CUDA_ERROR_NO_DEVICE;
   }
+  if (!config.transport_error.empty()) {
+    LogError("%s", config.transport_error.c_str());
+    return CUDA_ERROR_NO_DEVICE;
+  }
   if (!config.server.has_value()) {
     LogError("no GPU server: %s",
              config.pool.has_value()

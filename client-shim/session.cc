@@ -11,7 +11,6 @@
 #include "client-shim/loaded_module.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/log.h"
-#include "protocol/transport/socket_stream.h"
 
 namespace farlane::shim {
 namespace {
@@ -20,19 +19,6 @@ constexpr size_t kDevicesMax =
     256;  // more than any machine has; bounds what a server can make us hold
 constexpr size_t kRecallsMax = 1024;       // that a server may have open at a time
 constexpr uint64_t kStopNs = 200'000'000;  // a process that ends does not wait longer for a thread
-
-StatusCode CodeOf(wire::Verdict verdict) {
-  switch (verdict) {
-    case wire::Verdict::kWrongVersion:
-      return StatusCode::kMismatch;
-    case wire::Verdict::kRefused:
-      return StatusCode::kRefused;
-    case wire::Verdict::kNoDevice:
-      return StatusCode::kNotFound;
-    default:
-      return StatusCode::kUnavailable;
-  }
-}
 
 }  // namespace
 
@@ -43,18 +29,12 @@ Session::~Session() = default;
 
 Result<std::unique_ptr<Session>> Session::Connect(const transport::Address& server,
                                                   const Config& config) {
-  FARLANE_ASSIGN(Introduction met, Introduce(server, config));
-  if (met.answer.verdict != wire::Verdict::kWelcome) {
-    return Status(CodeOf(met.answer.verdict),
-                  server.ToString() + " does not serve us: " + WhyNotWelcome(met.answer));
-  }
+  wire::ServerHello answer{};
+  FARLANE_ASSIGN(std::unique_ptr<transport::Stream> stream, FindWay(server, config, &answer));
   std::unique_ptr<Session> session(new Session(config, server));
-  session->worker_ = met.answer.worker;
-  const int socket = met.socket.get();
-  session->channel_ = std::make_unique<channel::CommandChannel>(
-      std::make_unique<transport::SocketStream>(std::move(met.socket)), *session);
-  session->attendant_.emplace(*session->channel_, socket,
-                              [raw = session.get()] { raw->AnswerRecalls(); });
+  session->worker_ = answer.worker;
+  session->channel_ = std::make_unique<channel::CommandChannel>(std::move(stream), *session);
+  session->attendant_.emplace(*session->channel_, [raw = session.get()] { raw->AnswerRecalls(); });
   FARLANE_TRY(session->LearnDevices().While("getting to know " + server.ToString()));
   FARLANE_TRY(session->ReserveArenas());
   session->attendant_->Start();
@@ -239,11 +219,13 @@ void Session::PrintSummary() const {
   // One line of fields, so that people and scripts read the same thing.
   const int size =
       snprintf(text, sizeof text,
-               "farlane: server=%s worker=%u launches=%llu posts=%llu calls=%llu round_trips=%llu "
+               "farlane: server=%s transport=%s worker=%u launches=%llu posts=%llu calls=%llu "
+               "round_trips=%llu "
                "sends=%llu bytes_out=%llu bytes_in=%llu\n",
-               server_.ToString().c_str(), worker_, value(launches_), value(counters.posts),
-               value(counters.posts) + value(counters.calls), value(counters.round_trips),
-               value(counters.sends), value(counters.sent_bytes), value(counters.received_bytes));
+               server_.ToString().c_str(), channel_->stream().name(), worker_, value(launches_),
+               value(counters.posts), value(counters.posts) + value(counters.calls),
+               value(counters.round_trips), value(counters.sends), value(counters.sent_bytes),
+               value(counters.received_bytes));
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text, static_cast<size_t>(size));
 }
 

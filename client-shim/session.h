@@ -21,6 +21,7 @@
 #include "client-shim/managed_memory.h"
 #include "client-shim/memory_pools.h"
 #include "client-shim/objects.h"
+#include "client-shim/stream_waits.h"
 #include "client-shim/transfers.h"
 #include "client-shim/virtual_memory.h"
 #include "client-shim/wait_log.h"
@@ -62,6 +63,8 @@ class Session final : public channel::ServerListener {
   ManagedMemory& managed() { return managed_; }
 
   HostCalls& host_calls() { return host_calls_; }
+
+  StreamWaits& stream_waits() { return stream_waits_; }
 
   MemoryPools& pools() { return pools_; }
 
@@ -106,6 +109,7 @@ class Session final : public channel::ServerListener {
       const wire::Sequence number = writer.Append(message);
       failures_.NotePost(number);
       completions_.NotePosted(message, number);
+      stream_waits_.NotePosted(message, number);
       if constexpr (std::is_same_v<Message, wire::EventRecord> ||
                     std::is_same_v<Message, wire::EventRecordWithFlags>) {
         completions_.NoteRecorded(writer, message.hEvent, message.hStream, number);
@@ -262,6 +266,7 @@ class Session final : public channel::ServerListener {
   Completions completions_{*this};
   ManagedMemory managed_{*this};
   HostCalls host_calls_{*this};
+  StreamWaits stream_waits_{*this};
   MemoryPools pools_{*this};
   WaitLog waits_{config_.trace_waits};
   graph::Graphs graphs_;

@@ -112,7 +112,7 @@ CUresult Transfers::SendRows(wire::Handle context,
     return result;
   }
   if (shape.late) {
-    PostFetch(context, stream, device.address, host, shape);
+    PostFetch(context, stream, device, host, shape);
     return CUDA_SUCCESS;
   }
   ConstBytes data(host, bytes);
@@ -136,15 +136,26 @@ CUresult Transfers::SendRows(wire::Handle context,
 
 void Transfers::PostFetch(wire::Handle context,
                           wire::Handle stream,
-                          uint64_t device,
+                          const CopyPlace& device,
                           const std::byte* host,
                           const RowShape& shape) {
   const HostCallPtr call = session_.host_calls().Make(
       {.kind = HostCall::Kind::kFetch, .host = const_cast<std::byte*>(host), .shape = shape});
   session_.host_calls().Expect(call);
+  if (device.array != 0) {
+    session_.Post(context, wire::ArrayFetch{.stream = stream,
+                                            .call = call->number,
+                                            .array = device.array,
+                                            .x = device.x,
+                                            .y = device.y,
+                                            .z = device.z,
+                                            .width = shape.width,
+                                            .rows = shape.rows});
+    return;
+  }
   session_.Post(context, wire::HostFetch{.stream = stream,
                                          .call = call->number,
-                                         .address = device,
+                                         .address = device.address,
                                          .width = shape.width,
                                          .pitch = shape.device_pitch,
                                          .rows = shape.rows});
@@ -293,6 +304,9 @@ CUresult Transfers::Receive(wire::Handle context,
 }
 
 bool Transfers::IsAwaited(const void* host, uint64_t bytes) const {
+  if (arriving_bytes_.load(std::memory_order_acquire) == 0) {
+    return false;
+  }
   const auto start = reinterpret_cast<uint64_t>(host);
   return arrivals_.With([&](const Arrivals& arrivals) {
     return std::any_of(arrivals.begin(), arrivals.end(), [&](const auto& entry) {
@@ -304,7 +318,7 @@ bool Transfers::IsAwaited(const void* host, uint64_t bytes) const {
 }
 
 CUresult Transfers::WaitForHost(const void* host, uint64_t bytes) {
-  if (arriving_bytes_.load(std::memory_order_acquire) == 0) {
+  if (!IsAwaited(host, bytes)) {
     return CUDA_SUCCESS;
   }
   const Status status = session_.channel().WaitUntil([&] { return !IsAwaited(host, bytes); });

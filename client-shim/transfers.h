@@ -75,6 +75,8 @@ class Transfers {
                    bool wait);
   // Waits until nothing that is still to arrive goes into this memory.
   CUresult WaitForHost(const void* host, uint64_t bytes);
+  // Whether anything is still to arrive in this memory.
+  bool IsAwaited(const void* host, uint64_t bytes) const;
 
   wire::WireError OnSent(const wire::MessageView& message);
   wire::WireError OnData(const wire::MessageView& message);
@@ -112,7 +114,7 @@ class Transfers {
                     const RowShape& shape);
   void PostFetch(wire::Handle context,
                  wire::Handle stream,
-                 uint64_t device,
+                 const CopyPlace& device,
                  const std::byte* host,
                  const RowShape& shape);
   wire::Sequence PostIn(wire::Handle context,
@@ -129,7 +131,6 @@ class Transfers {
   CUresult WaitForRoom(std::atomic<uint64_t>* under_way, uint64_t bytes);
   CUresult WaitForTurn(uint64_t bytes);
   wire::Sequence FirstInTheWay(uint64_t bytes);
-  bool IsAwaited(const void* host, uint64_t bytes) const;
 
   Session& session_;
   std::atomic<uint64_t> sending_bytes_{0};

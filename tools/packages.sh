@@ -8,13 +8,15 @@ set -eu
 build="g++ cmake ninja-build git python3 llvm-19-dev libzstd-dev liblz4-dev zlib1g-dev libseccomp-dev
        libcli11-dev"
 # What builds and runs the tests on top.
-tests="libgtest-dev libgmock-dev clang-19 procps strace iproute2"
+tests="libgtest-dev libgmock-dev clang-19 procps strace iproute2 valgrind"
 # What compiles the fuzz targets: a compiler, and the run-time library that feeds and watches them.
 fuzz="clang-14 libclang-rt-14-dev llvm-14"
 # What looks through the sources.
 tidy="clang-tidy-14 clang-format-14"
 # What compiles a CUDA sample without NVIDIA's compiler.
 samples="clang-19"
+# What builds for 64-bit ARM and runs that here.
+aarch64="g++-aarch64-linux-gnu qemu-user-static googletest"
 
 usage() {
   cat <<'EOF'
@@ -26,6 +28,7 @@ Installs what is missing of the Debian 12 packages for each PURPOSE:
   fuzz      the fuzz targets, on top of tests
   tidy      clang-tidy and clang-format
   samples   the CUDA samples on a machine without NVIDIA's compiler
+  aarch64   the client for 64-bit ARM, and its tests
   --list    only prints the packages' names
 EOF
 }
@@ -41,6 +44,7 @@ for argument in "$@"; do
     fuzz) wanted="$wanted $fuzz" ;;
     tidy) wanted="$wanted $tidy" ;;
     samples) wanted="$wanted $samples" ;;
+    aarch64) wanted="$wanted $aarch64" ;;
     *) usage >&2; exit 2 ;;
   esac
 done

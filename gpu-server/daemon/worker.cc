@@ -19,6 +19,7 @@
 #include "gpu-server/session/welcome.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/log.h"
+#include "protocol/channel/way.h"
 #include "protocol/transport/socket_stream.h"
 
 namespace farlane::server {
@@ -96,6 +97,22 @@ Status WriteHello(transport::Stream& stream, const wire::ServerHello& hello) {
   return Status::Ok();
 }
 
+// Both hellos; the stream is what follows them.
+Result<std::unique_ptr<transport::Stream>> Greet(Fd connection,
+                                                 const WorkerConfig& config,
+                                                 wire::ClientHello* hello) {
+  transport::SocketStream stream(std::move(connection));
+  FARLANE_TRY(ReadHello(stream, hello));
+  explicit_bzero(hello->token, sizeof hello->token);  // the daemon has looked at it
+  explicit_bzero(hello->session_key, sizeof hello->session_key);
+  const channel::OfferedWay way(hello->offers, stream.WaitFd());
+  wire::ServerHello answer = MakeServerHello({}, config.boot);
+  answer.worker = static_cast<uint32_t>(getpid());
+  way.Announce(&answer);
+  FARLANE_TRY(WriteHello(stream, answer));
+  return way.Settle(stream.TakeSocket(), NowNs() + kHelloNs);
+}
+
 // What a worker has before it has a client.
 struct Readiness {
   std::unique_ptr<Driver> driver;
@@ -159,12 +176,12 @@ void LogEnd(const SessionLoop& loop,
                         Readiness& ready,
                         DaemonLink& link,
                         const Grant& grant) {
-  WatchHangup(stream.WaitFd());
+  WatchHangup(stream.LifeFd());
   const uint64_t start_ns = NowNs();
   const std::string client = Printable(hello.program, sizeof hello.program) + " (pid " +
                              std::to_string(hello.process) + " on " +
                              Printable(hello.host, sizeof hello.host) + ")";
-  LogInfo("worker %d: serves %s", getpid(), client.c_str());
+  LogInfo("worker %d: serves %s over %s", getpid(), client.c_str(), stream.name());
   Wakeup wakeup;
   Outbox outbox(stream, wakeup);
   ClientSession session(ready.driver->table(), link, outbox, wakeup, ready.output);
@@ -188,28 +205,21 @@ void Meet(Fd connection,
           const Grant& grant,
           bool probe,
           const WorkerConfig& config) {
-  transport::SocketStream stream(std::move(connection));
   wire::ClientHello hello{};
-  wire::ServerHello answer = MakeServerHello({}, config.boot);
-  answer.worker = static_cast<uint32_t>(getpid());
-  Status met = ReadHello(stream, &hello);
-  explicit_bzero(hello.token, sizeof hello.token);  // the daemon has looked at it
-  explicit_bzero(hello.session_key, sizeof hello.session_key);
-  if (met.ok()) {
-    met = WriteHello(stream, answer);
-  }
-  if (!met.ok()) {
-    LogInfo("worker %d: %s", getpid(), met.message().c_str());
+  const Result<std::unique_ptr<transport::Stream>> stream =
+      Greet(std::move(connection), config, &hello);
+  if (!stream.ok()) {
+    LogInfo("worker %d: %s", getpid(), stream.error().message().c_str());
     if (!probe) {
       _exit(0);  // the daemon has given it a client once
     }
     return;
   }
   if (probe) {
-    AnswerProbe(stream, ready, link, grant);
+    AnswerProbe(*stream.value(), ready, link, grant);
     return;
   }
-  Serve(stream, hello, ready, link, grant);
+  Serve(*stream.value(), hello, ready, link, grant);
 }
 
 Status GetReady(const WorkerConfig& config, Readiness* ready) {

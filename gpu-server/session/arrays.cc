@@ -3,6 +3,15 @@
 
 namespace farlane::server {
 
+CUresult Arrays::Prove(wire::Handle handle, const abi::ArrayBox& box, CUarray* array) {
+  const BoundArray* found = arrays_.Find(handle);
+  if (found == nullptr || found->array == nullptr) {
+    return CUDA_ERROR_INVALID_HANDLE;
+  }
+  *array = found->array;
+  return found->shape.Holds(box) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+}
+
 bool Arrays::Take(wire::Handle handle, BoundArray* array) {
   const BoundArray* found = arrays_.Find(handle);
   if (found == nullptr || found->is_level) {

@@ -45,6 +45,9 @@ class Arrays {
   // Null when there is none; valid until the table changes.
   const BoundArray* Find(wire::Handle handle) { return arrays_.Find(handle); }
 
+  // Whether a box lies in an array of the client, which comes out. On success only it may be used.
+  CUresult Prove(wire::Handle handle, const abi::ArrayBox& box, CUarray* array);
+
   // Takes an array with all its levels; a level alone cannot be taken.
   bool Take(wire::Handle handle, BoundArray* array);
 

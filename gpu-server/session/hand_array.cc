@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Arrays, textures and surfaces. An array's bytes are asked of the ledger before the driver is.
-#include <cstring>
-
 #include "gpu-server/session/client_session.h"
 #include "gpu-server/session/hand.h"
 #include "gpu-server/session/staged_copies.h"
@@ -78,19 +76,6 @@ CUDA_ARRAY3D_DESCRIPTOR DescriptorOf(const wire::ArrayCreate& message) {
   descriptor.NumChannels = message.channels;
   descriptor.Flags = message.flags;
   return descriptor;
-}
-
-// What the client has to do with the place that a message names in an array.
-CUresult Prove(ClientSession& session,
-               wire::Handle handle,
-               const abi::ArrayBox& box,
-               CUarray* array) {
-  const BoundArray* found = session.arrays().Find(handle);
-  if (found == nullptr || found->array == nullptr) {
-    return CUDA_ERROR_INVALID_HANDLE;
-  }
-  *array = found->array;
-  return found->shape.Holds(box) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
 // Plain memory as a side of a box copy; `rows` from one slice to the next come out.
@@ -226,30 +211,16 @@ WireError Execute(ClientSession& session,
 WireError Execute(ClientSession& session,
                   const wire::MessageView& view,
                   const wire::ArrayCopyIn& message) {
-  DeviceRows to{.width = message.width,
-                .pitch = message.width,
-                .rows = message.rows,
-                .x = message.x,
-                .y = message.y,
-                .z = message.z};
-  const CUresult proved =
-      Prove(session, message.array,
-            {message.x, message.y, message.z, message.width, message.rows, 1}, &to.array);
+  CUresult proved = CUDA_SUCCESS;
+  const DeviceRows to = RowsInArray(session, message, &proved);
   return StageIn(session, view, to, message.stream, message.data, proved);
 }
 
 WireError Execute(ClientSession& session,
                   const wire::MessageView&,
                   const wire::ArrayCopyOut& message) {
-  DeviceRows from{.width = message.width,
-                  .pitch = message.width,
-                  .rows = message.rows,
-                  .x = message.x,
-                  .y = message.y,
-                  .z = message.z};
-  const CUresult proved =
-      Prove(session, message.array,
-            {message.x, message.y, message.z, message.width, message.rows, 1}, &from.array);
+  CUresult proved = CUDA_SUCCESS;
+  const DeviceRows from = RowsInArray(session, message, &proved);
   return StageOut(session, from, message.stream, message.transfer, proved);
 }
 

@@ -134,16 +134,14 @@ wire::WireError SessionLoop::DispatchAll() {
 
 bool SessionLoop::Sleep() {
   const size_t unsent = session_.outbox().unsent_bytes();
-  const short in = unsent <= Outbox::kUnsentBytesMax ? POLLIN : 0;
-  const short out = unsent != 0 ? POLLOUT : 0;
-  const transport::Interest what = in == 0    ? transport::Interest::kWrite
-                                   : out == 0 ? transport::Interest::kRead
-                                              : transport::Interest::kReadOrWrite;
+  const transport::Interest what = unsent > Outbox::kUnsentBytesMax ? transport::Interest::kWrite
+                                   : unsent == 0                    ? transport::Interest::kRead
+                                                 : transport::Interest::kReadOrWrite;
   if (!stream_.BeginWait(what)) {
     return true;
   }
   pollfd waiting[] = {
-      {.fd = stream_.WaitFd(), .events = static_cast<short>(in | out), .revents = 0},
+      {.fd = stream_.WaitFd(), .events = stream_.WaitEvents(what), .revents = 0},
       {.fd = wakeup_.fd(), .events = POLLIN, .revents = 0},
       {.fd = session_.output().fds()[0], .events = POLLIN, .revents = 0},
       {.fd = session_.output().fds()[1], .events = POLLIN, .revents = 0},

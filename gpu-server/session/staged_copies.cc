@@ -58,46 +58,6 @@ CUresult CopyOutOfArray(const DriverTable& driver,
   return driver.cuMemcpy3DAsync_v2(&shape, stream);
 }
 
-CUresult CopyIn(const DriverTable& driver,
-                const DeviceRows& to,
-                const std::byte* from,
-                CUstream stream) {
-  if (to.array != nullptr) {
-    return CopyIntoArray(driver, to, from, stream);
-  }
-  if (to.linear()) {
-    return driver.cuMemcpyHtoDAsync_v2(to.address, from, to.bytes(), stream);
-  }
-  CUDA_MEMCPY2D shape = Shape(to);
-  shape.srcMemoryType = CU_MEMORYTYPE_HOST;
-  shape.srcHost = from;
-  shape.srcPitch = to.width;
-  shape.dstMemoryType = CU_MEMORYTYPE_DEVICE;
-  shape.dstDevice = to.address;
-  shape.dstPitch = to.pitch;
-  return driver.cuMemcpy2DAsync_v2(&shape, stream);
-}
-
-CUresult CopyOut(const DriverTable& driver,
-                 std::byte* to,
-                 const DeviceRows& from,
-                 CUstream stream) {
-  if (from.array != nullptr) {
-    return CopyOutOfArray(driver, to, from, stream);
-  }
-  if (from.linear()) {
-    return driver.cuMemcpyDtoHAsync_v2(to, from.address, from.bytes(), stream);
-  }
-  CUDA_MEMCPY2D shape = Shape(from);
-  shape.srcMemoryType = CU_MEMORYTYPE_DEVICE;
-  shape.srcDevice = from.address;
-  shape.srcPitch = from.pitch;
-  shape.dstMemoryType = CU_MEMORYTYPE_HOST;
-  shape.dstHost = to;
-  shape.dstPitch = from.width;
-  return driver.cuMemcpy2DAsync_v2(&shape, stream);
-}
-
 // The next part that fits a staging block, taken off `rest`.
 DeviceRows NextPart(DeviceRows* rest) {
   DeviceRows part = *rest;
@@ -138,9 +98,10 @@ void CopyOutAll(ClientSession& session,
       CopyOutAll(session, part, stream, transfer, offset, at_end);
     } else {
       StagingBlock block = context->staging.Take(part.bytes());
-      const CUresult issued = block.bytes().empty()
-                                  ? CUDA_ERROR_OUT_OF_MEMORY
-                                  : CopyOut(session.driver(), block.bytes().data(), part, stream);
+      const CUresult issued =
+          block.bytes().empty()
+              ? CUDA_ERROR_OUT_OF_MEMORY
+              : CopyFromDevice(session.driver(), block.bytes().data(), part, stream);
       session.transfers().AddOut(context, stream,
                                  {.transfer = transfer,
                                   .block = std::move(block),
@@ -154,6 +115,46 @@ void CopyOutAll(ClientSession& session,
 }
 
 }  // namespace
+
+CUresult CopyToDevice(const DriverTable& driver,
+                      const DeviceRows& to,
+                      const std::byte* from,
+                      CUstream stream) {
+  if (to.array != nullptr) {
+    return CopyIntoArray(driver, to, from, stream);
+  }
+  if (to.linear()) {
+    return driver.cuMemcpyHtoDAsync_v2(to.address, from, to.bytes(), stream);
+  }
+  CUDA_MEMCPY2D shape = Shape(to);
+  shape.srcMemoryType = CU_MEMORYTYPE_HOST;
+  shape.srcHost = from;
+  shape.srcPitch = to.width;
+  shape.dstMemoryType = CU_MEMORYTYPE_DEVICE;
+  shape.dstDevice = to.address;
+  shape.dstPitch = to.pitch;
+  return driver.cuMemcpy2DAsync_v2(&shape, stream);
+}
+
+CUresult CopyFromDevice(const DriverTable& driver,
+                        std::byte* to,
+                        const DeviceRows& from,
+                        CUstream stream) {
+  if (from.array != nullptr) {
+    return CopyOutOfArray(driver, to, from, stream);
+  }
+  if (from.linear()) {
+    return driver.cuMemcpyDtoHAsync_v2(to, from.address, from.bytes(), stream);
+  }
+  CUDA_MEMCPY2D shape = Shape(from);
+  shape.srcMemoryType = CU_MEMORYTYPE_DEVICE;
+  shape.srcDevice = from.address;
+  shape.srcPitch = from.pitch;
+  shape.dstMemoryType = CU_MEMORYTYPE_HOST;
+  shape.dstHost = to;
+  shape.dstPitch = from.width;
+  return driver.cuMemcpy2DAsync_v2(&shape, stream);
+}
 
 bool OwnsBox(const ClientSession& session, const DeviceBox& box) {
   uint64_t extent = 0;
@@ -201,7 +202,7 @@ WireError StageIn(ClientSession& session,
   }
   memcpy(block.bytes().data(), data.data(), bytes);
   const CUresult result =
-      bytes == 0 ? CUDA_SUCCESS : CopyIn(session.driver(), to, block.bytes().data(), stream);
+      bytes == 0 ? CUDA_SUCCESS : CopyToDevice(session.driver(), to, block.bytes().data(), stream);
   session.counters().in_bytes += bytes;
   session.transfers().AddIn(session.context(), stream, std::move(block), bytes, result);
   session.Finish(view, result);

@@ -24,6 +24,31 @@ struct DeviceRows {
   bool linear() const { return rows == 1 || (array == nullptr && pitch == width); }
 };
 
+// Between rows on the device and their packed image in pinned memory.
+CUresult CopyToDevice(const DriverTable& driver,
+                      const DeviceRows& to,
+                      const std::byte* from,
+                      CUstream stream);
+CUresult CopyFromDevice(const DriverTable& driver,
+                        std::byte* to,
+                        const DeviceRows& from,
+                        CUstream stream);
+
+// A place in an array that a message names; `proved` says whether it is the client's.
+template <typename Message>
+DeviceRows RowsInArray(ClientSession& session, const Message& message, CUresult* proved) {
+  DeviceRows rows{.width = message.width,
+                  .pitch = message.width,
+                  .rows = message.rows,
+                  .x = message.x,
+                  .y = message.y,
+                  .z = message.z};
+  *proved = session.arrays().Prove(
+      message.array, {message.x, message.y, message.z, message.width, message.rows, 1},
+      &rows.array);
+  return rows;
+}
+
 // Rows and slices of plain memory. The driver counts a slice in whole rows.
 struct DeviceBox {
   uint64_t address = 0;

@@ -23,6 +23,7 @@ constexpr uint64_t kTendEveryNs = 50'000;  // a message waits about so long for 
 // posts that ends without a wait leaves its last ones behind for no longer than it has lasted.
 constexpr uint64_t kTendRarelyNs = 800'000;
 constexpr uint64_t kBurstNs = 20'000;  // posts closer to each other than this may travel together
+constexpr uint64_t kLookEveryNs = 10'000;  // a look at the socket is a system call, a post is not
 constexpr uint64_t kTendSilenceNs = 1'000'000;  // after so long without work the tender sleeps
 constexpr uint64_t kRoomCheckNs =
     100'000'000;  // a blocked writer looks this often whether somebody else reads
@@ -161,8 +162,9 @@ void CommandChannel::SendIfDue(std::unique_lock<std::mutex>& lock) {
   // A server that is as quick as a send would have every post of a burst leave alone.
   const bool in_burst = now - posts_left_ns_ < kBurstNs;
   bool has_work = false;
-  if (!in_burst && !ServerIsIdle()) {
+  if (!in_burst && now - looked_ns_ >= kLookEveryNs && !ServerIsIdle()) {
     // Its acknowledgement may lie there unread. Others must be able to post while a listener runs.
+    looked_ns_ = now;
     lock.unlock();
     ReadInPassing();
     has_work = listener_.HasWork();

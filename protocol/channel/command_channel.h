@@ -175,6 +175,11 @@ class CommandChannel {
   // The server is done with this side's messages up to here.
   wire::Sequence executed() const { return executed_.load(std::memory_order_acquire); }
 
+  // For whoever sleeps until something comes while nobody reads, and for its name.
+  transport::Stream& stream() { return *stream_; }
+
+  const transport::Stream& stream() const { return *stream_; }
+
   uint64_t BulkWindowBytes() const { return stream_->BulkWindowBytes(); }
 
   bool is_lost() const { return is_lost_.load(std::memory_order_acquire); }
@@ -240,6 +245,7 @@ class CommandChannel {
   wire::Sequence flushed_ = 0;
   uint32_t unaged_ = 0;         // posts since the clock was looked at
   uint64_t posts_left_ns_ = 0;  // when posts were sent last, without a call
+  uint64_t looked_ns_ = 0;      // when somebody who posts has last looked for acknowledgements
   bool tender_asleep_ = false;
   std::condition_variable tend_;
   // Since when the oldest message waits for company; 0: none does. Written under writing_.

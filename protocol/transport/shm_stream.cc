@@ -2,17 +2,13 @@
 #include "protocol/transport/shm_stream.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "protocol/base/clock.h"
@@ -20,10 +16,11 @@
 namespace farlane::transport {
 namespace {
 
+// No multiple of a huge page: memory of those could be missing when it is first touched.
 constexpr size_t kMemoryBytes = 2 * kRingBytes;
-constexpr size_t kPartsCount = 3;
+static_assert(kMemoryBytes % 2_MiB != 0);
 // Memory that could shrink would end whoever touches what is gone.
-constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW;
 
 Status Failed(const char* what) {
   return Status::FromErrno(StatusCode::kUnavailable, what, errno);
@@ -33,107 +30,96 @@ Status Foreign(const char* what) {
   return Status(StatusCode::kCorrupt, what);
 }
 
-Result<ShmParts> MakeParts() {
-  ShmParts parts{.memory = Fd(memfd_create("farlane", MFD_CLOEXEC | MFD_ALLOW_SEALING)),
-                 .maker_event = Fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-                 .partner_event = Fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))};
-  if (!parts.memory.valid() || !parts.maker_event.valid() || !parts.partner_event.valid()) {
-    return Failed("cannot make shared memory");
+// By both sides: neither touches memory that the other could take away.
+Status Check(const Fd& memory) {
+  if (lseek(memory.get(), 0, SEEK_END) != static_cast<off_t>(kMemoryBytes)) {
+    return Foreign("the shared memory has another size");
   }
-  if (ftruncate(parts.memory.get(), kMemoryBytes) != 0 ||
-      fcntl(parts.memory.get(), F_ADD_SEALS, kSeals) != 0) {
-    return Failed("cannot make shared memory of a fixed size");
+  const int seals = fcntl(memory.get(), F_GET_SEALS);
+  if (seals < 0 || (seals & kSeals) != kSeals) {
+    return Foreign("the shared memory could be taken away");
   }
-  return parts;
+  return Status::Ok();
 }
 
-using Control = std::array<char, CMSG_SPACE(kPartsCount * sizeof(int))>;
+Result<Fd> MakeMemory() {
+  Fd memory(memfd_create("farlane", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!memory.valid()) {
+    return Failed("cannot make shared memory");
+  }
+  if (ftruncate(memory.get(), kMemoryBytes) != 0 ||
+      fcntl(memory.get(), F_ADD_SEALS, kSeals | F_SEAL_SEAL) != 0) {
+    return Failed("cannot make shared memory of a fixed size");
+  }
+  FARLANE_TRY(Check(memory));
+  return memory;
+}
 
-Status Pass(int socket, const ShmParts& parts) {
-  const int descriptors[kPartsCount] = {parts.memory.get(), parts.maker_event.get(),
-                                        parts.partner_event.get()};
+Status Pass(int socket, int memory) {
   char byte = 0;
   iovec part{.iov_base = &byte, .iov_len = 1};
-  alignas(cmsghdr) Control control{};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof memory)] = {};
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
   cmsghdr* const header = CMSG_FIRSTHDR(&message);
   header->cmsg_level = SOL_SOCKET;
   header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof descriptors);
-  memcpy(CMSG_DATA(header), descriptors, sizeof descriptors);
-  return sendmsg(socket, &message, MSG_NOSIGNAL) == 1 ? Status::Ok()
-                                                      : Failed("cannot pass shared memory");
+  header->cmsg_len = CMSG_LEN(sizeof memory);
+  memcpy(CMSG_DATA(header), &memory, sizeof memory);
+  return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == 1
+             ? Status::Ok()
+             : Failed("cannot pass shared memory");
 }
 
-// The descriptors of one message; whatever else came along is closed.
-Result<ShmParts> Take(int socket) {
+// The one descriptor of one message; the system closes whatever else came along.
+Result<Fd> Take(int socket) {
   char byte = 0;
   iovec part{.iov_base = &byte, .iov_len = 1};
-  alignas(cmsghdr) Control control{};
+  int came = -1;
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof came)] = {};
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
+  message.msg_control = control;
+  message.msg_controllen = CMSG_LEN(sizeof came);  // CMSG_SPACE has room for two
   const ssize_t got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
   if (got < 0) {
     return Failed("no shared memory came");
   }
+  if (got == 0) {
+    return Status(StatusCode::kUnavailable, "the other side ended instead of passing memory");
+  }
   const cmsghdr* const header = CMSG_FIRSTHDR(&message);
-  if (header == nullptr || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) {
+  if (header == nullptr || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS ||
+      header->cmsg_len != CMSG_LEN(sizeof came)) {
     return Foreign("what came is no shared memory");
   }
-  int descriptors[kPartsCount] = {-1, -1, -1};
-  const size_t bytes = header->cmsg_len - CMSG_LEN(0);
-  memcpy(descriptors, CMSG_DATA(header), std::min(bytes, sizeof descriptors));
-  ShmParts parts{.memory = Fd(descriptors[0]),
-                 .maker_event = Fd(descriptors[1]),
-                 .partner_event = Fd(descriptors[2])};
-  if (bytes != sizeof descriptors || (message.msg_flags & MSG_CTRUNC) != 0) {
-    return Foreign("what came is no shared memory");
+  memcpy(&came, CMSG_DATA(header), sizeof came);
+  Fd memory(came);
+  if ((message.msg_flags & MSG_CTRUNC) != 0) {
+    return Foreign("more came than shared memory");
   }
-  return parts;
+  return memory;
 }
 
-Status Check(const ShmParts& parts) {
-  struct stat found {};
-
-  if (fstat(parts.memory.get(), &found) != 0 || found.st_size != static_cast<off_t>(kMemoryBytes)) {
-    return Foreign("the shared memory has another size");
-  }
-  const int seals = fcntl(parts.memory.get(), F_GET_SEALS);
-  return seals >= 0 && (seals & F_SEAL_SHRINK) != 0
-             ? Status::Ok()
-             : Foreign("the shared memory could be taken away");
-}
-
-Result<std::byte*> Map(const ShmParts& parts) {
-  void* memory =
-      mmap(nullptr, kMemoryBytes, PROT_READ | PROT_WRITE, MAP_SHARED, parts.memory.get(), 0);
-  if (memory == MAP_FAILED) {
+Result<std::byte*> Map(const Fd& memory) {
+  void* mapped = mmap(nullptr, kMemoryBytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory.get(), 0);
+  if (mapped == MAP_FAILED) {
     return Failed("cannot map shared memory");
   }
-  return static_cast<std::byte*>(memory);
-}
-
-void Signal(int event) {
-  const uint64_t one = 1;
-  static_cast<void>(!write(event, &one, sizeof one));
+  return static_cast<std::byte*>(mapped);
 }
 
 }  // namespace
 
 Result<std::unique_ptr<ShmStream>> ShmStream::Offer(Fd socket) {
-  FARLANE_ASSIGN(ShmParts parts, MakeParts());
-  FARLANE_ASSIGN(std::byte* const memory, Map(parts));
-  std::unique_ptr<ShmStream> stream(
-      new ShmStream(std::move(socket), std::move(parts), memory, true));
-  FARLANE_TRY(Pass(stream->socket_.get(), stream->parts_));
-  FARLANE_TRY(stream->WatchBoth());
+  FARLANE_ASSIGN(const Fd memory, MakeMemory());
+  FARLANE_ASSIGN(std::byte* const mapped, Map(memory));
+  std::unique_ptr<ShmStream> stream(new ShmStream(std::move(socket), mapped, true));
+  FARLANE_TRY(Pass(stream->socket_.get(), memory.get()));
   return stream;
 }
 
@@ -146,37 +132,34 @@ Result<std::unique_ptr<ShmStream>> ShmStream::Accept(Fd socket, Deadline until) 
   if (ppoll(&waiting, 1, until == kForever ? nullptr : &timeout, nullptr) <= 0) {
     return Status(StatusCode::kTimeout, "no shared memory came in time");
   }
-  FARLANE_ASSIGN(ShmParts parts, Take(socket.get()));
-  FARLANE_TRY(Check(parts));
-  FARLANE_ASSIGN(std::byte* const memory, Map(parts));
-  std::unique_ptr<ShmStream> stream(
-      new ShmStream(std::move(socket), std::move(parts), memory, false));
-  FARLANE_TRY(stream->WatchBoth());
-  return stream;
+  FARLANE_ASSIGN(const Fd memory, Take(socket.get()));
+  FARLANE_TRY(Check(memory));
+  FARLANE_ASSIGN(std::byte* const mapped, Map(memory));
+  return std::unique_ptr<ShmStream>(new ShmStream(std::move(socket), mapped, false));
 }
 
-ShmStream::ShmStream(Fd socket, ShmParts parts, std::byte* memory, bool maker)
+ShmStream::ShmStream(Fd socket, std::byte* memory, bool maker)
     : socket_(std::move(socket)),
-      parts_(std::move(parts)),
       memory_(memory),
-      outgoing_(memory + (maker ? 0 : kRingBytes)),
-      own_event_(maker ? parts_.maker_event.get() : parts_.partner_event.get()),
-      other_event_(maker ? parts_.partner_event.get() : parts_.maker_event.get()),
-      poll_(epoll_create1(EPOLL_CLOEXEC)),
-      writer_(outgoing_),
+      writer_(memory + (maker ? 0 : kRingBytes)),
       reader_(memory + (maker ? kRingBytes : 0)) {}
 
 ShmStream::~ShmStream() {
   munmap(memory_, kMemoryBytes);
 }
 
-Status ShmStream::WatchBoth() {
-  epoll_event event{.events = EPOLLIN, .data = {}};
-  epoll_event life{.events = EPOLLIN | EPOLLRDHUP, .data = {}};
-  return epoll_ctl(poll_.get(), EPOLL_CTL_ADD, own_event_, &event) == 0 &&
-                 epoll_ctl(poll_.get(), EPOLL_CTL_ADD, socket_.get(), &life) == 0
-             ? Status::Ok()
-             : Failed("cannot watch shared memory");
+// A socket that takes no more wakes already.
+void ShmStream::WakePartner() {
+  const char byte = 0;
+  static_cast<void>(send(socket_.get(), &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL));
+}
+
+void ShmStream::TakeWakeups() {
+  char bytes[64];
+  const ssize_t got = recv(socket_.get(), bytes, sizeof bytes, MSG_DONTWAIT);
+  if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
+    gone_.store(true, std::memory_order_release);
+  }
 }
 
 Result<size_t> ShmStream::Write(std::span<const iovec> parts) {
@@ -190,7 +173,7 @@ Result<size_t> ShmStream::Write(std::span<const iovec> parts) {
     }
   }
   if (total != 0 && writer_.MustWakeReader()) {
-    Signal(other_event_);
+    WakePartner();
   }
   if (total == 0 && gone_.load(std::memory_order_relaxed)) {
     return Status(StatusCode::kUnavailable, "the connection is lost");
@@ -203,7 +186,7 @@ Result<Transfer> ShmStream::Read(Bytes into) {
   const bool over = gone_.load(std::memory_order_acquire) || reader_.IsAtEnd();
   FARLANE_ASSIGN(const size_t got, reader_.Read(into));
   if (got != 0 && reader_.MustWakeWriter()) {
-    Signal(other_event_);
+    WakePartner();
   }
   return Transfer{.bytes = got, .closed = got == 0 && over && !into.empty()};
 }
@@ -215,11 +198,16 @@ bool ShmStream::IsReady(Interest what) const {
 }
 
 bool ShmStream::BeginWait(Interest what) {
-  if (what != Interest::kWrite) {
-    reader_.SetSleeping(true);
-  }
-  if (what != Interest::kRead) {
-    writer_.SetSleeping(true);
+  {
+    std::lock_guard<std::mutex> lock(sleeping_);
+    if (what != Interest::kWrite) {
+      ++readers_asleep_;
+      reader_.SetSleeping(true);
+    }
+    if (what != Interest::kRead) {
+      ++writers_asleep_;
+      writer_.SetSleeping(true);
+    }
   }
   if (!IsReady(what)) {
     return true;
@@ -228,22 +216,18 @@ bool ShmStream::BeginWait(Interest what) {
   return false;
 }
 
+// What woke this thread may have been meant for another one that sleeps, so it stays until the last
+// of them is awake.
 void ShmStream::EndWait(Interest what) {
-  if (what != Interest::kWrite) {
+  std::lock_guard<std::mutex> lock(sleeping_);
+  if (what != Interest::kWrite && --readers_asleep_ == 0) {
     reader_.SetSleeping(false);
   }
-  if (what != Interest::kRead) {
+  if (what != Interest::kRead && --writers_asleep_ == 0) {
     writer_.SetSleeping(false);
   }
-  uint64_t count = 0;
-  static_cast<void>(!read(own_event_, &count, sizeof count));
-  if (what == Interest::kWrite && reader_.HasBytes()) {
-    Signal(own_event_);  // it was meant for the thread that reads
-  }
-  // Nothing is ever sent over the socket, so whatever can be read there is its end.
-  pollfd life{.fd = socket_.get(), .events = POLLIN | POLLRDHUP, .revents = 0};
-  if (poll(&life, 1, 0) != 0) {
-    gone_.store(true, std::memory_order_release);
+  if (readers_asleep_ == 0 && writers_asleep_ == 0) {
+    TakeWakeups();
   }
 }
 
@@ -255,7 +239,7 @@ Result<bool> ShmStream::Wait(Interest what, Deadline until) {
   const uint64_t left = until > now ? until - now : 0;
   const timespec timeout{.tv_sec = static_cast<time_t>(left / 1'000'000'000ull),
                          .tv_nsec = static_cast<long>(left % 1'000'000'000ull)};
-  pollfd waiting{.fd = poll_.get(), .events = POLLIN, .revents = 0};
+  pollfd waiting{.fd = socket_.get(), .events = POLLIN, .revents = 0};
   const int ready = ppoll(&waiting, 1, until == kForever ? nullptr : &timeout, nullptr);
   const int error = errno;
   EndWait(what);
@@ -268,8 +252,6 @@ Result<bool> ShmStream::Wait(Interest what, Deadline until) {
 void ShmStream::Shutdown() {
   gone_.store(true, std::memory_order_release);
   writer_.End();
-  Signal(other_event_);
-  Signal(own_event_);
   shutdown(socket_.get(), SHUT_RDWR);
 }
 

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// ShmStream is a Stream between two processes of one machine: two rings in shared memory, an event
-// for each side to be woken by, and the Unix socket over which both were passed. The socket carries
-// nothing more; its end is how either side learns that the other is gone.
+// ShmStream is a Stream between two processes of one machine: two rings in shared memory, and the
+// Unix socket over which the memory was passed. All bytes of the stream go through the rings. The
+// socket carries single bytes that wake who sleeps, and its end is how either side learns that the
+// other is gone.
 #pragma once
+
+#include <atomic>
+#include <mutex>
 
 #include "protocol/base/fd.h"
 #include "protocol/transport/shm_ring.h"
@@ -10,18 +14,11 @@
 
 namespace farlane::transport {
 
-// What one side makes and passes to the other.
-struct ShmParts {
-  Fd memory;         // both rings: first the one of whoever made it
-  Fd maker_event;    // wakes whoever made it
-  Fd partner_event;  // wakes the other
-};
-
-// Thread: as Stream.
+// Thread: as Stream; besides, any number of threads may sleep between BeginWait and EndWait.
 class ShmStream final : public Stream {
  public:
-  // Makes the memory and the events, and passes them over the connected Unix socket, which stays
-  // the stream's. kUnavailable: the socket takes no descriptors.
+  // Makes the memory and passes it over the connected Unix socket, which stays the stream's.
+  // kUnavailable: the socket takes no descriptors.
   static Result<std::unique_ptr<ShmStream>> Offer(Fd socket);
   // Takes what the other side has passed; waits for it until then. kCorrupt: what came is not what
   // a side of ours makes, for example memory that its maker could take away again.
@@ -37,25 +34,28 @@ class ShmStream final : public Stream {
   void EndWait(Interest what) override;
 
   // Readable when something has come or there is room, but only after BeginWait has said true.
-  int WaitFd() const override { return poll_.get(); }
+  int WaitFd() const override { return socket_.get(); }
 
-  int LifeFd() const override { return socket_.get(); }
+  short WaitEvents(Interest /*what*/) const override { return POLLIN; }
+
+  const char* name() const override { return "shm"; }
 
  private:
-  ShmStream(Fd socket, ShmParts parts, std::byte* memory, bool maker);
+  ShmStream(Fd socket, std::byte* memory, bool maker);
 
-  Status WatchBoth();
   bool IsReady(Interest what) const;
+  void WakePartner();
+  void TakeWakeups();
 
   Fd socket_;
-  ShmParts parts_;
   std::byte* const memory_;
-  std::byte* const outgoing_;
-  const int own_event_;
-  const int other_event_;
-  Fd poll_;  // of our event and the socket
   RingWriter writer_;
   RingReader reader_;
+  // Guards the next two and, with them, what this side says of its sleep in shared memory, which no
+  // Guarded could hold.
+  std::mutex sleeping_;
+  int readers_asleep_ = 0;
+  int writers_asleep_ = 0;
   std::atomic<bool> gone_{false};  // the other side, or this one after Shutdown
 };
 

@@ -34,7 +34,9 @@ SocketStream::SocketStream(Fd socket) : socket_(std::move(socket)) {
   // writer that has filled it is let in again only when three quarters are empty.
   int domain = 0;
   socklen_t size = sizeof domain;
-  if (getsockopt(socket_.get(), SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX) {
+  is_unix_ =
+      getsockopt(socket_.get(), SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
+  if (is_unix_) {
     setsockopt(socket_.get(), SOL_SOCKET, SO_SNDBUF, &kUnixBufferBytes, sizeof kUnixBufferBytes);
   }
 }

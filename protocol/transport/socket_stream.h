@@ -20,10 +20,16 @@ class SocketStream final : public Stream {
 
   int WaitFd() const override { return socket_.get(); }
 
+  // The stream is of no use afterwards.
+  Fd TakeSocket() { return std::move(socket_); }
+
+  const char* name() const override { return is_unix_ ? "unix" : "tcp"; }
+
   uint64_t BulkWindowBytes() const override { return BulkWindow(socket_.get()); }
 
  private:
   Fd socket_;
+  bool is_unix_ = false;
 };
 
 }  // namespace farlane::transport

@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 
+#include <poll.h>
 #include <sys/uio.h>
 
 #include "protocol/base/bytes.h"
@@ -50,6 +51,15 @@ class Stream {
   virtual bool BeginWait(Interest /*what*/) { return true; }
 
   virtual void EndWait(Interest /*what*/) {}
+
+  // What to poll() for on WaitFd, in the words of poll().
+  virtual short WaitEvents(Interest what) const {
+    return static_cast<short>((what != Interest::kWrite ? POLLIN : 0) |
+                              (what != Interest::kRead ? POLLOUT : 0));
+  }
+
+  // What carries the bytes, for people: "tcp", "unix", "shm".
+  virtual const char* name() const = 0;
 
   // A socket of which the end is the peer's.
   virtual int LifeFd() const { return WaitFd(); }

@@ -18,6 +18,9 @@ enum class Purpose : uint32_t {
       2,  // asks only whether somebody is there and what devices it has; gets no worker of its own
 };
 
+// What a client can do beyond what every client can; the server says which of it is used.
+inline constexpr uint32_t kOffersRings = 1;  // shared memory, if both are on one machine
+
 struct ClientHello {
   char magic[8];
   uint32_t version;
@@ -27,7 +30,7 @@ struct ClientHello {
   uint8_t
       session_key[32];  // proves that the process belongs to the session; zero with a zero session
   uint32_t process;     // for people: pid, host and program on the client's side
-  uint32_t reserved;
+  uint32_t offers;      // kOffersRings
   char host[64];
   char program[48];
   char token[320];  // what FARLANE_TOKEN holds; empty when there is none
@@ -51,6 +54,13 @@ inline constexpr uint64_t kStartingEveryNs = 1'000'000'000;
 // talking to a server that works.
 inline constexpr uint64_t kGreetingSilenceNs = 2'500'000'000;
 
+// Where what follows a welcome travels.
+enum class Way : uint32_t {
+  kHere = 0,     // on the connection of the hello
+  kRings = 1,    // in shared memory, which follows on this connection
+  kMeeting = 2,  // in shared memory if the client can come for it, see transport/ring_meeting.h
+};
+
 // The answer, before anything else. Unless it is a welcome or kStarting, the connection ends after
 // it.
 struct ServerHello {
@@ -60,9 +70,11 @@ struct ServerHello {
   uint64_t wire_hash;
   uint8_t
       boot[16];  // another value: the server was started anew and knows none of its former sessions
-  uint32_t worker;  // for people: pid of the process that will execute this client's commands
-  uint32_t reserved;
-  char reason[208];  // for people, when it is not a welcome
+  uint32_t worker;     // for people: pid of the process that will execute this client's commands
+  Way way;             // of a welcome; never one that the client has not offered
+  uint8_t meeting[8];  // kMeeting: where
+  uint8_t proof[16];   // kMeeting: what the client shows there
+  char reason[184];    // for people, when it is not a welcome
 };
 
 static_assert(sizeof(ServerHello) == 256);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Surfaces in every number of dimensions, what their edges do, and arrays as ends of copies: boxes,
 // runs, from array to array, and levels of mipmapped arrays that kernels fill and sample.
+#include <algorithm>
+
 #include "tests/apps/cuda_call.h"
 #include "tests/apps/device_buffer.h"
 #include "tests/apps/seeded_random.h"
@@ -282,6 +284,70 @@ void CheckRows(apps::Verdict& verdict, apps::SeededRandom& random) {
   CUDA_CALL(cudaStreamDestroy(stream));
 }
 
+// Host memory into an array, a kernel, and out again, in a graph that looks at the memory at each
+// launch; then the same one after the other behind a stream that waits for a function of the host.
+void CheckLater(apps::Verdict& verdict, apps::SeededRandom& random) {
+  constexpr unsigned kWidth = 37;
+  constexpr unsigned kHeight = 9;
+  constexpr size_t kCount = kWidth * kHeight;
+  apps::DeviceArray3D<unsigned> array(kWidth, kHeight, 0, cudaArraySurfaceLoadStore);
+  const apps::SurfaceObject surface(array.get());
+  void* pinned[2] = {nullptr, nullptr};
+  for (void*& memory : pinned) {
+    CUDA_CALL(cudaMallocHost(&memory, kCount * sizeof(unsigned)));
+  }
+  const auto in = static_cast<unsigned*>(pinned[0]);
+  const auto out = static_cast<unsigned*>(pinned[1]);
+  cudaStream_t stream = nullptr;
+  CUDA_CALL(cudaStreamCreate(&stream));
+  const auto work = [&] {
+    CUDA_CALL(cudaMemcpy2DToArrayAsync(array.get(), 0, 0, in, kWidth * 4, kWidth * 4, kHeight,
+                                       cudaMemcpyHostToDevice, stream));
+    Rewrite2D<<<dim3(1, kHeight), kThreads, 0, stream>>>(surface.get(), surface.get(), kWidth);
+    CUDA_CALL(cudaGetLastError());
+    CUDA_CALL(cudaMemcpy2DFromArrayAsync(out, kWidth * 4, array.get(), 0, 0, kWidth * 4, kHeight,
+                                         cudaMemcpyDeviceToHost, stream));
+  };
+  cudaGraph_t graph = nullptr;
+  cudaGraphExec_t exec = nullptr;
+  CUDA_CALL(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
+  work();
+  CUDA_CALL(cudaStreamEndCapture(stream, &graph));
+  CUDA_CALL(cudaGraphInstantiate(&exec, graph, 0));
+  for (int launch = 0; launch < 3; ++launch) {
+    const std::vector<unsigned> values = random.Integers<unsigned>(kCount);
+    std::copy(values.begin(), values.end(), in);
+    CUDA_CALL(cudaGraphLaunch(exec, stream));
+    CUDA_CALL(cudaStreamSynchronize(stream));
+    verdict.ExpectEqual(std::vector<unsigned>(out, out + kCount), Mixed(values),
+                        "a graph's copies");
+  }
+  std::fill(in, in + kCount, 0);
+  CUDA_CALL(cudaLaunchHostFunc(
+      stream,
+      [](void* memory) {
+        auto* const values = static_cast<unsigned*>(memory);
+        for (unsigned i = 0; i < kCount; ++i) {
+          values[i] = i + 5;
+        }
+      },
+      in));
+  work();
+  CUDA_CALL(cudaStreamSynchronize(stream));
+  std::vector<unsigned> written(kCount);
+  for (unsigned i = 0; i < kCount; ++i) {
+    written[i] = i + 5;
+  }
+  verdict.ExpectEqual(std::vector<unsigned>(out, out + kCount), Mixed(written),
+                      "what a function of the host has written");
+  CUDA_CALL(cudaGraphExecDestroy(exec));
+  CUDA_CALL(cudaGraphDestroy(graph));
+  CUDA_CALL(cudaStreamDestroy(stream));
+  for (void* memory : pinned) {
+    CUDA_CALL(cudaFreeHost(memory));
+  }
+}
+
 // More than one message holds, of rows that are longer than a piece of one.
 void CheckLarge(apps::Verdict& verdict, apps::SeededRandom& random) {
   constexpr size_t kWidth = 90001;
@@ -432,6 +498,7 @@ int main(int argc, char** argv) {
   CheckBoxes(verdict, random);
   CheckRows(verdict, random);
   CheckLarge(verdict, random);
+  CheckLater(verdict, random);
   CheckLevels(verdict, random);
   CheckCube(verdict, random);
   CheckGather(verdict, random);

@@ -56,6 +56,8 @@ class RecordedStream final : public transport::Stream {
   void Shutdown() override {}
 
   int WaitFd() const override { return -1; }
+
+  const char* name() const override { return "memory"; }
 };
 
 // Where a BatchWriter's bytes end up.
@@ -76,6 +78,8 @@ class Collector final : public transport::Stream {
   void Shutdown() override {}
 
   int WaitFd() const override { return -1; }
+
+  const char* name() const override { return "memory"; }
 
  private:
   std::vector<std::byte>& to_;

@@ -45,6 +45,8 @@ class MemoryStream final : public transport::Stream {
 
   int WaitFd() const override { return -1; }
 
+  const char* name() const override { return "memory"; }
+
   static constexpr size_t kNoLimit = std::numeric_limits<size_t>::max() / 2;
 
   std::vector<std::byte> written;

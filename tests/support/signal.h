@@ -27,7 +27,7 @@ class Signal {
 
  private:
   struct State {
-    std::mutex mutex;
+    std::mutex mutex;  // not Guarded: a condition variable waits with it
     std::condition_variable changed;
     bool given = false;
   };

@@ -11,6 +11,7 @@
 
 #include "protocol/base/bytes.h"
 #include "protocol/base/clock.h"
+#include "protocol/base/environment.h"
 #include "protocol/wire/messages.h"
 #include "tools/farlane/probe.h"
 
@@ -70,6 +71,20 @@ std::string AdviceFor(wire::Verdict verdict) {
 
 std::string Versions(uint32_t version, uint64_t wire_hash) {
   return "protocol " + std::to_string(version) + ", wire " + Hex(wire_hash);
+}
+
+// Which way the commands of a program would take.
+void CheckTransport(channel::WishedTransport wish, const ServerReport& report, Findings* findings) {
+  const std::string& way = report.transport;
+  if (!report.no_rings.empty()) {
+    findings->Note("transport", way + ", since memory cannot be shared: " + report.no_rings,
+                   "programs work, but each answer takes longer (look at ulimit -n and -v)");
+  } else if (wish == channel::WishedTransport::kShm && way != "shm") {
+    findings->Fail("transport", "FARLANE_TRANSPORT=shm, but the server is reached over " + way,
+                   "unset FARLANE_TRANSPORT: memory is shared with a server on this machine only");
+  } else {
+    findings->Ok("transport", way == "shm" ? "shm: memory shared with the server" : way);
+  }
 }
 
 bool CheckVerdict(const ServerReport& report, Findings* findings) {
@@ -158,6 +173,7 @@ uint64_t Median(std::vector<uint64_t> values) {
 
 void CheckRoundTrips(const transport::Address& address,
                      const std::string& token,
+                     channel::WishedTransport wish,
                      uint64_t deadline,
                      Findings* findings) {
   std::vector<uint64_t> connects;
@@ -167,7 +183,7 @@ void CheckRoundTrips(const transport::Address& address,
     if (now >= deadline) {
       break;
     }
-    const Result<ServerReport> report = Probe(address, token, deadline - now);
+    const Result<ServerReport> report = Probe(address, token, wish, deadline - now);
     if (!report.ok()) {
       findings->Fail("round trip", report.error().message(), AdviceFor(report.error().code()));
       return;
@@ -194,7 +210,14 @@ void CheckServer(const std::string& address_text, uint64_t timeout_ns, Findings*
                                 : "an address looks like tcp://HOST:7450 or unix:/PATH");
     return;
   }
-  const Result<ServerReport> report = Probe(*address, *token, timeout_ns);
+  const std::string wished = Environment("FARLANE_TRANSPORT").value_or("");
+  const std::optional<channel::WishedTransport> wish = channel::ParseWish(wished);
+  if (!wish.has_value()) {
+    findings->Fail("transport", "FARLANE_TRANSPORT is \"" + wished + "\"",
+                   "it may be auto, shm, unix or tcp");
+    return;
+  }
+  const Result<ServerReport> report = Probe(*address, *token, *wish, timeout_ns);
   if (!report.ok()) {
     findings->Fail("server", address->ToString() + ": " + report.error().message(),
                    AdviceFor(report.error().code()));
@@ -203,8 +226,9 @@ void CheckServer(const std::string& address_text, uint64_t timeout_ns, Findings*
   findings->Ok("server", address->ToString() + " answers; connected in " +
                              Milliseconds(report.value().connect_ns));
   if (CheckVerdict(report.value(), findings)) {
+    CheckTransport(*wish, report.value(), findings);
     CheckDevices(report.value(), findings);
-    CheckRoundTrips(*address, *token, deadline, findings);
+    CheckRoundTrips(*address, *token, *wish, deadline, findings);
   }
 }
 

@@ -43,7 +43,7 @@ void Put(const std::string& text, char (&field)[kSize]) {
   memcpy(field, text.data(), text.size() < kSize ? text.size() : kSize - 1);
 }
 
-Result<wire::ClientHello> MakeHello(const std::string& token) {
+Result<wire::ClientHello> MakeHello(const std::string& token, uint32_t offers) {
   wire::ClientHello hello{};
   if (token.size() >= sizeof hello.token) {
     return Status(
@@ -55,6 +55,7 @@ Result<wire::ClientHello> MakeHello(const std::string& token) {
   hello.purpose = wire::Purpose::kProbe;
   hello.wire_hash = wire::kWireHash;
   hello.process = static_cast<uint32_t>(getpid());
+  hello.offers = offers;
   char host[sizeof hello.host] = {};
   gethostname(host, sizeof host - 1);
   Put(host, hello.host);
@@ -183,12 +184,13 @@ Status ReadDevices(transport::Stream& stream, uint64_t deadline, ServerReport* r
   }
 }
 
-}  // namespace
-
-Result<ServerReport> Probe(const transport::Address& address,
-                           const std::string& token,
-                           uint64_t timeout_ns) {
-  FARLANE_ASSIGN(const wire::ClientHello question, MakeHello(token));
+// One connection, and over it all that the server says of itself. `offers` of shared memory that
+// cannot be had leave nothing but `no_rings`.
+Result<ServerReport> ProbeOffering(const transport::Address& address,
+                                   const std::string& token,
+                                   uint32_t offers,
+                                   uint64_t timeout_ns) {
+  FARLANE_ASSIGN(const wire::ClientHello question, MakeHello(token, offers));
   ServerReport report;
   const uint64_t start = NowNs();
   uint64_t deadline = start + timeout_ns;
@@ -208,9 +210,39 @@ Result<ServerReport> Probe(const transport::Address& address,
   report.version = answer.version;
   report.wire_hash = answer.wire_hash;
   report.worker = answer.worker;
-  if (report.verdict == wire::Verdict::kWelcome) {
-    FARLANE_TRY(ReadDevices(stream, deadline, &report));
+  if (report.verdict != wire::Verdict::kWelcome) {
+    return report;
   }
+  const Result<std::unique_ptr<transport::Stream>> way =
+      channel::FollowWay(offers, answer, stream.TakeSocket(), deadline);
+  if (!way.ok()) {
+    report.no_rings = way.error().message();
+    return report;
+  }
+  report.transport = way.value()->name();
+  FARLANE_TRY(ReadDevices(*way.value(), deadline, &report));
+  return report;
+}
+
+}  // namespace
+
+Result<ServerReport> Probe(const transport::Address& address,
+                           const std::string& token,
+                           channel::WishedTransport wish,
+                           uint64_t timeout_ns) {
+  FARLANE_TRY(channel::CheckWish(wish, address));
+  FARLANE_ASSIGN(ServerReport report,
+                 ProbeOffering(address, token, channel::OffersOf(wish), timeout_ns));
+  if (report.no_rings.empty()) {
+    return report;
+  }
+  // As a client does.
+  const std::string why = report.no_rings;
+  if (wish == channel::WishedTransport::kShm) {
+    return Status(StatusCode::kUnavailable, "FARLANE_TRANSPORT=shm: " + why);
+  }
+  FARLANE_ASSIGN(report, ProbeOffering(address, token, 0, timeout_ns));
+  report.no_rings = why;
   return report;
 }
 

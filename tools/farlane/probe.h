@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "protocol/base/result.h"
+#include "protocol/channel/way.h"
 #include "protocol/transport/address.h"
 #include "protocol/wire/hello.h"
 
@@ -33,6 +34,8 @@ struct ServerReport {
   uint64_t wire_hash = 0;
   uint32_t worker = 0;
   // What follows is there only when welcome.
+  std::string transport;  // that a client would use: "shm", "unix", "tcp"
+  std::string no_rings;   // why memory that the server would share cannot be had; empty if it can
   int32_t driver_version = 0;
   std::string driver_path;
   std::vector<DeviceReport> devices;
@@ -42,6 +45,7 @@ struct ServerReport {
 // and says no is a report with another verdict.
 Result<ServerReport> Probe(const transport::Address& address,
                            const std::string& token,
+                           channel::WishedTransport wish,
                            uint64_t timeout_ns);
 
 // The token that a client would show: FARLANE_TOKEN, or the first line of FARLANE_TOKEN_FILE.

@@ -100,7 +100,8 @@ std::string DescribeDriver(const ServerReport& report, const Installation& insta
 Status Announce(const PrivateServer& server, const Installation& installation, bool silent) {
   FARLANE_ASSIGN(const transport::Address address, transport::Address::Parse(server.address()));
   FARLANE_ASSIGN(const ServerReport report,
-                 Probe(address, "", kPrivateProbeTimeoutNs).While("asking the private server"));
+                 Probe(address, "", channel::WishedTransport::kUnix, kPrivateProbeTimeoutNs)
+                     .While("asking the private server"));
   if (report.verdict != wire::Verdict::kWelcome) {
     return Status(StatusCode::kUnavailable, std::string("the private server says \"") +
                                                 VerdictName(report.verdict) +

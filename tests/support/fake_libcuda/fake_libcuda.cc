@@ -4,7 +4,7 @@
 // where the server relies on exactness: mapping, credit, order within a stream.
 //
 // Kernels of every image: add_one(u64 address, u32 count), spin(u32 milliseconds),
-// say(u32 number), crash(), complain(u32 number).
+// say(u32 number), crash(), complain(u32 number), nothing().
 // Its locks are not Guarded: see fake_state.h.
 #include "tests/support/fake_libcuda/fake_state.h"
 

@@ -175,8 +175,9 @@ void Crash(const std::byte*) {
 }
 
 Kernel kernels[] = {
-    {"add_one", {8, 4}, AddOne}, {"spin", {4}, Spin},         {"say", {4}, Say},
-    {"crash", {}, Crash},        {"complain", {4}, Complain},
+    {"add_one", {8, 4}, AddOne}, {"spin", {4}, Spin},
+    {"say", {4}, Say},           {"crash", {}, Crash},
+    {"complain", {4}, Complain}, {"nothing", {}, [](const std::byte*) {}},
 };
 
 struct Module {

@@ -4,11 +4,15 @@
 
 import json
 import os
+import pathlib
+import re
 import subprocess
+import sys
 import unittest
 
 _BINARY = os.environ["FARLANE_BINARY"]
 _FAILED = 125
+_SIDE_BY_SIDE = pathlib.Path(__file__).parents[2] / "bench/side_by_side.py"
 
 
 def bench(*words):
@@ -39,6 +43,20 @@ class Bench(unittest.TestCase):
         names = self.rows("--direct", "launch", "floor")
         self.assertEqual(names[0], "launch, of a burst of 1000")
         self.assertEqual(names[-1], "copy in memory, 64 MiB")
+
+    def test_two_libraries_are_measured_side_by_side(self):
+        library = pathlib.Path(_BINARY).parents[1] / "lib/farlane/soft/libcuda.so.1"
+        done = subprocess.run(
+            [sys.executable, "-B", _SIDE_BY_SIDE, "--bench", _BINARY, "--rounds", "1", "--groups", "launch",
+             f"one={library}", f"other={library} FARLANE_SOFT_NULL=1"],
+            capture_output=True, text=True, timeout=170, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        head, *lines = done.stdout.splitlines()
+        self.assertEqual(head.split(), ["one", "other", "ratio"])
+        self.assertEqual([line[:10] for line in lines[:2]], ["first use ", "launch, of"])
+        for line in lines:
+            one, other, ratio = map(float, re.search(r"([\d.]+) +([\d.]+) (?:us|ms) +([\d.]+) \[", line).groups())
+            self.assertAlmostEqual(ratio, other / one, delta=0.01 * ratio + 0.05 / one + 0.01)
 
     def test_what_cannot_be_measured_is_refused_in_one_line(self):
         for words, said in (

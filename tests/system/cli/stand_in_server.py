@@ -50,7 +50,7 @@ def welcome(op, path):
 
 
 def server_hello(verdict, version, wire_hash, reason=b""):
-    return MAGIC + struct.pack("<IIQ16sII208s", version, verdict, wire_hash, b"boot", os.getpid(), 0, reason)
+    return MAGIC + struct.pack("<IIQ16sII24x184s", version, verdict, wire_hash, b"boot", os.getpid(), 0, reason)
 
 
 def answer(verdict=WELCOME, reason=b"", version=1, wire_hash=0, path=b"/nowhere/libcuda.so.1",

@@ -8,6 +8,8 @@ from real_server import RealServer, SLOWNESS
 
 
 class Calls(RealServer):
+    TRANSPORT = "tcp"
+
     def quiet(self, case, seconds=20, **environment):
         out, lines = self.run_case(case, self.server.address, seconds, **environment)
         self.assertEqual((out, lines), ("", []))
@@ -76,6 +78,8 @@ class Calls(RealServer):
 
 
 class Counts(RealServer):
+    TRANSPORT = "tcp"
+
     def summary(self, case):
         """The fields of the line that FARLANE_TRACE=summary prints."""
         _, lines = self.run_case(case, self.server.address, 20, FARLANE_TRACE="summary")
@@ -108,10 +112,22 @@ class Counts(RealServer):
 
 class CallsOverUnixSocket(Calls):
     UNIX = True
+    TRANSPORT = "unix"
+
+
+class CallsOverSharedMemory(Calls):
+    UNIX = True
+    TRANSPORT = "shm"
 
 
 class CountsOverUnixSocket(Counts):
     UNIX = True
+    TRANSPORT = "unix"
+
+
+class CountsOverSharedMemory(Counts):
+    UNIX = True
+    TRANSPORT = "shm"
 
 
 class SmallServer(RealServer):

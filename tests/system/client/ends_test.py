@@ -9,6 +9,8 @@ from real_server import RealServer, SLOWNESS, alive, seconds_until
 
 
 class Ends(RealServer):
+    TRANSPORT = "tcp"
+
     def start_and_read(self, case, word):
         process = self.start(case, self.server.address)
         self.assertEqual(process.stdout.readline().strip(), word)
@@ -55,10 +57,21 @@ class Ends(RealServer):
 
 class EndsOverUnixSocket(Ends):
     UNIX = True
+    TRANSPORT = "unix"
+
+
+class EndsOverSharedMemory(Ends):
+    UNIX = True
+    TRANSPORT = "shm"
+
+
+class EndsOverSharedMemoryOfTcp(Ends):
+    TRANSPORT = "shm"
 
 
 class ServerEnds(RealServer):
     BYSTANDER = False
+    TRANSPORT = "tcp"
 
     def lose(self, kill):
         process = self.start("lose-server", self.server.address)
@@ -80,6 +93,16 @@ class ServerEnds(RealServer):
 
 class ServerEndsOverUnixSocket(ServerEnds):
     UNIX = True
+    TRANSPORT = "unix"
+
+
+class ServerEndsOverSharedMemory(ServerEnds):
+    UNIX = True
+    TRANSPORT = "shm"
+
+
+class ServerEndsOverSharedMemoryOfTcp(ServerEnds):
+    TRANSPORT = "shm"
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ before its start to after its end, and must have had only right answers.
 import ctypes
 import os
 import pathlib
+import shlex
 import signal
 import subprocess
 import tempfile
@@ -15,13 +16,15 @@ import time
 import unittest
 
 CASE = os.environ.get("FARLANE_CASE", "")
+# What runs the case, where it is for another machine than the server.
+EMULATOR = shlex.split(os.environ.get("FARLANE_EMULATOR", ""))
 GPUD = os.environ.get("FARLANE_GPUD", "")
 CLIENT = os.environ.get("FARLANE_CLIENT", "")
 SOFT = os.environ.get("FARLANE_SOFT", "")
 FARLANE = os.environ.get("FARLANE_BINARY", "")
 # What the build was instrumented with, if with anything, and how much longer everything may take then.
 SANITIZER = os.environ.get("FARLANE_SANITIZE", "")
-SLOWNESS = 5 if SANITIZER else 1
+SLOWNESS = 5 if SANITIZER or EMULATOR else 1
 
 
 # gcc 12's address sanitizer guesses how much thread-local memory a loaded library has from what lies before
@@ -80,8 +83,11 @@ def seconds_until(condition, limit):
 class Client(unittest.TestCase):
     """Runs cases; `server` is an address, or None for nothing configured."""
 
+    TRANSPORT = "auto"  # what FARLANE_TRANSPORT says
+
     def start(self, case, server, **environment):
-        process = subprocess.Popen([CASE, case], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        environment = {"FARLANE_TRANSPORT": self.TRANSPORT} | environment
+        process = subprocess.Popen([*EMULATOR, CASE, case], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, text=True, preexec_fn=die_with_parent,
                                    env=client_environment(server, **environment))
         self.addCleanup(process.communicate)

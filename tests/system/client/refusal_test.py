@@ -32,7 +32,7 @@ def wire_hash():
 
 
 def server_hello(verdict, version=1, reason=b"", wire=None):
-    return MAGIC + struct.pack("<IIQ16sII208s", version, verdict,
+    return MAGIC + struct.pack("<IIQ16sII24x184s", version, verdict,
                                wire_hash() if wire is None else wire, b"boot", 1, 0, reason)
 
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Uses everything that client-shim/compat replaces. Each function answers 1 when it did what it
-// should.
+// should, whatever it is called with.
 #include <condition_variable>
 #include <limits>
 #include <mutex>
@@ -37,7 +37,7 @@ thread_local AtThreadEnd at_thread_end;
 
 }  // namespace
 
-FARLANE_PROBE CatchesWhatItThrows() {
+FARLANE_PROBE CatchesWhatItThrows(unsigned /*unused*/) {
   try {
     Throw(10);
   } catch (const std::exception& error) {
@@ -46,7 +46,7 @@ FARLANE_PROBE CatchesWhatItThrows() {
   return 0;
 }
 
-FARLANE_PROBE CatchesWhatTheLibraryThrows() {
+FARLANE_PROBE CatchesWhatTheLibraryThrows(unsigned /*unused*/) {
   volatile size_t bytes = std::numeric_limits<ptrdiff_t>::max();
   try {
     ::operator delete(::operator new(bytes));
@@ -56,7 +56,7 @@ FARLANE_PROBE CatchesWhatTheLibraryThrows() {
   return 0;
 }
 
-FARLANE_PROBE RunsThreads() {
+FARLANE_PROBE RunsThreads(unsigned /*unused*/) {
   std::mutex mutex;  // not Guarded: the mutex is what is tried
   std::condition_variable changed;
   std::once_flag once;
@@ -79,7 +79,7 @@ FARLANE_PROBE RunsThreads() {
   return destroyed == 2 ? 1 : 0;
 }
 
-FARLANE_PROBE KeepsValuesOfThreads() {
+FARLANE_PROBE KeepsValuesOfThreads(unsigned /*unused*/) {
   pthread_key_t key = 0;
   int value = 0;
   if (pthread_key_create(&key, nullptr) != 0 || pthread_setspecific(key, &value) != 0) {
@@ -89,7 +89,7 @@ FARLANE_PROBE KeepsValuesOfThreads() {
   return same && pthread_key_delete(key) == 0 ? 1 : 0;
 }
 
-FARLANE_PROBE BlocksSignals() {
+FARLANE_PROBE BlocksSignals(unsigned /*unused*/) {
   sigset_t set;
   sigset_t before;
   sigset_t now;
@@ -100,7 +100,7 @@ FARLANE_PROBE BlocksSignals() {
   return sigismember(&now, SIGUSR2) == 1 && sigismember(&before, SIGUSR2) == 0 ? 1 : 0;
 }
 
-FARLANE_PROBE DrawsNumbers() {
+FARLANE_PROBE DrawsNumbers(unsigned /*unused*/) {
   std::random_device device("arc4random");
   const unsigned first = device();
   for (int i = 0; i < 8; ++i) {

@@ -36,6 +36,8 @@ void Allocations();
 void Polling();
 void WaitingForNothing();
 void Libraries();
+// counted.cc: how much a post takes
+void CountedPosts();
 // threads.cc: several of everything
 void Threads();
 void ReleasedByAnother();
@@ -43,6 +45,12 @@ void TwoContexts();
 void ContextEnds();
 void LargeCopies();
 void Bystander();
+// order.cc: when copied bytes are read, and when they are there
+void FilledByAFunction();
+void CopiedOutThenIn();
+void FilledBeforeAValue();
+void DataBeforeNews();
+void OverwrittenAfterItsEvent();
 // commanded.cc: step by step, as somebody says
 void Commanded();
 // random_operations.cc: anything, against a model

@@ -165,6 +165,7 @@ TEST_F(ArrayMessages, CopiesStayInsideTheArray) {
       wire::ArrayCopyIn{.array = Array(0), .x = 4, .y = 3, .width = 64, .rows = 1, .data = data});
   client().Post(
       wire::ArrayCopyIn{.array = Array(0), .y = 15, .width = 32, .rows = 2, .data = data});
+  client().Post(wire::ArrayFetch{.call = 1, .array = Array(0), .z = 1, .width = 64, .rows = 1});
   client().Post(wire::ArrayCopyIn{.array = Array(7), .width = 64, .rows = 1, .data = data});
   client().Post(wire::ArrayCopyShape{
       .to_array = Array(0), .from_array = Array(0), .width = 64, .rows = 4, .slices = 2});

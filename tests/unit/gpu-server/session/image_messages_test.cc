@@ -30,10 +30,10 @@ TEST_F(ImageMessages, AnImageIsAskedForOnceAndDescribed) {
   ASSERT_EQ(client().Call(LoadMessage(again, image), &reply), CUDA_SUCCESS);
 
   EXPECT_EQ(client().wanted.size(), 1u);
-  EXPECT_EQ(reply.kernels_count, 5u);
+  EXPECT_EQ(reply.kernels_count, 6u);
   const std::vector<std::byte>& kernels = client().kernels[again];
   EXPECT_EQ(KernelNames(kernels),
-            (std::vector<std::string>{"add_one", "spin", "say", "crash", "complain"}));
+            (std::vector<std::string>{"add_one", "spin", "say", "crash", "complain", "nothing"}));
   wire::MessageView view;
   wire::KernelRecord record;
   ConstBytes rest = kernels;
@@ -130,7 +130,7 @@ TEST_F(ImageMessages, APieceNobodyAskedForEndsTheSession) {
 
 TEST_F(ImageMessages, AKernelIndexBeyondTheListEndsTheSession) {
   LoadTestImage(client());
-  client().Post(wire::KernelBind{.module = kTestModule, .function = TestFunction(100), .index = 5});
+  client().Post(wire::KernelBind{.module = kTestModule, .function = TestFunction(100), .index = 6});
   client().Flush();
 
   EXPECT_EQ(fixture_.WaitForEnd(), SessionEnd::kBreach);

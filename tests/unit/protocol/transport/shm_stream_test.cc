@@ -8,7 +8,6 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,6 +18,8 @@ namespace farlane::transport {
 namespace {
 
 constexpr uint64_t kPatienceNs = 20'000'000'000;
+constexpr off_t kMemoryBytes = 2 * kRingBytes;
+constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW;
 
 struct Sockets {
   Fd one;
@@ -137,6 +138,38 @@ TEST_F(ShmStreamTest, ShutdownEndsAWaitOfItsOwnSide) {
   waiter.join();
 }
 
+// One sleeps for what may come while nobody reads, the other for what it has asked for.
+TEST_F(ShmStreamTest, WhatWakesOneSleeperLeavesTheOtherNotDeaf) {
+  ASSERT_TRUE(near_->BeginWait(Interest::kRead));  // the first goes to sleep
+  const std::array<std::byte, 1> byte{std::byte{1}};
+  WriteAll(*far_, byte);
+  EXPECT_TRUE(near_->Wait(Interest::kRead, NowNs() + kPatienceNs).value());  // the second is woken
+  std::vector<std::byte> into(10);
+  EXPECT_EQ(near_->Read(into).value().bytes, 1u);
+  pollfd first{.fd = near_->WaitFd(), .events = near_->WaitEvents(Interest::kRead), .revents = 0};
+  EXPECT_EQ(poll(&first, 1, 0), 1);  // and the first as well, though nothing is left
+  near_->EndWait(Interest::kRead);
+
+  ASSERT_TRUE(near_->BeginWait(Interest::kRead));
+  EXPECT_FALSE(near_->Wait(Interest::kRead, NowNs() + 1'000'000).value());  // comes and goes
+  WriteAll(*far_, byte);
+  EXPECT_EQ(poll(&first, 1, kPatienceNs / 1'000'000), 1);
+  near_->EndWait(Interest::kRead);
+}
+
+TEST_F(ShmStreamTest, ManySleepersAllWakeUp) {
+  std::vector<std::thread> sleepers;
+  for (int i = 0; i < 4; ++i) {
+    sleepers.emplace_back(
+        [this] { EXPECT_TRUE(near_->Wait(Interest::kRead, NowNs() + kPatienceNs).value()); });
+  }
+  const std::array<std::byte, 1> byte{std::byte{1}};
+  WriteAll(*far_, byte);
+  for (std::thread& sleeper : sleepers) {
+    sleeper.join();
+  }
+}
+
 // ---- what the other side may not do
 
 // A side that plays by no rules: it has the memory and writes what it likes.
@@ -146,7 +179,7 @@ class LyingPartner : public ::testing::Test {
     Sockets sockets = MakeSockets();
     memory_ = Fd(memfd_create("lies", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     EXPECT_EQ(ftruncate(memory_.get(), 2 * kRingBytes), 0);
-    EXPECT_EQ(fcntl(memory_.get(), F_ADD_SEALS, F_SEAL_SHRINK), 0);
+    EXPECT_EQ(fcntl(memory_.get(), F_ADD_SEALS, kSeals), 0);
     void* mapped =
         mmap(nullptr, 2 * kRingBytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory_.get(), 0);
     EXPECT_NE(mapped, MAP_FAILED);
@@ -158,9 +191,8 @@ class LyingPartner : public ::testing::Test {
 
   ~LyingPartner() override { munmap(bytes_, 2 * kRingBytes); }
 
-  static void PassDescriptors(int socket, int memory, int count = 3) {
-    const Fd event(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    const int all[3] = {memory, event.get(), event.get()};
+  static void PassDescriptors(int socket, int memory, int count = 1) {
+    const int all[2] = {memory, memory};
     char byte = 0;
     iovec part{.iov_base = &byte, .iov_len = 1};
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof all)] = {};
@@ -175,6 +207,16 @@ class LyingPartner : public ::testing::Test {
     header->cmsg_len = CMSG_LEN(static_cast<size_t>(count) * sizeof(int));
     memcpy(CMSG_DATA(header), all, static_cast<size_t>(count) * sizeof(int));
     EXPECT_EQ(sendmsg(socket, &message, 0), 1);
+  }
+
+  // What becomes of memory of this size with these seals.
+  static Status Offered(off_t bytes, int seals) {
+    Sockets sockets = MakeSockets();
+    const Fd memory(memfd_create("offered", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    EXPECT_EQ(ftruncate(memory.get(), bytes), 0);
+    EXPECT_EQ(fcntl(memory.get(), F_ADD_SEALS, seals), 0);
+    PassDescriptors(sockets.one.get(), memory.get());
+    return ToStatus(ShmStream::Accept(std::move(sockets.other), NowNs() + kPatienceNs));
   }
 
   // The ring that the honest side reads, and the one that it writes.
@@ -247,29 +289,35 @@ TEST_F(LyingPartner, AnIndexThatChangesUnderTheCheckIsUsedAsItWasChecked) {
   EXPECT_TRUE(std::equal(guard.begin(), guard.end(), into.end() - 64));
 }
 
+TEST_F(LyingPartner, MemoryOfTheRightKindIsTaken) {
+  EXPECT_TRUE(Offered(kMemoryBytes, kSeals).ok());
+}
+
 TEST_F(LyingPartner, MemoryThatCanShrinkIsRefused) {
-  Sockets sockets = MakeSockets();
-  const Fd memory(memfd_create("shrinks", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  ASSERT_EQ(ftruncate(memory.get(), 2 * kRingBytes), 0);
-  PassDescriptors(sockets.one.get(), memory.get());
-  const auto refused = ShmStream::Accept(std::move(sockets.other), NowNs() + kPatienceNs);
-  ASSERT_FALSE(refused.ok());
-  EXPECT_EQ(refused.error().code(), StatusCode::kCorrupt);
+  EXPECT_EQ(Offered(kMemoryBytes, F_SEAL_GROW).code(), StatusCode::kCorrupt);
+}
+
+TEST_F(LyingPartner, MemoryThatCanGrowIsRefused) {
+  EXPECT_EQ(Offered(kMemoryBytes, F_SEAL_SHRINK).code(), StatusCode::kCorrupt);
 }
 
 TEST_F(LyingPartner, MemoryOfAnotherSizeIsRefused) {
-  Sockets sockets = MakeSockets();
-  const Fd memory(memfd_create("small", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  ASSERT_EQ(ftruncate(memory.get(), kRingBytes), 0);
-  ASSERT_EQ(fcntl(memory.get(), F_ADD_SEALS, F_SEAL_SHRINK), 0);
-  PassDescriptors(sockets.one.get(), memory.get());
-  EXPECT_FALSE(ShmStream::Accept(std::move(sockets.other), NowNs() + kPatienceNs).ok());
+  EXPECT_EQ(Offered(kMemoryBytes / 2, kSeals).code(), StatusCode::kCorrupt);
+  EXPECT_EQ(Offered(kMemoryBytes * 2, kSeals).code(), StatusCode::kCorrupt);
 }
 
-TEST_F(LyingPartner, TooFewDescriptorsAreRefused) {
+TEST_F(LyingPartner, MoreThanOneDescriptorIsRefused) {
   Sockets sockets = MakeSockets();
   PassDescriptors(sockets.one.get(), memory_.get(), 2);
   EXPECT_FALSE(ShmStream::Accept(std::move(sockets.other), NowNs() + kPatienceNs).ok());
+}
+
+TEST_F(LyingPartner, AnEndWithoutMemoryIsNoticed) {
+  Sockets sockets = MakeSockets();
+  sockets.one.Reset();
+  const auto nothing = ShmStream::Accept(std::move(sockets.other), NowNs() + kPatienceNs);
+  ASSERT_FALSE(nothing.ok());
+  EXPECT_EQ(nothing.error().code(), StatusCode::kUnavailable);
 }
 
 TEST_F(LyingPartner, BytesWithoutDescriptorsAreRefused) {
