@@ -103,8 +103,8 @@ CUresult SetDestination(ClientSession& session,
   shape->dstXInBytes = message.to_x;
   shape->dstY = message.to_y;
   shape->dstZ = message.to_z;
-  return Prove(
-      session, message.to_array,
+  return session.arrays().Prove(
+      message.to_array,
       {message.to_x, message.to_y, message.to_z, message.width, message.rows, message.slices},
       &shape->dstArray);
 }
@@ -125,8 +125,8 @@ CUresult SetSource(ClientSession& session,
   shape->srcXInBytes = message.from_x;
   shape->srcY = message.from_y;
   shape->srcZ = message.from_z;
-  return Prove(
-      session, message.from_array,
+  return session.arrays().Prove(
+      message.from_array,
       {message.from_x, message.from_y, message.from_z, message.width, message.rows, message.slices},
       &shape->srcArray);
 }

@@ -22,6 +22,7 @@ CUresult Create(const CUDA_ARRAY3D_DESCRIPTOR& descriptor,
                 uint64_t* handle) {
   const ContextCall call;
   FARLANE_SOFT_TRY(call.result);
+  FARLANE_SOFT_TRY(RefuseUnsafe(call));
   const abi::ArrayShape shape(descriptor, levels);
   const Device* const device = call.driver->FindDevice(call.context->device());
   const CUresult possible = shape.Check([device](CUdevice_attribute attribute) {
@@ -50,6 +51,7 @@ CUresult FindArray(const ContextCall& call,
 CUresult Destroy(uint64_t handle, bool is_mipmapped) {
   const ContextCall call;
   FARLANE_SOFT_TRY(call.result);
+  FARLANE_SOFT_TRY(RefuseUnsafe(call));
   std::shared_ptr<const Array> array;
   FARLANE_SOFT_TRY(FindArray(call, handle, is_mipmapped, &array));
   if (array->parent != 0) {
