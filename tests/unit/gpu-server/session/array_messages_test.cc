@@ -198,6 +198,7 @@ TEST_F(ArrayMessages, ARecordOfAnotherSizeIsABreach) {
   wire::TextureCreate message = LinearTexture(fixture_.UseMemory(), 64);
   message.texture = message.texture.first(8);
   client().Post(message);
+  client().Flush();
   EXPECT_EQ(fixture_.WaitForEnd(), SessionEnd::kBreach);
   EXPECT_EQ(fixture_.breach(), wire::WireError::kBadValue);
 }
@@ -205,6 +206,7 @@ TEST_F(ArrayMessages, ARecordOfAnotherSizeIsABreach) {
 TEST_F(ArrayMessages, AHandleIsGivenOnce) {
   ASSERT_EQ(client().Call(Square(0, 16)), CUDA_SUCCESS);
   client().Post(Square(0, 16));
+  client().Flush();
   EXPECT_EQ(fixture_.WaitForEnd(), SessionEnd::kBreach);
 }
 

@@ -186,15 +186,16 @@ TEST(Suld, ClampsOrReadsZerosOutside) {
 TEST(Sust, WritesWhereItSaysAndNowhereElse) {
   Words words(true, 2);
   RunWith(words,
-          "  mov.u32 %r9, 4;\n  mov.u32 %r8, 2;\n  mov.u32 %r7, 7;\n  mov.u32 %r6, 9;\n"
+          "  mov.u32 %r9, 8;\n  mov.u32 %r8, 2;\n  mov.u32 %r7, 7;\n  mov.u32 %r6, 9;\n"
           "  sust.b.2d.v2.b32.trap [%d9, {%r9, %r8}], {%r7, %r6};\n"
           "  mov.u32 %r9, 24;\n  sust.b.2d.b32.zero [%d9, {%r9, %r8}], {%r6};\n"
           "  mov.u32 %r9, -4;\n  sust.b.2d.b32.clamp [%d9, {%r9, %r8}], {%r6};\n"
           "  mov.u32 %r1, 0;\n  mov.u32 %r2, 0;\n  mov.u32 %r3, 0;\n  mov.u32 %r4, 0;\n");
   EXPECT_EQ(words.At(0, 2, 0), 9u);
-  EXPECT_EQ(words.At(1, 2, 0), 7u);
-  EXPECT_EQ(words.At(2, 2, 0), 9u);
-  EXPECT_EQ(words.At(3, 2, 0), 23u);
+  EXPECT_EQ(words.At(1, 2, 0), 21u);
+  EXPECT_EQ(words.At(2, 2, 0), 7u);
+  EXPECT_EQ(words.At(3, 2, 0), 9u);
+  EXPECT_EQ(words.At(4, 2, 0), 24u);
   EXPECT_EQ(words.At(0, 3, 0), 30u);
 }
 
