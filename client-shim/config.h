@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "protocol/channel/way.h"
+#include "protocol/transport/tls.h"
 
 namespace farlane::shim {
 
@@ -27,6 +28,7 @@ struct Config {
   std::string token_error;            // why there is no token although one was named
   SessionTicket session;              // FARLANE_SESSION; all zero: a session of this process alone
   std::string session_error;          // why FARLANE_SESSION cannot be used
+  transport::TlsSettings tls;         // FARLANE_TLS_CA, FARLANE_TLS_CERT, FARLANE_TLS_KEY
   channel::WishedTransport transport = channel::WishedTransport::kAuto;  // FARLANE_TRANSPORT
   std::string transport_error;  // why FARLANE_TRANSPORT cannot be used
   bool synchronous =

@@ -16,6 +16,7 @@ namespace farlane::server {
 struct WorkerConfig {
   std::vector<DriverCandidate> drivers;
   uint8_t boot[16] = {};
+  bool tls = false;  // clients may come under TLS
 };
 
 // The life of a worker, in the process that was forked for it. `inherited` leads to the daemon.

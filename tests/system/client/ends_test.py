@@ -69,6 +69,10 @@ class EndsOverSharedMemoryOfTcp(Ends):
     TRANSPORT = "shm"
 
 
+class EndsOverTls(Ends):
+    TLS = True
+
+
 class ServerEnds(RealServer):
     BYSTANDER = False
     TRANSPORT = "tcp"
@@ -103,6 +107,10 @@ class ServerEndsOverSharedMemory(ServerEnds):
 
 class ServerEndsOverSharedMemoryOfTcp(ServerEnds):
     TRANSPORT = "shm"
+
+
+class ServerEndsOverTls(ServerEnds):
+    TLS = True
 
 
 if __name__ == "__main__":
