@@ -98,7 +98,7 @@ class Handover(Restarted):
         name = secrets.token_hex(16)
         one, other = (self.client(FARLANE_SESSION=ticket(name, 64 * "a")) for _ in range(2))
         alone = self.client()
-        self.assertEqual(self.tell(one, "alloc 20"), "0")
+        self.assertEqual(self.tell(one, "alloc 12"), "0")
         self.assertEqual(self.tell(alone, "alloc 7"), "0")
         before = self.facts()
         self.assertEqual(len(before), 2)
@@ -111,9 +111,9 @@ class Handover(Restarted):
             self.assertEqual(self.tell(process, "work"), "worked")
         # The limit of the session is what it was, and holds for those who join it later.
         third = self.client(FARLANE_SESSION=ticket(name, 64 * "a"))
-        self.assertEqual(self.tell(third, "alloc 60"), str(OUT_OF_MEMORY))
+        self.assertEqual(self.tell(third, "alloc 54"), str(OUT_OF_MEMORY))
         self.assertEqual(self.tell(one, "free"), "0")
-        self.assertEqual(self.tell(third, "alloc 60"), "0")
+        self.assertEqual(self.tell(third, "alloc 40"), "0")
         for process in (one, other, alone, third):
             self.end(process)
         self.assert_no_doors()
