@@ -18,7 +18,8 @@ constexpr uint64_t kFirstCreditShare = 4;
 ClientRegister::ClientRegister(const std::vector<uint64_t>& device_bytes,
                                uint64_t limit_bytes,
                                Tell tell)
-    : quotas_(QuotasFor(device_bytes, limit_bytes)),
+    : device_bytes_(device_bytes),
+      quotas_(QuotasFor(device_bytes, limit_bytes)),
       tell_(std::move(tell)),
       ledger_(QuotasFor(device_bytes, 0)),
       book_(ledger_, quotas_),
@@ -71,7 +72,7 @@ bool ClientRegister::Adopt(pid_t worker, const Account& account, uint64_t now_ns
   std::vector<DeviceQuota> quotas;
   for (size_t i = 0; i < account.holdings.size(); ++i) {
     quotas.push_back(account.holdings[i].quota);
-    if (i < quotas_.size() && quotas[i].total_bytes > quotas_[i].total_bytes) {
+    if (i < device_bytes_.size() && quotas[i].total_bytes > device_bytes_[i]) {
       return false;  // more than the device has
     }
   }

@@ -74,6 +74,7 @@ class ClientRegister {
  private:
   uint64_t TakeFirst(Ledger::Holder holder, size_t device, uint64_t limit_bytes);
 
+  const std::vector<uint64_t> device_bytes_;
   const std::vector<DeviceQuota> quotas_;  // of each session
   const Tell tell_;
   Ledger ledger_;

@@ -79,6 +79,17 @@ TEST(ClientRegister, CountsWhatAdoptedWorkersHold) {
   EXPECT_EQ(clients.ledger().device_bytes(0), 0u);
 }
 
+TEST(ClientRegister, AnAdoptedSessionKeepsTheLimitThatItCameWith) {
+  ClientRegister clients = NewRegister();
+  Account account = AccountOf(1, 2, 100_MiB);
+  account.holdings[0].quota.limit_bytes = 512_MiB;
+  ASSERT_TRUE(clients.Adopt(11, account, kSecond));
+  const Ledger::Session session = clients.book().sessions().begin()->second.account;
+
+  EXPECT_EQ(clients.ledger().quotas(session)[0].limit_bytes, 512_MiB);
+  EXPECT_EQ(clients.ledger().quotas(session)[0].total_bytes, kDeviceBytes);
+}
+
 TEST(ClientRegister, AdoptsNobodyWhoClaimsWhatCannotBe) {
   ClientRegister clients = NewRegister();
   ASSERT_TRUE(clients.Adopt(11, AccountOf(1, 2, 1_MiB), kSecond));
