@@ -19,8 +19,9 @@ struct Options {
   std::string driver = "auto";
   uint64_t memory_bytes = 0;  // 0: what each device has
   uint32_t warm = 1;
-  std::string control;               // where the operator asks about sessions; empty: nowhere
-  Secret token;                      // of the token file; empty: no token is asked for
+  std::string state_dir;  // where a restarted daemon finds its workers; empty: they end with it
+  std::string control;    // where the operator asks about sessions; empty: nowhere
+  Secret token;           // of the token file; empty: no token is asked for
   transport::TlsServerSettings tls;  // for addresses of tls://
   bool insecure = false;
   int ready_fd = -1;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include <sys/types.h>
@@ -16,7 +17,8 @@ namespace farlane::server {
 struct WorkerConfig {
   std::vector<DriverCandidate> drivers;
   uint8_t boot[16] = {};
-  bool tls = false;  // clients may come under TLS
+  bool tls = false;       // clients may come under TLS
+  std::string state_dir;  // where the next daemon looks for workers; empty: none does
 };
 
 // The life of a worker, in the process that was forked for it. `inherited` leads to the daemon.
