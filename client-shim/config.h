@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "protocol/channel/pulse.h"
 #include "protocol/channel/way.h"
 
 namespace farlane::shim {
@@ -28,7 +29,8 @@ struct Config {
   SessionTicket session;              // FARLANE_SESSION; all zero: a session of this process alone
   std::string session_error;          // why FARLANE_SESSION cannot be used
   channel::WishedTransport transport = channel::WishedTransport::kAuto;  // FARLANE_TRANSPORT
-  std::string transport_error;  // why FARLANE_TRANSPORT cannot be used
+  uint32_t grace = channel::kGraceLooks;  // FARLANE_GRACE, in seconds
+  std::string setting_error;              // why one of these two cannot be used
   bool synchronous =
       false;  // FARLANE_SYNC=1: every call waits, so that an error shows at its own call
   // FARLANE_TRACE, a list with commas:

@@ -41,7 +41,7 @@ Daemon::Daemon(const Options& options, const WorkerConfig& config, Admission adm
 
 Result<std::unique_ptr<Daemon>> Daemon::Create(const Options& options,
                                                std::vector<DriverCandidate> drivers) {
-  WorkerConfig config{.drivers = std::move(drivers)};
+  WorkerConfig config{.drivers = std::move(drivers), .grace = options.grace};
   if (getrandom(config.boot, sizeof config.boot, 0) != sizeof config.boot) {
     return Status::FromErrno(StatusCode::kInternal, "no random numbers", errno);
   }

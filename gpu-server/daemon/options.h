@@ -10,6 +10,7 @@
 #include "gpu-server/daemon/secret.h"
 #include "protocol/base/log.h"
 #include "protocol/base/result.h"
+#include "protocol/channel/pulse.h"
 
 namespace farlane::server {
 
@@ -18,8 +19,9 @@ struct Options {
   std::string driver = "auto";
   uint64_t memory_bytes = 0;  // 0: what each device has
   uint32_t warm = 1;
-  std::string control;  // where the operator asks about sessions; empty: nowhere
-  Secret token;         // of the token file; empty: no token is asked for
+  uint32_t grace = channel::kGraceLooks;  // for so many seconds a silent client is waited for
+  std::string control;                    // where the operator asks about sessions; empty: nowhere
+  Secret token;                           // of the token file; empty: no token is asked for
   bool insecure = false;
   int ready_fd = -1;
   int watch_fd = -1;

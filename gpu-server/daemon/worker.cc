@@ -175,8 +175,8 @@ void LogEnd(const SessionLoop& loop,
                         const wire::ClientHello& hello,
                         Readiness& ready,
                         DaemonLink& link,
-                        const Grant& grant) {
-  WatchHangup(stream.LifeFd());
+                        const Grant& grant,
+                        uint32_t grace) {
   const uint64_t start_ns = NowNs();
   const std::string client = Printable(hello.program, sizeof hello.program) + " (pid " +
                              std::to_string(hello.process) + " on " +
@@ -184,6 +184,8 @@ void LogEnd(const SessionLoop& loop,
   LogInfo("worker %d: serves %s over %s", getpid(), client.c_str(), stream.name());
   Wakeup wakeup;
   Outbox outbox(stream, wakeup);
+  Ears ears;
+  WatchHangup(stream.LifeFd(), outbox, ears, grace);
   ClientSession session(ready.driver->table(), link, outbox, wakeup, ready.output);
   link.Listen([&outbox](size_t device, uint64_t bytes, uint64_t recall) {
     outbox.Append(wire::CreditRecall{
@@ -192,7 +194,7 @@ void LogEnd(const SessionLoop& loop,
   });
   session.OpenDevices(grant.quotas, link.TakeFirst(grant));
   AppendWelcome(outbox, *ready.driver, ready.facts, session.memories());
-  SessionLoop loop(stream, session, wakeup, channel::WaitPolicy::Default());
+  SessionLoop loop(stream, session, wakeup, channel::WaitPolicy::Default(), ears);
   const SessionEnd end = loop.Run();
   LogEnd(loop, end, session, client, start_ns);
   _exit(0);
@@ -219,7 +221,7 @@ void Meet(Fd connection,
     AnswerProbe(*stream.value(), ready, link, grant);
     return;
   }
-  Serve(*stream.value(), hello, ready, link, grant);
+  Serve(*stream.value(), hello, ready, link, grant, config.grace);
 }
 
 Status GetReady(const WorkerConfig& config, Readiness* ready) {

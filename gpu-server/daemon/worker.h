@@ -16,6 +16,7 @@ namespace farlane::server {
 struct WorkerConfig {
   std::vector<DriverCandidate> drivers;
   uint8_t boot[16] = {};
+  uint32_t grace = 0;  // for so many seconds a silent client is waited for; 0: for ever
 };
 
 // The life of a worker, in the process that was forked for it. `inherited` leads to the daemon.
