@@ -3,6 +3,11 @@
 
 namespace farlane::shim {
 
+wire::Handle CallScope::ContextOf(CUevent event) const {
+  const Event* found = session_->objects().events.Find(ToWire(event));
+  return found == nullptr || ThreadState::Mine().in_callback ? 0 : found->context;
+}
+
 bool CallScope::OwnsRows(CUdeviceptr address,
                          uint64_t count,
                          uint64_t element_bytes,

@@ -13,13 +13,19 @@ namespace farlane::shim {
 // Thread: the caller's, on its stack.
 class CallScope {
  public:
-  CallScope() : session_(Process::Get().session()) {
+  CallScope() : CallScope(CUevent{nullptr}) {}
+
+  // For a call about an event, which may be made in a thread without a current context.
+  explicit CallScope(CUevent event_or_null) : session_(Process::Get().session()) {
     if (session_ == nullptr) [[unlikely]] {
       result_ = Process::Get().Why();
     } else if (session_->is_lost()) [[unlikely]] {
       result_ = session_->Lost();
     } else {
       context_ = ThreadState::Mine().current();
+      if (context_ == 0 && event_or_null != nullptr) {
+        context_ = ContextOf(event_or_null);
+      }
       const Context* context = session_->objects().contexts.Find(context_);
       if (context == nullptr || !context->alive) [[unlikely]] {
         result_ = WhyNoContext();
@@ -130,12 +136,12 @@ class CallScope {
     return session_->Call(context_, message, reply);
   }
 
-  // Whether captures in progress allow a call that is not safe beside them; one that they do not
-  // spoils them.
-  CUresult CheckSafe() const {
-    return session_->captures().busy()
-               ? session_->captures().CheckSafe(ThreadState::Mine().capture_mode)
-               : CUDA_SUCCESS;
+  CUresult CheckSafe() const { return session_->CheckSafe(); }
+
+  // Whether an event may be asked about: not one that marks a place in a graph.
+  CUresult CheckEvent(CUevent event) const {
+    return session_->captures().has_events() ? session_->captures().AskEvent(ToWire(event))
+                                             : CUDA_SUCCESS;
   }
 
   // For what may not be on a captured stream: spoils the capture.
@@ -154,6 +160,8 @@ class CallScope {
   CUresult WaitForPosted() const;
 
  private:
+  // 0 for an event that there is not, and inside functions that may not call us.
+  wire::Handle ContextOf(CUevent event) const;
   CUresult WhyNoContext() const;
 
   Session* const session_;

@@ -15,17 +15,11 @@ inline constexpr bool kIsAboutEvent = std::is_same_v<Message, wire::EventRecord>
                                       std::is_same_v<Message, wire::EventRecordWithFlags> ||
                                       std::is_same_v<Message, wire::StreamWaitEvent>;
 
-template <typename Message>
-inline constexpr bool kAsksEvent =
-    std::is_same_v<Message, wire::EventQuery> || std::is_same_v<Message, wire::EventSynchronize>;
-
 // Whether TakeIntoCapture has to be asked.
 template <typename Message>
 bool MeetsCapture(Session& session, const Message&) {
   if constexpr (kIsAboutEvent<Message>) {
     return session.captures().busy() || session.captures().has_events();
-  } else if constexpr (kAsksEvent<Message>) {
-    return session.captures().has_events();
   } else if constexpr (CaptureShape<Message>::kOnStream ||
                        std::is_same_v<Message, wire::StreamDestroy>) {
     return session.captures().busy();
@@ -55,9 +49,6 @@ bool TakeIntoCapture(Session& session,
                      CUresult* result) {
   if constexpr (kIsAboutEvent<Message>) {
     return TakeEvent(session, context, message, result);
-  } else if constexpr (kAsksEvent<Message>) {
-    *result = CUDA_ERROR_CAPTURED_EVENT;
-    return session.captures().IsCaptured(message.hEvent);
   } else if constexpr (std::is_same_v<Message, wire::StreamDestroy>) {
     session.captures().ForgetStream(message.hStream);
     return false;

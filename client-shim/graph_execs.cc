@@ -30,10 +30,10 @@ void PostSteps(const CallScope& scope,
   }
 }
 
-CUresult MakeExec(const CallScope& scope,
-                  const std::vector<graph::Step>& steps,
-                  uint64_t flags,
-                  wire::Handle* exec) {
+CUresult TryToMakeExec(const CallScope& scope,
+                       const std::vector<graph::Step>& steps,
+                       uint64_t flags,
+                       wire::Handle* exec) {
   Session& session = scope.session();
   const wire::Handle stream = session.objects().streams.Mint(Stream{.context = scope.context()});
   *exec = session.objects().graph_execs.Mint(GraphExec{.steps = {}, .flags = flags});
@@ -50,6 +50,20 @@ CUresult MakeExec(const CallScope& scope,
     session.objects().graph_execs.Retire(*exec);
     static_cast<void>(
         session.TakeOwnError());  // of a node's message: this call is the one to tell it
+  }
+  return result;
+}
+
+// The server's driver records the graph, and a thread of the server that begins to wait for the
+// context just then spoils that. It is no fault of the program's, and seldom happens twice.
+CUresult MakeExec(const CallScope& scope,
+                  const std::vector<graph::Step>& steps,
+                  uint64_t flags,
+                  wire::Handle* exec) {
+  constexpr int kAttempts = 16;
+  CUresult result = CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
+  for (int i = 0; i < kAttempts && result == CUDA_ERROR_STREAM_CAPTURE_INVALIDATED; ++i) {
+    result = TryToMakeExec(scope, steps, flags, exec);
   }
   return result;
 }
@@ -126,15 +140,13 @@ CUresult LaunchGraph(const CallScope& scope, CUgraphExec exec, CUstream stream) 
   if (found == nullptr) {
     return CUDA_ERROR_INVALID_VALUE;
   }
+  // No driver makes a node of it: not in any mode.
+  const CUresult alone = scope.RefuseCaptured(stream);
+  if (alone != CUDA_SUCCESS) {
+    return alone;
+  }
   Session& session = scope.session();
   session.CountLaunch();
-  if (!found->host_calls.empty()) {
-    // Within another graph nobody would know when they are due.
-    const CUresult alone = scope.RefuseCaptured(stream);
-    if (alone != CUDA_SUCCESS) {
-      return alone;
-    }
-  }
   for (const HostCallPtr& call : found->host_calls) {
     session.host_calls().Expect(call);
   }

@@ -28,6 +28,8 @@ class SessionScope {
 
   const Session& object() const { return *session_; }
 
+  CUresult CheckSafe() const { return session_->CheckSafe(); }
+
  protected:
   void Refuse(CUresult result) { result_ = result; }
 

@@ -7,6 +7,7 @@
 
 #include <unistd.h>
 
+#include "client-shim/current_context.h"
 #include "client-shim/hello.h"
 #include "client-shim/loaded_module.h"
 #include "protocol/base/clock.h"
@@ -119,6 +120,10 @@ int32_t Session::DeviceOfAddress(uint64_t address) {
     }
   }
   return -1;
+}
+
+CUresult Session::CheckSafe() {
+  return captures_.busy() ? captures_.CheckSafe(ThreadState::Mine().capture_mode) : CUDA_SUCCESS;
 }
 
 graph::StreamTraits Session::TraitsOf(wire::Handle context, wire::Handle stream) {

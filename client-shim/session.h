@@ -72,6 +72,10 @@ class Session final : public channel::ServerListener {
 
   graph::Captures& captures() { return captures_; }
 
+  // Whether captures in progress let the calling thread make a call that is not safe beside them;
+  // one that they do not spoils them.
+  CUresult CheckSafe();
+
   channel::CommandChannel& channel() { return *channel_; }
 
   // The device whose arena or module globals hold the address; -1 for none.

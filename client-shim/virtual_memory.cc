@@ -200,6 +200,28 @@ std::vector<VirtualMemory::Mappings::iterator> VirtualMemory::Cover(uint64_t add
   return cover;
 }
 
+bool VirtualMemory::Inside(uint64_t address,
+                           uint64_t bytes,
+                           std::vector<Mappings::iterator>* inside) {
+  const auto reservation = ReservationAround(address);
+  if (reservation == reservations_.end() || bytes == 0 ||
+      bytes > reservation->second.bytes - (address - reservation->first)) {
+    return false;
+  }
+  const auto around = MappingAround(address);
+  if (around != mappings_.end() && around->first != address) {
+    return false;
+  }
+  for (auto at = mappings_.lower_bound(address);
+       at != mappings_.end() && at->first - address < bytes; ++at) {
+    if (at->second.bytes > bytes - (at->first - address)) {
+      return false;
+    }
+    inside->push_back(at);
+  }
+  return true;
+}
+
 CUresult VirtualMemory::Map(uint64_t address, uint64_t bytes, wire::Handle handle) {
   const Lock lock(mutex_);
   Physical* physical = FindHeld(handle);
@@ -228,8 +250,12 @@ CUresult VirtualMemory::Unmap(uint64_t address, uint64_t bytes) {
   int32_t device = 0;
   {
     const Lock lock(mutex_);
-    if (Cover(address, bytes).empty()) {
+    std::vector<Mappings::iterator> inside;
+    if (!Inside(address, bytes, &inside)) {
       return CUDA_ERROR_INVALID_VALUE;
+    }
+    if (inside.empty()) {
+      return CUDA_SUCCESS;
     }
     device = ReservationAround(address)->second.device;
   }
@@ -241,12 +267,13 @@ CUresult VirtualMemory::Unmap(uint64_t address, uint64_t bytes) {
     }
   }
   const Lock lock(mutex_);
-  const std::vector<Mappings::iterator> cover = Cover(address, bytes);
-  if (cover.empty()) {
-    return CUDA_ERROR_INVALID_VALUE;  // another thread unmapped the same meanwhile
+  std::vector<Mappings::iterator> inside;
+  if (!Inside(address, bytes, &inside)) {
+    return CUDA_ERROR_INVALID_VALUE;  // another thread changed it meanwhile
   }
-  session_.Post(0, wire::PhysicalUnmap{.address = address, .bytes = bytes});
-  for (const auto& mapping : cover) {
+  for (const auto& mapping : inside) {
+    session_.Post(0,
+                  wire::PhysicalUnmap{.address = mapping->first, .bytes = mapping->second.bytes});
     const wire::Handle handle = mapping->second.physical;
     mappings_.erase(mapping);
     --physicals_.Find(handle)->mappings;

@@ -37,7 +37,8 @@ class VirtualMemory {
   CUresult Create(uint64_t bytes, const CUmemAllocationProp& properties, uint64_t* handle);
   CUresult Release(wire::Handle handle);
   CUresult Map(uint64_t address, uint64_t bytes, wire::Handle handle);
-  // Waits first for the work that may still use the addresses.
+  // What is mapped in the range, which may be less than all of it, but no part of a mapping. Waits
+  // first for the work that may still use the addresses.
   CUresult Unmap(uint64_t address, uint64_t bytes);
   CUresult SetAccess(uint64_t address, uint64_t bytes, const CUmemAccessDesc* wanted, size_t count);
   CUresult GetAccess(uint64_t address, const CUmemLocation& location, uint64_t* flags);
@@ -81,6 +82,9 @@ class VirtualMemory {
   Mappings::iterator MappingAround(uint64_t address);
   // The mappings that make up exactly the range, or nothing.
   std::vector<Mappings::iterator> Cover(uint64_t address, uint64_t bytes);
+  // The mappings that lie in a reserved range. False if one of them reaches out of it, or the range
+  // out of its reservation.
+  bool Inside(uint64_t address, uint64_t bytes, std::vector<Mappings::iterator>* inside);
   std::map<uint64_t, Reservation>::iterator ReservationAround(uint64_t address);
 
   Session& session_;

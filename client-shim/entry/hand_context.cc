@@ -135,7 +135,13 @@ CUresult cuCtxSynchronize_v2(CUcontext ctx) {
     }
   }
   const CallScope scope;
-  const CUresult result = scope.result() == CUDA_SUCCESS ? scope.WaitForPosted() : scope.result();
+  CUresult result = scope.result();
+  if (result == CUDA_SUCCESS && scope.session().captures().busy()) {
+    result = scope.session().captures().SpoilContext(scope.context());
+  }
+  if (result == CUDA_SUCCESS) {
+    result = scope.WaitForPosted();
+  }
   if (other) {
     ThreadState::Mine().Pop();
   }

@@ -33,6 +33,10 @@ CUresult cuMemAllocManaged(CUdeviceptr* dptr, size_t bytesize, unsigned int flag
   if (scope.result() != CUDA_SUCCESS) {
     return scope.result();
   }
+  const CUresult safe = scope.CheckSafe();
+  if (safe != CUDA_SUCCESS) {
+    return safe;
+  }
   const bool known = flags == CU_MEM_ATTACH_GLOBAL || flags == CU_MEM_ATTACH_HOST;
   if (dptr == nullptr || bytesize == 0 || !known || bytesize > UINT64_MAX / 2) {
     return CUDA_ERROR_INVALID_VALUE;

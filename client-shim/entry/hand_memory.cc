@@ -16,12 +16,16 @@ CUresult RemoveHost(void* pointer, bool registered, CUresult unknown) {
   if (session == nullptr) {
     return Process::Get().Why();
   }
+  CUresult result = session->CheckSafe();
+  if (result != CUDA_SUCCESS) {
+    return result;
+  }
   const std::optional<PinnedRange> range = session->host_memory().Remove(pointer, registered);
   if (!range.has_value()) {
     return unknown;
   }
   // Data may still be on its way into it, of copies and of what graphs copy.
-  CUresult result = session->transfers().WaitForHost(pointer, range->bytes);
+  result = session->transfers().WaitForHost(pointer, range->bytes);
   for (size_t i = 0; session->host_calls().any() && i < session->devices().size(); ++i) {
     const CUresult waited = session->Quiesce(static_cast<int32_t>(i));
     result = result == CUDA_SUCCESS ? waited : result;
@@ -57,6 +61,10 @@ CUresult cuMemFree_v2(CUdeviceptr dptr) {
   const CallScope scope;
   if (scope.result() != CUDA_SUCCESS || dptr == 0) {
     return scope.result();
+  }
+  const CUresult safe = scope.CheckSafe();
+  if (safe != CUDA_SUCCESS) {
+    return safe;
   }
   const int32_t device = scope.session().DeviceOfAddress(dptr);
   if (device < 0) {

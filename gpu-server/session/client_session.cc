@@ -242,6 +242,7 @@ void ClientSession::ForgetContext(const ContextPtr& context) {
   functions_.EraseIf(dead);
   std::erase_if(recordings_,
                 [&context](const GraphPtr& graph) { return graph->context() == context; });
+  StartContextWaits();
   graphs_.EraseIf([&context](const GraphPtr& graph) { return graph->context() == context; });
   modules_.EraseIf([&](const BoundImage& bound) {
     if (bound.context != context) {
@@ -329,6 +330,26 @@ void ClientSession::DeferIn(const ContextPtr& context,
   if (!taken) {
     static_cast<void>(Refuse(view, CUDA_ERROR_OUT_OF_MEMORY));
   }
+}
+
+void ClientSession::DeferContextWait(const wire::MessageView& view, std::function<void()> job) {
+  context_waits_.push_back(
+      [this, view, context = context_, job = std::move(job)] { DeferIn(context, view, job); });
+  StartContextWaits();
+}
+
+void ClientSession::StartContextWaits() {
+  if (!recordings_.empty()) {
+    return;
+  }
+  for (const std::function<void()>& start : std::exchange(context_waits_, {})) {
+    start();
+  }
+}
+
+void ClientSession::RemoveRecording(const GraphPtr& graph) {
+  std::erase(recordings_, graph);
+  StartContextWaits();
 }
 
 bool ClientSession::AnswerIfDone(const wire::MessageView& view, CUstream stream) {

@@ -149,6 +149,10 @@ class ClientSession {
 
   void DeferIn(const ContextPtr& context, const wire::MessageView& view, std::function<void()> job);
 
+  // As Defer, for a job that waits for all work of a context. A driver spoils every recording of a
+  // context that somebody waits for, of whatever mode, so the job starts when nothing is recorded.
+  void DeferContextWait(const wire::MessageView& view, std::function<void()> job);
+
   // Brings the end of a job back to the dispatch thread. Any thread.
   void Return(std::function<void()> end) { mailbox_.Post(std::move(end)); }
 
@@ -189,7 +193,7 @@ class ClientSession {
 
   void AddRecording(GraphPtr graph) { recordings_.push_back(std::move(graph)); }
 
-  void RemoveRecording(const GraphPtr& graph) { std::erase(recordings_, graph); }
+  void RemoveRecording(const GraphPtr& graph);
 
   Waiters& waiters() { return waiters_; }
 
@@ -210,6 +214,7 @@ class ClientSession {
                   CUresult result,
                   ConstBytes body,
                   const ContextState* current);
+  void StartContextWaits();
 
   const DriverTable& driver_;
   CreditSource& source_;
@@ -229,7 +234,8 @@ class ClientSession {
   HandleTable<BoundImage> modules_{wire::HandleKind::kModule};
   HandleTable<BoundFunction> functions_{wire::HandleKind::kFunction};
   HandleTable<GraphPtr> graphs_{wire::HandleKind::kGraphExec};
-  std::vector<GraphPtr> recordings_;  // those of graphs_ that are not complete
+  std::vector<GraphPtr> recordings_;                  // those of graphs_ that are not complete
+  std::vector<std::function<void()>> context_waits_;  // held back until nothing is recorded
   std::shared_ptr<HostCalls> host_calls_ =
       std::make_shared<HostCalls>(*this);  // shared with streams
   ContextPtr context_;

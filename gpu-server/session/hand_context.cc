@@ -120,7 +120,7 @@ WireError Execute(ClientSession& session,
   if (!session.Find(message.context, &context)) {
     return session.Refuse(view, CUDA_ERROR_INVALID_CONTEXT);
   }
-  session.Defer(view, [&session, view, context] {
+  session.DeferContextWait(view, [&session, view, context] {
     CUresult result = session.driver().cuCtxSetCurrent(context->context);
     if (result == CUDA_SUCCESS) {
       result = session.driver().cuCtxSynchronize();

@@ -132,7 +132,8 @@ WireError Execute(ClientSession& session,
   session.RemoveRecording(graph);
   if (graph->keeps_any()) {
     // A launch may still be under way, and uses what the graph keeps.
-    session.DeferIn(graph->context(), view, [&session, graph] {
+    session.DeferContextWait(view, [&session, graph] {
+      static_cast<void>(session.driver().cuCtxSetCurrent(graph->context()->context));
       static_cast<void>(session.driver().cuCtxSynchronize());
       session.Return([graph] {});
     });

@@ -168,7 +168,7 @@ WireError Execute(ClientSession& session,
   if (memory == nullptr) {
     return session.Refuse(view, CUDA_ERROR_INVALID_DEVICE);
   }
-  session.Defer(view, [&session, view, contexts = session.AllContexts()] {
+  session.DeferContextWait(view, [&session, view, contexts = session.AllContexts()] {
     const CUresult result = WaitForAll(session, contexts);
     session.AnswerWaited(view, result);
   });
@@ -181,7 +181,7 @@ WireError Execute(ClientSession& session,
   if (session.memory(message.device) == nullptr) {
     return WireError::kBadValue;
   }
-  session.Defer(view, [&session, message, contexts = session.AllContexts()] {
+  session.DeferContextWait(view, [&session, message, contexts = session.AllContexts()] {
     // A context that has failed has no work left either, and says so to whoever uses it.
     static_cast<void>(WaitForAll(session, contexts));
     session.outbox().Append(wire::FenceReached{.device = message.device, .fence = message.fence});

@@ -52,6 +52,8 @@ def violation(parameter):
 
 def refuse_unsafe(body, call):
     if call.unsafe:
+        for event in (p.name for p in call.parameters if p.type.text == "CUevent"):
+            body.refuse(f"scope.CheckEvent({event}) != CUDA_SUCCESS", "CUDA_ERROR_CAPTURED_EVENT")
         body.refuse("scope.CheckSafe() != CUDA_SUCCESS", "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED")
 
 

@@ -6,7 +6,7 @@ import client_copy
 import client_forward
 import client_image
 from client_body import Body, refuse_handles, refuse_nulls, refuse_unsafe, refuse_values
-from wire_model import crosses, kind_name, messages
+from wire_model import HANDLE_TYPES, crosses, kind_name, messages
 
 _HEAD = """\
 // SPDX-License-Identifier: Apache-2.0
@@ -34,10 +34,12 @@ def _devices(call):
 
 
 def _open(body, call):
-    """A call about devices needs no context; each device is proved. Any other needs a current context."""
+    """A call about devices needs no context; each is proved. One about events has theirs. Any other needs a current one."""
     devices = _devices(call)
     if not devices:
-        body.scope("CallScope")
+        handles = [p for p in call.parameters if p.type.text in HANDLE_TYPES]
+        about_events = handles and all(p.type.text == "CUevent" for p in handles)
+        body.scope("CallScope", argument=handles[0].name if about_events else "")
     for index, parameter in enumerate(devices):
         body.scope("DeviceScope", f"scope_{parameter.name}" if index else "scope", parameter.name)
 

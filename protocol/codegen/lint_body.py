@@ -41,9 +41,9 @@ def _check_ends(call):
         yield "waits is said of a generated copy"
     if call.needs and (call.needs != "context" or not (call.forward or call.about)):
         yield 'needs is "context", and said beside forward or about'
-    if call.unsafe and not (call.about == "context" or (generated_message(call) and not any(
+    if call.unsafe and not (call.about in ("context", "session") or (generated_message(call) and not any(
         p.type.text == "CUdevice" for p in call.parameters))):  # fmt: skip
-        yield "unsafe is said of a generated body that needs a context"
+        yield "unsafe is said of a generated body about the context or the session"
     if call.node and not generated_message(call):
         yield "node is said of a message of its own"
     if call.does and not call.about:

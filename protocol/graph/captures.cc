@@ -222,6 +222,18 @@ CUresult Captures::Spoil(wire::Handle stream) {
   return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
 }
 
+CUresult Captures::SpoilContext(wire::Handle context) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  CUresult result = CUDA_SUCCESS;
+  for (auto& [handle, member] : members_) {
+    if (member.context == context) {
+      member.capture->spoiled = true;
+      result = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+    }
+  }
+  return result;
+}
+
 // ---- events -------------------------------------------------------------------------------------
 
 CUresult Captures::RecordEvent(wire::Handle stream, wire::Handle event) {
@@ -280,9 +292,14 @@ void Captures::ForgetEvent(wire::Handle event) {
   events_count_.store(marks_.size());
 }
 
-bool Captures::IsCaptured(wire::Handle event) {
+CUresult Captures::AskEvent(wire::Handle event) {
   std::lock_guard<std::mutex> lock(mutex_);
-  return marks_.count(event) != 0;
+  const auto found = marks_.find(event);
+  if (found == marks_.end()) {
+    return CUDA_SUCCESS;
+  }
+  found->second.capture->spoiled = true;
+  return CUDA_ERROR_CAPTURED_EVENT;
 }
 
 void Captures::ForgetStream(wire::Handle stream) {

@@ -67,6 +67,8 @@ class Captures {
   CUresult Append(wire::Handle stream, CommandPtr command);
   // A call that may not be while this stream is captured: spoils the capture.
   CUresult Spoil(wire::Handle stream);
+  // A call that waits for all work of a context, which no capture there survives.
+  CUresult SpoilContext(wire::Handle context);
 
   // An event that marks a place of a captured stream.
   CUresult RecordEvent(wire::Handle stream, wire::Handle event);
@@ -74,7 +76,8 @@ class Captures {
   bool WaitEvent(const StreamTraits& stream, wire::Handle event, CUresult* result);
   // An event that is recorded outside of a capture is an ordinary one again.
   void ForgetEvent(wire::Handle event);
-  bool IsCaptured(wire::Handle event);
+  // A question about an event: of one that marks a place in a graph it spoils the capture.
+  CUresult AskEvent(wire::Handle event);
   void ForgetStream(wire::Handle stream);
 
   // Whether the calling thread, whose own mode this is, may make a call that captures may forbid.

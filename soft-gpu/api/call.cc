@@ -69,6 +69,12 @@ CUresult RefuseCaptured(const ContextCall& call, const StreamUse& use) {
   return captured ? call.driver->captures().Spoil(use.stream->traits().handle) : CUDA_SUCCESS;
 }
 
+CUresult RefuseUnsafe(const PlainCall& call) {
+  return call.driver->captures().busy()
+             ? call.driver->captures().CheckSafe(ThisThread().capture_mode)
+             : CUDA_SUCCESS;
+}
+
 CUresult Put(const ContextCall& call,
              const StreamUse& use,
              Work work,

@@ -54,6 +54,8 @@ CUresult Put(const ContextCall& call,
              SharedCompletion* done_or_null = nullptr);
 // For a call that may not be while the stream is captured: spoils the capture.
 CUresult RefuseCaptured(const ContextCall& call, const StreamUse& use);
+// For a call that is not safe beside captures, which may forbid it; then they are spoiled.
+CUresult RefuseUnsafe(const PlainCall& call);
 // Whether the stream is captured now, and may be used so.
 CUresult AskCapture(const PlainCall& call, const StreamUse& use, bool* captured);
 

@@ -77,9 +77,7 @@ bool TakeWait(const ContextCall& call,
 
 CUresult RefuseCapturedEvent(const PlainCall& call, CUevent event) {
   graph::Captures& captures = call.driver->captures();
-  return captures.has_events() && captures.IsCaptured(HandleNumber(event))
-             ? CUDA_ERROR_CAPTURED_EVENT
-             : CUDA_SUCCESS;
+  return captures.has_events() ? captures.AskEvent(HandleNumber(event)) : CUDA_SUCCESS;
 }
 
 }  // namespace farlane::soft

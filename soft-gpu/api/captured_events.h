@@ -19,7 +19,7 @@ bool TakeWait(const ContextCall& call,
               unsigned int flags,
               CUresult* result);
 
-// An event that marks a place in a graph cannot be asked about.
+// An event that marks a place in a graph cannot be asked about; that spoils its capture.
 CUresult RefuseCapturedEvent(const PlainCall& call, CUevent event);
 
 // The commands of nodes that record an event, or wait for one, outside of their graph.

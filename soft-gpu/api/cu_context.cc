@@ -27,6 +27,10 @@ CUresult Synchronize(const std::shared_ptr<Context>& context) {
   if (!context->alive()) {
     return CUDA_ERROR_CONTEXT_IS_DESTROYED;
   }
+  graph::Captures& captures = Driver::Get()->captures();
+  if (captures.busy()) {
+    FARLANE_SOFT_TRY(captures.SpoilContext(context->handle()));
+  }
   context->Synchronize();
   return context->failed().get();
 }
@@ -221,6 +225,7 @@ CUresult cuCtxSynchronize_v2(CUcontext ctx) {
 CUresult cuCtxSetLimit(CUlimit limit, size_t value) {
   const ContextCall call;
   FARLANE_SOFT_TRY(call.result);
+  FARLANE_SOFT_TRY(RefuseUnsafe(call));
   if (!KnownLimit(limit)) {
     return CUDA_ERROR_UNSUPPORTED_LIMIT;
   }

@@ -66,6 +66,7 @@ CUresult cuEventQuery(CUevent hEvent) {
   std::shared_ptr<Event> event;
   FARLANE_SOFT_TRY(FindEvent(call, hEvent, &event));
   FARLANE_SOFT_TRY(RefuseCapturedEvent(call, hEvent));
+  FARLANE_SOFT_TRY(RefuseUnsafe(call));
   const SharedCompletion place = event->place();
   if (place != nullptr && !place->done()) {
     return CUDA_ERROR_NOT_READY;
@@ -79,6 +80,7 @@ CUresult cuEventSynchronize(CUevent hEvent) {
   std::shared_ptr<Event> event;
   FARLANE_SOFT_TRY(FindEvent(call, hEvent, &event));
   FARLANE_SOFT_TRY(RefuseCapturedEvent(call, hEvent));
+  FARLANE_SOFT_TRY(RefuseUnsafe(call));
   if (const SharedCompletion place = event->place()) {
     place->Wait();
   }

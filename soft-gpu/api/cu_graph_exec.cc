@@ -20,6 +20,7 @@ CUresult FindExec(const PlainCall& call, CUgraphExec handle, std::shared_ptr<Gra
 CUresult Instantiate(CUgraph graph, uint64_t flags, CUgraphExec* handle) {
   const ContextCall call;
   FARLANE_SOFT_TRY(call.result);
+  FARLANE_SOFT_TRY(RefuseUnsafe(call));
   if (handle == nullptr || (flags & ~kFlagsKnown) != 0) {
     return CUDA_ERROR_INVALID_VALUE;
   }
@@ -104,8 +105,8 @@ CUresult cuGraphLaunch(CUgraphExec hGraph, CUstream hStream) {
   FARLANE_SOFT_TRY(FindExec(call, hGraph, &exec));
   StreamUse use;
   FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
+  FARLANE_SOFT_TRY(RefuseCaptured(call, use));
   Work work;
-  work.node = CU_GRAPH_NODE_TYPE_GRAPH;
   work.run = exec->Prepare();
   return Put(call, use, std::move(work));
 }
@@ -113,6 +114,7 @@ CUresult cuGraphLaunch(CUgraphExec hGraph, CUstream hStream) {
 CUresult cuGraphExecDestroy(CUgraphExec hGraphExec) {
   const PlainCall call;
   FARLANE_SOFT_TRY(call.result);
+  FARLANE_SOFT_TRY(RefuseUnsafe(call));
   return call.driver->graph_execs().Take(HandleNumber(hGraphExec)) == nullptr
              ? CUDA_ERROR_INVALID_VALUE
              : CUDA_SUCCESS;

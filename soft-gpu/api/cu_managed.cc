@@ -42,6 +42,7 @@ CUmemLocation LocationOf(CUdevice device) {
 CUresult cuMemAllocManaged(CUdeviceptr* dptr, size_t bytesize, unsigned int flags) {
   const ContextCall call;
   FARLANE_SOFT_TRY(call.result);
+  FARLANE_SOFT_TRY(RefuseUnsafe(call));
   if (dptr == nullptr || bytesize == 0 ||
       (flags != CU_MEM_ATTACH_GLOBAL && flags != CU_MEM_ATTACH_HOST)) {
     return CUDA_ERROR_INVALID_VALUE;

@@ -41,6 +41,7 @@ CUresult cuMemGetInfo_v2(size_t* free, size_t* total) {
 CUresult cuMemAlloc_v2(CUdeviceptr* dptr, size_t bytesize) {
   const ContextCall call;
   FARLANE_SOFT_TRY(call.result);
+  FARLANE_SOFT_TRY(RefuseUnsafe(call));
   if (dptr == nullptr || bytesize == 0) {
     return CUDA_ERROR_INVALID_VALUE;
   }
@@ -57,6 +58,7 @@ CUresult cuMemAllocPitch_v2(CUdeviceptr* dptr,
                             unsigned int ElementSizeBytes) {
   const ContextCall call;
   FARLANE_SOFT_TRY(call.result);
+  FARLANE_SOFT_TRY(RefuseUnsafe(call));
   const bool element_known =
       ElementSizeBytes == 4 || ElementSizeBytes == 8 || ElementSizeBytes == 16;
   if (dptr == nullptr || pPitch == nullptr || WidthInBytes == 0 || Height == 0 || !element_known) {
@@ -77,6 +79,7 @@ CUresult cuMemAllocPitch_v2(CUdeviceptr* dptr,
 CUresult cuMemFree_v2(CUdeviceptr dptr) {
   const ContextCall call;
   FARLANE_SOFT_TRY(call.result);
+  FARLANE_SOFT_TRY(RefuseUnsafe(call));
   if (dptr == 0) {
     return CUDA_SUCCESS;
   }
@@ -111,6 +114,7 @@ CUresult cuMemGetAddressRange_v2(CUdeviceptr* pbase, size_t* psize, CUdeviceptr 
 CUresult cuMemHostAlloc(void** pp, size_t bytesize, unsigned int Flags) {
   const ContextCall call;
   FARLANE_SOFT_TRY(call.result);
+  FARLANE_SOFT_TRY(RefuseUnsafe(call));
   if (pp == nullptr || bytesize == 0 || (Flags & ~kHostAllocFlags) != 0) {
     return CUDA_ERROR_INVALID_VALUE;
   }
@@ -124,6 +128,7 @@ CUresult cuMemHostAlloc(void** pp, size_t bytesize, unsigned int Flags) {
 CUresult cuMemFreeHost(void* p) {
   const PlainCall call;
   FARLANE_SOFT_TRY(call.result);
+  FARLANE_SOFT_TRY(RefuseUnsafe(call));
   if (p == nullptr) {
     return CUDA_ERROR_INVALID_VALUE;
   }
@@ -172,6 +177,7 @@ CUresult cuMemHostGetFlags(unsigned int* pFlags, void* p) {
 CUresult cuMemHostRegister_v2(void* p, size_t bytesize, unsigned int Flags) {
   const ContextCall call;
   FARLANE_SOFT_TRY(call.result);
+  FARLANE_SOFT_TRY(RefuseUnsafe(call));
   if ((Flags & CU_MEMHOSTREGISTER_IOMEMORY) != 0) {
     return CUDA_ERROR_NOT_SUPPORTED;
   }
@@ -184,6 +190,7 @@ CUresult cuMemHostRegister_v2(void* p, size_t bytesize, unsigned int Flags) {
 CUresult cuMemHostUnregister(void* p) {
   const ContextCall call;
   FARLANE_SOFT_TRY(call.result);
+  FARLANE_SOFT_TRY(RefuseUnsafe(call));
   if (p == nullptr) {
     return CUDA_ERROR_INVALID_VALUE;
   }

@@ -76,6 +76,7 @@ CUresult cuMemAllocAsync(CUdeviceptr* dptr, size_t bytesize, CUstream hStream) {
   StreamUse use;
   FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
   FARLANE_SOFT_TRY(RefuseCaptured(call, use));
+  FARLANE_SOFT_TRY(RefuseUnsafe(call));
   const uint64_t pool = call.driver->pools().Current(use.context->device());
   return AllocateFrom(call, pool, use, bytesize, dptr);
 }
@@ -92,6 +93,7 @@ CUresult cuMemAllocFromPoolAsync(CUdeviceptr* dptr,
   StreamUse use;
   FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
   FARLANE_SOFT_TRY(RefuseCaptured(call, use));
+  FARLANE_SOFT_TRY(RefuseUnsafe(call));
   return AllocateFrom(call, HandleNumber(pool), use, bytesize, dptr);
 }
 
@@ -138,6 +140,7 @@ CUresult cuMemPoolDestroy(CUmemoryPool pool) {
 CUresult cuMemPoolTrimTo(CUmemoryPool pool, size_t) {
   const PlainCall call;
   FARLANE_SOFT_TRY(call.result);
+  FARLANE_SOFT_TRY(RefuseUnsafe(call));
   return call.driver->pools().With(HandleNumber(pool), [](MemoryPool&) { return CUDA_SUCCESS; });
 }
 

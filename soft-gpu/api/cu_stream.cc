@@ -176,6 +176,7 @@ CUresult cuStreamQuery(CUstream hStream) {
   StreamUse use;
   FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
   FARLANE_SOFT_TRY(RefuseCaptured(call, use));
+  FARLANE_SOFT_TRY(RefuseUnsafe(call));
   if (!use.context->Pending(*use.stream).empty()) {
     return CUDA_ERROR_NOT_READY;
   }
@@ -188,6 +189,7 @@ CUresult cuStreamSynchronize(CUstream hStream) {
   StreamUse use;
   FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
   FARLANE_SOFT_TRY(RefuseCaptured(call, use));
+  FARLANE_SOFT_TRY(RefuseUnsafe(call));
   for (const SharedCompletion& pending : use.context->Pending(*use.stream)) {
     pending->Wait();
   }

@@ -138,7 +138,8 @@ void Driver::CloseContext(const std::shared_ptr<Context>& context) {
     }
   }
   for (const std::shared_ptr<Library>& library : libraries_.All()) {
-    library->modules().With([&](Library::Modules& modules) { modules.erase(context->handle()); });
+    library->modules().With(
+        [&](Library::Modules& modules) { modules.by_context.erase(context->handle()); });
   }
   for (const std::shared_ptr<Event>& event : events_.All()) {
     if (event->context() == context) {

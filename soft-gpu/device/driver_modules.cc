@@ -4,6 +4,16 @@
 #include "soft-gpu/device/driver.h"
 
 namespace farlane::soft {
+namespace {
+
+// Whether it is said of the code, and not of what there was room for.
+bool IsFinal(CUresult result) {
+  return result == CUDA_ERROR_INVALID_PTX || result == CUDA_ERROR_UNSUPPORTED_PTX_VERSION ||
+         result == CUDA_ERROR_INVALID_IMAGE || result == CUDA_ERROR_NO_BINARY_FOR_GPU ||
+         result == CUDA_ERROR_NOT_SUPPORTED;
+}
+
+}  // namespace
 
 void Driver::AddFunctions(const std::shared_ptr<Module>& module,
                           const std::shared_ptr<Library>& library) {
@@ -71,16 +81,21 @@ Outcome Driver::ModuleOf(const std::shared_ptr<Library>& library,
                          std::shared_ptr<Module>* module) {
   // Loaded under the library's lock: whoever else needs it in this context waits for the same load.
   return library->modules().With([&](Library::Modules& modules) -> Outcome {
-    std::shared_ptr<Module>& loaded = modules[context->handle()];
-    if (loaded == nullptr) {
-      Outcome outcome = LoadModule(context, library->code(), library, &loaded);
-      if (outcome.result != CUDA_SUCCESS) {
-        modules.erase(context->handle());
-        return outcome;
-      }
+    const auto known = modules.by_context.find(context->handle());
+    if (known != modules.by_context.end()) {
+      *module = known->second;
+      return {};
     }
-    *module = loaded;
-    return {};
+    if (modules.refusal.result != CUDA_SUCCESS) {
+      return modules.refusal;
+    }
+    Outcome outcome = LoadModule(context, library->code(), library, module);
+    if (outcome.result == CUDA_SUCCESS) {
+      modules.by_context[context->handle()] = *module;
+    } else if (IsFinal(outcome.result)) {
+      modules.refusal = outcome;  // a program may ask for each of thousands of kernels
+    }
+    return outcome;
   });
 }
 
@@ -97,7 +112,7 @@ void Driver::UnloadLibrary(const std::shared_ptr<Library>& library) {
   }
   const auto modules = library->modules().With(
       [](Library::Modules& loaded) { return std::exchange(loaded, Library::Modules()); });
-  for (const auto& [context, module] : modules) {
+  for (const auto& [context, module] : modules.by_context) {
     UnloadModule(module);
   }
 }

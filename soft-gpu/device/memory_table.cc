@@ -103,6 +103,22 @@ std::vector<MemoryRange> MemoryTable::Cover(uint64_t base, uint64_t size_bytes) 
   });
 }
 
+std::vector<MemoryRange> MemoryTable::Meeting(uint64_t base, uint64_t size_bytes) const {
+  return table_.With([&](const Table& table) {
+    std::vector<MemoryRange> meeting;
+    auto range = table.ranges.upper_bound(base);
+    if (range != table.ranges.begin() &&
+        base - std::prev(range)->first < std::prev(range)->second.size_bytes) {
+      --range;
+    }
+    for (; range != table.ranges.end() && (range->first < base || range->first - base < size_bytes);
+         ++range) {
+      meeting.push_back(range->second);
+    }
+    return meeting;
+  });
+}
+
 void MemoryTable::SetAccess(uint64_t base, int device, Access access) {
   table_.With([&](Table& table) {
     const auto found = table.ranges.find(base);

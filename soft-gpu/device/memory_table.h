@@ -65,6 +65,8 @@ class MemoryTable {
   bool Touches(uint64_t address, uint64_t size_bytes) const;
   // The ranges that make up exactly [base, base + size), or nothing.
   std::vector<MemoryRange> Cover(uint64_t base, uint64_t size_bytes) const;
+  // All ranges that begin or end in [base, base + size), or reach over it.
+  std::vector<MemoryRange> Meeting(uint64_t base, uint64_t size_bytes) const;
   // Changes the range that starts at `base` in place; it must be there.
   void SetAccess(uint64_t base, int device, Access access);
   void SetSyncCopies(uint64_t address, bool on);

@@ -80,7 +80,10 @@ class Module {
 // Thread: any, guarded.
 class Library {
  public:
-  using Modules = std::map<uint64_t, std::shared_ptr<Module>>;  // by context
+  struct Modules {
+    std::map<uint64_t, std::shared_ptr<Module>> by_context;
+    Outcome refusal;  // what loading the code gave, where trying again would give the same
+  };
 
   explicit Library(std::shared_ptr<const CodeImage> code) : code_(std::move(code)) {}
 

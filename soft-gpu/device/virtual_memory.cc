@@ -220,25 +220,27 @@ CUresult VirtualMemory::Map(uint64_t base,
 }
 
 CUresult VirtualMemory::Unmap(uint64_t base, uint64_t size_bytes) {
-  std::vector<MemoryRange> cover = space_->table().Cover(base, size_bytes);
-  const bool all_mapped = std::all_of(cover.begin(), cover.end(), [](const MemoryRange& range) {
-    return range.kind == MemoryKind::kMapped;
-  });
-  if (cover.empty() || !all_mapped) {
+  const std::optional<Reservation> around = ReservationAround(base);
+  if (!around || size_bytes == 0 || size_bytes > around->size_bytes - (base - around->base)) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  for (const MemoryRange& range : cover) {
+  std::vector<MemoryRange> inside = space_->table().Meeting(base, size_bytes);
+  const bool all_whole = std::all_of(inside.begin(), inside.end(), [&](const MemoryRange& range) {
+    return range.base >= base && range.size_bytes <= size_bytes - (range.base - base);
+  });
+  if (!all_whole) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  std::vector<uint64_t> handles;
+  for (const MemoryRange& range : inside) {
     // Out of the table first, so that a copy that comes now finds nothing there.
     if (!space_->table().Take(range.base, {MemoryKind::kMapped})) {
       return CUDA_ERROR_INVALID_VALUE;  // another thread unmaps the same
     }
-  }
-  space_->Unmap(base, size_bytes);
-  std::vector<uint64_t> handles;
-  for (const MemoryRange& range : cover) {
+    space_->Unmap(range.base, range.size_bytes);
     handles.push_back(range.physical_handle);
   }
-  cover.clear();  // the last hold on memory whose handles are gone
+  inside.clear();  // the last hold on memory whose handles are gone
   for (const uint64_t handle : handles) {
     Sweep(handle);
   }

@@ -198,8 +198,9 @@ void CheckRefusals(apps::Verdict& verdict, const Pair& pair) {
                      CUDA_ERROR_INVALID_VALUE, "a mapping over another");
   verdict.ExpectCode(cuMemSetAccess(hole, pair.second_bytes, &access, 1), CUDA_ERROR_INVALID_VALUE,
                      "access to nothing");
-  verdict.ExpectCode(cuMemUnmap(hole, pair.second_bytes), CUDA_ERROR_INVALID_VALUE,
-                     "unmapping nothing");
+  verdict.ExpectCode(cuMemUnmap(hole, pair.second_bytes), CUDA_SUCCESS, "unmapping nothing");
+  verdict.ExpectCode(cuMemUnmap(hole + (uint64_t{1} << 40), pair.second_bytes),
+                     CUDA_ERROR_INVALID_VALUE, "unmapping what is not reserved");
   verdict.ExpectCode(cuMemUnmap(pair.base, pair.second_bytes), CUDA_ERROR_INVALID_VALUE,
                      "unmapping a part");
 }

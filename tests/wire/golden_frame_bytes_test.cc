@@ -111,7 +111,7 @@ TEST(GoldenFrameBytes, ClientHello) {
   EXPECT_EQ(offsetof(ClientHello, session), 24u);
   EXPECT_EQ(offsetof(ClientHello, session_key), 40u);
   EXPECT_EQ(offsetof(ClientHello, process), 72u);
-  EXPECT_EQ(offsetof(ClientHello, reserved), 76u);
+  EXPECT_EQ(offsetof(ClientHello, offers), 76u);
   EXPECT_EQ(offsetof(ClientHello, host), 80u);
   EXPECT_EQ(offsetof(ClientHello, program), 144u);
   EXPECT_EQ(offsetof(ClientHello, token), 192u);
@@ -125,8 +125,10 @@ TEST(GoldenFrameBytes, ServerHello) {
   EXPECT_EQ(offsetof(ServerHello, wire_hash), 16u);
   EXPECT_EQ(offsetof(ServerHello, boot), 24u);
   EXPECT_EQ(offsetof(ServerHello, worker), 40u);
-  EXPECT_EQ(offsetof(ServerHello, reserved), 44u);
-  EXPECT_EQ(offsetof(ServerHello, reason), 48u);
+  EXPECT_EQ(offsetof(ServerHello, way), 44u);
+  EXPECT_EQ(offsetof(ServerHello, meeting), 48u);
+  EXPECT_EQ(offsetof(ServerHello, proof), 56u);
+  EXPECT_EQ(offsetof(ServerHello, reason), 72u);
 }
 
 TEST(GoldenFrameBytes, StartOfAHello) {

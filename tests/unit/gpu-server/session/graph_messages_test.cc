@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Graphs of a client: recorded by the driver, from messages that are proved like any other.
+#include <atomic>
+#include <thread>
+
 #include <gtest/gtest.h>
 
 #include "tests/support/session_fixture.h"
@@ -20,7 +23,6 @@ struct Recorder {
   std::vector<uint64_t> tail;
   std::vector<std::vector<uint64_t>> nodes;  // what each comes behind
   std::vector<CUgraphNode> shown;
-  bool capturing = false;
   CUstreamCaptureMode mode = CU_STREAM_CAPTURE_MODE_GLOBAL;
   int launches = 0;
   int execs = 0;
@@ -34,9 +36,12 @@ struct Recorder {
 };
 
 Recorder recorder;
+// Beside it: threads that wait for the context look at these.
+std::atomic<bool> capturing{false};
+std::atomic<bool> spoiled{false};
 
 CUresult BeginCapture(CUstream, CUstreamCaptureMode mode) {
-  recorder.capturing = true;
+  capturing = true;
   recorder.mode = mode;
   return CUDA_SUCCESS;
 }
@@ -69,9 +74,9 @@ CUresult SetTail(CUstream, CUgraphNode* nodes, size_t count, unsigned int flags)
 }
 
 CUresult EndCapture(CUstream, CUgraph* graph) {
-  recorder.capturing = false;
+  capturing = false;
   *graph = wire::FromWire<CUgraph>(1);
-  return CUDA_SUCCESS;
+  return spoiled ? CUDA_ERROR_STREAM_CAPTURE_INVALIDATED : CUDA_SUCCESS;
 }
 
 DriverTable RecordingTable(const DriverTable& fake) {
@@ -80,6 +85,10 @@ DriverTable RecordingTable(const DriverTable& fake) {
   table.cuStreamGetCaptureInfo_v3 = TellCapture;
   table.cuStreamUpdateCaptureDependencies = SetTail;
   table.cuStreamEndCapture = EndCapture;
+  table.cuCtxSynchronize = [] {
+    spoiled = spoiled || capturing;
+    return spoiled ? CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED : CUDA_SUCCESS;
+  };
   table.cuMemsetD8Async = [](CUdeviceptr, unsigned char, size_t, CUstream) {
     recorder.Add();
     return CUDA_SUCCESS;
@@ -119,6 +128,8 @@ class GraphMessages : public testing::Test {
  protected:
   GraphMessages() : fake_(LoadFakeDriver()), table_(RecordingTable(fake_->table())) {
     recorder = Recorder();
+    capturing = false;
+    spoiled = false;
     fixture_ = std::make_unique<SessionFixture>(0, &table_);
     fixture_->UseContext();
     address_ = fixture_->UseMemory();
@@ -220,6 +231,18 @@ TEST_F(GraphMessages, ATurnThatNobodyWaitsForIsABreach) {
   client().Post(wire::HostDone{.turn = 1});
   client().Flush();
   EXPECT_EQ(fixture_->WaitForEnd(), SessionEnd::kBreach);
+}
+
+TEST_F(GraphMessages, WhoWaitsForTheContextMeanwhileSpoilsNothing) {
+  client().Post(wire::GraphBegin{.exec = Exec(0), .stream = Stream(9)});
+  Next({});
+  client().Post(wire::MemoryFence{.device = 0, .fence = 1});
+  EXPECT_EQ(client().Call(wire::MemoryInfo{.device = 0}), CUDA_SUCCESS);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // whoever waits would do so now
+  Fill();
+  EXPECT_EQ(End(), CUDA_SUCCESS);
+  EXPECT_EQ(client().Call(wire::ContextSynchronize{.context = SessionFixture::kContext}),
+            CUDA_SUCCESS);
 }
 
 TEST_F(GraphMessages, AStreamThatWaitsForTheClientIsFreeWhenTheClientGoes) {

@@ -135,10 +135,24 @@ TEST_F(CapturesTest, WorkFromOutsideIsKeptOut) {
   Begin(kFirst);
   EXPECT_EQ(captures_.RecordEvent(kFirst.handle, kEvent), CUDA_SUCCESS);
   EXPECT_EQ(End(kFirst), CUDA_SUCCESS);
-  EXPECT_TRUE(captures_.IsCaptured(kEvent));
+  EXPECT_EQ(captures_.AskEvent(kEvent), CUDA_ERROR_CAPTURED_EVENT);
   EXPECT_EQ(Wait(kSecond, kEvent), CUDA_ERROR_STREAM_CAPTURE_ISOLATION);
   captures_.ForgetEvent(kEvent);
-  EXPECT_FALSE(captures_.IsCaptured(kEvent));
+  EXPECT_EQ(captures_.AskEvent(kEvent), CUDA_SUCCESS);
+}
+
+TEST_F(CapturesTest, AQuestionAboutAMarkSpoilsItsCapture) {
+  Begin(kFirst);
+  EXPECT_EQ(captures_.RecordEvent(kFirst.handle, kEvent), CUDA_SUCCESS);
+  EXPECT_EQ(captures_.AskEvent(kEvent), CUDA_ERROR_CAPTURED_EVENT);
+  EXPECT_EQ(End(kFirst), CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
+}
+
+TEST_F(CapturesTest, WaitingForAContextSpoilsItsCapturesOnly) {
+  Begin(kFirst);
+  EXPECT_EQ(captures_.SpoilContext(kFirst.context + 1), CUDA_SUCCESS);
+  EXPECT_EQ(captures_.SpoilContext(kFirst.context), CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
+  EXPECT_EQ(End(kFirst), CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
 }
 
 TEST_F(CapturesTest, TheLegacyStreamSpoilsCapturesOfBlockingStreamsOnly) {

@@ -97,9 +97,11 @@ TEST_F(VirtualMemoryTest, RefusesWhatTheManualRefuses) {
   ASSERT_EQ(memory_->Map(base, kFrameBytes, 0, handle), CUDA_SUCCESS);
   EXPECT_EQ(memory_->Map(base, kFrameBytes, 0, handle), CUDA_ERROR_INVALID_VALUE);
   EXPECT_EQ(memory_->SetAccess(base, 2 * kFrameBytes, 0, Access::kRead), CUDA_ERROR_INVALID_VALUE);
-  EXPECT_EQ(memory_->Unmap(base, 2 * kFrameBytes), CUDA_ERROR_INVALID_VALUE);
+  EXPECT_EQ(memory_->Unmap(base, kFrameBytes / 2), CUDA_ERROR_INVALID_VALUE);
+  EXPECT_EQ(memory_->Unmap(base, 3 * kFrameBytes), CUDA_ERROR_INVALID_VALUE);
+  EXPECT_EQ(memory_->Unmap(base + kFrameBytes, kFrameBytes), CUDA_SUCCESS);  // nothing is there
   EXPECT_EQ(memory_->FreeReservation(base, 2 * kFrameBytes), CUDA_ERROR_INVALID_VALUE);
-  ASSERT_EQ(memory_->Unmap(base, kFrameBytes), CUDA_SUCCESS);
+  ASSERT_EQ(memory_->Unmap(base, 2 * kFrameBytes), CUDA_SUCCESS);  // with what is not mapped
   EXPECT_EQ(memory_->FreeReservation(base, kFrameBytes), CUDA_ERROR_INVALID_VALUE);
   EXPECT_EQ(memory_->FreeReservation(base, 2 * kFrameBytes), CUDA_SUCCESS);
 }
