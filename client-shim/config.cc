@@ -86,6 +86,7 @@ Config Config::FromEnvironment() {
   if (const auto session = Environment("FARLANE_SESSION")) {
     ReadSession(*session, &config);
   }
+  config.tls = transport::TlsSettings::FromEnvironment();
   const std::string transport = Environment("FARLANE_TRANSPORT").value_or("");
   if (const auto wish = channel::ParseWish(transport)) {
     config.transport = *wish;

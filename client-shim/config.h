@@ -10,6 +10,7 @@
 
 #include "protocol/channel/pulse.h"
 #include "protocol/channel/way.h"
+#include "protocol/transport/tls.h"
 
 namespace farlane::shim {
 
@@ -28,6 +29,7 @@ struct Config {
   std::string token_error;            // why there is no token although one was named
   SessionTicket session;              // FARLANE_SESSION; all zero: a session of this process alone
   std::string session_error;          // why FARLANE_SESSION cannot be used
+  transport::TlsSettings tls;         // FARLANE_TLS_CA, FARLANE_TLS_CERT, FARLANE_TLS_KEY
   channel::WishedTransport transport = channel::WishedTransport::kAuto;  // FARLANE_TRANSPORT
   uint32_t grace = channel::kGraceLooks;  // FARLANE_GRACE, in seconds
   std::string setting_error;              // why one of these two cannot be used

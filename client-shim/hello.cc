@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client-shim/hello.h"
 
-#include <cerrno>
 #include <cstring>
 
-#include <fcntl.h>
-#include <poll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "protocol/base/clock.h"
 #include "protocol/base/log.h"
 #include "protocol/channel/way.h"
+#include "protocol/transport/connect.h"
 #include "protocol/wire/messages.h"
 
 namespace farlane::shim {
@@ -39,37 +36,25 @@ std::string ProgramName() {
 }
 
 // A new connection has room for all of it.
-Status SendHello(int socket, const wire::ClientHello& hello) {
-  ssize_t sent = 0;
-  do {
-    sent = send(socket, &hello, sizeof hello, MSG_NOSIGNAL);
-  } while (sent < 0 && errno == EINTR);
-  if (sent == static_cast<ssize_t>(sizeof hello)) {
-    return Status::Ok();
-  }
-  return sent < 0 ? Status::FromErrno(StatusCode::kUnavailable, "cannot send", errno)
-                  : Status(StatusCode::kUnavailable, "the connection takes no bytes");
+Status SendHello(transport::Stream& stream, const wire::ClientHello& hello) {
+  const iovec whole{.iov_base = const_cast<wire::ClientHello*>(&hello), .iov_len = sizeof hello};
+  FARLANE_ASSIGN(const size_t sent, stream.Write(std::span(&whole, 1)));
+  return sent == sizeof hello ? Status::Ok()
+                              : Status(StatusCode::kUnavailable, "the connection takes no bytes");
 }
 
-Status ReceiveAll(int socket, void* bytes, size_t size, uint64_t deadline) {
-  char* to = static_cast<char*>(bytes);
-  while (size > 0) {
-    const uint64_t now = NowNs();
-    if (now >= deadline) {
-      return Status(StatusCode::kTimeout, "no answer in time");
-    }
-    pollfd waiting{.fd = socket, .events = POLLIN, .revents = 0};
-    poll(&waiting, 1, static_cast<int>((deadline - now) / 1'000'000) + 1);
-    const ssize_t got = recv(socket, to, size, MSG_DONTWAIT);
-    if (got == 0) {
+Status ReceiveAll(transport::Stream& stream, Bytes bytes, uint64_t deadline) {
+  while (!bytes.empty()) {
+    FARLANE_ASSIGN(const transport::Transfer got, stream.Read(bytes));
+    bytes = bytes.subspan(got.bytes);
+    if (got.closed) {
       return Status(StatusCode::kUnavailable, "the connection was closed");
     }
-    if (got < 0 && errno != EAGAIN && errno != EINTR) {
-      return Status::FromErrno(StatusCode::kUnavailable, "cannot receive", errno);
+    if (got.bytes == 0 && NowNs() >= deadline) {
+      return Status(StatusCode::kTimeout, "no answer in time");
     }
-    if (got > 0) {
-      to += got;
-      size -= static_cast<size_t>(got);
+    if (got.bytes == 0) {
+      FARLANE_TRY(stream.Wait(transport::Interest::kRead, deadline));
     }
   }
   return Status::Ok();
@@ -93,8 +78,8 @@ wire::ClientHello MakeHello(const Config& config, uint32_t offers) {
   return hello;
 }
 
-Status ReceiveAnswer(int socket, uint64_t deadline, wire::ServerHello* answer) {
-  FARLANE_TRY(ReceiveAll(socket, answer, sizeof *answer, deadline));
+Status ReceiveAnswer(transport::Stream& stream, uint64_t deadline, wire::ServerHello* answer) {
+  FARLANE_TRY(ReceiveAll(stream, std::as_writable_bytes(std::span(answer, 1)), deadline));
   answer->reason[sizeof answer->reason - 1] = '\0';
   return Status::Ok();
 }
@@ -105,10 +90,10 @@ bool IsOurs(const wire::ServerHello& answer) {
 
 // Until the server has decided.
 Status ReceiveDecision(const transport::Address& server,
-                       int socket,
+                       transport::Stream& stream,
                        uint64_t start,
                        wire::ServerHello* answer) {
-  FARLANE_TRY(ReceiveAnswer(socket, start + wire::kGreetingSilenceNs, answer));
+  FARLANE_TRY(ReceiveAnswer(stream, start + wire::kGreetingSilenceNs, answer));
   bool said = false;
   while (IsOurs(*answer) && answer->verdict == wire::Verdict::kStarting) {
     const uint64_t now = NowNs();
@@ -119,7 +104,7 @@ Status ReceiveDecision(const transport::Address& server,
       LogWarn("waiting for %s: %s", server.ToString().c_str(), answer->reason);
       said = true;
     }
-    FARLANE_TRY(ReceiveAnswer(socket, now + wire::kGreetingSilenceNs, answer));
+    FARLANE_TRY(ReceiveAnswer(stream, now + wire::kGreetingSilenceNs, answer));
   }
   return Status::Ok();
 }
@@ -147,10 +132,10 @@ Result<Introduction> Introduce(const transport::Address& server,
   }
   const uint64_t start = NowNs();
   Introduction met;
-  FARLANE_ASSIGN(met.socket, transport::Connect(server, kConnectNs));
+  FARLANE_ASSIGN(met.stream, transport::ConnectStream(server, config.tls, kConnectNs));
   const wire::ClientHello hello = MakeHello(config, offers);
-  FARLANE_TRY(SendHello(met.socket.get(), hello).While("saying hello to " + server.ToString()));
-  FARLANE_TRY(ReceiveDecision(server, met.socket.get(), start, &met.answer)
+  FARLANE_TRY(SendHello(*met.stream, hello).While("saying hello to " + server.ToString()));
+  FARLANE_TRY(ReceiveDecision(server, *met.stream, start, &met.answer)
                   .While("waiting for the answer of " + server.ToString()));
   if (!IsOurs(met.answer)) {
     return Status(StatusCode::kCorrupt,
@@ -195,7 +180,7 @@ Result<std::unique_ptr<transport::Stream>> FindWay(const transport::Address& ser
                                                    const Config& config,
                                                    wire::ServerHello* answer) {
   FARLANE_TRY(channel::CheckWish(config.transport, server));
-  uint32_t offers = channel::OffersOf(config.transport);
+  uint32_t offers = channel::OffersOf(config.transport, server);
   while (true) {
     FARLANE_ASSIGN(Introduction met, Introduce(server, config, offers));
     *answer = met.answer;
@@ -204,7 +189,7 @@ Result<std::unique_ptr<transport::Stream>> FindWay(const transport::Address& ser
                     server.ToString() + " does not serve us: " + WhyNotWelcome(met.answer));
     }
     Result<std::unique_ptr<transport::Stream>> way = channel::FollowWay(
-        offers, met.answer, std::move(met.socket), NowNs() + wire::kGreetingSilenceNs);
+        offers, met.answer, std::move(met.stream), NowNs() + wire::kGreetingSilenceNs);
     if (!way.ok() && offers != 0 && config.transport == channel::WishedTransport::kAuto) {
       LogDebug("no shared memory: %s", way.error().message().c_str());
       offers = 0;

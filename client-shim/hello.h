@@ -3,12 +3,13 @@
 // welcome.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "client-shim/config.h"
-#include "protocol/base/fd.h"
 #include "protocol/base/result.h"
 #include "protocol/transport/address.h"
+#include "protocol/transport/stream.h"
 #include "protocol/wire/hello.h"
 
 namespace farlane::shim {
@@ -16,7 +17,7 @@ namespace farlane::shim {
 // What came of it; the status in a Result says more than `verdict` can when nothing came of it at
 // all.
 struct Introduction {
-  Fd socket;
+  std::unique_ptr<transport::Stream> stream;
   wire::ServerHello answer{};
 };
 

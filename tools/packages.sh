@@ -6,9 +6,9 @@ set -eu
 
 # What builds the programs and libraries.
 build="g++ cmake ninja-build git python3 llvm-19-dev libzstd-dev liblz4-dev zlib1g-dev libseccomp-dev
-       libcli11-dev"
+       libcli11-dev libssl-dev"
 # What builds and runs the tests on top.
-tests="libgtest-dev libgmock-dev clang-19 procps strace iproute2 valgrind"
+tests="libgtest-dev libgmock-dev clang-19 procps strace iproute2 valgrind openssl"
 # What compiles the fuzz targets: a compiler, and the run-time library that feeds and watches them.
 fuzz="clang-14 libclang-rt-14-dev llvm-14"
 # What looks through the sources.

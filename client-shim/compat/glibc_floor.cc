@@ -52,6 +52,11 @@ FARLANE_FIRST_VERSION(getaddrinfo_a);
 FARLANE_FIRST_VERSION(gai_suspend);
 FARLANE_FIRST_VERSION(gai_error);
 FARLANE_FIRST_VERSION(gai_cancel);
+// The same for those of libdl.
+FARLANE_FIRST_VERSION(dlopen);
+FARLANE_FIRST_VERSION(dlsym);
+FARLANE_FIRST_VERSION(dladdr);
+FARLANE_FIRST_VERSION(dlerror);
 
 // The C++ library counts references without atomic instructions while this says that there is one
 // thread; new in 2.32. False is always right.

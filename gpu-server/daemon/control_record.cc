@@ -164,6 +164,8 @@ Received ReceiveRecord(int socket, ControlRecord* record, bool may_wait, Fd* des
              .bytes = head.bytes,
              .total = head.total,
              .tail = std::string(tail, static_cast<size_t>(got) - sizeof head)};
+  // A record may hold a client's token, and the stack goes to the next worker.
+  explicit_bzero(tail, static_cast<size_t>(got) - sizeof head);
   if (descriptor != nullptr) {
     *descriptor = std::move(owned);
   }

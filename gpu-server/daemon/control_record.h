@@ -27,12 +27,22 @@ struct ControlRecord {
     kIdle = 5,    // `bytes` of `device` of all that was granted are not in use
     kAskFigures = 6,  // how much is left of `device`?
     kRecalled = 7,    // recall `id`: what can be given back has been
+    // From the doorman, who says kReady and kFailed as well.
+    kMet = 16,         // connection `id` has said the hello in the tail; behind it whom its
+                       // certificate names
+    kTurnedAway = 17,  // connection `id` is closed; the tail says why
     // From the daemon.
-    kServe = 32,    // a client, whose socket comes along; the tail is a Grant, `id` 1 for a probe
+    kServe = 32,    // a client, whose socket comes along; the tail is a Grant, `id` 1 for a probe,
+                    // `bytes` 1 if it came under TLS: then kPass follows
     kGranted = 33,  // the answer to kAsk `id`; 0 bytes: no
     kFigures = 34,  // the answer to kAskFigures `id`: `bytes` are free, of `total`
     kRecall =
-        35,  // give back up to `bytes` of `device` that are not in use, and say kRecalled `id`
+        35,      // give back up to `bytes` of `device` that are not in use, and say kRecalled `id`
+    kPass = 36,  // where the TlsPass of the client can be read
+    // From the daemon to the doorman.
+    kShake = 48,     // connection `id`, which comes along, has begun a handshake
+    kSay = 49,       // write the tail to connection `id`; `bytes` 1: and close it
+    kHandOver = 50,  // write the TlsPass of connection `id` to the pipe that comes along
   };
 
   Kind kind = Kind::kReady;

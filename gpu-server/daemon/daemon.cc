@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "gpu-server/daemon/tls_pass.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/log.h"
 
@@ -21,13 +22,27 @@ constexpr uint64_t kSleepNs = 1'000'000'000;
 
 Status CheckAddress(const transport::Address& address, const Options& options) {
   FARLANE_ASSIGN(const bool local, transport::IsLocalOnly(address));
-  if (local || options.insecure || !options.token.empty()) {
+  const bool certified =
+      address.kind == transport::Address::Kind::kTls && !options.tls.client_ca_file.empty();
+  if (local || options.insecure || !options.token.empty() || certified) {
     return Status::Ok();
   }
   return Status(StatusCode::kRefused,
                 address.ToString() +
                     " can be reached from other machines and nothing would keep anybody from the "
-                    "GPUs: set a token with --token-file, or say --insecure");
+                    "GPUs: set a token with --token-file, ask for certificates with tls:// and "
+                    "--tls-client-ca, or say --insecure");
+}
+
+Greeter::Door DoorOf(transport::Address::Kind kind) {
+  switch (kind) {
+    case transport::Address::Kind::kUnix:
+      return Greeter::Door::kOwnUser;
+    case transport::Address::Kind::kTls:
+      return Greeter::Door::kTls;
+    default:
+      return Greeter::Door::kOpen;
+  }
 }
 
 }  // namespace
@@ -35,18 +50,22 @@ Status CheckAddress(const transport::Address& address, const Options& options) {
 Daemon::Daemon(const Options& options, const WorkerConfig& config, Admission admission)
     : ready_fd_(options.ready_fd),
       watch_fd_(options.watch_fd),
-      greeter_(std::move(admission), config.boot),
+      greeter_(std::move(admission), config.boot, doorman_),
       workers_(config, options.warm),
       limit_bytes_(options.memory_bytes) {}
 
 Result<std::unique_ptr<Daemon>> Daemon::Create(const Options& options,
                                                std::vector<DriverCandidate> drivers) {
-  WorkerConfig config{.drivers = std::move(drivers), .grace = options.grace};
+  WorkerConfig config{
+      .drivers = std::move(drivers), .grace = options.grace, .tls = !options.tls.cert_file.empty()};
   if (getrandom(config.boot, sizeof config.boot, 0) != sizeof config.boot) {
     return Status::FromErrno(StatusCode::kInternal, "no random numbers", errno);
   }
   std::unique_ptr<Daemon> daemon(new Daemon(options, config, Admission(options.token)));
   FARLANE_TRY(daemon->Listen(options));
+  if (config.tls) {
+    FARLANE_TRY(daemon->doorman_.Start(options.tls));
+  }
   FARLANE_TRY(daemon->service_.Open(options.control));
   FARLANE_TRY(daemon->CatchSignals());
   return daemon;
@@ -106,11 +125,24 @@ Status Daemon::Run() {
       return Status::Ok();
     }
     AcceptAll();
+    HearDoorman();
     greeter_.Look(NowNs());
     service_.Look(NowNs(), [this](const control::ServiceRequest& request) {
       return AnswerOperator(request, NowNs());
     });
   }
+}
+
+void Daemon::HearDoorman() {
+  const uint64_t now_ns = NowNs();
+  doorman_.Hear({.met =
+                     [this, now_ns](Greeter::Guest guest, const std::string& hello_and_name) {
+                       greeter_.Met(guest, hello_and_name, now_ns);
+                     },
+                 .turned_away = [this](Greeter::Guest guest,
+                                       const std::string& why) { greeter_.TurnedAway(guest, why); },
+                 .lost = [this] { greeter_.LoseGuests(); }},
+                now_ns);
 }
 
 void Daemon::HearWorkers(const std::vector<pollfd>& polls) {
@@ -147,13 +179,32 @@ std::string Daemon::AnswerOperator(const control::ServiceRequest& request, uint6
                       workers.empty() ? "no session has this name, or several begin with it" : "");
 }
 
-Greeter::Placement Daemon::Place(const Fd& connection, const Newcomer& newcomer, uint64_t now_ns) {
+// The keys of a connection under TLS go from the doorman straight to the worker.
+pid_t Daemon::Assign(const Fd& connection, Greeter::Guest guest, const Grant& grant, bool probe) {
+  if (guest == 0) {
+    return workers_.Assign(connection, Fd(), grant, probe);
+  }
+  const Result<PassPipe> pipe = MakePassPipe();
+  if (!pipe.ok()) {
+    LogWarn("%s", pipe.error().message().c_str());
+    return 0;
+  }
+  const pid_t worker = workers_.Assign(connection, pipe.value().worker, grant, probe);
+  if (worker != 0) {
+    doorman_.HandOver(guest, pipe.value().doorman);
+  }
+  return worker;
+}
+
+Greeter::Placement Daemon::Place(const Fd& connection,
+                                 const Newcomer& newcomer,
+                                 Greeter::Guest guest,
+                                 uint64_t now_ns) {
   if (!clients_.has_value()) {
     return {};
   }
   if (newcomer.probe) {
-    return {.taken = workers_.Assign(connection, clients_->GrantOfProbe(), true) != 0,
-            .refusal = {}};
+    return {.taken = Assign(connection, guest, clients_->GrantOfProbe(), true) != 0, .refusal = {}};
   }
   if (auto objection = clients_->Objection(newcomer)) {
     return {.taken = false, .refusal = std::move(objection)};
@@ -163,7 +214,7 @@ Greeter::Placement Daemon::Place(const Fd& connection, const Newcomer& newcomer,
   }
   Grant grant;
   const Ledger::Holder holder = clients_->Enter(newcomer, now_ns, &grant);
-  const pid_t worker = workers_.Assign(connection, grant, false);
+  const pid_t worker = Assign(connection, guest, grant, false);
   if (worker == 0) {
     clients_->Leave(holder, now_ns);
     return {};
@@ -174,8 +225,8 @@ Greeter::Placement Daemon::Place(const Fd& connection, const Newcomer& newcomer,
 
 void Daemon::ServeWaiting(uint64_t now_ns) {
   greeter_.Serve(
-      [this, now_ns](const Fd& connection, const Newcomer& newcomer) {
-        return Place(connection, newcomer, now_ns);
+      [this, now_ns](const Fd& connection, const Newcomer& newcomer, Greeter::Guest guest) {
+        return Place(connection, newcomer, guest, now_ns);
       },
       now_ns);
   if (workers_.is_full()) {
@@ -207,6 +258,7 @@ Status Daemon::Announce() {
 void Daemon::Wait(std::vector<pollfd>* polls) {
   polls->push_back({.fd = signals_.get(), .events = POLLIN, .revents = 0});
   polls->push_back({.fd = watch_fd_, .events = POLLIN, .revents = 0});
+  polls->push_back({.fd = doorman_.control(), .events = POLLIN, .revents = 0});
   for (const Listener& listener : listeners_) {
     polls->push_back({.fd = listener.socket.get(), .events = POLLIN, .revents = 0});
   }
@@ -255,8 +307,7 @@ void Daemon::AcceptAll() {
       if (!connection.valid()) {
         break;
       }
-      greeter_.Welcome(std::move(connection),
-                       listener.address.kind == transport::Address::Kind::kUnix, NowNs());
+      greeter_.Welcome(std::move(connection), DoorOf(listener.address.kind), NowNs());
     }
   }
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "gpu-server/daemon/client_register.h"
+#include "gpu-server/daemon/doorman_link.h"
 #include "gpu-server/daemon/greeter.h"
 #include "gpu-server/daemon/options.h"
 #include "gpu-server/daemon/service_desk.h"
@@ -44,7 +45,12 @@ class Daemon {
   bool WatchedIsGone() const;
   void AcceptAll();
   void ServeWaiting(uint64_t now_ns);
-  Greeter::Placement Place(const Fd& connection, const Newcomer& newcomer, uint64_t now_ns);
+  Greeter::Placement Place(const Fd& connection,
+                           const Newcomer& newcomer,
+                           Greeter::Guest guest,
+                           uint64_t now_ns);
+  pid_t Assign(const Fd& connection, Greeter::Guest guest, const Grant& grant, bool probe);
+  void HearDoorman();
   std::string AnswerOperator(const control::ServiceRequest& request, uint64_t now_ns);
   void HearWorkers(const std::vector<pollfd>& polls);
 
@@ -53,6 +59,7 @@ class Daemon {
   bool announced_ = false;
   Fd signals_;
   std::vector<Listener> listeners_;
+  DoormanLink doorman_;
   Greeter greeter_;
   ServiceDesk service_;
   WorkerPool workers_;

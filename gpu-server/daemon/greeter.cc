@@ -17,21 +17,27 @@ namespace {
 // and then instead.
 constexpr uint64_t kPartialNs = 5'000'000;
 
+// The doorman has a limit of its own, and says so; this is for one that says nothing.
+constexpr uint64_t kDoormanNs = 2 * Greeter::kSilenceNs;
+
+// The first byte of a handshake of TLS; a hello of ours begins with a letter.
+constexpr char kTlsHandshake = 0x16;
+
 }  // namespace
 
-Greeter::Greeter(Admission admission, const uint8_t (&boot)[16])
-    : admission_(std::move(admission)) {
+Greeter::Greeter(Admission admission, const uint8_t (&boot)[16], DoormanLink& doorman)
+    : admission_(std::move(admission)), doorman_(doorman) {
   memcpy(boot_, boot, sizeof boot_);
 }
 
-void Greeter::Welcome(Fd socket, bool is_unix, uint64_t now_ns) {
+void Greeter::Welcome(Fd socket, Door door, uint64_t now_ns) {
   if (connections_.size() >= kConnectionsMax) {
     LogWarn("too many connections say nothing; a new one is closed");
     return;
   }
   Connection connection{
-      .socket = std::move(socket), .newcomer = {}, .until_ns = now_ns + kSilenceNs};
-  if (is_unix && !IsOwnUser(connection.socket.get())) {
+      .socket = std::move(socket), .door = door, .newcomer = {}, .until_ns = now_ns + kSilenceNs};
+  if (door == Door::kOwnUser && !IsOwnUser(connection.socket.get())) {
     Refuse(connection, {wire::Verdict::kRefused, "this socket serves its own user only"}, now_ns);
   }
   connections_.push_back(std::move(connection));
@@ -93,19 +99,88 @@ void Greeter::Peek(Connection& connection, uint64_t now_ns) {
     connection.state = State::kDone;
     return;
   }
-  if (!Admission::CanBeHello(hello.magic, static_cast<size_t>(got))) {
-    LogInfo("a connection that does not speak our protocol is closed");
+  PeekAtHello(connection, hello, static_cast<size_t>(got), now_ns);
+  explicit_bzero(&hello, sizeof hello);  // the stack goes to the next worker
+}
+
+void Greeter::PeekAtHello(Connection& connection,
+                          const wire::ClientHello& hello,
+                          size_t got,
+                          uint64_t now_ns) {
+  const bool under_tls = hello.magic[0] == kTlsHandshake;
+  if (under_tls && connection.door == Door::kTls) {
+    LeadToDoorman(connection, now_ns);
+    return;
+  }
+  if (!Admission::CanBeHello(hello.magic, got)) {
+    LogInfo(under_tls ? "a connection that speaks TLS is closed: this address does not"
+                      : "a connection that does not speak our protocol is closed");
     connection.state = State::kDone;
     return;
   }
-  if (static_cast<size_t>(got) < sizeof hello) {
+  if (got < sizeof hello) {
     connection.state = State::kPartial;
     return;
   }
+  if (connection.door == Door::kTls) {
+    LogInfo("a connection that does not speak TLS is closed: this address does");
+    Refuse(connection, {wire::Verdict::kBadHello, "it speaks TLS: the address begins with tls://"},
+           now_ns);
+    return;
+  }
+  Decide(connection, hello, now_ns);
+}
+
+void Greeter::LeadToDoorman(Connection& connection, uint64_t now_ns) {
+  connection.guest = next_guest_++;
+  connection.state = State::kGuest;
+  connection.until_ns = now_ns + kDoormanNs;
+  if (!doorman_.Lead(connection.guest, connection.socket)) {
+    LogWarn("a connection cannot be met under TLS now; it is closed");
+    connection.state = State::kDone;
+  }
+}
+
+Greeter::Connection* Greeter::Find(Guest guest) {
+  const auto found = std::find_if(
+      connections_.begin(), connections_.end(),
+      [guest](const Connection& one) { return one.guest == guest && one.state != State::kDone; });
+  return found == connections_.end() ? nullptr : &*found;
+}
+
+void Greeter::Met(Guest guest, const std::string& hello_and_name, uint64_t now_ns) {
+  Connection* const connection = Find(guest);
+  wire::ClientHello hello{};
+  if (connection == nullptr || connection->state != State::kGuest ||
+      hello_and_name.size() < sizeof hello) {
+    return;
+  }
+  memcpy(&hello, hello_and_name.data(), sizeof hello);
+  if (hello_and_name.size() > sizeof hello) {
+    const std::string name = hello_and_name.substr(sizeof hello);
+    LogInfo("a client has shown the certificate of %s",
+            Printable(name.data(), name.size()).c_str());
+  }
+  Decide(*connection, hello, now_ns);
+  explicit_bzero(&hello, sizeof hello);
+}
+
+void Greeter::TurnedAway(Guest guest, const std::string& why) {
+  if (Connection* const connection = Find(guest); connection != nullptr) {
+    LogInfo("a connection under TLS is closed: %s", why.c_str());
+    connection->state = State::kDone;
+  }
+}
+
+void Greeter::LoseGuests() {
+  for (Connection& connection : connections_) {
+    connection.state = connection.guest != 0 ? State::kDone : connection.state;
+  }
+}
+
+void Greeter::Decide(Connection& connection, const wire::ClientHello& hello, uint64_t now_ns) {
   const Decision decision = admission_.Decide(hello);
   connection.newcomer = Newcomer::FromHello(hello);
-  explicit_bzero(hello.token, sizeof hello.token);  // the stack goes to the next worker
-  explicit_bzero(hello.session_key, sizeof hello.session_key);
   if (decision.verdict != wire::Verdict::kWelcome) {
     LogInfo("%s (pid %u on %s) is not served: %s", connection.newcomer.program.c_str(),
             hello.process, connection.newcomer.host.c_str(), decision.reason.c_str());
@@ -121,9 +196,13 @@ void Greeter::Peek(Connection& connection, uint64_t now_ns) {
 void Greeter::TellToWait(Connection& connection, uint64_t now_ns) {
   const wire::ServerHello answer =
       MakeServerHello({wire::Verdict::kStarting, "the server is loading its driver"}, boot_);
+  connection.tell_ns = now_ns + wire::kStartingEveryNs;
+  if (connection.guest != 0) {
+    doorman_.Say(connection.guest, answer, false);
+    return;
+  }
   const ssize_t sent =
       send(connection.socket.get(), &answer, sizeof answer, MSG_DONTWAIT | MSG_NOSIGNAL);
-  connection.tell_ns = now_ns + wire::kStartingEveryNs;
   if (sent != static_cast<ssize_t>(sizeof answer)) {
     connection.state = State::kDone;  // it is gone, or takes nothing of what it waits for
   }
@@ -131,6 +210,11 @@ void Greeter::TellToWait(Connection& connection, uint64_t now_ns) {
 
 void Greeter::Refuse(Connection& connection, const Decision& decision, uint64_t now_ns) {
   const wire::ServerHello answer = MakeServerHello(decision, boot_);
+  if (connection.guest != 0) {
+    doorman_.Say(connection.guest, answer, true);  // who sees to it that it arrives
+    connection.state = State::kDone;
+    return;
+  }
   // Fits the empty buffer of a new socket; whoever has filled it gets no answer.
   static_cast<void>(
       send(connection.socket.get(), &answer, sizeof answer, MSG_DONTWAIT | MSG_NOSIGNAL));
@@ -170,7 +254,7 @@ void Greeter::Serve(const Take& take, uint64_t now_ns) {
     if (connection.state != State::kWaiting) {
       continue;
     }
-    const Placement placement = take(connection.socket, connection.newcomer);
+    const Placement placement = take(connection.socket, connection.newcomer, connection.guest);
     if (placement.taken) {
       connection.state = State::kDone;
     } else if (placement.refusal.has_value()) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Greeter looks at the first bytes of new connections without taking them, refuses those that are
-// not to be served, and hands over the others. Nobody can make it wait or hold more than a socket.
+// not to be served, and hands over the others. Those that begin a handshake of TLS it leads to the
+// doorman, who tells what they have said. Nobody can make it wait or hold more than a socket.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +12,7 @@
 #include <poll.h>
 
 #include "gpu-server/daemon/admission.h"
+#include "gpu-server/daemon/doorman_link.h"
 #include "gpu-server/daemon/session_book.h"
 #include "protocol/base/fd.h"
 #include "protocol/wire/hello.h"
@@ -29,10 +31,24 @@ class Greeter {
   // More connections than this are not talked to at the same time.
   static constexpr size_t kConnectionsMax = 1024;
 
-  Greeter(Admission admission, const uint8_t (&boot)[16]);
+  // What stands between a listener and the world.
+  enum class Door : uint8_t {
+    kOpen,
+    kOwnUser,  // the peer must be this user or root
+    kTls,
+  };
 
-  // `is_unix`: the peer must be this user or root.
-  void Welcome(Fd socket, bool is_unix, uint64_t now_ns);
+  // The number of a connection that is under TLS; 0: it is not.
+  using Guest = uint64_t;
+
+  Greeter(Admission admission, const uint8_t (&boot)[16], DoormanLink& doorman);
+
+  void Welcome(Fd socket, Door door, uint64_t now_ns);
+
+  // What the doorman says of one that was led to it, and that it says nothing any more.
+  void Met(Guest guest, const std::string& hello_and_name, uint64_t now_ns);
+  void TurnedAway(Guest guest, const std::string& why);
+  void LoseGuests();
 
   // What to poll for, and until when.
   void AppendPolls(std::vector<pollfd>* polls) const;
@@ -49,7 +65,8 @@ class Greeter {
 
   // Offers each that waits for a worker, in their order; those taken are no longer here. The others
   // are told that they have to wait, or refused.
-  using Take = std::function<Placement(const Fd& connection, const Newcomer& newcomer)>;
+  using Take =
+      std::function<Placement(const Fd& connection, const Newcomer& newcomer, Guest guest)>;
   void Serve(const Take& take, uint64_t now_ns);
 
   // How many wait for a worker.
@@ -62,6 +79,7 @@ class Greeter {
   enum class State : uint8_t {
     kSilent,   // nothing has come
     kPartial,  // some of a hello has
+    kGuest,    // it is with the doorman
     kWaiting,  // the hello is good
     kLeaving,  // the answer was no
     kDone,
@@ -69,7 +87,9 @@ class Greeter {
 
   struct Connection {
     Fd socket;
+    Door door = Door::kOpen;
     State state = State::kSilent;
+    Guest guest = 0;
     Newcomer newcomer;
     uint64_t until_ns = 0;
     uint64_t tell_ns = 0;  // while it waits: when to say so again
@@ -77,6 +97,13 @@ class Greeter {
 
   void LookAt(Connection& connection, uint64_t now_ns);
   void Peek(Connection& connection, uint64_t now_ns);
+  void PeekAtHello(Connection& connection,
+                   const wire::ClientHello& hello,
+                   size_t got,
+                   uint64_t now_ns);
+  void LeadToDoorman(Connection& connection, uint64_t now_ns);
+  void Decide(Connection& connection, const wire::ClientHello& hello, uint64_t now_ns);
+  Connection* Find(Guest guest);
   void TellToWait(Connection& connection, uint64_t now_ns);
   void Refuse(Connection& connection, const Decision& decision, uint64_t now_ns);
   void Discard(Connection& connection);
@@ -84,6 +111,8 @@ class Greeter {
 
   const Admission admission_;
   uint8_t boot_[16]{};
+  DoormanLink& doorman_;
+  Guest next_guest_ = 1;
   std::vector<Connection> connections_;
 };
 

@@ -2,6 +2,7 @@
 #include "gpu-server/daemon/options.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 
 #include "protocol/base/environment.h"
@@ -24,6 +25,24 @@ struct Words {
   std::string log_level;
 };
 
+Status CheckTls(const Options& options) {
+  const bool wanted =
+      std::any_of(options.listen.begin(), options.listen.end(),
+                  [](const std::string& address) { return address.starts_with("tls://"); });
+  const transport::TlsServerSettings& tls = options.tls;
+  const bool given = !tls.cert_file.empty() && !tls.key_file.empty();
+  if (wanted && !given) {
+    return Status(StatusCode::kInvalidArgument, "tls:// needs --tls-cert and --tls-key");
+  }
+  if (!wanted && (!tls.cert_file.empty() || !tls.key_file.empty() || !tls.client_ca_file.empty())) {
+    return Status(
+        StatusCode::kInvalidArgument,
+        "--tls-cert, --tls-key and --tls-client-ca are for addresses of tls://, and there "
+        "is none (--listen tls://HOST:PORT)");
+  }
+  return Status::Ok();
+}
+
 Status Understand(const Words& words, Options* options) {
   if (!words.memory.empty()) {
     FARLANE_ASSIGN(options->memory_bytes, ParseBytes(words.memory));
@@ -42,7 +61,18 @@ Status Understand(const Words& words, Options* options) {
   if (options->listen.empty()) {
     options->listen.emplace_back(kDefaultAddress);
   }
-  return Status::Ok();
+  return CheckTls(*options);
+}
+
+void AddTlsOptions(CLI::App* app, Options* options) {
+  app->add_option("--tls-cert", options->tls.cert_file,
+                  "This server's certificate and those between it and its CA, in PEM, for tls://")
+      ->type_name("FILE");
+  app->add_option("--tls-key", options->tls.key_file, "The private key of --tls-cert, in PEM")
+      ->type_name("FILE");
+  app->add_option("--tls-client-ca", options->tls.client_ca_file,
+                  "Clients under TLS must have a certificate that one of these has signed")
+      ->type_name("FILE");
 }
 
 }  // namespace
@@ -55,7 +85,8 @@ CommandLine ReadCommandLine(int argc, char** argv, const std::string& version) {
   app.set_version_flag("--version", "farlane-gpud " + version);
   app.add_option(
          "--listen", options.listen,
-         "Where clients come: tcp://HOST:PORT (port 0: a free one), unix:/PATH or unix:@NAME"
+         "Where clients come: tcp://HOST:PORT (port 0: a free one), tls://HOST:PORT, unix:/PATH"
+         " or unix:@NAME"
          " [" +
              std::string(kDefaultAddress) + "]")
       ->type_name("ADDRESS");
@@ -77,6 +108,7 @@ CommandLine ReadCommandLine(int argc, char** argv, const std::string& version) {
   app.add_option("--token-file", words.token_file,
                  "Clients must present the token on the first line of this file")
       ->type_name("FILE");
+  AddTlsOptions(&app, &options);
   app.add_flag("--insecure", options.insecure,
                "Let anybody who can reach the address use the GPUs");
   app.add_option("--log-level", words.log_level, "none, error, warn, info or debug [info]")

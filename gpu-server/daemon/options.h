@@ -11,6 +11,7 @@
 #include "protocol/base/log.h"
 #include "protocol/base/result.h"
 #include "protocol/channel/pulse.h"
+#include "protocol/transport/tls.h"
 
 namespace farlane::server {
 
@@ -22,6 +23,7 @@ struct Options {
   uint32_t grace = channel::kGraceLooks;  // for so many seconds a silent client is waited for
   std::string control;                    // where the operator asks about sessions; empty: nowhere
   Secret token;                           // of the token file; empty: no token is asked for
+  transport::TlsServerSettings tls;       // for addresses of tls://
   bool insecure = false;
   int ready_fd = -1;
   int watch_fd = -1;

@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gpu-server/daemon/worker.h"
 
-#include <csignal>
 #include <cstring>
 
-#include <fcntl.h>
-#include <linux/close_range.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "gpu-server/daemon/admission.h"
 #include "gpu-server/daemon/control_record.h"
 #include "gpu-server/daemon/daemon_link.h"
+#include "gpu-server/daemon/forked_child.h"
 #include "gpu-server/daemon/hangup_watch.h"
 #include "gpu-server/daemon/sandbox.h"
+#include "gpu-server/daemon/tls_pass.h"
 #include "gpu-server/session/session_loop.h"
 #include "gpu-server/session/welcome.h"
 #include "protocol/base/clock.h"
@@ -28,33 +25,6 @@ namespace {
 // The hello has arrived already, and its answer fits every socket's buffer: whoever is slower than
 // this is not a client.
 constexpr uint64_t kHelloNs = 2'000'000'000;
-
-// The only descriptor besides the standard ones that a worker starts with.
-constexpr int kControl = 3;
-
-// Leaves nothing of the daemon's in this process but its memory: other clients' sockets, the
-// listener and everything else is closed, and the daemon's death is this process's.
-Fd Separate(Fd control, pid_t daemon) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != daemon) {
-    _exit(1);  // it died before the line above
-  }
-  prctl(PR_SET_NAME, "gpud-worker");
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
-  // A terminal's interrupt goes to all; the daemon ends its workers itself.
-  signal(SIGINT, SIG_IGN);
-  if (control.get() != kControl) {
-    dup3(control.get(), kControl, O_CLOEXEC);
-    control.Reset();
-    control = Fd(kControl);
-  }
-  close_range(kControl + 1, ~0u, 0);
-  const Fd null(open("/dev/null", O_RDONLY | O_CLOEXEC));
-  dup2(null.get(), STDIN_FILENO);
-  return control;
-}
 
 [[noreturn]] void Fail(const Fd& control, const Status& status) {
   SendRecord(control.get(), {.kind = ControlRecord::Kind::kFailed, .tail = status.message()}, true);
@@ -95,22 +65,6 @@ Status WriteHello(transport::Stream& stream, const wire::ServerHello& hello) {
     }
   }
   return Status::Ok();
-}
-
-// Both hellos; the stream is what follows them.
-Result<std::unique_ptr<transport::Stream>> Greet(Fd connection,
-                                                 const WorkerConfig& config,
-                                                 wire::ClientHello* hello) {
-  transport::SocketStream stream(std::move(connection));
-  FARLANE_TRY(ReadHello(stream, hello));
-  explicit_bzero(hello->token, sizeof hello->token);  // the daemon has looked at it
-  explicit_bzero(hello->session_key, sizeof hello->session_key);
-  const channel::OfferedWay way(hello->offers, stream.WaitFd());
-  wire::ServerHello answer = MakeServerHello({}, config.boot);
-  answer.worker = static_cast<uint32_t>(getpid());
-  way.Announce(&answer);
-  FARLANE_TRY(WriteHello(stream, answer));
-  return way.Settle(stream.TakeSocket(), NowNs() + kHelloNs);
 }
 
 // What a worker has before it has a client.
@@ -200,31 +154,88 @@ void LogEnd(const SessionLoop& loop,
   _exit(0);
 }
 
+// What the daemon gives a worker.
+struct Visitor {
+  Fd connection;
+  Fd pass;  // where to read the keys of a connection under TLS
+  Grant grant;
+  bool probe = false;
+};
+
+// A client under TLS has said its hello to the doorman.
+Result<std::unique_ptr<transport::Stream>> OpenUnderTls(Visitor& visitor,
+                                                        wire::ClientHello* hello) {
+  TlsPass pass{};
+  FARLANE_TRY(TakePass(visitor.pass.get(), &pass));
+  *hello = pass.hello;
+  FARLANE_ASSIGN(transport::TlsLibrary* const library, transport::LoadTls());
+  Result<std::unique_ptr<transport::TlsConnection>> opened =
+      library->Resume(std::move(visitor.connection), pass.state);
+  explicit_bzero(&pass, sizeof pass);
+  FARLANE_TRY(opened);
+  return std::unique_ptr<transport::Stream>(std::move(*opened));
+}
+
+Result<std::unique_ptr<transport::Stream>> Open(Visitor& visitor, wire::ClientHello* hello) {
+  if (visitor.pass.valid()) {
+    return OpenUnderTls(visitor, hello);
+  }
+  auto stream = std::make_unique<transport::SocketStream>(std::move(visitor.connection));
+  FARLANE_TRY(ReadHello(*stream, hello));
+  return std::unique_ptr<transport::Stream>(std::move(stream));
+}
+
+// Both hellos; the stream is what follows them.
+Result<std::unique_ptr<transport::Stream>> Greet(Visitor& visitor,
+                                                 const WorkerConfig& config,
+                                                 wire::ClientHello* hello) {
+  FARLANE_ASSIGN(std::unique_ptr<transport::Stream> stream, Open(visitor, hello));
+  explicit_bzero(hello->token, sizeof hello->token);  // the daemon has looked at it
+  explicit_bzero(hello->session_key, sizeof hello->session_key);
+  const channel::OfferedWay way(hello->offers, *stream);
+  wire::ServerHello answer = MakeServerHello({}, config.boot);
+  answer.worker = static_cast<uint32_t>(getpid());
+  way.Announce(&answer);
+  FARLANE_TRY(WriteHello(*stream, answer));
+  return way.Settle(std::move(stream), NowNs() + kHelloNs);
+}
+
 // One connection of the daemon's. Returns after a probe, or a client that was gone at once.
-void Meet(Fd connection,
-          Readiness& ready,
-          DaemonLink& link,
-          const Grant& grant,
-          bool probe,
-          const WorkerConfig& config) {
+void Meet(Visitor visitor, Readiness& ready, DaemonLink& link, const WorkerConfig& config) {
   wire::ClientHello hello{};
-  const Result<std::unique_ptr<transport::Stream>> stream =
-      Greet(std::move(connection), config, &hello);
+  const Result<std::unique_ptr<transport::Stream>> stream = Greet(visitor, config, &hello);
   if (!stream.ok()) {
     LogInfo("worker %d: %s", getpid(), stream.error().message().c_str());
-    if (!probe) {
+    if (!visitor.probe) {
       _exit(0);  // the daemon has given it a client once
     }
     return;
   }
-  if (probe) {
-    AnswerProbe(*stream.value(), ready, link, grant);
+  if (visitor.probe) {
+    AnswerProbe(**stream, ready, link, visitor.grant);
     return;
   }
-  Serve(*stream.value(), hello, ready, link, grant, config.grace);
+  Serve(**stream, hello, ready, link, visitor.grant, config.grace);
+}
+
+// Waits for one. False when the daemon is gone or says what it never says.
+bool AwaitVisitor(int control, size_t devices_count, Visitor* visitor) {
+  ControlRecord record;
+  if (ReceiveRecord(control, &record, true, &visitor->connection) != Received::kRecord ||
+      !visitor->connection.valid() || !UnpackGrant(record.tail, &visitor->grant) ||
+      visitor->grant.quotas.size() != devices_count) {
+    return false;
+  }
+  visitor->probe = record.id != 0;
+  return record.bytes == 0 ||
+         (ReceiveRecord(control, &record, true, &visitor->pass) == Received::kRecord &&
+          visitor->pass.valid());
 }
 
 Status GetReady(const WorkerConfig& config, Readiness* ready) {
+  if (config.tls) {
+    FARLANE_TRY(transport::LoadTls());
+  }
   ready->output.Catch();
   FARLANE_ASSIGN(ready->driver, Driver::LoadFirst(config.drivers));
   FARLANE_ASSIGN(ready->facts, CollectFacts(ready->driver->table()));
@@ -234,7 +245,7 @@ Status GetReady(const WorkerConfig& config, Readiness* ready) {
 }  // namespace
 
 void RunWorker(Fd inherited, pid_t daemon, const WorkerConfig& config) {
-  const Fd control = Separate(std::move(inherited), daemon);
+  const Fd control = BecomeChild(std::move(inherited), daemon, "gpud-worker");
   Readiness ready;
   const Status status = GetReady(config, &ready);
   ready.output.DrainToLog();
@@ -248,15 +259,11 @@ void RunWorker(Fd inherited, pid_t daemon, const WorkerConfig& config) {
   DaemonLink link(control.get());
   const ControlRecord report{.kind = ControlRecord::Kind::kReady, .tail = PackCapacity(capacity)};
   while (SendRecord(control.get(), report, true)) {
-    ControlRecord record;
-    Fd connection;
-    Grant grant;
-    if (ReceiveRecord(control.get(), &record, true, &connection) != Received::kRecord ||
-        !connection.valid() || !UnpackGrant(record.tail, &grant) ||
-        grant.quotas.size() != ready.facts.size()) {
+    Visitor visitor;
+    if (!AwaitVisitor(control.get(), ready.facts.size(), &visitor)) {
       break;
     }
-    Meet(std::move(connection), ready, link, grant, record.id != 0, config);
+    Meet(std::move(visitor), ready, link, config);
   }
   _exit(0);
 }

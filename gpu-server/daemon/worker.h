@@ -17,6 +17,7 @@ struct WorkerConfig {
   std::vector<DriverCandidate> drivers;
   uint8_t boot[16] = {};
   uint32_t grace = 0;  // for so many seconds a silent client is waited for; 0: for ever
+  bool tls = false;    // clients may come under TLS
 };
 
 // The life of a worker, in the process that was forked for it. `inherited` leads to the daemon.

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "gpu-server/daemon/forked_child.h"
 #include "protocol/base/log.h"
 
 namespace farlane::server {
@@ -58,6 +59,7 @@ void WorkerPool::Fork() {
     return;
   }
   const pid_t daemon = getpid();
+  WipeUnusedStack();
   const pid_t pid = fork();
   if (pid < 0) {
     LogError("cannot fork a worker: %s",
@@ -71,15 +73,19 @@ void WorkerPool::Fork() {
   LogDebug("worker %d starts", pid);
 }
 
-pid_t WorkerPool::Assign(const Fd& connection, const Grant& grant, bool probe) {
+pid_t WorkerPool::Assign(const Fd& connection, const Fd& pass, const Grant& grant, bool probe) {
+  const ControlRecord serve{.kind = ControlRecord::Kind::kServe,
+                            .id = probe ? 1u : 0u,
+                            .bytes = pass.valid() ? 1u : 0u,
+                            .tail = PackGrant(grant)};
   for (Worker& worker : workers_) {
     if (worker.state != State::kReady) {
       continue;
     }
-    if (!SendRecord(
-            worker.control.get(),
-            {.kind = ControlRecord::Kind::kServe, .id = probe ? 1u : 0u, .tail = PackGrant(grant)},
-            false, connection.get())) {
+    const int control = worker.control.get();
+    if (!SendRecord(control, serve, false, connection.get()) ||
+        (pass.valid() &&
+         !SendRecord(control, {.kind = ControlRecord::Kind::kPass}, false, pass.get()))) {
       worker.state = State::kLost;  // it is dying; Reap takes it away
       continue;
     }

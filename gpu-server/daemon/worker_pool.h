@@ -34,8 +34,9 @@ class WorkerPool {
   void Keep(size_t waiting, uint64_t now_ns);
 
   // Gives a connection to a ready worker, with what its client may have; the worker's pid, or 0
-  // when none is ready. `probe`: the worker comes back.
-  pid_t Assign(const Fd& connection, const Grant& grant, bool probe);
+  // when none is ready. `probe`: the worker comes back. `pass`: where the keys of a connection
+  // under TLS are to be read; invalid without.
+  pid_t Assign(const Fd& connection, const Fd& pass, const Grant& grant, bool probe);
 
   // Whether Assign would find one.
   bool has_ready() const;

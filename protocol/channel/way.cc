@@ -3,10 +3,7 @@
 
 #include <cstring>
 
-#include <sys/socket.h>
-
 #include "protocol/transport/shm_stream.h"
-#include "protocol/transport/socket_stream.h"
 
 namespace farlane::channel {
 namespace {
@@ -14,17 +11,6 @@ namespace {
 Status NotThisWay(const char* name, const transport::Address& server) {
   return Status(StatusCode::kInvalidArgument, std::string("FARLANE_TRANSPORT=") + name +
                                                   ": there is no such way to " + server.ToString());
-}
-
-bool IsUnixSocket(int socket) {
-  int domain = 0;
-  socklen_t size = sizeof domain;
-  return getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
-}
-
-Result<std::unique_ptr<transport::Stream>> StayHere(Fd connection) {
-  return std::unique_ptr<transport::Stream>(
-      std::make_unique<transport::SocketStream>(std::move(connection)));
 }
 
 Result<std::unique_ptr<transport::Stream>> TakeRings(Fd connection, transport::Deadline until) {
@@ -64,26 +50,32 @@ Status CheckWish(WishedTransport wish, const transport::Address& server) {
   if (wish == WishedTransport::kTcp && is_unix) {
     return NotThisWay("tcp", server);
   }
+  if (wish == WishedTransport::kShm && server.kind == transport::Address::Kind::kTls) {
+    return NotThisWay("shm", server);
+  }
   return wish == WishedTransport::kUnix && !is_unix ? NotThisWay("unix", server) : Status::Ok();
 }
 
-uint32_t OffersOf(WishedTransport wish) {
+uint32_t OffersOf(WishedTransport wish, const transport::Address& server) {
+  if (server.kind == transport::Address::Kind::kTls) {
+    return 0;
+  }
   return wish == WishedTransport::kAuto || wish == WishedTransport::kShm ? wire::kOffersRings : 0;
 }
 
 Result<std::unique_ptr<transport::Stream>> FollowWay(uint32_t offers,
                                                      const wire::ServerHello& answer,
-                                                     Fd connection,
+                                                     std::unique_ptr<transport::Stream> connection,
                                                      transport::Deadline until) {
   const bool offered = (offers & wire::kOffersRings) != 0;
   if (answer.way == wire::Way::kHere) {
-    return StayHere(std::move(connection));
+    return connection;
   }
   if (answer.way == wire::Way::kRings && offered) {
-    return TakeRings(std::move(connection), until);
+    return TakeRings(connection->TakeSocket(), until);
   }
   if (answer.way == wire::Way::kMeeting && offered) {
-    return Meet(answer, std::move(connection), until);
+    return Meet(answer, connection->TakeSocket(), until);
   }
   return Status(StatusCode::kCorrupt, "the server chose a way that was not offered");
 }
@@ -98,15 +90,16 @@ Status CheckFound(WishedTransport wish, const transport::Stream& stream) {
 
 // ---- the worker's side
 
-OfferedWay::OfferedWay(uint32_t offers, int connection) {
-  if ((offers & wire::kOffersRings) == 0) {
-    return;
+OfferedWay::OfferedWay(uint32_t offers, const transport::Stream& connection) {
+  const auto is = [&connection](const char* name) { return strcmp(connection.name(), name) == 0; };
+  if ((offers & wire::kOffersRings) == 0 || is("tls")) {
+    return;  // what is under TLS stays there, whatever a client offers
   }
-  if (IsUnixSocket(connection)) {
+  if (is("unix")) {
     way_ = wire::Way::kRings;
     return;
   }
-  if (!transport::MayBeOneMachine(connection)) {
+  if (!transport::MayBeOneMachine(connection.WaitFd())) {
     return;
   }
   Result<transport::RingMeeting> meeting = transport::RingMeeting::Open();
@@ -125,18 +118,18 @@ void OfferedWay::Announce(wire::ServerHello* answer) const {
   }
 }
 
-Result<std::unique_ptr<transport::Stream>> OfferedWay::Settle(Fd connection,
-                                                              transport::Deadline until) const {
+Result<std::unique_ptr<transport::Stream>> OfferedWay::Settle(
+    std::unique_ptr<transport::Stream> connection, transport::Deadline until) const {
   switch (way_) {
     case wire::Way::kRings: {
       FARLANE_ASSIGN(std::unique_ptr<transport::Stream> stream,
-                     transport::ShmStream::Offer(std::move(connection)));
+                     transport::ShmStream::Offer(connection->TakeSocket()));
       return stream;
     }
     case wire::Way::kMeeting:
-      return meeting_->Await(std::move(connection), until);
+      return meeting_->Await(connection->TakeSocket(), until);
     default:
-      return StayHere(std::move(connection));
+      return connection;
   }
 }
 

@@ -23,15 +23,15 @@ std::optional<WishedTransport> ParseWish(const std::string& text);
 // Why a server at this address cannot be reached in the way that is wished for; ok if it may be.
 Status CheckWish(WishedTransport wish, const transport::Address& server);
 
-// What to offer in the hello.
-uint32_t OffersOf(WishedTransport wish);
+// What to offer in the hello. Who asks for TLS gets nothing else.
+uint32_t OffersOf(WishedTransport wish, const transport::Address& server);
 
 // The client's end of the way that the server has chosen, after its welcome to a hello with these
 // offers. Fails where the server has chosen shared memory and it cannot be had; without offers
 // there is nothing that can be missing.
 Result<std::unique_ptr<transport::Stream>> FollowWay(uint32_t offers,
                                                      const wire::ServerHello& answer,
-                                                     Fd connection,
+                                                     std::unique_ptr<transport::Stream> connection,
                                                      transport::Deadline until);
 
 // Why the way that was found is not the one that is wished for; ok if it is, or none is.
@@ -41,13 +41,14 @@ Status CheckFound(WishedTransport wish, const transport::Stream& stream);
 class OfferedWay {
  public:
   // From what the client offers and how it is connected.
-  OfferedWay(uint32_t offers, int connection);
+  OfferedWay(uint32_t offers, const transport::Stream& connection);
 
   // Tells the client, in the welcome.
   void Announce(wire::ServerHello* answer) const;
 
   // The worker's end, after the welcome.
-  Result<std::unique_ptr<transport::Stream>> Settle(Fd connection, transport::Deadline until) const;
+  Result<std::unique_ptr<transport::Stream>> Settle(std::unique_ptr<transport::Stream> connection,
+                                                    transport::Deadline until) const;
 
  private:
   wire::Way way_ = wire::Way::kHere;

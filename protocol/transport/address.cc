@@ -180,11 +180,14 @@ Result<Address> Address::Parse(const std::string& text) {
     FARLANE_TRY(UnixName(address, &size));
     return address;
   }
-  const std::string rest = text.rfind("tcp://", 0) == 0 ? text.substr(6) : text;
+  address.kind = text.rfind("tls://", 0) == 0 ? Kind::kTls : Kind::kTcp;
+  const bool named = address.kind == Kind::kTls || text.rfind("tcp://", 0) == 0;
+  const std::string rest = named ? text.substr(6) : text;
   if (rest.find("://") != std::string::npos) {
     return Status(
         StatusCode::kInvalidArgument,
-        "\"" + text + "\": only tcp://HOST:PORT and unix:/PATH are addresses of a server");
+        "\"" + text +
+            "\": only tcp://HOST:PORT, tls://HOST:PORT and unix:/PATH are addresses of a server");
   }
   FARLANE_TRY(ParseHostPort(rest, &address).While("reading the address \"" + text + "\""));
   return address;
@@ -195,7 +198,8 @@ std::string Address::ToString() const {
     return "unix:" + path;
   }
   const bool v6 = host.find(':') != std::string::npos;
-  return "tcp://" + (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+  return std::string(kind == Kind::kTls ? "tls://" : "tcp://") + (v6 ? "[" + host + "]" : host) +
+         ":" + std::to_string(port);
 }
 
 Result<Fd> Connect(const Address& address, uint64_t timeout_ns) {

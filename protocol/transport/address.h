@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Address is where a server listens, as people write it: "tcp://host:port", "unix:/path" or plain
-// "host:port".
+// Address is where a server listens, as people write it: "tcp://host:port", "tls://host:port",
+// "unix:/path" or plain "host:port".
 #pragma once
 
 #include <string>
@@ -13,9 +13,9 @@ namespace farlane::transport {
 inline constexpr uint16_t kServerPort = 7450;
 
 struct Address {
-  enum class Kind : uint8_t { kTcp, kUnix };
+  enum class Kind : uint8_t { kTcp, kTls, kUnix };
   Kind kind = Kind::kTcp;
-  std::string host;  // kTcp; without the brackets of an IPv6 address
+  std::string host;  // kTcp, kTls; without the brackets of an IPv6 address
   uint16_t port = kServerPort;
   std::string path;  // kUnix; "@name" is in the abstract name space
 

@@ -21,8 +21,7 @@ class SocketStream final : public Stream {
 
   int WaitFd() const override { return socket_.get(); }
 
-  // The stream is of no use afterwards.
-  Fd TakeSocket() { return std::move(socket_); }
+  Fd TakeSocket() override { return std::move(socket_); }
 
   const char* name() const override { return is_unix_ ? "unix" : "tcp"; }
 

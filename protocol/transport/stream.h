@@ -12,6 +12,7 @@
 #include <sys/uio.h>
 
 #include "protocol/base/bytes.h"
+#include "protocol/base/fd.h"
 #include "protocol/base/result.h"
 #include "protocol/transport/bulk_window.h"
 
@@ -60,6 +61,9 @@ class Stream {
 
   // What carries the bytes, for people: "tcp", "unix", "shm".
   virtual const char* name() const = 0;
+
+  // The socket alone, if the stream is nothing more, and of no use afterwards; else an invalid one.
+  virtual Fd TakeSocket() { return Fd(); }
 
   // A socket of which the end is the peer's.
   virtual int LifeFd() const { return WaitFd(); }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // ScriptedServer is the other end of a command channel: a thread that does what the test tells it,
-// over TCP, a Unix socket or shared memory.
+// over TCP, with and without TLS, a Unix socket or shared memory.
 #pragma once
 
 #include <array>
@@ -19,6 +19,7 @@
 #include "protocol/transport/address.h"
 #include "protocol/transport/shm_stream.h"
 #include "protocol/transport/socket_stream.h"
+#include "tests/support/tls_pair.h"
 
 namespace farlane::testing {
 
@@ -156,12 +157,14 @@ class ServerEnd {
 };
 
 // What connects both ends.
-enum class Transport : uint8_t { kTcp, kUnix, kShm };
+enum class Transport : uint8_t { kTcp, kTls, kUnix, kShm };
 
 inline const char* NameOf(Transport transport) {
   switch (transport) {
     case Transport::kTcp:
       return "Tcp";
+    case Transport::kTls:
+      return "Tls";
     case Transport::kUnix:
       return "Unix";
     case Transport::kShm:
@@ -176,6 +179,10 @@ struct StreamPair {
 };
 
 inline StreamPair MakeStreams(Transport transport) {
+  if (transport == Transport::kTls) {
+    TlsPair pair = MakeTlsPair();
+    return {.client = std::move(pair.near), .server = std::move(pair.far)};
+  }
   if (transport == Transport::kTcp) {
     transport::Address bound;
     const Fd listener =

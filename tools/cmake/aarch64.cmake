@@ -17,5 +17,5 @@ set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
 # Natively these headers lie where every compiler looks.
-set(CMAKE_C_FLAGS_INIT "-isystem ${FARLANE_ROOT}/usr/include")
-set(CMAKE_CXX_FLAGS_INIT "-isystem ${FARLANE_ROOT}/usr/include")
+set(CMAKE_C_FLAGS_INIT "-isystem ${FARLANE_ROOT}/usr/include -isystem ${FARLANE_ROOT}/usr/include/aarch64-linux-gnu")
+set(CMAKE_CXX_FLAGS_INIT "-isystem ${FARLANE_ROOT}/usr/include -isystem ${FARLANE_ROOT}/usr/include/aarch64-linux-gnu")

@@ -11,7 +11,7 @@
 #include "protocol/base/clock.h"
 #include "protocol/base/environment.h"
 #include "protocol/channel/batch_reader.h"
-#include "protocol/transport/socket_stream.h"
+#include "protocol/transport/connect.h"
 #include "protocol/wire/messages.h"
 
 namespace farlane::cli {
@@ -194,9 +194,11 @@ Result<ServerReport> ProbeOffering(const transport::Address& address,
   ServerReport report;
   const uint64_t start = NowNs();
   uint64_t deadline = start + timeout_ns;
-  FARLANE_ASSIGN(Fd socket, transport::Connect(address, timeout_ns));
+  FARLANE_ASSIGN(
+      std::unique_ptr<transport::Stream> connected,
+      transport::ConnectStream(address, transport::TlsSettings::FromEnvironment(), timeout_ns));
+  transport::Stream& stream = *connected;
   report.connect_ns = NowNs() - start;
-  transport::SocketStream stream(std::move(socket));
   const uint64_t asked = NowNs();
   FARLANE_TRY(SendAll(stream, std::as_bytes(std::span(&question, 1)), deadline));
   FARLANE_ASSIGN(wire::ServerHello answer, ReadHello(stream, deadline));
@@ -214,7 +216,7 @@ Result<ServerReport> ProbeOffering(const transport::Address& address,
     return report;
   }
   const Result<std::unique_ptr<transport::Stream>> way =
-      channel::FollowWay(offers, answer, stream.TakeSocket(), deadline);
+      channel::FollowWay(offers, answer, std::move(connected), deadline);
   if (!way.ok()) {
     report.no_rings = way.error().message();
     return report;
@@ -232,7 +234,7 @@ Result<ServerReport> Probe(const transport::Address& address,
                            uint64_t timeout_ns) {
   FARLANE_TRY(channel::CheckWish(wish, address));
   FARLANE_ASSIGN(ServerReport report,
-                 ProbeOffering(address, token, channel::OffersOf(wish), timeout_ns));
+                 ProbeOffering(address, token, channel::OffersOf(wish, address), timeout_ns));
   if (report.no_rings.empty()) {
     return report;
   }

@@ -39,7 +39,7 @@ class ExitCodes(StagedPrefix):
     def test_is_125_and_one_line_when_farlane_fails(self):
         cases = {
             (): "no command to run",
-            ("--server", "ftp://x:1", "--", "true"): "only tcp://HOST:PORT and unix:/PATH",
+            ("--server", "ftp://x:1", "--", "true"): "only tcp://HOST:PORT, tls://HOST:PORT and unix:/PATH",
             ("--server", "tcp://a:1,tcp://b:1", "--", "true"): "several servers for one program are not there yet",
             ("--server", "a:1", "--mem", "1Gi", "--", "true"): "--mem limits a private server only",
             ("--mem", "much", "--", "true"): '"much" is not a size',

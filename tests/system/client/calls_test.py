@@ -130,6 +130,14 @@ class CountsOverSharedMemory(Counts):
     TRANSPORT = "shm"
 
 
+class CallsOverTls(Calls):
+    TLS = True
+
+
+class CountsOverTls(Counts):
+    TLS = True
+
+
 class SmallServer(RealServer):
     OPTIONS = ("--mem", "64Mi")
     BYSTANDER = False  # it would take some of the memory that is counted

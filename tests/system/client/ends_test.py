@@ -72,6 +72,10 @@ class EndsOverSharedMemoryOfTcp(Ends):
     TRANSPORT = "shm"
 
 
+class EndsOverTls(Ends):
+    TLS = True
+
+
 class ServerEnds(RealServer):
     BYSTANDER = False
     TRANSPORT = "tcp"
@@ -106,6 +110,10 @@ class ServerEndsOverSharedMemory(ServerEnds):
 
 class ServerEndsOverSharedMemoryOfTcp(ServerEnds):
     TRANSPORT = "shm"
+
+
+class ServerEndsOverTls(ServerEnds):
+    TLS = True
 
 
 class Silence(RealServer):

@@ -15,6 +15,8 @@ import tempfile
 import time
 import unittest
 
+from certificates import Authority
+
 CASE = os.environ.get("FARLANE_CASE", "")
 # What runs the case, where it is for another machine than the server.
 EMULATOR = shlex.split(os.environ.get("FARLANE_EMULATOR", ""))
@@ -37,12 +39,17 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
+AUTHORITY = Authority()
+
+
 def client_environment(server, **more):
-    """What a client program is started with: only what is said here configures it."""
+    """What a client program is started with: only what is said here configures it, and whom to trust."""
     kept = {key: value for key, value in os.environ.items()
             if not key.startswith(("FARLANE_", "CUDA_", "LD_"))}
     if server is not None:
         kept["FARLANE_SERVER"] = server
+    if server is not None and server.startswith("tls://"):
+        kept["FARLANE_TLS_CA"] = AUTHORITY.certificate
     return kept | {"LD_LIBRARY_PATH": CLIENT} | more
 
 
@@ -120,6 +127,8 @@ class Server:
     """One farlane-gpud; ready when made."""
 
     def __init__(self, *options, listen="tcp://127.0.0.1:0", **environment):
+        if listen.startswith("tls://") and "--tls-cert" not in options:
+            options += AUTHORITY.issue("server").options()
         self.log = tempfile.TemporaryFile(mode="w+", encoding="utf-8")
         ready, says = os.pipe()
         self.process = subprocess.Popen(
@@ -134,8 +143,17 @@ class Server:
     def pid(self):
         return self.process.pid
 
+    def children_named(self, name):
+        def is_named(pid):
+            try:
+                return pathlib.Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip() == name
+            except (FileNotFoundError, ProcessLookupError):
+                return False
+        return [pid for pid in children(self.pid) if is_named(pid)]
+
     def workers(self):
-        return children(self.pid)
+        doormen = self.children_named("gpud-doorman")
+        return [pid for pid in children(self.pid) if pid not in doormen]
 
     def said(self):
         self.log.seek(0)
@@ -159,9 +177,10 @@ class RealServer(Client):
     OPTIONS = ()
     BYSTANDER = True
     UNIX = False  # a Unix socket in a folder of the test's own, instead of TCP
+    TLS = False
 
     def setUp(self):
-        listen = "tcp://127.0.0.1:0"
+        listen = "tls://127.0.0.1:0" if self.TLS else "tcp://127.0.0.1:0"
         if self.UNIX:
             folder = tempfile.TemporaryDirectory()
             self.addCleanup(folder.cleanup)

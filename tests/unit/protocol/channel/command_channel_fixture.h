@@ -59,6 +59,7 @@ inline std::string TransportName(
 }
 
 inline const auto kEveryTransport = ::testing::Values(farlane::testing::Transport::kTcp,
+                                                      farlane::testing::Transport::kTls,
                                                       farlane::testing::Transport::kUnix,
                                                       farlane::testing::Transport::kShm);
 
