@@ -36,7 +36,8 @@ void CommandChannel::Beat() {
   }
 }
 
-// Whoever holds the lock is saying something.
+// The mutex is the channel's, not Guarded as its header says. Whoever holds it is saying something
+// already.
 void CommandChannel::SendHeartbeat() {
   std::unique_lock<std::mutex> lock(writing_, std::try_to_lock);
   if (!lock.owns_lock() || is_lost() || closing_.load(std::memory_order_acquire) ||
