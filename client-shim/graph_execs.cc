@@ -48,8 +48,6 @@ CUresult TryToMakeExec(const CallScope& scope,
   session.objects().streams.Retire(stream);
   if (result != CUDA_SUCCESS) {
     session.objects().graph_execs.Retire(*exec);
-    static_cast<void>(
-        session.TakeOwnError());  // of a node's message: this call is the one to tell it
   }
   return result;
 }

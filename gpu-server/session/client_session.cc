@@ -112,6 +112,7 @@ bool ClientSession::FindOrNull(wire::Handle handle, CUstream* stream) {
   }
   const BoundStream* found = streams_.Find(handle);
   *stream = found != nullptr ? found->stream : nullptr;
+  named_.store(*stream, std::memory_order_relaxed);
   return found != nullptr;
 }
 
@@ -263,8 +264,22 @@ void ClientSession::ForgetContext(const ContextPtr& context) {
 
 // ---- answers ------------------------------------------------------------------------------------
 
+void ClientSession::Begin(const wire::MessageView& view) {
+  named_.store(nullptr, std::memory_order_relaxed);
+  current_.store(view.sequence, std::memory_order_relaxed);
+}
+
 void ClientSession::Finish(const wire::MessageView& view, CUresult result) {
-  if (result != CUDA_SUCCESS) {
+  if (result == CUDA_SUCCESS) {
+    return;
+  }
+  // Jobs that end a post name no stream, so they never look at the recordings.
+  const bool is_current = current_.load(std::memory_order_relaxed) == view.sequence;
+  CUstream named = is_current ? named_.load(std::memory_order_relaxed) : nullptr;
+  const GraphPtr graph = named == nullptr ? nullptr : RecordingOn(named);
+  if (graph != nullptr) {
+    graph->Refuse(result);
+  } else {
     outbox_.Append(wire::PostFailed{.sequence = view.sequence, .result = result, .op = view.op});
   }
 }
@@ -332,9 +347,18 @@ void ClientSession::DeferIn(const ContextPtr& context,
   }
 }
 
-void ClientSession::DeferContextWait(const wire::MessageView& view, std::function<void()> job) {
-  context_waits_.push_back(
-      [this, view, context = context_, job = std::move(job)] { DeferIn(context, view, job); });
+void ClientSession::DeferContextWait(const wire::MessageView& view,
+                                     std::function<CUresult()> wait,
+                                     std::function<void(CUresult)> end) {
+  const auto job = [this, view, wait = std::move(wait), end = std::move(end)] {
+    const CUresult result = wait();
+    if (result == CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED) {
+      Return([this, view, wait, end] { DeferContextWait(view, wait, end); });
+    } else {
+      end(result);
+    }
+  };
+  context_waits_.push_back([this, view, context = context_, job] { DeferIn(context, view, job); });
   StartContextWaits();
 }
 

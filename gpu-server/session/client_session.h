@@ -4,6 +4,7 @@
 // in hand_*.cc work on it; nothing of a message reaches the driver before it is proved here.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -107,7 +108,10 @@ class ClientSession {
   // Forgets a context and all in it. The job to come destroys it.
   void ForgetContext(const ContextPtr& context);
 
-  // Ends a post: nothing is said unless it failed. Any thread.
+  // A message is about to be carried out.
+  void Begin(const wire::MessageView& view);
+  // Ends a post: nothing is said unless it failed. What fails in a graph's recording is told by the
+  // call that makes the graph, which waits for it. Any thread.
   void Finish(const wire::MessageView& view, CUresult result);
   // Answers a call at once.
   void Answer(const wire::MessageView& view, CUresult result);
@@ -150,8 +154,11 @@ class ClientSession {
   void DeferIn(const ContextPtr& context, const wire::MessageView& view, std::function<void()> job);
 
   // As Defer, for a job that waits for all work of a context. A driver spoils every recording of a
-  // context that somebody waits for, of whatever mode, so the job starts when nothing is recorded.
-  void DeferContextWait(const wire::MessageView& view, std::function<void()> job);
+  // context that somebody waits for, of whatever mode, and refuses the wait. So `wait` starts when
+  // nothing is recorded, and once more when a recording had begun before it; `end` gets its result.
+  void DeferContextWait(const wire::MessageView& view,
+                        std::function<CUresult()> wait,
+                        std::function<void(CUresult)> end);
 
   // Brings the end of a job back to the dispatch thread. Any thread.
   void Return(std::function<void()> end) { mailbox_.Post(std::move(end)); }
@@ -236,6 +243,10 @@ class ClientSession {
   HandleTable<GraphPtr> graphs_{wire::HandleKind::kGraphExec};
   std::vector<GraphPtr> recordings_;                  // those of graphs_ that are not complete
   std::vector<std::function<void()>> context_waits_;  // held back until nothing is recorded
+  // The message that is carried out, and the stream that it has named last. Other threads compare
+  // the number with that of the message which they end.
+  std::atomic<wire::Sequence> current_ = 0;
+  std::atomic<CUstream> named_ = nullptr;
   std::shared_ptr<HostCalls> host_calls_ =
       std::make_shared<HostCalls>(*this);  // shared with streams
   ContextPtr context_;

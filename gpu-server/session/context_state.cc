@@ -7,7 +7,7 @@ PooledEvent::~PooledEvent() {
   pool_.free_.With([this](std::vector<CUevent>& free) { free.push_back(event_); });
 }
 
-std::shared_ptr<PooledEvent> EventPool::Record(CUstream stream) {
+CUresult EventPool::Record(CUstream stream, std::shared_ptr<PooledEvent>* pooled) {
   CUevent event = free_.With([](std::vector<CUevent>& free) -> CUevent {
     if (free.empty()) {
       return nullptr;
@@ -16,11 +16,13 @@ std::shared_ptr<PooledEvent> EventPool::Record(CUstream stream) {
     free.pop_back();
     return last;
   });
-  if (event == nullptr && driver_.cuEventCreate(&event, CU_EVENT_DISABLE_TIMING) != CUDA_SUCCESS) {
-    return nullptr;
+  CUresult result =
+      event == nullptr ? driver_.cuEventCreate(&event, CU_EVENT_DISABLE_TIMING) : CUDA_SUCCESS;
+  if (result == CUDA_SUCCESS) {
+    *pooled = std::make_shared<PooledEvent>(*this, event);
+    result = driver_.cuEventRecord(event, stream);
   }
-  auto pooled = std::make_shared<PooledEvent>(*this, event);
-  return driver_.cuEventRecord(event, stream) == CUDA_SUCCESS ? pooled : nullptr;
+  return result;
 }
 
 ContextScope::ContextScope(const DriverTable& driver,

@@ -36,9 +36,9 @@ class EventPool {
  public:
   explicit EventPool(const DriverTable& driver) : driver_(driver) {}
 
-  // An event that marks this point of a stream; null when the driver refuses. Shared between the
+  // An event that marks this point of a stream, or what the driver says instead. Shared between the
   // queue of what it stands for and whoever waits for it.
-  std::shared_ptr<PooledEvent> Record(CUstream stream);
+  CUresult Record(CUstream stream, std::shared_ptr<PooledEvent>* pooled);
 
  private:
   friend class PooledEvent;

@@ -120,13 +120,13 @@ WireError Execute(ClientSession& session,
   if (!session.Find(message.context, &context)) {
     return session.Refuse(view, CUDA_ERROR_INVALID_CONTEXT);
   }
-  session.DeferContextWait(view, [&session, view, context] {
-    CUresult result = session.driver().cuCtxSetCurrent(context->context);
-    if (result == CUDA_SUCCESS) {
-      result = session.driver().cuCtxSynchronize();
-    }
-    session.AnswerWaited(view, result);
-  });
+  session.DeferContextWait(
+      view,
+      [&session, context] {
+        const CUresult result = session.driver().cuCtxSetCurrent(context->context);
+        return result == CUDA_SUCCESS ? session.driver().cuCtxSynchronize() : result;
+      },
+      [&session, view](CUresult result) { session.AnswerWaited(view, result); });
   return WireError::kNone;
 }
 

@@ -44,6 +44,9 @@ CUresult WaitForAll(ClientSession& session, const std::vector<ContextPtr>& conte
     if (one == CUDA_SUCCESS) {
       one = session.driver().cuCtxSynchronize();
     }
+    if (one == CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED) {
+      return one;  // it was not waited for
+    }
     result = result == CUDA_SUCCESS ? one : result;
   }
   return result;
@@ -168,10 +171,9 @@ WireError Execute(ClientSession& session,
   if (memory == nullptr) {
     return session.Refuse(view, CUDA_ERROR_INVALID_DEVICE);
   }
-  session.DeferContextWait(view, [&session, view, contexts = session.AllContexts()] {
-    const CUresult result = WaitForAll(session, contexts);
-    session.AnswerWaited(view, result);
-  });
+  session.DeferContextWait(
+      view, [&session, contexts = session.AllContexts()] { return WaitForAll(session, contexts); },
+      [&session, view](CUresult result) { session.AnswerWaited(view, result); });
   return WireError::kNone;
 }
 
@@ -181,12 +183,14 @@ WireError Execute(ClientSession& session,
   if (session.memory(message.device) == nullptr) {
     return WireError::kBadValue;
   }
-  session.DeferContextWait(view, [&session, message, contexts = session.AllContexts()] {
-    // A context that has failed has no work left either, and says so to whoever uses it.
-    static_cast<void>(WaitForAll(session, contexts));
-    session.outbox().Append(wire::FenceReached{.device = message.device, .fence = message.fence});
-    session.outbox().FlushOrWake();
-  });
+  session.DeferContextWait(
+      view, [&session, contexts = session.AllContexts()] { return WaitForAll(session, contexts); },
+      [&session, message](CUresult /*result*/) {
+        // A context that has failed has no work left either, and says so to whoever uses it.
+        session.outbox().Append(
+            wire::FenceReached{.device = message.device, .fence = message.fence});
+        session.outbox().FlushOrWake();
+      });
   return WireError::kNone;
 }
 

@@ -28,6 +28,10 @@ class RecordedGraph {
   // What is posted next depends on these nodes, by the order of their making. A node that is
   // `empty` is made at once.
   CUresult Next(std::span<const uint32_t> after, bool empty);
+
+  // What was posted for the node after Next has failed: End tells it.
+  void Refuse(CUresult result) { failed_ = failed_ == CUDA_SUCCESS ? result : failed_; }
+
   // Makes the graph ready to run. The stream is gone after it.
   CUresult End(uint64_t flags);
 

@@ -132,6 +132,7 @@ wire::WireError SessionLoop::DispatchAll() {
     SessionCounters& counters = session_.counters();
     ++(wire::IsAwaited(message.op) ? counters.calls : counters.posts);
     breached_by_ = wire::OpName(message.op);
+    session_.Begin(message);
     FARLANE_WIRE_TRY(Dispatch(session_, message));
   }
 }

@@ -57,10 +57,8 @@ bool TransferQueue::AddWatch(const ContextPtr& context, CUstream stream, wire::S
 
 void TransferQueue::Add(Part part) {
   if (part.issued == CUDA_SUCCESS) {
-    part.event = part.context->events.Record(part.stream);
-    if (part.event == nullptr) {
-      part.issued = CUDA_ERROR_UNKNOWN;  // without a mark nobody would learn when it is done
-    }
+    // Without a mark nobody would learn when it is done.
+    part.issued = part.context->events.Record(part.stream, &part.event);
   }
   std::lock_guard<std::mutex> lock(mutex_);
   parts_.push_back(std::move(part));

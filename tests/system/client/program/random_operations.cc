@@ -1,222 +1,120 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random operations from several threads, each on a stream and buffers of its own, against a model
-// of what the buffers hold. What FARLANE_RANDOM says: seed, operations of a thread, threads. The
-// server's driver may have been told to fail now and then; the model knows the rules by which that
-// may show, and the last line says what has shown.
-#include <atomic>
+// Random operations from several threads, each on streams and memory of its own, against a model of
+// what that memory holds. The last line says what has shown: each code by the kind of the call that
+// told it, and the operations that have left no trace.
 #include <cstdio>
 #include <cstring>
-#include <map>
 #include <memory>
-#include <random>
 #include <thread>
 
-#include "protocol/base/environment.h"
-#include "protocol/base/guarded.h"
 #include "tests/system/client/program/cases.h"
-#include "tests/system/client/program/cuda.h"
+#include "tests/system/client/program/random_buffers.h"
+#include "tests/system/client/program/random_tape.h"
 
 namespace farlane::cases {
 namespace {
 
-constexpr size_t kBuffersMax = 12;
-constexpr size_t kBytesMax = 200'000;
-
-struct Plan {
-  unsigned seed = 1;
-  int operations = 1000;
-  int threads = 8;
-  bool synchronous = false;
-};
-
-Plan ReadPlan() {
-  Plan plan;
-  if (const auto text = Environment("FARLANE_RANDOM")) {
-    std::sscanf(text->c_str(), "%u,%d,%d", &plan.seed, &plan.operations, &plan.threads);
-  }
-  plan.synchronous = Environment("FARLANE_SYNC").has_value();
-  return plan;
+constexpr char kSmallModule[] = R"(.version 7.0
+.target sm_70
+.address_size 64
+.visible .global .align 4 .u32 number = 7;
+.visible .entry nothing()
+{
+  ret;
 }
+)";
 
-struct Buffer {
-  CUdeviceptr address = 0;
-  std::vector<unsigned char> content;
-};
-
-// What all threads have seen: how often each code came, and where it must not have.
-struct Seen {
-  Guarded<std::map<int, int>> codes;
-  std::atomic<int> out_of_memory{0};
-  std::atomic<int> operations{0};
-};
-
-// Whether a call's answer is what the driver was told to say, sooner or later.
-bool IsPlanned(CUresult result) {
-  return result == CUDA_ERROR_FILE_NOT_FOUND || result == CUDA_ERROR_OPERATING_SYSTEM ||
-         result == CUDA_ERROR_NOT_PERMITTED || result == CUDA_ERROR_INVALID_SOURCE;
-}
-
+// Thread: one, but for End, which another may call when that one is gone.
 class Walker {
  public:
   Walker(const Plan& plan, int number, CUcontext context, const Kernels& kernels, Seen& seen)
-      : plan_(plan), random_(plan.seed + number), kernels_(kernels), seen_(seen) {
-    EXPECT_OK(Cuda().cuCtxSetCurrent(context));
-    Require([&] { return Cuda().cuStreamCreate(&stream_, CU_STREAM_NON_BLOCKING); });
-    Require([&] { return Cuda().cuEventCreate(&event_, CU_EVENT_DEFAULT); });
-  }
+      : walk_(plan, number, context, seen), buffers_(walk_, kernels), tape_(walk_, kernels) {}
 
-  void Walk() {
-    for (int i = 0; i < plan_.operations; ++i) {
+  void Run() {
+    for (int i = 0; i < walk_.plan().operations; ++i) {
       Step();
-      ++seen_.operations;
+      ++walk_.seen().operations;
     }
-    Require([&] { return Cuda().cuStreamSynchronize(stream_); });
-    for (Buffer& buffer : buffers_) {
-      Verify(buffer);
-    }
+    buffers_.VerifyAll();
+    tape_.Verify();
   }
 
   void End() {
-    for (const Buffer& buffer : buffers_) {
-      Require([&] { return Cuda().cuMemFree_v2(buffer.address); });
-    }
-    Require([&] { return Cuda().cuEventDestroy_v2(event_); });
-    Require([&] { return Cuda().cuStreamDestroy_v2(stream_); });
+    tape_.End();
+    buffers_.End();
+    walk_.End();
   }
 
  private:
-  // A failure that an earlier command has left is told by the next call, which then does nothing
-  // itself: it is made again. With FARLANE_SYNC=1 nobody may be told another's failure.
-  template <typename Call>
-  CUresult Make(Call&& call, bool may_fail) {
-    while (true) {
-      const CUresult result = call();
-      if (!IsPlanned(result)) {
-        return result;
-      }
-      seen_.codes.With([result](std::map<int, int>& codes) { ++codes[result]; });
-      if (plan_.synchronous) {
-        EXPECT(may_fail, true);
-        return result;
-      }
-    }
-  }
-
-  template <typename Call>
-  void Require(Call&& call) {
-    EXPECT_OK(Make(call, false));
-  }
-
-  Buffer* Any() { return buffers_.empty() ? nullptr : &buffers_[random_() % buffers_.size()]; }
-
   void Step() {
-    Buffer* const buffer = Any();
-    const unsigned kind = random_() % 16;
-    if (buffer == nullptr || (kind < 3 && buffers_.size() < kBuffersMax)) {
-      Allocate();
-    } else if (kind < 5) {
-      Free(buffer);
-    } else if (kind < 7) {
-      Set(*buffer);
-    } else if (kind < 9) {
-      Send(*buffer);
-    } else if (kind < 10) {
-      Copy(*buffer, *Any());
-    } else if (kind < 12) {
-      Launch(*buffer);
-    } else if (kind < 14) {
-      Record();
+    const size_t kind = walk_.Below(32);
+    if (kind < 21) {
+      buffers_.Step();
+    } else if (kind < 26) {
+      tape_.Step();
+    } else if (kind < 29) {
+      walk_.Record();
+    } else if (kind < 30) {
+      walk_.Hop();
+    } else if (kind < 31) {
+      Load();
     } else {
-      Verify(*buffer);
+      Ask();
     }
   }
 
-  void Allocate() {
-    Buffer buffer;
-    const size_t bytes =
-        random_() % 40 == 0 ? (3 << 20) + random_() % kBytesMax : 4 + random_() % kBytesMax;
-    const CUresult result =
-        Make([&] { return Cuda().cuMemAlloc_v2(&buffer.address, bytes); }, false);
-    if (result == CUDA_ERROR_OUT_OF_MEMORY) {
-      ++seen_.out_of_memory;
+  // A module with a variable, used and gone again.
+  void Load() {
+    CUmodule module = nullptr;
+    if (!walk_.Do("module", [&] { return Cuda().cuModuleLoadData(&module, kSmallModule); })) {
       return;
     }
-    EXPECT_OK(result);
-    buffer.content.assign(bytes, 0);
-    Require([&] { return Cuda().cuMemsetD32Async(buffer.address, 0, bytes / 4, stream_); });
-    buffer.content.resize(bytes / 4 * 4);
-    buffers_.push_back(std::move(buffer));
-  }
-
-  void Free(Buffer* buffer) {
-    Require([&] { return Cuda().cuMemFree_v2(buffer->address); });
-    std::swap(*buffer, buffers_.back());
-    buffers_.pop_back();
-  }
-
-  void Set(Buffer& buffer) {
-    const size_t from = random_() % buffer.content.size();
-    const size_t count = 1 + random_() % (buffer.content.size() - from);
-    const auto value = static_cast<unsigned char>(random_());
-    Require([&] { return Cuda().cuMemsetD8Async(buffer.address + from, value, count, stream_); });
-    std::memset(buffer.content.data() + from, value, count);
-  }
-
-  void Send(Buffer& buffer) {
-    const size_t from = random_() % buffer.content.size();
-    const size_t count = 1 + random_() % (buffer.content.size() - from);
-    std::vector<unsigned char> bytes(count);
-    for (unsigned char& byte : bytes) {
-      byte = static_cast<unsigned char>(random_());
-    }
-    Require([&] {
-      return Cuda().cuMemcpyHtoDAsync_v2(buffer.address + from, bytes.data(), count, stream_);
+    CUdeviceptr address = 0;
+    CUfunction nothing = nullptr;
+    size_t bytes = 0;
+    uint32_t number = 0;
+    walk_.Require([&] { return Cuda().cuModuleGetGlobal_v2(&address, &bytes, module, "number"); });
+    walk_.Require([&] { return Cuda().cuModuleGetFunction(&nothing, module, "nothing"); });
+    walk_.Do("launch", [&] {
+      return Cuda().cuLaunchKernel(nothing, 1, 1, 1, 1, 1, 1, 0, walk_.stream(), nullptr, nullptr);
     });
-    std::memcpy(buffer.content.data() + from, bytes.data(), count);
-  }
-
-  void Copy(Buffer& to, const Buffer& from) {
-    const size_t count = 1 + random_() % std::min(to.content.size(), from.content.size());
-    Require([&] { return Cuda().cuMemcpyDtoDAsync_v2(to.address, from.address, count, stream_); });
-    std::memmove(to.content.data(), from.content.data(), count);
-  }
-
-  void Launch(Buffer& buffer) {
-    const auto cells = static_cast<uint32_t>(buffer.content.size() / 4);
-    const auto value = static_cast<uint32_t>(random_());
-    Require([&] { return Fill(kernels_, buffer.address, value, cells, stream_); });
-    for (uint32_t i = 0; i < cells; ++i) {
-      const uint32_t cell = value + i;
-      std::memcpy(buffer.content.data() + 4 * i, &cell, 4);
+    if (walk_.Do("read", [&] { return Cuda().cuMemcpyDtoH_v2(&number, address, bytes); })) {
+      EXPECT(number, 7);
     }
+    walk_.Wait();
+    walk_.Require([&] { return Cuda().cuModuleUnload(module); });
   }
 
-  // The only operation that the driver is told to fail behind the caller's back: it changes nothing
-  // that the model knows.
-  void Record() {
-    Make([&] { return Cuda().cuEventRecordWithFlags(event_, stream_, 0); }, true);
-    if (random_() % 4 == 0) {
-      Require([&] { return Cuda().cuEventSynchronize(event_); });
-    }
+  // What changes nothing.
+  void Ask() {
+    size_t free_bytes = 0;
+    size_t total_bytes = 0;
+    walk_.Require([&] { return Cuda().cuMemGetInfo_v2(&free_bytes, &total_bytes); });
+    EXPECT_TRUE(free_bytes <= total_bytes);
+    const CUresult state =
+        walk_.Make("other", [&] { return Cuda().cuStreamQuery(walk_.stream()); });
+    EXPECT_TRUE(state == CUDA_SUCCESS || state == CUDA_ERROR_NOT_READY);
   }
 
-  void Verify(Buffer& buffer) {
-    std::vector<unsigned char> got(buffer.content.size());
-    Require([&] {
-      return Cuda().cuMemcpyDtoHAsync_v2(got.data(), buffer.address, got.size(), stream_);
-    });
-    Require([&] { return Cuda().cuStreamSynchronize(stream_); });
-    EXPECT(std::memcmp(got.data(), buffer.content.data(), got.size()), 0);
-  }
-
-  const Plan plan_;
-  std::mt19937 random_;
-  const Kernels kernels_;
-  Seen& seen_;
-  CUstream stream_ = nullptr;
-  CUevent event_ = nullptr;
-  std::vector<Buffer> buffers_;
+  Walk walk_;
+  Buffers buffers_;
+  Tape tape_;
 };
+
+void Print(const Seen& seen) {
+  std::printf("operations %d out_of_memory %d", seen.operations.load(), seen.out_of_memory.load());
+  seen.told.With([](const auto& told) {
+    for (const auto& [what, count] : told) {
+      std::printf(" %d:%s:%d", what.first, what.second.c_str(), count);
+    }
+  });
+  seen.undone.With([](const auto& undone) {
+    for (const auto& [kind, count] : undone) {
+      std::printf(" undone:%s:%d", kind.c_str(), count);
+    }
+  });
+  std::printf("\n");
+}
 
 }  // namespace
 
@@ -232,7 +130,7 @@ void RandomOperations() {
   for (int i = 0; i < plan.threads; ++i) {
     threads.emplace_back([&, i] {
       walkers[static_cast<size_t>(i)] = std::make_unique<Walker>(plan, i, context, kernels, seen);
-      walkers[static_cast<size_t>(i)]->Walk();
+      walkers[static_cast<size_t>(i)]->Run();
     });
   }
   for (std::thread& thread : threads) {
@@ -246,13 +144,7 @@ void RandomOperations() {
   for (const auto& walker : walkers) {
     walker->End();
   }
-  std::printf("operations %d out_of_memory %d", seen.operations.load(), seen.out_of_memory.load());
-  seen.codes.With([](const std::map<int, int>& codes) {
-    for (const auto& [code, count] : codes) {
-      std::printf(" %d:%d", code, count);
-    }
-  });
-  std::printf("\n");
+  Print(seen);
 }
 
 }  // namespace farlane::cases

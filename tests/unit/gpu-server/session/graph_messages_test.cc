@@ -24,6 +24,7 @@ struct Recorder {
   std::vector<std::vector<uint64_t>> nodes;  // what each comes behind
   std::vector<CUgraphNode> shown;
   CUstreamCaptureMode mode = CU_STREAM_CAPTURE_MODE_GLOBAL;
+  CUresult refusal = CUDA_SUCCESS;  // what it says to nodes instead of recording them
   int launches = 0;
   int execs = 0;
   CUhostFn function = nullptr;
@@ -39,6 +40,7 @@ Recorder recorder;
 // Beside it: threads that wait for the context look at these.
 std::atomic<bool> capturing{false};
 std::atomic<bool> spoiled{false};
+std::atomic<int> refusals{0};  // of waits to come, as if a recording had begun before each
 
 CUresult BeginCapture(CUstream, CUstreamCaptureMode mode) {
   capturing = true;
@@ -87,11 +89,17 @@ DriverTable RecordingTable(const DriverTable& fake) {
   table.cuStreamEndCapture = EndCapture;
   table.cuCtxSynchronize = [] {
     spoiled = spoiled || capturing;
+    if (refusals > 0) {
+      --refusals;
+      return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+    }
     return spoiled ? CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED : CUDA_SUCCESS;
   };
   table.cuMemsetD8Async = [](CUdeviceptr, unsigned char, size_t, CUstream) {
-    recorder.Add();
-    return CUDA_SUCCESS;
+    if (recorder.refusal == CUDA_SUCCESS) {
+      recorder.Add();
+    }
+    return recorder.refusal;
   };
   table.cuGraphAddEmptyNode = [](CUgraphNode* node, CUgraph, const CUgraphNode* after, size_t n) {
     recorder.tail.clear();
@@ -130,6 +138,7 @@ class GraphMessages : public testing::Test {
     recorder = Recorder();
     capturing = false;
     spoiled = false;
+    refusals = 0;
     fixture_ = std::make_unique<SessionFixture>(0, &table_);
     fixture_->UseContext();
     address_ = fixture_->UseMemory();
@@ -183,6 +192,17 @@ TEST_F(GraphMessages, NodesGoToTheDriverBehindThoseTheyFollow) {
   EXPECT_EQ(client().Call(wire::StreamSynchronize{}), CUDA_SUCCESS);
   EXPECT_EQ(recorder.launches, 2);
   EXPECT_EQ(recorder.execs, 0);
+  EXPECT_TRUE(client().failures.empty());
+}
+
+TEST_F(GraphMessages, WhatTheDriverSaysOfANodeIsToldByTheCallThatMakesTheGraph) {
+  client().Post(wire::GraphBegin{.exec = Exec(0), .stream = Stream(9)});
+  recorder.refusal = CUDA_ERROR_OPERATING_SYSTEM;
+  Next({});
+  Fill();
+  Next({});
+  Fill();
+  EXPECT_EQ(End(), CUDA_ERROR_OPERATING_SYSTEM);
   EXPECT_TRUE(client().failures.empty());
 }
 
@@ -243,6 +263,13 @@ TEST_F(GraphMessages, WhoWaitsForTheContextMeanwhileSpoilsNothing) {
   EXPECT_EQ(End(), CUDA_SUCCESS);
   EXPECT_EQ(client().Call(wire::ContextSynchronize{.context = SessionFixture::kContext}),
             CUDA_SUCCESS);
+}
+
+TEST_F(GraphMessages, AWaitForTheContextThatMetARecordingIsMadeAgain) {
+  refusals = 2;
+  EXPECT_EQ(client().Call(wire::ContextSynchronize{.context = SessionFixture::kContext}),
+            CUDA_SUCCESS);
+  EXPECT_EQ(refusals, 0);
 }
 
 TEST_F(GraphMessages, AStreamThatWaitsForTheClientIsFreeWhenTheClientGoes) {
