@@ -25,10 +25,14 @@ std::string ExecutableFolder() {
 }
 
 Status Serve(const farlane::server::Options& options) {
-  FARLANE_ASSIGN(const farlane::Fd share, farlane::server::OfferDeviceShare());
+  FARLANE_ASSIGN(farlane::server::Heritage heritage,
+                 farlane::server::Heritage::Claim(options.state_dir));
+  FARLANE_ASSIGN(const farlane::Fd share,
+                 farlane::server::OfferDeviceShare(heritage.adoption.TakeShare()));
   FARLANE_ASSIGN(auto drivers,
                  farlane::server::DriverCandidates(options.driver, ExecutableFolder()));
-  FARLANE_ASSIGN(const auto daemon, farlane::server::Daemon::Create(options, std::move(drivers)));
+  FARLANE_ASSIGN(const auto daemon,
+                 farlane::server::Daemon::Create(options, std::move(drivers), std::move(heritage)));
   return daemon->Run();
 }
 

@@ -18,7 +18,8 @@ constexpr uint64_t kFirstCreditShare = 4;
 ClientRegister::ClientRegister(const std::vector<uint64_t>& device_bytes,
                                uint64_t limit_bytes,
                                Tell tell)
-    : quotas_(QuotasFor(device_bytes, limit_bytes)),
+    : device_bytes_(device_bytes),
+      quotas_(QuotasFor(device_bytes, limit_bytes)),
       tell_(std::move(tell)),
       ledger_(QuotasFor(device_bytes, 0)),
       book_(ledger_, quotas_),
@@ -55,9 +56,49 @@ Ledger::Holder ClientRegister::Enter(const Newcomer& newcomer, uint64_t now_ns, 
   return holder;
 }
 
-void ClientRegister::Seat(Ledger::Holder holder, pid_t worker) {
+void ClientRegister::SeatAt(Ledger::Holder holder, pid_t worker) {
   clients_.at(holder).worker = worker;
   by_worker_[worker] = holder;
+}
+
+Seat ClientRegister::SeatOf(Ledger::Holder holder) const {
+  const Client& client = clients_.at(holder);
+  return Seat::Of(book_.sessions().at(client.session), client.who, client.since_ns);
+}
+
+bool ClientRegister::Adopt(pid_t worker, const Account& account, uint64_t now_ns) {
+  const Seat& seat = account.seat;
+  const Newcomer who = seat.Who();
+  std::vector<DeviceQuota> quotas;
+  for (size_t i = 0; i < account.holdings.size(); ++i) {
+    quotas.push_back(account.holdings[i].quota);
+    if (i < device_bytes_.size() && quotas[i].total_bytes > device_bytes_[i]) {
+      return false;  // more than the device has
+    }
+  }
+  if (quotas.size() != quotas_.size() || by_worker_.contains(worker)) {
+    return false;
+  }
+  const SessionBook::Session* const session =
+      book_.Adopt({.id = who.session,
+                   .key_digest = who.key_digest,
+                   .opened_ns = std::min(seat.session_since_ns, now_ns),
+                   .alone = seat.alone != 0},
+                  quotas);
+  if (session == nullptr) {
+    return false;
+  }
+  const Ledger::Holder holder = ledger_.Join(session->account);
+  clients_[holder] = {.session = session->id,
+                      .who = who,
+                      .worker = worker,
+                      .since_ns = std::min(seat.since_ns, now_ns)};
+  by_worker_[worker] = holder;
+  for (size_t device = 0; device < account.holdings.size(); ++device) {
+    ledger_.Adopt(holder, device, account.holdings[device].held_bytes);
+    ledger_.NoteIdle(holder, device, account.holdings[device].idle_bytes);
+  }
+  return true;
 }
 
 void ClientRegister::Leave(Ledger::Holder holder, uint64_t now_ns) {

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "gpu-server/daemon/credit_desk.h"
+#include "gpu-server/daemon/seat.h"
 #include "gpu-server/daemon/session_book.h"
 #include "gpu-server/memory/ledger.h"
 
@@ -45,7 +46,12 @@ class ClientRegister {
 
   // Lets one in, with a first credit; then Seat or Leave.
   Ledger::Holder Enter(const Newcomer& newcomer, uint64_t now_ns, Grant* grant);
-  void Seat(Ledger::Holder holder, pid_t worker);
+  void SeatAt(Ledger::Holder holder, pid_t worker);
+  // What the next daemon is to know of one that is in.
+  Seat SeatOf(Ledger::Holder holder) const;
+  // Lets in a client that another daemon has given to a worker, with all that it holds. False: it
+  // claims what cannot be.
+  bool Adopt(pid_t worker, const Account& account, uint64_t now_ns);
   void Leave(Ledger::Holder holder, uint64_t now_ns);
   void LeaveWithWorker(pid_t worker, uint64_t now_ns);
 
@@ -68,6 +74,7 @@ class ClientRegister {
  private:
   uint64_t TakeFirst(Ledger::Holder holder, size_t device, uint64_t limit_bytes);
 
+  const std::vector<uint64_t> device_bytes_;
   const std::vector<DeviceQuota> quotas_;  // of each session
   const Tell tell_;
   Ledger ledger_;

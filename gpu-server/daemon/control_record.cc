@@ -46,7 +46,7 @@ std::string PackGrant(const Grant& grant) {
     PutNumber(&bytes, grant.quotas[i].limit_bytes);
     PutNumber(&bytes, grant.first_bytes[i]);
   }
-  return bytes;
+  return bytes + grant.seat;
 }
 
 bool UnpackGrant(const std::string& bytes, Grant* grant) {
@@ -65,7 +65,8 @@ bool UnpackGrant(const std::string& bytes, Grant* grant) {
     grant->quotas.push_back(quota);
     grant->first_bytes.push_back(first);
   }
-  return rest.empty();
+  grant->seat = rest;
+  return true;
 }
 
 std::string PackCapacity(const Capacity& capacity) {

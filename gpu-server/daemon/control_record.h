@@ -13,8 +13,9 @@
 
 namespace farlane::server {
 
-// What one record may carry behind its head: the sizes of 256 devices three times, or a text.
-inline constexpr size_t kControlTailMax = 8192;
+// What one record may carry behind its head: four numbers for each of 256 devices and a seat, or a
+// text.
+inline constexpr size_t kControlTailMax = 16384;
 
 // Thread: caller's.
 struct ControlRecord {
@@ -27,6 +28,7 @@ struct ControlRecord {
     kIdle = 5,    // `bytes` of `device` of all that was granted are not in use
     kAskFigures = 6,  // how much is left of `device`?
     kRecalled = 7,    // recall `id`: what can be given back has been
+    kAccount = 8,     // to a daemon that takes over: an Account, and the devices' share
     // From the doorman, who says kReady and kFailed as well.
     kMet = 16,         // connection `id` has said the hello in the tail; behind it whom its
                        // certificate names
@@ -57,6 +59,7 @@ struct ControlRecord {
 struct Grant {
   std::vector<DeviceQuota> quotas;
   std::vector<uint64_t> first_bytes;
+  std::string seat{};  // for the next daemon; empty: there is to be none
 };
 
 std::string PackGrant(const Grant& grant);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 
 #include <sys/random.h>
 #include <sys/signalfd.h>
@@ -47,21 +48,35 @@ Greeter::Door DoorOf(transport::Address::Kind kind) {
 
 }  // namespace
 
-Daemon::Daemon(const Options& options, const WorkerConfig& config, Admission admission)
+Daemon::Daemon(const Options& options,
+               const WorkerConfig& config,
+               Admission admission,
+               Heritage heritage)
     : ready_fd_(options.ready_fd),
       watch_fd_(options.watch_fd),
       greeter_(std::move(admission), config.boot, doorman_),
+      heritage_(std::move(heritage)),
       workers_(config, options.warm),
-      limit_bytes_(options.memory_bytes) {}
+      limit_bytes_(options.memory_bytes) {
+  memcpy(boot_, config.boot, sizeof boot_);
+}
 
 Result<std::unique_ptr<Daemon>> Daemon::Create(const Options& options,
-                                               std::vector<DriverCandidate> drivers) {
-  WorkerConfig config{
-      .drivers = std::move(drivers), .grace = options.grace, .tls = !options.tls.cert_file.empty()};
+                                               std::vector<DriverCandidate> drivers,
+                                               Heritage heritage) {
+  WorkerConfig config{.drivers = std::move(drivers),
+                      .grace = options.grace,
+                      .tls = !options.tls.cert_file.empty(),
+                      .state_dir = options.state_dir};
   if (getrandom(config.boot, sizeof config.boot, 0) != sizeof config.boot) {
     return Status::FromErrno(StatusCode::kInternal, "no random numbers", errno);
   }
-  std::unique_ptr<Daemon> daemon(new Daemon(options, config, Admission(options.token)));
+  // Clients of the former daemon's workers are still where they were.
+  if (const auto& boot = heritage.adoption.boot()) {
+    std::copy(boot->begin(), boot->end(), config.boot);
+  }
+  std::unique_ptr<Daemon> daemon(
+      new Daemon(options, config, Admission(options.token), std::move(heritage)));
   FARLANE_TRY(daemon->Listen(options));
   if (config.tls) {
     FARLANE_TRY(daemon->doorman_.Start(options.tls));
@@ -100,6 +115,9 @@ Status Daemon::Run() {
   while (true) {
     const uint64_t now_ns = NowNs();
     workers_.Reap(now_ns, [this, now_ns](pid_t worker) {
+      if (heritage_.state_dir.has_value()) {
+        heritage_.state_dir->Remove(worker);
+      }
       if (clients_.has_value()) {
         clients_->LeaveWithWorker(worker, now_ns);
       }
@@ -109,6 +127,7 @@ Status Daemon::Run() {
           workers_.device_bytes(), limit_bytes_,
           [this](pid_t worker, const ControlRecord& record) { workers_.Tell(worker, record); });
     }
+    AdoptWorkers(now_ns);
     ServeWaiting(now_ns);
     if (!workers_.was_ready() && !workers_.failure().empty()) {
       return Status(StatusCode::kUnavailable, workers_.failure());
@@ -120,8 +139,7 @@ Status Daemon::Run() {
     std::vector<pollfd> polls;
     Wait(&polls);
     HearWorkers(polls);
-    if (HandleSignals() || WatchedIsGone()) {
-      LogInfo("ends");
+    if (IsToEnd()) {
       return Status::Ok();
     }
     AcceptAll();
@@ -131,6 +149,41 @@ Status Daemon::Run() {
       return AnswerOperator(request, NowNs());
     });
   }
+}
+
+// Once the devices are known: who claims others is left alone.
+void Daemon::AdoptWorkers(uint64_t now_ns) {
+  if (!heritage_.state_dir.has_value() || !clients_.has_value()) {
+    return;
+  }
+  heritage_.adoption.Look(*heritage_.state_dir);
+  for (Adoption::Foundling& found : heritage_.adoption.Take()) {
+    const Newcomer who = found.account.seat.Who();
+    if (!clients_->Adopt(found.worker, found.account, now_ns)) {
+      LogWarn(
+          "worker %d of a former daemon has other devices; it is left alone until its client "
+          "ends",
+          found.worker);
+      continue;
+    }
+    LogInfo("worker %d of a former daemon goes on serving %s (pid %u on %s)", found.worker,
+            who.program.c_str(), who.process, who.host.c_str());
+    workers_.Adopt(found.worker, std::move(found.control), std::move(found.process));
+  }
+}
+
+bool Daemon::IsToEnd() {
+  const Signal signal = HandleSignals();
+  if (signal == Signal::kLeave && heritage_.state_dir.has_value()) {
+    LogInfo("ends; workers go on serving their clients");
+    workers_.LetGo();
+    return true;
+  }
+  if (signal != Signal::kNone || WatchedIsGone()) {
+    LogInfo("ends");
+    return true;
+  }
+  return false;
 }
 
 void Daemon::HearDoorman() {
@@ -214,12 +267,17 @@ Greeter::Placement Daemon::Place(const Fd& connection,
   }
   Grant grant;
   const Ledger::Holder holder = clients_->Enter(newcomer, now_ns, &grant);
+  if (heritage_.state_dir.has_value()) {
+    Seat seat = clients_->SeatOf(holder);
+    memcpy(seat.boot, boot_, sizeof boot_);
+    grant.seat = PackSeat(seat);
+  }
   const pid_t worker = Assign(connection, guest, grant, false);
   if (worker == 0) {
     clients_->Leave(holder, now_ns);
     return {};
   }
-  clients_->Seat(holder, worker);
+  clients_->SeatAt(holder, worker);
   return {.taken = true, .refusal = {}};
 }
 
@@ -268,6 +326,7 @@ void Daemon::Wait(std::vector<pollfd>* polls) {
     polls->push_back({.fd = control, .events = POLLIN, .revents = 0});
   }
   greeter_.AppendPolls(polls);
+  heritage_.adoption.AppendPolls(polls);
   service_.AppendPolls(polls);
   const uint64_t now_ns = NowNs();
   const uint64_t clients_ns = clients_.has_value() ? clients_->NextTime() : UINT64_MAX;
@@ -279,13 +338,16 @@ void Daemon::Wait(std::vector<pollfd>* polls) {
   }
 }
 
-bool Daemon::HandleSignals() {
+// SIGTERM is what a restart begins with; SIGINT comes from who wants an end.
+Daemon::Signal Daemon::HandleSignals() {
   signalfd_siginfo signal{};
-  bool end = false;
+  Signal worst = Signal::kNone;
   while (read(signals_.get(), &signal, sizeof signal) == sizeof signal) {
-    end = end || signal.ssi_signo != SIGCHLD;
+    if (signal.ssi_signo != SIGCHLD) {
+      worst = std::max(worst, signal.ssi_signo == SIGTERM ? Signal::kLeave : Signal::kEnd);
+    }
   }
-  return end;
+  return worst;
 }
 
 bool Daemon::WatchedIsGone() const {

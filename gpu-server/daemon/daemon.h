@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "gpu-server/daemon/adoption.h"
 #include "gpu-server/daemon/client_register.h"
 #include "gpu-server/daemon/doorman_link.h"
 #include "gpu-server/daemon/greeter.h"
@@ -23,7 +24,8 @@ class Daemon {
  public:
   // Opens the addresses; nobody is answered before Run.
   static Result<std::unique_ptr<Daemon>> Create(const Options& options,
-                                                std::vector<DriverCandidate> drivers);
+                                                std::vector<DriverCandidate> drivers,
+                                                Heritage heritage);
 
   // Serves until a signal, or the end of the watched descriptor, ends it. Fails if no driver
   // starts.
@@ -35,13 +37,19 @@ class Daemon {
     transport::Address address;
   };
 
-  Daemon(const Options& options, const WorkerConfig& config, Admission admission);
+  Daemon(const Options& options,
+         const WorkerConfig& config,
+         Admission admission,
+         Heritage heritage);
 
   Status Listen(const Options& options);
   Status CatchSignals();
   Status Announce();
   void Wait(std::vector<pollfd>* polls);
-  bool HandleSignals();
+  enum class Signal : uint8_t { kNone, kLeave, kEnd };
+  Signal HandleSignals();
+  bool IsToEnd();
+  void AdoptWorkers(uint64_t now_ns);
   bool WatchedIsGone() const;
   void AcceptAll();
   void ServeWaiting(uint64_t now_ns);
@@ -62,8 +70,10 @@ class Daemon {
   DoormanLink doorman_;
   Greeter greeter_;
   ServiceDesk service_;
+  Heritage heritage_;
   WorkerPool workers_;
   const uint64_t limit_bytes_;
+  uint8_t boot_[16]{};
   std::optional<ClientRegister> clients_;  // once a worker has found the devices
 };
 

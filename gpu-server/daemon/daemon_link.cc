@@ -1,15 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gpu-server/daemon/daemon_link.h"
 
+#include <algorithm>
 #include <thread>
 
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "gpu-server/daemon/state_dir.h"
+#include "protocol/base/clock.h"
 #include "protocol/base/log.h"
 
 namespace farlane::server {
+namespace {
 
 using Kind = ControlRecord::Kind;
 
+// A recall is finished with the daemon that began it: its number goes to the client with the number
+// of the daemon above it.
+constexpr int kEraShift = 48;
+constexpr uint64_t kRecallMask = (uint64_t{1} << kEraShift) - 1;
+
+}  // namespace
+
 std::vector<Reservation> DaemonLink::TakeFirst(const Grant& grant) {
+  state_.With([&grant](State& state) {
+    state.holdings.clear();
+    for (size_t i = 0; i < grant.first_bytes.size(); ++i) {
+      state.holdings.push_back(
+          {.held_bytes = grant.first_bytes[i], .idle_bytes = 0, .quota = grant.quotas[i]});
+    }
+  });
   std::vector<Reservation> first;
   for (size_t i = 0; i < grant.first_bytes.size(); ++i) {
     first.emplace_back(this, i, grant.first_bytes[i]);
@@ -17,108 +39,194 @@ std::vector<Reservation> DaemonLink::TakeFirst(const Grant& grant) {
   return first;
 }
 
-void DaemonLink::Listen(Recall recall) {
+void DaemonLink::Listen(Recall recall, std::optional<Inheritance> inheritance) {
   recall_ = std::move(recall);
+  inheritance_ = std::move(inheritance);
   std::thread([this] {
-    ControlRecord record;
-    while (ReceiveRecord(control_, &record, true) == Received::kRecord) {
-      Hear(record);
+    while (true) {
+      HearAll();
+      if (!inheritance_.has_value()) {
+        Gone();
+        return;
+      }
+      AwaitSuccessor();
     }
-    Gone();
   }).detach();
+}
+
+// Until the daemon is gone.
+void DaemonLink::HearAll() {
+  const int control = state_.With([](State& state) { return state.control; });
+  ControlRecord record;
+  while (ReceiveRecord(control, &record, true) == Received::kRecord) {
+    Hear(record);
+  }
+  state_.With([](State& state) {
+    state.control = -1;
+    state.successor.Reset();
+  });
 }
 
 void DaemonLink::Hear(const ControlRecord& record) {
   if (record.kind == Kind::kRecall) {
-    recall_(record.device, record.bytes, record.id);
+    const uint64_t era = state_.With([](State& state) { return state.era; });
+    recall_(record.device, record.bytes, era << kEraShift | (record.id & kRecallMask));
     return;
   }
-  std::pair<size_t, Granted> asker;
-  Told told;
-  asked_.With([&](Asked& asked) {
-    if (const auto found = asked.memory.find(record.id);
-        record.kind == Kind::kGranted && found != asked.memory.end()) {
-      asker = std::move(found->second);
-      asked.memory.erase(found);
+  Question question;
+  FiguresQuestion figures;
+  state_.With([&](State& state) {
+    if (const auto found = state.memory.find(record.id);
+        record.kind == Kind::kGranted && found != state.memory.end()) {
+      question = std::move(found->second);
+      state.memory.erase(found);
+      state.holdings[question.device].held_bytes += record.bytes;
     }
-    if (const auto found = asked.figures.find(record.id);
-        record.kind == Kind::kFigures && found != asked.figures.end()) {
-      told = std::move(found->second);
-      asked.figures.erase(found);
+    if (const auto found = state.figures.find(record.id);
+        record.kind == Kind::kFigures && found != state.figures.end()) {
+      figures = std::move(found->second);
+      state.figures.erase(found);
     }
   });
-  if (asker.second != nullptr) {
-    asker.second(Reservation(this, asker.first, record.bytes));
+  if (question.granted != nullptr) {
+    question.granted(Reservation(this, question.device, record.bytes));
   }
-  if (told != nullptr) {
-    told({.free_bytes = record.bytes, .total_bytes = record.total});
+  if (figures.told != nullptr) {
+    figures.told({.free_bytes = record.bytes, .total_bytes = record.total});
   }
 }
 
 // Without the ledger nobody may have more; everybody keeps what they have.
 void DaemonLink::Gone() {
-  Asked last;
-  asked_.With([&last](Asked& asked) {
-    asked.gone = true;
-    std::swap(last.memory, asked.memory);
-    std::swap(last.figures, asked.figures);
+  std::map<uint64_t, Question> memory;
+  std::map<uint64_t, FiguresQuestion> figures;
+  state_.With([&](State& state) {
+    state.gone = true;
+    std::swap(memory, state.memory);
+    std::swap(figures, state.figures);
   });
-  for (auto& [id, asker] : last.memory) {
-    asker.second(Reservation());
+  for (auto& [id, question] : memory) {
+    question.granted(Reservation());
   }
-  for (auto& [id, told] : last.figures) {
-    told({});
+  for (auto& [id, question] : figures) {
+    question.told({});
+  }
+}
+
+// ---- between two daemons
+
+void DaemonLink::AwaitSuccessor() {
+  LogInfo("worker %d: the daemon is gone; its client is served all the same", getpid());
+  const uint64_t until_ns = NowNs() + grace_ns_;
+  bool refusing = false;
+  while (true) {
+    const uint64_t now_ns = NowNs();
+    const uint64_t left_ns = until_ns > now_ns ? until_ns - now_ns : 0;
+    pollfd door{.fd = inheritance_->door.get(), .events = POLLIN, .revents = 0};
+    poll(&door, 1, refusing ? -1 : static_cast<int>(left_ns / 1'000'000) + 1);
+    if (!refusing && NowNs() >= until_ns) {
+      refusing = true;
+      Gone();
+    }
+    Fd control(accept4(inheritance_->door.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    pid_t daemon = 0;
+    if (control.valid() && IsOfThisUser(control.get(), &daemon) &&
+        TakeSuccessor(std::move(control))) {
+      LogInfo("worker %d: daemon %d takes over", getpid(), daemon);
+      return;
+    }
+  }
+}
+
+// Tells it everything; what others return or ask for meanwhile comes after that.
+bool DaemonLink::TakeSuccessor(Fd control) {
+  return state_.With([&](State& state) {
+    const ControlRecord account{.kind = Kind::kAccount,
+                                .tail = PackAccount(inheritance_->seat, state.holdings)};
+    if (!SendRecord(control.get(), account, true, inheritance_->share.get())) {
+      return false;
+    }
+    state.control = control.get();
+    state.successor = std::move(control);
+    state.gone = false;
+    ++state.era;
+    for (const auto& [id, question] : state.memory) {
+      Send(state, {.kind = Kind::kAsk,
+                   .device = static_cast<uint32_t>(question.device),
+                   .id = id,
+                   .bytes = question.bytes});
+    }
+    for (const auto& [id, question] : state.figures) {
+      Send(state,
+           {.kind = Kind::kAskFigures, .device = static_cast<uint32_t>(question.device), .id = id});
+    }
+    return true;
+  });
+}
+
+// ---- what others ask
+
+// A daemon that does not take it is gone, and its end is heard elsewhere.
+void DaemonLink::Send(State& state, const ControlRecord& record) {
+  if (state.control >= 0) {
+    SendRecord(state.control, record, true);
   }
 }
 
 void DaemonLink::Ask(size_t device, uint64_t bytes, Granted granted) {
-  uint64_t id = 0;
-  asked_.With([&](Asked& asked) {
-    if (!asked.gone) {
-      id = asked.next++;
-      asked.memory[id] = {device, std::move(granted)};
+  const bool asked = state_.With([&](State& state) {
+    if (!state.gone) {
+      const uint64_t id = state.next++;
+      state.memory[id] = {.device = device, .bytes = bytes, .granted = std::move(granted)};
+      Send(state,
+           {.kind = Kind::kAsk, .device = static_cast<uint32_t>(device), .id = id, .bytes = bytes});
+      return true;
     }
+    return false;
   });
-  if (id == 0) {
+  if (!asked) {
     granted(Reservation());
-    return;
   }
-  // A daemon that does not take it is gone, and Gone answers.
-  SendRecord(
-      control_,
-      {.kind = Kind::kAsk, .device = static_cast<uint32_t>(device), .id = id, .bytes = bytes},
-      true);
 }
 
 void DaemonLink::AskFigures(size_t device, Told told) {
-  uint64_t id = 0;
-  asked_.With([&](Asked& asked) {
-    if (!asked.gone) {
-      id = asked.next++;
-      asked.figures[id] = std::move(told);
+  const bool asked = state_.With([&](State& state) {
+    if (!state.gone) {
+      const uint64_t id = state.next++;
+      state.figures[id] = {.device = device, .told = std::move(told)};
+      Send(state, {.kind = Kind::kAskFigures, .device = static_cast<uint32_t>(device), .id = id});
+      return true;
     }
+    return false;
   });
-  if (id == 0) {
+  if (!asked) {
     told({});
-    return;
   }
-  SendRecord(control_,
-             {.kind = Kind::kAskFigures, .device = static_cast<uint32_t>(device), .id = id}, true);
 }
 
 void DaemonLink::NoteIdle(size_t device, uint64_t bytes) {
-  SendRecord(control_,
-             {.kind = Kind::kIdle, .device = static_cast<uint32_t>(device), .bytes = bytes}, true);
+  state_.With([&](State& state) {
+    Holding& holding = state.holdings[device];
+    holding.idle_bytes = std::min(bytes, holding.held_bytes);
+    Send(state, {.kind = Kind::kIdle, .device = static_cast<uint32_t>(device), .bytes = bytes});
+  });
 }
 
 void DaemonLink::FinishRecall(uint64_t recall) {
-  SendRecord(control_, {.kind = Kind::kRecalled, .id = recall}, true);
+  state_.With([&](State& state) {
+    if (recall >> kEraShift == state.era) {
+      Send(state, {.kind = Kind::kRecalled, .id = recall & kRecallMask});
+    }
+  });
 }
 
 void DaemonLink::Return(size_t device, uint64_t bytes) {
-  SendRecord(control_,
-             {.kind = Kind::kReturn, .device = static_cast<uint32_t>(device), .bytes = bytes},
-             true);
+  state_.With([&](State& state) {
+    Holding& holding = state.holdings[device];
+    holding.held_bytes -= std::min(bytes, holding.held_bytes);
+    holding.idle_bytes = std::min(holding.idle_bytes, holding.held_bytes);
+    Send(state, {.kind = Kind::kReturn, .device = static_cast<uint32_t>(device), .bytes = bytes});
+  });
 }
 
 }  // namespace farlane::server

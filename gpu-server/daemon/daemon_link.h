@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // DaemonLink is a worker's conversation with the daemon while it serves a client: it asks the
-// daemon's ledger for memory and hears when others need some back.
+// daemon's ledger for memory and hears when others need some back. With a door, it outlives the
+// daemon: a successor that comes in is told whom the worker serves and what it holds, and the
+// conversation goes on. Until then nobody gets more memory, and nobody loses any.
 #pragma once
 
 #include <functional>
 #include <map>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "gpu-server/daemon/control_record.h"
+#include "gpu-server/daemon/seat.h"
 #include "gpu-server/memory/credit_source.h"
+#include "protocol/base/fd.h"
 #include "protocol/base/guarded.h"
 
 namespace farlane::server {
@@ -18,15 +25,26 @@ class DaemonLink final : public CreditSource {
   // Others need up to `bytes` of a device; the answer is FinishRecall.
   using Recall = std::function<void(size_t device, uint64_t bytes, uint64_t recall)>;
 
+  // Those who ask for memory while there is no daemon wait for the next so long.
+  static constexpr uint64_t kGraceNs = 60'000'000'000;
+
+  // What a worker needs to be adopted.
+  struct Inheritance {
+    Fd door;           // where the next daemon comes in
+    Fd share;          // the devices' memory that workers share, for the next daemon's
+    std::string seat;  // what this daemon knows of the client
+  };
+
   // The control socket stays the caller's, and stays open for as long as the process lives.
-  explicit DaemonLink(int control) : control_(control) {}
+  explicit DaemonLink(int control, uint64_t grace_ns = kGraceNs)
+      : grace_ns_(grace_ns), state_(std::in_place, control) {}
 
   // The first credit, which came along with the client.
   std::vector<Reservation> TakeFirst(const Grant& grant);
 
   // From now on answers are heard. The link must outlive the process's use of it: the thread never
   // ends.
-  void Listen(Recall recall);
+  void Listen(Recall recall, std::optional<Inheritance> inheritance = std::nullopt);
 
   // CreditSource
   void Ask(size_t device, uint64_t bytes, Granted granted) override;
@@ -35,20 +53,42 @@ class DaemonLink final : public CreditSource {
   void FinishRecall(uint64_t recall) override;
 
  private:
-  struct Asked {
-    std::map<uint64_t, std::pair<size_t, Granted>> memory;
-    std::map<uint64_t, Told> figures;
+  struct Question {
+    size_t device = 0;
+    uint64_t bytes = 0;
+    Granted granted;
+  };
+
+  struct FiguresQuestion {
+    size_t device = 0;
+    Told told;
+  };
+
+  struct State {
+    explicit State(int first) : control(first) {}
+
+    int control;                    // -1 between two daemons
+    Fd successor;                   // owns it, if it is not the first
+    uint64_t era = 0;               // counts daemons
+    bool gone = false;              // nobody answers any more, or has for long
+    std::vector<Holding> holdings;  // by device
+    std::map<uint64_t, Question> memory;
+    std::map<uint64_t, FiguresQuestion> figures;
     uint64_t next = 1;
-    bool gone = false;  // the daemon is: nobody answers any more
   };
 
   void Return(size_t device, uint64_t bytes) override;
+  static void Send(State& state, const ControlRecord& record);
+  void HearAll();
   void Hear(const ControlRecord& record);
   void Gone();
+  void AwaitSuccessor();
+  bool TakeSuccessor(Fd control);
 
-  const int control_;
+  const uint64_t grace_ns_;
   Recall recall_;
-  Guarded<Asked> asked_;
+  std::optional<Inheritance> inheritance_;
+  Guarded<State> state_;
 };
 
 }  // namespace farlane::server

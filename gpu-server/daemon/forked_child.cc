@@ -45,4 +45,8 @@ Fd BecomeChild(Fd control, pid_t daemon, const char* name) {
   return control;
 }
 
+void OutliveDaemon() {
+  prctl(PR_SET_PDEATHSIG, 0);
+}
+
 }  // namespace farlane::server

@@ -18,4 +18,7 @@ void WipeUnusedStack();
 // processes.
 Fd BecomeChild(Fd control, pid_t daemon, const char* name);
 
+// From now on the process outlives the daemon.
+void OutliveDaemon();
+
 }  // namespace farlane::server

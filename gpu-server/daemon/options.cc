@@ -105,6 +105,9 @@ CommandLine ReadCommandLine(int argc, char** argv, const std::string& version) {
   app.add_option("--control", options.control,
                  "Where the server's user may list and end sessions (farlane session): unix:/PATH")
       ->type_name("ADDRESS");
+  app.add_option("--state-dir", options.state_dir,
+                 "A folder of this server's own: clients are served on while it is restarted")
+      ->type_name("FOLDER");
   app.add_option("--token-file", words.token_file,
                  "Clients must present the token on the first line of this file")
       ->type_name("FILE");

@@ -21,9 +21,10 @@ struct Options {
   uint64_t memory_bytes = 0;  // 0: what each device has
   uint32_t warm = 1;
   uint32_t grace = channel::kGraceLooks;  // for so many seconds a silent client is waited for
-  std::string control;                    // where the operator asks about sessions; empty: nowhere
-  Secret token;                           // of the token file; empty: no token is asked for
-  transport::TlsServerSettings tls;       // for addresses of tls://
+  std::string state_dir;  // where a restarted daemon finds its workers; empty: they end with it
+  std::string control;    // where the operator asks about sessions; empty: nowhere
+  Secret token;           // of the token file; empty: no token is asked for
+  transport::TlsServerSettings tls;  // for addresses of tls://
   bool insecure = false;
   int ready_fd = -1;
   int watch_fd = -1;

@@ -74,6 +74,23 @@ SessionBook::Session& SessionBook::Enter(const Newcomer& newcomer, uint64_t now_
   return found->second;
 }
 
+SessionBook::Session* SessionBook::Adopt(const Session& known,
+                                         const std::vector<DeviceQuota>& quotas) {
+  auto found = sessions_.find(known.id);
+  if (found == sessions_.end()) {
+    found = sessions_.emplace(known.id, known).first;
+    found->second.account = ledger_.Open(quotas);
+    found->second.clients = 0;
+  }
+  Session& session = found->second;
+  if (session.key_digest != known.key_digest || session.alone != known.alone ||
+      (session.alone && session.clients != 0)) {
+    return nullptr;
+  }
+  ++session.clients;
+  return &session;
+}
+
 void SessionBook::Leave(const SessionId& id, uint64_t now_ns) {
   Session& session = sessions_.at(id);
   if (--session.clients == 0) {

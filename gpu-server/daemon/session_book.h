@@ -66,6 +66,9 @@ class SessionBook {
   // Lets in one that nothing speaks against.
   Session& Enter(const Newcomer& newcomer, uint64_t now_ns);
   void Leave(const SessionId& id, uint64_t now_ns);
+  // Lets in a client of another daemon's session, as that knew it. Null: a session of this name has
+  // another key.
+  Session* Adopt(const Session& known, const std::vector<DeviceQuota>& quotas);
 
   // Forgets sessions that have been empty for long.
   void Look(uint64_t now_ns);

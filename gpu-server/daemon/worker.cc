@@ -11,7 +11,9 @@
 #include "gpu-server/daemon/forked_child.h"
 #include "gpu-server/daemon/hangup_watch.h"
 #include "gpu-server/daemon/sandbox.h"
+#include "gpu-server/daemon/state_dir.h"
 #include "gpu-server/daemon/tls_pass.h"
+#include "gpu-server/driver/device_share.h"
 #include "gpu-server/session/session_loop.h"
 #include "gpu-server/session/welcome.h"
 #include "protocol/base/clock.h"
@@ -72,6 +74,7 @@ struct Readiness {
   std::unique_ptr<Driver> driver;
   std::vector<DeviceFacts> facts;
   OutputPipe output;
+  Fd share;  // the devices' memory, for the next daemon
 };
 
 // A probe is told where its memory would be, and gets none.
@@ -130,7 +133,8 @@ void LogEnd(const SessionLoop& loop,
                         Readiness& ready,
                         DaemonLink& link,
                         const Grant& grant,
-                        uint32_t grace) {
+                        uint32_t grace,
+                        std::optional<DaemonLink::Inheritance> inheritance) {
   const uint64_t start_ns = NowNs();
   const std::string client = Printable(hello.program, sizeof hello.program) + " (pid " +
                              std::to_string(hello.process) + " on " +
@@ -141,17 +145,33 @@ void LogEnd(const SessionLoop& loop,
   Ears ears;
   WatchHangup(stream.LifeFd(), outbox, ears, grace);
   ClientSession session(ready.driver->table(), link, outbox, wakeup, ready.output);
-  link.Listen([&outbox](size_t device, uint64_t bytes, uint64_t recall) {
-    outbox.Append(wire::CreditRecall{
-        .device = static_cast<int32_t>(device), .bytes = bytes, .recall = recall});
-    outbox.FlushOrWake();
-  });
-  session.OpenDevices(grant.quotas, link.TakeFirst(grant));
+  std::vector<Reservation> first = link.TakeFirst(grant);
+  link.Listen(
+      [&outbox](size_t device, uint64_t bytes, uint64_t recall) {
+        outbox.Append(wire::CreditRecall{
+            .device = static_cast<int32_t>(device), .bytes = bytes, .recall = recall});
+        outbox.FlushOrWake();
+      },
+      std::move(inheritance));
+  session.OpenDevices(grant.quotas, std::move(first));
   AppendWelcome(outbox, *ready.driver, ready.facts, session.memories());
   SessionLoop loop(stream, session, wakeup, channel::WaitPolicy::Default(), ears);
   const SessionEnd end = loop.Run();
   LogEnd(loop, end, session, client, start_ns);
   _exit(0);
+}
+
+// Makes the worker one that the daemon's successor finds. Only one with a client is worth it.
+Result<std::optional<DaemonLink::Inheritance>> OutliveTheDaemon(const WorkerConfig& config,
+                                                                Readiness& ready,
+                                                                const Grant& grant) {
+  if (config.state_dir.empty() || grant.seat.empty()) {
+    return std::optional<DaemonLink::Inheritance>();
+  }
+  FARLANE_ASSIGN(Fd door, OpenDoor(config.state_dir));
+  OutliveDaemon();
+  return std::optional<DaemonLink::Inheritance>(
+      {.door = std::move(door), .share = std::move(ready.share), .seat = grant.seat});
 }
 
 // What the daemon gives a worker.
@@ -215,7 +235,13 @@ void Meet(Visitor visitor, Readiness& ready, DaemonLink& link, const WorkerConfi
     AnswerProbe(**stream, ready, link, visitor.grant);
     return;
   }
-  Serve(**stream, hello, ready, link, visitor.grant, config.grace);
+  Result<std::optional<DaemonLink::Inheritance>> inheritance =
+      OutliveTheDaemon(config, ready, visitor.grant);
+  if (!inheritance.ok()) {
+    LogWarn("worker %d ends with the daemon: %s", getpid(), inheritance.error().message().c_str());
+  }
+  Serve(**stream, hello, ready, link, visitor.grant, config.grace,
+        inheritance.ok() ? std::move(*inheritance) : std::nullopt);
 }
 
 // Waits for one. False when the daemon is gone or says what it never says.
@@ -237,6 +263,7 @@ Status GetReady(const WorkerConfig& config, Readiness* ready) {
     FARLANE_TRY(transport::LoadTls());
   }
   ready->output.Catch();
+  ready->share = config.state_dir.empty() ? Fd() : OpenDeviceShare();
   FARLANE_ASSIGN(ready->driver, Driver::LoadFirst(config.drivers));
   FARLANE_ASSIGN(ready->facts, CollectFacts(ready->driver->table()));
   return EnterSandbox();

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <csignal>
 
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,10 +27,10 @@ WorkerPool::WorkerPool(WorkerConfig config, uint32_t warm)
 
 WorkerPool::~WorkerPool() {
   for (const Worker& worker : workers_) {
-    kill(worker.pid, SIGKILL);
+    Kill(worker);
   }
   for (const Worker& worker : workers_) {
-    while (waitpid(worker.pid, nullptr, 0) < 0 && errno == EINTR) {
+    while (!worker.process.valid() && waitpid(worker.pid, nullptr, 0) < 0 && errno == EINTR) {
     }
   }
 }
@@ -69,7 +70,8 @@ void WorkerPool::Fork() {
   if (pid == 0) {
     RunWorker(std::move(pair->worker), daemon, config_);
   }
-  workers_.push_back({.pid = pid, .control = std::move(pair->daemon)});
+  workers_.push_back(
+      {.pid = pid, .control = std::move(pair->daemon), .state = State::kStarting, .process = {}});
   LogDebug("worker %d starts", pid);
 }
 
@@ -179,14 +181,50 @@ void WorkerPool::Tell(pid_t pid, const ControlRecord& record) {
   }
 }
 
+void WorkerPool::Kill(const Worker& worker) {
+  if (worker.process.valid()) {
+    syscall(SYS_pidfd_send_signal, worker.process.get(), SIGKILL, nullptr, 0);
+  } else {
+    kill(worker.pid, SIGKILL);
+  }
+}
+
 void WorkerPool::End(pid_t pid) {
-  kill(pid, SIGKILL);
+  for (const Worker& worker : workers_) {
+    if (worker.pid == pid) {
+      Kill(worker);
+    }
+  }
+}
+
+void WorkerPool::Adopt(pid_t pid, Fd control, Fd process) {
+  workers_.push_back({.pid = pid,
+                      .control = std::move(control),
+                      .state = State::kServing,
+                      .process = std::move(process)});
+}
+
+void WorkerPool::LetGo() {
+  std::erase_if(workers_, [](const Worker& worker) { return worker.state == State::kServing; });
+}
+
+// One that is no child of this daemon is known to have ended when it hears us no more.
+bool WorkerPool::HasEnded(const Worker& worker, int* status) {
+  if (!worker.process.valid()) {
+    return waitpid(worker.pid, status, WNOHANG) == worker.pid;
+  }
+  if (worker.control.valid()) {
+    return false;
+  }
+  Kill(worker);
+  *status = 0;
+  return true;
 }
 
 void WorkerPool::Reap(uint64_t now_ns, const std::function<void(pid_t worker)>& gone) {
   std::erase_if(workers_, [&](const Worker& worker) {
     int status = 0;
-    if (waitpid(worker.pid, &status, WNOHANG) != worker.pid) {
+    if (!HasEnded(worker, &status)) {
       return false;
     }
     if (WIFSIGNALED(status)) {

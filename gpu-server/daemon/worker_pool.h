@@ -56,6 +56,11 @@ class WorkerPool {
   // Ends a worker, whatever it does.
   void End(pid_t worker);
 
+  // Takes over a worker that another daemon has forked; it serves a client. `process` is a pidfd.
+  void Adopt(pid_t worker, Fd control, Fd process);
+  // Workers that serve are not this pool's any more, and outlive it.
+  void LetGo();
+
   // A worker has been ready at least once.
   bool was_ready() const { return was_ready_; }
 
@@ -74,9 +79,12 @@ class WorkerPool {
     pid_t pid = 0;
     Fd control;
     State state = State::kStarting;
+    Fd process{};  // of one that is no child of this daemon
   };
 
   void Fork();
+  static void Kill(const Worker& worker);
+  static bool HasEnded(const Worker& worker, int* status);
   void HearOne(Worker& worker, const ControlRecord& record, const HearServing& hear);
   void HearReady(Worker& worker, const ControlRecord& record);
   size_t CountSpare() const;

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <string>
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -17,11 +18,16 @@ constexpr char kVariable[] = "FARLANE_SOFT_SHARED";
 
 }  // namespace
 
-Result<Fd> OfferDeviceShare() {
+Fd OpenDeviceShare() {
+  const std::string path = Environment(kVariable).value_or("");
+  return Fd(path.empty() ? -1 : open(path.c_str(), O_RDWR | O_CLOEXEC));
+}
+
+Result<Fd> OfferDeviceShare(Fd former) {
   if (Environment(kVariable).has_value()) {
     return Fd();
   }
-  Fd file(memfd_create("farlane-devices", MFD_CLOEXEC));
+  Fd file = former.valid() ? std::move(former) : Fd(memfd_create("farlane-devices", MFD_CLOEXEC));
   if (!file.valid()) {
     return Status::FromErrno(StatusCode::kExhausted, "cannot make the workers' device memory",
                              errno);

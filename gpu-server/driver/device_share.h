@@ -12,6 +12,10 @@ namespace farlane::server {
 // Makes the file and says in the environment where it is, for drivers that this process and its
 // children load. It is there for as long as the descriptor is open. A place that the environment
 // names already stays, and no descriptor is needed.
-Result<Fd> OfferDeviceShare();
+// `former`: the file of another daemon whose workers live; invalid without.
+Result<Fd> OfferDeviceShare(Fd former = Fd());
+
+// The file that the environment names, for a worker that hands it on; invalid if there is none.
+Fd OpenDeviceShare();
 
 }  // namespace farlane::server
