@@ -14,6 +14,10 @@ namespace {
 // One side of a copy, with its offsets worked in.
 struct Side {
   bool device = false;
+  wire::Handle array = 0;  // then x, y and z in place of an address
+  uint64_t x = 0;
+  uint64_t y = 0;
+  uint64_t z = 0;
   uint64_t address = 0;
   uint64_t pitch = 0;
   uint64_t slice = 0;
@@ -29,12 +33,33 @@ struct SideDescription {
   CUmemorytype type;
   const void* host;
   CUdeviceptr device;
+  CUarray array;
   uint64_t pitch;
   uint64_t height;  // rows per slice
   uint64_t x;
   uint64_t y;
   uint64_t z;
 };
+
+CUresult ResolveArray(const CallScope& scope,
+                      const SideDescription& described,
+                      const Box& box,
+                      Side* side) {
+  if (!scope.Knows(described.array)) {
+    return described.array == nullptr ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_INVALID_HANDLE;
+  }
+  side->device = true;
+  side->array = ToWire(described.array);
+  side->x = described.x;
+  side->y = described.y;
+  side->z = described.z;
+  const bool holds =
+      scope.session()
+          .objects()
+          .arrays.Find(side->array)
+          ->shape.Holds({described.x, described.y, described.z, box.width, box.rows, box.slices});
+  return holds ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+}
 
 CUresult Resolve(const CallScope& scope,
                  const SideDescription& described,
@@ -54,7 +79,7 @@ CUresult Resolve(const CallScope& scope,
       side->device = scope.session().DeviceOfAddress(base) >= 0;
       break;
     case CU_MEMORYTYPE_ARRAY:
-      return Missing("copies to and from arrays");
+      return ResolveArray(scope, described, box, side);
     default:
       return CUDA_ERROR_INVALID_VALUE;
   }
@@ -72,7 +97,7 @@ CUresult Resolve(const CallScope& scope,
 }
 
 bool OwnsBox(const CallScope& scope, const Side& side, const Box& box) {
-  if (!side.device) {
+  if (!side.device || side.array != 0) {
     return true;
   }
   // The box is a run of rows whose last one starts so far in; a program may ask for any numbers.
@@ -102,32 +127,60 @@ CUresult CopyOnHost(
   return CUDA_SUCCESS;
 }
 
+// Between boxes on the device, of which one is in an array at least.
+CUresult CopyWithArray(
+    const CallScope& scope, const Side& to, const Side& from, const Box& box, CUstream stream) {
+  return scope.Post(wire::ArrayCopyShape{.to_array = to.array,
+                                         .from_array = from.array,
+                                         .to = to.address,
+                                         .from = from.address,
+                                         .stream = ToWire(stream),
+                                         .width = box.width,
+                                         .rows = box.rows,
+                                         .slices = box.slices,
+                                         .to_x = to.x,
+                                         .to_y = to.y,
+                                         .to_z = to.z,
+                                         .from_x = from.x,
+                                         .from_y = from.y,
+                                         .from_z = from.z,
+                                         .to_pitch = to.pitch,
+                                         .to_slice = to.slice,
+                                         .from_pitch = from.pitch,
+                                         .from_slice = from.slice});
+}
+
+// Where one slice of a side starts.
+CopyPlace PlaceOf(const Side& side, uint64_t slice) {
+  return side.array == 0 ? CopyPlace(side.address + slice * side.slice)
+                         : CopyPlace(side.array, side.x, side.y, side.z + slice);
+}
+
 CUresult CopySlice(const CallScope& scope,
-                   uint64_t to,
-                   uint64_t from,
+                   void* host,
+                   const CopyPlace& device,
                    const RowShape& shape,
                    bool to_device,
                    CUstream stream,
                    Wait wait) {
   Transfers& transfers = scope.session().transfers();
   CUresult taken = CUDA_SUCCESS;
-  if (TakeCopyIntoCapture(
-          scope, stream, to_device ? HostCall::Kind::kFetch : HostCall::Kind::kStore,
-          reinterpret_cast<void*>(to_device ? from : to), to_device ? to : from, shape, &taken)) {
+  if (TakeCopyIntoCapture(scope, stream,
+                          to_device ? HostCall::Kind::kFetch : HostCall::Kind::kStore, host, device,
+                          shape, &taken)) {
     return taken;
   }
   const uint64_t extent = (shape.rows - 1) * shape.host_pitch + shape.width;
   if (to_device) {
-    const auto* host = reinterpret_cast<const void*>(from);
     RowShape rows = shape;
     const CUresult result = ChooseHostRead(scope, stream, host, extent, wait, &rows.late);
-    return result == CUDA_SUCCESS ? transfers.Send(scope.context(), ToWire(stream), to, host, rows)
-                                  : result;
+    return result == CUDA_SUCCESS
+               ? transfers.Send(scope.context(), ToWire(stream), device, host, rows)
+               : result;
   }
-  void* host = reinterpret_cast<void*>(to);
   const bool waits = wait == Wait::kYes || scope.session().config().synchronous ||
                      !scope.session().host_memory().IsPinned(host, extent);
-  return transfers.Receive(scope.context(), ToWire(stream), host, from, shape, waits);
+  return transfers.Receive(scope.context(), ToWire(stream), host, device, shape, waits);
 }
 
 CUresult CopySides(const CallScope& scope,
@@ -152,6 +205,9 @@ CUresult CopySides(const CallScope& scope,
   if (!OwnsBox(scope, to, box) || !OwnsBox(scope, from, box)) {
     return CUDA_ERROR_INVALID_VALUE;
   }
+  if (to.device && from.device && (to.array != 0 || from.array != 0)) {
+    return CopyWithArray(scope, to, from, box, stream);
+  }
   if (to.device && from.device) {
     return scope.Post(wire::CopyShape{.to = to.address,
                                       .from = from.address,
@@ -173,13 +229,15 @@ CUresult CopySides(const CallScope& scope,
                        .device_pitch = to.device ? to.pitch : from.pitch};
   result = scope.SendManaged();
   for (uint64_t z = 0; z < box.slices && result == CUDA_SUCCESS; ++z) {
-    result = CopySlice(scope, to.address + z * to.slice, from.address + z * from.slice, shape,
-                       to.device, stream, wait);
+    const Side& host = to.device ? from : to;
+    result = CopySlice(scope, reinterpret_cast<void*>(host.address + z * host.slice),
+                       PlaceOf(to.device ? to : from, z), shape, to.device, stream, wait);
   }
   // As with linear copies: what fails shows now if calls are to wait, and the program may read
   // managed memory as soon as a copy into it has returned.
-  const bool waits = to.device && (scope.session().config().synchronous ||
-                                   scope.session().managed().Contains(to.address));
+  const bool waits =
+      to.device && (scope.session().config().synchronous ||
+                    (to.array == 0 && scope.session().managed().Contains(to.address)));
   return result == CUDA_SUCCESS && waits ? scope.WaitForPosted() : result;
 }
 
@@ -187,10 +245,10 @@ CUresult CopySides(const CallScope& scope,
 template <typename Copy>
 CUresult Copy3D(const CallScope& scope, const Copy& copy, CUstream stream, Wait wait) {
   return CopySides(scope,
-                   {copy.dstMemoryType, copy.dstHost, copy.dstDevice, copy.dstPitch, copy.dstHeight,
-                    copy.dstXInBytes, copy.dstY, copy.dstZ},
-                   {copy.srcMemoryType, copy.srcHost, copy.srcDevice, copy.srcPitch, copy.srcHeight,
-                    copy.srcXInBytes, copy.srcY, copy.srcZ},
+                   {copy.dstMemoryType, copy.dstHost, copy.dstDevice, copy.dstArray, copy.dstPitch,
+                    copy.dstHeight, copy.dstXInBytes, copy.dstY, copy.dstZ},
+                   {copy.srcMemoryType, copy.srcHost, copy.srcDevice, copy.srcArray, copy.srcPitch,
+                    copy.srcHeight, copy.srcXInBytes, copy.srcY, copy.srcZ},
                    {copy.WidthInBytes, copy.Height, copy.Depth}, stream, wait);
 }
 
@@ -202,10 +260,10 @@ bool IsThere(const CallScope& scope, CUmemorytype type, CUcontext context) {
 
 CUresult CopyBox(const CallScope& scope, const CUDA_MEMCPY2D& copy, CUstream stream, Wait wait) {
   return CopySides(scope,
-                   {copy.dstMemoryType, copy.dstHost, copy.dstDevice, copy.dstPitch, 0,
-                    copy.dstXInBytes, copy.dstY, 0},
-                   {copy.srcMemoryType, copy.srcHost, copy.srcDevice, copy.srcPitch, 0,
-                    copy.srcXInBytes, copy.srcY, 0},
+                   {copy.dstMemoryType, copy.dstHost, copy.dstDevice, copy.dstArray, copy.dstPitch,
+                    0, copy.dstXInBytes, copy.dstY, 0},
+                   {copy.srcMemoryType, copy.srcHost, copy.srcDevice, copy.srcArray, copy.srcPitch,
+                    0, copy.srcXInBytes, copy.srcY, 0},
                    {copy.WidthInBytes, copy.Height, 1}, stream, wait);
 }
 
@@ -220,6 +278,60 @@ CUresult CopyBox(const CallScope& scope,
   const bool there = IsThere(scope, copy.dstMemoryType, copy.dstContext) &&
                      IsThere(scope, copy.srcMemoryType, copy.srcContext);
   return there ? Copy3D(scope, copy, stream, wait) : CUDA_ERROR_INVALID_CONTEXT;
+}
+
+// ---- runs of bytes in arrays --------------------------------------------------------------------
+
+namespace {
+
+SideDescription InArray(const ArrayPlace& place) {
+  return {CU_MEMORYTYPE_ARRAY, nullptr, 0, place.array, 0, 0, place.offset, 0, 0};
+}
+
+SideDescription OnHost(const void* host) {
+  return {CU_MEMORYTYPE_HOST, host, 0, nullptr, 0, 0, 0, 0, 0};
+}
+
+SideDescription OnDevice(CUdeviceptr address) {
+  return {CU_MEMORYTYPE_DEVICE, nullptr, address, nullptr, 0, 0, 0, 0, 0};
+}
+
+}  // namespace
+
+CUresult CopyIntoArray(const CallScope& scope,
+                       const ArrayPlace& to,
+                       const void* from,
+                       size_t bytes,
+                       CUstream stream,
+                       Wait wait) {
+  return CopySides(scope, InArray(to), OnHost(from), {bytes, 1, 1}, stream, wait);
+}
+
+CUresult CopyIntoArray(
+    const CallScope& scope, const ArrayPlace& to, CUdeviceptr from, size_t bytes, CUstream stream) {
+  return CopySides(scope, InArray(to), OnDevice(from), {bytes, 1, 1}, stream, Wait::kNo);
+}
+
+CUresult CopyOutOfArray(const CallScope& scope,
+                        void* to,
+                        const ArrayPlace& from,
+                        size_t bytes,
+                        CUstream stream,
+                        Wait wait) {
+  return CopySides(scope, OnHost(to), InArray(from), {bytes, 1, 1}, stream, wait);
+}
+
+CUresult CopyOutOfArray(
+    const CallScope& scope, CUdeviceptr to, const ArrayPlace& from, size_t bytes, CUstream stream) {
+  return CopySides(scope, OnDevice(to), InArray(from), {bytes, 1, 1}, stream, Wait::kNo);
+}
+
+CUresult CopyBetweenArrays(const CallScope& scope,
+                           const ArrayPlace& to,
+                           const ArrayPlace& from,
+                           size_t bytes,
+                           CUstream stream) {
+  return CopySides(scope, InArray(to), InArray(from), {bytes, 1, 1}, stream, Wait::kNo);
 }
 
 }  // namespace farlane::shim

@@ -15,4 +15,32 @@ CUresult CopyBox(const CallScope& scope,
                  CUstream stream,
                  Wait wait);
 
+// A byte in the first row of an array, which runs of bytes are copied to and from.
+struct ArrayPlace {
+  CUarray array;
+  size_t offset;
+};
+
+CUresult CopyIntoArray(const CallScope& scope,
+                       const ArrayPlace& to,
+                       const void* from,
+                       size_t bytes,
+                       CUstream stream,
+                       Wait wait);
+CUresult CopyIntoArray(
+    const CallScope& scope, const ArrayPlace& to, CUdeviceptr from, size_t bytes, CUstream stream);
+CUresult CopyOutOfArray(const CallScope& scope,
+                        void* to,
+                        const ArrayPlace& from,
+                        size_t bytes,
+                        CUstream stream,
+                        Wait wait);
+CUresult CopyOutOfArray(
+    const CallScope& scope, CUdeviceptr to, const ArrayPlace& from, size_t bytes, CUstream stream);
+CUresult CopyBetweenArrays(const CallScope& scope,
+                           const ArrayPlace& to,
+                           const ArrayPlace& from,
+                           size_t bytes,
+                           CUstream stream);
+
 }  // namespace farlane::shim

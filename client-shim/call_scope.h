@@ -64,6 +64,10 @@ class CallScope {
     return session_->objects().graph_execs.Find(ToWire(exec)) != nullptr;
   }
 
+  bool Knows(CUarray array) const { return KnowsArray(ToWire(array), false); }
+
+  bool Knows(CUmipmappedArray array) const { return KnowsArray(ToWire(array), true); }
+
   bool Knows(CUcontext context) const {
     return session_->objects().contexts.Find(ToWire(context)) != nullptr;
   }
@@ -163,6 +167,11 @@ class CallScope {
   // 0 for an event that there is not, and inside functions that may not call us.
   wire::Handle ContextOf(CUevent event) const;
   CUresult WhyNoContext() const;
+
+  bool KnowsArray(wire::Handle handle, bool is_mipmapped) const {
+    const ArrayObject* array = session_->objects().arrays.Find(handle);
+    return array != nullptr && array->is_mipmapped == is_mipmapped;
+  }
 
   Session* const session_;
   wire::Handle context_ = 0;

@@ -4,8 +4,10 @@
 #include <map>
 #include <mutex>
 
+#include "client-shim/arrays.h"
 #include "client-shim/current_context.h"
 #include "client-shim/modules.h"
+#include "client-shim/textures.h"
 #include "protocol/abi/context_storage.h"
 
 namespace farlane::shim {
@@ -31,6 +33,8 @@ void Forget(Session& session, wire::Handle context) {
   Objects& objects = session.objects();
   objects.streams.RetireIf([context](const Stream& stream) { return stream.context == context; });
   objects.events.RetireIf([context](const Event& event) { return event.context == context; });
+  ForgetArrays(session, context);
+  ForgetTextures(session, context);
   session.ForgetContext();
   objects.peers.With([context](PeerPairs& pairs) {
     std::erase_if(pairs, [context](const auto& pair) {

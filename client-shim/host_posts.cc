@@ -36,11 +36,24 @@ CUresult PostFunction(const CallScope& scope, CUstream stream, HostCall call) {
   return scope.Post(message);
 }
 
-template <typename Message>
-graph::CommandPtr CopyCommand(const CallScope& scope, const HostCallPtr& call, uint64_t device) {
+template <typename Message, typename ArrayMessage>
+graph::CommandPtr CopyCommand(const CallScope& scope,
+                              const HostCallPtr& call,
+                              const CopyPlace& device) {
+  if (device.array != 0) {
+    const ArrayMessage message{.stream = 0,
+                               .call = call->number,
+                               .array = device.array,
+                               .x = device.x,
+                               .y = device.y,
+                               .z = device.z,
+                               .width = call->shape.width,
+                               .rows = call->shape.rows};
+    return CommandOf(scope.context(), message, CU_GRAPH_NODE_TYPE_MEMCPY, call);
+  }
   const Message message{.stream = 0,
                         .call = call->number,
-                        .address = device,
+                        .address = device.address,
                         .width = call->shape.width,
                         .pitch = call->shape.device_pitch,
                         .rows = call->shape.rows};
@@ -77,7 +90,7 @@ bool TakeCopyIntoCapture(const CallScope& scope,
                          CUstream stream,
                          HostCall::Kind kind,
                          void* host,
-                         uint64_t device,
+                         const CopyPlace& device,
                          const RowShape& shape,
                          CUresult* result) {
   const graph::Standing standing = StandingOf(scope, stream, result);
@@ -94,10 +107,10 @@ bool TakeCopyIntoCapture(const CallScope& scope,
   Session& session = scope.session();
   const HostCallPtr call = session.host_calls().Make(
       {.kind = kind, .host = static_cast<std::byte*>(host), .shape = shape});
-  *result = session.captures().Append(ToWire(stream),
-                                      kind == HostCall::Kind::kFetch
-                                          ? CopyCommand<wire::HostFetch>(scope, call, device)
-                                          : CopyCommand<wire::HostStore>(scope, call, device));
+  *result = session.captures().Append(
+      ToWire(stream), kind == HostCall::Kind::kFetch
+                          ? CopyCommand<wire::HostFetch, wire::ArrayFetch>(scope, call, device)
+                          : CopyCommand<wire::HostStore, wire::ArrayStore>(scope, call, device));
   return true;
 }
 

@@ -20,7 +20,7 @@ bool TakeCopyIntoCapture(const CallScope& scope,
                          CUstream stream,
                          HostCall::Kind kind,
                          void* host,
-                         uint64_t device,
+                         const CopyPlace& device,
                          const RowShape& shape,
                          CUresult* result);
 

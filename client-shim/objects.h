@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -13,6 +14,7 @@
 
 #include "client-shim/completions.h"
 #include "client-shim/host_calls.h"
+#include "protocol/abi/array_shape.h"
 #include "protocol/abi/cuda_abi.h"
 #include "protocol/base/guarded.h"
 #include "protocol/graph/graphs.h"
@@ -85,6 +87,28 @@ struct GraphExec {
   uint64_t flags = 0;
 };
 
+// An array, a mipmapped one, or a level of that.
+struct ArrayObject {
+  abi::ArrayShape shape{};
+  bool is_mipmapped = false;
+  wire::Handle parent = 0;  // the mipmapped array whose level it is
+  wire::Handle context = 0;
+};
+
+// The levels that the program has asked for, by mipmapped array and number.
+using ArrayLevels = std::map<std::pair<wire::Handle, uint32_t>, wire::Handle>;
+
+// A texture or surface as the program described it.
+struct TextureObject {
+  wire::Handle context = 0;
+  CUDA_RESOURCE_DESC resource{};
+  CUDA_TEXTURE_DESC texture{};
+  CUDA_RESOURCE_VIEW_DESC view{};
+};
+
+// By the driver's own number.
+using TextureObjects = std::map<uint64_t, TextureObject>;
+
 // Which context (first) was given access to whose memory (second).
 using PeerPairs = std::set<std::pair<wire::Handle, wire::Handle>>;
 
@@ -96,6 +120,10 @@ struct Objects {
   ObjectTable<Module> modules{wire::HandleKind::kModule};
   ObjectTable<Function> functions{wire::HandleKind::kFunction};
   ObjectTable<GraphExec> graph_execs{wire::HandleKind::kGraphExec};
+  ObjectTable<ArrayObject> arrays{wire::HandleKind::kArray};
+  Guarded<ArrayLevels> array_levels;
+  Guarded<TextureObjects> textures;
+  Guarded<TextureObjects> surfaces;
   Guarded<PeerPairs> peers;
   std::atomic<uint64_t> next_id{
       1};  // for cuCtxGetId and cuStreamGetId: never the same twice in a process

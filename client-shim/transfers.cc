@@ -75,9 +75,32 @@ CUresult Transfers::WaitForTurn(uint64_t bytes) {
   return CUDA_SUCCESS;
 }
 
+wire::Sequence Transfers::PostIn(wire::Handle context,
+                                 wire::Handle stream,
+                                 const CopyPlace& device,
+                                 const RowShape& shape,
+                                 ConstBytes data) {
+  if (device.array == 0) {
+    return session_.Post(context, wire::CopyIn{.address = device.address,
+                                               .stream = stream,
+                                               .width = shape.width,
+                                               .pitch = shape.device_pitch,
+                                               .rows = shape.rows,
+                                               .data = data});
+  }
+  return session_.Post(context, wire::ArrayCopyIn{.array = device.array,
+                                                  .stream = stream,
+                                                  .x = device.x,
+                                                  .y = device.y,
+                                                  .z = device.z,
+                                                  .width = shape.width,
+                                                  .rows = shape.rows,
+                                                  .data = data});
+}
+
 CUresult Transfers::SendRows(wire::Handle context,
                              wire::Handle stream,
-                             uint64_t device,
+                             const CopyPlace& device,
                              const std::byte* host,
                              const RowShape& shape) {
   const uint64_t bytes = shape.width * shape.rows;
@@ -92,21 +115,16 @@ CUresult Transfers::SendRows(wire::Handle context,
     PostFetch(context, stream, device, host, shape);
     return CUDA_SUCCESS;
   }
-  wire::CopyIn message{.address = device,
-                       .stream = stream,
-                       .width = shape.width,
-                       .pitch = shape.device_pitch,
-                       .rows = shape.rows,
-                       .data = ConstBytes(host, bytes)};
+  ConstBytes data(host, bytes);
   std::vector<std::byte> packed;
   if (shape.rows > 1 && shape.host_pitch != shape.width) {
     packed.resize(bytes);
     for (uint64_t row = 0; row < shape.rows; ++row) {
       memcpy(packed.data() + row * shape.width, host + row * shape.host_pitch, shape.width);
     }
-    message.data = packed;
+    data = packed;
   }
-  const wire::Sequence number = session_.Post(context, message);
+  const wire::Sequence number = PostIn(context, stream, device, shape, data);
   if (bytes >= kBulkBytesMin) {
     travelling_.With([=](Travelling& travelling) {
       travelling.pieces.push_back({.number = number, .bytes = bytes});
@@ -118,15 +136,26 @@ CUresult Transfers::SendRows(wire::Handle context,
 
 void Transfers::PostFetch(wire::Handle context,
                           wire::Handle stream,
-                          uint64_t device,
+                          const CopyPlace& device,
                           const std::byte* host,
                           const RowShape& shape) {
   const HostCallPtr call = session_.host_calls().Make(
       {.kind = HostCall::Kind::kFetch, .host = const_cast<std::byte*>(host), .shape = shape});
   session_.host_calls().Expect(call);
+  if (device.array != 0) {
+    session_.Post(context, wire::ArrayFetch{.stream = stream,
+                                            .call = call->number,
+                                            .array = device.array,
+                                            .x = device.x,
+                                            .y = device.y,
+                                            .z = device.z,
+                                            .width = shape.width,
+                                            .rows = shape.rows});
+    return;
+  }
   session_.Post(context, wire::HostFetch{.stream = stream,
                                          .call = call->number,
-                                         .address = device,
+                                         .address = device.address,
                                          .width = shape.width,
                                          .pitch = shape.device_pitch,
                                          .rows = shape.rows});
@@ -134,7 +163,7 @@ void Transfers::PostFetch(wire::Handle context,
 
 CUresult Transfers::Send(wire::Handle context,
                          wire::Handle stream,
-                         uint64_t device,
+                         const CopyPlace& device,
                          const void* host,
                          const RowShape& shape) {
   if (shape.width == 0 || shape.rows == 0) {
@@ -143,27 +172,27 @@ CUresult Transfers::Send(wire::Handle context,
   // A copy that is still on its way into this memory comes first.
   CUresult result = shape.late ? CUDA_SUCCESS : WaitForHost(host, HostExtent(shape));
   const auto* from = static_cast<const std::byte*>(host);
-  const bool linear =
-      shape.rows == 1 || (shape.host_pitch == shape.width && shape.device_pitch == shape.width);
+  const bool linear = shape.rows == 1 || (device.array == 0 && shape.host_pitch == shape.width &&
+                                          shape.device_pitch == shape.width);
   if (linear) {
     const uint64_t bytes = shape.width * shape.rows;
     for (uint64_t at = 0; at < bytes && result == CUDA_SUCCESS; at += wire::kPieceBytes) {
       const uint64_t piece = std::min<uint64_t>(wire::kPieceBytes, bytes - at);
-      result = SendRows(context, stream, device + at, from + at,
+      result = SendRows(context, stream, device.Further(at), from + at,
                         RowShape{.width = piece, .late = shape.late});
     }
   } else if (shape.width > wire::kPieceBytes) {
     for (uint64_t row = 0; row < shape.rows && result == CUDA_SUCCESS; ++row) {
       result =
-          Send(context, stream, device + row * shape.device_pitch, from + row * shape.host_pitch,
-               RowShape{.width = shape.width, .late = shape.late});
+          Send(context, stream, device.Below(row, shape.device_pitch),
+               from + row * shape.host_pitch, RowShape{.width = shape.width, .late = shape.late});
     }
   } else {
     const uint64_t rows_each = wire::kPieceBytes / shape.width;
     for (uint64_t row = 0; row < shape.rows && result == CUDA_SUCCESS; row += rows_each) {
       RowShape part = shape;
       part.rows = std::min(rows_each, shape.rows - row);
-      result = SendRows(context, stream, device + row * shape.device_pitch,
+      result = SendRows(context, stream, device.Below(row, shape.device_pitch),
                         from + row * shape.host_pitch, part);
     }
   }
@@ -184,10 +213,38 @@ wire::WireError Transfers::OnSent(const wire::MessageView& message) {
 // ---- device to host
 // -------------------------------------------------------------------------------------------
 
+void Transfers::PostOut(wire::Handle context,
+                        wire::Handle stream,
+                        const CopyPlace& device,
+                        const RowShape& shape,
+                        uint64_t transfer,
+                        bool urgent) {
+  if (device.array == 0) {
+    session_.Post(context, wire::CopyOut{.transfer = transfer,
+                                         .address = device.address,
+                                         .stream = stream,
+                                         .width = shape.width,
+                                         .pitch = shape.device_pitch,
+                                         .rows = shape.rows,
+                                         .urgent = urgent ? 1u : 0u});
+    return;
+  }
+  session_.Post(context, wire::ArrayCopyOut{.transfer = transfer,
+                                            .array = device.array,
+                                            .stream = stream,
+                                            .x = device.x,
+                                            .y = device.y,
+                                            .z = device.z,
+                                            .width = shape.width,
+                                            .rows = shape.rows,
+                                            .urgent = urgent ? 1u : 0u,
+                                            .reserved = 0});
+}
+
 CUresult Transfers::Receive(wire::Handle context,
                             wire::Handle stream,
                             void* host,
-                            uint64_t device,
+                            const CopyPlace& device,
                             const RowShape& shape,
                             bool wait) {
   const uint64_t bytes = shape.width * shape.rows;
@@ -205,7 +262,7 @@ CUresult Transfers::Receive(wire::Handle context,
       part.rows = split_rows ? std::min(rows, shape.rows - at) : 1;
       part.width = split_rows ? shape.width : std::min(width, shape.width - at);
       auto* to = static_cast<std::byte*>(host) + (split_rows ? at * shape.host_pitch : at);
-      const uint64_t from = device + (split_rows ? at * shape.device_pitch : at);
+      const CopyPlace from = split_rows ? device.Below(at, shape.device_pitch) : device.Further(at);
       const CUresult result = Receive(context, stream, to, from, part, true);
       if (result != CUDA_SUCCESS) {
         return result;
@@ -222,13 +279,7 @@ CUresult Transfers::Receive(wire::Handle context,
     arrivals[transfer] =
         Arrival{.host = static_cast<std::byte*>(host), .shape = shape, .kept = wait};
   });
-  session_.Post(context, wire::CopyOut{.transfer = transfer,
-                                       .address = device,
-                                       .stream = stream,
-                                       .width = shape.width,
-                                       .pitch = shape.device_pitch,
-                                       .rows = shape.rows,
-                                       .urgent = wait ? 1u : 0u});
+  PostOut(context, stream, device, shape, transfer, wait);
   session_.NoteWork();
   if (!wait) {
     return CUDA_SUCCESS;

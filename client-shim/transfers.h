@@ -27,6 +27,30 @@ struct RowShape {
   bool late = false;  // to the device: the host's bytes are read when the stream gets there
 };
 
+// Where a copy starts on the device: at an address, or in an array at a byte of a row of a slice.
+struct CopyPlace {
+  CopyPlace(uint64_t at)
+      : address(at) {}  // NOLINT(google-explicit-constructor): most are addresses
+
+  CopyPlace(wire::Handle in, uint64_t byte, uint64_t row, uint64_t slice)
+      : array(in), x(byte), y(row), z(slice) {}
+
+  // So many bytes or rows further; `pitch` is of plain memory.
+  CopyPlace Further(uint64_t bytes) const {
+    return array == 0 ? CopyPlace(address + bytes) : CopyPlace(array, x + bytes, y, z);
+  }
+
+  CopyPlace Below(uint64_t rows, uint64_t pitch) const {
+    return array == 0 ? CopyPlace(address + rows * pitch) : CopyPlace(array, x, y + rows, z);
+  }
+
+  uint64_t address = 0;
+  wire::Handle array = 0;  // 0: plain memory
+  uint64_t x = 0;
+  uint64_t y = 0;
+  uint64_t z = 0;
+};
+
 // Thread: any, guarded.
 class Transfers {
  public:
@@ -38,7 +62,7 @@ class Transfers {
   // Host to device. The host's bytes are taken before it returns, unless the shape says late.
   CUresult Send(wire::Handle context,
                 wire::Handle stream,
-                uint64_t device,
+                const CopyPlace& device,
                 const void* host,
                 const RowShape& shape);
   // Device to host. With `wait` the bytes are there when it returns; else they come while somebody
@@ -46,7 +70,7 @@ class Transfers {
   CUresult Receive(wire::Handle context,
                    wire::Handle stream,
                    void* host,
-                   uint64_t device,
+                   const CopyPlace& device,
                    const RowShape& shape,
                    bool wait);
   // Waits until nothing that is still to arrive goes into this memory.
@@ -85,14 +109,25 @@ class Transfers {
 
   CUresult SendRows(wire::Handle context,
                     wire::Handle stream,
-                    uint64_t device,
+                    const CopyPlace& device,
                     const std::byte* host,
                     const RowShape& shape);
   void PostFetch(wire::Handle context,
                  wire::Handle stream,
-                 uint64_t device,
+                 const CopyPlace& device,
                  const std::byte* host,
                  const RowShape& shape);
+  wire::Sequence PostIn(wire::Handle context,
+                        wire::Handle stream,
+                        const CopyPlace& device,
+                        const RowShape& shape,
+                        ConstBytes data);
+  void PostOut(wire::Handle context,
+               wire::Handle stream,
+               const CopyPlace& device,
+               const RowShape& shape,
+               uint64_t transfer,
+               bool urgent);
   CUresult WaitForRoom(std::atomic<uint64_t>* under_way, uint64_t bytes);
   CUresult WaitForTurn(uint64_t bytes);
   wire::Sequence FirstInTheWay(uint64_t bytes);

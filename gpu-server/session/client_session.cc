@@ -161,6 +161,8 @@ wire::WireError ClientSession::CheckNew(wire::Handle handle, wire::HandleKind ki
       return functions_.CheckNew(handle);
     case wire::HandleKind::kGraphExec:
       return graphs_.CheckNew(handle);
+    case wire::HandleKind::kArray:
+      return arrays_.CheckNew(handle);
     default:
       return wire::WireError::kBadReference;
   }
@@ -236,7 +238,7 @@ std::vector<ContextPtr> ClientSession::AllContexts() {
   return all;
 }
 
-void ClientSession::ForgetContext(const ContextPtr& context) {
+std::vector<ArrayMemoryPtr> ClientSession::ForgetContext(const ContextPtr& context) {
   const auto dead = [&context](const auto& bound) { return bound.context == context; };
   streams_.EraseIf(dead);
   events_.EraseIf(dead);
@@ -260,6 +262,7 @@ void ClientSession::ForgetContext(const ContextPtr& context) {
     context_ = nullptr;
     static_cast<void>(driver_.cuCtxSetCurrent(nullptr));
   }
+  return arrays_.ForgetContext(context);
 }
 
 // ---- answers ------------------------------------------------------------------------------------

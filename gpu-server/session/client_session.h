@@ -12,6 +12,7 @@
 #include "gpu-server/memory/device_memory.h"
 #include "gpu-server/memory/owned_ranges.h"
 #include "gpu-server/memory/virtual_memory.h"
+#include "gpu-server/session/arrays.h"
 #include "gpu-server/session/context_state.h"
 #include "gpu-server/session/counters.h"
 #include "gpu-server/session/handle_table.h"
@@ -105,8 +106,9 @@ class ClientSession {
   CUresult SetContext(wire::Handle handle);
   // Every context of the client.
   std::vector<ContextPtr> AllContexts();
-  // Forgets a context and all in it. The job to come destroys it.
-  void ForgetContext(const ContextPtr& context);
+  // Forgets a context and all in it. The job to come destroys it, and lets what this returns go
+  // then: until the driver has ended them its arrays take memory.
+  std::vector<ArrayMemoryPtr> ForgetContext(const ContextPtr& context);
 
   // A message is about to be carried out.
   void Begin(const wire::MessageView& view);
@@ -183,6 +185,8 @@ class ClientSession {
 
   PeerPairs& peers() { return peers_; }
 
+  Arrays& arrays() { return arrays_; }
+
   TransferQueue& transfers() { return transfers_; }
 
   ImageStore& images() { return images_; }
@@ -235,6 +239,7 @@ class ClientSession {
   VirtualMemory virtual_memory_{driver_, memories_};  // after the memories that it lives from
   OwnedRanges globals_;
   PeerPairs peers_;
+  Arrays arrays_;
   HandleTable<ContextPtr> contexts_{wire::HandleKind::kContext};
   HandleTable<BoundStream> streams_{wire::HandleKind::kStream};
   HandleTable<BoundEvent> events_{wire::HandleKind::kEvent};

@@ -55,9 +55,9 @@ WireError EndByHandle(ClientSession& session, const wire::MessageView& view, wir
   if (!session.Take(handle, &context)) {
     return session.Refuse(view, CUDA_ERROR_INVALID_CONTEXT);
   }
-  session.ForgetContext(context);
-  session.Defer(view, [&session, view, context] {
+  session.Defer(view, [&session, view, context, arrays = session.ForgetContext(context)]() mutable {
     const CUresult result = EndContext(session, context);
+    arrays.clear();  // the ledger has their bytes back before the client hears of it
     session.Return([&session, view, result] { session.Answer(view, result); });
   });
   return WireError::kNone;

@@ -4,6 +4,7 @@
 
 #include "gpu-server/session/client_session.h"
 #include "gpu-server/session/hand.h"
+#include "gpu-server/session/staged_copies.h"
 
 namespace farlane::server {
 namespace {
@@ -47,58 +48,51 @@ class GraphBuffer {
   Bytes bytes_;
 };
 
-CUDA_MEMCPY2D ShapeOf(uint64_t width, uint64_t rows) {
-  CUDA_MEMCPY2D shape{};
-  shape.WidthInBytes = width;
-  shape.Height = rows;
-  return shape;
+// Where rows of the client's memory go or come from.
+DeviceRows RowsOf(const wire::HostFetch& message) {
+  return {.address = message.address,
+          .width = message.width,
+          .pitch = message.pitch,
+          .rows = message.rows};
 }
 
-template <typename Message>
-CUresult CopyToDevice(const DriverTable& driver, const Message& to, Bytes from, CUstream stream) {
-  if (to.rows == 1 || to.pitch == to.width) {
-    return driver.cuMemcpyHtoDAsync_v2(to.address, from.data(), to.width * to.rows, stream);
-  }
-  CUDA_MEMCPY2D shape = ShapeOf(to.width, to.rows);
-  shape.srcMemoryType = CU_MEMORYTYPE_HOST;
-  shape.srcHost = from.data();
-  shape.srcPitch = to.width;
-  shape.dstMemoryType = CU_MEMORYTYPE_DEVICE;
-  shape.dstDevice = to.address;
-  shape.dstPitch = to.pitch;
-  return driver.cuMemcpy2DAsync_v2(&shape, stream);
+DeviceRows RowsOf(const wire::HostStore& message) {
+  return {.address = message.address,
+          .width = message.width,
+          .pitch = message.pitch,
+          .rows = message.rows};
 }
 
-template <typename Message>
-CUresult CopyFromDevice(const DriverTable& driver, Bytes to, const Message& from, CUstream stream) {
-  if (from.rows == 1 || from.pitch == from.width) {
-    return driver.cuMemcpyDtoHAsync_v2(to.data(), from.address, from.width * from.rows, stream);
-  }
-  CUDA_MEMCPY2D shape = ShapeOf(from.width, from.rows);
-  shape.srcMemoryType = CU_MEMORYTYPE_DEVICE;
-  shape.srcDevice = from.address;
-  shape.srcPitch = from.pitch;
-  shape.dstMemoryType = CU_MEMORYTYPE_HOST;
-  shape.dstHost = to.data();
-  shape.dstPitch = from.width;
-  return driver.cuMemcpy2DAsync_v2(&shape, stream);
+CUresult Prove(const ClientSession& session, const DeviceRows& rows) {
+  return session.OwnsRows(rows.address, rows.width, rows.pitch, rows.rows)
+             ? CUDA_SUCCESS
+             : CUDA_ERROR_INVALID_VALUE;
 }
 
-// What a message about rows of the client's memory asks for; `bytes` is 0 if it may not.
-template <typename Message>
-CUresult ProveRows(ClientSession& session, const Message& message, CUstream* stream) {
-  if (!session.FindOrNull(message.stream, stream)) {
+// What a message about rows of the client's memory says.
+// Thread: caller's.
+struct HostRows {
+  wire::Handle stream = 0;
+  uint64_t call = 0;
+  DeviceRows place;
+};
+
+// Whether a message about rows, whose place has been `proved`, may be carried out.
+CUresult ProveRows(ClientSession& session,
+                   wire::Handle stream_handle,
+                   const DeviceRows& rows,
+                   CUresult proved,
+                   CUstream* stream) {
+  if (!session.FindOrNull(stream_handle, stream)) {
     return CUDA_ERROR_INVALID_HANDLE;
   }
   if (session.context() == nullptr) {
     return CUDA_ERROR_INVALID_CONTEXT;
   }
   uint64_t bytes = 0;
-  const bool fits = !__builtin_mul_overflow(message.width, message.rows, &bytes) && bytes != 0 &&
+  const bool fits = !__builtin_mul_overflow(rows.width, rows.rows, &bytes) && bytes != 0 &&
                     bytes <= kTransferWindowBytes;
-  return fits && session.OwnsRows(message.address, message.width, message.pitch, message.rows)
-             ? CUDA_SUCCESS
-             : CUDA_ERROR_INVALID_VALUE;
+  return fits ? proved : CUDA_ERROR_INVALID_VALUE;
 }
 
 // Puts the work into a stream. What a graph records stays with the graph.
@@ -126,20 +120,81 @@ HostWork WorkOf(ClientSession& session, uint64_t call, HostWork::Kind kind, Byte
 }
 
 // A fetch outside of graphs: its memory is lent, and goes back when the copy is done.
-CUresult FetchOnce(ClientSession& session, const wire::HostFetch& message, CUstream stream) {
-  const uint64_t bytes = message.width * message.rows;
+CUresult FetchOnce(ClientSession& session, uint64_t call, const DeviceRows& to, CUstream stream) {
+  const uint64_t bytes = to.bytes();
   StagingBlock block = session.context()->staging.Take(bytes);
   if (block.bytes().empty()) {
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
   const Bytes lent = block.bytes().first(bytes);
   CUresult result =
-      Enqueue(session, WorkOf(session, message.call, HostWork::Kind::kFetch, lent), false, stream);
+      Enqueue(session, WorkOf(session, call, HostWork::Kind::kFetch, lent), false, stream);
   if (result == CUDA_SUCCESS) {
-    result = CopyToDevice(session.driver(), message, lent, stream);
+    result = CopyToDevice(session.driver(), to, lent.data(), stream);
   }
   session.transfers().AddIn(session.context(), stream, std::move(block), bytes, result);
   return result;
+}
+
+// A copy to the device whose bytes the client is asked for.
+WireError Fetch(ClientSession& session,
+                const wire::MessageView& view,
+                const HostRows& rows,
+                CUresult proved) {
+  CUstream stream = nullptr;
+  CUresult result = ProveRows(session, rows.stream, rows.place, proved, &stream);
+  if (result != CUDA_SUCCESS) {
+    return session.Refuse(view, result);
+  }
+  const GraphPtr graph = session.RecordingOn(stream);
+  const uint64_t bytes = rows.place.bytes();
+  if (graph == nullptr) {
+    if (bytes > kStagingLargeBytes || !session.transfers().HasRoomIn(bytes)) {
+      return WireError::kBadValue;
+    }
+    session.Finish(view, FetchOnce(session, rows.call, rows.place, stream));
+    return WireError::kNone;
+  }
+  const auto buffer = std::make_shared<GraphBuffer>(session.driver(), bytes);
+  if (buffer->bytes().empty()) {
+    return session.Refuse(view, CUDA_ERROR_OUT_OF_MEMORY);
+  }
+  graph->Keep(buffer);
+  result = Enqueue(session, WorkOf(session, rows.call, HostWork::Kind::kFetch, buffer->bytes()),
+                   false, stream);
+  if (result == CUDA_SUCCESS) {
+    result = CopyToDevice(session.driver(), rows.place, buffer->bytes().data(), stream);
+  }
+  session.Finish(view, result);
+  return WireError::kNone;
+}
+
+// A graph's copy from the device, whose bytes the client gets.
+WireError Store(ClientSession& session,
+                const wire::MessageView& view,
+                const HostRows& rows,
+                CUresult proved) {
+  CUstream stream = nullptr;
+  CUresult result = ProveRows(session, rows.stream, rows.place, proved, &stream);
+  if (result != CUDA_SUCCESS) {
+    return session.Refuse(view, result);
+  }
+  const GraphPtr graph = session.RecordingOn(stream);
+  if (graph == nullptr) {
+    return WireError::kBadValue;  // outside of graphs there is CopyOut
+  }
+  const auto buffer = std::make_shared<GraphBuffer>(session.driver(), rows.place.bytes());
+  if (buffer->bytes().empty()) {
+    return session.Refuse(view, CUDA_ERROR_OUT_OF_MEMORY);
+  }
+  graph->Keep(buffer);
+  result = CopyFromDevice(session.driver(), buffer->bytes().data(), rows.place, stream);
+  if (result == CUDA_SUCCESS) {
+    result = Enqueue(session, WorkOf(session, rows.call, HostWork::Kind::kStore, buffer->bytes()),
+                     false, stream);
+  }
+  session.Finish(view, result);
+  return WireError::kNone;
 }
 
 }  // namespace
@@ -160,59 +215,31 @@ WireError Execute(ClientSession& session,
 WireError Execute(ClientSession& session,
                   const wire::MessageView& view,
                   const wire::HostFetch& message) {
-  CUstream stream = nullptr;
-  CUresult result = ProveRows(session, message, &stream);
-  if (result != CUDA_SUCCESS) {
-    return session.Refuse(view, result);
-  }
-  const GraphPtr graph = session.RecordingOn(stream);
-  const uint64_t bytes = message.width * message.rows;
-  if (graph == nullptr) {
-    if (bytes > kStagingLargeBytes || !session.transfers().HasRoomIn(bytes)) {
-      return WireError::kBadValue;
-    }
-    session.Finish(view, FetchOnce(session, message, stream));
-    return WireError::kNone;
-  }
-  const auto buffer = std::make_shared<GraphBuffer>(session.driver(), bytes);
-  if (buffer->bytes().empty()) {
-    return session.Refuse(view, CUDA_ERROR_OUT_OF_MEMORY);
-  }
-  graph->Keep(buffer);
-  result = Enqueue(session, WorkOf(session, message.call, HostWork::Kind::kFetch, buffer->bytes()),
-                   false, stream);
-  if (result == CUDA_SUCCESS) {
-    result = CopyToDevice(session.driver(), message, buffer->bytes(), stream);
-  }
-  session.Finish(view, result);
-  return WireError::kNone;
+  const DeviceRows rows = RowsOf(message);
+  return Fetch(session, view, {message.stream, message.call, rows}, Prove(session, rows));
 }
 
 WireError Execute(ClientSession& session,
                   const wire::MessageView& view,
                   const wire::HostStore& message) {
-  CUstream stream = nullptr;
-  CUresult result = ProveRows(session, message, &stream);
-  if (result != CUDA_SUCCESS) {
-    return session.Refuse(view, result);
-  }
-  const GraphPtr graph = session.RecordingOn(stream);
-  if (graph == nullptr) {
-    return WireError::kBadValue;  // outside of graphs there is CopyOut
-  }
-  const auto buffer = std::make_shared<GraphBuffer>(session.driver(), message.width * message.rows);
-  if (buffer->bytes().empty()) {
-    return session.Refuse(view, CUDA_ERROR_OUT_OF_MEMORY);
-  }
-  graph->Keep(buffer);
-  result = CopyFromDevice(session.driver(), buffer->bytes(), message, stream);
-  if (result == CUDA_SUCCESS) {
-    result =
-        Enqueue(session, WorkOf(session, message.call, HostWork::Kind::kStore, buffer->bytes()),
-                false, stream);
-  }
-  session.Finish(view, result);
-  return WireError::kNone;
+  const DeviceRows rows = RowsOf(message);
+  return Store(session, view, {message.stream, message.call, rows}, Prove(session, rows));
+}
+
+WireError Execute(ClientSession& session,
+                  const wire::MessageView& view,
+                  const wire::ArrayFetch& message) {
+  CUresult proved = CUDA_SUCCESS;
+  const DeviceRows rows = RowsInArray(session, message, &proved);
+  return Fetch(session, view, {message.stream, message.call, rows}, proved);
+}
+
+WireError Execute(ClientSession& session,
+                  const wire::MessageView& view,
+                  const wire::ArrayStore& message) {
+  CUresult proved = CUDA_SUCCESS;
+  const DeviceRows rows = RowsInArray(session, message, &proved);
+  return Store(session, view, {message.stream, message.call, rows}, proved);
 }
 
 WireError Execute(ClientSession& session,

@@ -12,6 +12,7 @@ _HEAD = """\
 // SPDX-License-Identifier: Apache-2.0
 // Calls whose client side follows from their description. Generated from protocol/spec.
 #include "client-shim/answers.h"
+#include "client-shim/arrays.h"
 #include "client-shim/bodies.h"
 #include "client-shim/box_copies.h"
 #include "client-shim/call_scope.h"
@@ -23,6 +24,7 @@ _HEAD = """\
 #include "client-shim/modules.h"
 #include "client-shim/object_scopes.h"
 #include "client-shim/tensor_maps.h"
+#include "client-shim/textures.h"
 
 namespace farlane::shim {
 

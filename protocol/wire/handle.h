@@ -21,8 +21,9 @@ enum class HandleKind : uint8_t {
   kGraphNode = 8,  // known to the client only
   kGraphExec = 9,
   kPhysical = 10,  // memory without an address, as cuMemCreate makes it
+  kArray = 11,     // CUarray and CUmipmappedArray
 };
-inline constexpr uint8_t kHandleKinds = 11;
+inline constexpr uint8_t kHandleKinds = 12;
 
 // bits 0..31 index, 32..55 generation (from 1), 56..63 kind. 0 is no object.
 using Handle = uint64_t;

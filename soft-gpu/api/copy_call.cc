@@ -4,6 +4,8 @@
 #include <cstring>
 #include <vector>
 
+#include "soft-gpu/exec/texel_memory.h"
+
 namespace farlane::soft {
 namespace {
 
@@ -71,6 +73,22 @@ Side AnySide(const ContextCall& call, CUdeviceptr address) {
 
 Side HostSide(const ContextCall& call, const void* pointer) {
   return AnySide(call, reinterpret_cast<uint64_t>(pointer));
+}
+
+CUresult ArraySide(const ContextCall& call, CUarray handle, const abi::ArrayBox& box, Side* side) {
+  const std::shared_ptr<const Array> array = call.driver->arrays().Find(HandleNumber(handle));
+  if (array == nullptr || array->is_mipmapped) {
+    return handle == nullptr ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_INVALID_HANDLE;
+  }
+  if (!array->shape.Holds(box)) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  const TexelImage& image = array->images[0];
+  side->address = AddressOfTexel(image, box.x, box.y, box.z);
+  side->pitch_bytes = image.row_bytes;
+  side->layer_bytes = image.slice_bytes;
+  side->known = true;
+  return CUDA_SUCCESS;
 }
 
 CUresult SubmitCopy(const ContextCall& call,

@@ -3,6 +3,7 @@
 // call waits.
 #pragma once
 
+#include "protocol/abi/array_shape.h"
 #include "soft-gpu/api/call.h"
 #include "soft-gpu/device/copy.h"
 
@@ -18,6 +19,8 @@ Side DeviceSide(CUdeviceptr address);
 Side HostSide(const ContextCall& call, const void* pointer);
 // Whichever of both the address belongs to.
 Side AnySide(const ContextCall& call, CUdeviceptr address);
+// A box in an array, or in a level of one.
+CUresult ArraySide(const ContextCall& call, CUarray array, const abi::ArrayBox& box, Side* side);
 
 CUresult SubmitCopy(const ContextCall& call,
                     CUstream stream,

@@ -14,6 +14,7 @@ struct Corner {
   CUmemorytype type = CU_MEMORYTYPE_UNIFIED;
   const void* host = nullptr;
   CUdeviceptr device = 0;
+  CUarray array = nullptr;
   uint64_t pitch_bytes = 0;
   uint64_t rows = 0;  // from one layer to the next
   uint64_t x_bytes = 0;
@@ -34,7 +35,9 @@ CUresult Resolve(const ContextCall& call, const Corner& corner, const Box& box, 
       *side = AnySide(call, corner.device);
       break;
     case CU_MEMORYTYPE_ARRAY:
-      return Missing("a copy of an array");
+      return ArraySide(call, corner.array,
+                       {corner.x_bytes, corner.y, corner.z, box.width_bytes, box.height, box.depth},
+                       side);
     default:
       return CUDA_ERROR_INVALID_VALUE;
   }
@@ -81,22 +84,12 @@ CUresult Copy2D(const CUDA_MEMCPY2D* copy, CUstream stream, CopyWait wait) {
     return CUDA_ERROR_INVALID_VALUE;
   }
   BoxCopy box;
-  box.to = {copy->dstMemoryType,
-            copy->dstHost,
-            copy->dstDevice,
-            copy->dstPitch,
-            0,
-            copy->dstXInBytes,
-            copy->dstY,
-            0};
-  box.from = {copy->srcMemoryType,
-              copy->srcHost,
-              copy->srcDevice,
-              copy->srcPitch,
-              0,
-              copy->srcXInBytes,
-              copy->srcY,
-              0};
+  box.to = {copy->dstMemoryType, copy->dstHost,  copy->dstDevice,
+            copy->dstArray,      copy->dstPitch, 0,
+            copy->dstXInBytes,   copy->dstY,     0};
+  box.from = {copy->srcMemoryType, copy->srcHost,  copy->srcDevice,
+              copy->srcArray,      copy->srcPitch, 0,
+              copy->srcXInBytes,   copy->srcY,     0};
   box.box = {copy->WidthInBytes, copy->Height, 1};
   return SubmitBox(box, stream, wait);
 }
@@ -108,10 +101,11 @@ CUresult Copy3D(const Struct* copy, CUstream stream, CopyWait wait) {
     return CUDA_ERROR_INVALID_VALUE;
   }
   BoxCopy box;
-  box.to = {copy->dstMemoryType, copy->dstHost,     copy->dstDevice, copy->dstPitch,
+  box.to = {copy->dstMemoryType, copy->dstHost,     copy->dstDevice, copy->dstArray, copy->dstPitch,
             copy->dstHeight,     copy->dstXInBytes, copy->dstY,      copy->dstZ};
-  box.from = {copy->srcMemoryType, copy->srcHost,     copy->srcDevice, copy->srcPitch,
-              copy->srcHeight,     copy->srcXInBytes, copy->srcY,      copy->srcZ};
+  box.from = {copy->srcMemoryType, copy->srcHost,  copy->srcDevice,
+              copy->srcArray,      copy->srcPitch, copy->srcHeight,
+              copy->srcXInBytes,   copy->srcY,     copy->srcZ};
   box.box = {copy->WidthInBytes, copy->Height, copy->Depth};
   return SubmitBox(box, stream, wait);
 }

@@ -116,7 +116,8 @@ CUresult DeviceMemory::Free(uint64_t address, std::initializer_list<MemoryKind> 
 void DeviceMemory::FreeContext(uint64_t context) {
   for (const MemoryRange& range : space_->table().OfContext(context)) {
     // Another thread may have freed it meanwhile; then there is nothing left to do.
-    static_cast<void>(Free(range.base, {MemoryKind::kDevice, MemoryKind::kManaged}));
+    static_cast<void>(
+        Free(range.base, {MemoryKind::kDevice, MemoryKind::kManaged, MemoryKind::kArray}));
   }
 }
 

@@ -146,6 +146,8 @@ void Driver::CloseContext(const std::shared_ptr<Context>& context) {
       static_cast<void>(events_.Take(event->handle()));  // null if it was destroyed just now
     }
   }
+  textures_.ForgetContext(context->handle());
+  arrays_.ForgetContext(context->handle());
   memory_->FreeContext(context->handle());
   host_memory_->FreeContext(context->handle());
   if (!context->primary()) {

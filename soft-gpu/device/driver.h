@@ -11,6 +11,7 @@
 
 #include "protocol/graph/captures.h"
 #include "soft-gpu/device/address_space.h"
+#include "soft-gpu/device/arrays.h"
 #include "soft-gpu/device/config.h"
 #include "soft-gpu/device/context.h"
 #include "soft-gpu/device/device.h"
@@ -23,6 +24,7 @@
 #include "soft-gpu/device/memory_pools.h"
 #include "soft-gpu/device/module.h"
 #include "soft-gpu/device/table_allocations.h"
+#include "soft-gpu/device/textures.h"
 #include "soft-gpu/device/virtual_memory.h"
 
 namespace farlane::soft {
@@ -79,6 +81,10 @@ class Driver {
 
   MemoryPools& pools() { return *pools_; }
 
+  Arrays& arrays() { return arrays_; }
+
+  Textures& textures() { return textures_; }
+
   HandleTable<Context>& contexts() { return contexts_; }
 
   HandleTable<Stream>& streams() { return streams_; }
@@ -118,6 +124,8 @@ class Driver {
   std::unique_ptr<VirtualMemory> virtual_memory_;
   std::unique_ptr<TableAllocations> allocations_;
   std::unique_ptr<MemoryPools> pools_;
+  Arrays arrays_{memory_.get()};
+  Textures textures_;
   std::vector<Device> devices_;
   HandleTable<Context> contexts_{HandleKind::kContext};
   HandleTable<Stream> streams_{HandleKind::kStream};

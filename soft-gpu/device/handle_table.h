@@ -25,7 +25,8 @@ enum class HandleKind : uint64_t {
   kPhysical,
   kPool,
   kLink,
-  kGraphExec
+  kGraphExec,
+  kArray
 };
 
 // T's are shared by the table and by whoever found one and is still using it.
@@ -63,6 +64,14 @@ class HandleTable {
       std::shared_ptr<T> object = std::move(found->second);
       table.objects.erase(found);
       return object;
+    });
+  }
+
+  // Takes every object that `ends` says true for.
+  template <typename Ends>
+  void TakeIf(Ends&& ends) {
+    table_.With([&](Table& table) {
+      std::erase_if(table.objects, [&](const auto& entry) { return ends(*entry.second); });
     });
   }
 

@@ -22,6 +22,7 @@ enum class MemoryKind : uint8_t {
   kManaged,     // cuMemAllocManaged
   kGlobal,      // variables of a module
   kMapped,      // cuMemMap
+  kArray,       // cuArrayCreate: has no address for the program
   kHost,        // cuMemHostAlloc
   kRegistered,  // cuMemHostRegister: memory of the program's own
 };

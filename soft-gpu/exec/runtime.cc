@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "soft-gpu/exec/runtime.h"
 
+#include <bit>
 #include <ctime>
 
 #include <x86intrin.h>
 
 #include "soft-gpu/exec/device_heap.h"
 #include "soft-gpu/exec/fault_guard.h"
+#include "soft-gpu/exec/sampler.h"
+#include "soft-gpu/exec/surface_access.h"
+#include "soft-gpu/exec/texture_table.h"
 #include "soft-gpu/exec/worker.h"
 #include "soft-gpu/jit/block_frame.h"
 
@@ -132,6 +136,47 @@ void Free(const BlockFrame*, uint32_t thread, uint64_t address) {
   }
 }
 
+[[noreturn]] void FailTexture(
+    uint32_t thread, Fault fault, uint64_t address, uint32_t cause, uint64_t place) {
+  Worker::CurrentOrNull()->NoteThread(thread);
+  Worker::CurrentOrNull()->NoteAccess(cause, place);
+  LeaveGuarded(fault, address);
+}
+
+void AccessTexture(const BlockFrame* block,
+                   uint32_t thread,
+                   uint64_t number,
+                   uint32_t packed_form,
+                   jit::TextureAccess* access,
+                   uint64_t place) {
+  const auto form = jit::AccessForm::Unpack(packed_form);
+  const Texture* const texture = TextureTable::Get().Find(number);
+  const bool of_surface = form.of_surface || form.step == jit::TextureStep::kLoad ||
+                          form.step == jit::TextureStep::kStore ||
+                          form.step == jit::TextureStep::kReduce;
+  // Those of another device are not there for this one's kernels.
+  const bool is_ours = block->frame_rights == nullptr ||
+                       (texture != nullptr && (texture->rights & block->rights) != 0);
+  if (texture == nullptr || texture->is_surface != of_surface || !is_ours) {
+    FailTexture(thread, Fault::kIllegalAddress, number, static_cast<uint32_t>(FaultCause::kTexture),
+                place);
+  }
+  const DeviceWindow window{block->window_base, block->window_bytes};
+  TexelMemory memory(window);
+  if (form.step == jit::TextureStep::kQuery) {
+    access->data[0] = QueryTexture(*texture, form.query, access->level);
+  } else if (of_surface) {
+    AccessSurface(*texture, form, &memory, access);
+  } else {
+    SampleTexture(*texture, form, &memory, access);
+  }
+  if (const TexelFault& fault = memory.fault(); fault.happened) {
+    const auto size = static_cast<uint32_t>(std::bit_width(fault.bytes) - 1);
+    FailTexture(thread, fault.misaligned ? Fault::kMisaligned : Fault::kIllegalAddress,
+                fault.address, static_cast<uint32_t>(FaultCause::kAccess) | size << 8, place);
+  }
+}
+
 uint64_t Clock() {
   return __rdtsc();
 }
@@ -151,13 +196,20 @@ void* Address(F* function) {
 
 std::span<const jit::RuntimeFunction> RuntimeFunctions() {
   static const jit::RuntimeFunction functions[] = {
-      {jit::kFaultFunction, Address(&FailThread)},  {jit::kCheckFunction, Address(&CheckAccess)},
-      {jit::kBarrierFunction, Address(&Barrier)},   {jit::kWarpFunction, Address(&Warp)},
-      {jit::kYieldFunction, Address(&Yield)},       {jit::kExitFunction, Address(&Exit)},
-      {jit::kPrintFunction, Address(&Print)},       {jit::kAssertFunction, Address(&Assert)},
-      {jit::kClockFunction, Address(&Clock)},       {jit::kTimerFunction, Address(&Timer)},
-      {jit::kMallocFunction, Address(&Malloc)},     {jit::kFreeFunction, Address(&Free)},
+      {jit::kFaultFunction, Address(&FailThread)},
+      {jit::kCheckFunction, Address(&CheckAccess)},
+      {jit::kBarrierFunction, Address(&Barrier)},
+      {jit::kWarpFunction, Address(&Warp)},
+      {jit::kYieldFunction, Address(&Yield)},
+      {jit::kExitFunction, Address(&Exit)},
+      {jit::kPrintFunction, Address(&Print)},
+      {jit::kAssertFunction, Address(&Assert)},
+      {jit::kClockFunction, Address(&Clock)},
+      {jit::kTimerFunction, Address(&Timer)},
+      {jit::kMallocFunction, Address(&Malloc)},
+      {jit::kFreeFunction, Address(&Free)},
       {jit::kConvergeFunction, Address(&Converge)},
+      {jit::kTextureFunction, Address(&AccessTexture)},
   };
   return functions;
 }

@@ -200,6 +200,10 @@ std::string Worker::Access(const GuardedEnd& end) const {
       std::snprintf(text, sizeof(text), "%u bytes at 0x%llx of %llu bytes of local memory", bytes,
                     address, static_cast<unsigned long long>(frame_.local_bytes));
       return text;
+    case jit::FaultCause::kTexture:
+      std::snprintf(text, sizeof(text), "the texture or surface 0x%llx, which there is not",
+                    address);
+      return text;
     default:
       return "";
   }

@@ -61,6 +61,7 @@ enum class FaultCause : uint32_t {
   kTrap = 4,
   kStack = 5,     // local memory used up
   kFunction = 6,  // a call of what is no function
+  kTexture = 7,   // a texture or surface that there is not
 };
 
 }  // namespace farlane::soft::jit

@@ -25,7 +25,7 @@ bool HasEmitter(ptx::Opcode opcode) {
   }
   for (const std::span<const EmitterRow> rows :
        {MoveRows(), CompareRows(), ConvertRows(), MemoryRows(), ControlRows(), CallRows(),
-        StackRows(), AtomicRows(), CollectiveRows(), VideoRows(), AsyncRows()}) {
+        StackRows(), AtomicRows(), CollectiveRows(), VideoRows(), AsyncRows(), TextureRows()}) {
     if (HasRow(rows, opcode)) {
       return true;
     }

@@ -70,6 +70,7 @@ std::span<const EmitterRow> AtomicRows();
 std::span<const EmitterRow> CollectiveRows();
 std::span<const EmitterRow> VideoRows();
 std::span<const EmitterRow> AsyncRows();
+std::span<const EmitterRow> TextureRows();
 
 // Translates one instruction, its predicate left aside. Refuses what no row covers.
 void EmitByTable(FunctionEmitter& emitter, const ptx::Instruction& instruction);

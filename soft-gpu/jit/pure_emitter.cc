@@ -57,7 +57,7 @@ const PureRow* FindRowOrNull(Opcode opcode, Kind kind) {
 const EmitterRow* FindEmitterOrNull(Opcode opcode) {
   for (const std::span<const EmitterRow> rows :
        {MoveRows(), CompareRows(), ConvertRows(), MemoryRows(), ControlRows(), CallRows(),
-        StackRows(), AtomicRows(), CollectiveRows(), VideoRows(), AsyncRows()}) {
+        StackRows(), AtomicRows(), CollectiveRows(), VideoRows(), AsyncRows(), TextureRows()}) {
     for (const EmitterRow& row : rows) {
       if (row.opcode == opcode) {
         return &row;

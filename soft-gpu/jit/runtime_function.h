@@ -43,6 +43,10 @@ constexpr const char* kAssertFunction =
 constexpr const char* kMallocFunction = "farlane_soft_malloc";  // bytes; 0 if there is no room
 constexpr const char* kFreeFunction = "farlane_soft_free";      // address
 
+// Reads a texture, or works on a surface. void(const BlockFrame*, uint32_t thread, uint64_t number,
+// uint32_t form, TextureAccess*, uint64_t place): see texture_access.h
+constexpr const char* kTextureFunction = "farlane_soft_texture";
+
 // uint64_t(): processor cycles; nanoseconds since the epoch.
 constexpr const char* kClockFunction = "farlane_soft_clock";
 constexpr const char* kTimerFunction = "farlane_soft_timer";

@@ -29,15 +29,8 @@ constexpr Opcode kNotCompiled[] = {
     Opcode::kMultimem,
     Opcode::kSetmaxnreg,
     Opcode::kStmatrix,
-    Opcode::kSuld,
-    Opcode::kSuq,
-    Opcode::kSured,
-    Opcode::kSust,
     Opcode::kTcgen05,
     Opcode::kTensormap,
-    Opcode::kTex,
-    Opcode::kTld4,
-    Opcode::kTxq,
     Opcode::kWgmma,
     Opcode::kWmma,
 };
@@ -51,6 +44,11 @@ constexpr const char* kRefusedSpellings[] = {
     "cp.async.bulk.tensor*",
     "cp.async.bulk.*multicast*",
     "cp.reduce.*",
+    "tex.*2dms.*",
+    "txq.*channel*",
+    "suq.*channel*",
+    "sust.p.*",
+    "sured.p.*",
 };
 
 bool IsRefused(const Instruction& instruction) {

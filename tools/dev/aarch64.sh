@@ -5,7 +5,7 @@
 set -euo pipefail
 
 tests="protocol_base_test protocol_abi_test protocol_transport_test protocol_channel_test
-       protocol_graph_test wire_round_trip_test client_shim_test"
+       protocol_graph_test protocol_tls_test wire_round_trip_test client_shim_test"
 
 usage() {
   cat <<'USAGE'

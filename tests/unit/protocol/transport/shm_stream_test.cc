@@ -321,6 +321,9 @@ TEST_F(LyingPartner, MemoryOfAnotherSizeIsRefused) {
 }
 
 TEST_F(LyingPartner, MoreThanOneDescriptorIsRefused) {
+#ifdef FARLANE_EMULATED
+  GTEST_SKIP() << "qemu cuts what does not fit without the flag that the kernel sets then";
+#endif
   Sockets sockets = MakeSockets();
   PassDescriptors(sockets.one.get(), memory_.get(), 2);
   EXPECT_FALSE(ShmStream::Accept(std::move(sockets.other), NowNs() + kPatienceNs).ok());
