@@ -39,9 +39,14 @@ void CommandChannel::Beat() {
 // The mutex is the channel's, not Guarded as its header says. Whoever holds it is saying something
 // already.
 void CommandChannel::SendHeartbeat() {
-  std::unique_lock<std::mutex> lock(writing_, std::try_to_lock);
-  if (!lock.owns_lock() || is_lost() || closing_.load(std::memory_order_acquire) ||
-      writer_.unsent_bytes() != 0) {
+  // The first one is not left out, or a client that is stopped at once would never be missed.
+  std::unique_lock<std::mutex> lock(writing_, std::defer_lock);
+  if (!has_beaten_) {
+    lock.lock();
+  } else if (!lock.try_lock() || writer_.unsent_bytes() != 0) {
+    return;
+  }
+  if (is_lost() || closing_.load(std::memory_order_acquire)) {
     return;
   }
   writer_.Acknowledge(delivered_.load(std::memory_order_acquire));
