@@ -20,8 +20,8 @@ namespace {
 // so then it looks only so often whether that is still so.
 constexpr int kBusyLookMs = 100;
 
-// For a message of which the first bytes are there.
-constexpr uint64_t kReadNs = 1'000'000;
+// And at least so often whether the server is still there.
+constexpr int kIdleLookMs = static_cast<int>(channel::kPulseNs / 1'000'000);
 
 constexpr timespec kStopPause{.tv_sec = 0, .tv_nsec = 100'000};
 
@@ -85,9 +85,10 @@ void Attendant::Loop() {
       break;
     }
     if (came) {
-      Read();
+      channel_.Listen();
     }
     work_();
+    channel_.Beat();
     const uint64_t now = channel_.counters().received_bytes.load(std::memory_order_relaxed);
     busy = came || now != received;
     received = now;
@@ -95,14 +96,8 @@ void Attendant::Loop() {
   over_.store(true, std::memory_order_release);
 }
 
-// One round, unless another thread reads already.
-void Attendant::Read() {
-  int looks = 0;
-  static_cast<void>(channel_.WaitUntil([&looks] { return ++looks > 2; }, NowNs() + kReadNs));
-}
-
-// Until somebody wakes it; `look`: or the server says something, which is what true means. Else for
-// a while.
+// Until somebody wakes it, or for a while; `look`: or until the server says something, which is
+// what true means.
 bool Attendant::Sleep(bool look) {
   transport::Stream& stream = channel_.stream();
   if (look && !stream.BeginWait(transport::Interest::kRead)) {
@@ -112,7 +107,7 @@ bool Attendant::Sleep(bool look) {
       {.fd = event_.get(), .events = POLLIN, .revents = 0},
       {.fd = stream.WaitFd(), .events = POLLIN, .revents = 0},
   };
-  poll(waiting, look ? 2 : 1, look ? -1 : kBusyLookMs);
+  poll(waiting, look ? 2 : 1, look ? kIdleLookMs : kBusyLookMs);
   if (look) {
     stream.EndWait(transport::Interest::kRead);
   }

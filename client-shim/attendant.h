@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attendant is a thread that listens to the server while the program is busy with other things:
 // otherwise nobody would read, and memory that the program does not use could not be asked back for
-// others. It sleeps until something comes, and stays away while the program itself reads.
+// others, nor a server be noticed that says nothing any more. It sleeps until something comes, and
+// stays away while the program itself reads.
 #pragma once
 
 #include <atomic>
@@ -31,8 +32,6 @@ class Attendant {
  private:
   void Loop();
   bool Sleep(bool look);
-
-  void Read();
 
   channel::CommandChannel& channel_;
   const std::function<void()> work_;

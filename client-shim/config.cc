@@ -2,6 +2,7 @@
 #include "client-shim/config.h"
 
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstring>
 
@@ -63,6 +64,14 @@ void ReadSession(const std::string& text, Config* config) {
   config->session = ticket;
 }
 
+void ReadGrace(const std::string& text, Config* config) {
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, config->grace);
+  if (error != std::errc() || stop != end) {
+    config->setting_error = "FARLANE_GRACE is \"" + text + "\"; it is a number of seconds";
+  }
+}
+
 }  // namespace
 
 Config Config::FromEnvironment() {
@@ -82,8 +91,11 @@ Config Config::FromEnvironment() {
   if (const auto wish = channel::ParseWish(transport)) {
     config.transport = *wish;
   } else {
-    config.transport_error =
+    config.setting_error =
         "FARLANE_TRANSPORT is \"" + transport + "\"; it may be auto, shm, unix or tcp";
+  }
+  if (const auto grace = Environment("FARLANE_GRACE")) {
+    ReadGrace(*grace, &config);
   }
   config.synchronous = IsOn("FARLANE_SYNC");
   const std::string trace = "," + Environment("FARLANE_TRACE").value_or("") + ",";

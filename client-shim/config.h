@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "protocol/channel/pulse.h"
 #include "protocol/channel/way.h"
 #include "protocol/transport/tls.h"
 
@@ -30,7 +31,8 @@ struct Config {
   std::string session_error;          // why FARLANE_SESSION cannot be used
   transport::TlsSettings tls;         // FARLANE_TLS_CA, FARLANE_TLS_CERT, FARLANE_TLS_KEY
   channel::WishedTransport transport = channel::WishedTransport::kAuto;  // FARLANE_TRANSPORT
-  std::string transport_error;  // why FARLANE_TRANSPORT cannot be used
+  uint32_t grace = channel::kGraceLooks;  // FARLANE_GRACE, in seconds
+  std::string setting_error;              // why one of these two cannot be used
   bool synchronous =
       false;  // FARLANE_SYNC=1: every call waits, so that an error shows at its own call
   // FARLANE_TRACE, a list with commas:

@@ -39,8 +39,8 @@ CUresult Process::Start() {
     LogError("%s", config.session_error.c_str());
     return CUDA_ERROR_NO_DEVICE;
   }
-  if (!config.transport_error.empty()) {
-    LogError("%s", config.transport_error.c_str());
+  if (!config.setting_error.empty()) {
+    LogError("%s", config.setting_error.c_str());
     return CUDA_ERROR_NO_DEVICE;
   }
   if (!config.server.has_value()) {

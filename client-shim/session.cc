@@ -34,7 +34,8 @@ Result<std::unique_ptr<Session>> Session::Connect(const transport::Address& serv
   FARLANE_ASSIGN(std::unique_ptr<transport::Stream> stream, FindWay(server, config, &answer));
   std::unique_ptr<Session> session(new Session(config, server));
   session->worker_ = answer.worker;
-  session->channel_ = std::make_unique<channel::CommandChannel>(std::move(stream), *session);
+  session->channel_ =
+      std::make_unique<channel::CommandChannel>(std::move(stream), *session, config.grace);
   session->attendant_.emplace(*session->channel_, [raw = session.get()] { raw->AnswerRecalls(); });
   FARLANE_TRY(session->LearnDevices().While("getting to know " + server.ToString()));
   FARLANE_TRY(session->ReserveArenas());

@@ -14,9 +14,9 @@ namespace farlane::server {
 namespace {
 
 constexpr const char* kClientVariables[] = {
-    "FARLANE_SERVER",     "FARLANE_POOL",         "FARLANE_SESSION",   "FARLANE_TOKEN",
-    "FARLANE_TOKEN_FILE", "FARLANE_SYNC",         "FARLANE_TRANSPORT", "FARLANE_TRACE",
-    "FARLANE_RTT",        "CUDA_VISIBLE_DEVICES",
+    "FARLANE_SERVER",     "FARLANE_POOL",  "FARLANE_SESSION",      "FARLANE_TOKEN",
+    "FARLANE_TOKEN_FILE", "FARLANE_SYNC",  "FARLANE_TRANSPORT",    "FARLANE_TRACE",
+    "FARLANE_RTT",        "FARLANE_GRACE", "CUDA_VISIBLE_DEVICES",
 };
 
 // The folder of the client library, wherever it is installed, and the library itself.

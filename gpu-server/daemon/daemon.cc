@@ -65,6 +65,7 @@ Result<std::unique_ptr<Daemon>> Daemon::Create(const Options& options,
                                                std::vector<DriverCandidate> drivers,
                                                Heritage heritage) {
   WorkerConfig config{.drivers = std::move(drivers),
+                      .grace = options.grace,
                       .tls = !options.tls.cert_file.empty(),
                       .state_dir = options.state_dir};
   if (getrandom(config.boot, sizeof config.boot, 0) != sizeof config.boot) {

@@ -15,6 +15,9 @@ constexpr char kDefaultAddress[] = "tcp://127.0.0.1:7450";
 // Each warm worker holds a process with a driver in it.
 constexpr uint32_t kWarmMax = 64;
 
+// A day: more is meant to be for ever.
+constexpr uint32_t kGraceMax = 86'400;
+
 // The words of the line that need more than reading.
 struct Words {
   std::string memory;
@@ -95,6 +98,10 @@ CommandLine ReadCommandLine(int argc, char** argv, const std::string& version) {
   app.add_option("--warm", options.warm, "Workers kept ready for new clients [1]")
       ->check(CLI::Range(0u, kWarmMax))
       ->type_name("N");
+  app.add_option("--grace", options.grace,
+                 "A client that says nothing is waited for so long; 0: for ever [60]")
+      ->check(CLI::Range(0u, kGraceMax))
+      ->type_name("SECONDS");
   app.add_option("--control", options.control,
                  "Where the server's user may list and end sessions (farlane session): unix:/PATH")
       ->type_name("ADDRESS");

@@ -10,6 +10,7 @@
 #include "gpu-server/daemon/secret.h"
 #include "protocol/base/log.h"
 #include "protocol/base/result.h"
+#include "protocol/channel/pulse.h"
 #include "protocol/transport/tls.h"
 
 namespace farlane::server {
@@ -19,6 +20,7 @@ struct Options {
   std::string driver = "auto";
   uint64_t memory_bytes = 0;  // 0: what each device has
   uint32_t warm = 1;
+  uint32_t grace = channel::kGraceLooks;  // for so many seconds a silent client is waited for
   std::string state_dir;  // where a restarted daemon finds its workers; empty: they end with it
   std::string control;    // where the operator asks about sessions; empty: nowhere
   Secret token;           // of the token file; empty: no token is asked for

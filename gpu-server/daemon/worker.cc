@@ -133,8 +133,8 @@ void LogEnd(const SessionLoop& loop,
                         Readiness& ready,
                         DaemonLink& link,
                         const Grant& grant,
+                        uint32_t grace,
                         std::optional<DaemonLink::Inheritance> inheritance) {
-  WatchHangup(stream.LifeFd());
   const uint64_t start_ns = NowNs();
   const std::string client = Printable(hello.program, sizeof hello.program) + " (pid " +
                              std::to_string(hello.process) + " on " +
@@ -142,6 +142,8 @@ void LogEnd(const SessionLoop& loop,
   LogInfo("worker %d: serves %s over %s", getpid(), client.c_str(), stream.name());
   Wakeup wakeup;
   Outbox outbox(stream, wakeup);
+  Ears ears;
+  WatchHangup(stream.LifeFd(), outbox, ears, grace);
   ClientSession session(ready.driver->table(), link, outbox, wakeup, ready.output);
   std::vector<Reservation> first = link.TakeFirst(grant);
   link.Listen(
@@ -153,7 +155,7 @@ void LogEnd(const SessionLoop& loop,
       std::move(inheritance));
   session.OpenDevices(grant.quotas, std::move(first));
   AppendWelcome(outbox, *ready.driver, ready.facts, session.memories());
-  SessionLoop loop(stream, session, wakeup, channel::WaitPolicy::Default());
+  SessionLoop loop(stream, session, wakeup, channel::WaitPolicy::Default(), ears);
   const SessionEnd end = loop.Run();
   LogEnd(loop, end, session, client, start_ns);
   _exit(0);
@@ -238,7 +240,7 @@ void Meet(Visitor visitor, Readiness& ready, DaemonLink& link, const WorkerConfi
   if (!inheritance.ok()) {
     LogWarn("worker %d ends with the daemon: %s", getpid(), inheritance.error().message().c_str());
   }
-  Serve(**stream, hello, ready, link, visitor.grant,
+  Serve(**stream, hello, ready, link, visitor.grant, config.grace,
         inheritance.ok() ? std::move(*inheritance) : std::nullopt);
 }
 

@@ -32,6 +32,19 @@ void Outbox::Acknowledge(wire::Sequence executed, bool alone) {
   });
 }
 
+void Outbox::Beat() {
+  const bool appended = writer_.With([](channel::BatchWriter& writer) {
+    if (writer.unsent_bytes() != 0) {
+      return false;
+    }
+    writer.AppendHeartbeat();
+    return true;
+  });
+  if (appended) {
+    FlushOrWake();
+  }
+}
+
 void Outbox::SayBye() {
   writer_.With([](channel::BatchWriter& writer) { writer.AppendBye(); });
 }

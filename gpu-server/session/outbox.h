@@ -38,6 +38,8 @@ class Outbox {
   // The client's messages up to here are done with: said by the next message, whatever it is, or
   // `alone` if there is none to say it.
   void Acknowledge(wire::Sequence executed, bool alone);
+  // Says that this side is there, unless something is on its way already.
+  void Beat();
   void SayBye();
 
   size_t unsent_bytes() const {

@@ -26,11 +26,13 @@ const char* SessionEndName(SessionEnd end) {
 SessionLoop::SessionLoop(transport::Stream& stream,
                          ClientSession& session,
                          Wakeup& wakeup,
-                         channel::WaitPolicy wait)
+                         channel::WaitPolicy wait,
+                         Ears& ears)
     : stream_(stream),
       session_(session),
       wakeup_(wakeup),
       wait_(wait),
+      ears_(ears),
       reader_(stream, wire::Side::kClient) {}
 
 SessionEnd SessionLoop::Run() {
@@ -94,6 +96,8 @@ SessionLoop::Round SessionLoop::ReadAndDispatch() {
   }
   if (*look == channel::BatchReader::Look::kBytes) {
     breach_ = DispatchAll();
+    ears_.NoteSign();
+    ears_.expecting.store(reader_.heard_heartbeat(), std::memory_order_relaxed);
     NoteTaken();
     if (breach_ != wire::WireError::kNone) {
       end_ = SessionEnd::kBreach;
@@ -147,8 +151,13 @@ bool SessionLoop::Sleep() {
       {.fd = session_.output().fds()[0], .events = POLLIN, .revents = 0},
       {.fd = session_.output().fds()[1], .events = POLLIN, .revents = 0},
   };
+  ears_.listening.store(true, std::memory_order_relaxed);
   poll(waiting, std::size(waiting), -1);  // interrupted: as if something had come
+  ears_.listening.store(false, std::memory_order_relaxed);
   stream_.EndWait(what);
+  if (what == transport::Interest::kWrite && waiting[0].revents != 0) {
+    ears_.NoteSign();
+  }
   if ((waiting[0].revents & POLLNVAL) != 0) {
     return false;
   }

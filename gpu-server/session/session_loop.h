@@ -4,6 +4,7 @@
 #pragma once
 
 #include "gpu-server/session/client_session.h"
+#include "gpu-server/session/ears.h"
 #include "protocol/channel/acknowledge_policy.h"
 #include "protocol/channel/batch_reader.h"
 #include "protocol/channel/wait_policy.h"
@@ -26,7 +27,8 @@ class SessionLoop {
   SessionLoop(transport::Stream& stream,
               ClientSession& session,
               Wakeup& wakeup,
-              channel::WaitPolicy wait);
+              channel::WaitPolicy wait,
+              Ears& ears);
 
   // Returns when the session is over. The connection is useless then.
   SessionEnd Run();
@@ -57,6 +59,7 @@ class SessionLoop {
   ClientSession& session_;
   Wakeup& wakeup_;
   channel::WaitPolicy wait_;
+  Ears& ears_;
   channel::BatchReader reader_;
   channel::AcknowledgePolicy acknowledge_;
   uint64_t measured_at_ = 0;  // as counted by the reader

@@ -53,6 +53,7 @@ wire::WireError BatchReader::OpenBatch(bool* found) {
   if (header.first_sequence != next_sequence_ || header.executed < executed_by_peer_) {
     return wire::WireError::kOutOfOrder;
   }
+  heard_heartbeat_ |= header.count == 0 && header.executed == executed_by_peer_;
   executed_by_peer_ = header.executed;
   bye_ = header.kind == wire::BatchKind::kBye;
   left_ = header.count;

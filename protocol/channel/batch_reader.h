@@ -40,6 +40,10 @@ class BatchReader {
 
   uint64_t read_bytes() const { return read_bytes_; }
 
+  // The peer has said that it is there when it had nothing to say: from now on its silence means
+  // something.
+  bool heard_heartbeat() const { return heard_heartbeat_; }
+
  private:
   wire::WireError OpenBatch(bool* found);
 
@@ -53,6 +57,7 @@ class BatchReader {
   wire::Sequence next_sequence_ = 1;
   wire::Sequence executed_by_peer_ = 0;
   bool bye_ = false;
+  bool heard_heartbeat_ = false;
   uint64_t read_bytes_ = 0;
 };
 

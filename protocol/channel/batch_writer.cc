@@ -77,6 +77,13 @@ void BatchWriter::AppendAcknowledgement() {
   }
 }
 
+void BatchWriter::AppendHeartbeat() {
+  if (open_) {
+    SealBatch();
+  }
+  OpenBatch();
+}
+
 void BatchWriter::AppendBye() {
   if (open_) {
     SealBatch();

@@ -41,6 +41,8 @@ class BatchWriter {
 
   // Adds a batch without messages if nothing unsent would carry the acknowledgement otherwise.
   void AppendAcknowledgement();
+  // A batch that says nothing but that this side is there, for when there is nothing unsent.
+  void AppendHeartbeat();
   // Ends the conversation: nothing may be appended after it.
   void AppendBye();
 

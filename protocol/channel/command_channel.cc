@@ -69,11 +69,15 @@ Status Broken(wire::WireError error) {
 
 }  // namespace
 
-CommandChannel::CommandChannel(std::unique_ptr<transport::Stream> stream, ServerListener& listener)
+CommandChannel::CommandChannel(std::unique_ptr<transport::Stream> stream,
+                               ServerListener& listener,
+                               uint32_t grace)
     : stream_(std::move(stream)),
       listener_(listener),
       writer_(*stream_),
-      reader_(*stream_, wire::Side::kServer) {}
+      reader_(*stream_, wire::Side::kServer),
+      grace_(grace),
+      pulse_(std::in_place, grace) {}
 
 CommandChannel::~CommandChannel() {
   if (stream_ != nullptr) {
@@ -253,6 +257,7 @@ void CommandChannel::AcknowledgeInPassing() {
 }
 
 void CommandChannel::WaitForRoom() {
+  Beat();
   // The server may be waiting for us to read before it reads on, so a blocked writer reads.
   const uint64_t until = NowNs() + kRoomCheckNs;
   if (!TakeRole()) {
@@ -288,6 +293,10 @@ void CommandChannel::Poll() {
       FlushLocked(lock);
     }
   }
+  Listen();
+}
+
+void CommandChannel::Listen() {
   ReadInPassing();
   RunListenerWork();
 }

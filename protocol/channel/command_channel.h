@@ -15,9 +15,11 @@
 #include <thread>
 #include <vector>
 
+#include "protocol/base/guarded.h"
 #include "protocol/channel/acknowledge_policy.h"
 #include "protocol/channel/batch_reader.h"
 #include "protocol/channel/batch_writer.h"
+#include "protocol/channel/pulse.h"
 #include "protocol/channel/wait_policy.h"
 
 namespace farlane::channel {
@@ -86,8 +88,11 @@ class PendingCall {
 // Thread: any.
 class CommandChannel {
  public:
-  // Takes the stream after the hello.
-  CommandChannel(std::unique_ptr<transport::Stream> stream, ServerListener& listener);
+  // Takes the stream after the hello. `grace`: for so many seconds a silent server is waited for;
+  // 0: for ever.
+  CommandChannel(std::unique_ptr<transport::Stream> stream,
+                 ServerListener& listener,
+                 uint32_t grace = kGraceLooks);
   ~CommandChannel();
 
   // Adds a message to the stream without waiting for anything and returns its number. It leaves at
@@ -163,6 +168,14 @@ class CommandChannel {
   Status WaitUntil(const std::function<bool()>& done,
                    transport::Deadline until = transport::kForever);
 
+  // What has come is taken, without sending anything, so that it never waits for room.
+  void Listen();
+
+  // To be called about as often as kPulseNs, by any thread: lets the server know that this side is
+  // there, if nothing else has, and gives the server up when it has been silent for the grace.
+  // Whoever waits for room calls it as well.
+  void Beat();
+
   // Says goodbye, so that the server does not take the end for an accident. Whoever still waits,
   // and whatever is posted from now on, finds the channel lost. Safe to call twice, and from an
   // exit handler that a signal has started inside any other function of this class: then the
@@ -214,6 +227,7 @@ class CommandChannel {
   bool ServerIsIdle() const { return flushed_ <= executed(); }
 
   bool WakeTender();
+  void SendHeartbeat();
   void ReadInPassing();
   void WaitForRoom();
   void Expect(PendingCall* pending, wire::Sequence sequence);
@@ -266,6 +280,10 @@ class CommandChannel {
   std::atomic<wire::Sequence> executed_{0};   // the server has executed everything up to here
   std::atomic<wire::Sequence> offered_{0};    // and may have received everything up to here
   std::atomic<wire::Sequence> delivered_{0};  // the server's messages up to here are dealt with
+  const uint32_t grace_;
+  std::atomic<uint64_t> beat_ns_{0};  // when Beat looks again
+  Guarded<Pulse> pulse_;
+  std::atomic<bool> has_beaten_{false};  // the server has heard a heartbeat
   std::atomic<bool> is_lost_{false};
   std::atomic<bool> tending_over_{false};
   std::thread tender_;

@@ -31,6 +31,7 @@ class WaitPolicy {
     }
     const uint64_t start = Now();
     uint64_t looked_ns = 0;
+    uint32_t looks = 0;
     bool said = false;
     do {
       if (ready()) {
@@ -42,13 +43,17 @@ class WaitPolicy {
         quiet();
       }
       Pause();
-      looked_ns = Now() - start;
+      // To look at the clock takes as long as to look at shared memory several times.
+      if (++looks % kLooksEach == 0) {
+        looked_ns = Now() - start;
+      }
     } while (looked_ns < spin_ns_);
     ++misses_;
     return false;
   }
 
  private:
+  static constexpr uint32_t kLooksEach = 4;  // between two looks at the clock
   static constexpr uint32_t kMissesMax =
       4;  // so many waits in a row outlasted the looking: stop looking
   static constexpr uint32_t kRetryEvery =

@@ -13,9 +13,9 @@ constexpr uint8_t kUnansweredMin = 3;
 
 }  // namespace
 
-void KeepAlive(int socket) {
+void KeepAlive(int socket, int silence_seconds) {
   const int on = 1;
-  const int questions = kSilenceSeconds / kHeartbeatSeconds - 1;
+  const int questions = silence_seconds / kHeartbeatSeconds - 1;
   if (setsockopt(socket, IPPROTO_TCP, TCP_KEEPIDLE, &kHeartbeatSeconds, sizeof(int)) != 0) {
     return;
   }
@@ -25,13 +25,13 @@ void KeepAlive(int socket) {
   setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 }
 
-bool PeerIsSilent(int socket) {
+bool PeerIsSilent(int socket, int silence_seconds) {
   tcp_info info{};
   socklen_t size = sizeof info;
   if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) {
     return false;
   }
-  return info.tcpi_last_ack_recv >= kSilenceSeconds * 1000u &&
+  return info.tcpi_last_ack_recv >= static_cast<unsigned>(silence_seconds) * 1000u &&
          (info.tcpi_retransmits >= kUnansweredMin || info.tcpi_probes >= kUnansweredMin);
 }
 

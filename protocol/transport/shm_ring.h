@@ -14,13 +14,14 @@
 
 namespace farlane::transport {
 
-// As it lies in shared memory, at the start of the ring. Indices count bytes and never wrap.
+// As it lies in shared memory, at the start of the ring. Indices count bytes and never wrap. What
+// one side changes with each message and the other looks at rarely has a cache line of its own.
 struct RingHeader {
   alignas(64) std::atomic<uint64_t> written{0};
   std::atomic<uint32_t> writer_sleeps{0};  // it wants to hear that there is room
   std::atomic<uint32_t> ended{0};          // it writes nothing more
   alignas(64) std::atomic<uint64_t> taken{0};
-  std::atomic<uint32_t> reader_sleeps{0};  // it wants to hear that there is something
+  alignas(64) std::atomic<uint32_t> reader_sleeps{0};  // it wants to hear that there is something
 };
 
 static_assert(std::atomic<uint64_t>::is_always_lock_free);
@@ -49,6 +50,7 @@ class RingWriter {
   RingHeader& header_;
   std::byte* const data_;
   uint64_t written_ = 0;
+  uint64_t taken_ = 0;  // as it was when there was too little room last
 };
 
 // The reading end. Thread: one at a time.

@@ -23,13 +23,14 @@ constexpr int kUnixBufferBytes = 2 << 20;  // a few pieces
 
 }  // namespace
 
-SocketStream::SocketStream(Fd socket) : socket_(std::move(socket)) {
+SocketStream::SocketStream(Fd socket, int silence_seconds)
+    : socket_(std::move(socket)), silence_seconds_(silence_seconds) {
   const int flags = fcntl(socket_.get(), F_GETFL, 0);
   fcntl(socket_.get(), F_SETFL, flags | O_NONBLOCK);
   const int on = 1;
   // Fails on a Unix socket, which does not delay anything in the first place.
   setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  KeepAlive(socket_.get());
+  KeepAlive(socket_.get(), silence_seconds_);
   // Grows by itself on TCP. On a Unix socket the default is less than one piece of data, and a
   // writer that has filled it is let in again only when three quarters are empty.
   int domain = 0;
@@ -100,7 +101,7 @@ Result<bool> SocketStream::Wait(Interest what, Deadline until) {
     if (ready != 0) {
       return true;  // interrupted by a signal counts as well: the caller looks and waits again
     }
-    if (PeerIsSilent(socket_.get())) {
+    if (PeerIsSilent(socket_.get(), silence_seconds_)) {
       return Status(StatusCode::kUnavailable, "the connection is lost: its other end is silent");
     }
     if (until <= NowNs()) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "protocol/base/fd.h"
+#include "protocol/transport/liveness.h"
 #include "protocol/transport/stream.h"
 
 namespace farlane::transport {
@@ -11,7 +12,7 @@ namespace farlane::transport {
 class SocketStream final : public Stream {
  public:
   // Takes a connected socket, makes it non-blocking and, if it is TCP, sends small batches at once.
-  explicit SocketStream(Fd socket);
+  explicit SocketStream(Fd socket, int silence_seconds = kSilenceSeconds);
 
   Result<size_t> Write(std::span<const iovec> parts) override;
   Result<Transfer> Read(Bytes into) override;
@@ -28,6 +29,7 @@ class SocketStream final : public Stream {
 
  private:
   Fd socket_;
+  const int silence_seconds_;
   bool is_unix_ = false;
 };
 

@@ -129,7 +129,8 @@ void Run(ConstBytes input) {
   ClientSession session(driver, credit, outbox, wakeup, output);
   stream.session = &session;
   session.OpenDevices(credit.quotas(), credit.TakeFirst());
-  SessionLoop loop(stream, session, wakeup, channel::WaitPolicy(0));
+  Ears ears;
+  SessionLoop loop(stream, session, wakeup, channel::WaitPolicy(0), ears);
   static_cast<void>(loop.Run());
 }
 

@@ -19,7 +19,7 @@
 namespace farlane::cli {
 namespace {
 
-const std::vector<std::string> kGroups = {"floor", "rtt", "launch", "bulk"};
+const std::vector<std::string> kGroups = {"floor", "rtt", "launch", "bulk", "mixed"};
 
 struct BenchOptions {
   std::string server;
@@ -121,7 +121,8 @@ Verb AddBench(CLI::App& root) {
   auto options = std::make_shared<BenchOptions>();  // shared by the parser and the verb's action
   CLI::App* app = root.add_subcommand("bench", "Measure what calls to a GPU cost from here");
   app->formatter(std::make_shared<HelpFormat>("[OPTIONS] [GROUP...]"));
-  app->add_option("group", options->groups, "what to measure: floor, rtt, launch, bulk [all]")
+  app->add_option("group", options->groups,
+                  "what to measure: floor, rtt, launch, bulk, mixed [all]")
       ->check(CLI::IsMember(kGroups))
       ->type_name("");
   app->add_option("--server", options->server,

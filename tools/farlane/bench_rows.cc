@@ -7,14 +7,12 @@
 #include <random>
 #include <thread>
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "protocol/base/bytes.h"
 #include "protocol/base/clock.h"
-#include "protocol/base/fd.h"
+#include "tools/farlane/bench_mixed.h"
+#include "tools/farlane/raw_connection.h"
 
 namespace farlane::cli {
 namespace {
@@ -186,72 +184,19 @@ Result<std::vector<BenchRow>> MeasureBulk(const BenchDriver& driver) {
   return rows.Take();
 }
 
-// Two ends of a TCP connection over loopback; invalid where there is none.
-std::pair<Fd, Fd> Connection() {
-  const Fd listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  auto* const generic = reinterpret_cast<sockaddr*>(&address);
-  if (bind(listener.get(), generic, size) != 0 || listen(listener.get(), 1) != 0 ||
-      getsockname(listener.get(), generic, &size) != 0) {
-    return {};
-  }
-  Fd near(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (connect(near.get(), generic, size) != 0) {
-    return {};
-  }
-  Fd far(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
-  const int on = 1;
-  for (const Fd* end : {&near, &far}) {
-    static_cast<void>(setsockopt(end->get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on));
-  }
-  return {std::move(near), std::move(far)};
-}
-
-// True if all of it went through.
-bool Move(ssize_t (*step)(int, char*, size_t), int fd, char* data, size_t bytes) {
-  while (bytes > 0) {
-    const ssize_t moved = step(fd, data, bytes);
-    if (moved <= 0) {
-      return false;
-    }
-    data += moved;
-    bytes -= static_cast<size_t>(moved);
-  }
-  return true;
-}
-
-ssize_t SendSome(int fd, char* data, size_t bytes) {
-  return send(fd, data, bytes, MSG_NOSIGNAL);
-}
-
-ssize_t ReceiveSome(int fd, char* data, size_t bytes) {
-  return recv(fd, data, bytes, 0);
-}
-
-// The far end answers each message of `bytes` with one byte, until the near end closes.
-void Answer(int fd, size_t bytes) {
-  std::vector<char> data(bytes);
-  while (Move(ReceiveSome, fd, data.data(), bytes) && Move(SendSome, fd, data.data(), 1)) {
-  }
-}
-
 Result<std::vector<BenchRow>> MeasureFloor() {
   Rows rows;
   for (const size_t bytes : {size_t{64}, kBulkBytes}) {
-    auto [near, far] = Connection();
+    auto [near, far] = raw::Connect();
     if (!near.valid() || !far.valid()) {
       return Status(StatusCode::kUnavailable, "no TCP connection over loopback");
     }
-    std::thread answering(Answer, far.get(), bytes);
+    std::thread answering(raw::Answer, far.get(), bytes);
     std::vector<char> data(bytes, 3);
     const Round once = [&, fd = near.get()] {
       char byte = 0;
-      return Move(SendSome, fd, data.data(), bytes) && Move(ReceiveSome, fd, &byte, 1)
-                 ? CUDA_SUCCESS
-                 : CUDA_ERROR_UNKNOWN;
+      return raw::Send(fd, data.data(), bytes) && raw::Receive(fd, &byte, 1) ? CUDA_SUCCESS
+                                                                             : CUDA_ERROR_UNKNOWN;
     };
     if (bytes == kBulkBytes) {
       rows.Add("loopback TCP, 64 MiB", 1, bytes, once);
@@ -278,6 +223,9 @@ Result<std::vector<BenchRow>> MeasureGroup(const std::string& group, const Bench
   }
   if (group == "launch") {
     return MeasureLaunches(driver);
+  }
+  if (group == "mixed") {
+    return MeasureMixed(driver);
   }
   return group == "bulk" ? MeasureBulk(driver) : MeasureFloor();
 }

@@ -12,13 +12,13 @@ namespace farlane::cli {
 
 struct BenchRow {
   std::string name;
-  std::string unit;   // "us" or "GB/s"
+  std::string unit;   // "us", "GB/s" or "each"
   double median = 0;  // of the rounds
   double best = 0;
   double worst = 0;
 };
 
-// `group` is rtt, launch, bulk or floor; the rows of one. A call that fails ends it with the
+// `group` is rtt, launch, bulk, mixed or floor; the rows of one. A call that fails ends it with the
 // reason.
 Result<std::vector<BenchRow>> MeasureGroup(const std::string& group, const BenchDriver& driver);
 

@@ -79,6 +79,8 @@ Result<PrivateServer> PrivateServer::Start(const Installation& installation,
                     address,
                     "--ready-fd",
                     std::to_string(ready.write.get()),
+                    "--grace",
+                    "0",  // a debugger may stop its one program for as long as it likes
                     "--watch-fd",
                     std::to_string(watch.read.get()),
                     "--log-level",

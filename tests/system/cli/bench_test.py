@@ -44,6 +44,13 @@ class Bench(unittest.TestCase):
         self.assertEqual(names[0], "launch, of a burst of 1000")
         self.assertEqual(names[-1], "copy in memory, 64 MiB")
 
+    def test_calls_are_measured_beside_copies(self):
+        names = self.rows("--direct", "mixed")
+        for name in ("call", "call while data goes in", "call while data comes out", "bare socket beside another"):
+            self.assertIn(name, names)
+            self.assertIn(name + ", sleeps", names)
+        self.assertIn("call while data comes out, data meanwhile", names)
+
     def test_two_libraries_are_measured_side_by_side(self):
         library = pathlib.Path(_BINARY).parents[1] / "lib/farlane/soft/libcuda.so.1"
         done = subprocess.run(

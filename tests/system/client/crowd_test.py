@@ -33,7 +33,7 @@ def descriptors(pid):
 
 class Crowd(Client):
     def setUp(self):
-        self.server = Server("--warm", "2", "--mem", "256Mi", FARLANE_SOFT_MEMORY="8Gi")
+        self.server = Server("--warm", "2", "--grace", "0", "--mem", "256Mi", FARLANE_SOFT_MEMORY="8Gi")
         self.addCleanup(self.server.stop)
         self.assertTrue(self.server.address, self.server.said())
 

@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Processes that end without a word: the other side knows soon, and keeps nothing of them."""
 
+import os
+import re
 import signal
+import time
 import unittest
 
 from real_server import RealServer, SLOWNESS, alive, seconds_until
@@ -111,6 +114,83 @@ class ServerEndsOverSharedMemoryOfTcp(ServerEnds):
 
 class ServerEndsOverTls(ServerEnds):
     TLS = True
+
+
+class Silence(RealServer):
+    """Whoever is stopped says nothing and closes nothing."""
+
+    OPTIONS = ("--grace", "3")
+    TRANSPORT = "tcp"
+
+    def one_worker(self):
+        """The worker of a client, in the midst of a kernel that never ends."""
+        before = self.server.said()
+        process = self.start("lose-server", self.server.address, FARLANE_GRACE="3")
+        self.assertEqual(process.stdout.readline(), "spinning\n")
+        said = self.server.said()[len(before):]
+        return process, int(re.search(r"worker (\d+): serves", said)[1])
+
+    def test_a_stopped_worker_is_given_up(self):
+        process, worker = self.one_worker()
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            out, errors = process.communicate(timeout=30 * SLOWNESS)
+        finally:
+            os.kill(worker, signal.SIGKILL)
+        self.assertEqual(process.returncode, 0, out)
+        self.assert_one_line(errors.splitlines(), "lost the GPU server at " + self.server.address,
+                             "silent for 3 seconds")
+
+    def test_a_stopped_client_is_given_up(self):
+        process, worker = self.one_worker()
+        os.kill(process.pid, signal.SIGSTOP)
+        self.assertLessEqual(seconds_until(lambda: not alive(worker), 20), 20)
+        self.assertIn("silent for 3 seconds", self.server.said())
+        process.kill()
+
+    def test_who_has_nothing_to_say_is_not_given_up(self):
+        process = self.start("commanded", self.server.address, FARLANE_GRACE="3")
+        for _ in range(2):
+            process.stdin.write("info\n")
+            process.stdin.flush()
+            self.assertTrue(process.stdout.readline())
+            time.sleep(5)  # nothing is asked and nothing answered
+        out, errors = process.communicate("", timeout=20 * SLOWNESS)
+        self.assertEqual((process.returncode, errors), (0, ""), out)
+
+    def test_who_waits_for_a_long_kernel_is_not_given_up(self):
+        process, worker = self.one_worker()
+        time.sleep(5)
+        self.assertIsNone(process.poll())
+        os.kill(worker, signal.SIGKILL)
+        _, errors = process.communicate(timeout=10 * SLOWNESS)
+        self.assertNotIn("silent", errors)
+
+
+class ShortSilence(RealServer):
+    def test_who_is_stopped_for_a_while_goes_on(self):
+        for stopped in ("client", "worker"):
+            with self.subTest(stopped):
+                before = self.server.said()
+                process = self.start("bystander", self.server.address)
+                self.assertEqual(process.stdout.readline(), "working\n")
+                worker = int(re.search(r"worker (\d+): serves", self.server.said()[len(before):])[1])
+                pid = process.pid if stopped == "client" else worker
+                os.kill(pid, signal.SIGSTOP)
+                time.sleep(1.5)
+                os.kill(pid, signal.SIGCONT)
+                out, errors = process.communicate("", timeout=20 * SLOWNESS)
+                self.assertEqual((process.returncode, errors), (0, ""), out)
+
+
+class SilenceOverUnixSocket(Silence):
+    UNIX = True
+    TRANSPORT = "unix"
+
+
+class SilenceOverSharedMemory(Silence):
+    UNIX = True
+    TRANSPORT = "shm"
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ namespace {
 
 constexpr uint64_t kSecond = 1'000'000'000;
 constexpr int kNoNetwork = 77;
+constexpr int kShortSilence = 5;  // in seconds
 
 bool SetLoopback(bool up) {
   const Fd any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
@@ -41,8 +42,9 @@ struct Connection {
   Connection() {
     Address bound;
     const Fd listener = Listen(Address::Parse("127.0.0.1:0").value(), &bound).value();
-    near = std::make_unique<SocketStream>(Connect(bound, kSecond).value());
-    far = std::make_unique<SocketStream>(Fd(accept(listener.get(), nullptr, nullptr)));
+    near = std::make_unique<SocketStream>(Connect(bound, kSecond).value(), kShortSilence);
+    far =
+        std::make_unique<SocketStream>(Fd(accept(listener.get(), nullptr, nullptr)), kShortSilence);
   }
 
   std::unique_ptr<SocketStream> near;
@@ -107,10 +109,10 @@ TEST(Liveness, AMachineThatAnswersIsNotSilentHoweverLongItDoesNotRead) {
   const iovec part{.iov_base = much.data(), .iov_len = much.size()};
   while (full.near->Write(std::span(&part, 1)).value() != 0) {
   }
-  const uint64_t until = NowNs() + (kSilenceSeconds + 3) * kSecond;
+  const uint64_t until = NowNs() + (kShortSilence + 3) * kSecond;
 
   EXPECT_FALSE(full.near->Wait(Interest::kWrite, until).value());
-  EXPECT_FALSE(PeerIsSilent(full.near->WaitFd()));
+  EXPECT_FALSE(PeerIsSilent(full.near->WaitFd(), kShortSilence));
 }
 
 }  // namespace

@@ -249,10 +249,24 @@ TEST_F(LyingPartner, AnIndexThatGoesBackIsNotBelieved) {
 }
 
 TEST_F(LyingPartner, MoreTakenThanWasWrittenIsNotBelieved) {
+  const std::vector<std::byte> bytes(kRingDataBytes);
+  const iovec part{.iov_base = const_cast<std::byte*>(bytes.data()), .iov_len = bytes.size()};
+  ASSERT_EQ(honest_->Write(std::span(&part, 1)).value(), kRingDataBytes);
+  for (const uint64_t lie : {kRingDataBytes + 1, UINT64_MAX, uint64_t{1} << 63}) {
+    from_honest().taken = lie;
+    const Result<size_t> written = honest_->Write(std::span(&part, 1));
+    ASSERT_FALSE(written.ok());
+    EXPECT_EQ(written.error().code(), StatusCode::kCorrupt);
+  }
+}
+
+// As long as there is room by what it knows, the honest side does not look.
+TEST_F(LyingPartner, ALieAboutRoomThatIsThereAnywayChangesNothing) {
   const std::vector<std::byte> bytes(50);
   const iovec part{.iov_base = const_cast<std::byte*>(bytes.data()), .iov_len = bytes.size()};
-  from_honest().taken = 1;
-  EXPECT_FALSE(honest_->Write(std::span(&part, 1)).ok());
+  from_honest().taken = UINT64_MAX;
+  EXPECT_EQ(honest_->Write(std::span(&part, 1)).value(), 50u);
+  EXPECT_EQ(from_honest().written, 50u);
 }
 
 TEST_F(LyingPartner, OwnIndicesAreNotReadBackFromSharedMemory) {
