@@ -245,8 +245,8 @@ std::vector<ArrayMemoryPtr> ClientSession::ForgetContext(const ContextPtr& conte
   functions_.EraseIf(dead);
   std::erase_if(recordings_,
                 [&context](const GraphPtr& graph) { return graph->context() == context; });
-  StartContextWaits();
   graphs_.EraseIf([&context](const GraphPtr& graph) { return graph->context() == context; });
+  StartContextWaits();
   modules_.EraseIf([&](const BoundImage& bound) {
     if (bound.context != context) {
       return false;
@@ -375,6 +375,7 @@ void ClientSession::StartContextWaits() {
 }
 
 void ClientSession::RemoveRecording(const GraphPtr& graph) {
+  graph->EndCapture();  // before anybody waits for the context, which would still spoil it
   std::erase(recordings_, graph);
   StartContextWaits();
 }

@@ -81,8 +81,8 @@ WireError Execute(ClientSession& session,
   if (graph->exec() != nullptr || !graph->RecordsOn(stream)) {
     return WireError::kBadReference;
   }
-  session.RemoveRecording(graph);
   const CUresult result = graph->End(message.flags);
+  session.RemoveRecording(graph);
   if (result != CUDA_SUCCESS) {
     static_cast<void>(session.Take(message.exec, &graph));
   }

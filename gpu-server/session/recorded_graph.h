@@ -32,6 +32,8 @@ class RecordedGraph {
   // What was posted for the node after Next has failed: End tells it.
   void Refuse(CUresult result) { failed_ = failed_ == CUDA_SUCCESS ? result : failed_; }
 
+  // Nothing more is recorded, and the stream is gone. May be repeated.
+  void EndCapture();
   // Makes the graph ready to run. The stream is gone after it.
   CUresult End(uint64_t flags);
 
@@ -55,7 +57,6 @@ class RecordedGraph {
  private:
   CUresult Look(CUgraph* graph, std::vector<CUgraphNode>* tail);
   CUresult TakeLast();
-  void EndCapture();
 
   const DriverTable& driver_;
   const ContextPtr context_;

@@ -43,7 +43,8 @@ class SessionFixture {
         std::make_unique<ClientSession>(driver_.table(), *credit_, *outbox_, wakeup_, output_);
     session_->OpenDevices(credit_->quotas(), credit_->TakeFirst());
     AppendWelcome(*outbox_, driver_, *facts, session_->memories());
-    loop_ = std::make_unique<SessionLoop>(*stream_, *session_, wakeup_, channel::WaitPolicy(0));
+    loop_ =
+        std::make_unique<SessionLoop>(*stream_, *session_, wakeup_, channel::WaitPolicy(0), ears_);
     thread_ = std::thread([this] {
       end_ = loop_->Run();
       stream_->Shutdown();
@@ -100,6 +101,7 @@ class SessionFixture {
   std::unique_ptr<LocalCredit> credit_;
   std::unique_ptr<Outbox> outbox_;
   std::unique_ptr<ClientSession> session_;
+  Ears ears_;
   std::unique_ptr<SessionLoop> loop_;
   std::thread thread_;
   SessionEnd end_ = SessionEnd::kBye;
