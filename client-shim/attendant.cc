@@ -41,6 +41,8 @@ void Attendant::Start() {
   pthread_sigmask(SIG_SETMASK, &all, &before);
   try {
     thread_ = std::thread([this] { Loop(); });
+    // From here on the server may miss us: a program can be stopped before the thread's first look.
+    channel_.Beat();
   } catch (const std::system_error&) {
     LogDebug("no thread can be started: memory that is not used cannot be asked back");
   }

@@ -141,7 +141,6 @@ class Silence(RealServer):
         self.assert_one_line(errors.splitlines(), "lost the GPU server at " + self.server.address,
                              "silent for 3 seconds")
 
-    @unittest.skip("a worker does not always give a stopped client up in time; see docs/limits.md")
     def test_a_stopped_client_is_given_up(self):
         process, worker = self.one_worker()
         os.kill(process.pid, signal.SIGSTOP)
