@@ -7,6 +7,8 @@
 
 #include <sys/socket.h>
 
+#include "protocol/base/descriptor_slot.h"
+
 namespace farlane::server {
 namespace {
 
@@ -112,18 +114,12 @@ bool SendRecord(int socket, const ControlRecord& record, bool may_wait, int desc
   iovec parts[] = {{.iov_base = &head, .iov_len = sizeof head},
                    {.iov_base = const_cast<char*>(record.tail.data()),
                     .iov_len = std::min(record.tail.size(), kControlTailMax)}};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof descriptor)] = {};
+  DescriptorSlot slot;
   msghdr message{};
   message.msg_iov = parts;
   message.msg_iovlen = 2;
   if (descriptor >= 0) {
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    cmsghdr* const header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof descriptor);
-    memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
+    slot.Put(descriptor, &message);
   }
   ssize_t sent = 0;
   do {
@@ -137,13 +133,11 @@ Received ReceiveRecord(int socket, ControlRecord* record, bool may_wait, Fd* des
   char tail[kControlTailMax];
   iovec parts[] = {{.iov_base = &head, .iov_len = sizeof head},
                    {.iov_base = tail, .iov_len = sizeof tail}};
-  int came = -1;
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof came)] = {};
+  DescriptorSlot slot;
   msghdr message{};
   message.msg_iov = parts;
   message.msg_iovlen = 2;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
+  slot.Attach(&message);
   ssize_t got = 0;
   do {
     got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | (may_wait ? 0 : MSG_DONTWAIT));
@@ -151,11 +145,7 @@ Received ReceiveRecord(int socket, ControlRecord* record, bool may_wait, Fd* des
   if (got < 0 && errno == EAGAIN) {
     return Received::kNothing;
   }
-  const cmsghdr* const header = got > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
-  if (header != nullptr && header->cmsg_type == SCM_RIGHTS) {
-    memcpy(&came, CMSG_DATA(header), sizeof came);
-  }
-  Fd owned(came);
+  Fd owned = got > 0 ? DescriptorSlot::Take(message) : Fd();
   if (got < static_cast<ssize_t>(sizeof head)) {
     return Received::kGone;
   }

@@ -350,18 +350,33 @@ void ClientSession::DeferIn(const ContextPtr& context,
   }
 }
 
-void ClientSession::DeferContextWait(const wire::MessageView& view,
-                                     std::function<CUresult()> wait,
-                                     std::function<void(CUresult)> end) {
-  const auto job = [this, view, wait = std::move(wait), end = std::move(end)] {
-    const CUresult result = wait();
+CUresult ClientSession::SynchronizeAll(const std::vector<ContextPtr>& contexts) {
+  CUresult result = CUDA_SUCCESS;
+  for (const ContextPtr& context : contexts) {
+    CUresult one = driver_.cuCtxSetCurrent(context->context);
+    if (one == CUDA_SUCCESS) {
+      one = driver_.cuCtxSynchronize();
+    }
+    if (one == CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED) {
+      return one;  // it was not waited for
+    }
+    result = result == CUDA_SUCCESS ? one : result;
+  }
+  return result;
+}
+
+void ClientSession::WaitForContexts(const wire::MessageView& view,
+                                    std::vector<ContextPtr> contexts,
+                                    std::function<void(CUresult)> end) {
+  const auto job = [this, view, contexts = std::move(contexts), end = std::move(end)] {
+    const CUresult result = SynchronizeAll(contexts);
     if (result == CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED) {
-      Return([this, view, wait, end] { DeferContextWait(view, wait, end); });
+      Return([this, view, contexts, end] { WaitForContexts(view, contexts, end); });
     } else {
       end(result);
     }
   };
-  context_waits_.push_back([this, view, context = context_, job] { DeferIn(context, view, job); });
+  context_waits_.push_back([this, view, job] { DeferIn(nullptr, view, job); });
   StartContextWaits();
 }
 

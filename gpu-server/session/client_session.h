@@ -155,12 +155,13 @@ class ClientSession {
 
   void DeferIn(const ContextPtr& context, const wire::MessageView& view, std::function<void()> job);
 
-  // As Defer, for a job that waits for all work of a context. A driver spoils every recording of a
-  // context that somebody waits for, of whatever mode, and refuses the wait. So `wait` starts when
-  // nothing is recorded, and once more when a recording had begun before it; `end` gets its result.
-  void DeferContextWait(const wire::MessageView& view,
-                        std::function<CUresult()> wait,
-                        std::function<void(CUresult)> end);
+  // Waits on a waiter for all work of the contexts; `end` runs there with how it went. A driver
+  // spoils every recording of a context that somebody waits for, of whatever mode, and refuses the
+  // wait. So it starts when nothing is recorded, and once more when a recording had begun before
+  // it.
+  void WaitForContexts(const wire::MessageView& view,
+                       std::vector<ContextPtr> contexts,
+                       std::function<void(CUresult)> end);
 
   // Brings the end of a job back to the dispatch thread. Any thread.
   void Return(std::function<void()> end) { mailbox_.Post(std::move(end)); }
@@ -225,6 +226,7 @@ class ClientSession {
                   CUresult result,
                   ConstBytes body,
                   const ContextState* current);
+  CUresult SynchronizeAll(const std::vector<ContextPtr>& contexts);
   void StartContextWaits();
 
   const DriverTable& driver_;

@@ -120,13 +120,8 @@ WireError Execute(ClientSession& session,
   if (!session.Find(message.context, &context)) {
     return session.Refuse(view, CUDA_ERROR_INVALID_CONTEXT);
   }
-  session.DeferContextWait(
-      view,
-      [&session, context] {
-        const CUresult result = session.driver().cuCtxSetCurrent(context->context);
-        return result == CUDA_SUCCESS ? session.driver().cuCtxSynchronize() : result;
-      },
-      [&session, view](CUresult result) { session.AnswerWaited(view, result); });
+  session.WaitForContexts(
+      view, {context}, [&session, view](CUresult result) { session.AnswerWaited(view, result); });
   return WireError::kNone;
 }
 

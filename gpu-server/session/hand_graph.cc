@@ -132,13 +132,8 @@ WireError Execute(ClientSession& session,
   session.RemoveRecording(graph);
   if (graph->keeps_any()) {
     // A launch may still be under way, and uses what the graph keeps.
-    session.DeferContextWait(
-        view,
-        [&session, context = graph->context()] {
-          const CUresult result = session.driver().cuCtxSetCurrent(context->context);
-          return result == CUDA_SUCCESS ? session.driver().cuCtxSynchronize() : result;
-        },
-        [&session, graph](CUresult /*result*/) { session.Return([graph] {}); });
+    session.WaitForContexts(view, {graph->context()},
+                            [&session, graph](CUresult /*result*/) { session.Return([graph] {}); });
   }
   return WireError::kNone;
 }

@@ -36,22 +36,6 @@ void MakeCredit(ClientSession& session,
   });
 }
 
-// Work of any device may copy from or to one's memory.
-CUresult WaitForAll(ClientSession& session, const std::vector<ContextPtr>& contexts) {
-  CUresult result = CUDA_SUCCESS;
-  for (const ContextPtr& context : contexts) {
-    CUresult one = session.driver().cuCtxSetCurrent(context->context);
-    if (one == CUDA_SUCCESS) {
-      one = session.driver().cuCtxSynchronize();
-    }
-    if (one == CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED) {
-      return one;  // it was not waited for
-    }
-    result = result == CUDA_SUCCESS ? one : result;
-  }
-  return result;
-}
-
 }  // namespace
 
 WireError Execute(ClientSession& session,
@@ -171,9 +155,10 @@ WireError Execute(ClientSession& session,
   if (memory == nullptr) {
     return session.Refuse(view, CUDA_ERROR_INVALID_DEVICE);
   }
-  session.DeferContextWait(
-      view, [&session, contexts = session.AllContexts()] { return WaitForAll(session, contexts); },
-      [&session, view](CUresult result) { session.AnswerWaited(view, result); });
+  // All of them: work of any device may copy from or to one's memory.
+  session.WaitForContexts(view, session.AllContexts(), [&session, view](CUresult result) {
+    session.AnswerWaited(view, result);
+  });
   return WireError::kNone;
 }
 
@@ -183,14 +168,11 @@ WireError Execute(ClientSession& session,
   if (session.memory(message.device) == nullptr) {
     return WireError::kBadValue;
   }
-  session.DeferContextWait(
-      view, [&session, contexts = session.AllContexts()] { return WaitForAll(session, contexts); },
-      [&session, message](CUresult /*result*/) {
-        // A context that has failed has no work left either, and says so to whoever uses it.
-        session.outbox().Append(
-            wire::FenceReached{.device = message.device, .fence = message.fence});
-        session.outbox().FlushOrWake();
-      });
+  session.WaitForContexts(view, session.AllContexts(), [&session, message](CUresult /*result*/) {
+    // A context that has failed has no work left either, and says so to whoever uses it.
+    session.outbox().Append(wire::FenceReached{.device = message.device, .fence = message.fence});
+    session.outbox().FlushOrWake();
+  });
   return WireError::kNone;
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "protocol/base/clock.h"
+#include "protocol/base/descriptor_slot.h"
 
 namespace farlane::transport {
 namespace {
@@ -58,17 +59,11 @@ Result<Fd> MakeMemory() {
 Status Pass(int socket, int memory) {
   char byte = 0;
   iovec part{.iov_base = &byte, .iov_len = 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof memory)] = {};
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  cmsghdr* const header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof memory);
-  memcpy(CMSG_DATA(header), &memory, sizeof memory);
+  DescriptorSlot slot;
+  slot.Put(memory, &message);
   return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == 1
              ? Status::Ok()
              : Failed("cannot pass shared memory");
@@ -78,13 +73,11 @@ Status Pass(int socket, int memory) {
 Result<Fd> Take(int socket) {
   char byte = 0;
   iovec part{.iov_base = &byte, .iov_len = 1};
-  int came = -1;
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof came)] = {};
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = CMSG_LEN(sizeof came);  // CMSG_SPACE has room for two
+  DescriptorSlot slot;
+  slot.Attach(&message);
   const ssize_t got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
   if (got < 0) {
     return Failed("no shared memory came");
@@ -92,13 +85,10 @@ Result<Fd> Take(int socket) {
   if (got == 0) {
     return Status(StatusCode::kUnavailable, "the other side ended instead of passing memory");
   }
-  const cmsghdr* const header = CMSG_FIRSTHDR(&message);
-  if (header == nullptr || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS ||
-      header->cmsg_len != CMSG_LEN(sizeof came)) {
+  Fd memory = DescriptorSlot::Take(message);
+  if (!memory.valid()) {
     return Foreign("what came is no shared memory");
   }
-  memcpy(&came, CMSG_DATA(header), sizeof came);
-  Fd memory(came);
   if ((message.msg_flags & MSG_CTRUNC) != 0) {
     return Foreign("more came than shared memory");
   }

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include "protocol/base/descriptor_slot.h"
 #include "protocol/transport/shm_ring.h"
 #include "tests/support/gpud_process.h"
 #include "tests/support/memory_stream.h"
@@ -20,6 +21,23 @@ using transport::RingHeader;
 
 // What the contract of a session's end says.
 constexpr int kEndMs = 2000;
+
+// The memory that follows a welcome.
+Fd TakeMemory(int socket) {
+  pollfd waiting{.fd = socket, .events = POLLIN, .revents = 0};
+  EXPECT_EQ(poll(&waiting, 1, 10'000), 1);
+  char byte = 0;
+  iovec part{.iov_base = &byte, .iov_len = 1};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  DescriptorSlot slot;
+  slot.Attach(&message);
+  EXPECT_EQ(recvmsg(socket, &message, MSG_CMSG_CLOEXEC), 1);
+  Fd memory = DescriptorSlot::Take(message);
+  EXPECT_TRUE(memory.valid());
+  return memory;
+}
 
 // A client that has taken the memory and plays by no rules. Thread: the test's.
 class LyingClient {
@@ -34,7 +52,7 @@ class LyingClient {
     }
     EXPECT_EQ(answer->way, wire::Way::kRings);
     worker_ = static_cast<pid_t>(answer->worker);
-    const Fd memory = TakeMemory();
+    const Fd memory = TakeMemory(client_.socket());
     void* const mapped = mmap(nullptr, 2 * transport::kRingBytes, PROT_READ | PROT_WRITE,
                               MAP_SHARED, memory.get(), 0);
     EXPECT_NE(mapped, MAP_FAILED);
@@ -79,27 +97,6 @@ class LyingClient {
   }
 
  private:
-  Fd TakeMemory() {
-    pollfd waiting{.fd = client_.socket(), .events = POLLIN, .revents = 0};
-    EXPECT_EQ(poll(&waiting, 1, 10'000), 1);
-    char byte = 0;
-    iovec part{.iov_base = &byte, .iov_len = 1};
-    int memory = -1;
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof memory)] = {};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    EXPECT_EQ(recvmsg(client_.socket(), &message, MSG_CMSG_CLOEXEC), 1);
-    const cmsghdr* const header = CMSG_FIRSTHDR(&message);
-    EXPECT_NE(header, nullptr);
-    if (header != nullptr) {
-      memcpy(&memory, CMSG_DATA(header), sizeof memory);
-    }
-    return Fd(memory);
-  }
-
   ScriptedClient client_;
   pid_t worker_ = 0;
   std::byte* bytes_ = nullptr;
@@ -131,20 +128,7 @@ TEST_F(Rings, MemoryThatIsPassedCannotBeTakenAway) {
     wire::ClientHello hello = GoodHello();
     hello.offers = wire::kOffersRings;
     ASSERT_TRUE(client.Introduce(hello).has_value());
-    char byte = 0;
-    iovec part{.iov_base = &byte, .iov_len = 1};
-    int came = -1;
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof came)] = {};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    pollfd waiting{.fd = client.socket(), .events = POLLIN, .revents = 0};
-    ASSERT_EQ(poll(&waiting, 1, 10'000), 1);
-    ASSERT_EQ(recvmsg(client.socket(), &message, MSG_CMSG_CLOEXEC), 1);
-    memcpy(&came, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof came);
-    memory = Fd(came);
+    memory = TakeMemory(client.socket());
   }
   EXPECT_NE(ftruncate(memory.get(), 0), 0);
   EXPECT_NE(ftruncate(memory.get(), 4 * transport::kRingBytes), 0);
