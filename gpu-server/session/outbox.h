@@ -46,6 +46,11 @@ class Outbox {
     return writer_.With([](const channel::BatchWriter& writer) { return writer.unsent_bytes(); });
   }
 
+  // The number of the last message that was appended.
+  wire::Sequence last_sequence() const {
+    return writer_.With([](const channel::BatchWriter& writer) { return writer.last_sequence(); });
+  }
+
   uint64_t written_bytes() const {
     return writer_.With([](const channel::BatchWriter& writer) { return writer.written_bytes(); });
   }

@@ -98,7 +98,9 @@ SessionLoop::Round SessionLoop::ReadAndDispatch() {
     breach_ = DispatchAll();
     ears_.NoteSign();
     ears_.expecting.store(reader_.heard_heartbeat(), std::memory_order_relaxed);
-    NoteTaken();
+    if (breach_ == wire::WireError::kNone) {
+      breach_ = NoteTaken();
+    }
     if (breach_ != wire::WireError::kNone) {
       end_ = SessionEnd::kBreach;
       return Round::kOver;
@@ -110,7 +112,14 @@ SessionLoop::Round SessionLoop::ReadAndDispatch() {
 }
 
 // What the client has taken makes room for more data on the connection.
-void SessionLoop::NoteTaken() {
+wire::WireError SessionLoop::NoteTaken() {
+  if (reader_.executed_by_peer() > offered_) {
+    offered_ = session_.outbox().last_sequence();
+    if (reader_.executed_by_peer() > offered_) {
+      breached_by_ = "an acknowledgement";
+      return wire::WireError::kOutOfOrder;  // of what was never sent
+    }
+  }
   session_.transfers().NoteTaken(reader_.executed_by_peer());
   if (reader_.read_bytes() - measured_at_ >= kMeasureEveryBytes ||
       reader_.executed_by_peer() - measured_taken_ >= kMeasureEveryMessages) {
@@ -118,6 +127,7 @@ void SessionLoop::NoteTaken() {
     measured_taken_ = reader_.executed_by_peer();
     session_.transfers().SetBulkWindow(stream_.BulkWindowBytes());
   }
+  return wire::WireError::kNone;
 }
 
 wire::WireError SessionLoop::DispatchAll() {

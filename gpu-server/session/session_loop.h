@@ -51,7 +51,7 @@ class SessionLoop {
 
   Round ReadAndDispatch();
   wire::WireError DispatchAll();
-  void NoteTaken();
+  wire::WireError NoteTaken();
   void Say(bool idle);
   bool Sleep();
 
@@ -62,7 +62,8 @@ class SessionLoop {
   Ears& ears_;
   channel::BatchReader reader_;
   channel::AcknowledgePolicy acknowledge_;
-  uint64_t measured_at_ = 0;  // as counted by the reader
+  wire::Sequence offered_ = 0;  // messages up to here exist, if not more
+  uint64_t measured_at_ = 0;    // as counted by the reader
   wire::Sequence measured_taken_ = 0;
   SessionEnd end_ = SessionEnd::kBye;
   wire::WireError breach_ = wire::WireError::kNone;

@@ -36,6 +36,11 @@ bool Waiters::Run(Job job) {
   return true;
 }
 
+bool Waiters::AllIdle() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return jobs_.empty() && idle_ == threads_;
+}
+
 void Waiters::Loop() {
   std::unique_lock<std::mutex> lock(mutex_);
   while (true) {

@@ -28,6 +28,9 @@ class Waiters {
   // False: there are too many already, and the job was not taken.
   bool Run(Job job);
 
+  // Whether no job waits or runs at this moment.
+  bool AllIdle();
+
  private:
   void Loop();
 

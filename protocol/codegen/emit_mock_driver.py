@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""tests/support/mock_driver.h: a driver of functions that a test puts in."""
+"""tests/support/mock_driver.h: a driver of functions that a test puts in; driver_calls.h: all calls of a driver."""
 
 from symbols import parameter_list
 
@@ -73,6 +73,24 @@ DriverTable MockDriver::Table() {{
 }}  // namespace farlane::server
 """
 
+_CALLS = """\
+// SPDX-License-Identifier: Apache-2.0
+// Every call of a driver, for whoever does the same to each of them. Generated from protocol/spec/calls.
+#pragma once
+
+#include "gpu-server/driver/driver_table.h"
+
+namespace farlane::server {{
+
+// `use` gets a reference to each member in turn.
+template <typename Use>
+void EachDriverCall(DriverTable& table, Use&& use) {{
+{uses}
+}}
+
+}}  // namespace farlane::server
+"""
+
 
 def _bind(call):
     arguments = "".join(f", {p.name}" for p in call.parameters)
@@ -85,7 +103,9 @@ def _bind(call):
 def emit(spec):
     calls = [c for c in spec.calls if c.travel]
     functions = [f"  std::function<CUresult({parameter_list(c)})> {c.symbol};" for c in calls]
+    uses = [f"  use(table.{c.symbol});" for c in spec.calls]
     return {
+        "tests/support/driver_calls.h": _CALLS.format(uses="\n".join(uses)),
         "tests/support/mock_driver.h": _HEADER.format(functions="\n".join(functions)),
         "tests/support/mock_driver.cc": _SOURCE.format(binds="\n".join(_bind(c) for c in calls)),
     }

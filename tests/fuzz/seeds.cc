@@ -18,6 +18,7 @@
 #include "soft-gpu/ptx/opcode.h"
 #include "soft-gpu/ptx/optable.h"
 #include "tests/fuzz/likely_messages.h"
+#include "tests/fuzz/session_seeds.h"
 #include "tests/support/cubin_builder.h"
 #include "tests/support/fatbin_builder.h"
 #include "tests/support/memory_stream.h"
@@ -207,30 +208,6 @@ std::vector<std::vector<std::byte>> Bodies() {
   return seeds;
 }
 
-// As dispatch_fuzz wants them: a 1, then messages as number, words, body. Each message alone, and
-// all of them behind each other in both orders.
-std::vector<std::vector<std::byte>> Sessions() {
-  std::vector<std::vector<std::byte>> seeds;
-  std::vector<std::byte> all = {std::byte{1}};
-  std::vector<std::byte> backwards;
-  const std::string data(64, '\1');
-  farlane::wire::EachLikelyMessage(kAddress, BytesOf(data), [&](const auto& message) {
-    using Message = std::remove_cvref_t<decltype(message)>;
-    const std::vector<std::byte> body = BodyOf(message);
-    std::vector<std::byte> one = {static_cast<std::byte>(Message::kOp),
-                                  static_cast<std::byte>(body.size() / 8)};
-    one.insert(one.end(), body.begin(), body.end());
-    all.insert(all.end(), one.begin(), one.end());
-    backwards.insert(backwards.begin(), one.begin(), one.end());
-    seeds.push_back({std::byte{1}});
-    seeds.back().insert(seeds.back().end(), one.begin(), one.end());
-  });
-  backwards.insert(backwards.begin(), std::byte{1});
-  seeds.push_back(all);
-  seeds.push_back(backwards);
-  return seeds;
-}
-
 // As batch_reader_fuzz wants them: who sends, how much each read gives, then batches.
 std::vector<std::vector<std::byte>> Batches() {
   std::vector<std::vector<std::byte>> seeds;
@@ -282,7 +259,7 @@ int WriteAll(const std::filesystem::path& folder) {
       Write(folder / "ptx_index_fuzz", texts) && Write(folder / "ptx_parser_fuzz", texts) &&
       Write(folder / "batch_reader_fuzz", Batches()) &&
       Write(folder / "message_decode_fuzz", Bodies()) &&
-      Write(folder / "dispatch_fuzz", Sessions());
+      Write(folder / "dispatch_fuzz", farlane::fuzz::SessionSeeds());
   return written ? 0 : 1;
 }
 

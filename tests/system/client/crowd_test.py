@@ -16,7 +16,7 @@ import unittest
 from real_server import SANITIZER, SLOWNESS, Client, Server, children, seconds_until
 
 CLIENTS = 64 if not SANITIZER else 16
-SECONDS = 8.0
+SECONDS = 5.0
 
 # A page of the daemon's heap that is used for the first time is no growth with time.
 GROWTH_BYTES = 2 << 20
@@ -32,8 +32,11 @@ def descriptors(pid):
 
 
 class Crowd(Client):
+    LISTEN = "tcp://127.0.0.1:0"
+
     def setUp(self):
-        self.server = Server("--warm", "2", "--grace", "0", "--mem", "256Mi", FARLANE_SOFT_MEMORY="8Gi")
+        self.server = Server("--warm", "2", "--grace", "0", "--mem", "256Mi", listen=self.LISTEN,
+                             FARLANE_SOFT_MEMORY="8Gi")
         self.addCleanup(self.server.stop)
         self.assertTrue(self.server.address, self.server.said())
 
@@ -60,20 +63,30 @@ class Crowd(Client):
 
     def settle(self):
         """Only warm workers are left."""
-        waited = seconds_until(lambda: len(children(self.server.pid)) <= 2, 20)
+        waited = seconds_until(lambda: len(self.server.workers()) <= 2, 20)
         self.assertLessEqual(waited, 20, self.server.said())
+
+    def kept(self):
+        """What the daemon holds, and under TLS its doorman: memory and descriptors of each."""
+        return [(resident_bytes(pid), descriptors(pid))
+                for pid in (self.server.pid, *self.server.children_named("gpud-doorman"))]
 
     def test_nobody_fails_and_the_daemon_keeps_nothing(self):
         self.crowd(0.5)  # what is used once and kept
         self.settle()
-        before = (resident_bytes(self.server.pid), descriptors(self.server.pid))
+        before = self.kept()
         rounds = self.crowd(SECONDS)
         self.settle()
-        after = (resident_bytes(self.server.pid), descriptors(self.server.pid))
-        print(f"{CLIENTS} clients for {SECONDS:.0f} s: {sum(rounds)} rounds, {min(rounds)} to {max(rounds)} each; "
-              f"daemon {before[0] >> 10} -> {after[0] >> 10} KiB, {before[1]} -> {after[1]} descriptors", flush=True)
-        self.assertEqual(after[1], before[1])
-        self.assertLess(after[0] - before[0], GROWTH_BYTES)
+        after = self.kept()
+        print(f"{CLIENTS} clients over {self.LISTEN.split(':')[0]} for {SECONDS:.0f} s: {sum(rounds)} rounds, "
+              f"{min(rounds)} to {max(rounds)} each; resident bytes and descriptors {before} -> {after}", flush=True)
+        self.assertEqual([held for _, held in after], [held for _, held in before])
+        for (bytes_after, _), (bytes_before, _) in zip(after, before, strict=True):
+            self.assertLess(bytes_after - bytes_before, GROWTH_BYTES)
+
+
+class CrowdOverTls(Crowd):
+    LISTEN = "tls://127.0.0.1:0"
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from real_server import RealServer
 
 
 class Order(RealServer):
+    TRANSPORT = "tcp"
+
     def quiet(self, case):
         self.assertEqual(self.run_case(case, self.server.address, 30), ("", []))
 
@@ -29,6 +31,21 @@ class Order(RealServer):
 
 class OrderOverUnixSocket(Order):
     UNIX = True
+    TRANSPORT = "unix"
+
+
+class OrderOverSharedMemory(Order):
+    UNIX = True
+    TRANSPORT = "shm"
+
+
+class OrderOverSharedMemoryOfTcp(Order):
+    TRANSPORT = "shm"
+
+
+class OrderOverTls(Order):
+    TLS = True
+    TRANSPORT = "auto"
 
 
 if __name__ == "__main__":

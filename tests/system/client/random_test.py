@@ -6,7 +6,7 @@ Each process compares what it reads with a model (program/random_operations.cc).
 compared with those that were planned, and with the operations that have left no trace; and the daemon's ledger with
 what the driver has really given out.
 
-    random_test.py --operations 100000      so many in all, instead of the short run
+    random_test.py --operations 100000      so many in each run, instead of the short ones
 """
 
 import json
@@ -75,9 +75,12 @@ class End:
 
 
 class Operations(Client):
+    LISTEN = "tcp://127.0.0.1:0"
+    TRANSPORT = "tcp"
+
     def start_server(self, faults):
         self.server = Server("--mem", "512Mi", "--control", f"unix:@farlane-random-{os.getpid()}",
-                             FARLANE_SOFT_FAULTS=faults, FARLANE_SOFT_MEMORY="2Gi")
+                             listen=self.LISTEN, FARLANE_SOFT_FAULTS=faults, FARLANE_SOFT_MEMORY="2Gi")
         self.addCleanup(self.server.stop)
         self.assertTrue(self.server.address, self.server.said())
 
@@ -158,6 +161,22 @@ class Operations(Client):
             self.assertEqual(set(told), set(LATER), f"seed {SEED}: nothing was planned so early: {end.line}")
             del told["record"]  # leaves no trace
             self.assertEqual(end.undone, told, f"seed {SEED}: {end.line}")
+
+
+class OverUnixSocket(Operations):
+    LISTEN = f"unix:@farlane-random-server-{os.getpid()}"
+    TRANSPORT = "unix"
+
+
+class OverTls(Operations):
+    LISTEN = "tls://127.0.0.1:0"
+    TRANSPORT = "auto"
+
+
+class OverSharedMemory(Operations):
+    """The way that is taken on one machine without being asked for; here also what the way does not matter to."""
+
+    TRANSPORT = "shm"
 
     def test_synchronous_calls_tell_their_own_failures(self):
         for end in self.run_all(AT_ONCE, FARLANE_SYNC="1"):

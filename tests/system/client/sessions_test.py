@@ -28,7 +28,10 @@ def ticket(name=None, key=None):
 SERVICE = f"unix:@farlane-sessions-{os.getpid()}"
 
 
-class Sessions(RealServer):
+class Sharing(RealServer):
+    """What processes of one session have in common, over each way."""
+
+    TRANSPORT = "tcp"
     OPTIONS = ("--mem", "64Mi", "--control", SERVICE)
     BYSTANDER = False  # it would take some of the memory that is counted
 
@@ -69,27 +72,6 @@ class Sessions(RealServer):
         self.end(one)
         self.end(other)
 
-    def test_the_variables_of_a_module_are_counted_before_they_are_made(self):
-        one = self.client()
-        before = self.free_mebibytes(one)
-        self.assertEqual(self.tell(one, "load 100"), str(OUT_OF_MEMORY))
-        self.assertEqual(self.free_mebibytes(one), before)
-        self.assertEqual(self.tell(one, "load 20"), "0")
-        self.assertEqual(self.free_mebibytes(one), before - 20)
-        self.assertEqual(self.allocate(one, before - 18), OUT_OF_MEMORY)
-        self.assertEqual(self.tell(one, "unload"), "0")
-        self.assertLess(seconds_until(lambda: self.allocate(one, before) == 0, 5), 5)
-        out, errors = one.communicate(timeout=20 * SLOWNESS)
-        self.assertEqual(one.returncode, 0, out)
-        self.assert_one_line(errors.splitlines(), "cannot load device code")
-
-    def test_processes_without_a_session_share_nothing_of_it(self):
-        one, other = self.client(), self.client()
-        self.assertEqual(self.allocate(one, 64), 0)
-        self.assertEqual(self.allocate(other, 64), 0)
-        self.end(one)
-        self.end(other)
-
     def test_a_process_that_is_busy_with_other_things_gives_back_what_it_does_not_use(self):
         session = ticket()
         idle, other = self.client(session), self.client(session)
@@ -103,18 +85,6 @@ class Sessions(RealServer):
         self.assertEqual(self.tell(other, "free"), "0")
         self.assertEqual(self.allocate(idle, 64), 0)
         self.end(idle)
-        self.end(other)
-
-    def test_a_process_that_is_stopped_holds_nobody_up_for_long(self):
-        session = ticket()
-        stopped, other = self.client(session), self.client(session)
-        os.kill(stopped.pid, signal.SIGSTOP)
-        start = time.monotonic()
-        self.assertEqual(self.allocate(other, 64), OUT_OF_MEMORY)
-        self.assertLess(time.monotonic() - start, 5.0)
-        self.assertEqual(self.allocate(other, 40), 0)
-        os.kill(stopped.pid, signal.SIGCONT)
-        self.end(stopped)
         self.end(other)
 
     def test_a_killed_process_leaves_its_memory_to_the_others(self):
@@ -138,13 +108,76 @@ class Sessions(RealServer):
         for pid in sorted(workers):
             os.kill(pid, signal.SIGKILL)
             seconds_until(lambda: not alive(pid), 5)
-            if self.tell(one, "synchronize") == str(UNAVAILABLE):
+            # A question that only its worker can answer; a wait with nothing to wait for asks nobody.
+            if self.tell(one, "info").split()[0] == str(UNAVAILABLE):
                 killed = pid
                 break
         self.assertIsNotNone(killed)
         self.assertEqual(self.tell(third, "work"), "worked")
         out, errors = one.communicate(timeout=20)
         self.assertIn("lost the GPU server", errors, out)
+
+    def test_who_has_not_the_key_does_not_join(self):
+        name = secrets.token_hex(16)
+        owner = self.client(ticket(name))
+        out, lines = self.run_case("initialise", self.server.address, FARLANE_SESSION=ticket(name))
+        self.assertEqual(out, f"cuInit {NO_DEVICE}\n")
+        self.assert_one_line(lines, "session")
+        self.end(owner)
+
+
+class SharingOverUnixSocket(Sharing):
+    UNIX = True
+    TRANSPORT = "unix"
+
+
+class SharingOverSharedMemory(Sharing):
+    UNIX = True
+    TRANSPORT = "shm"
+
+
+class SharingOverTls(Sharing):
+    TLS = True
+    TRANSPORT = "auto"
+
+
+class Sessions(Sharing):
+    """The way does not matter to what these show."""
+
+    TRANSPORT = "auto"
+
+    def test_the_variables_of_a_module_are_counted_before_they_are_made(self):
+        one = self.client()
+        before = self.free_mebibytes(one)
+        self.assertEqual(self.tell(one, "load 100"), str(OUT_OF_MEMORY))
+        self.assertEqual(self.free_mebibytes(one), before)
+        self.assertEqual(self.tell(one, "load 20"), "0")
+        self.assertEqual(self.free_mebibytes(one), before - 20)
+        self.assertEqual(self.allocate(one, before - 18), OUT_OF_MEMORY)
+        self.assertEqual(self.tell(one, "unload"), "0")
+        self.assertLess(seconds_until(lambda: self.allocate(one, before) == 0, 5), 5)
+        out, errors = one.communicate(timeout=20 * SLOWNESS)
+        self.assertEqual(one.returncode, 0, out)
+        self.assert_one_line(errors.splitlines(), "cannot load device code")
+
+    def test_processes_without_a_session_share_nothing_of_it(self):
+        one, other = self.client(), self.client()
+        self.assertEqual(self.allocate(one, 64), 0)
+        self.assertEqual(self.allocate(other, 64), 0)
+        self.end(one)
+        self.end(other)
+
+    def test_a_process_that_is_stopped_holds_nobody_up_for_long(self):
+        session = ticket()
+        stopped, other = self.client(session), self.client(session)
+        os.kill(stopped.pid, signal.SIGSTOP)
+        start = time.monotonic()
+        self.assertEqual(self.allocate(other, 64), OUT_OF_MEMORY)
+        self.assertLess(time.monotonic() - start, 5.0)
+        self.assertEqual(self.allocate(other, 40), 0)
+        os.kill(stopped.pid, signal.SIGCONT)
+        self.end(stopped)
+        self.end(other)
 
     def test_clients_of_a_killed_daemon_are_told_and_its_workers_are_gone(self):
         client = self.client()
@@ -157,20 +190,11 @@ class Sessions(RealServer):
         self.assertLess(time.monotonic() - start, LOST_SECONDS)
         self.assertLess(seconds_until(lambda: not any(alive(pid) for pid in workers), 10), LOST_SECONDS)
 
-    def test_who_has_not_the_key_does_not_join(self):
-        name = secrets.token_hex(16)
-        owner = self.client(ticket(name))
-        out, lines = self.run_case("initialise", self.server.address, FARLANE_SESSION=ticket(name))
-        self.assertEqual(out, f"cuInit {NO_DEVICE}\n")
-        self.assert_one_line(lines, "session")
-        self.end(owner)
-
     def test_a_session_that_is_none_is_refused_with_a_line(self):
         for wrong in ("abc", ticket()[:-1] + "g", ticket() + "0"):
             out, lines = self.run_case("initialise", self.server.address, FARLANE_SESSION=wrong)
             self.assertEqual(out, f"cuInit {NO_DEVICE}\n")
             self.assert_one_line(lines, "FARLANE_SESSION")
-
 
     def farlane(self, *words):
         return subprocess.run([FARLANE, "session", *words, "--control", SERVICE], capture_output=True, text=True,

@@ -73,6 +73,14 @@ TEST(Breach, ASequenceNumberThatIsNotTheNextOne) {
   ExpectBreach(raw, WireError::kOutOfOrder);
 }
 
+TEST(Breach, AnAcknowledgementOfWhatWasNeverSent) {
+  Raw raw = GoodBatch();
+  raw.batch.executed = 1000;
+  ExpectBreach(raw, WireError::kOutOfOrder);
+  raw.batch.executed = UINT64_MAX;
+  ExpectBreach(raw, WireError::kOutOfOrder);
+}
+
 TEST(Breach, AMessageThatOnlyTheServerMaySend) {
   Raw raw = GoodBatch();
   raw.message.op = static_cast<uint16_t>(wire::Op::kCopyInDone);
