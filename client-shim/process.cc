@@ -92,6 +92,16 @@ void Process::Forked() {
   why_.store(CUDA_ERROR_NOT_INITIALIZED, std::memory_order_release);
 }
 
+void Process::Adopt(std::unique_ptr<Session> session) {
+  owned_ = std::move(session);
+  session_.store(owned_.get(), std::memory_order_release);
+}
+
+std::unique_ptr<Session> Process::Release() {
+  session_.store(nullptr, std::memory_order_release);
+  return std::move(owned_);
+}
+
 }  // namespace farlane::shim
 
 // Tells a GPU server that looks for a driver that this one is no driver, but the way to another

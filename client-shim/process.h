@@ -30,6 +30,11 @@ class Process {
   // In the child after a fork: the session stays the parent's.
   void Forked();
 
+  // A session that somebody else has made, for who has several one after the other in one process.
+  // It is taken out again when no thread calls any more.
+  void Adopt(std::unique_ptr<Session> session);
+  std::unique_ptr<Session> Release();
+
  private:
   Process() = default;
   CUresult Start();

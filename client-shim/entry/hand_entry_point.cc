@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Starting up, finding functions, naming results.
+#include <cstring>
 #include <span>
 
 #include "client-shim/bodies.h"
 #include "client-shim/process.h"
 #include "protocol/abi/export_tables.h"
+#include "protocol/abi/own_table.h"
 #include "protocol/abi/proc_address.h"
 #include "protocol/abi/proc_table.h"
 
@@ -31,6 +33,16 @@ const ResultRow* Find(CUresult result) {
   }
   return nullptr;
 }
+
+uint64_t CountRoundTrips() {
+  Session* const session = Process::Get().session();
+  return session == nullptr
+             ? 0
+             : session->channel().counters().round_trips.load(std::memory_order_relaxed);
+}
+
+constexpr abi::OwnTable kOwnTable = {.bytes = sizeof(abi::OwnTable),
+                                     .round_trips = &CountRoundTrips};
 
 }  // namespace
 
@@ -64,6 +76,11 @@ CUresult cuGetProcAddress_v2(const char* symbol,
 }
 
 CUresult cuGetExportTable(const void** ppExportTable, const CUuuid* pExportTableId) {
+  if (ppExportTable != nullptr && pExportTableId != nullptr &&
+      memcmp(pExportTableId, &abi::kOwnTableId, sizeof *pExportTableId) == 0) {
+    *ppExportTable = &kOwnTable;
+    return CUDA_SUCCESS;
+  }
   return abi::GetExportTable(ppExportTable, pExportTableId);
 }
 

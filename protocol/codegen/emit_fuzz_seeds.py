@@ -55,10 +55,13 @@ def emit(spec):
     bodies = [(name, message.fields) for name, message in found.items()]
     bodies += [(f"{name}Reply", message.reply) for name, message in found.items() if message.reply]
     asked = [(name, message.fields) for name, message in found.items() if message.side == "client"]
+    said = [(name, message.fields) for name, message in found.items() if message.side == "server"]
     lines = [
         "// In the order of FARLANE_EVERY_MESSAGE.",
         *_each("EachLikelyBody", bodies),
         "// What a client may send.",
         *_each("EachLikelyMessage", asked),
+        "// What a server may send.",
+        *_each("EachLikelyServerMessage", said),
     ]
     return {"tests/fuzz/likely_messages.h": _HEAD + "\n".join(lines) + "\n}  // namespace farlane::wire\n"}

@@ -40,18 +40,43 @@ std::string Decimal(double value) {
   return text;
 }
 
-void PrintText(const BenchDriver& driver, const std::vector<BenchRow>& rows) {
+std::string Counted(const std::optional<double>& count, const char* none) {
+  if (!count.has_value()) {
+    return none;
+  }
+  char text[32];
+  snprintf(text, sizeof text, *count < 100 && *count != static_cast<int>(*count) ? "%.3f" : "%.0f",
+           *count);
+  return text;
+}
+
+void PrintText(const BenchDriver& driver,
+               const std::vector<BenchRow>& rows,
+               const std::vector<std::string>& missing) {
   printf("device                                  %s\n", driver.device().c_str());
   printf("first use until a kernel had run        %.1f ms\n\n",
          static_cast<double>(driver.first_use_ns()) * 1e-6);
-  printf("%-40s %10s %10s %10s\n", "", "median", "best", "worst");
+  printf("%-40s %10s %10s %10s       %11s %12s %12s\n", "", "median", "best", "worst",
+         "round trips", "system calls", "instructions");
   for (const BenchRow& row : rows) {
-    printf("%-40s %10s %10s %10s  %s\n", row.name.c_str(), Decimal(row.median).c_str(),
-           Decimal(row.best).c_str(), Decimal(row.worst).c_str(), row.unit.c_str());
+    printf("%-40s %10s %10s %10s  %-4s %11s %12s %12s\n", row.name.c_str(),
+           Decimal(row.median).c_str(), Decimal(row.best).c_str(), Decimal(row.worst).c_str(),
+           row.unit.c_str(), Counted(row.counts.round_trips, "-").c_str(),
+           Counted(row.counts.system_calls, "-").c_str(),
+           Counted(row.counts.instructions, "-").c_str());
+  }
+  for (const std::string& what : missing) {
+    printf("not counted: %s\n", what.c_str());
   }
 }
 
-void PrintJson(const BenchDriver& driver, const std::vector<BenchRow>& rows) {
+void PrintJson(const BenchDriver& driver,
+               const std::vector<BenchRow>& rows,
+               const std::vector<std::string>& missing) {
+  std::vector<std::string> reasons;
+  for (const std::string& what : missing) {
+    reasons.push_back(JsonString(what));
+  }
   std::vector<std::string> list;
   for (const BenchRow& row : rows) {
     list.push_back(JsonObject()
@@ -60,12 +85,16 @@ void PrintJson(const BenchDriver& driver, const std::vector<BenchRow>& rows) {
                        .Raw("median", Decimal(row.median))
                        .Raw("best", Decimal(row.best))
                        .Raw("worst", Decimal(row.worst))
+                       .Raw("round_trips", Counted(row.counts.round_trips, "null"))
+                       .Raw("system_calls", Counted(row.counts.system_calls, "null"))
+                       .Raw("instructions", Counted(row.counts.instructions, "null"))
                        .str());
   }
   const std::string whole = JsonObject()
                                 .Text("device", driver.device())
                                 .Number("first_use_ns", driver.first_use_ns())
                                 .Raw("rows", JsonList(list))
+                                .Raw("not_counted", JsonList(reasons))
                                 .str();
   printf("%s\n", whole.c_str());
 }
@@ -75,15 +104,16 @@ int MeasureAll(const BenchOptions& options, const std::string& library) {
   if (!driver.ok()) {
     return Fail(Status(driver.error()).While("preparing " + library));
   }
+  BenchCounters counters(driver.value()->own_table());
   std::vector<BenchRow> rows;
   for (const std::string& group : options.groups.empty() ? kGroups : options.groups) {
-    Result<std::vector<BenchRow>> measured = MeasureGroup(group, *driver.value());
+    Result<std::vector<BenchRow>> measured = MeasureGroup(group, *driver.value(), counters);
     if (!measured.ok()) {
       return Fail(Status(measured.error()).While("measuring " + group));
     }
     rows.insert(rows.end(), measured.value().begin(), measured.value().end());
   }
-  (options.format == "json" ? PrintJson : PrintText)(*driver.value(), rows);
+  (options.format == "json" ? PrintJson : PrintText)(*driver.value(), rows, counters.missing());
   return 0;
 }
 
@@ -137,7 +167,12 @@ Verb AddBench(CLI::App& root) {
   app->footer(
       "Each row is the median of 7 rounds. \"floor\" is what loopback TCP and memory of this "
       "machine\n"
-      "need; another machine's network adds its own time to every round trip.\n\n"
+      "need; another machine's network adds its own time to every round trip.\n"
+      "Beside each time: answers waited for, system calls and instructions outside of the "
+      "kernel of\n"
+      "the calling thread, each of one repetition; \"-\" where they were not counted, with a "
+      "line that\n"
+      "says why.\n\n"
       "Examples:\n"
       "  farlane bench                                   a private server on this machine\n"
       "  farlane bench --server gpu1:7450 rtt bulk\n"

@@ -75,6 +75,15 @@ Status BenchDriver::Bind(void* library) {
   FARLANE_BENCH_BIND(cuEventQuery);
   FARLANE_BENCH_BIND(cuMemGetInfo_v2);
 #undef FARLANE_BENCH_BIND
+  // Any libcuda has this call, and none but ours the table.
+  CUresult (*tables)(const void**, const CUuuid*) = nullptr;
+  const char* const needed = missing;
+  bind("cuGetExportTable", &tables);
+  missing = needed;
+  const void* found = nullptr;
+  if (tables != nullptr && tables(&found, &abi::kOwnTableId) == CUDA_SUCCESS) {
+    own_table_ = static_cast<const abi::OwnTable*>(found);
+  }
   return missing == nullptr
              ? Status::Ok()
              : Status(StatusCode::kMismatch, std::string("this libcuda has no ") + missing);

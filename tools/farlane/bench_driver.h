@@ -7,6 +7,7 @@
 #include <string>
 
 #include "protocol/abi/cuda_abi.h"
+#include "protocol/abi/own_table.h"
 #include "protocol/base/result.h"
 
 namespace farlane::cli {
@@ -56,6 +57,9 @@ class BenchDriver {
 
   const std::string& device() const { return device_; }
 
+  // What the library counts of itself; null for any but ours.
+  const abi::OwnTable* own_table() const { return own_table_; }
+
   // From before cuInit until a kernel had run.
   uint64_t first_use_ns() const { return first_use_ns_; }
 
@@ -65,6 +69,7 @@ class BenchDriver {
 
   BenchCalls calls_{};
   CUfunction kernel_ = nullptr;
+  const abi::OwnTable* own_table_ = nullptr;
   std::string device_;
   uint64_t first_use_ns_ = 0;
 };

@@ -21,6 +21,8 @@ namespace {
 constexpr int kRounds = 7;
 constexpr size_t kBulkBytes = 64_MiB;
 constexpr size_t kSmallBytes = 4_KiB;
+// Counting needs fewer repetitions than timing.
+constexpr int kCountedMax = 100;
 
 // A failure inside a round ends the measurement with this result.
 using Round = std::function<CUresult()>;
@@ -54,6 +56,8 @@ Result<BenchRow> Measure(const std::string& name, int count, size_t bytes, const
 // Collects rows until one fails. Thread: caller's.
 class Rows {
  public:
+  explicit Rows(BenchCounters& counters) : counters_(counters) {}
+
   void Add(const std::string& name, int count, size_t bytes, const Round& once) {
     if (!status_.ok()) {
       return;
@@ -61,6 +65,9 @@ class Rows {
     Result<BenchRow> row = Measure(name, count, bytes, once);
     if (row.ok()) {
       rows_.push_back(std::move(row).value());
+      // What failed has shown above.
+      rows_.back().counts =
+          counters_.Count(std::min(count, kCountedMax), [&once] { static_cast<void>(once()); });
     } else {
       status_ = row.error();
     }
@@ -71,18 +78,33 @@ class Rows {
   }
 
  private:
+  BenchCounters& counters_;
   std::vector<BenchRow> rows_;
   Status status_ = Status::Ok();
 };
+
+// A row of so many repetitions at once becomes one of a single one.
+void Divide(BenchRow* row, int by) {
+  row->median /= by;
+  row->best /= by;
+  row->worst /= by;
+  for (std::optional<double>* count :
+       {&row->counts.round_trips, &row->counts.system_calls, &row->counts.instructions}) {
+    if (count->has_value()) {
+      **count /= by;
+    }
+  }
+}
 
 CUresult LaunchNothing(const BenchDriver& driver) {
   return driver.calls().cuLaunchKernel(driver.kernel(), 1, 1, 1, 1, 1, 1, 0, nullptr, nullptr,
                                        nullptr);
 }
 
-Result<std::vector<BenchRow>> MeasureRoundTrips(const BenchDriver& driver) {
+Result<std::vector<BenchRow>> MeasureRoundTrips(const BenchDriver& driver,
+                                                BenchCounters& counters) {
   const BenchCalls& calls = driver.calls();
-  Rows rows;
+  Rows rows(counters);
   rows.Add("question to the driver (cuMemGetInfo)", 500, 0, [&] {
     size_t free_bytes = 0;
     size_t total_bytes = 0;
@@ -96,14 +118,14 @@ Result<std::vector<BenchRow>> MeasureRoundTrips(const BenchDriver& driver) {
   return rows.Take();
 }
 
-Result<std::vector<BenchRow>> MeasureLaunches(const BenchDriver& driver) {
+Result<std::vector<BenchRow>> MeasureLaunches(const BenchDriver& driver, BenchCounters& counters) {
   const BenchCalls& calls = driver.calls();
   CUevent event = nullptr;
   if (const CUresult made = calls.cuEventCreate(&event, 0); made != CUDA_SUCCESS) {
     return Status(StatusCode::kUnavailable,
                   "cuEventCreate gives error " + std::to_string(static_cast<int>(made)));
   }
-  Rows rows;
+  Rows rows(counters);
   constexpr int kBurst = 1000;
   const auto burst = [&] {
     CUresult result = CUDA_SUCCESS;
@@ -129,10 +151,7 @@ Result<std::vector<BenchRow>> MeasureLaunches(const BenchDriver& driver) {
   Result<std::vector<BenchRow>> taken = rows.Take();
   if (taken.ok()) {
     for (size_t i = 0; i < 2; ++i) {
-      BenchRow& row = taken.value()[i];
-      row.median /= kBurst;
-      row.best /= kBurst;
-      row.worst /= kBurst;
+      Divide(&taken.value()[i], kBurst);
     }
   }
   return taken;
@@ -154,7 +173,7 @@ Round ToDevice(const BenchCalls& calls, CUdeviceptr device, const void* host) {
   };
 }
 
-Result<std::vector<BenchRow>> MeasureBulk(const BenchDriver& driver) {
+Result<std::vector<BenchRow>> MeasureBulk(const BenchDriver& driver, BenchCounters& counters) {
   const BenchCalls calls = driver.calls();
   CUdeviceptr device = 0;
   void* pinned = nullptr;
@@ -164,7 +183,7 @@ Result<std::vector<BenchRow>> MeasureBulk(const BenchDriver& driver) {
   std::vector<char> pageable(kBulkBytes);
   char* const data = pageable.data();
   FillWithNoise(data, kBulkBytes);
-  Rows rows;
+  Rows rows(counters);
   rows.Add("host to device, 4 KiB", 200, 0,
            [=] { return calls.cuMemcpyHtoD_v2(device, data, kSmallBytes); });
   rows.Add("device to host, 4 KiB", 200, 0,
@@ -184,8 +203,8 @@ Result<std::vector<BenchRow>> MeasureBulk(const BenchDriver& driver) {
   return rows.Take();
 }
 
-Result<std::vector<BenchRow>> MeasureFloor() {
-  Rows rows;
+Result<std::vector<BenchRow>> MeasureFloor(BenchCounters& counters) {
+  Rows rows(counters);
   for (const size_t bytes : {size_t{64}, kBulkBytes}) {
     auto [near, far] = raw::Connect();
     if (!near.valid() || !far.valid()) {
@@ -217,17 +236,19 @@ Result<std::vector<BenchRow>> MeasureFloor() {
 
 }  // namespace
 
-Result<std::vector<BenchRow>> MeasureGroup(const std::string& group, const BenchDriver& driver) {
+Result<std::vector<BenchRow>> MeasureGroup(const std::string& group,
+                                           const BenchDriver& driver,
+                                           BenchCounters& counters) {
   if (group == "rtt") {
-    return MeasureRoundTrips(driver);
+    return MeasureRoundTrips(driver, counters);
   }
   if (group == "launch") {
-    return MeasureLaunches(driver);
+    return MeasureLaunches(driver, counters);
   }
   if (group == "mixed") {
     return MeasureMixed(driver);
   }
-  return group == "bulk" ? MeasureBulk(driver) : MeasureFloor();
+  return group == "bulk" ? MeasureBulk(driver, counters) : MeasureFloor(counters);
 }
 
 }  // namespace farlane::cli

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tools/farlane/bench_counters.h"
 #include "tools/farlane/bench_driver.h"
 
 namespace farlane::cli {
@@ -16,10 +17,13 @@ struct BenchRow {
   double median = 0;  // of the rounds
   double best = 0;
   double worst = 0;
+  Counts counts = {};  // of one repetition
 };
 
 // `group` is rtt, launch, bulk, mixed or floor; the rows of one. A call that fails ends it with the
 // reason.
-Result<std::vector<BenchRow>> MeasureGroup(const std::string& group, const BenchDriver& driver);
+Result<std::vector<BenchRow>> MeasureGroup(const std::string& group,
+                                           const BenchDriver& driver,
+                                           BenchCounters& counters);
 
 }  // namespace farlane::cli

@@ -5,6 +5,7 @@
 import json
 import os
 import pathlib
+import platform
 import re
 import subprocess
 import sys
@@ -32,12 +33,30 @@ class Bench(unittest.TestCase):
             self.assertGreaterEqual(row["median"], 0, row)
             best, worst = sorted((row["best"], row["worst"]), reverse=row["unit"] == "GB/s")
             self.assertEqual((row["best"], row["worst"]), (best, worst), row)
+        for counter in ("round_trips", "system_calls", "instructions"):
+            counted = any(row[counter] is not None for row in report["rows"])
+            told = any(why.startswith(counter.replace("_", " ") + ": ") for why in report["not_counted"])
+            self.assertNotEqual(counted, told or "mixed" in words, f"{counter}: counted, or why not: {report}")
+        self.counts = {row["name"]: row for row in report["rows"]}
         return [row["name"] for row in report["rows"]]
 
     def test_a_private_server_is_measured_where_none_is_named(self):
         names = self.rows("rtt")
         self.assertEqual(len(names), 3)
         self.assertIn("launch and wait for it", names)
+        trips = {name: row["round_trips"] for name, row in self.counts.items()}
+        self.assertEqual(trips, {"question to the driver (cuMemGetInfo)": 1, "launch and wait for it": 1,
+                                 "wait with nothing to wait for": 0})
+        quiet = self.counts["wait with nothing to wait for"]["system_calls"]
+        self.assertIn(quiet, (None, 0))
+
+    @unittest.skipUnless(platform.machine() == "x86_64", "system calls are counted on x86-64 only")
+    def test_system_calls_are_those_of_the_thread_that_calls(self):
+        self.rows("floor")
+        # One to send and one to receive; a copy in memory makes none.
+        self.assertGreaterEqual(self.counts["loopback TCP, there and back, sleeping"]["system_calls"], 2)
+        self.assertLess(self.counts["loopback TCP, there and back, sleeping"]["system_calls"], 5)
+        self.assertEqual(self.counts["copy in memory, 64 MiB"]["system_calls"], 0)
 
     def test_groups_come_in_the_order_in_which_they_are_named(self):
         names = self.rows("--direct", "launch", "floor")
