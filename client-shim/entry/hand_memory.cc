@@ -2,6 +2,7 @@
 // Device memory and pinned host memory: who has what.
 #include "client-shim/bodies.h"
 #include "client-shim/call_scope.h"
+#include "client-shim/mapped_host.h"
 #include "protocol/base/bytes.h"
 #include "protocol/base/log.h"
 
@@ -10,6 +11,9 @@ namespace {
 
 // A row starts where every GPU can fetch it whole.
 constexpr uint64_t kPitchAlign = 512;
+
+constexpr unsigned int kHostAllocFlags =
+    CU_MEMHOSTALLOC_PORTABLE | CU_MEMHOSTALLOC_DEVICEMAP | CU_MEMHOSTALLOC_WRITECOMBINED;
 
 CUresult RemoveHost(void* pointer, bool registered, CUresult unknown) {
   Session* session = Process::Get().session();
@@ -30,6 +34,7 @@ CUresult RemoveHost(void* pointer, bool registered, CUresult unknown) {
     const CUresult waited = session->Quiesce(static_cast<int32_t>(i));
     result = result == CUDA_SUCCESS ? waited : result;
   }
+  UnmapHost(*session, *range);
   HostMemory::Discard(*range);
   return result;
 }
@@ -70,10 +75,14 @@ CUresult cuMemFree_v2(CUdeviceptr dptr) {
   if (device < 0) {
     return CUDA_ERROR_INVALID_VALUE;
   }
+  const std::optional<Mirror> mirror = scope.session().mirrored().FindDevice(dptr);
+  if (mirror.has_value() && mirror->kind == MirrorKind::kMapped) {
+    return CUDA_ERROR_INVALID_VALUE;  // host memory has calls of its own
+  }
   if (scope.session().pools().any() && !scope.session().pools().Release(dptr)) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  scope.session().managed().Remove(dptr);
+  scope.session().mirrored().Remove(dptr);
   return scope.session().memory(device).Free(dptr);
 }
 
@@ -101,6 +110,21 @@ CUresult cuMemGetAddressRange_v2(CUdeviceptr* pbase, size_t* psize, CUdeviceptr 
   return CUDA_SUCCESS;
 }
 
+CUresult cuMemHostAlloc(void** pp, size_t bytesize, unsigned int Flags) {
+  const CallScope scope;
+  CUresult result = scope.result();
+  result = result == CUDA_SUCCESS ? scope.CheckSafe() : result;
+  if (result != CUDA_SUCCESS) {
+    return result;
+  }
+  if (pp == nullptr || bytesize == 0 || (Flags & ~kHostAllocFlags) != 0) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  return (Flags & CU_MEMHOSTALLOC_DEVICEMAP) != 0
+             ? AllocateMapped(scope, bytesize, Flags, pp)
+             : scope.session().host_memory().Allocate(bytesize, Flags, pp);
+}
+
 CUresult cuMemFreeHost(void* p) {
   return RemoveHost(p, false, CUDA_ERROR_INVALID_VALUE);
 }
@@ -122,10 +146,12 @@ CUresult cuMemHostGetFlags(unsigned int* pFlags, void* p) {
   return CUDA_SUCCESS;
 }
 
-CUresult cuMemHostGetDevicePointer_v2(CUdeviceptr*, void*, unsigned int) {
+CUresult cuMemHostGetDevicePointer_v2(CUdeviceptr* pdptr, void* p, unsigned int Flags) {
   const CallScope scope;
-  return scope.result() != CUDA_SUCCESS ? scope.result()
-                                        : Missing("cuMemHostGetDevicePointer (mapped host memory)");
+  if (scope.result() != CUDA_SUCCESS) {
+    return scope.result();
+  }
+  return pdptr == nullptr || Flags != 0 ? CUDA_ERROR_INVALID_VALUE : MapHost(scope, p, pdptr);
 }
 
 }  // namespace farlane::shim
