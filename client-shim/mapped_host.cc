@@ -13,6 +13,7 @@ constexpr uint64_t kPageBytes = 4096;
 constexpr uint64_t kOffsetMask = Arena::kAlignBytes - 1;
 
 // One thread maps at a time, or a range asked for twice would be mapped twice.
+// Not Guarded: it keeps askers apart while memory is had.
 std::mutex& Mapping() {
   static auto* const mutex = new std::mutex();  // never destroyed: exit handlers may ask
   return *mutex;
@@ -37,9 +38,10 @@ CUresult MapRange(const CallScope& scope, const PinnedRange& range, uint64_t* de
   return CUDA_SUCCESS;
 }
 
-}  // namespace
-
 CUresult AllocateMapped(const CallScope& scope, uint64_t bytes, uint32_t flags, void** pointer) {
+  if (bytes == 0) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
   if (bytes > UINT64_MAX / 2) {
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
@@ -60,6 +62,14 @@ CUresult AllocateMapped(const CallScope& scope, uint64_t bytes, uint32_t flags, 
   session.host_memory().Adopt(address, bytes, flags);
   *pointer = reinterpret_cast<void*>(address);
   return CUDA_SUCCESS;
+}
+
+}  // namespace
+
+CUresult AllocateHost(const CallScope& scope, uint64_t bytes, uint32_t flags, void** pointer) {
+  return (flags & CU_MEMHOSTALLOC_DEVICEMAP) != 0
+             ? AllocateMapped(scope, bytes, flags, pointer)
+             : scope.session().host_memory().Allocate(bytes, flags, pointer);
 }
 
 CUresult MapHost(const CallScope& scope, const void* pointer, CUdeviceptr* address) {

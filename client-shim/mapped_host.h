@@ -8,8 +8,9 @@
 
 namespace farlane::shim {
 
-// Pinned memory that the device uses by the same address. Costs as much memory of the device.
-CUresult AllocateMapped(const CallScope& scope, uint64_t bytes, uint32_t flags, void** pointer);
+// Pinned memory. What the flags ask to be mapped the device uses by the same address, and it costs
+// as much memory of the device.
+CUresult AllocateHost(const CallScope& scope, uint64_t bytes, uint32_t flags, void** pointer);
 
 // The device's address of pinned memory, which is mapped now if it was not. INVALID_VALUE for
 // memory that is not pinned.

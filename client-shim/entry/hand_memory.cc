@@ -12,9 +12,6 @@ namespace {
 // A row starts where every GPU can fetch it whole.
 constexpr uint64_t kPitchAlign = 512;
 
-constexpr unsigned int kHostAllocFlags =
-    CU_MEMHOSTALLOC_PORTABLE | CU_MEMHOSTALLOC_DEVICEMAP | CU_MEMHOSTALLOC_WRITECOMBINED;
-
 CUresult RemoveHost(void* pointer, bool registered, CUresult unknown) {
   Session* session = Process::Get().session();
   if (session == nullptr) {
@@ -110,21 +107,6 @@ CUresult cuMemGetAddressRange_v2(CUdeviceptr* pbase, size_t* psize, CUdeviceptr 
   return CUDA_SUCCESS;
 }
 
-CUresult cuMemHostAlloc(void** pp, size_t bytesize, unsigned int Flags) {
-  const CallScope scope;
-  CUresult result = scope.result();
-  result = result == CUDA_SUCCESS ? scope.CheckSafe() : result;
-  if (result != CUDA_SUCCESS) {
-    return result;
-  }
-  if (pp == nullptr || bytesize == 0 || (Flags & ~kHostAllocFlags) != 0) {
-    return CUDA_ERROR_INVALID_VALUE;
-  }
-  return (Flags & CU_MEMHOSTALLOC_DEVICEMAP) != 0
-             ? AllocateMapped(scope, bytesize, Flags, pp)
-             : scope.session().host_memory().Allocate(bytesize, Flags, pp);
-}
-
 CUresult cuMemFreeHost(void* p) {
   return RemoveHost(p, false, CUDA_ERROR_INVALID_VALUE);
 }
@@ -144,14 +126,6 @@ CUresult cuMemHostGetFlags(unsigned int* pFlags, void* p) {
   }
   *pFlags = range->flags;
   return CUDA_SUCCESS;
-}
-
-CUresult cuMemHostGetDevicePointer_v2(CUdeviceptr* pdptr, void* p, unsigned int Flags) {
-  const CallScope scope;
-  if (scope.result() != CUDA_SUCCESS) {
-    return scope.result();
-  }
-  return pdptr == nullptr || Flags != 0 ? CUDA_ERROR_INVALID_VALUE : MapHost(scope, p, pdptr);
 }
 
 }  // namespace farlane::shim
