@@ -49,6 +49,11 @@ class HostCalls {
   // Whether anything is to come that may use the program's memory.
   bool any() const { return expected_count_.load(std::memory_order_acquire) != 0; }
 
+  // The program has its memory back, after a wait for all work: what is still to be fetched from
+  // there or stored in it is not expected any more, whatever the server says later. Waits for a
+  // fetch that runs.
+  void LetGo(const void* host, uint64_t bytes);
+
   // With the reading thread.
   wire::WireError OnDue(const wire::MessageView& message);
   wire::WireError OnStored(const wire::MessageView& message);
@@ -83,6 +88,7 @@ class HostCalls {
   std::condition_variable changed_;
   std::map<uint64_t, Expected> expected_;
   std::deque<Due> due_;
+  HostCallPtr fetching_;  // whose memory is being read
   bool running_ = false;
   bool closed_ = false;
 };

@@ -11,10 +11,12 @@ percent_min=80
 
 cmake --preset fuzz -B "$build" -DFARLANE_SANITIZE= -DFARLANE_COVERAGE=ON -DFARLANE_TESTS=ON >/dev/null
 cmake --build "$build" --target fuzz_seeds fatbin_fuzz cubin_fuzz ptx_index_fuzz ptx_parser_fuzz \
-  batch_reader_fuzz message_decode_fuzz dispatch_fuzz
+  batch_reader_fuzz message_decode_fuzz dispatch_fuzz client_fuzz
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 LLVM_PROFILE_FILE="$work/seeds.profraw" "$build/tests/fuzz/fuzz_seeds" "$work/seeds"
+
+quiet=0  # 3: what the target itself prints is not shown
 
 # reach TARGET SOURCE…
 reach() {
@@ -22,7 +24,7 @@ reach() {
   shift
   mkdir -p "$work/$target" "$work/seeds/$target"
   LLVM_PROFILE_FILE="$work/$target.profraw" "$build/tests/fuzz/$target" "$work/$target" \
-    "$work/seeds/$target" -max_total_time="$seconds" -timeout=10 -verbosity=0 -print_final_stats=0 2>"$work/$target.log" ||
+    "$work/seeds/$target" -max_total_time="$seconds" -timeout=10 -close_fd_mask="$quiet" -verbosity=0 -print_final_stats=0 2>"$work/$target.log" ||
     { cat "$work/$target.log"; exit 1; }
   llvm-profdata-14 merge -o "$work/$target.profdata" "$work/$target.profraw"
   llvm-cov-14 export -summary-only -instr-profile "$work/$target.profdata" \
@@ -50,6 +52,12 @@ session=$(ls gpu-server/session/*.cc | grep -vE '/(output_pipe|welcome)\.cc$')
 # shellcheck disable=SC2086
 reach dispatch_fuzz generated/gpu-server/session/dispatch.cc $session \
   gpu-server/memory/{chunk_credit,device_memory,staging_pool,virtual_memory}.cc
+quiet=3
+reach client_fuzz client-shim/{session,transfers,completions,host_calls,images,loaded_module,device,failures}.cc \
+  client-shim/{hello,arena,device_memory,attendant,modules,arrays,textures,tensor_maps,stream_waits}.cc \
+  client-shim/{linear_copies,box_copies,virtual_memory,memory_pools,graph_calls,graph_execs,host_posts}.cc \
+  protocol/channel/{command_channel,batch_reader,heartbeat}.cc
+quiet=0
 reach fatbin_fuzz protocol/abi/fatbin.cc protocol/abi/fatbin_unpack.cc protocol/abi/module_package.cc
 reach cubin_fuzz protocol/abi/cubin.cc protocol/abi/elf_view.cc
 reach ptx_index_fuzz protocol/abi/ptx_index.cc protocol/abi/ptx_scanner.cc

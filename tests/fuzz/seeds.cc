@@ -18,6 +18,7 @@
 #include "soft-gpu/ptx/opcode.h"
 #include "soft-gpu/ptx/optable.h"
 #include "tests/fuzz/likely_messages.h"
+#include "tests/fuzz/plain_server.h"
 #include "tests/fuzz/session_seeds.h"
 #include "tests/support/cubin_builder.h"
 #include "tests/support/fatbin_builder.h"
@@ -208,6 +209,42 @@ std::vector<std::vector<std::byte>> Bodies() {
   return seeds;
 }
 
+template <typename Value>
+farlane::fuzz::Item ItemWith(uint8_t op, const Value& value) {
+  const auto bytes = std::as_bytes(std::span(&value, 1));
+  return {.op = op, .body = {bytes.begin(), bytes.end()}};
+}
+
+// As client_fuzz wants them: each part of the program alone with a server that says nothing wrong,
+// all of them with one message that is another, and with one that nobody expects.
+std::vector<std::vector<std::byte>> Servers() {
+  using farlane::fuzz::Change;
+  std::vector<std::vector<std::byte>> seeds;
+  const auto add = [&seeds](int parts, const std::vector<farlane::fuzz::Item>& items) {
+    seeds.push_back({static_cast<std::byte>(parts), std::byte{1}});
+    for (const farlane::fuzz::Item& item : items) {
+      AppendItem(item, &seeds.back());
+    }
+  };
+  for (int part = 0; part < 8; ++part) {
+    add(1 << part, {});
+  }
+  add(255, {});
+  for (uint32_t number = 0; number < 60; ++number) {
+    const Change change{.number = number,
+                        .action = static_cast<uint8_t>(number % farlane::fuzz::kActions),
+                        .word = static_cast<uint8_t>(number % 5),
+                        .value = number};
+    add(255, {ItemWith(farlane::fuzz::kChangeOp, change)});
+  }
+  const std::string data(64, '\1');
+  farlane::wire::EachLikelyServerMessage(kAddress, BytesOf(data), [&](const auto& message) {
+    const uint64_t place = 12;
+    add(255, {ItemWith(farlane::fuzz::kAtOp, place), farlane::fuzz::ItemOf(message)});
+  });
+  return seeds;
+}
+
 // As batch_reader_fuzz wants them: who sends, how much each read gives, then batches.
 std::vector<std::vector<std::byte>> Batches() {
   std::vector<std::vector<std::byte>> seeds;
@@ -259,7 +296,8 @@ int WriteAll(const std::filesystem::path& folder) {
       Write(folder / "ptx_index_fuzz", texts) && Write(folder / "ptx_parser_fuzz", texts) &&
       Write(folder / "batch_reader_fuzz", Batches()) &&
       Write(folder / "message_decode_fuzz", Bodies()) &&
-      Write(folder / "dispatch_fuzz", farlane::fuzz::SessionSeeds());
+      Write(folder / "dispatch_fuzz", farlane::fuzz::SessionSeeds()) &&
+      Write(folder / "client_fuzz", Servers());
   return written ? 0 : 1;
 }
 

@@ -47,8 +47,6 @@ class Bench(unittest.TestCase):
         trips = {name: row["round_trips"] for name, row in self.counts.items()}
         self.assertEqual(trips, {"question to the driver (cuMemGetInfo)": 1, "launch and wait for it": 1,
                                  "wait with nothing to wait for": 0})
-        quiet = self.counts["wait with nothing to wait for"]["system_calls"]
-        self.assertIn(quiet, (None, 0))
 
     @unittest.skipUnless(platform.machine() == "x86_64", "system calls are counted on x86-64 only")
     def test_system_calls_are_those_of_the_thread_that_calls(self):
