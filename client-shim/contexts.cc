@@ -52,6 +52,7 @@ void Forget(Session& session, wire::Handle context) {
   for (const uint64_t address : session.memory(device).FreeAllOf(context)) {
     session.managed().Remove(address);
     session.pools().Forget(address);
+    session.graph_memory().Forget(address);
   }
   session.ForgetError();
 }

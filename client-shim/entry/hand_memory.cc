@@ -70,6 +70,10 @@ CUresult cuMemFree_v2(CUdeviceptr dptr) {
   if (device < 0) {
     return CUDA_ERROR_INVALID_VALUE;
   }
+  if (CUresult freed = CUDA_SUCCESS;
+      scope.session().graph_memory().any() && scope.session().graph_memory().Free(dptr, &freed)) {
+    return freed;
+  }
   if (scope.session().pools().any() && !scope.session().pools().Release(dptr)) {
     return CUDA_ERROR_INVALID_VALUE;
   }
