@@ -104,38 +104,69 @@ CUresult GraphMemory::Find(wire::Handle graph, CUdeviceptr address, GraphBlockPt
 }
 
 CUresult GraphMemory::Launch(const std::vector<Step>& steps, bool frees_first) {
-  State before;  // ends after the lock
+  Live before;  // ends after the lock
   return state_.With([&](State& state) {
-    State after{.blocks = {}, .live = state.live, .uses = state.uses};
+    Live live = state.live;
     for (const Step& step : steps) {
       if (frees_first && step.command->type == CU_GRAPH_NODE_TYPE_MEM_ALLOC) {
-        static_cast<void>(Leave(after, step.command->block->address()));
+        live.erase(step.command->block->address());
       }
     }
     for (const Step& step : steps) {
       const GraphBlockPtr& block = step.command->block;
-      const bool allocates = step.command->type == CU_GRAPH_NODE_TYPE_MEM_ALLOC;
-      const bool frees = step.command->type == CU_GRAPH_NODE_TYPE_MEM_FREE;
-      if ((allocates && !Enter(after, block)) || (frees && !Leave(after, block->address()))) {
+      const bool fits = step.command->type == CU_GRAPH_NODE_TYPE_MEM_ALLOC
+                            ? live.emplace(block->address(), block).second
+                        : step.command->type == CU_GRAPH_NODE_TYPE_MEM_FREE
+                            ? live.erase(block->address()) != 0
+                            : true;
+      if (!fits) {
         return CUDA_ERROR_INVALID_VALUE;
       }
     }
-    before.live = std::move(state.live);
-    state.live = std::move(after.live);
-    state.uses = std::move(after.uses);
+    for (const Step& step : steps) {
+      if (step.command->type == CU_GRAPH_NODE_TYPE_MEM_ALLOC) {
+        NoteUse(state, *step.command->block);
+      }
+    }
+    before = std::move(state.live);
+    state.live = std::move(live);
     return CUDA_SUCCESS;
   });
 }
 
-// False if somebody has it already.
-bool GraphMemory::Enter(State& state, const GraphBlockPtr& block) {
-  if (!state.live.emplace(block->address(), block).second) {
-    return false;
+// Memory counts as used from its first launch on, until it is trimmed or gone.
+void GraphMemory::NoteUse(State& state, const GraphBlock& block) {
+  const auto found = state.blocks.find(block.address());
+  if (found == state.blocks.end() || found->second.used) {
+    return;
   }
-  Use& use = state.uses[block->device()];
-  use.used_bytes += block->bytes();
+  found->second.used = true;
+  Use& use = state.uses[block.device()];
+  use.used_bytes += block.bytes();
   use.used_bytes_high = std::max(use.used_bytes_high, use.used_bytes);
-  return true;
+}
+
+// Takes a block off the accounts.
+void GraphMemory::Drop(State& state, const GraphBlock& block) {
+  const auto found = state.blocks.find(block.address());
+  Use& use = state.uses[block.device()];
+  use.held_bytes -= block.bytes();
+  use.used_bytes -= found->second.used ? block.bytes() : 0;
+  state.blocks.erase(found);
+}
+
+CUresult GraphMemory::Trim(int device) {
+  state_.With([&](State& state) {
+    for (auto& [address, entry] : state.blocks) {
+      const GraphBlockPtr block = entry.block.lock();
+      if (entry.used && block != nullptr && block->device() == device &&
+          !state.live.contains(address)) {
+        entry.used = false;
+        state.uses[device].used_bytes -= block->bytes();
+      }
+    }
+  });
+  return CUDA_SUCCESS;
 }
 
 // What nobody had is null.
@@ -145,7 +176,6 @@ GraphBlockPtr GraphMemory::Leave(State& state, uint64_t address) {
     return nullptr;
   }
   GraphBlockPtr block = std::move(found->second);
-  state.uses[block->device()].used_bytes -= block->bytes();
   state.live.erase(found);
   return block;
 }
@@ -174,16 +204,17 @@ void GraphMemory::Forget(CUdeviceptr address) {
       return;
     }
     gone = Leave(state, address);
-    if (const GraphBlockPtr block = found->second.block.lock()) {
-      state.uses[block->device()].held_bytes -= block->bytes();
+    const GraphBlockPtr block = found->second.block.lock();
+    if (block != nullptr) {
+      Drop(state, *block);
     }
-    state.blocks.erase(found);
+    gone = gone == nullptr ? block : gone;
   });
 }
 
 GraphMemory::~GraphMemory() {
-  State last;  // what ends looks here once more
-  state_.With([&last](State& state) { last.live = std::move(state.live); });
+  Live last;  // what ends looks here once more
+  state_.With([&last](State& state) { last.swap(state.live); });
 }
 
 void GraphMemory::End(const GraphBlock& block) {
@@ -192,8 +223,7 @@ void GraphMemory::End(const GraphBlock& block) {
     if (found == state.blocks.end() || !found->second.block.expired()) {
       return false;
     }
-    state.blocks.erase(found);
-    state.uses[block.device()].held_bytes -= block.bytes();
+    Drop(state, block);
     return true;
   });
   if (known) {

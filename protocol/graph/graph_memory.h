@@ -95,14 +95,18 @@ class GraphMemory {
   // Whether any graph ever had memory: until then nobody need ask.
   bool any() const { return any_.load(std::memory_order_relaxed); }
 
+  // Memory that is not in use is not counted as used any more.
+  CUresult Trim(int device);
   CUresult Tell(int device, CUgraphMem_attribute attribute, void* value);
   CUresult Set(int device, CUgraphMem_attribute attribute, const void* value);
 
  private:
   friend class GraphBlock;
 
+  using Live = std::map<uint64_t, GraphBlockPtr>;  // by address
+
   struct Use {
-    uint64_t used_bytes = 0;  // of what is live
+    uint64_t used_bytes = 0;
     uint64_t used_bytes_high = 0;
     uint64_t held_bytes = 0;
     uint64_t held_bytes_high = 0;
@@ -110,16 +114,18 @@ class GraphMemory {
 
   struct Block {
     std::weak_ptr<GraphBlock> block;
+    bool used = false;              // by a launch, since it was trimmed last
     std::set<wire::Handle> reused;  // nodes that free it for another node, which has it again
   };
 
   struct State {
-    std::map<uint64_t, Block> blocks;        // by address
-    std::map<uint64_t, GraphBlockPtr> live;  // allocated by a launch and not freed since
-    std::map<int, Use> uses;                 // by device
+    std::map<uint64_t, Block> blocks;  // by address
+    Live live;                         // allocated by a launch and not freed since
+    std::map<int, Use> uses;           // by device
   };
 
-  static bool Enter(State& state, const GraphBlockPtr& block);
+  static void NoteUse(State& state, const GraphBlock& block);
+  static void Drop(State& state, const GraphBlock& block);
   static GraphBlockPtr Leave(State& state, uint64_t address);
   GraphBlockPtr Reuse(const NodePlace& place, int device, uint64_t bytes);
   void End(const GraphBlock& block);

@@ -351,7 +351,8 @@ CUresult cuDeviceGraphMemTrim(CUdevice device) {
   const PlainCall call;
   FARLANE_SOFT_TRY(call.result);
   const Device* found = nullptr;
-  return FindDevice(call, device, &found);  // graphs hold nothing that they do not need
+  FARLANE_SOFT_TRY(FindDevice(call, device, &found));
+  return call.driver->graph_memory().Trim(device);
 }
 
 CUresult cuDeviceGetGraphMemAttribute(CUdevice device, CUgraphMem_attribute attr, void* value) {

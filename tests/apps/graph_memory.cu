@@ -161,6 +161,8 @@ void CheckNodes(apps::Verdict& verdict) {
     verdict.ExpectEqual(out.Read(), Wanted(3), "memory of a graph");
     verdict.ExpectEqual(other_out.Read(), Wanted(7), "and what comes after it");
   }
+  verdict.Expect(Attribute(cudaGraphMemAttrUsedMemCurrent) >= kBytes, "what ran has used memory");
+  CUDA_CALL(cudaDeviceGraphMemTrim(0));
   verdict.Expect(Attribute(cudaGraphMemAttrUsedMemCurrent) == 0, "nothing is left in use");
   verdict.Expect(Attribute(cudaGraphMemAttrUsedMemHigh) >= kBytes, "but something was");
   // There is one of its memory.
@@ -228,6 +230,7 @@ void CheckUnfreed(apps::Verdict& verdict) {
   for (int round = 0; round < 3; ++round) {
     Launch(exec);
     Wait();
+    CUDA_CALL(cudaDeviceGraphMemTrim(0));
     verdict.Expect(Attribute(cudaGraphMemAttrUsedMemCurrent) >= kBytes, "memory is in use");
     verdict.ExpectEqual(apps::HostCopy(own.address, kCells), Wanted(5), "memory that a graph left");
     verdict.Expect(IsRefused(cudaGraphLaunch(exec, cudaStreamPerThread), cudaErrorInvalidValue),
@@ -259,6 +262,7 @@ void CheckUnfreed(apps::Verdict& verdict) {
   cudaGraphExec_t exec_freeing = Ready(freeing);
   Launch(exec_freeing);
   Wait();
+  CUDA_CALL(cudaDeviceGraphMemTrim(0));
   verdict.Expect(Attribute(cudaGraphMemAttrUsedMemCurrent) == 0, "freed by another graph");
   CUDA_CALL(cudaGraphExecDestroy(exec_freeing));
   CUDA_CALL(cudaGraphDestroy(freeing));
