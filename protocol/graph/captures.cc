@@ -238,8 +238,7 @@ CUresult Captures::Append(wire::Handle stream, CommandPtr command) {
     return CUDA_SUCCESS;
   }
   wire::Handle node = 0;
-  const CUresult result =
-      graphs_.AddNode(member->capture->graph, std::move(command), member->tail, &node);
+  const CUresult result = graphs_.AddNode(member->capture->graph, command, member->tail, &node);
   if (result == CUDA_SUCCESS) {
     member->tail = {Edge{.from = node}};
   } else {

@@ -169,7 +169,8 @@ CUresult Graphs::AddNode(wire::Handle handle,
                          Predecessors after,
                          wire::Handle* node) {
   std::lock_guard<std::mutex> lock(mutex_);
-  return AddLocked(handle, std::move(command), std::move(after), node);
+  // A copy: one that nobody wants ends after the lock, with the argument.
+  return AddLocked(handle, command, std::move(after), node);
 }
 
 CUresult Graphs::AddLocked(wire::Handle handle,
@@ -218,7 +219,7 @@ CUresult Graphs::AddChild(wire::Handle handle,
   if (!child.moved && HasMemory(*inner)) {
     return CUDA_ERROR_NOT_SUPPORTED;
   }
-  const CUresult result = AddLocked(handle, std::move(command), std::move(after), node);
+  const CUresult result = AddLocked(handle, command, std::move(after), node);
   if (result != CUDA_SUCCESS) {
     return result;
   }
