@@ -247,6 +247,11 @@ CUresult Captures::Append(wire::Handle stream, CommandPtr command) {
   return result;
 }
 
+bool Captures::Records(wire::Handle stream) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return Find(stream) != nullptr;
+}
+
 bool Captures::PlaceOf(wire::Handle stream, wire::Handle* graph, Predecessors* after) {
   std::lock_guard<std::mutex> lock(mutex_);
   const Member* member = Find(stream);

@@ -65,6 +65,8 @@ class Captures {
   Standing StandingOf(const StreamTraits& stream, CUresult* result);
   // The next node of a captured stream.
   CUresult Append(wire::Handle stream, CommandPtr command);
+  // Whether a stream is captured, spoiled or not: nothing happens on it now.
+  bool Records(wire::Handle stream);
   // Where that goes; false for a stream that is not captured.
   bool PlaceOf(wire::Handle stream, wire::Handle* graph, Predecessors* after);
   // A call that may not be while this stream is captured: spoils the capture.

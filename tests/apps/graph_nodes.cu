@@ -427,6 +427,29 @@ void CheckBox(apps::Verdict& verdict, apps::SeededRandom& random) {
   CUDA_CALL(cudaFree(memory.ptr));
 }
 
+// Memory of both sides is under way when nodes that copy the program's memory are made.
+void CheckBesideManagedMemory(apps::Verdict& verdict, apps::SeededRandom& random) {
+  Buffer cells(kCells);
+  Buffer others(kCells);
+  unsigned* shared = nullptr;
+  CUDA_CALL(cudaMallocManaged(&shared, kBytes));
+  std::fill_n(shared, kCells, 3u);
+  const Cells in = random.Integers<unsigned>(kCells);
+  Sum<<<2, kCells / 2>>>(others.get(), shared, shared);
+  OwnGraph own;
+  const cudaGraphNode_t fetched =
+      AddCopy(own.graph, {}, cells.get(), in.data(), cudaMemcpyHostToDevice);
+  AddStep(own.graph, {fetched}, {cells.get(), 3, 1, 0});
+  CUDA_CALL(cudaDeviceSynchronize());
+  own.MakeReady();
+  own.Run();
+  Cells wanted = in;
+  StepCall{nullptr, 3, 1, 0}.OnHost(wanted);
+  verdict.ExpectEqual(cells.Read(), wanted, "a graph beside managed memory");
+  verdict.ExpectEqual(others.Read(), Cells(kCells, 24), "and what used that");
+  CUDA_CALL(cudaFree(shared));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -438,6 +461,7 @@ int main(int argc, char** argv) {
   CheckExecParams(verdict, random);
   CheckAnyKind(verdict);
   CheckBox(verdict, random);
+  CheckBesideManagedMemory(verdict, random);
   CUDA_CALL(cudaDeviceSynchronize());
   return verdict.Finish();
 }
