@@ -29,7 +29,8 @@ CUresult MapRange(const CallScope& scope, const PinnedRange& range, uint64_t* de
   }
   *device_address = base + offset;
   result = scope.session().mirrored().AddHost(scope.context(), base, *device_address,
-                                              reinterpret_cast<void*>(range.address), range.bytes);
+                                              reinterpret_cast<void*>(range.address), range.bytes,
+                                              !range.registered);
   if (result != CUDA_SUCCESS) {
     memory.Free(base);
     return result;

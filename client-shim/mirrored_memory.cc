@@ -32,8 +32,16 @@ std::byte* Host(const Mirror& place) {
 
 // ---- what is mirrored
 
+// Memory of ours only: the program may have plans of its own for its pages.
+void MirroredMemory::TrackWrites(Region* region) {
+  const Mirror& place = region->place;
+  region->tracked = region->tracked && session_.config().track_writes &&
+                    writes_.Track(place.host_address, RoundUp(place.bytes, kPageBytes));
+}
+
 CUresult MirroredMemory::AddZeroed(wire::Handle context, uint64_t allocation, Region region) {
   return regions_.With([&](Regions& regions) {
+    TrackWrites(&region);
     const wire::Handle stream = lanes_.StreamOf(context);
     if (stream == 0) {
       return CUDA_ERROR_OUT_OF_MEMORY;
@@ -56,18 +64,22 @@ CUresult MirroredMemory::AddPages(wire::Handle context,
   if (mprotect(At(address), RoundUp(bytes, kPageBytes), PROT_READ | PROT_WRITE) != 0) {
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
-  return AddZeroed(context, address,
-                   Region{.place = {kind, address, address, bytes}, .has_pages = true});
+  return AddZeroed(
+      context, address,
+      Region{.place = {kind, address, address, bytes}, .has_pages = true, .tracked = true});
 }
 
 CUresult MirroredMemory::AddHost(wire::Handle context,
                                  uint64_t allocation,
                                  uint64_t device_address,
                                  void* host,
-                                 uint64_t bytes) {
+                                 uint64_t bytes,
+                                 bool is_ours) {
   const auto at = reinterpret_cast<uint64_t>(host);
   return AddZeroed(context, allocation,
-                   Region{.place = {MirrorKind::kMapped, device_address, at, bytes}});
+                   Region{.place = {MirrorKind::kMapped, device_address, at, bytes},
+                          .tracked = is_ours,
+                          .written = true});
 }
 
 // Variables may share a page.
@@ -188,31 +200,48 @@ CUresult MirroredMemory::SendRun(wire::Handle context,
 }
 
 CUresult MirroredMemory::SendRegion(wire::Handle context, Region* region) {
+  const Mirror& place = region->place;
+  if (!region->tracked || region->written) {
+    region->written = false;
+    return SendPart(context, region, 0, place.bytes);
+  }
+  CUresult result = CUDA_SUCCESS;
+  for (const WrittenRange& written :
+       writes_.Take(place.host_address, RoundUp(place.bytes, kPageBytes))) {
+    const uint64_t at = written.address - place.host_address;
+    const CUresult sent = SendPart(context, region, at, std::min(at + written.bytes, place.bytes));
+    result = result == CUDA_SUCCESS ? sent : result;
+  }
+  region->written = result != CUDA_SUCCESS;  // what was not sent is found by comparing
+  return result;
+}
+
+// `at` begins a page.
+CUresult MirroredMemory::SendPart(wire::Handle context, Region* region, uint64_t at, uint64_t end) {
   const std::byte* now = Host(region->place);
   const std::byte* known = region->known.get();
-  const uint64_t bytes = region->place.bytes;
   const auto differs = [=](uint64_t at, uint64_t unit) {
-    return memcmp(now + at, known + at, std::min(unit, bytes - at)) != 0;
+    return memcmp(now + at, known + at, std::min(unit, end - at)) != 0;
   };
   // Whole pages may go if the device has changed nothing since they were fetched.
   const uint64_t unit = device_ahead_.load(std::memory_order_relaxed) ? kWordBytes : kPageBytes;
   CUresult result = CUDA_SUCCESS;
-  for (uint64_t at = 0; at < bytes && result == CUDA_SUCCESS;) {
+  while (at < end && result == CUDA_SUCCESS) {
     if (at % kPageBytes == 0 && !differs(at, kPageBytes)) {
       at += kPageBytes;
       continue;
     }
-    uint64_t end = at;
-    while (end < bytes && differs(end, unit)) {
-      end += unit;
+    uint64_t stop = at;
+    while (stop < end && differs(stop, unit)) {
+      stop += unit;
     }
-    if (end == at) {
+    if (stop == at) {
       at += unit;
       continue;
     }
-    end = std::min(end, bytes);
-    result = SendRun(context, region, at, end - at);
-    at = end;
+    stop = std::min(stop, end);
+    result = SendRun(context, region, at, stop - at);
+    at = stop;
   }
   return result;
 }

@@ -18,6 +18,7 @@
 #include "client-shim/mirror_lanes.h"
 #include "protocol/abi/cuda_abi.h"
 #include "protocol/base/guarded.h"
+#include "protocol/base/write_tracker.h"
 #include "protocol/wire/handle.h"
 
 namespace farlane::shim {
@@ -46,12 +47,14 @@ class MirroredMemory {
   // something else lies there here.
   CUresult AddVariable(wire::Handle context, uint64_t address, uint64_t bytes);
   // Memory of the program, for which the device has fresh memory: an allocation that begins at
-  // `allocation` and in which the program's memory begins at `device_address`.
+  // `allocation` and in which the program's memory begins at `device_address`. Whole pages of ours
+  // may be tracked.
   CUresult AddHost(wire::Handle context,
                    uint64_t allocation,
                    uint64_t device_address,
                    void* host,
-                   uint64_t bytes);
+                   uint64_t bytes,
+                   bool is_ours);
   // By the address that the device's side was allocated at.
   void Remove(uint64_t allocation);
 
@@ -75,13 +78,14 @@ class MirroredMemory {
 
  private:
   // What both sides were last known to hold in common, so that a change by either shows by
-  // comparing. Slower than tracking writes, but it needs no signal handler in a program that may
-  // have its own, and system calls may use the memory.
+  // comparing; where the kernel tracks writes, only what was written need be compared.
   struct Region {
     Mirror place;
     uint64_t mapped_address = 0;  // pages of ours outside the arenas; 0 where there are none
     uint64_t mapped_bytes = 0;
     bool has_pages = false;  // of ours in an arena
+    bool tracked = false;    // by writes_
+    bool written = false;    // before it was tracked: all of it is compared once
     std::unique_ptr<std::byte[]> known{};
   };
 
@@ -96,9 +100,11 @@ class MirroredMemory {
   };
 
   CUresult AddZeroed(wire::Handle context, uint64_t allocation, Region region);
+  void TrackWrites(Region* region);
   CUresult MapVariable(const Regions& regions, Region* region);
   CUresult SendAll(wire::Handle context, Regions* regions);
   CUresult SendRegion(wire::Handle context, Region* region);
+  CUresult SendPart(wire::Handle context, Region* region, uint64_t at, uint64_t end);
   CUresult SendRun(wire::Handle context, Region* region, uint64_t at, uint64_t bytes);
   CUresult FetchAll(wire::Handle context, Regions* regions);
   CUresult Settle(wire::Handle context,
@@ -112,6 +118,7 @@ class MirroredMemory {
   std::atomic<bool> device_ahead_{false};  // work was sent since the last fetch of everything
   std::atomic<uint32_t> posting_{0};       // work that is about to be posted
   MirrorLanes lanes_;                      // used by who holds regions_
+  WriteTracker writes_;                    // the same
   Guarded<Regions> regions_;
 };
 
