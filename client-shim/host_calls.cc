@@ -32,6 +32,23 @@ void ForRows(const HostCall& call, uint64_t offset, uint64_t bytes, Move&& move)
   }
 }
 
+// Whether a call reads or writes memory of the program in this range.
+bool Uses(const HostCall& call, const std::byte* host, uint64_t bytes) {
+  const auto overlaps = [&](const std::byte* from, uint64_t pitch) {
+    return from < host + bytes && host < from + pitch * (call.shape.rows - 1) + call.shape.width;
+  };
+  switch (call.kind) {
+    case HostCall::Kind::kFetch:
+    case HostCall::Kind::kStore:
+      return overlaps(call.host, call.shape.host_pitch);
+    case HostCall::Kind::kMove:
+      return overlaps(call.host, call.shape.host_pitch) ||
+             overlaps(call.from, call.shape.device_pitch);
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 HostCallPtr HostCalls::Make(HostCall call) {
@@ -51,6 +68,22 @@ void HostCalls::Expect(const HostCallPtr& call) {
     std::thread([this] { Loop(); }).detach();
   }
   changed_.notify_one();
+}
+
+void HostCalls::LetGo(const void* host, uint64_t bytes) {
+  const auto uses = [from = static_cast<const std::byte*>(host), bytes](const HostCallPtr& call) {
+    return call != nullptr && Uses(*call, from, bytes);
+  };
+  std::unique_lock<std::mutex> lock(mutex_);
+  std::erase_if(expected_, [&](const auto& entry) {
+    const bool gone = uses(entry.second.call);
+    expected_count_.fetch_sub(gone ? entry.second.times : 0, std::memory_order_release);
+    return gone;
+  });
+  const size_t forgotten = std::erase_if(due_, [&](const Due& due) { return uses(due.call); });
+  due_count_.store(due_.size(), std::memory_order_release);
+  expected_count_.fetch_sub(forgotten, std::memory_order_release);
+  changed_.wait(lock, [&] { return !uses(moving_); });
 }
 
 wire::WireError HostCalls::OnDue(const wire::MessageView& message) {
@@ -125,6 +158,7 @@ bool HostCalls::Take(Due* due) {
   }
   *due = std::move(due_.front());
   due_.pop_front();
+  moving_ = due->call;
   due_count_.store(due_.size(), std::memory_order_release);
   return true;
 }
@@ -149,9 +183,16 @@ void HostCalls::Do(const Due& due) {
   } else {
     Run(due);
   }
+  DoneMoving();
   session_.Post(0, wire::HostDone{.turn = due.turn});
   expected_count_.fetch_sub(1, std::memory_order_release);
   session_.channel().Poll();  // the stream waits for it
+}
+
+void HostCalls::DoneMoving() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  moving_ = nullptr;
+  changed_.notify_all();
 }
 
 // A function sees what the device did before it, and the device what the function did.

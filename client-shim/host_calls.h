@@ -51,8 +51,8 @@ class HostCalls {
   bool any() const { return expected_count_.load(std::memory_order_acquire) != 0; }
 
   // The program has its memory back, after a wait for all work: what is still to be fetched from
-  // there or stored in it is not expected any more, whatever the server says later. Waits for a
-  // fetch that runs.
+  // there or stored in it is not expected any more, whatever the server says later. Waits for what
+  // is at it.
   void LetGo(const void* host, uint64_t bytes);
 
   // With the reading thread.
@@ -80,6 +80,7 @@ class HostCalls {
   void Do(const Due& due);
   void Run(const Due& due);
   void Send(const HostCall& call, uint64_t turn);
+  void DoneMoving();
 
   Session& session_;
   std::atomic<uint64_t> next_number_{1};
@@ -89,7 +90,7 @@ class HostCalls {
   std::condition_variable changed_;
   std::map<uint64_t, Expected> expected_;
   std::deque<Due> due_;
-  HostCallPtr fetching_;  // whose memory is being read
+  HostCallPtr moving_;  // whose memory is being read, or written
   bool running_ = false;
   bool closed_ = false;
 };

@@ -31,6 +31,7 @@ CUresult RemoveHost(void* pointer, bool registered, CUresult unknown) {
     const CUresult waited = session->Quiesce(static_cast<int32_t>(i));
     result = result == CUDA_SUCCESS ? waited : result;
   }
+  session->host_calls().LetGo(pointer, range->bytes);
   UnmapHost(*session, *range);
   HostMemory::Discard(*range);
   return result;

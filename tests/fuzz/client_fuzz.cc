@@ -10,7 +10,6 @@
 #include <thread>
 
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "client-shim/process.h"
@@ -98,8 +97,7 @@ void Run(ConstBytes input) {
   const Place& place = Here();
   const size_t threads = CountThreads();
   std::thread server([&place, edits = std::move(edits)]() mutable {
-    Fd connection(accept4(place.listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    PlainServer(std::move(connection), std::move(edits)).Serve();
+    PlainServer(PlainServer::Accept(place.listener), std::move(edits)).Serve();
   });
   shim::Config config;
   config.transport = channel::WishedTransport::kUnix;

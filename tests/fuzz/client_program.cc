@@ -10,8 +10,6 @@
 namespace farlane::fuzz {
 namespace {
 
-using namespace farlane::shim;  // the calls, by their names
-
 constexpr size_t kSmall = 4096;
 constexpr size_t kLarge = 600'000;
 constexpr char kPtx[] =
@@ -34,13 +32,13 @@ void CopyRows(CUdeviceptr device, CUstream stream) {
   rows.dstPitch = 512;
   rows.WidthInBytes = 100;
   rows.Height = 7;
-  cuMemcpy2DAsync_v2(&rows, stream);
+  shim::cuMemcpy2DAsync_v2(&rows, stream);
   std::swap(rows.srcMemoryType, rows.dstMemoryType);
   rows.srcDevice = device;
   rows.srcPitch = 512;
   rows.dstHost = buffer.data();
   rows.dstPitch = 256;
-  cuMemcpy2DAsync_v2(&rows, stream);
+  shim::cuMemcpy2DAsync_v2(&rows, stream);
 }
 
 void RunCopies(CUstream stream) {
@@ -48,58 +46,58 @@ void RunCopies(CUstream stream) {
   CUevent event = nullptr;
   CUevent other = nullptr;
   void* pinned = nullptr;
-  cuMemAlloc_v2(&device, 2 * kLarge);
-  cuMemHostAlloc(&pinned, kSmall, 0);
-  cuEventCreate(&event, 0);
-  cuEventCreate(&other, 0);
-  cuMemcpyHtoD_v2(device, buffer.data(), kSmall, stream);
-  cuMemcpyHtoDAsync_v2(device, buffer.data(), kLarge, stream);
-  cuEventRecord(event, stream);
-  cuMemcpyDtoHAsync_v2(buffer.data(), device, kLarge, stream);
+  shim::cuMemAlloc_v2(&device, 2 * kLarge);
+  shim::cuMemHostAlloc(&pinned, kSmall, 0);
+  shim::cuEventCreate(&event, 0);
+  shim::cuEventCreate(&other, 0);
+  shim::cuMemcpyHtoD_v2(device, buffer.data(), kSmall, stream);
+  shim::cuMemcpyHtoDAsync_v2(device, buffer.data(), kLarge, stream);
+  shim::cuEventRecord(event, stream);
+  shim::cuMemcpyDtoHAsync_v2(buffer.data(), device, kLarge, stream);
   if (pinned != nullptr) {
-    cuMemcpyDtoHAsync_v2(pinned, device, kSmall, stream);
-    cuMemcpyHtoDAsync_v2(device, pinned, kSmall, stream);
+    shim::cuMemcpyDtoHAsync_v2(pinned, device, kSmall, stream);
+    shim::cuMemcpyHtoDAsync_v2(device, pinned, kSmall, stream);
   }
   CopyRows(device, stream);
-  cuMemsetD32Async(device, 1, 64, stream);
-  cuMemcpyDtoDAsync_v2(device, device + kSmall, kSmall, stream);
-  cuEventRecord(other, stream);
+  shim::cuMemsetD32Async(device, 1, 64, stream);
+  shim::cuMemcpyDtoDAsync_v2(device, device + kSmall, kSmall, stream);
+  shim::cuEventRecord(other, stream);
   for (int i = 0; i < 4; ++i) {
-    cuEventQuery(event);
-    cuStreamQuery(stream);
+    shim::cuEventQuery(event);
+    shim::cuStreamQuery(stream);
   }
-  cuEventSynchronize(event);
-  cuStreamSynchronize(stream);
+  shim::cuEventSynchronize(event);
+  shim::cuStreamSynchronize(stream);
   float milliseconds = 0;
-  cuEventElapsedTime(&milliseconds, event, other);
-  cuMemcpyDtoH_v2(buffer.data(), device, kSmall, stream);
-  cuMemFreeHost(pinned);
-  cuMemFree_v2(device);
-  cuEventDestroy_v2(event);
-  cuEventDestroy_v2(other);
+  shim::cuEventElapsedTime(&milliseconds, event, other);
+  shim::cuMemcpyDtoH_v2(buffer.data(), device, kSmall, stream);
+  shim::cuMemFreeHost(pinned);
+  shim::cuMemFree_v2(device);
+  shim::cuEventDestroy_v2(event);
+  shim::cuEventDestroy_v2(other);
 }
 
 void LaunchIt(CUfunction function, CUstream stream) {
   CUdeviceptr address = 0x1000'0000'0000;
   unsigned int count = 7;
   void* parameters[] = {&address, &count};
-  cuLaunchKernel(function, 1, 1, 1, 32, 1, 1, 0, stream, parameters, nullptr);
-  cuLaunchCooperativeKernel(function, 1, 1, 1, 32, 1, 1, 0, stream, parameters);
+  shim::cuLaunchKernel(function, 1, 1, 1, 32, 1, 1, 0, stream, parameters, nullptr);
+  shim::cuLaunchCooperativeKernel(function, 1, 1, 1, 32, 1, 1, 0, stream, parameters);
   size_t offset = 0;
   size_t bytes = 0;
-  cuFuncGetParamInfo(function, 1, &offset, &bytes);
+  shim::cuFuncGetParamInfo(function, 1, &offset, &bytes);
   int value = 0;
-  cuFuncGetAttribute(&value, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK, function);
-  cuFuncSetAttribute(function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 1024);
+  shim::cuFuncGetAttribute(&value, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK, function);
+  shim::cuFuncSetAttribute(function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 1024);
   const char* name = nullptr;
-  cuFuncGetName(&name, function);
-  cuOccupancyMaxActiveBlocksPerMultiprocessor(&value, function, 1 + ++asked % 1024, 0);
-  cuOccupancyAvailableDynamicSMemPerBlock(&bytes, function, 1, 1 + ++asked % 1024);
+  shim::cuFuncGetName(&name, function);
+  shim::cuOccupancyMaxActiveBlocksPerMultiprocessor(&value, function, 1 + ++asked % 1024, 0);
+  shim::cuOccupancyAvailableDynamicSMemPerBlock(&bytes, function, 1, 1 + ++asked % 1024);
   CUlaunchConfig config{};
   config.gridDimX = config.gridDimY = config.gridDimZ = 1;
   config.blockDimX = static_cast<unsigned int>(1 + ++asked % 1024);
   config.blockDimY = config.blockDimZ = 1;
-  cuOccupancyMaxActiveClusters(&value, function, &config);
+  shim::cuOccupancyMaxActiveClusters(&value, function, &config);
 }
 
 void RunCode(CUstream stream) {
@@ -107,22 +105,22 @@ void RunCode(CUstream stream) {
   CUfunction function = nullptr;
   CUdeviceptr address = 0;
   size_t bytes = 0;
-  cuModuleLoadData(&module, kPtx);
-  cuModuleGetFunction(&function, module, "kernel");
+  shim::cuModuleLoadData(&module, kPtx);
+  shim::cuModuleGetFunction(&function, module, "kernel");
   LaunchIt(function, stream);
-  cuModuleGetGlobal_v2(&address, &bytes, module, "global");
-  cuMemsetD8Async(address, 1, 16, stream);
-  cuModuleUnload(module);
+  shim::cuModuleGetGlobal_v2(&address, &bytes, module, "global");
+  shim::cuMemsetD8Async(address, 1, 16, stream);
+  shim::cuModuleUnload(module);
   CUlibrary library = nullptr;
   CUkernel kernel = nullptr;
-  cuLibraryLoadData(&library, kPtx, nullptr, nullptr, 0, nullptr, nullptr, 0);
-  cuLibraryGetKernel(&kernel, library, "kernel");
-  cuKernelGetFunction(&function, kernel);
+  shim::cuLibraryLoadData(&library, kPtx, nullptr, nullptr, 0, nullptr, nullptr, 0);
+  shim::cuLibraryGetKernel(&kernel, library, "kernel");
+  shim::cuKernelGetFunction(&function, kernel);
   LaunchIt(function, stream);
-  cuLibraryGetGlobal(&address, &bytes, library, "global");
+  shim::cuLibraryGetGlobal(&address, &bytes, library, "global");
   unsigned int count = 0;
-  cuLibraryGetKernelCount(&count, library);
-  cuLibraryUnload(library);
+  shim::cuLibraryGetKernelCount(&count, library);
+  shim::cuLibraryUnload(library);
 }
 
 void Nothing(void* /*data*/) {}
@@ -132,49 +130,49 @@ void NothingWith(CUstream /*stream*/, CUresult /*result*/, void* /*data*/) {}
 void RunHostCalls(CUstream stream) {
   CUdeviceptr device = 0;
   void* pinned = nullptr;
-  cuMemAlloc_v2(&device, kSmall);
-  cuMemHostAlloc(&pinned, kSmall, 0);
-  cuLaunchHostFunc(stream, &Nothing, nullptr);
+  shim::cuMemAlloc_v2(&device, kSmall);
+  shim::cuMemHostAlloc(&pinned, kSmall, 0);
+  shim::cuLaunchHostFunc(stream, &Nothing, nullptr);
   if (pinned != nullptr) {
-    cuMemcpyHtoDAsync_v2(device, pinned, kSmall, stream);
+    shim::cuMemcpyHtoDAsync_v2(device, pinned, kSmall, stream);
   }
-  cuStreamAddCallback(stream, &NothingWith, nullptr, 0);
-  cuStreamSynchronize(stream);
-  cuMemFreeHost(pinned);
-  cuMemFree_v2(device);
+  shim::cuStreamAddCallback(stream, &NothingWith, nullptr, 0);
+  shim::cuStreamSynchronize(stream);
+  shim::cuMemFreeHost(pinned);
+  shim::cuMemFree_v2(device);
 }
 
 void RunGraphs(CUstream stream) {
   CUdeviceptr device = 0;
   void* pinned = nullptr;
-  cuMemAlloc_v2(&device, kSmall);
-  cuMemHostAlloc(&pinned, kSmall, 0);
+  shim::cuMemAlloc_v2(&device, kSmall);
+  shim::cuMemHostAlloc(&pinned, kSmall, 0);
   CUgraphExec execs[2] = {};
   CUgraph graphs[2] = {};
   for (int i = 0; i < 2; ++i) {
-    cuStreamBeginCapture_v2(stream, CU_STREAM_CAPTURE_MODE_RELAXED);
-    cuMemsetD8Async(device, 1, 64, stream);
-    cuLaunchHostFunc(stream, &Nothing, nullptr);
+    shim::cuStreamBeginCapture_v2(stream, CU_STREAM_CAPTURE_MODE_RELAXED);
+    shim::cuMemsetD8Async(device, 1, 64, stream);
+    shim::cuLaunchHostFunc(stream, &Nothing, nullptr);
     if (pinned != nullptr) {
-      cuMemcpyHtoDAsync_v2(device, pinned, kSmall, stream);
-      cuMemcpyDtoHAsync_v2(pinned, device, kSmall, stream);
+      shim::cuMemcpyHtoDAsync_v2(device, pinned, kSmall, stream);
+      shim::cuMemcpyDtoHAsync_v2(pinned, device, kSmall, stream);
     }
-    cuStreamEndCapture(stream, &graphs[i]);
-    cuGraphInstantiateWithFlags(&execs[i], graphs[i], 0);
+    shim::cuStreamEndCapture(stream, &graphs[i]);
+    shim::cuGraphInstantiateWithFlags(&execs[i], graphs[i], 0);
   }
-  cuGraphUpload(execs[0], stream);
-  cuGraphLaunch(execs[0], stream);
-  cuStreamSynchronize(stream);
+  shim::cuGraphUpload(execs[0], stream);
+  shim::cuGraphLaunch(execs[0], stream);
+  shim::cuStreamSynchronize(stream);
   CUgraphExecUpdateResultInfo info{};
-  cuGraphExecUpdate_v2(execs[0], graphs[1], &info);
-  cuGraphLaunch(execs[0], stream);
-  cuStreamSynchronize(stream);
+  shim::cuGraphExecUpdate_v2(execs[0], graphs[1], &info);
+  shim::cuGraphLaunch(execs[0], stream);
+  shim::cuStreamSynchronize(stream);
   for (int i = 0; i < 2; ++i) {
-    cuGraphExecDestroy(execs[i]);
-    cuGraphDestroy(graphs[i]);
+    shim::cuGraphExecDestroy(execs[i]);
+    shim::cuGraphDestroy(graphs[i]);
   }
-  cuMemFreeHost(pinned);
-  cuMemFree_v2(device);
+  shim::cuMemFreeHost(pinned);
+  shim::cuMemFree_v2(device);
 }
 
 void UseArray(CUarray array, CUstream stream) {
@@ -186,7 +184,7 @@ void UseArray(CUarray array, CUstream stream) {
   rows.dstArray = array;
   rows.WidthInBytes = 64;
   rows.Height = 8;
-  cuMemcpy2DAsync_v2(&rows, stream);
+  shim::cuMemcpy2DAsync_v2(&rows, stream);
   CUDA_MEMCPY2D back{};
   back.srcMemoryType = CU_MEMORYTYPE_ARRAY;
   back.srcArray = array;
@@ -195,17 +193,17 @@ void UseArray(CUarray array, CUstream stream) {
   back.dstPitch = 64;
   back.WidthInBytes = 64;
   back.Height = 8;
-  cuMemcpy2DAsync_v2(&back, stream);
+  shim::cuMemcpy2DAsync_v2(&back, stream);
   CUDA_RESOURCE_DESC resource{};
   resource.resType = CU_RESOURCE_TYPE_ARRAY;
   resource.res.array.hArray = array;
   const CUDA_TEXTURE_DESC texture{};
   CUtexObject object = 0;
   CUsurfObject surface = 0;
-  cuTexObjectCreate(&object, &resource, &texture, nullptr);
-  cuSurfObjectCreate(&surface, &resource);
-  cuTexObjectDestroy(object);
-  cuSurfObjectDestroy(surface);
+  shim::cuTexObjectCreate(&object, &resource, &texture, nullptr);
+  shim::cuSurfObjectCreate(&surface, &resource);
+  shim::cuTexObjectDestroy(object);
+  shim::cuSurfObjectDestroy(surface);
 }
 
 void RunArrays(CUstream stream) {
@@ -218,23 +216,23 @@ void RunArrays(CUstream stream) {
   CUarray array = nullptr;
   CUmipmappedArray mipmapped = nullptr;
   CUarray level = nullptr;
-  cuArray3DCreate_v2(&array, &shape);
-  cuMipmappedArrayCreate(&mipmapped, &shape, 3);
-  cuMipmappedArrayGetLevel(&level, mipmapped, 1);
+  shim::cuArray3DCreate_v2(&array, &shape);
+  shim::cuMipmappedArrayCreate(&mipmapped, &shape, 3);
+  shim::cuMipmappedArrayGetLevel(&level, mipmapped, 1);
   UseArray(array, stream);
-  cuStreamSynchronize(stream);
+  shim::cuStreamSynchronize(stream);
   CUtensorMap map{};
   const cuuint64_t sizes[] = {64, 64};
   const cuuint64_t strides[] = {256};
   const cuuint32_t box[] = {8, 8};
   const cuuint32_t steps[] = {1, 1};
-  cuTensorMapEncodeTiled(&map, CU_TENSOR_MAP_DATA_TYPE_FLOAT32, 2,
-                         reinterpret_cast<void*>(0x1000'0000'0000), sizes, strides, box, steps,
-                         CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_NONE,
-                         CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-  cuTensorMapReplaceAddress(&map, reinterpret_cast<void*>(0x1000'0000'1000));
-  cuMipmappedArrayDestroy(mipmapped);
-  cuArrayDestroy(array);
+  shim::cuTensorMapEncodeTiled(&map, CU_TENSOR_MAP_DATA_TYPE_FLOAT32, 2,
+                               reinterpret_cast<void*>(0x1000'0000'0000), sizes, strides, box,
+                               steps, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_NONE,
+                               CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  shim::cuTensorMapReplaceAddress(&map, reinterpret_cast<void*>(0x1000'0000'1000));
+  shim::cuMipmappedArrayDestroy(mipmapped);
+  shim::cuArrayDestroy(array);
 }
 
 void RunMemory(CUstream stream) {
@@ -242,62 +240,62 @@ void RunMemory(CUstream stream) {
   CUdeviceptr later = 0;
   size_t free_bytes = 0;
   size_t total_bytes = 0;
-  cuMemGetInfo_v2(&free_bytes, &total_bytes);
-  cuMemAlloc_v2(&large, 200ul << 20);  // beyond the first credit
-  cuMemAllocAsync(&later, kLarge, stream);
-  cuMemsetD8Async(later, 1, 64, stream);
-  cuMemFreeAsync(later, stream);
-  cuMemFree_v2(large);
+  shim::cuMemGetInfo_v2(&free_bytes, &total_bytes);
+  shim::cuMemAlloc_v2(&large, 200ul << 20);  // beyond the first credit
+  shim::cuMemAllocAsync(&later, kLarge, stream);
+  shim::cuMemsetD8Async(later, 1, 64, stream);
+  shim::cuMemFreeAsync(later, stream);
+  shim::cuMemFree_v2(large);
   CUmemAllocationProp properties{};
   properties.type = CU_MEM_ALLOCATION_TYPE_PINNED;
   properties.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
   CUmemGenericAllocationHandle physical = 0;
   CUdeviceptr range = 0;
   const size_t bytes = 4ul << 20;
-  cuMemAddressReserve(&range, bytes, 0, 0, 0);
-  cuMemCreate(&physical, bytes, &properties, 0);
-  cuMemMap(range, bytes, 0, physical, 0);
+  shim::cuMemAddressReserve(&range, bytes, 0, 0, 0);
+  shim::cuMemCreate(&physical, bytes, &properties, 0);
+  shim::cuMemMap(range, bytes, 0, physical, 0);
   CUmemAccessDesc access{};
   access.location = properties.location;
   access.flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
-  cuMemSetAccess(range, bytes, &access, 1);
-  cuMemsetD8Async(range, 1, 64, stream);
-  cuCtxSynchronize();
-  cuMemUnmap(range, bytes);
-  cuMemRelease(physical);
-  cuMemAddressFree(range, bytes);
+  shim::cuMemSetAccess(range, bytes, &access, 1);
+  shim::cuMemsetD8Async(range, 1, 64, stream);
+  shim::cuCtxSynchronize();
+  shim::cuMemUnmap(range, bytes);
+  shim::cuMemRelease(physical);
+  shim::cuMemAddressFree(range, bytes);
 }
 
 void RunLinking(CUstream stream) {
   CUlinkState state = nullptr;
   void* cubin = nullptr;
   size_t bytes = 0;
-  cuLinkCreate_v2(0, nullptr, nullptr, &state);
-  cuLinkAddData_v2(state, CU_JIT_INPUT_PTX, const_cast<char*>(kPtx), sizeof kPtx, "a", 0, nullptr,
-                   nullptr);
-  cuLinkComplete(state, &cubin, &bytes);
-  cuLinkDestroy(state);
-  cuStreamQuery(stream);
+  shim::cuLinkCreate_v2(0, nullptr, nullptr, &state);
+  shim::cuLinkAddData_v2(state, CU_JIT_INPUT_PTX, const_cast<char*>(kPtx), sizeof kPtx, "a", 0,
+                         nullptr, nullptr);
+  shim::cuLinkComplete(state, &cubin, &bytes);
+  shim::cuLinkDestroy(state);
+  shim::cuStreamQuery(stream);
 }
 
 void RunContexts(CUstream stream) {
   CUcontext made = nullptr;
   size_t limit = 0;
   int value = 0;
-  cuCtxGetLimit(&limit, CU_LIMIT_STACK_SIZE);
-  cuCtxSetLimit(CU_LIMIT_STACK_SIZE, limit);
-  cuDeviceCanAccessPeer(&value, 0, 1);
-  cuDeviceGetP2PAttribute(&value, CU_DEVICE_P2P_ATTRIBUTE_ACCESS_SUPPORTED, 0, 1);
-  cuDeviceGetTexture1DLinearMaxWidth(&limit, CU_AD_FORMAT_FLOAT, 1, 0);
+  shim::cuCtxGetLimit(&limit, CU_LIMIT_STACK_SIZE);
+  shim::cuCtxSetLimit(CU_LIMIT_STACK_SIZE, limit);
+  shim::cuDeviceCanAccessPeer(&value, 0, 1);
+  shim::cuDeviceGetP2PAttribute(&value, CU_DEVICE_P2P_ATTRIBUTE_ACCESS_SUPPORTED, 0, 1);
+  shim::cuDeviceGetTexture1DLinearMaxWidth(&limit, CU_AD_FORMAT_FLOAT, 1, 0);
   CUcontext peer = nullptr;
-  cuDevicePrimaryCtxRetain(&peer, 1);
-  cuCtxEnablePeerAccess(peer, 0);
-  cuCtxDisablePeerAccess(peer);
-  cuCtxCreate_v2(&made, 0, 0);
-  cuCtxSynchronize();
-  cuCtxDestroy_v2(made);
-  cuDevicePrimaryCtxRelease_v2(1);
-  cuStreamSynchronize(stream);
+  shim::cuDevicePrimaryCtxRetain(&peer, 1);
+  shim::cuCtxEnablePeerAccess(peer, 0);
+  shim::cuCtxDisablePeerAccess(peer);
+  shim::cuCtxCreate_v2(&made, 0, 0);
+  shim::cuCtxSynchronize();
+  shim::cuCtxDestroy_v2(made);
+  shim::cuDevicePrimaryCtxRelease_v2(1);
+  shim::cuStreamSynchronize(stream);
 }
 
 }  // namespace
@@ -307,17 +305,17 @@ void RunClientProgram(uint8_t parts) {
                                           RunArrays, RunMemory, RunLinking,   RunContexts};
   CUcontext context = nullptr;
   CUstream stream = nullptr;
-  cuDevicePrimaryCtxRetain(&context, 0);
-  cuCtxSetCurrent(context);
-  cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING);
+  shim::cuDevicePrimaryCtxRetain(&context, 0);
+  shim::cuCtxSetCurrent(context);
+  shim::cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING);
   for (size_t i = 0; i < std::size(kParts); ++i) {
     if ((parts >> i & 1) != 0) {
       kParts[i](stream);
     }
   }
-  cuStreamDestroy_v2(stream);
-  cuDevicePrimaryCtxReset_v2(0);
-  cuDevicePrimaryCtxReset_v2(1);
+  shim::cuStreamDestroy_v2(stream);
+  shim::cuDevicePrimaryCtxReset_v2(0);
+  shim::cuDevicePrimaryCtxReset_v2(1);
 }
 
 }  // namespace farlane::fuzz

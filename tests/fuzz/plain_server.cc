@@ -3,6 +3,9 @@
 
 #include <algorithm>
 
+#include <poll.h>
+#include <sys/socket.h>
+
 #include "protocol/abi/cuda_abi.h"
 #include "protocol/base/clock.h"
 #include "protocol/wire/hello.h"
@@ -10,8 +13,6 @@
 namespace farlane::fuzz {
 namespace {
 
-// A client that says nothing for so long waits for something that was changed.
-constexpr uint64_t kPatienceNs = 30'000'000;
 constexpr uint64_t kArenaAddress = 0x1000'0000'0000;
 constexpr uint64_t kArenaBytes = 1ull << 32;
 constexpr uint64_t kCreditBytes = 64ull << 20;
@@ -95,8 +96,14 @@ Edits ReadEdits(ConstBytes input) {
   return edits;
 }
 
-PlainServer::PlainServer(Fd connection, Edits edits)
-    : stream_(std::move(connection)), edits_(std::move(edits)) {}
+PlainServer::PlainServer(Fd connection, Edits edits, uint64_t patience_ns)
+    : stream_(std::move(connection)), edits_(std::move(edits)), patience_ns_(patience_ns) {}
+
+Fd PlainServer::Accept(const Fd& listener) {
+  pollfd waiting{.fd = listener.get(), .events = POLLIN, .revents = 0};
+  static_cast<void>(poll(&waiting, 1, -1));
+  return Fd(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+}
 
 void PlainServer::Serve() {
   if (!Greet()) {
@@ -121,7 +128,7 @@ bool PlainServer::Greet() {
     }
     rest = rest.subspan(got->bytes);
     if (got->bytes == 0) {
-      static_cast<void>(stream_.Wait(transport::Interest::kRead, NowNs() + kPatienceNs));
+      static_cast<void>(stream_.Wait(transport::Interest::kRead, NowNs() + patience_ns_));
     }
   }
   wire::ServerHello answer{};
@@ -182,7 +189,7 @@ void PlainServer::Loop() {
       return;
     }
     if (*look == channel::BatchReader::Look::kNothing) {
-      const Result<bool> ready = stream_.Wait(transport::Interest::kRead, NowNs() + kPatienceNs);
+      const Result<bool> ready = stream_.Wait(transport::Interest::kRead, NowNs() + patience_ns_);
       if (!ready.ok() || !*ready) {
         return;
       }
@@ -224,7 +231,7 @@ void PlainServer::Out(Outgoing message) {
 }
 
 void PlainServer::Flush() {
-  const uint64_t until = NowNs() + kPatienceNs;
+  const uint64_t until = NowNs() + patience_ns_;
   while (NowNs() < until) {
     const Result<bool> done = writer_.Flush();
     if (!done.ok() || *done) {

@@ -48,7 +48,13 @@ Edits ReadEdits(ConstBytes input);
 // Thread: one.
 class PlainServer {
  public:
-  PlainServer(Fd connection, Edits edits);
+  // A client that says nothing for so long waits for something that was changed.
+  static constexpr uint64_t kPatienceNs = 30'000'000;
+
+  PlainServer(Fd connection, Edits edits, uint64_t patience_ns = kPatienceNs);
+
+  // The next connection of a listener, which may be one that does not wait.
+  static Fd Accept(const Fd& listener);
 
   // Until the client ends, breaks off, or says nothing more.
   void Serve();
@@ -112,6 +118,7 @@ class PlainServer {
   channel::BatchReader reader_{stream_, wire::Side::kClient};
   channel::BatchWriter writer_{stream_};
   Edits edits_;
+  const uint64_t patience_ns_;
   uint32_t number_ = 0;
   uint64_t turn_ = 0;
   bool answered_ = false;

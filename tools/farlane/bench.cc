@@ -74,10 +74,12 @@ void PrintJson(const BenchDriver& driver,
                const std::vector<BenchRow>& rows,
                const std::vector<std::string>& missing) {
   std::vector<std::string> reasons;
+  reasons.reserve(missing.size());
   for (const std::string& what : missing) {
     reasons.push_back(JsonString(what));
   }
   std::vector<std::string> list;
+  list.reserve(rows.size());
   for (const BenchRow& row : rows) {
     list.push_back(JsonObject()
                        .Text("name", row.name)
