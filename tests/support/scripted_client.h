@@ -274,17 +274,9 @@ class ScriptedClient {
         copied_in_bytes += done.bytes;
         break;
       }
-      case wire::Op::kCopyOutData: {
-        wire::CopyOutData piece;
-        ASSERT_EQ(Decode(message.body, &piece), wire::WireError::kNone);
-        std::vector<std::byte>& bytes = arrived[piece.transfer];
-        ASSERT_EQ(piece.offset, bytes.size());
-        ASSERT_TRUE(wire::IsPackOf(piece.data, piece.bytes));
-        bytes.resize(bytes.size() + piece.bytes);
-        wire::Unpack(piece.data, piece.bytes, 0, Bytes(bytes).last(piece.bytes));
-        sent_out_bytes += piece.data.size();
+      case wire::Op::kCopyOutData:
+        TakePiece(message);
         break;
-      }
       case wire::Op::kCopyOutDone: {
         wire::CopyOutDone done;
         ASSERT_EQ(Decode(message.body, &done), wire::WireError::kNone);
@@ -313,6 +305,17 @@ class ScriptedClient {
       default:
         ADD_FAILURE() << "unexpected " << wire::OpName(message.op);
     }
+  }
+
+  void TakePiece(const wire::MessageView& message) {
+    wire::CopyOutData piece;
+    ASSERT_EQ(Decode(message.body, &piece), wire::WireError::kNone);
+    std::vector<std::byte>& bytes = arrived[piece.transfer];
+    ASSERT_EQ(piece.offset, bytes.size());
+    ASSERT_TRUE(wire::IsPackOf(piece.data, piece.bytes));
+    bytes.resize(bytes.size() + piece.bytes);
+    wire::Unpack(piece.data, piece.bytes, 0, Bytes(bytes).last(piece.bytes));
+    sent_out_bytes += piece.data.size();
   }
 
   void TakeReached(const wire::MessageView& message) {
