@@ -129,22 +129,29 @@ void ClearedMemory() {
   EXPECT_OK(Cuda().cuMemFree_v2(device));
 }
 
-// Into memory behind which nothing may be written, from a server that says more than it was asked
-// for.
+// Rows into memory behind which nothing may be written, from a server that says more than it was
+// asked for.
 void CopyFromALiar() {
-  constexpr size_t kBytes = (1 << 20) - 4096;
+  constexpr size_t kWidth = 4000;
+  constexpr size_t kRows = 255;
   Begin();
   const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  const size_t room = (kBytes + page - 1) / page * page;
+  const size_t room = kRows * page;
   void* const memory =
       mmap(nullptr, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   EXPECT_TRUE(memory != MAP_FAILED);
   EXPECT(mprotect(static_cast<char*>(memory) + room, page, PROT_NONE), 0);
-  CUdeviceptr device = 0;
-  EXPECT_OK(Cuda().cuMemAlloc_v2(&device, kBytes));
-  EXPECT_OK(Cuda().cuMemsetD8_v2(device, 0, kBytes));
-  EXPECT(Cuda().cuMemcpyDtoH_v2(static_cast<char*>(memory) + room - kBytes, device, kBytes),
-         CUDA_ERROR_DEVICE_UNAVAILABLE);
+  CUDA_MEMCPY2D copy{};
+  copy.srcMemoryType = CU_MEMORYTYPE_DEVICE;
+  EXPECT_OK(Cuda().cuMemAlloc_v2(&copy.srcDevice, kRows * kWidth));
+  EXPECT_OK(Cuda().cuMemsetD8_v2(copy.srcDevice, 0, kRows * kWidth));
+  copy.srcPitch = kWidth;
+  copy.dstMemoryType = CU_MEMORYTYPE_HOST;
+  copy.dstHost = memory;
+  copy.dstPitch = page;
+  copy.WidthInBytes = kWidth;
+  copy.Height = kRows;
+  EXPECT(Cuda().cuMemcpy2D_v2(&copy), CUDA_ERROR_DEVICE_UNAVAILABLE);
 }
 
 }  // namespace farlane::cases
