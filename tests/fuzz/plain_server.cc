@@ -330,22 +330,25 @@ void PlainServer::AnswerWork(const wire::MessageView& view) {
 void PlainServer::HaveData(uint64_t transfer, uint64_t bytes) {
   const std::vector<std::byte> data(wire::kPieceBytes, std::byte{9});
   for (uint64_t at = 0; at < bytes; at += wire::kPieceBytes) {
+    const uint64_t piece = std::min<uint64_t>(bytes - at, wire::kPieceBytes);
     Say(wire::CopyOutData{
-        .transfer = transfer,
-        .offset = at,
-        .data = ConstBytes(data).first(std::min<uint64_t>(bytes - at, wire::kPieceBytes))});
+        .transfer = transfer, .offset = at, .bytes = piece, .data = ConstBytes(data).first(piece)});
   }
   Say(wire::CopyOutDone{.transfer = transfer});
 }
 
 void PlainServer::AnswerCopies(const wire::MessageView& view) {
   switch (static_cast<wire::Op>(view.op)) {
-    case wire::Op::kCopyIn:
-      Say(wire::CopyInDone{.bytes = Read<wire::CopyIn>(view).data.size()});
+    case wire::Op::kCopyIn: {
+      const auto copy = Read<wire::CopyIn>(view);
+      Say(wire::CopyInDone{.bytes = copy.width * copy.rows});  // its data may stand for more
       break;
-    case wire::Op::kArrayCopyIn:
-      Say(wire::CopyInDone{.bytes = Read<wire::ArrayCopyIn>(view).data.size()});
+    }
+    case wire::Op::kArrayCopyIn: {
+      const auto copy = Read<wire::ArrayCopyIn>(view);
+      Say(wire::CopyInDone{.bytes = copy.width * copy.rows});
       break;
+    }
     case wire::Op::kCopyOut: {
       const auto copy = Read<wire::CopyOut>(view);
       HaveData(copy.transfer, copy.width * copy.rows);
