@@ -18,8 +18,8 @@ bool TakeEvent(Session& session,
     return true;
   }
   *result = (message.flags & CU_EVENT_RECORD_EXTERNAL) != 0
-                ? captures.Append(message.hStream,
-                                  CommandOf(context, message, CU_GRAPH_NODE_TYPE_EVENT_RECORD))
+                ? captures.Append(message.hStream, CommandOf(session, context, message,
+                                                             CU_GRAPH_NODE_TYPE_EVENT_RECORD))
                 : captures.RecordEvent(message.hStream, message.hEvent);
   return true;
 }
@@ -46,7 +46,7 @@ bool TakeEvent(Session& session,
       captures.StandingOf(session.TraitsOf(context, message.hStream), result);
   if (standing == graph::Standing::kCaptured) {
     *result = captures.Append(message.hStream,
-                              CommandOf(context, message, CU_GRAPH_NODE_TYPE_WAIT_EVENT));
+                              CommandOf(session, context, message, CU_GRAPH_NODE_TYPE_WAIT_EVENT));
   }
   return standing != graph::Standing::kFree;
 }

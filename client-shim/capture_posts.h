@@ -60,7 +60,7 @@ bool TakeIntoCapture(Session& session,
       return standing == graph::Standing::kRefused;
     }
     if constexpr (CaptureShape<Message>::kIsNode) {
-      *result = session.captures().Append(stream, CommandOf(context, message));
+      *result = session.captures().Append(stream, CommandOf(session, context, message));
     } else {
       *result = session.captures().Spoil(stream);
     }

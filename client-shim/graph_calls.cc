@@ -10,6 +10,8 @@ graph::StreamTraits TraitsOf(const CallScope& scope, CUstream stream) {
   return scope.session().TraitsOf(scope.context(), ToWire(stream));
 }
 
+}  // namespace
+
 bool ReadNodes(const NodeList& list, graph::Predecessors* edges) {
   if (list.count != 0 && list.nodes == nullptr) {
     return false;
@@ -20,8 +22,6 @@ bool ReadNodes(const NodeList& list, graph::Predecessors* edges) {
   }
   return true;
 }
-
-}  // namespace
 
 CUresult BeginCapture(const CallScope& scope, CUstream stream, CUstreamCaptureMode mode) {
   return scope.session().captures().Begin(TraitsOf(scope, stream), mode, 0, {});
@@ -63,19 +63,6 @@ CUresult UpdateCapture(const CallScope& scope,
 CUresult CreateGraph(const SessionScope& scope, wire::Handle* graph) {
   *graph = scope.session().graphs().Create();
   return *graph == 0 ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
-}
-
-CUresult AddEmptyNode(const SessionScope& scope,
-                      CUgraph graph,
-                      const NodeList& after,
-                      wire::Handle* node) {
-  graph::Predecessors edges;
-  if (!ReadNodes(after, &edges)) {
-    return CUDA_ERROR_INVALID_VALUE;
-  }
-  return scope.session().graphs().AddNode(
-      ToWire(graph), std::make_shared<MessageCommand>(CU_GRAPH_NODE_TYPE_EMPTY), std::move(edges),
-      node);
 }
 
 CUresult TellNodeType(const SessionScope& scope, CUgraphNode node, CUgraphNodeType* type) {

@@ -15,6 +15,9 @@ struct NodeList {
   size_t count = 0;
 };
 
+// False when there should be nodes and are none.
+bool ReadNodes(const NodeList& list, graph::Predecessors* edges);
+
 CUresult BeginCapture(const CallScope& scope, CUstream stream, CUstreamCaptureMode mode);
 CUresult BeginCaptureTo(const CallScope& scope,
                         CUstream stream,
@@ -29,10 +32,6 @@ CUresult UpdateCapture(const CallScope& scope,
                        unsigned int flags);
 
 CUresult CreateGraph(const SessionScope& scope, wire::Handle* graph);
-CUresult AddEmptyNode(const SessionScope& scope,
-                      CUgraph graph,
-                      const NodeList& after,
-                      wire::Handle* node);
 CUresult TellNodeType(const SessionScope& scope, CUgraphNode node, CUgraphNodeType* type);
 
 }  // namespace farlane::shim

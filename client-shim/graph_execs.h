@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "client-shim/call_scope.h"
+#include "client-shim/object_scopes.h"
 
 namespace farlane::shim {
 
@@ -26,6 +26,27 @@ CUresult UpdateGraphExec(const CallScope& scope,
                          CUgraphExec exec,
                          CUgraph graph,
                          CUgraphExecUpdateResultInfo* info);
+// The place of a node in what is ready to run; null if it is not in it.
+graph::Step* FindStep(Session& session, CUgraphExec exec, CUgraphNode node);
+// The server has to be told of a step that is another one now; the next launch does.
+void NoteChange(Session& session, CUgraphExec exec);
+// Gives what is in a child graph node the parameters of a graph of the same shape.
+CUresult SetExecChild(Session& session, CUgraphExec exec, CUgraphNode node, CUgraph child);
+// Kernels, copies and fills can be left out of launches.
+CUresult SetEnabled(const SessionScope& scope,
+                    CUgraphExec exec,
+                    CUgraphNode node,
+                    unsigned int enabled);
+CUresult TellEnabled(const SessionScope& scope,
+                     CUgraphExec exec,
+                     CUgraphNode node,
+                     unsigned int* enabled);
+// The older form of UpdateGraphExec.
+CUresult UpdateGraphExec(const CallScope& scope,
+                         CUgraphExec exec,
+                         CUgraph graph,
+                         CUgraphNode* error_node,
+                         CUgraphExecUpdateResult* update_result);
 CUresult TellFlags(const CallScope& scope, CUgraphExec exec, cuuint64_t* flags);
 
 }  // namespace farlane::shim

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "client-shim/capture_shapes.h"
-#include "client-shim/session.h"
+#include "client-shim/message_params.h"
 #include "protocol/graph/graphs.h"
 #include "protocol/wire/frame.h"
 
@@ -21,13 +21,17 @@ struct MessageCommand : graph::Command {
                           wire::Handle stream,
                           ConstBytes message);
 
+  struct Part {
+    wire::Handle context = 0;
+    std::vector<std::byte> message;  // encoded, with its header
+    Replay replay = nullptr;
+    wire::Handle event = 0;  // that it records for those outside of the graph
+    HostCallPtr host;        // the program's part in it; null for none
+  };
+
   using Command::Command;
 
-  wire::Handle context = 0;
-  std::vector<std::byte> message;  // encoded, with its header
-  Replay replay = nullptr;         // null: an empty node
-  wire::Handle event = 0;          // that the node records for those outside of the graph
-  HostCallPtr host;                // the program's part in it; null for none
+  std::vector<Part> parts;  // one after another; none for a node that only has a place
 };
 
 // Every command of the client's graphs is one of these.
@@ -49,25 +53,28 @@ void ReplayMessage(Session& session,
 }
 
 template <typename Message>
-graph::CommandPtr CommandOf(wire::Handle context,
+graph::CommandPtr CommandOf(Session& session,
+                            wire::Handle context,
                             const Message& message,
                             CUgraphNodeType type,
                             HostCallPtr host = nullptr) {
   auto command = std::make_shared<MessageCommand>(type);
-  command->context = context;
-  command->message.resize(EncodedBytes(message));
-  Encode(message, command->message.data());
-  command->replay = &ReplayMessage<Message>;
-  command->host = std::move(host);
+  MessageCommand::Part part{.context = context,
+                            .message = std::vector<std::byte>(EncodedBytes(message)),
+                            .replay = &ReplayMessage<Message>,
+                            .host = std::move(host)};
+  Encode(message, part.message.data());
   if constexpr (std::is_same_v<Message, wire::EventRecordWithFlags>) {
-    command->event = message.hEvent;
+    part.event = message.hEvent;
   }
+  command->params = ParamsOf({session, context, part.host.get()}, message);
+  command->parts.push_back(std::move(part));
   return command;
 }
 
 template <typename Message>
-graph::CommandPtr CommandOf(wire::Handle context, const Message& message) {
-  return CommandOf(context, message, CaptureShape<Message>::kNode);
+graph::CommandPtr CommandOf(Session& session, wire::Handle context, const Message& message) {
+  return CommandOf(session, context, message, CaptureShape<Message>::kNode);
 }
 
 }  // namespace farlane::shim

@@ -28,9 +28,9 @@ CUresult PostFunction(const CallScope& scope, CUstream stream, HostCall call) {
   }
   if (standing == graph::Standing::kCaptured) {
     return callback ? session.captures().Spoil(ToWire(stream))
-                    : session.captures().Append(
-                          ToWire(stream),
-                          CommandOf(scope.context(), message, CU_GRAPH_NODE_TYPE_HOST, made));
+                    : session.captures().Append(ToWire(stream),
+                                                CommandOf(session, scope.context(), message,
+                                                          CU_GRAPH_NODE_TYPE_HOST, made));
   }
   session.host_calls().Expect(made);
   return scope.Post(message);
@@ -49,7 +49,7 @@ graph::CommandPtr CopyCommand(const CallScope& scope,
                                .z = device.z,
                                .width = call->shape.width,
                                .rows = call->shape.rows};
-    return CommandOf(scope.context(), message, CU_GRAPH_NODE_TYPE_MEMCPY, call);
+    return CommandOf(scope.session(), scope.context(), message, CU_GRAPH_NODE_TYPE_MEMCPY, call);
   }
   const Message message{.stream = 0,
                         .call = call->number,
@@ -57,7 +57,7 @@ graph::CommandPtr CopyCommand(const CallScope& scope,
                         .width = call->shape.width,
                         .pitch = call->shape.device_pitch,
                         .rows = call->shape.rows};
-  return CommandOf(scope.context(), message, CU_GRAPH_NODE_TYPE_MEMCPY, call);
+  return CommandOf(scope.session(), scope.context(), message, CU_GRAPH_NODE_TYPE_MEMCPY, call);
 }
 
 }  // namespace

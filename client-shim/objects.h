@@ -80,11 +80,15 @@ struct Module {
 
 // A graph that the server's driver has ready to run, as it was then.
 struct GraphExec {
+  wire::Handle server = 0;   // its handle there; another one after it was changed
+  wire::Handle context = 0;  // in which it was made ready
+  bool changed = false;      // since then: the next launch makes it ready again
   std::vector<graph::Step> steps;
   std::vector<HostCallPtr> host_calls{};  // those that a launch makes due
   std::vector<wire::Handle> events{};     // those that a launch records
   bool waits = false;                     // for a value, somewhere in it
   uint64_t flags = 0;
+  graph::ObjectHolds objects{};
 };
 
 // An array, a mipmapped one, or a level of that.

@@ -72,6 +72,8 @@ class Session final : public channel::ServerListener {
 
   graph::Captures& captures() { return captures_; }
 
+  graph::UserObjects& user_objects() { return user_objects_; }
+
   // Whether captures in progress let the calling thread make a call that is not safe beside them;
   // one that they do not spoils them.
   CUresult CheckSafe();
@@ -273,6 +275,7 @@ class Session final : public channel::ServerListener {
   StreamWaits stream_waits_{*this};
   MemoryPools pools_{*this};
   WaitLog waits_{config_.trace_waits};
+  graph::UserObjects user_objects_;
   graph::Graphs graphs_;
   graph::Captures captures_{graphs_};
   std::unique_ptr<channel::CommandChannel> channel_;

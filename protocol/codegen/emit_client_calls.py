@@ -19,7 +19,7 @@ _HEAD = """\
 #include "client-shim/clusters.h"
 #include "client-shim/contexts.h"
 #include "client-shim/copy_text.h"
-#include "client-shim/graph_calls.h"
+#include "client-shim/graph_nodes.h"
 #include "client-shim/host_posts.h"
 #include "client-shim/modules.h"
 #include "client-shim/object_scopes.h"

@@ -108,6 +108,28 @@ CUresult Captures::End(wire::Handle stream, wire::Handle* graph) {
   return CUDA_SUCCESS;
 }
 
+void Captures::Collect(const StreamTraits& stream) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  auto capture = std::make_shared<Capture>();
+  capture->origin = stream.handle;
+  capture->mode = CU_STREAM_CAPTURE_MODE_RELAXED;
+  capture->owns_graph = false;
+  capture->collects = true;
+  static_cast<void>(Join(stream, capture));
+  captures_count_.fetch_add(1);
+}
+
+std::vector<CommandPtr> Captures::TakeCollected(wire::Handle stream) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const Member* member = Find(stream);
+  if (member == nullptr) {
+    return {};
+  }
+  const std::shared_ptr<Capture> capture = member->capture;  // outlives its member
+  EndMembers(*capture);
+  return capture->spoiled ? std::vector<CommandPtr>{} : std::move(capture->collected);
+}
+
 // ---- questions ----------------------------------------------------------------------------------
 
 CUresult Captures::Tell(const StreamTraits& stream, const CaptureAnswers& to) {
@@ -203,6 +225,10 @@ CUresult Captures::Append(wire::Handle stream, CommandPtr command) {
   if (member == nullptr) {
     return CUDA_ERROR_ILLEGAL_STATE;  // another thread has ended the capture meanwhile
   }
+  if (member->capture->collects) {
+    member->capture->collected.push_back(std::move(command));
+    return CUDA_SUCCESS;
+  }
   wire::Handle node = 0;
   const CUresult result =
       graphs_.AddNode(member->capture->graph, std::move(command), member->tail, &node);
@@ -226,7 +252,7 @@ CUresult Captures::SpoilContext(wire::Handle context) {
   std::lock_guard<std::mutex> lock(mutex_);
   CUresult result = CUDA_SUCCESS;
   for (auto& [handle, member] : members_) {
-    if (member.context == context) {
+    if (member.context == context && !member.capture->collects) {
       member.capture->spoiled = true;
       result = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
     }

@@ -67,6 +67,10 @@ class Captures {
   CUresult Append(wire::Handle stream, CommandPtr command);
   // A call that may not be while this stream is captured: spoils the capture.
   CUresult Spoil(wire::Handle stream);
+  // Has a stream that nobody else knows of take commands, for calls that make one node. It is no
+  // capture of the program's: nothing spoils it, and it forbids nothing.
+  void Collect(const StreamTraits& stream);
+  std::vector<CommandPtr> TakeCollected(wire::Handle stream);
   // A call that waits for all work of a context, which no capture there survives.
   CUresult SpoilContext(wire::Handle context);
 
@@ -92,6 +96,8 @@ class Captures {
     CUstreamCaptureMode mode = CU_STREAM_CAPTURE_MODE_GLOBAL;
     std::thread::id thread;
     bool spoiled = false;
+    bool collects = false;
+    std::vector<CommandPtr> collected;
   };
 
   struct Member {

@@ -2,6 +2,7 @@
 #include "protocol/graph/graphs.h"
 
 #include <algorithm>
+#include <climits>
 #include <cstring>
 #include <map>
 #include <set>
@@ -19,6 +20,12 @@ bool SameEdge(const CUgraphEdgeData& one, const CUgraphEdgeData& other) {
 
 bool IsPlain(const CUgraphEdgeData& data) {
   return SameEdge(data, CUgraphEdgeData{});
+}
+
+bool HasTwins(const Predecessors& after) {
+  std::set<wire::Handle> seen;
+  return !std::all_of(after.begin(), after.end(),
+                      [&seen](const Edge& edge) { return seen.insert(edge.from).second; });
 }
 
 struct FoundEdge {
@@ -62,18 +69,40 @@ wire::Handle Graphs::Create() {
   return graphs_.Mint(Graph{});
 }
 
-CUresult Graphs::Destroy(wire::Handle handle) {
-  std::lock_guard<std::mutex> lock(mutex_);
+bool Graphs::HasMemory(const Graph& graph) {
+  return std::any_of(graph.nodes.begin(), graph.nodes.end(), [this](wire::Handle handle) {
+    const CUgraphNodeType type = nodes_.Find(handle)->command->type;
+    return type == CU_GRAPH_NODE_TYPE_MEM_ALLOC || type == CU_GRAPH_NODE_TYPE_MEM_FREE;
+  });
+}
+
+void Graphs::DropNode(wire::Handle handle, std::vector<Graph>* gone) {
+  Node* node = nodes_.Find(handle);
+  if (node->child != 0) {
+    DestroyLocked(node->child, gone);
+  }
+  *node = Node{};
+  nodes_.Retire(handle);
+}
+
+void Graphs::DestroyLocked(wire::Handle handle, std::vector<Graph>* gone) {
   Graph* graph = graphs_.Find(handle);
-  if (graph == nullptr) {
+  for (const wire::Handle node : graph->nodes) {
+    DropNode(node, gone);
+  }
+  gone->push_back(std::move(*graph));
+  *graph = Graph{};
+  graphs_.Retire(handle);
+}
+
+CUresult Graphs::Destroy(wire::Handle handle) {
+  std::vector<Graph> gone;  // ends after the lock
+  std::lock_guard<std::mutex> lock(mutex_);
+  const Graph* graph = graphs_.Find(handle);
+  if (graph == nullptr || graph->owner != 0) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  for (const wire::Handle node : graph->nodes) {
-    nodes_.Find(node)->command = nullptr;
-    nodes_.Retire(node);
-  }
-  graph->nodes.clear();
-  graphs_.Retire(handle);
+  DestroyLocked(handle, &gone);
   return CUDA_SUCCESS;
 }
 
@@ -83,25 +112,41 @@ CUresult Graphs::Clone(wire::Handle handle, wire::Handle* clone) {
   if (graph == nullptr) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  *clone = graphs_.Mint(Graph{.nodes = {}, .original = handle});
-  Graph* made = graphs_.Find(*clone);
+  if (HasMemory(*graph)) {
+    return CUDA_ERROR_NOT_SUPPORTED;  // there is one of its memory
+  }
+  *clone = CloneLocked(handle, 0);
+  return *clone == 0 ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
+}
+
+// 0 when there are too many graphs.
+wire::Handle Graphs::CloneLocked(wire::Handle handle, wire::Handle owner) {
+  const Graph& graph = *graphs_.Find(handle);
+  const wire::Handle clone = graphs_.Mint(
+      Graph{.nodes = {}, .original = handle, .owner = owner, .objects = graph.objects});
+  Graph* made = graphs_.Find(clone);
   if (made == nullptr) {
-    return CUDA_ERROR_OUT_OF_MEMORY;
+    return 0;
   }
   std::map<wire::Handle, wire::Handle> twins;
-  for (const wire::Handle node : graph->nodes) {
+  for (const wire::Handle node : graph.nodes) {
     Node copy = *nodes_.Find(node);
-    copy.graph = *clone;
+    const wire::Handle child = copy.child;
+    copy.graph = clone;
     copy.original = node;
-    made->nodes.push_back(nodes_.Mint(std::move(copy)));
-    twins[node] = made->nodes.back();
+    const wire::Handle twin = nodes_.Mint(std::move(copy));
+    made->nodes.push_back(twin);
+    twins[node] = twin;
+    if (child != 0) {
+      nodes_.Find(twin)->child = CloneLocked(child, twin);
+    }
   }
   for (const wire::Handle node : made->nodes) {
     for (Edge& edge : nodes_.Find(node)->after) {
       edge.from = twins[edge.from];
     }
   }
-  return CUDA_SUCCESS;
+  return clone;
 }
 
 // ---- nodes and edges ----------------------------------------------------------------------------
@@ -123,16 +168,73 @@ CUresult Graphs::AddNode(wire::Handle handle,
                          Predecessors after,
                          wire::Handle* node) {
   std::lock_guard<std::mutex> lock(mutex_);
+  return AddLocked(handle, std::move(command), std::move(after), node);
+}
+
+CUresult Graphs::AddLocked(wire::Handle handle,
+                           CommandPtr command,
+                           Predecessors after,
+                           wire::Handle* node) {
   Graph* graph = graphs_.Find(handle);
-  if (graph == nullptr || !HoldsLocked(handle, after)) {
+  if (graph == nullptr || !HoldsLocked(handle, after) || HasTwins(after)) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  *node = nodes_.Mint(Node{
-      .graph = handle, .command = std::move(command), .after = std::move(after), .original = 0});
+  *node = nodes_.Mint(Node{.graph = handle,
+                           .command = std::move(command),
+                           .after = std::move(after),
+                           .original = 0,
+                           .child = 0});
   if (*node == 0) {
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
   graph->nodes.push_back(*node);
+  return CUDA_SUCCESS;
+}
+
+// Whether a graph is another one, or part of it.
+bool Graphs::IsInside(wire::Handle graph, wire::Handle outer) {
+  while (graph != outer) {
+    const Node* owner = nodes_.Find(graphs_.Find(graph)->owner);
+    if (owner == nullptr) {
+      return false;
+    }
+    graph = owner->graph;
+  }
+  return true;
+}
+
+CUresult Graphs::AddChild(wire::Handle handle,
+                          CommandPtr command,
+                          Predecessors after,
+                          const ChildUse& child,
+                          wire::Handle* node) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  Graph* inner = graphs_.Find(child.graph);
+  if (graphs_.Find(handle) == nullptr || inner == nullptr ||
+      (child.moved && (inner->owner != 0 || IsInside(handle, child.graph)))) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  if (!child.moved && HasMemory(*inner)) {
+    return CUDA_ERROR_NOT_SUPPORTED;
+  }
+  const CUresult result = AddLocked(handle, std::move(command), std::move(after), node);
+  if (result != CUDA_SUCCESS) {
+    return result;
+  }
+  if (child.moved) {
+    inner->owner = *node;
+  }
+  nodes_.Find(*node)->child = child.moved ? child.graph : CloneLocked(child.graph, *node);
+  return CUDA_SUCCESS;
+}
+
+CUresult Graphs::ChildOf(wire::Handle handle, wire::Handle* graph) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const Node* node = nodes_.Find(handle);
+  if (node == nullptr || node->child == 0) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  *graph = node->child;
   return CUDA_SUCCESS;
 }
 
@@ -144,14 +246,18 @@ void Graphs::EraseFrom(Graph* graph, wire::Handle gone) {
 }
 
 CUresult Graphs::DestroyNode(wire::Handle handle) {
+  std::vector<Graph> gone;  // ends after the lock
   std::lock_guard<std::mutex> lock(mutex_);
-  Node* node = nodes_.Find(handle);
+  const Node* node = nodes_.Find(handle);
   if (node == nullptr) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  EraseFrom(graphs_.Find(node->graph), handle);
-  node->command = nullptr;
-  nodes_.Retire(handle);
+  Graph* graph = graphs_.Find(node->graph);
+  if (HasMemory(*graph)) {
+    return CUDA_ERROR_NOT_SUPPORTED;
+  }
+  EraseFrom(graph, handle);
+  DropNode(handle, &gone);
   return CUDA_SUCCESS;
 }
 
@@ -182,9 +288,12 @@ CUresult Graphs::AddEdges(wire::Handle graph, const EdgeArgument& edges, size_t 
 
 CUresult Graphs::RemoveEdges(wire::Handle graph, const EdgeArgument& edges, size_t count) {
   std::lock_guard<std::mutex> lock(mutex_);
-  if (graphs_.Find(graph) == nullptr ||
-      (count != 0 && (edges.from == nullptr || edges.to == nullptr))) {
+  const Graph* found = graphs_.Find(graph);
+  if (found == nullptr || (count != 0 && (edges.from == nullptr || edges.to == nullptr))) {
     return CUDA_ERROR_INVALID_VALUE;
+  }
+  if (count != 0 && HasMemory(*found)) {
+    return CUDA_ERROR_NOT_SUPPORTED;
   }
   for (size_t i = 0; i < count; ++i) {
     Node* to = nodes_.Find(ToWire(edges.to[i]));
@@ -295,66 +404,58 @@ CUresult Graphs::Dependents(wire::Handle handle, const EdgeArrays& to) {
   return Tell(found, to);
 }
 
-// ---- order --------------------------------------------------------------------------------------
+// ---- user objects -------------------------------------------------------------------------------
 
-CUresult Graphs::Steps(wire::Handle handle, std::vector<Step>* steps) {
+CUresult Graphs::RetainObject(wire::Handle handle,
+                              const UserObjectPtr& object,
+                              unsigned int count,
+                              unsigned int flags) {
   std::lock_guard<std::mutex> lock(mutex_);
-  const Graph* graph = graphs_.Find(handle);
+  Graph* graph = graphs_.Find(handle);
+  if (graph == nullptr || object == nullptr || count == 0 || count > INT_MAX ||
+      (flags & ~unsigned{CU_GRAPH_USER_OBJECT_MOVE}) != 0) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  if (flags == 0) {
+    object->Retain(count);
+  }
+  ObjectHold hold(object, count);
+  const auto found = graph->objects.find(object->number());
+  if (found == graph->objects.end()) {
+    graph->objects.emplace(object->number(), std::move(hold));
+  } else {
+    hold.Part(count, &found->second);
+  }
+  return CUDA_SUCCESS;
+}
+
+CUresult Graphs::ReleaseObject(wire::Handle handle,
+                               const UserObjectPtr& object,
+                               unsigned int count) {
+  if (object == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  ObjectHold dropped(object, 0);  // ends after the lock
+  std::lock_guard<std::mutex> lock(mutex_);
+  Graph* graph = graphs_.Find(handle);
   if (graph == nullptr) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  std::map<wire::Handle, size_t> missing;  // how many of those before it are not placed yet
-  std::map<wire::Handle, std::vector<wire::Handle>> behind;
-  std::vector<wire::Handle> ready;
-  for (const wire::Handle node : graph->nodes) {
-    const Predecessors& after = nodes_.Find(node)->after;
-    missing[node] = after.size();
-    if (after.empty()) {
-      ready.push_back(node);
-    }
-    for (const Edge& edge : after) {
-      behind[edge.from].push_back(node);
-    }
+  const auto found = graph->objects.find(object->number());
+  if (found == graph->objects.end() || count == 0 || count > found->second.count()) {
+    return CUDA_ERROR_INVALID_VALUE;
   }
-  std::map<wire::Handle, uint32_t> places;
-  for (size_t next = 0; next < ready.size(); ++next) {
-    const wire::Handle node = ready[next];
-    const Node& object = *nodes_.Find(node);
-    Step step{.node = node, .command = object.command, .after = {}};
-    for (const Edge& edge : object.after) {
-      step.after.push_back(places[edge.from]);
-    }
-    places[node] = static_cast<uint32_t>(steps->size());
-    steps->push_back(std::move(step));
-    for (const wire::Handle other : behind[node]) {
-      if (--missing[other] == 0) {
-        ready.push_back(other);
-      }
-    }
+  found->second.Part(count, &dropped);
+  if (found->second.count() == 0) {
+    graph->objects.erase(found);
   }
-  return steps->size() == graph->nodes.size() ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+  return CUDA_SUCCESS;
 }
 
-bool Graphs::AreBehind(const Predecessors& nodes, const Predecessors& of) {
+ObjectHolds Graphs::ObjectsOf(wire::Handle handle) {
   std::lock_guard<std::mutex> lock(mutex_);
-  std::set<wire::Handle> seen;
-  std::vector<wire::Handle> open;
-  for (const Edge& edge : of) {
-    open.push_back(edge.from);
-  }
-  while (!open.empty()) {
-    const wire::Handle node = open.back();
-    open.pop_back();
-    const Node* object = nodes_.Find(node);
-    if (object == nullptr || !seen.insert(node).second) {
-      continue;
-    }
-    for (const Edge& edge : object->after) {
-      open.push_back(edge.from);
-    }
-  }
-  return std::all_of(nodes.begin(), nodes.end(),
-                     [&seen](const Edge& edge) { return seen.count(edge.from) != 0; });
+  const Graph* graph = graphs_.Find(handle);
+  return graph == nullptr ? ObjectHolds{} : graph->objects;
 }
 
 }  // namespace farlane::graph

@@ -14,6 +14,8 @@
 
 #include "protocol/abi/cuda_abi.h"
 #include "protocol/base/bytes.h"
+#include "protocol/graph/node_params.h"
+#include "protocol/graph/user_objects.h"
 #include "protocol/wire/object_table.h"
 
 namespace farlane::graph {
@@ -27,6 +29,7 @@ struct Command {
   virtual ~Command() = default;
 
   const CUgraphNodeType type;
+  NodeParamsPtr params;  // what the program said, or what a recorded call amounts to; may be null
 };
 
 using CommandPtr = std::shared_ptr<const Command>;  // shared as said above
@@ -44,18 +47,24 @@ struct Node {
   CommandPtr command;
   Predecessors after;
   wire::Handle original = 0;  // of a node that was cloned
+  wire::Handle child = 0;     // the graph that the node owns, of a child graph node
 };
 
 struct Graph {
   std::vector<wire::Handle> nodes;  // in the order in which they were made
   wire::Handle original = 0;        // of a graph that was cloned
+  wire::Handle owner = 0;           // the node that it is part of; 0: the program's own
+  ObjectHolds objects;
 };
 
-// One node of a graph as it was at some moment: `after` names places in the same list.
+// One node of a graph as it was at some moment: `after` names places in the same list. The nodes of
+// a child graph stand before their node, which then does nothing but come after them.
 struct Step {
   wire::Handle node = 0;
   CommandPtr command;
   std::vector<uint32_t> after;
+  uint32_t inside = 0;  // of a child graph's node: so many steps right before it are in it
+  bool enabled = true;
 };
 
 // Where a question about several nodes or edges puts its answer; arrays may be null.
@@ -66,11 +75,30 @@ struct EdgeArrays {
   size_t* count = nullptr;
 };
 
+// A graph as a picture of it needs it.
+struct GraphPicture {
+  struct Item {
+    wire::Handle node = 0;
+    CommandPtr command;
+    Predecessors after;
+    wire::Handle child = 0;
+  };
+
+  wire::Handle graph = 0;
+  std::vector<Item> items;
+};
+
 // Edges as a program passes them; `data` may be null.
 struct EdgeArgument {
   const CUgraphNode* from = nullptr;
   const CUgraphNode* to = nullptr;
   const CUgraphEdgeData* data = nullptr;
+};
+
+// The graph that a child graph node is made of.
+struct ChildUse {
+  wire::Handle graph = 0;
+  bool moved = false;
 };
 
 // Thread: any, guarded.
@@ -82,8 +110,14 @@ class Graphs {
 
   bool Knows(wire::Handle graph) { return graphs_.Find(graph) != nullptr; }
 
-  // Every node of `after` must be in the graph.
+  // Every node of `after` must be in the graph, and each only once.
   CUresult AddNode(wire::Handle graph, CommandPtr command, Predecessors after, wire::Handle* node);
+  // The same for a node that is a graph: a copy of `child`, or that graph itself if it is `moved`.
+  CUresult AddChild(wire::Handle graph,
+                    CommandPtr command,
+                    Predecessors after,
+                    const ChildUse& child,
+                    wire::Handle* node);
   CUresult DestroyNode(wire::Handle node);
   CUresult AddEdges(wire::Handle graph, const EdgeArgument& edges, size_t count);
   CUresult RemoveEdges(wire::Handle graph, const EdgeArgument& edges, size_t count);
@@ -91,6 +125,16 @@ class Graphs {
   // Null for a node that nobody has.
   CommandPtr CommandOf(wire::Handle node);
   CUresult SetCommand(wire::Handle node, CommandPtr command);
+  CUresult ChildOf(wire::Handle node, wire::Handle* graph);
+
+  // User objects that live as long as the graph; null is none, and refused. `flags`:
+  // CU_GRAPH_USER_OBJECT_MOVE, or 0 if the program keeps its own holds as well.
+  CUresult RetainObject(wire::Handle graph,
+                        const UserObjectPtr& object,
+                        unsigned int count,
+                        unsigned int flags);
+  CUresult ReleaseObject(wire::Handle graph, const UserObjectPtr& object, unsigned int count);
+  ObjectHolds ObjectsOf(wire::Handle graph);
 
   CUresult FindInClone(wire::Handle original, wire::Handle clone, wire::Handle* node);
   CUresult Nodes(wire::Handle graph, bool roots_only, CUgraphNode* nodes, size_t* count);
@@ -98,8 +142,11 @@ class Graphs {
   CUresult Dependencies(wire::Handle node, const EdgeArrays& to);
   CUresult Dependents(wire::Handle node, const EdgeArrays& to);
 
-  // All nodes, each behind those it depends on; nothing if they go in a circle.
+  // All nodes, those of child graphs too, each behind those it depends on; nothing if they go in a
+  // circle.
   CUresult Steps(wire::Handle graph, std::vector<Step>* steps);
+  // The nodes and edges of a graph and of those inside it, for people.
+  std::vector<GraphPicture> Picture(wire::Handle graph);
   // Whether all these nodes are in the graph.
   bool Holds(wire::Handle graph, const Predecessors& nodes);
   // Whether every node of `nodes` is one of `of` or comes before one of them.
@@ -107,9 +154,24 @@ class Graphs {
 
  private:
   bool HoldsLocked(wire::Handle graph, const Predecessors& nodes);
+  // Whether the graph has memory of its own, of which there can be only one.
+  bool HasMemory(const Graph& graph);
+  wire::Handle CloneLocked(wire::Handle graph, wire::Handle owner);
+  CUresult AddLocked(wire::Handle graph,
+                     CommandPtr command,
+                     Predecessors after,
+                     wire::Handle* node);
+  void DestroyLocked(wire::Handle graph, std::vector<Graph>* gone);
+  void DropNode(wire::Handle node, std::vector<Graph>* gone);
+  bool IsInside(wire::Handle graph, wire::Handle outer);
+  bool StepsLocked(wire::Handle graph,
+                   const std::vector<uint32_t>& before,
+                   std::vector<Step>* steps);
+  bool PlaceNode(wire::Handle node, const std::vector<uint32_t>& after, std::vector<Step>* steps);
   void EraseFrom(Graph* graph, wire::Handle node);
 
-  std::mutex mutex_;  // not Guarded: Knows looks without it
+  std::mutex mutex_;  // not Guarded: Knows looks without it. What user objects do when they end is
+                      // done without it
   wire::ObjectTable<Graph> graphs_{wire::HandleKind::kGraph};
   wire::ObjectTable<Node> nodes_{wire::HandleKind::kGraphNode};
 };

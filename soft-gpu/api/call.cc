@@ -85,6 +85,7 @@ CUresult Put(const ContextCall& call,
   if (captured) {
     auto command = std::make_shared<WorkCommand>(work.node);
     command->run = std::move(work.run);
+    command->params = std::move(work.params);
     FARLANE_SOFT_TRY(
         call.driver->captures().Append(use.stream->traits().handle, std::move(command)));
     done = std::make_shared<Completion>();

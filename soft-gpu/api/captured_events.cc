@@ -6,6 +6,7 @@ namespace farlane::soft {
 // Whoever waits for the event after the launch waits for the node, which may run much later.
 graph::CommandPtr RecordNode(const std::shared_ptr<Event>& event) {
   auto command = std::make_shared<WorkCommand>(CU_GRAPH_NODE_TYPE_EVENT_RECORD);
+  command->params = graph::Keep(*graph::RecordNode(AsHandle<CUevent>(event->handle())));
   command->prepare = [event] {
     Driver::Get()->captures().ForgetEvent(event->handle());
     const auto place = std::make_shared<Completion>();
@@ -20,6 +21,7 @@ graph::CommandPtr RecordNode(const std::shared_ptr<Event>& event) {
 
 graph::CommandPtr WaitNode(const std::shared_ptr<Event>& event) {
   auto command = std::make_shared<WorkCommand>(CU_GRAPH_NODE_TYPE_WAIT_EVENT);
+  command->params = graph::Keep(*graph::WaitNode(AsHandle<CUevent>(event->handle())));
   command->prepare = [event] {
     return [place = event->place()] {
       if (place != nullptr) {

@@ -53,6 +53,63 @@ CUresult Finish(const StreamUse& use, const SharedCompletion& done, bool wait) {
   return use.context->failed().get();
 }
 
+bool IsHost(AddressSpace& space, const Side& side) {
+  const auto range = space.table().Find(side.address);
+  return !side.known || (range && range->host());
+}
+
+uint64_t HeightOf(const Side& side) {
+  return side.pitch_bytes == 0 ? 0 : side.layer_bytes / side.pitch_bytes;
+}
+
+// What a recorded copy does, for those who ask.
+graph::NodeParamsPtr Describe(const ContextCall& call, const CopyRequest& request) {
+  AddressSpace& space = call.driver->space();
+  CUDA_MEMCPY3D copy{};
+  copy.WidthInBytes = request.box.width_bytes;
+  copy.Height = request.box.height;
+  copy.Depth = request.box.depth;
+  if (request.from.array != 0) {
+    copy.srcMemoryType = CU_MEMORYTYPE_ARRAY;
+    copy.srcArray = AsHandle<CUarray>(request.from.array);
+    copy.srcXInBytes = request.from.x_bytes;
+    copy.srcY = request.from.y;
+    copy.srcZ = request.from.z;
+  } else {
+    const bool host = IsHost(space, request.from);
+    copy.srcMemoryType = host ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_DEVICE;
+    copy.srcHost = host ? reinterpret_cast<const void*>(request.from.address) : nullptr;
+    copy.srcDevice = host ? 0 : request.from.address;
+    copy.srcPitch = request.from.pitch_bytes;
+    copy.srcHeight = HeightOf(request.from);
+  }
+  if (request.to.array != 0) {
+    copy.dstMemoryType = CU_MEMORYTYPE_ARRAY;
+    copy.dstArray = AsHandle<CUarray>(request.to.array);
+    copy.dstXInBytes = request.to.x_bytes;
+    copy.dstY = request.to.y;
+    copy.dstZ = request.to.z;
+  } else {
+    const bool host = IsHost(space, request.to);
+    copy.dstMemoryType = host ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_DEVICE;
+    copy.dstHost = host ? reinterpret_cast<void*>(request.to.address) : nullptr;
+    copy.dstDevice = host ? 0 : request.to.address;
+    copy.dstPitch = request.to.pitch_bytes;
+    copy.dstHeight = HeightOf(request.to);
+  }
+  return graph::Keep(*graph::CopyNode(&copy, AsHandle<CUcontext>(call.context->handle())));
+}
+
+graph::NodeParamsPtr Describe(const ContextCall& call, const FillRequest& request) {
+  const CUDA_MEMSET_NODE_PARAMS fill{.dst = request.to.address,
+                                     .pitch = request.to.pitch_bytes,
+                                     .value = request.value,
+                                     .elementSize = request.value_bytes,
+                                     .width = request.box.width_bytes / request.value_bytes,
+                                     .height = request.box.height};
+  return graph::Keep(*graph::FillNode(&fill, AsHandle<CUcontext>(call.context->handle())));
+}
+
 }  // namespace
 
 Side DeviceSide(CUdeviceptr address) {
@@ -88,6 +145,10 @@ CUresult ArraySide(const ContextCall& call, CUarray handle, const abi::ArrayBox&
   side->pitch_bytes = image.row_bytes;
   side->layer_bytes = image.slice_bytes;
   side->known = true;
+  side->array = HandleNumber(handle);
+  side->x_bytes = box.x;
+  side->y = box.y;
+  side->z = box.z;
   return CUDA_SUCCESS;
 }
 
@@ -122,6 +183,9 @@ CUresult SubmitCopy(const ContextCall& call,
     return Copy(space, copy) ? CUDA_SUCCESS : CUDA_ERROR_ILLEGAL_ADDRESS;
   };
   work.node = CU_GRAPH_NODE_TYPE_MEMCPY;
+  if (may_record) {
+    work.params = Describe(call, request);
+  }
   SharedCompletion done;
   FARLANE_SOFT_TRY(Put(call, use, std::move(work), &done));
   return Finish(use, done, synchronous || own_memory);
@@ -151,6 +215,9 @@ CUresult SubmitFill(const ContextCall& call,
   const auto range = space->table().Find(request.to.address);
   const bool host = range && (range->host() || range->kind == MemoryKind::kManaged);
   work.node = CU_GRAPH_NODE_TYPE_MEMSET;
+  if (call.driver->captures().busy()) {
+    work.params = Describe(call, request);
+  }
   SharedCompletion done;
   FARLANE_SOFT_TRY(Put(call, use, std::move(work), &done));
   return Finish(use, done, wait == CopyWait::kSynchronous && host);

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "protocol/base/log.h"
-#include "soft-gpu/api/call.h"
+#include "soft-gpu/api/node_call.h"
 #include "soft-gpu/bodies.h"
 #include "soft-gpu/device/occupancy.h"
 
@@ -161,6 +161,29 @@ Work WorkOf(const FunctionUse& use, const GridShape& shape, std::vector<std::byt
   return work;
 }
 
+// The launch in the words of a graph's node. The runtime knows kernels of libraries by the handle
+// that no context has a part in.
+CUgraphNodeParams Describe(const ContextCall& call,
+                           const FunctionUse& use,
+                           const LaunchRequest& request) {
+  CUgraphNodeParams value{};
+  value.type = CU_GRAPH_NODE_TYPE_KERNEL;
+  const auto asked = call.driver->functions().Find(HandleNumber(request.function));
+  if (asked != nullptr && asked->contextless) {
+    value.kernel.kern = reinterpret_cast<CUkernel>(request.function);
+  }
+  value.kernel.func = AsHandle<CUfunction>(use.function->handle);
+  value.kernel.gridDimX = request.shape.grid[0];
+  value.kernel.gridDimY = request.shape.grid[1];
+  value.kernel.gridDimZ = request.shape.grid[2];
+  value.kernel.blockDimX = request.shape.block[0];
+  value.kernel.blockDimY = request.shape.block[1];
+  value.kernel.blockDimZ = request.shape.block[2];
+  value.kernel.sharedMemBytes = request.shape.dynamic_shared_bytes;
+  value.kernel.ctx = AsHandle<CUcontext>(call.context->handle());
+  return value;
+}
+
 CUresult Launch(const LaunchRequest& request, CUstream stream) {
   const ContextCall call;
   FARLANE_SOFT_TRY(call.result);
@@ -186,8 +209,14 @@ CUresult Launch(const LaunchRequest& request, CUstream stream) {
   shape.stack_bytes = stream_use.context->settings().With(
       [](const ContextSettings& settings) { return settings.StackBytes(); });
   shape.rights = RightsOf(call, *stream_use.context);
+  graph::NodeParamsPtr params;
+  if (call.driver->captures().busy()) {
+    params = ParamsOfKernel(use, Describe(call, use, request), packed, shape.cooperative);
+  }
+  Work work = WorkOf(use, shape, std::move(packed));
+  work.params = std::move(params);
   SharedCompletion done;
-  FARLANE_SOFT_TRY(Put(call, stream_use, WorkOf(use, shape, std::move(packed)), &done));
+  FARLANE_SOFT_TRY(Put(call, stream_use, std::move(work), &done));
   if (when_done != nullptr) {
     when_done->Record(done);
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Graphs and their shape.
+#include "protocol/graph/dot_print.h"
 #include "soft-gpu/api/call.h"
-#include "soft-gpu/api/node_list.h"
 #include "soft-gpu/bodies.h"
 
 namespace farlane::soft {
@@ -189,21 +189,13 @@ CUresult cuGraphDestroyNode(CUgraphNode hNode) {
   return WithGraphs([&](graph::Graphs& graphs) { return graphs.DestroyNode(HandleNumber(hNode)); });
 }
 
-CUresult cuGraphAddEmptyNode(CUgraphNode* phGraphNode,
-                             CUgraph hGraph,
-                             const CUgraphNode* dependencies,
-                             size_t numDependencies) {
+CUresult cuGraphDebugDotPrint(CUgraph hGraph, const char* path, unsigned int flags) {
   return WithGraphs([&](graph::Graphs& graphs) {
-    graph::Predecessors after;
-    if (phGraphNode == nullptr || !NodeList{dependencies, nullptr, numDependencies}.Read(&after)) {
-      return CUDA_ERROR_INVALID_VALUE;
-    }
-    uint64_t node = 0;
-    FARLANE_SOFT_TRY(graphs.AddNode(HandleNumber(hGraph),
-                                    std::make_shared<WorkCommand>(CU_GRAPH_NODE_TYPE_EMPTY),
-                                    std::move(after), &node));
-    *phGraphNode = AsHandle<CUgraphNode>(node);
-    return CUDA_SUCCESS;
+    const auto name_of = [](CUfunction function) {
+      const auto found = Driver::Get()->functions().Find(HandleNumber(function));
+      return found == nullptr ? std::string("?") : found->name;
+    };
+    return graph::DotPrint(graphs, HandleNumber(hGraph), path, flags, name_of);
   });
 }
 

@@ -28,6 +28,7 @@ CUresult Instantiate(CUgraph graph, uint64_t flags, CUgraphExec* handle) {
   Steps steps;
   FARLANE_SOFT_TRY(call.driver->graphs().Steps(HandleNumber(graph), &steps));
   exec->steps.With([&](Steps& held) { held = std::move(steps); });
+  exec->objects = call.driver->graphs().ObjectsOf(HandleNumber(graph));
   exec->flags = flags;
   exec->handle = call.driver->graph_execs().Mint();
   call.driver->graph_execs().Set(exec->handle, exec);
@@ -107,7 +108,8 @@ CUresult cuGraphLaunch(CUgraphExec hGraph, CUstream hStream) {
   FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
   FARLANE_SOFT_TRY(RefuseCaptured(call, use));
   Work work;
-  work.run = exec->Prepare();
+  // What the graph needs lives until all of it has run.
+  work.run = [exec, run = exec->Prepare()] { return run(); };
   return Put(call, use, std::move(work));
 }
 
@@ -137,7 +139,9 @@ CUresult cuGraphExecUpdate_v2(CUgraphExec hGraphExec,
     size_t place = 0;
     resultInfo->result = Compare(held, steps, &place);
     if (resultInfo->result == CU_GRAPH_EXEC_UPDATE_SUCCESS) {
-      held = steps;
+      for (size_t i = 0; i < steps.size(); ++i) {
+        held[i].command = steps[i].command;
+      }
       return CUDA_SUCCESS;
     }
     if (place < steps.size()) {
@@ -145,6 +149,21 @@ CUresult cuGraphExecUpdate_v2(CUgraphExec hGraphExec,
     }
     return CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE;
   });
+}
+
+CUresult cuGraphExecUpdate(CUgraphExec hGraphExec,
+                           CUgraph hGraph,
+                           CUgraphNode* hErrorNode_out,
+                           CUgraphExecUpdateResult* updateResult_out) {
+  CUgraphExecUpdateResultInfo info{};
+  const CUresult result = cuGraphExecUpdate_v2(hGraphExec, hGraph, &info);
+  if (hErrorNode_out != nullptr) {
+    *hErrorNode_out = info.errorNode;
+  }
+  if (updateResult_out != nullptr) {
+    *updateResult_out = info.result;
+  }
+  return result;
 }
 
 }  // namespace farlane::soft

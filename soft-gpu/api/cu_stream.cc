@@ -167,6 +167,10 @@ CUresult cuLaunchHostFunc(CUstream hStream, CUhostFn fn, void* userData) {
     return CUDA_SUCCESS;
   };
   work.node = CU_GRAPH_NODE_TYPE_HOST;
+  if (call.driver->captures().busy()) {
+    const CUDA_HOST_NODE_PARAMS host{.fn = fn, .userData = userData};
+    work.params = graph::Keep(*graph::HostNode(&host));
+  }
   return Put(call, use, std::move(work));
 }
 

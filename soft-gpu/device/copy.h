@@ -16,6 +16,11 @@ struct Side {
   uint64_t pitch_bytes = 0;
   uint64_t layer_bytes = 0;
   bool known = false;  // lies in memory of the table; else it is plain memory of the program
+  // The array's handle and the place in it, for those who ask what a recorded copy does.
+  uint64_t array = 0;
+  uint64_t x_bytes = 0;
+  uint64_t y = 0;
+  uint64_t z = 0;
 };
 
 struct Box {

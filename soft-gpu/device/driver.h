@@ -100,6 +100,8 @@ class Driver {
   HandleTable<LinkState>& links() { return links_; }
 
   // Graphs.
+  graph::UserObjects& user_objects() { return user_objects_; }
+
   graph::Graphs& graphs() { return graphs_; }
 
   graph::Captures& captures() { return captures_; }
@@ -134,6 +136,7 @@ class Driver {
   HandleTable<Library> libraries_{HandleKind::kLibrary};
   HandleTable<Function> functions_{HandleKind::kFunction};
   HandleTable<LinkState> links_{HandleKind::kLink};
+  graph::UserObjects user_objects_;
   graph::Graphs graphs_;
   graph::Captures captures_{graphs_};
   HandleTable<GraphExec> graph_execs_{HandleKind::kGraphExec};

@@ -7,6 +7,9 @@ NodeRun GraphExec::Prepare() const {
   auto runs = std::make_shared<std::vector<NodeRun>>();
   steps.With([&](const std::vector<graph::Step>& all) {
     for (const graph::Step& step : all) {
+      if (!step.enabled) {
+        continue;
+      }
       const WorkCommand& work = WorkOf(step.command);
       NodeRun run = work.prepare ? work.prepare() : work.run;
       if (run) {

@@ -32,6 +32,7 @@ inline const WorkCommand& WorkOf(const graph::CommandPtr& command) {
 struct GraphExec {
   uint64_t handle = 0;
   uint64_t flags = 0;
+  graph::ObjectHolds objects;
   Guarded<std::vector<graph::Step>> steps;
 
   // All of one launch, one node after another.

@@ -11,6 +11,7 @@
 
 #include "protocol/abi/cuda_abi.h"
 #include "protocol/base/guarded.h"
+#include "protocol/graph/node_params.h"
 #include "soft-gpu/device/completion.h"
 
 namespace farlane::soft {
@@ -42,6 +43,8 @@ struct Work {
   bool always = false;
   // The kind of graph node that it is where a graph records it.
   CUgraphNodeType node = CU_GRAPH_NODE_TYPE_EMPTY;
+  // What it does, for programs that ask; only looked at where a graph records it.
+  graph::NodeParamsPtr params;
 };
 
 // The stream's thread shares it with the program's handle, so that work under way outlives the

@@ -232,5 +232,17 @@ TEST_F(CapturesTest, AStreamThatGoesTakesItsCaptureWithIt) {
   EXPECT_EQ(End(kFirst), CUDA_ERROR_ILLEGAL_STATE);
 }
 
+TEST_F(CapturesTest, AStreamThatOnlyCollectsForbidsNothingAndIsNotSpoiled) {
+  captures_.Collect(kFirst);
+  EXPECT_EQ(captures_.CheckSafe(kGlobal), CUDA_SUCCESS);
+  EXPECT_EQ(captures_.SpoilContext(kContext), CUDA_SUCCESS);
+  EXPECT_EQ(Add(kFirst), CUDA_SUCCESS);
+  CUresult result = CUDA_SUCCESS;
+  EXPECT_EQ(captures_.StandingOf(kLegacy, &result), Standing::kFree);
+  EXPECT_EQ(captures_.TakeCollected(kFirst.handle).size(), 1u);
+  EXPECT_FALSE(captures_.busy());
+  EXPECT_TRUE(captures_.TakeCollected(kFirst.handle).empty());
+}
+
 }  // namespace
 }  // namespace farlane::graph
