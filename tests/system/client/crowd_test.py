@@ -60,7 +60,7 @@ class Crowd(Client):
 
     def settle(self):
         """Only warm workers are left."""
-        waited = seconds_until(lambda: len(children(self.server.pid)) <= 2, 20)
+        waited = seconds_until(lambda: len(self.server.workers()) <= 2, 20)
         self.assertLessEqual(waited, 20, self.server.said())
 
     def test_nobody_fails_and_the_daemon_keeps_nothing(self):

@@ -82,6 +82,23 @@ TEST(Report, CountsThatNothingStandsBehindCostNothing) {
   EXPECT_TRUE(got.gpus.empty());
 }
 
+TEST(Report, MoreDevicesThanThereCanBeAreNoReport) {
+  Report one;
+  one.gpus.emplace_back();
+  const std::string whole = PackReport(one);
+  constexpr size_t kCountAt = 4 + 1;
+  const std::string gpu = whole.substr(kCountAt + 4);
+  std::string bytes = whole.substr(0, kCountAt);
+  const uint32_t count = kReportGpusMax + 1;
+  bytes.append(reinterpret_cast<const char*>(&count), sizeof count);
+  for (uint32_t i = 0; i < count; ++i) {
+    bytes += gpu;
+  }
+  Report got;
+  EXPECT_FALSE(UnpackReport(bytes, &got));
+  EXPECT_TRUE(got.gpus.empty());
+}
+
 TEST(Report, MoreInUseThanThereIsIsNoReport) {
   Report sent = ReportWithEverything();
   sent.gpus[1].used_bytes = 901;
