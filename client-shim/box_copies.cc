@@ -96,11 +96,8 @@ CUresult Resolve(const CallScope& scope,
   return CUDA_SUCCESS;
 }
 
-bool OwnsBox(const CallScope& scope, const Side& side, const Box& box) {
-  if (!side.device || side.array != 0) {
-    return true;
-  }
-  // The box is a run of rows whose last one starts so far in; a program may ask for any numbers.
+// The box is a run of rows whose last one starts so far in; a program may ask for any numbers.
+std::optional<uint64_t> ExtentOf(const Side& side, const Box& box) {
   uint64_t slices_bytes = 0;
   uint64_t rows_bytes = 0;
   uint64_t extent = 0;
@@ -108,7 +105,29 @@ bool OwnsBox(const CallScope& scope, const Side& side, const Box& box) {
                          __builtin_mul_overflow(side.pitch, box.rows - 1, &rows_bytes) ||
                          __builtin_add_overflow(slices_bytes, rows_bytes, &extent) ||
                          __builtin_add_overflow(extent, box.width, &extent);
-  return !too_large && scope.OwnsRows(side.address, extent, 1, 0, 1);
+  return too_large ? std::nullopt : std::optional(extent);
+}
+
+bool OwnsBox(const CallScope& scope, const Side& side, const Box& box) {
+  if (!side.device || side.array != 0) {
+    return true;
+  }
+  const std::optional<uint64_t> extent = ExtentOf(side, box);
+  return extent.has_value() && scope.OwnsRows(side.address, *extent, 1, 0, 1);
+}
+
+// Mirrored memory of the program is copied on the device.
+void PreferDevice(const CallScope& scope, Side* side, const Box& box) {
+  const std::optional<uint64_t> extent = ExtentOf(*side, box);
+  if (side->device || !extent.has_value()) {
+    return;
+  }
+  const CUdeviceptr mirror =
+      scope.DeviceSideOf(reinterpret_cast<const void*>(side->address), *extent);
+  if (mirror != 0) {
+    side->device = true;
+    side->address = mirror;
+  }
 }
 
 CUresult CopyOnHost(
@@ -183,6 +202,43 @@ CUresult CopySlice(const CallScope& scope,
   return transfers.Receive(scope.context(), ToWire(stream), host, device, shape, waits);
 }
 
+CUresult CopyOnDevice(
+    const CallScope& scope, const Side& to, const Side& from, const Box& box, CUstream stream) {
+  if (to.array != 0 || from.array != 0) {
+    return CopyWithArray(scope, to, from, box, stream);
+  }
+  return scope.Post(wire::CopyShape{.to = to.address,
+                                    .from = from.address,
+                                    .stream = ToWire(stream),
+                                    .width = box.width,
+                                    .rows = box.rows,
+                                    .slices = box.slices,
+                                    .to_pitch = to.pitch,
+                                    .from_pitch = from.pitch,
+                                    .to_slice = to.slice,
+                                    .from_slice = from.slice});
+}
+
+CUresult CopyThroughHost(const CallScope& scope,
+                         const Side& to,
+                         const Side& from,
+                         const Box& box,
+                         CUstream stream,
+                         Wait wait) {
+  const RowShape shape{.width = box.width,
+                       .rows = box.rows,
+                       .host_pitch = to.device ? from.pitch : to.pitch,
+                       .device_pitch = to.device ? to.pitch : from.pitch};
+  const Side& host = to.device ? from : to;
+  const MirroredWork work(scope.session(), scope.context(), ToWire(stream));
+  CUresult result = work.result();
+  for (uint64_t z = 0; z < box.slices && result == CUDA_SUCCESS; ++z) {
+    result = CopySlice(scope, reinterpret_cast<void*>(host.address + z * host.slice),
+                       PlaceOf(to.device ? to : from, z), shape, to.device, stream, wait);
+  }
+  return result;
+}
+
 CUresult CopySides(const CallScope& scope,
                    const SideDescription& to_described,
                    const SideDescription& from_described,
@@ -205,39 +261,19 @@ CUresult CopySides(const CallScope& scope,
   if (!OwnsBox(scope, to, box) || !OwnsBox(scope, from, box)) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  if (to.device && from.device && (to.array != 0 || from.array != 0)) {
-    return CopyWithArray(scope, to, from, box, stream);
-  }
-  if (to.device && from.device) {
-    return scope.Post(wire::CopyShape{.to = to.address,
-                                      .from = from.address,
-                                      .stream = ToWire(stream),
-                                      .width = box.width,
-                                      .rows = box.rows,
-                                      .slices = box.slices,
-                                      .to_pitch = to.pitch,
-                                      .from_pitch = from.pitch,
-                                      .to_slice = to.slice,
-                                      .from_slice = from.slice});
-  }
+  PreferDevice(scope, &to, box);
+  PreferDevice(scope, &from, box);
   if (!to.device && !from.device) {
     return CopyOnHost(scope, to, from, box, stream);
   }
-  const RowShape shape{.width = box.width,
-                       .rows = box.rows,
-                       .host_pitch = to.device ? from.pitch : to.pitch,
-                       .device_pitch = to.device ? to.pitch : from.pitch};
-  result = scope.SendManaged();
-  for (uint64_t z = 0; z < box.slices && result == CUDA_SUCCESS; ++z) {
-    const Side& host = to.device ? from : to;
-    result = CopySlice(scope, reinterpret_cast<void*>(host.address + z * host.slice),
-                       PlaceOf(to.device ? to : from, z), shape, to.device, stream, wait);
-  }
-  // As with linear copies: what fails shows now if calls are to wait, and the program may read
-  // managed memory as soon as a copy into it has returned.
-  const bool waits =
-      to.device && (scope.session().config().synchronous ||
-                    (to.array == 0 && scope.session().managed().Contains(to.address)));
+  const bool stays = to.device && from.device;
+  result = stays ? CopyOnDevice(scope, to, from, box, stream)
+                 : CopyThroughHost(scope, to, from, box, stream, wait);
+  // As with linear copies: what fails shows now if calls are to wait, and the program may look at
+  // mirrored memory as soon as a copy that waits, or that goes into managed memory, has returned.
+  MirroredMemory& mirrored = scope.session().mirrored();
+  const bool shows = mirrored.any() && (wait == Wait::kYes || mirrored.IsManaged(to.address));
+  const bool waits = shows || (to.device && !stays && scope.session().config().synchronous);
   return result == CUDA_SUCCESS && waits ? scope.WaitForPosted() : result;
 }
 

@@ -6,6 +6,7 @@
 
 #include "client-shim/capture_posts.h"
 #include "client-shim/current_context.h"
+#include "client-shim/mirrored_work.h"
 #include "client-shim/process.h"
 
 namespace farlane::shim {
@@ -109,12 +110,14 @@ class CallScope {
         return taken;
       }
     }
-    const CUresult sent = SendManaged();
-    if (sent != CUDA_SUCCESS) [[unlikely]] {
-      return sent;
+    {
+      const MirroredWork work(*session_, context_, StreamOf(message));
+      if (work.result() != CUDA_SUCCESS) [[unlikely]] {
+        return work.result();
+      }
+      session_->PostNoting(context_, message, note);
+      session_->NoteWork();
     }
-    session_->PostNoting(context_, message, note);
-    session_->NoteWork();
     return session_->config().synchronous ? WaitForPosted() : CUDA_SUCCESS;
   }
 
@@ -132,7 +135,7 @@ class CallScope {
     }
     const CUresult result = session_->Call(context_, message);
     session_->completions().Learn(question, result);
-    return result == CUDA_SUCCESS ? FetchManaged() : result;
+    return result == CUDA_SUCCESS ? FetchMirrored() : result;
   }
 
   template <typename Message, typename Reply>
@@ -151,13 +154,17 @@ class CallScope {
   // For what may not be on a captured stream: spoils the capture.
   CUresult RefuseCaptured(CUstream stream) const;
 
-  // Before work that may read managed memory, and after a wait that may have seen it change.
-  CUresult SendManaged() const {
-    return session_->managed().any() ? session_->managed().Send(context_) : CUDA_SUCCESS;
+  // After a wait that may have seen mirrored memory change.
+  CUresult FetchMirrored() const {
+    return session_->mirrored().any() ? session_->mirrored().Fetch(context_) : CUDA_SUCCESS;
   }
 
-  CUresult FetchManaged() const {
-    return session_->managed().any() ? session_->managed().Fetch(context_) : CUDA_SUCCESS;
+  // Where the device has memory of the program that is mirrored; 0 for all other memory.
+  CUdeviceptr DeviceSideOf(const void* host, uint64_t bytes) const {
+    const std::optional<Mirror> found = session_->mirrored().FindHost(host, bytes);
+    return !found.has_value()
+               ? 0
+               : found->device_address + (reinterpret_cast<uint64_t>(host) - found->host_address);
   }
 
   // Waits for all work of the context, so that a failure of what was posted shows now.

@@ -120,7 +120,7 @@ std::optional<CUresult> Completions::LookAtWatch(wire::Sequence watch) {
 Question Completions::AboutEvent(wire::Handle event) {
   Question question;
   const Event* found = session_.objects().events.Find(event);
-  if (found == nullptr || session_.managed().any()) {
+  if (found == nullptr || session_.mirrored().any()) {
     return question;
   }
   Recording& recording = *found->recording;
@@ -161,7 +161,7 @@ Question Completions::AboutStream(wire::Handle context, wire::Handle stream) {
   }
   Question question;
   question.stream = ProgressOf(stream);
-  if (question.stream == nullptr || session_.managed().any()) {
+  if (question.stream == nullptr || session_.mirrored().any()) {
     return Question();
   }
   question.context = context;
@@ -181,7 +181,7 @@ Question Completions::AboutStream(wire::Handle context, wire::Handle stream) {
 // With a second context nothing is known of either.
 Question Completions::AboutAll(const std::shared_ptr<StreamProgress>& progress) {
   Question question;
-  if (session_.managed().any() || !session_.HasOneContext()) {
+  if (session_.mirrored().any() || !session_.HasOneContext()) {
     return question;
   }
   question.stream = progress;

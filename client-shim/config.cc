@@ -97,6 +97,7 @@ Config Config::FromEnvironment() {
   if (const auto grace = Environment("FARLANE_GRACE")) {
     ReadGrace(*grace, &config);
   }
+  config.track_writes = Environment("FARLANE_TRACK_WRITES") != "0";
   config.synchronous = IsOn("FARLANE_SYNC");
   const std::string trace = "," + Environment("FARLANE_TRACE").value_or("") + ",";
   config.trace_summary = trace.find(",summary,") != std::string::npos;

@@ -33,6 +33,7 @@ struct Config {
   channel::WishedTransport transport = channel::WishedTransport::kAuto;  // FARLANE_TRANSPORT
   uint32_t grace = channel::kGraceLooks;  // FARLANE_GRACE, in seconds
   std::string setting_error;              // why one of these two cannot be used
+  bool track_writes = true;               // FARLANE_TRACK_WRITES=0: mirrored memory is compared
   bool synchronous =
       false;  // FARLANE_SYNC=1: every call waits, so that an error shows at its own call
   // FARLANE_TRACE, a list with commas:

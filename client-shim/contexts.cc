@@ -50,7 +50,8 @@ void Forget(Session& session, wire::Handle context) {
   });
   objects.modules.RetireIf([context](const Module& module) { return module.context == context; });
   for (const uint64_t address : session.memory(device).FreeAllOf(context)) {
-    session.managed().Remove(address);
+    session.mirrored().Remove(address);
+    session.host_memory().ForgetMapped(address);
     session.pools().Forget(address);
   }
   session.ForgetError();

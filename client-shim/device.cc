@@ -13,8 +13,6 @@ constexpr size_t kAttributesMax = 4096;
 // What the shim does not offer, whatever the GPU can do: programs ask these before they use the
 // feature.
 constexpr CUdevice_attribute kNotOffered[] = {
-    CU_DEVICE_ATTRIBUTE_CAN_MAP_HOST_MEMORY,
-
     CU_DEVICE_ATTRIBUTE_CONCURRENT_MANAGED_ACCESS,
     CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS,
     CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS_USES_HOST_PAGE_TABLES,

@@ -144,17 +144,31 @@ bool HostCalls::WaitForWork() {
 }
 
 void HostCalls::Do(const Due& due) {
-  const HostCall& call = *due.call;
-  if (call.kind == HostCall::Kind::kFunction) {
-    call.function(call.data);
-  } else if (call.kind == HostCall::Kind::kCallback) {
-    call.callback(call.stream, due.result, call.data);
+  if (due.call->kind == HostCall::Kind::kFetch) {
+    Send(*due.call, due.turn);
   } else {
-    Send(call, due.turn);
+    Run(due);
   }
   session_.Post(0, wire::HostDone{.turn = due.turn});
   expected_count_.fetch_sub(1, std::memory_order_release);
   session_.channel().Poll();  // the stream waits for it
+}
+
+// A function sees what the device did before it, and the device what the function did.
+void HostCalls::Run(const Due& due) {
+  const HostCall& call = *due.call;
+  const bool mirrors = session_.mirrored().any();
+  if (mirrors) {
+    session_.mirrored().Fetch(call.context);  // a failure shows at the program's next call
+  }
+  if (call.kind == HostCall::Kind::kFunction) {
+    call.function(call.data);
+  } else {
+    call.callback(call.stream, due.result, call.data);
+  }
+  if (mirrors) {
+    session_.mirrored().SendAndWait(call.context);
+  }
 }
 
 void HostCalls::Send(const HostCall& call, uint64_t turn) {

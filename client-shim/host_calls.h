@@ -25,6 +25,7 @@ struct HostCall {
 
   uint64_t number = 0;
   Kind kind = Kind::kFunction;
+  wire::Handle context = 0;  // of the stream or graph that a function belongs to
   CUhostFn function = nullptr;
   CUstreamCallback callback = nullptr;
   CUstream stream = nullptr;  // what the callback is told
@@ -71,6 +72,7 @@ class HostCalls {
   bool WaitForWork();
   bool Take(Due* due);
   void Do(const Due& due);
+  void Run(const Due& due);
   void Send(const HostCall& call, uint64_t turn);
 
   Session& session_;

@@ -39,10 +39,44 @@ CUresult HostMemory::Allocate(uint64_t bytes, uint32_t flags, void** pointer) {
   }
   const auto address = reinterpret_cast<uint64_t>(memory);
   ranges_.With([&](Ranges& ranges) {
-    ranges[address] = PinnedRange{address, bytes, flags, false};
+    ranges[address] = PinnedRange{.address = address, .bytes = bytes, .flags = flags};
   });
   *pointer = memory;
   return CUDA_SUCCESS;
+}
+
+void HostMemory::Adopt(uint64_t address, uint64_t bytes, uint32_t flags) {
+  ranges_.With([&](Ranges& ranges) {
+    ranges[address] = PinnedRange{.address = address,
+                                  .bytes = bytes,
+                                  .flags = flags,
+                                  .device_address = address,
+                                  .allocation = address};
+  });
+}
+
+void HostMemory::NoteMapped(uint64_t address, uint64_t device_address, uint64_t allocation) {
+  ranges_.With([&](Ranges& ranges) {
+    const auto found = ranges.find(address);
+    if (found != ranges.end()) {
+      found->second.device_address = device_address;
+      found->second.allocation = allocation;
+    }
+  });
+}
+
+void HostMemory::ForgetMapped(uint64_t allocation) {
+  ranges_.With([&](Ranges& ranges) {
+    for (auto entry = ranges.begin(); entry != ranges.end();) {
+      PinnedRange& range = entry->second;
+      const bool is_mapped = range.device_address != 0 && range.allocation == allocation;
+      const bool pages_gone = is_mapped && range.device_address == range.address;
+      if (is_mapped) {
+        range.device_address = 0;
+      }
+      entry = pages_gone ? ranges.erase(entry) : std::next(entry);
+    }
+  });
 }
 
 CUresult HostMemory::Register(void* pointer, uint64_t bytes, uint32_t flags) {
@@ -57,7 +91,8 @@ CUresult HostMemory::Register(void* pointer, uint64_t bytes, uint32_t flags) {
     if (overlaps) {
       return CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED;
     }
-    ranges[address] = PinnedRange{address, bytes, flags, true};
+    ranges[address] =
+        PinnedRange{.address = address, .bytes = bytes, .flags = flags, .registered = true};
     return CUDA_SUCCESS;
   });
 }
@@ -75,7 +110,7 @@ std::optional<PinnedRange> HostMemory::Remove(void* pointer, bool registered) {
 }
 
 void HostMemory::Discard(const PinnedRange& range) {
-  if (!range.registered) {
+  if (!range.registered && range.device_address != range.address) {
     munmap(reinterpret_cast<void*>(range.address), RoundUp(range.bytes, kPageBytes));
   }
 }

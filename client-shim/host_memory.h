@@ -18,7 +18,9 @@ struct PinnedRange {
   uint64_t address = 0;
   uint64_t bytes = 0;
   uint32_t flags = 0;
-  bool registered = false;  // the program's own memory, only made known to us
+  bool registered = false;      // the program's own memory, only made known to us
+  uint64_t device_address = 0;  // where it is mapped for the device; 0: nobody has asked
+  uint64_t allocation = 0;      // the device's memory that this address lies in
 };
 
 // Thread: any, guarded.
@@ -27,7 +29,13 @@ class HostMemory {
   ~HostMemory();
 
   CUresult Allocate(uint64_t bytes, uint32_t flags, void** pointer);
+  // Memory of ours that lies at a device's addresses, by which both sides use it.
+  void Adopt(uint64_t address, uint64_t bytes, uint32_t flags);
+  // The range that begins at `address` is mapped for the device from now on.
+  void NoteMapped(uint64_t address, uint64_t device_address, uint64_t allocation);
   CUresult Register(void* pointer, uint64_t bytes, uint32_t flags);
+  // The device's memory that began at `allocation` went with its context.
+  void ForgetMapped(uint64_t allocation);
   // The range given back, so that the caller can wait for copies that still use it before Discard.
   std::optional<PinnedRange> Remove(void* pointer, bool registered);
   static void Discard(const PinnedRange& range);

@@ -17,6 +17,7 @@ graph::Standing StandingOf(const CallScope& scope, CUstream stream, CUresult* re
 
 CUresult PostFunction(const CallScope& scope, CUstream stream, HostCall call) {
   Session& session = scope.session();
+  call.context = scope.context();
   const bool callback = call.kind == HostCall::Kind::kCallback;
   const HostCallPtr made = session.host_calls().Make(call);
   const wire::HostFunction message{

@@ -24,6 +24,13 @@ struct Secret {
   uint8_t bytes[32] = {};
 };
 
+// fstat is newer than the oldest C library that we run with, and what it was before is in no header
+// any more.
+bool ReadFacts(const Fd& file, struct statx* facts) {
+  return file.valid() && statx(file.get(), "", AT_EMPTY_PATH,
+                               STATX_TYPE | STATX_MODE | STATX_UID | STATX_SIZE, facts) == 0;
+}
+
 // What a process is called in another name space means nothing in this one.
 std::string NameSpace() {
   char text[64];
@@ -38,28 +45,29 @@ Status OpenFolder(const std::string& path, Fd* folder) {
   }
   *folder = Fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
 
-  struct stat facts {};
+  struct statx facts {};
 
-  if (!folder->valid() || fstat(folder->get(), &facts) != 0) {
+  if (!ReadFacts(*folder, &facts)) {
     return Status::FromErrno(StatusCode::kNotFound, "cannot open " + path, errno);
   }
-  return facts.st_uid == geteuid() && (facts.st_mode & kOthers) == 0
+  return facts.stx_uid == geteuid() && (facts.stx_mode & kOthers) == 0
              ? Status::Ok()
              : Status(StatusCode::kRefused, path + " is not this user's alone");
 }
 
 // Whoever is first makes it; the lock keeps the others from reading half of it.
 Status ReadOrMake(const Fd& file, Secret* secret) {
-  struct stat facts {};
+  struct statx facts {};
 
-  if (flock(file.get(), LOCK_EX) != 0 || fstat(file.get(), &facts) != 0) {
+  if (flock(file.get(), LOCK_EX) != 0 || !ReadFacts(file, &facts)) {
     return Status::FromErrno(StatusCode::kUnavailable, "cannot lock the secret of kin", errno);
   }
-  if (!S_ISREG(facts.st_mode) || facts.st_uid != geteuid()) {
+  if (!S_ISREG(facts.stx_mode) || facts.stx_uid != geteuid()) {
     return Status(StatusCode::kRefused, "the secret of kin is not this user's");
   }
   constexpr auto kSize = static_cast<ssize_t>(sizeof secret->bytes);
-  if (facts.st_size == kSize && pread(file.get(), secret->bytes, kSize, 0) == kSize) {
+  if (facts.stx_size == sizeof secret->bytes &&
+      pread(file.get(), secret->bytes, kSize, 0) == kSize) {
     return Status::Ok();
   }
   if (getrandom(secret->bytes, kSize, 0) != kSize || ftruncate(file.get(), 0) != 0 ||

@@ -21,6 +21,44 @@ CUresult HostToHost(
   return result;
 }
 
+// The program may look at mirrored memory as soon as a copy has returned that waits for what came
+// before it, or that goes into managed memory.
+bool ShowsAtOnce(const CallScope& scope, CUdeviceptr to, Wait wait) {
+  MirroredMemory& mirrored = scope.session().mirrored();
+  return mirrored.any() && (wait == Wait::kYes || mirrored.IsManaged(to));
+}
+
+CUresult OnDevice(const CallScope& scope,
+                  CUdeviceptr to,
+                  CUdeviceptr from,
+                  size_t bytes,
+                  CUstream stream,
+                  Wait wait) {
+  const CUresult result = cuMemcpyDtoDAsync_v2(to, from, bytes, stream);
+  const bool waits = wait == Wait::kYes && ShowsAtOnce(scope, to, wait);
+  return result == CUDA_SUCCESS && waits ? scope.WaitForPosted() : result;
+}
+
+CUresult SendBytes(const CallScope& scope,
+                   CUstream stream,
+                   CUdeviceptr to,
+                   const void* from,
+                   const RowShape& shape) {
+  const MirroredWork work(scope.session(), scope.context(), ToWire(stream));
+  return work.result() == CUDA_SUCCESS
+             ? scope.session().transfers().Send(scope.context(), ToWire(stream), to, from, shape)
+             : work.result();
+}
+
+CUresult ReceiveBytes(
+    const CallScope& scope, CUstream stream, void* to, CUdeviceptr from, size_t bytes, bool waits) {
+  const MirroredWork work(scope.session(), scope.context(), ToWire(stream));
+  return work.result() == CUDA_SUCCESS
+             ? scope.session().transfers().Receive(scope.context(), ToWire(stream), to, from,
+                                                   RowShape{.width = bytes}, waits)
+             : work.result();
+}
+
 }  // namespace
 
 CUresult CopyLinear(const CallScope& scope,
@@ -35,6 +73,9 @@ CUresult CopyLinear(const CallScope& scope,
   if (bytes != 0 && (from == nullptr || !scope.OwnsRows(to, bytes, 1, 0, 1))) {
     return CUDA_ERROR_INVALID_VALUE;
   }
+  if (const CUdeviceptr mirror = scope.DeviceSideOf(from, bytes)) {
+    return OnDevice(scope, to, mirror, bytes, stream, wait);
+  }
   CUresult result = CUDA_SUCCESS;
   if (TakeCopyIntoCapture(scope, stream, HostCall::Kind::kFetch, const_cast<void*>(from), to,
                           RowShape{.width = bytes}, &result)) {
@@ -42,13 +83,10 @@ CUresult CopyLinear(const CallScope& scope,
   }
   bool late = false;
   result = ChooseHostRead(scope, stream, from, bytes, wait, &late);
-  result = result == CUDA_SUCCESS ? scope.SendManaged() : result;
   if (result == CUDA_SUCCESS) {
-    result = scope.session().transfers().Send(scope.context(), ToWire(stream), to, from,
-                                              RowShape{.width = bytes, .late = late});
+    result = SendBytes(scope, stream, to, from, RowShape{.width = bytes, .late = late});
   }
-  // The program may read managed memory as soon as a synchronous copy into it has returned.
-  const bool waits = scope.session().config().synchronous || scope.session().managed().Contains(to);
+  const bool waits = scope.session().config().synchronous || ShowsAtOnce(scope, to, wait);
   return result == CUDA_SUCCESS && waits ? scope.WaitForPosted() : result;
 }
 
@@ -60,6 +98,9 @@ CUresult CopyLinear(
   if (bytes != 0 && (to == nullptr || !scope.OwnsRows(from, bytes, 1, 0, 1))) {
     return CUDA_ERROR_INVALID_VALUE;
   }
+  if (const CUdeviceptr mirror = scope.DeviceSideOf(to, bytes)) {
+    return OnDevice(scope, mirror, from, bytes, stream, wait);
+  }
   Session& session = scope.session();
   CUresult taken = CUDA_SUCCESS;
   if (TakeCopyIntoCapture(scope, stream, HostCall::Kind::kStore, to, from, RowShape{.width = bytes},
@@ -68,10 +109,8 @@ CUresult CopyLinear(
   }
   const bool waits = wait == Wait::kYes || session.config().synchronous ||
                      !session.host_memory().IsPinned(to, bytes);
-  const CUresult result = scope.SendManaged();
-  return result == CUDA_SUCCESS ? session.transfers().Receive(scope.context(), ToWire(stream), to,
-                                                              from, RowShape{.width = bytes}, waits)
-                                : result;
+  const CUresult result = ReceiveBytes(scope, stream, to, from, bytes, waits);
+  return result == CUDA_SUCCESS && waits ? scope.FetchMirrored() : result;
 }
 
 CUresult CopyLinear(const CallScope& scope,
@@ -86,9 +125,7 @@ CUresult CopyLinear(const CallScope& scope,
   const bool to_device = scope.session().DeviceOfAddress(to) >= 0;
   const bool from_device = scope.session().DeviceOfAddress(from) >= 0;
   if (to_device && from_device) {
-    const CUresult result = cuMemcpyDtoDAsync_v2(to, from, bytes, stream);
-    const bool waits = wait == Wait::kYes && scope.session().managed().Contains(to);
-    return result == CUDA_SUCCESS && waits ? scope.WaitForPosted() : result;
+    return OnDevice(scope, to, from, bytes, stream, wait);
   }
   if (to_device) {
     return CopyLinear(scope, to, reinterpret_cast<const void*>(from), bytes, stream, wait);

@@ -104,8 +104,8 @@ class CurrentScope : public CallScope {
   DeviceMemory& memory() const { return session().memory(device()); }
 
   bool IsManaged(CUdeviceptr address, size_t bytes) const {
-    return bytes != 0 && session().managed().Contains(address) &&
-           session().managed().Contains(address + bytes - 1);
+    return bytes != 0 && session().mirrored().IsManaged(address) &&
+           session().mirrored().IsManaged(address + bytes - 1);
   }
 };
 

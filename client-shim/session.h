@@ -18,8 +18,8 @@
 #include "client-shim/host_calls.h"
 #include "client-shim/host_memory.h"
 #include "client-shim/images.h"
-#include "client-shim/managed_memory.h"
 #include "client-shim/memory_pools.h"
+#include "client-shim/mirrored_memory.h"
 #include "client-shim/objects.h"
 #include "client-shim/stream_waits.h"
 #include "client-shim/transfers.h"
@@ -60,7 +60,7 @@ class Session final : public channel::ServerListener {
 
   Completions& completions() { return completions_; }
 
-  ManagedMemory& managed() { return managed_; }
+  MirroredMemory& mirrored() { return mirrored_; }
 
   HostCalls& host_calls() { return host_calls_; }
 
@@ -270,7 +270,7 @@ class Session final : public channel::ServerListener {
   Transfers transfers_{*this};
   Images images_{*this};
   Completions completions_{*this};
-  ManagedMemory managed_{*this};
+  MirroredMemory mirrored_{*this};
   HostCalls host_calls_{*this};
   StreamWaits stream_waits_{*this};
   MemoryPools pools_{*this};

@@ -50,13 +50,7 @@ CUresult cuMemAllocManaged(CUdeviceptr* dptr, size_t bytesize, unsigned int flag
   if (result != CUDA_SUCCESS) {
     return result;
   }
-  // Fresh pages of the program are zero; so is the device's side, and both count as known.
-  result = session.Call(scope.context(), wire::StreamSynchronize{});
-  session.Post(scope.context(), wire::MemsetD8Async{.dstDevice = address, .N = bytes});
-  session.NoteWork();
-  result = result == CUDA_SUCCESS
-               ? session.managed().Add(scope.context(), address, bytes, true, false)
-               : result;
+  result = session.mirrored().AddPages(scope.context(), MirrorKind::kManaged, address, bytes);
   if (result != CUDA_SUCCESS) {
     memory.Free(address);
     return result;
@@ -84,8 +78,8 @@ CUresult cuLibraryGetManaged(CUdeviceptr* dptr,
   if (result == CUDA_SUCCESS) {
     result = FindGlobal(*session, context, device, ToWire(library), name, &address, &size);
   }
-  if (result == CUDA_SUCCESS && !session->managed().Contains(address)) {
-    result = session->managed().Add(context, address, size, false, true);
+  if (result == CUDA_SUCCESS && !session->mirrored().IsManaged(address)) {
+    result = session->mirrored().AddVariable(context, address, size);
   }
   if (result == CUDA_SUCCESS && dptr != nullptr) {
     *dptr = address;

@@ -2,6 +2,7 @@
 // Device memory and pinned host memory: who has what.
 #include "client-shim/bodies.h"
 #include "client-shim/call_scope.h"
+#include "client-shim/mapped_host.h"
 #include "protocol/base/bytes.h"
 #include "protocol/base/log.h"
 
@@ -30,6 +31,7 @@ CUresult RemoveHost(void* pointer, bool registered, CUresult unknown) {
     const CUresult waited = session->Quiesce(static_cast<int32_t>(i));
     result = result == CUDA_SUCCESS ? waited : result;
   }
+  UnmapHost(*session, *range);
   HostMemory::Discard(*range);
   return result;
 }
@@ -70,10 +72,14 @@ CUresult cuMemFree_v2(CUdeviceptr dptr) {
   if (device < 0) {
     return CUDA_ERROR_INVALID_VALUE;
   }
+  const std::optional<Mirror> mirror = scope.session().mirrored().FindDevice(dptr);
+  if (mirror.has_value() && mirror->kind == MirrorKind::kMapped) {
+    return CUDA_ERROR_INVALID_VALUE;  // host memory has calls of its own
+  }
   if (scope.session().pools().any() && !scope.session().pools().Release(dptr)) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  scope.session().managed().Remove(dptr);
+  scope.session().mirrored().Remove(dptr);
   return scope.session().memory(device).Free(dptr);
 }
 
@@ -120,12 +126,6 @@ CUresult cuMemHostGetFlags(unsigned int* pFlags, void* p) {
   }
   *pFlags = range->flags;
   return CUDA_SUCCESS;
-}
-
-CUresult cuMemHostGetDevicePointer_v2(CUdeviceptr*, void*, unsigned int) {
-  const CallScope scope;
-  return scope.result() != CUDA_SUCCESS ? scope.result()
-                                        : Missing("cuMemHostGetDevicePointer (mapped host memory)");
 }
 
 }  // namespace farlane::shim

@@ -16,6 +16,8 @@ struct PointerFacts {
   uint64_t start = 0;
   uint64_t bytes = 0;
   bool managed = false;
+  uint64_t on_host = 0;       // the address by which the program uses it; 0: none
+  uint64_t on_device = 0;     // the one by which the device does
   AddressRange mapping = {};  // smaller than the range, where the program maps memory by itself
   CUmemAccess_flags access = CU_MEM_ACCESS_FLAGS_PROT_READWRITE;  // of the current device
 };
@@ -49,16 +51,46 @@ PointerFacts LookAtMapped(const PointerScope& scope, CUdeviceptr pointer) {
           .device = found->device,
           .start = found->reservation.address,
           .bytes = found->reservation.bytes,
+          .on_device = pointer,
           .mapping = found->mapping,
           .access = access == found->access.end() ? CU_MEM_ACCESS_FLAGS_PROT_NONE : access->second};
 }
 
+PointerFacts OfHost(const PointerScope& scope, const PinnedRange& range, uint64_t offset) {
+  return {.type = CU_MEMORYTYPE_HOST,
+          .context = scope.context(),
+          .device = scope.device(),
+          .start = range.address,
+          .bytes = range.bytes,
+          .on_host = range.address + offset,
+          .on_device = range.device_address == 0 ? 0 : range.device_address + offset,
+          .mapping = {.address = range.address, .bytes = range.bytes}};
+}
+
+// Host memory is host memory by either of its addresses.
+std::optional<PinnedRange> FindPinned(Session& session, CUdeviceptr pointer, uint64_t* offset) {
+  const std::optional<Mirror> mirror = session.mirrored().FindDevice(pointer);
+  if (mirror.has_value() && mirror->kind == MirrorKind::kMapped) {
+    *offset = pointer - mirror->device_address;
+    return session.host_memory().Find(reinterpret_cast<void*>(mirror->host_address));
+  }
+  const auto range = session.host_memory().Find(reinterpret_cast<void*>(pointer));
+  *offset = range.has_value() ? pointer - range->address : 0;
+  return range;
+}
+
 PointerFacts Look(const PointerScope& scope, CUdeviceptr pointer) {
   Session& session = scope.session();
+  uint64_t offset = 0;
+  const std::optional<PinnedRange> pinned = FindPinned(session, pointer, &offset);
+  if (pinned.has_value()) {
+    return OfHost(scope, *pinned, offset);
+  }
   const int32_t device = session.DeviceOfAddress(pointer);
   if (device >= 0) {
     const std::optional<AddressRange> range = session.memory(device).Find(pointer);
     if (range.has_value()) {
+      const bool managed = session.mirrored().IsManaged(pointer);
       const wire::Handle context =
           range->owner != 0 ? range->owner : session.primary_context(device);
       return {.type = CU_MEMORYTYPE_DEVICE,
@@ -66,20 +98,12 @@ PointerFacts Look(const PointerScope& scope, CUdeviceptr pointer) {
               .device = device,
               .start = range->address,
               .bytes = range->bytes,
-              .managed = session.managed().Contains(pointer),
+              .managed = managed,
+              .on_host = managed ? pointer : 0,
+              .on_device = pointer,
               .mapping = *range};
     }
     return LookAtMapped(scope, pointer);
-  }
-  const std::optional<PinnedRange> pinned =
-      session.host_memory().Find(reinterpret_cast<void*>(pointer));
-  if (pinned.has_value()) {
-    return {.type = CU_MEMORYTYPE_HOST,
-            .context = scope.context(),
-            .device = scope.device(),
-            .start = pinned->address,
-            .bytes = pinned->bytes,
-            .mapping = {.address = pinned->address, .bytes = pinned->bytes}};
   }
   return {};
 }
@@ -90,11 +114,7 @@ void Put(void* to, T value) {
 }
 
 // CUDA_ERROR_INVALID_VALUE for what the pointer does not have.
-CUresult Answer(const PointerFacts& facts,
-                CUpointer_attribute attribute,
-                CUdeviceptr pointer,
-                void* data) {
-  const bool device = facts.type == CU_MEMORYTYPE_DEVICE;
+CUresult Answer(const PointerFacts& facts, CUpointer_attribute attribute, void* data) {
   switch (attribute) {
     case CU_POINTER_ATTRIBUTE_CONTEXT:
       Put(data, FromWire<CUcontext>(facts.context));
@@ -103,11 +123,11 @@ CUresult Answer(const PointerFacts& facts,
       Put(data, facts.type);
       return CUDA_SUCCESS;
     case CU_POINTER_ATTRIBUTE_DEVICE_POINTER:
-      Put(data, device ? pointer : CUdeviceptr{0});
-      return device ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+      Put(data, facts.on_device);
+      return facts.on_device != 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
     case CU_POINTER_ATTRIBUTE_HOST_POINTER:
-      Put(data, device && !facts.managed ? nullptr : reinterpret_cast<void*>(pointer));
-      return device && !facts.managed ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
+      Put(data, facts.on_host);
+      return facts.on_host != 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
     case CU_POINTER_ATTRIBUTE_SYNC_MEMOPS:
     case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE:
     case CU_POINTER_ATTRIBUTE_IS_GPU_DIRECT_RDMA_CAPABLE:
@@ -188,7 +208,7 @@ CUresult cuPointerGetAttribute(void* data, CUpointer_attribute attribute, CUdevi
     return CUDA_ERROR_INVALID_VALUE;
   }
   const PointerFacts facts = Look(scope, ptr);
-  return facts.type == 0 ? CUDA_ERROR_INVALID_VALUE : Answer(facts, attribute, ptr, data);
+  return facts.type == 0 ? CUDA_ERROR_INVALID_VALUE : Answer(facts, attribute, data);
 }
 
 CUresult cuPointerGetAttributes(unsigned int numAttributes,
@@ -210,7 +230,7 @@ CUresult cuPointerGetAttributes(unsigned int numAttributes,
     if (facts.type == 0) {
       AnswerUnknown(attributes[i], data[i]);
     } else {
-      const CUresult result = Answer(facts, attributes[i], ptr, data[i]);
+      const CUresult result = Answer(facts, attributes[i], data[i]);
       if (result == CUDA_ERROR_NOT_SUPPORTED) {
         return result;
       }

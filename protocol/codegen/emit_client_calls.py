@@ -21,6 +21,7 @@ _HEAD = """\
 #include "client-shim/copy_text.h"
 #include "client-shim/graph_nodes.h"
 #include "client-shim/host_posts.h"
+#include "client-shim/mapped_host.h"
 #include "client-shim/modules.h"
 #include "client-shim/object_scopes.h"
 #include "client-shim/tensor_maps.h"

@@ -52,6 +52,7 @@ int Check(const CheckOptions& options) {
   CheckClientLibrary(installation, &findings);
   CheckLibraryPath(installation, &findings);
   CheckNvidiaDriver(&findings);
+  CheckWriteTracking(&findings);
   const std::string server =
       options.server.empty() ? Environment("FARLANE_SERVER").value_or("") : options.server;
   const auto timeout_ns = static_cast<uint64_t>(options.timeout_seconds * 1e9);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "protocol/base/environment.h"
+#include "protocol/base/write_tracker.h"
 #include "tools/farlane/library_facts.h"
 
 namespace farlane::cli {
@@ -103,6 +104,17 @@ void CheckNvidiaDriver(Findings* findings) {
     return;
   }
   findings->Ok("NVIDIA driver", "none on this machine: a private server uses the software GPU");
+}
+
+// Managed and mapped memory is right either way.
+void CheckWriteTracking(Findings* findings) {
+  if (CanTrackWrites()) {
+    findings->Ok("managed memory", "the kernel notes which pages a program writes");
+  } else {
+    findings->Note("managed memory", "pages are compared, since the kernel does not note writes",
+                   "slow for large managed or mapped memory; Linux 6.7 with userfaultfd allowed "
+                   "does it (some containers forbid it)");
+  }
 }
 
 }  // namespace farlane::cli

@@ -10,5 +10,6 @@ namespace farlane::cli {
 void CheckClientLibrary(const Installation& installation, Findings* findings);
 void CheckLibraryPath(const Installation& installation, Findings* findings);
 void CheckNvidiaDriver(Findings* findings);
+void CheckWriteTracking(Findings* findings);
 
 }  // namespace farlane::cli

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// MirroredWork stands around the posting of work that may read or change mirrored memory: what the
+// program has changed is sent before. Where a program has no such memory it costs one load.
+#pragma once
+
+#include "client-shim/session.h"
+
+namespace farlane::shim {
+
+// The stream that a message goes to; 0, the legacy stream, for one that names none.
+template <typename Message>
+wire::Handle StreamOf(const Message& message) {
+  if constexpr (requires { message.hStream; }) {
+    return message.hStream;
+  } else if constexpr (requires { message.stream; }) {
+    return message.stream;
+  } else {
+    return 0;
+  }
+}
+
+// Thread: the caller's, on its stack.
+class MirroredWork {
+ public:
+  MirroredWork(Session& session, wire::Handle context, wire::Handle stream)
+      : mirrored_(session.mirrored().any() ? &session.mirrored() : nullptr) {
+    if (mirrored_ != nullptr) [[unlikely]] {
+      result_ = mirrored_->BeginSend(context, stream);
+    }
+  }
+
+  ~MirroredWork() {
+    if (mirrored_ != nullptr) [[unlikely]] {
+      mirrored_->EndSend();
+    }
+  }
+
+  MirroredWork(const MirroredWork&) = delete;
+  MirroredWork& operator=(const MirroredWork&) = delete;
+
+  // The work may be posted if this is success.
+  CUresult result() const { return result_; }
+
+ private:
+  MirroredMemory* const mirrored_;
+  CUresult result_ = CUDA_SUCCESS;
+};
+
+}  // namespace farlane::shim
