@@ -132,6 +132,20 @@ void PreferDevice(const CallScope& scope, Side* side, const Box& box) {
 
 CUresult CopyOnHost(
     const CallScope& scope, const Side& to, const Side& from, const Box& box, CUstream stream) {
+  if (scope.session().captures().busy()) {
+    const RowShape shape{
+        .width = box.width, .rows = box.rows, .host_pitch = to.pitch, .device_pitch = from.pitch};
+    CUresult taken = CUDA_SUCCESS;
+    bool all = true;
+    for (uint64_t z = 0; z < box.slices && all && taken == CUDA_SUCCESS; ++z) {
+      all = TakeMoveIntoCapture(scope, stream, reinterpret_cast<void*>(to.address + z * to.slice),
+                                reinterpret_cast<const void*>(from.address + z * from.slice), shape,
+                                &taken);
+    }
+    if (all) {
+      return taken;
+    }
+  }
   const CUresult result = scope.Call(wire::StreamSynchronize{.hStream = ToWire(stream)});
   if (result != CUDA_SUCCESS) {
     return result;

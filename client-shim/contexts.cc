@@ -53,6 +53,7 @@ void Forget(Session& session, wire::Handle context) {
     session.mirrored().Remove(address);
     session.host_memory().ForgetMapped(address);
     session.pools().Forget(address);
+    session.graph_memory().Forget(address);
   }
   session.ForgetError();
 }

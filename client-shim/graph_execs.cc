@@ -67,6 +67,7 @@ void NoteSteps(GraphExec* exec) {
   exec->host_calls.clear();
   exec->events.clear();
   exec->waits = false;
+  exec->has_memory = false;
   for (const graph::Step& step : exec->steps) {
     if (!step.enabled) {
       continue;
@@ -79,6 +80,7 @@ void NoteSteps(GraphExec* exec) {
         exec->events.push_back(part.event);
       }
     }
+    exec->has_memory = exec->has_memory || step.command->block != nullptr;
     exec->waits = exec->waits || step.command->type == CU_GRAPH_NODE_TYPE_BATCH_MEM_OP;
   }
 }
@@ -90,6 +92,11 @@ GraphExec* Find(Session& session, CUgraphExec exec) {
 
 GraphExec* Find(const CallScope& scope, CUgraphExec exec) {
   return Find(scope.session(), exec);
+}
+
+CUresult LaunchMemory(Session& session, const GraphExec& graph) {
+  const bool frees_first = (graph.flags & CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH) != 0;
+  return session.graph_memory().Launch(graph.steps, frees_first);
 }
 
 // What the server has is not wanted any more. The program's handle is the first one that the server
@@ -134,6 +141,9 @@ CUgraphExecUpdateResult Compare(const std::vector<graph::Step>& ours,
     *place = i;
     if (mine.command->type != theirs[i].command->type) {
       return CU_GRAPH_EXEC_UPDATE_ERROR_NODE_TYPE_CHANGED;
+    }
+    if (mine.command->block != theirs[i].command->block) {
+      return CU_GRAPH_EXEC_UPDATE_ERROR_PARAMETERS_CHANGED;  // each has memory of its own
     }
     std::vector<uint32_t> after;
     for (const uint32_t one : mine.after) {
@@ -211,6 +221,10 @@ CUresult LaunchGraph(const CallScope& scope, CUgraphExec exec, CUstream stream) 
   const CUresult refreshed = Refresh(session, exec, found);
   if (refreshed != CUDA_SUCCESS) {
     return refreshed;
+  }
+  const CUresult allocated = found->has_memory ? LaunchMemory(session, *found) : CUDA_SUCCESS;
+  if (allocated != CUDA_SUCCESS) {
+    return allocated;
   }
   session.CountLaunch();
   for (const HostCallPtr& call : found->host_calls) {

@@ -2,6 +2,7 @@
 #include "client-shim/graph_nodes.h"
 
 #include "client-shim/bodies.h"
+#include "client-shim/graph_blocks.h"
 #include "client-shim/graph_execs.h"
 #include "client-shim/graph_messages.h"
 #include "protocol/graph/dot_print.h"
@@ -148,12 +149,16 @@ CUresult AddChild(const SessionScope& scope,
                                            std::move(after), child, node);
 }
 
+bool IsAboutMemory(CUgraphNodeType type) {
+  return type == CU_GRAPH_NODE_TYPE_MEM_ALLOC || type == CU_GRAPH_NODE_TYPE_MEM_FREE;
+}
+
 // The command of a node in place of the one that it has: what only a whole node has stays.
 CUresult MakeReplacement(const graph::CommandPtr& old,
                          const NodeDescription& description,
                          graph::CommandPtr* made) {
   if (old == nullptr || !description.has_value() || old->type != description->type ||
-      old->type == CU_GRAPH_NODE_TYPE_GRAPH) {
+      old->type == CU_GRAPH_NODE_TYPE_GRAPH || IsAboutMemory(old->type)) {
     return CUDA_ERROR_INVALID_VALUE;
   }
   CUgraphNodeParams wanted = *description;
@@ -194,10 +199,16 @@ CUresult AddNode(const SessionScope& scope,
   if (description->type == CU_GRAPH_NODE_TYPE_GRAPH) {
     return AddChild(scope, graph, std::move(edges), *description, node);
   }
-  graph::CommandPtr command = BareCommand(*description);
-  const CUresult result = description->type == CU_GRAPH_NODE_TYPE_EMPTY
-                              ? CUDA_SUCCESS
-                              : MakeCommand(*description, {}, &command);
+  graph::CommandPtr command;
+  CUresult result = CUDA_SUCCESS;
+  if (description->type == CU_GRAPH_NODE_TYPE_EMPTY) {
+    command = BareCommand(*description);
+  } else if (IsAboutMemory(description->type)) {
+    CUgraphNodeParams wanted = *description;
+    result = MakeMemoryCommand({.graph = ToWire(graph), .after = edges}, &wanted, &command);
+  } else {
+    result = MakeCommand(*description, {}, &command);
+  }
   return result == CUDA_SUCCESS
              ? graphs.AddNode(ToWire(graph), std::move(command), std::move(edges), node)
              : result;

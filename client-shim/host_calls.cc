@@ -161,7 +161,12 @@ void HostCalls::Run(const Due& due) {
   if (mirrors) {
     session_.mirrored().Fetch(call.context);  // a failure shows at the program's next call
   }
-  if (call.kind == HostCall::Kind::kFunction) {
+  if (call.kind == HostCall::Kind::kMove) {
+    for (uint64_t row = 0; row < call.shape.rows; ++row) {
+      memmove(call.host + row * call.shape.host_pitch, call.from + row * call.shape.device_pitch,
+              call.shape.width);
+    }
+  } else if (call.kind == HostCall::Kind::kFunction) {
     call.function(call.data);
   } else {
     call.callback(call.stream, due.result, call.data);

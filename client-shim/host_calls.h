@@ -21,7 +21,7 @@ class Session;
 
 // Thread: immutable.
 struct HostCall {
-  enum class Kind { kFunction, kCallback, kFetch, kStore };
+  enum class Kind { kFunction, kCallback, kFetch, kStore, kMove };
 
   uint64_t number = 0;
   Kind kind = Kind::kFunction;
@@ -31,6 +31,7 @@ struct HostCall {
   CUstream stream = nullptr;  // what the callback is told
   void* data = nullptr;
   std::byte* host = nullptr;
+  const std::byte* from = nullptr;  // of a move, whose rows are `device_pitch` apart there
   RowShape shape{};
 };
 

@@ -115,4 +115,29 @@ bool TakeCopyIntoCapture(const CallScope& scope,
   return true;
 }
 
+bool TakeMoveIntoCapture(const CallScope& scope,
+                         CUstream stream,
+                         void* to,
+                         const void* from,
+                         const RowShape& shape,
+                         CUresult* result) {
+  const graph::Standing standing = StandingOf(scope, stream, result);
+  if (standing != graph::Standing::kCaptured) {
+    return standing == graph::Standing::kRefused;
+  }
+  if (shape.width == 0 || shape.rows == 0) {
+    return true;
+  }
+  Session& session = scope.session();
+  const HostCallPtr call = session.host_calls().Make({.kind = HostCall::Kind::kMove,
+                                                      .context = scope.context(),
+                                                      .host = static_cast<std::byte*>(to),
+                                                      .from = static_cast<const std::byte*>(from),
+                                                      .shape = shape});
+  const wire::HostFunction message{.stream = ToWire(stream), .call = call->number, .always = 0};
+  *result = session.captures().Append(ToWire(stream), CommandOf(session, scope.context(), message,
+                                                                CU_GRAPH_NODE_TYPE_MEMCPY, call));
+  return true;
+}
+
 }  // namespace farlane::shim

@@ -24,4 +24,13 @@ bool TakeCopyIntoCapture(const CallScope& scope,
                          const RowShape& shape,
                          CUresult* result);
 
+// The same between two places of the host's memory, whose rows are `host_pitch` apart where they go
+// and `device_pitch` where they come from.
+bool TakeMoveIntoCapture(const CallScope& scope,
+                         CUstream stream,
+                         void* to,
+                         const void* from,
+                         const RowShape& shape,
+                         CUresult* result);
+
 }  // namespace farlane::shim

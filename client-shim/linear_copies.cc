@@ -14,6 +14,10 @@ namespace {
 // waited for.
 CUresult HostToHost(
     const CallScope& scope, void* to, const void* from, size_t bytes, CUstream stream) {
+  CUresult taken = CUDA_SUCCESS;
+  if (TakeMoveIntoCapture(scope, stream, to, from, RowShape{.width = bytes}, &taken)) {
+    return taken;
+  }
   const CUresult result = scope.Call(wire::StreamSynchronize{.hStream = ToWire(stream)});
   if (result == CUDA_SUCCESS && bytes != 0) {
     memmove(to, from, bytes);

@@ -89,6 +89,14 @@ CUresult MemoryPools::SetCurrent(int32_t device, CUmemoryPool pool) {
   });
 }
 
+CUresult MemoryPools::DeviceOf(CUmemoryPool pool, int32_t* device) {
+  return state_.With([&](State& state) {
+    const Pool* found = Find(state, ToWire(pool));
+    *device = found == nullptr ? 0 : found->device;
+    return found == nullptr ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
+  });
+}
+
 CUresult MemoryPools::DeviceAt(const CUmemLocation* location,
                                CUmemAllocationType type,
                                int32_t* device) const {

@@ -28,6 +28,7 @@ class MemoryPools {
   // The one that allocations without a pool come from: the default one unless set otherwise.
   CUresult Current(int32_t device, uint64_t* pool);
   CUresult SetCurrent(int32_t device, CUmemoryPool pool);
+  CUresult DeviceOf(CUmemoryPool pool, int32_t* device);
   // The same by location, as CUDA 13 asks; only memory of devices has pools.
   CUresult Default(const CUmemLocation* location, CUmemAllocationType type, uint64_t* pool);
   CUresult Current(const CUmemLocation* location, CUmemAllocationType type, uint64_t* pool);

@@ -221,6 +221,15 @@ NodeParamsPtr ParamsOf(const MessageUse& use, const wire::MemsetD2D32Async& mess
 // ---- the others ---------------------------------------------------------------------------------
 
 NodeParamsPtr ParamsOf(const MessageUse& use, const wire::HostFunction&) {
+  if (use.host_or_null->kind == HostCall::Kind::kMove) {
+    const RowShape& shape = use.host_or_null->shape;
+    CUDA_MEMCPY3D copy = Box(shape.width, shape.rows, 1);
+    ToHost(use, &copy);
+    copy.srcMemoryType = CU_MEMORYTYPE_HOST;
+    copy.srcHost = use.host_or_null->from;
+    copy.srcPitch = shape.device_pitch;
+    return KeepCopy(use, copy);
+  }
   const CUDA_HOST_NODE_PARAMS host{.fn = use.host_or_null->function,
                                    .userData = use.host_or_null->data};
   return graph::Keep(*graph::HostNode(&host));

@@ -23,7 +23,8 @@ wire::Handle StreamOf(const Message& message) {
 class MirroredWork {
  public:
   MirroredWork(Session& session, wire::Handle context, wire::Handle stream)
-      : mirrored_(session.mirrored().any() ? &session.mirrored() : nullptr) {
+      : mirrored_(session.mirrored().any() && !IsRecorded(session, stream) ? &session.mirrored()
+                                                                           : nullptr) {
     if (mirrored_ != nullptr) [[unlikely]] {
       result_ = mirrored_->BeginSend(context, stream);
     }
@@ -42,6 +43,11 @@ class MirroredWork {
   CUresult result() const { return result_; }
 
  private:
+  // Nothing of it happens now, and the server may not even know the stream.
+  static bool IsRecorded(Session& session, wire::Handle stream) {
+    return session.captures().busy() && session.captures().Records(stream);
+  }
+
   MirroredMemory* const mirrored_;
   CUresult result_ = CUDA_SUCCESS;
 };

@@ -87,6 +87,7 @@ struct GraphExec {
   std::vector<HostCallPtr> host_calls{};  // those that a launch makes due
   std::vector<wire::Handle> events{};     // those that a launch records
   bool waits = false;                     // for a value, somewhere in it
+  bool has_memory = false;                // that launches allocate or free
   uint64_t flags = 0;
   graph::ObjectHolds objects{};
 };

@@ -15,6 +15,7 @@
 #include "client-shim/device.h"
 #include "client-shim/device_memory.h"
 #include "client-shim/failures.h"
+#include "client-shim/graph_source.h"
 #include "client-shim/host_calls.h"
 #include "client-shim/host_memory.h"
 #include "client-shim/images.h"
@@ -71,6 +72,8 @@ class Session final : public channel::ServerListener {
   graph::Graphs& graphs() { return graphs_; }
 
   graph::Captures& captures() { return captures_; }
+
+  graph::GraphMemory& graph_memory() { return graph_memory_; }
 
   graph::UserObjects& user_objects() { return user_objects_; }
 
@@ -275,7 +278,9 @@ class Session final : public channel::ServerListener {
   StreamWaits stream_waits_{*this};
   MemoryPools pools_{*this};
   WaitLog waits_{config_.trace_waits};
+  GraphSource graph_source_{*this};
   graph::UserObjects user_objects_;
+  graph::GraphMemory graph_memory_{graphs_, graph_source_};
   graph::Graphs graphs_;
   graph::Captures captures_{graphs_};
   std::unique_ptr<channel::CommandChannel> channel_;

@@ -76,6 +76,10 @@ CUresult cuMemFree_v2(CUdeviceptr dptr) {
   if (mirror.has_value() && mirror->kind == MirrorKind::kMapped) {
     return CUDA_ERROR_INVALID_VALUE;  // host memory has calls of its own
   }
+  if (CUresult freed = CUDA_SUCCESS;
+      scope.session().graph_memory().any() && scope.session().graph_memory().Free(dptr, &freed)) {
+    return freed;
+  }
   if (scope.session().pools().any() && !scope.session().pools().Release(dptr)) {
     return CUDA_ERROR_INVALID_VALUE;
   }

@@ -82,6 +82,16 @@ void Captures::EndMembers(const Capture& capture) {
 }
 
 CUresult Captures::End(wire::Handle stream, wire::Handle* graph) {
+  wire::Handle doomed = 0;
+  const CUresult result = EndLocked(stream, graph, &doomed);
+  if (doomed != 0) {
+    static_cast<void>(graphs_.Destroy(doomed));
+  }
+  return result;
+}
+
+// `doomed`: a graph that nobody gets.
+CUresult Captures::EndLocked(wire::Handle stream, wire::Handle* graph, wire::Handle* doomed) {
   std::lock_guard<std::mutex> lock(mutex_);
   Member* member = Find(stream);
   if (member == nullptr) {
@@ -98,9 +108,7 @@ CUresult Captures::End(wire::Handle stream, wire::Handle* graph) {
   const bool joined = IsJoined(*capture, member->tail);
   EndMembers(*capture);
   if (capture->spoiled || !joined) {
-    if (capture->owns_graph) {
-      static_cast<void>(graphs_.Destroy(capture->graph));
-    }
+    *doomed = capture->owns_graph ? capture->graph : 0;
     return capture->spoiled ? CUDA_ERROR_STREAM_CAPTURE_INVALIDATED
                             : CUDA_ERROR_STREAM_CAPTURE_UNJOINED;
   }
@@ -230,14 +238,29 @@ CUresult Captures::Append(wire::Handle stream, CommandPtr command) {
     return CUDA_SUCCESS;
   }
   wire::Handle node = 0;
-  const CUresult result =
-      graphs_.AddNode(member->capture->graph, std::move(command), member->tail, &node);
+  const CUresult result = graphs_.AddNode(member->capture->graph, command, member->tail, &node);
   if (result == CUDA_SUCCESS) {
     member->tail = {Edge{.from = node}};
   } else {
     member->capture->spoiled = true;
   }
   return result;
+}
+
+bool Captures::Records(wire::Handle stream) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return Find(stream) != nullptr;
+}
+
+bool Captures::PlaceOf(wire::Handle stream, wire::Handle* graph, Predecessors* after) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const Member* member = Find(stream);
+  if (member == nullptr) {
+    return false;
+  }
+  *graph = member->capture->graph;
+  *after = member->tail;
+  return true;
 }
 
 CUresult Captures::Spoil(wire::Handle stream) {
@@ -329,21 +352,33 @@ CUresult Captures::AskEvent(wire::Handle event) {
 }
 
 void Captures::ForgetStream(wire::Handle stream) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  Member* member = Find(stream);
+  wire::Handle doomed = 0;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    doomed = ForgetLocked(stream);
+  }
+  if (doomed != 0) {
+    static_cast<void>(graphs_.Destroy(doomed));
+  }
+}
+
+// The graph that nobody gets any more; 0 for none.
+wire::Handle Captures::ForgetLocked(wire::Handle stream) {
+  const Member* member = Find(stream);
   if (member == nullptr) {
-    return;
+    return 0;
   }
-  const std::shared_ptr<Capture> capture = member->capture;
-  capture->spoiled = true;
-  if (capture->origin != stream) {
-    members_.erase(stream);
-    return;
+  const std::shared_ptr<Capture> capture = member->capture;  // outlives its members
+  if (capture->origin == stream) {
+    EndMembers(*capture);  // nobody can end it any more
+    return capture->owns_graph ? capture->graph : 0;
   }
-  EndMembers(*capture);  // nobody can end it any more
-  if (capture->owns_graph) {
-    static_cast<void>(graphs_.Destroy(capture->graph));
-  }
+  // A stream that the origin has waited for has done its part.
+  const Member* origin = Find(capture->origin);
+  const bool joined = origin != nullptr && graphs_.AreBehind(member->tail, origin->tail);
+  capture->spoiled = capture->spoiled || !joined;
+  members_.erase(stream);
+  return 0;
 }
 
 CUresult Captures::CheckSafe(CUstreamCaptureMode mine) {

@@ -65,6 +65,10 @@ class Captures {
   Standing StandingOf(const StreamTraits& stream, CUresult* result);
   // The next node of a captured stream.
   CUresult Append(wire::Handle stream, CommandPtr command);
+  // Whether a stream is captured, spoiled or not: nothing happens on it now.
+  bool Records(wire::Handle stream);
+  // Where that goes; false for a stream that is not captured.
+  bool PlaceOf(wire::Handle stream, wire::Handle* graph, Predecessors* after);
   // A call that may not be while this stream is captured: spoils the capture.
   CUresult Spoil(wire::Handle stream);
   // Has a stream that nobody else knows of take commands, for calls that make one node. It is no
@@ -119,6 +123,8 @@ class Captures {
   Member* Join(const StreamTraits& stream, const std::shared_ptr<Capture>& capture);
   bool IsJoined(const Capture& capture, const Predecessors& tail);
   void EndMembers(const Capture& capture);
+  CUresult EndLocked(wire::Handle stream, wire::Handle* graph, wire::Handle* doomed);
+  wire::Handle ForgetLocked(wire::Handle stream);
 
   Graphs& graphs_;
   std::atomic<size_t> captures_count_{0};

@@ -104,11 +104,11 @@ std::vector<GraphPicture> Graphs::Picture(wire::Handle handle) {
   return pictures;
 }
 
-bool Graphs::AreBehind(const Predecessors& nodes, const Predecessors& of) {
-  const std::lock_guard lock(mutex_);
+// These nodes and all before them.
+std::set<wire::Handle> Graphs::Behind(const Predecessors& nodes) {
   std::set<wire::Handle> seen;
   std::vector<wire::Handle> open;
-  for (const Edge& edge : of) {
+  for (const Edge& edge : nodes) {
     open.push_back(edge.from);
   }
   while (!open.empty()) {
@@ -122,8 +122,46 @@ bool Graphs::AreBehind(const Predecessors& nodes, const Predecessors& of) {
       open.push_back(edge.from);
     }
   }
+  return seen;
+}
+
+bool Graphs::AreBehind(const Predecessors& nodes, const Predecessors& of) {
+  const std::lock_guard lock(mutex_);
+  const std::set<wire::Handle> seen = Behind(of);
   return std::all_of(nodes.begin(), nodes.end(),
                      [&seen](const Edge& edge) { return seen.count(edge.from) != 0; });
+}
+
+std::vector<Step> Graphs::FreeingBefore(wire::Handle handle, const Predecessors& after) {
+  const std::lock_guard lock(mutex_);
+  std::vector<Step> freeing;
+  const Graph* graph = graphs_.Find(handle);
+  if (graph == nullptr || !HasMemory(*graph)) {
+    return freeing;
+  }
+  for (const wire::Handle node : Behind(after)) {
+    const CommandPtr& command = nodes_.Find(node)->command;
+    if (command->type == CU_GRAPH_NODE_TYPE_MEM_FREE) {
+      freeing.push_back({.node = node, .command = command, .after = {}});
+    }
+  }
+  return freeing;
+}
+
+MemoryNodes Graphs::MemoryNodesOf(wire::Handle handle, const GraphBlockPtr& block) {
+  const std::lock_guard lock(mutex_);
+  MemoryNodes found;
+  const Graph* graph = graphs_.Find(handle);
+  if (graph == nullptr) {
+    return found;
+  }
+  for (const wire::Handle node : graph->nodes) {
+    const Command& command = *nodes_.Find(node)->command;
+    if (command.block == block) {
+      ++(command.type == CU_GRAPH_NODE_TYPE_MEM_ALLOC ? found.allocating : found.freeing);
+    }
+  }
+  return found;
 }
 
 }  // namespace farlane::graph

@@ -76,27 +76,28 @@ bool Graphs::HasMemory(const Graph& graph) {
   });
 }
 
-void Graphs::DropNode(wire::Handle handle, std::vector<Graph>* gone) {
+void Graphs::DropNode(wire::Handle handle, Gone* gone) {
   Node* node = nodes_.Find(handle);
   if (node->child != 0) {
     DestroyLocked(node->child, gone);
   }
+  gone->commands.push_back(std::move(node->command));
   *node = Node{};
   nodes_.Retire(handle);
 }
 
-void Graphs::DestroyLocked(wire::Handle handle, std::vector<Graph>* gone) {
+void Graphs::DestroyLocked(wire::Handle handle, Gone* gone) {
   Graph* graph = graphs_.Find(handle);
   for (const wire::Handle node : graph->nodes) {
     DropNode(node, gone);
   }
-  gone->push_back(std::move(*graph));
+  gone->graphs.push_back(std::move(*graph));
   *graph = Graph{};
   graphs_.Retire(handle);
 }
 
 CUresult Graphs::Destroy(wire::Handle handle) {
-  std::vector<Graph> gone;  // ends after the lock
+  Gone gone;  // ends after the lock
   std::lock_guard<std::mutex> lock(mutex_);
   const Graph* graph = graphs_.Find(handle);
   if (graph == nullptr || graph->owner != 0) {
@@ -168,7 +169,8 @@ CUresult Graphs::AddNode(wire::Handle handle,
                          Predecessors after,
                          wire::Handle* node) {
   std::lock_guard<std::mutex> lock(mutex_);
-  return AddLocked(handle, std::move(command), std::move(after), node);
+  // A copy: one that nobody wants ends after the lock, with the argument.
+  return AddLocked(handle, command, std::move(after), node);
 }
 
 CUresult Graphs::AddLocked(wire::Handle handle,
@@ -217,7 +219,7 @@ CUresult Graphs::AddChild(wire::Handle handle,
   if (!child.moved && HasMemory(*inner)) {
     return CUDA_ERROR_NOT_SUPPORTED;
   }
-  const CUresult result = AddLocked(handle, std::move(command), std::move(after), node);
+  const CUresult result = AddLocked(handle, command, std::move(after), node);
   if (result != CUDA_SUCCESS) {
     return result;
   }
@@ -246,7 +248,7 @@ void Graphs::EraseFrom(Graph* graph, wire::Handle gone) {
 }
 
 CUresult Graphs::DestroyNode(wire::Handle handle) {
-  std::vector<Graph> gone;  // ends after the lock
+  Gone gone;  // ends after the lock
   std::lock_guard<std::mutex> lock(mutex_);
   const Node* node = nodes_.Find(handle);
   if (node == nullptr) {
@@ -323,7 +325,7 @@ CUresult Graphs::SetCommand(wire::Handle node, CommandPtr command) {
   if (found == nullptr || found->command->type != command->type) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  found->command = std::move(command);
+  std::swap(found->command, command);  // the old one ends after the lock, with the argument
   return CUDA_SUCCESS;
 }
 

@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "protocol/abi/cuda_abi.h"
@@ -19,6 +20,9 @@
 #include "protocol/wire/object_table.h"
 
 namespace farlane::graph {
+
+class GraphBlock;
+using GraphBlockPtr = std::shared_ptr<GraphBlock>;  // shared by nodes, execs, and what is in use
 
 // What one node does; whoever makes commands derives from this and knows what they are. Never
 // changed once made, so graphs share it with their clones and with what runs.
@@ -30,6 +34,7 @@ struct Command {
 
   const CUgraphNodeType type;
   NodeParamsPtr params;  // what the program said, or what a recorded call amounts to; may be null
+  GraphBlockPtr block;   // of a node that allocates or frees memory
 };
 
 using CommandPtr = std::shared_ptr<const Command>;  // shared as said above
@@ -95,6 +100,12 @@ struct EdgeArgument {
   const CUgraphEdgeData* data = nullptr;
 };
 
+// How often a graph allocates a piece of memory, and frees it.
+struct MemoryNodes {
+  size_t allocating = 0;
+  size_t freeing = 0;
+};
+
 // The graph that a child graph node is made of.
 struct ChildUse {
   wire::Handle graph = 0;
@@ -147,6 +158,9 @@ class Graphs {
   CUresult Steps(wire::Handle graph, std::vector<Step>* steps);
   // The nodes and edges of a graph and of those inside it, for people.
   std::vector<GraphPicture> Picture(wire::Handle graph);
+  // Nodes that free memory before whatever comes behind `after` begins.
+  std::vector<Step> FreeingBefore(wire::Handle graph, const Predecessors& after);
+  MemoryNodes MemoryNodesOf(wire::Handle graph, const GraphBlockPtr& block);
   // Whether all these nodes are in the graph.
   bool Holds(wire::Handle graph, const Predecessors& nodes);
   // Whether every node of `nodes` is one of `of` or comes before one of them.
@@ -161,8 +175,16 @@ class Graphs {
                      CommandPtr command,
                      Predecessors after,
                      wire::Handle* node);
-  void DestroyLocked(wire::Handle graph, std::vector<Graph>* gone);
-  void DropNode(wire::Handle node, std::vector<Graph>* gone);
+
+  // What ends with the program's things does so when the lock is let go.
+  struct Gone {
+    std::vector<Graph> graphs;
+    std::vector<CommandPtr> commands;
+  };
+
+  void DestroyLocked(wire::Handle graph, Gone* gone);
+  void DropNode(wire::Handle node, Gone* gone);
+  std::set<wire::Handle> Behind(const Predecessors& nodes);
   bool IsInside(wire::Handle graph, wire::Handle outer);
   bool StepsLocked(wire::Handle graph,
                    const std::vector<uint32_t>& before,

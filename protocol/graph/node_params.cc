@@ -110,6 +110,22 @@ std::optional<CUgraphNodeParams> EmptyNode() {
   return Blank(CU_GRAPH_NODE_TYPE_EMPTY);
 }
 
+std::optional<CUgraphNodeParams> AllocNode(const CUDA_MEM_ALLOC_NODE_PARAMS* params) {
+  if (params == nullptr) {
+    return std::nullopt;
+  }
+  CUgraphNodeParams made = Blank(CU_GRAPH_NODE_TYPE_MEM_ALLOC);
+  static_assert(sizeof made.alloc == sizeof *params);
+  memcpy(&made.alloc, params, sizeof *params);
+  return made;
+}
+
+std::optional<CUgraphNodeParams> FreeNode(CUdeviceptr address) {
+  CUgraphNodeParams made = Blank(CU_GRAPH_NODE_TYPE_MEM_FREE);
+  made.free.dptr = address;
+  return made;
+}
+
 std::optional<CUgraphNodeParams> AnyNode(const CUgraphNodeParams* params) {
   const bool is_clean =
       params != nullptr && std::all_of(std::begin(params->reserved0), std::end(params->reserved0),
@@ -208,11 +224,11 @@ CUresult GiveEvent(const NodeParams& params, CUgraphNodeType type, CUevent* to) 
   return CUDA_SUCCESS;
 }
 
-CUresult GiveAddress(const NodeParams& params, CUdeviceptr* to) {
-  if (!IsKind(params, CU_GRAPH_NODE_TYPE_MEM_FREE)) {
+CUresult GiveAddress(const NodeParams& params, CUgraphNodeType type, CUdeviceptr* to) {
+  if (!IsKind(params, type)) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  *to = params.value.free.dptr;
+  *to = type == CU_GRAPH_NODE_TYPE_MEM_ALLOC ? params.value.alloc.dptr : params.value.free.dptr;
   return CUDA_SUCCESS;
 }
 

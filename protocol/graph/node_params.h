@@ -51,6 +51,8 @@ std::optional<CUgraphNodeParams> ChildNode(CUgraph graph);
 std::optional<CUgraphNodeParams> RecordNode(CUevent event);
 std::optional<CUgraphNodeParams> WaitNode(CUevent event);
 std::optional<CUgraphNodeParams> EmptyNode();
+std::optional<CUgraphNodeParams> AllocNode(const CUDA_MEM_ALLOC_NODE_PARAMS* params);
+std::optional<CUgraphNodeParams> FreeNode(CUdeviceptr address);
 std::optional<CUgraphNodeParams> AnyNode(const CUgraphNodeParams* params);
 
 // Keeps a description.
@@ -70,8 +72,8 @@ CUresult Give(const NodeParams& params, CUDA_HOST_NODE_PARAMS* to);
 CUresult Give(const NodeParams& params, CUDA_MEM_ALLOC_NODE_PARAMS* to);
 // Of a node that records an event, or waits for one.
 CUresult GiveEvent(const NodeParams& params, CUgraphNodeType type, CUevent* to);
-// Of a node that frees memory.
-CUresult GiveAddress(const NodeParams& params, CUdeviceptr* to);
+// Of a node that allocates memory, or frees it.
+CUresult GiveAddress(const NodeParams& params, CUgraphNodeType type, CUdeviceptr* to);
 
 // The kernel that a description means; a kernel's and a function's handle are one.
 inline CUfunction FunctionOf(const CUgraphNodeParams& params) {

@@ -48,6 +48,9 @@ CUgraphExecUpdateResult Compare(const Steps& ours, const Steps& theirs, size_t* 
     if (ours[i].command->type != theirs[i].command->type) {
       return CU_GRAPH_EXEC_UPDATE_ERROR_NODE_TYPE_CHANGED;
     }
+    if (ours[i].command->block != theirs[i].command->block) {
+      return CU_GRAPH_EXEC_UPDATE_ERROR_PARAMETERS_CHANGED;  // each has memory of its own
+    }
     if (ours[i].after != theirs[i].after) {
       return CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED;
     }
@@ -107,6 +110,12 @@ CUresult cuGraphLaunch(CUgraphExec hGraph, CUstream hStream) {
   StreamUse use;
   FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
   FARLANE_SOFT_TRY(RefuseCaptured(call, use));
+  if (call.driver->graph_memory().any()) {
+    const bool frees_first = (exec->flags & CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH) != 0;
+    FARLANE_SOFT_TRY(exec->steps.With([&](const Steps& steps) {
+      return call.driver->graph_memory().Launch(steps, frees_first);
+    }));
+  }
   Work work;
   // What the graph needs lives until all of it has run.
   work.run = [exec, run = exec->Prepare()] { return run(); };

@@ -7,6 +7,24 @@
 namespace farlane::soft {
 namespace {
 
+CUresult MakeAny(const CUgraphNodeParams& description,
+                 const graph::NodePlace& place,
+                 graph::CommandPtr* command) {
+  switch (description.type) {
+    case CU_GRAPH_NODE_TYPE_EMPTY:
+      return CUDA_SUCCESS;
+    case CU_GRAPH_NODE_TYPE_MEM_ALLOC:
+    case CU_GRAPH_NODE_TYPE_MEM_FREE: {
+      const ContextCall call;
+      FARLANE_SOFT_TRY(call.result);
+      CUgraphNodeParams wanted = description;
+      return MakeMemoryCommand(call, place, &wanted, command);
+    }
+    default:
+      return MakeCommand(description, {}, command);
+  }
+}
+
 CUresult Add(CUgraphNode* handle,
              CUgraph graph,
              const NodeList& after,
@@ -28,9 +46,7 @@ CUresult Add(CUgraphNode* handle,
         .moved = description->graph.ownership == CU_GRAPH_CHILD_GRAPH_OWNERSHIP_MOVE};
     FARLANE_SOFT_TRY(graphs.AddChild(number, std::move(command), std::move(edges), child, &node));
   } else {
-    if (description->type != CU_GRAPH_NODE_TYPE_EMPTY) {
-      FARLANE_SOFT_TRY(MakeCommand(*description, {}, &command));
-    }
+    FARLANE_SOFT_TRY(MakeAny(*description, {.graph = number, .after = edges}, &command));
     FARLANE_SOFT_TRY(graphs.AddNode(number, std::move(command), std::move(edges), &node));
   }
   *handle = AsHandle<CUgraphNode>(node);
@@ -69,6 +85,22 @@ CUresult TellEvent(CUgraphNode node, CUgraphNodeType type, CUevent* to) {
   });
 }
 
+CUresult TellAddress(CUgraphNode node, CUgraphNodeType type, CUdeviceptr* to) {
+  return WithParams(node, [type, to](const graph::NodeParams& params) {
+    return to == nullptr ? CUDA_ERROR_INVALID_VALUE : graph::GiveAddress(params, type, to);
+  });
+}
+
+CUresult AddAny(CUgraphNode* handle,
+                CUgraph graph,
+                const NodeList& after,
+                CUgraphNodeParams* params) {
+  FARLANE_SOFT_TRY(Add(handle, graph, after, graph::AnyNode(params)));
+  return params->type == CU_GRAPH_NODE_TYPE_MEM_ALLOC
+             ? TellAddress(*handle, CU_GRAPH_NODE_TYPE_MEM_ALLOC, &params->alloc.dptr)
+             : CUDA_SUCCESS;
+}
+
 CUresult SetAttributes(CUgraphNode node,
                        const graph::NodeParams& params,
                        const graph::Attributes& attributes) {
@@ -86,8 +118,7 @@ CUresult cuGraphAddNode(CUgraphNode* phGraphNode,
                         const CUgraphNode* dependencies,
                         size_t numDependencies,
                         CUgraphNodeParams* nodeParams) {
-  return Add(phGraphNode, hGraph, {dependencies, nullptr, numDependencies},
-             graph::AnyNode(nodeParams));
+  return AddAny(phGraphNode, hGraph, {dependencies, nullptr, numDependencies}, nodeParams);
 }
 
 CUresult cuGraphAddNode_v2(CUgraphNode* phGraphNode,
@@ -96,8 +127,7 @@ CUresult cuGraphAddNode_v2(CUgraphNode* phGraphNode,
                            const CUgraphEdgeData* dependencyData,
                            size_t numDependencies,
                            CUgraphNodeParams* nodeParams) {
-  return Add(phGraphNode, hGraph, {dependencies, dependencyData, numDependencies},
-             graph::AnyNode(nodeParams));
+  return AddAny(phGraphNode, hGraph, {dependencies, dependencyData, numDependencies}, nodeParams);
 }
 
 CUresult cuGraphNodeSetParams(CUgraphNode hNode, CUgraphNodeParams* nodeParams) {
@@ -287,6 +317,58 @@ CUresult cuGraphChildGraphNodeGetGraph(CUgraphNode hNode, CUgraph* phGraph) {
                                       : call.driver->graphs().ChildOf(HandleNumber(hNode), &graph));
   *phGraph = AsHandle<CUgraph>(graph);
   return CUDA_SUCCESS;
+}
+
+// ---- memory -------------------------------------------------------------------------------------
+
+CUresult cuGraphAddMemAllocNode(CUgraphNode* phGraphNode,
+                                CUgraph hGraph,
+                                const CUgraphNode* dependencies,
+                                size_t numDependencies,
+                                CUDA_MEM_ALLOC_NODE_PARAMS* nodeParams) {
+  FARLANE_SOFT_TRY(Add(phGraphNode, hGraph, {dependencies, nullptr, numDependencies},
+                       graph::AllocNode(nodeParams)));
+  return TellAddress(*phGraphNode, CU_GRAPH_NODE_TYPE_MEM_ALLOC, &nodeParams->dptr);
+}
+
+CUresult cuGraphMemAllocNodeGetParams(CUgraphNode hNode, CUDA_MEM_ALLOC_NODE_PARAMS* params_out) {
+  return Tell(hNode, params_out);
+}
+
+CUresult cuGraphAddMemFreeNode(CUgraphNode* phGraphNode,
+                               CUgraph hGraph,
+                               const CUgraphNode* dependencies,
+                               size_t numDependencies,
+                               CUdeviceptr dptr) {
+  return Add(phGraphNode, hGraph, {dependencies, nullptr, numDependencies}, graph::FreeNode(dptr));
+}
+
+CUresult cuGraphMemFreeNodeGetParams(CUgraphNode hNode, CUdeviceptr* dptr_out) {
+  return TellAddress(hNode, CU_GRAPH_NODE_TYPE_MEM_FREE, dptr_out);
+}
+
+CUresult cuDeviceGraphMemTrim(CUdevice device) {
+  const PlainCall call;
+  FARLANE_SOFT_TRY(call.result);
+  const Device* found = nullptr;
+  FARLANE_SOFT_TRY(FindDevice(call, device, &found));
+  return call.driver->graph_memory().Trim(device);
+}
+
+CUresult cuDeviceGetGraphMemAttribute(CUdevice device, CUgraphMem_attribute attr, void* value) {
+  const PlainCall call;
+  FARLANE_SOFT_TRY(call.result);
+  const Device* found = nullptr;
+  FARLANE_SOFT_TRY(FindDevice(call, device, &found));
+  return call.driver->graph_memory().Tell(device, attr, value);
+}
+
+CUresult cuDeviceSetGraphMemAttribute(CUdevice device, CUgraphMem_attribute attr, void* value) {
+  const PlainCall call;
+  FARLANE_SOFT_TRY(call.result);
+  const Device* found = nullptr;
+  FARLANE_SOFT_TRY(FindDevice(call, device, &found));
+  return call.driver->graph_memory().Set(device, attr, value);
 }
 
 }  // namespace farlane::soft

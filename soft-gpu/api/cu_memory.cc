@@ -91,6 +91,9 @@ CUresult cuMemFree_v2(CUdeviceptr dptr) {
   if (const auto owner = call.driver->contexts().Find(range->context)) {
     owner->Synchronize();
   }
+  if (CUresult freed = CUDA_SUCCESS; call.driver->graph_memory().Free(dptr, &freed)) {
+    return freed;
+  }
   call.driver->pools().NoteFree(dptr);
   return call.driver->memory().Free(dptr, {MemoryKind::kDevice, MemoryKind::kManaged});
 }

@@ -3,7 +3,7 @@
 // is freed where the stream gets to it.
 #include <cstring>
 
-#include "soft-gpu/api/call.h"
+#include "soft-gpu/api/node_call.h"
 #include "soft-gpu/bodies.h"
 
 namespace farlane::soft {
@@ -65,6 +65,48 @@ CUresult AllocateFrom(const ContextCall& call,
   return CUDA_SUCCESS;
 }
 
+// On a stream that is recorded it is a node, of the graph's memory.
+CUresult Record(const ContextCall& call, const StreamUse& use, CUgraphNodeParams* description) {
+  graph::Captures& captures = call.driver->captures();
+  const uint64_t stream = use.stream->traits().handle;
+  graph::NodePlace place;
+  if (!captures.PlaceOf(stream, &place.graph, &place.after)) {
+    return CUDA_ERROR_ILLEGAL_STATE;  // another thread has ended the capture meanwhile
+  }
+  graph::CommandPtr command;
+  FARLANE_SOFT_TRY(MakeMemoryCommand(call, place, description, &command));
+  return captures.Append(stream, std::move(command));
+}
+
+CUresult AllocateOn(const ContextCall& call,
+                    uint64_t pool_or_null,
+                    const StreamUse& use,
+                    uint64_t bytes,
+                    CUdeviceptr* address) {
+  bool captured = false;
+  FARLANE_SOFT_TRY(AskCapture(call, use, &captured));
+  if (!captured) {
+    FARLANE_SOFT_TRY(RefuseUnsafe(call));
+    const uint64_t pool =
+        pool_or_null == 0 ? call.driver->pools().Current(use.context->device()) : pool_or_null;
+    return AllocateFrom(call, pool, use, bytes, address);
+  }
+  CUgraphNodeParams description{};
+  description.type = CU_GRAPH_NODE_TYPE_MEM_ALLOC;
+  description.alloc.poolProps.allocType = CU_MEM_ALLOCATION_TYPE_PINNED;
+  description.alloc.poolProps.location = {CU_MEM_LOCATION_TYPE_DEVICE, use.context->device()};
+  description.alloc.bytesize = bytes;
+  if (pool_or_null != 0) {
+    FARLANE_SOFT_TRY(call.driver->pools().With(pool_or_null, [&](const MemoryPool& pool) {
+      description.alloc.poolProps.location.id = pool.device;
+      return CUDA_SUCCESS;
+    }));
+  }
+  FARLANE_SOFT_TRY(Record(call, use, &description));
+  *address = description.alloc.dptr;
+  return CUDA_SUCCESS;
+}
+
 }  // namespace
 
 CUresult cuMemAllocAsync(CUdeviceptr* dptr, size_t bytesize, CUstream hStream) {
@@ -75,10 +117,7 @@ CUresult cuMemAllocAsync(CUdeviceptr* dptr, size_t bytesize, CUstream hStream) {
   }
   StreamUse use;
   FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
-  FARLANE_SOFT_TRY(RefuseCaptured(call, use));
-  FARLANE_SOFT_TRY(RefuseUnsafe(call));
-  const uint64_t pool = call.driver->pools().Current(use.context->device());
-  return AllocateFrom(call, pool, use, bytesize, dptr);
+  return AllocateOn(call, 0, use, bytesize, dptr);
 }
 
 CUresult cuMemAllocFromPoolAsync(CUdeviceptr* dptr,
@@ -92,9 +131,8 @@ CUresult cuMemAllocFromPoolAsync(CUdeviceptr* dptr,
   }
   StreamUse use;
   FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
-  FARLANE_SOFT_TRY(RefuseCaptured(call, use));
-  FARLANE_SOFT_TRY(RefuseUnsafe(call));
-  return AllocateFrom(call, HandleNumber(pool), use, bytesize, dptr);
+  return pool == nullptr ? CUDA_ERROR_INVALID_VALUE
+                         : AllocateOn(call, HandleNumber(pool), use, bytesize, dptr);
 }
 
 CUresult cuMemFreeAsync(CUdeviceptr dptr, CUstream hStream) {
@@ -106,11 +144,22 @@ CUresult cuMemFreeAsync(CUdeviceptr dptr, CUstream hStream) {
   if (!range || range->base != dptr || range->kind != MemoryKind::kDevice) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  FARLANE_SOFT_TRY(RefuseCaptured(call, use));
-  call.driver->pools().NoteFree(dptr);
+  bool captured = false;
+  FARLANE_SOFT_TRY(AskCapture(call, use, &captured));
+  if (captured) {
+    CUgraphNodeParams description = *graph::FreeNode(dptr);
+    return Record(call, use, &description);
+  }
   Work work;
   work.brief = true;
   work.always = true;
+  CUresult freed = CUDA_SUCCESS;
+  if (graph::GraphBlockPtr kept; call.driver->graph_memory().Free(dptr, &freed, &kept)) {
+    FARLANE_SOFT_TRY(freed);
+    work.run = [kept] { return CUDA_SUCCESS; };  // until the stream gets here it is used
+    return Put(call, use, std::move(work));
+  }
+  call.driver->pools().NoteFree(dptr);
   work.run = [memory = &call.driver->memory(), dptr] {
     return memory->Free(dptr, {MemoryKind::kDevice}) == CUDA_SUCCESS ? CUDA_SUCCESS
                                                                      : CUDA_ERROR_ILLEGAL_ADDRESS;

@@ -142,7 +142,7 @@ CUresult MakeReplacement(const graph::CommandPtr& old,
                          const NodeDescription& description,
                          graph::CommandPtr* made) {
   if (old == nullptr || !description.has_value() || old->type != description->type ||
-      old->type == CU_GRAPH_NODE_TYPE_GRAPH) {
+      old->type == CU_GRAPH_NODE_TYPE_GRAPH || old->block != nullptr) {
     return CUDA_ERROR_INVALID_VALUE;
   }
   CUgraphNodeParams wanted = *description;
@@ -156,6 +156,21 @@ CUresult MakeReplacement(const graph::CommandPtr& old,
   }
   return MakeCommand(wanted, old->params == nullptr ? graph::Attributes{} : old->params->attributes,
                      made);
+}
+
+CUresult MakeMemoryCommand(const ContextCall& call,
+                           const graph::NodePlace& place,
+                           CUgraphNodeParams* description,
+                           graph::CommandPtr* made) {
+  graph::GraphMemory& memory = call.driver->graph_memory();
+  auto command = std::make_shared<WorkCommand>(description->type);
+  FARLANE_SOFT_TRY(
+      description->type == CU_GRAPH_NODE_TYPE_MEM_ALLOC
+          ? memory.Allocate(place, call.context->handle(), description, &command->block)
+          : memory.Find(place.graph, description->free.dptr, &command->block));
+  command->params = graph::Keep(*description);
+  *made = std::move(command);
+  return CUDA_SUCCESS;
 }
 
 graph::CommandPtr BareCommand(const CUgraphNodeParams& description) {

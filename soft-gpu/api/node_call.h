@@ -19,6 +19,12 @@ CUresult MakeCommand(const CUgraphNodeParams& description,
 CUresult MakeReplacement(const graph::CommandPtr& old,
                          const NodeDescription& description,
                          graph::CommandPtr* made);
+// The command of a node that allocates or frees; an allocation's address is written into its
+// description.
+CUresult MakeMemoryCommand(const ContextCall& call,
+                           const graph::NodePlace& place,
+                           CUgraphNodeParams* description,
+                           graph::CommandPtr* made);
 // A node that only has a place.
 graph::CommandPtr BareCommand(const CUgraphNodeParams& description);
 

@@ -41,6 +41,9 @@ Driver::Driver(const Config& config, std::unique_ptr<AddressSpace> space)
       virtual_memory_(std::make_unique<VirtualMemory>(space_.get())),
       allocations_(std::make_unique<TableAllocations>(space_->table())),
       pools_(std::make_unique<MemoryPools>(config.device_count)),
+      graph_source_(
+          std::make_unique<GraphSource>(memory_.get(), static_cast<int>(config.device_count))),
+      graph_memory_(std::make_unique<graph::GraphMemory>(graphs_, *graph_source_)),
       primary_states_(std::vector<Primary>(config.device_count)) {
   for (int ordinal = 0; ordinal < static_cast<int>(config.device_count); ++ordinal) {
     devices_.emplace_back(config, ordinal);
@@ -148,6 +151,9 @@ void Driver::CloseContext(const std::shared_ptr<Context>& context) {
   }
   textures_.ForgetContext(context->handle());
   arrays_.ForgetContext(context->handle());
+  for (const MemoryRange& range : space_->table().OfContext(context->handle())) {
+    graph_memory_->Forget(range.base);
+  }
   memory_->FreeContext(context->handle());
   host_memory_->FreeContext(context->handle());
   if (!context->primary()) {

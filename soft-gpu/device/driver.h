@@ -18,6 +18,7 @@
 #include "soft-gpu/device/device_memory.h"
 #include "soft-gpu/device/event.h"
 #include "soft-gpu/device/graph_exec.h"
+#include "soft-gpu/device/graph_source.h"
 #include "soft-gpu/device/handle_table.h"
 #include "soft-gpu/device/host_memory.h"
 #include "soft-gpu/device/link_state.h"
@@ -100,6 +101,8 @@ class Driver {
   HandleTable<LinkState>& links() { return links_; }
 
   // Graphs.
+  graph::GraphMemory& graph_memory() { return *graph_memory_; }
+
   graph::UserObjects& user_objects() { return user_objects_; }
 
   graph::Graphs& graphs() { return graphs_; }
@@ -137,6 +140,8 @@ class Driver {
   HandleTable<Function> functions_{HandleKind::kFunction};
   HandleTable<LinkState> links_{HandleKind::kLink};
   graph::UserObjects user_objects_;
+  std::unique_ptr<GraphSource> graph_source_;
+  std::unique_ptr<graph::GraphMemory> graph_memory_;
   graph::Graphs graphs_;
   graph::Captures captures_{graphs_};
   HandleTable<GraphExec> graph_execs_{HandleKind::kGraphExec};

@@ -427,6 +427,61 @@ void CheckBox(apps::Verdict& verdict, apps::SeededRandom& random) {
   CUDA_CALL(cudaFree(memory.ptr));
 }
 
+// Between two places of the host, in the graph's order.
+void CheckHostToHost(apps::Verdict& verdict, apps::SeededRandom& random) {
+  Buffer cells(kCells);
+  Cells in(kCells);
+  Cells between(kCells);
+  Cells out(kCells);
+  OwnGraph own;
+  const cudaGraphNode_t moved =
+      AddCopy(own.graph, {}, between.data(), in.data(), cudaMemcpyHostToHost);
+  const cudaGraphNode_t fetched =
+      AddCopy(own.graph, {moved}, cells.get(), between.data(), cudaMemcpyHostToDevice);
+  const cudaGraphNode_t step = AddStep(own.graph, {fetched}, {cells.get(), 3, 1, 0});
+  AddCopy(own.graph, {step}, between.data(), cells.get(), cudaMemcpyDeviceToHost);
+  own.MakeReady();
+  CUDA_CALL(cudaStreamBeginCapture(cudaStreamPerThread, cudaStreamCaptureModeRelaxed));
+  CUDA_CALL(cudaMemcpyAsync(out.data(), between.data(), kBytes, cudaMemcpyHostToHost,
+                            cudaStreamPerThread));
+  cudaGraph_t recorded = nullptr;
+  CUDA_CALL(cudaStreamEndCapture(cudaStreamPerThread, &recorded));
+  OwnGraph last(recorded);
+  last.MakeReady();
+  for (int round = 0; round < 2; ++round) {
+    const Cells fresh = random.Integers<unsigned>(kCells);
+    std::copy(fresh.begin(), fresh.end(), in.begin());
+    CUDA_CALL(cudaGraphLaunch(own.exec, cudaStreamPerThread));
+    last.Run();
+    Cells wanted = fresh;
+    StepCall{nullptr, 3, 1, 0}.OnHost(wanted);
+    verdict.ExpectEqual(out, wanted, "copies between host and host");
+  }
+}
+
+// Memory of both sides is under way when nodes that copy the program's memory are made.
+void CheckBesideManagedMemory(apps::Verdict& verdict, apps::SeededRandom& random) {
+  Buffer cells(kCells);
+  Buffer others(kCells);
+  unsigned* shared = nullptr;
+  CUDA_CALL(cudaMallocManaged(&shared, kBytes));
+  std::fill_n(shared, kCells, 3u);
+  const Cells in = random.Integers<unsigned>(kCells);
+  Sum<<<2, kCells / 2>>>(others.get(), shared, shared);
+  OwnGraph own;
+  const cudaGraphNode_t fetched =
+      AddCopy(own.graph, {}, cells.get(), in.data(), cudaMemcpyHostToDevice);
+  AddStep(own.graph, {fetched}, {cells.get(), 3, 1, 0});
+  CUDA_CALL(cudaDeviceSynchronize());
+  own.MakeReady();
+  own.Run();
+  Cells wanted = in;
+  StepCall{nullptr, 3, 1, 0}.OnHost(wanted);
+  verdict.ExpectEqual(cells.Read(), wanted, "a graph beside managed memory");
+  verdict.ExpectEqual(others.Read(), Cells(kCells, 24), "and what used that");
+  CUDA_CALL(cudaFree(shared));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -438,6 +493,8 @@ int main(int argc, char** argv) {
   CheckExecParams(verdict, random);
   CheckAnyKind(verdict);
   CheckBox(verdict, random);
+  CheckHostToHost(verdict, random);
+  CheckBesideManagedMemory(verdict, random);
   CUDA_CALL(cudaDeviceSynchronize());
   return verdict.Finish();
 }

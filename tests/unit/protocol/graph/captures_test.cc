@@ -244,5 +244,20 @@ TEST_F(CapturesTest, AStreamThatOnlyCollectsForbidsNothingAndIsNotSpoiled) {
   EXPECT_TRUE(captures_.TakeCollected(kFirst.handle).empty());
 }
 
+TEST_F(CapturesTest, AStreamThatWasWaitedForMayGoAndAnotherMayNot) {
+  for (const bool waited : {true, false}) {
+    Begin(kFirst);
+    EXPECT_EQ(captures_.RecordEvent(kFirst.handle, kEvent), CUDA_SUCCESS);
+    EXPECT_EQ(Wait(kSecond, kEvent), CUDA_SUCCESS);
+    EXPECT_EQ(Add(kSecond), CUDA_SUCCESS);
+    EXPECT_EQ(captures_.RecordEvent(kSecond.handle, kOtherEvent), CUDA_SUCCESS);
+    if (waited) {
+      EXPECT_EQ(Wait(kFirst, kOtherEvent), CUDA_SUCCESS);
+    }
+    captures_.ForgetStream(kSecond.handle);
+    EXPECT_EQ(End(kFirst), waited ? CUDA_SUCCESS : CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
+  }
+}
+
 }  // namespace
 }  // namespace farlane::graph
