@@ -99,6 +99,19 @@ class Session final : public channel::ServerListener {
     return PostNoting(context, message, [](wire::Sequence) {});
   }
 
+  // As Post, for a message that ends with much data: that is sent from where it lies.
+  template <typename Message>
+  wire::Sequence PostData(wire::Handle context, const Message& message) {
+    return channel_->PostLentWith([&](channel::BatchWriter& writer) {
+      AppendContext(writer, context);
+      const wire::Sequence number = writer.AppendLent(message);
+      failures_.NotePost(number);
+      completions_.NotePosted(message, number);
+      stream_waits_.NotePosted(message, number);
+      return number;
+    });
+  }
+
   // As Post, for what a graph is made of: nothing of it happens now.
   template <typename Message>
   void PostNode(wire::Handle context, const Message& message) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "client-shim/session.h"
+#include "protocol/wire/packed_bytes.h"
 
 namespace farlane::shim {
 namespace {
@@ -80,22 +81,26 @@ wire::Sequence Transfers::PostIn(wire::Handle context,
                                  const CopyPlace& device,
                                  const RowShape& shape,
                                  ConstBytes data) {
+  const auto post = [&](const auto& message) {
+    return data.size() >= kBulkBytesMin ? session_.PostData(context, message)
+                                        : session_.Post(context, message);
+  };
   if (device.array == 0) {
-    return session_.Post(context, wire::CopyIn{.address = device.address,
-                                               .stream = stream,
-                                               .width = shape.width,
-                                               .pitch = shape.device_pitch,
-                                               .rows = shape.rows,
-                                               .data = data});
+    return post(wire::CopyIn{.address = device.address,
+                             .stream = stream,
+                             .width = shape.width,
+                             .pitch = shape.device_pitch,
+                             .rows = shape.rows,
+                             .data = data});
   }
-  return session_.Post(context, wire::ArrayCopyIn{.array = device.array,
-                                                  .stream = stream,
-                                                  .x = device.x,
-                                                  .y = device.y,
-                                                  .z = device.z,
-                                                  .width = shape.width,
-                                                  .rows = shape.rows,
-                                                  .data = data});
+  return post(wire::ArrayCopyIn{.array = device.array,
+                                .stream = stream,
+                                .x = device.x,
+                                .y = device.y,
+                                .z = device.z,
+                                .width = shape.width,
+                                .rows = shape.rows,
+                                .data = data});
 }
 
 CUresult Transfers::SendRows(wire::Handle context,
@@ -105,9 +110,6 @@ CUresult Transfers::SendRows(wire::Handle context,
                              const RowShape& shape) {
   const uint64_t bytes = shape.width * shape.rows;
   CUresult result = WaitForRoom(&sending_bytes_, bytes);
-  if (result == CUDA_SUCCESS && bytes >= kBulkBytesMin) {
-    result = WaitForTurn(bytes);
-  }
   if (result != CUDA_SUCCESS) {
     return result;
   }
@@ -124,11 +126,17 @@ CUresult Transfers::SendRows(wire::Handle context,
     }
     data = packed;
   }
+  data = wire::Pack(data);
+  const bool bulk = data.size() >= kBulkBytesMin;
+  result = bulk ? WaitForTurn(data.size()) : CUDA_SUCCESS;
+  if (result != CUDA_SUCCESS) {
+    return result;
+  }
   const wire::Sequence number = PostIn(context, stream, device, shape, data);
-  if (bytes >= kBulkBytesMin) {
-    travelling_.With([=](Travelling& travelling) {
-      travelling.pieces.push_back({.number = number, .bytes = bytes});
-      travelling.bytes += bytes;
+  if (bulk) {
+    travelling_.With([&](Travelling& travelling) {
+      travelling.pieces.push_back({.number = number, .bytes = data.size()});
+      travelling.bytes += data.size();
     });
   }
   return CUDA_SUCCESS;
@@ -335,17 +343,17 @@ wire::WireError Transfers::OnData(const wire::MessageView& message) {
     }
     Arrival& arrival = found->second;
     const uint64_t bytes = arrival.shape.width * arrival.shape.rows;
-    if (piece.offset != arrival.arrived_bytes || piece.data.size() > bytes - piece.offset) {
+    if (piece.offset != arrival.arrived_bytes || piece.bytes > bytes - piece.offset ||
+        piece.bytes > wire::kPieceBytes || !wire::IsPackOf(piece.data, piece.bytes)) {
       return wire::WireError::kBadValue;
     }
-    arrival.arrived_bytes += piece.data.size();
-    uint64_t at = piece.offset;
-    for (ConstBytes rest = piece.data; !rest.empty();) {
-      const uint64_t row = at / arrival.shape.width;
-      const uint64_t column = at % arrival.shape.width;
-      const uint64_t part = std::min<uint64_t>(rest.size(), arrival.shape.width - column);
-      memcpy(arrival.host + row * arrival.shape.host_pitch + column, rest.data(), part);
-      rest = rest.subspan(part);
+    arrival.arrived_bytes += piece.bytes;
+    for (uint64_t at = 0; at < piece.bytes;) {
+      const uint64_t row = (piece.offset + at) / arrival.shape.width;
+      const uint64_t column = (piece.offset + at) % arrival.shape.width;
+      const uint64_t part = std::min(piece.bytes - at, arrival.shape.width - column);
+      const Bytes to(arrival.host + row * arrival.shape.host_pitch + column, part);
+      wire::Unpack(piece.data, piece.bytes, at, to);
       at += part;
     }
     return wire::WireError::kNone;

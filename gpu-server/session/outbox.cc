@@ -3,14 +3,17 @@
 
 namespace farlane::server {
 
-bool Outbox::FlushAll() {
-  const Result<bool> done =
-      writer_.With([](channel::BatchWriter& writer) { return writer.Flush(); });
+bool Outbox::FlushSome(channel::BatchWriter& writer) {
+  const Result<bool> done = writer.Flush();
   if (!done.has_value()) {
     broken_.store(true, std::memory_order_relaxed);
     return false;
   }
   return *done;
+}
+
+bool Outbox::FlushAll() {
+  return writer_.With([this](channel::BatchWriter& writer) { return FlushSome(writer); });
 }
 
 void Outbox::Flush() {

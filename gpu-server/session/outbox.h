@@ -30,6 +30,18 @@ class Outbox {
         [&message](channel::BatchWriter& writer) { return writer.Append(message); });
   }
 
+  // As Append and Flush, for a message that ends with much data: as far as the socket takes that at
+  // once, it is sent from where it lies.
+  template <typename Message>
+  wire::Sequence Send(const Message& message) {
+    return writer_.With([this, &message](channel::BatchWriter& writer) {
+      const wire::Sequence number = writer.AppendLent(message);
+      static_cast<void>(FlushSome(writer));
+      writer.Keep();
+      return number;
+    });
+  }
+
   // Sends what the socket takes. What remains is the dispatch thread's to send.
   void Flush();
   // As Flush, for other threads: wakes the dispatch thread if something remains.
@@ -54,6 +66,7 @@ class Outbox {
   bool broken() const { return broken_.load(std::memory_order_relaxed); }
 
  private:
+  bool FlushSome(channel::BatchWriter& writer);
   bool FlushAll();
 
   Wakeup& wakeup_;

@@ -2,7 +2,8 @@
 #include "gpu-server/session/staged_copies.h"
 
 #include <algorithm>
-#include <cstring>
+
+#include "protocol/wire/packed_bytes.h"
 
 namespace farlane::server {
 namespace {
@@ -178,8 +179,8 @@ WireError StageIn(ClientSession& session,
                   ConstBytes data,
                   CUresult proved) {
   uint64_t bytes = 0;
-  if (__builtin_mul_overflow(to.width, to.rows, &bytes) || bytes != data.size() ||
-      !session.transfers().HasRoomIn(bytes)) {
+  if (__builtin_mul_overflow(to.width, to.rows, &bytes) || !wire::IsPackOf(data, bytes) ||
+      bytes > wire::kPieceBytes || !session.transfers().HasRoomIn(bytes)) {
     return WireError::kBadValue;
   }
   const auto refuse = [&](CUresult result) {
@@ -200,7 +201,7 @@ WireError StageIn(ClientSession& session,
   if (block.bytes().empty()) {
     return refuse(CUDA_ERROR_OUT_OF_MEMORY);
   }
-  memcpy(block.bytes().data(), data.data(), bytes);
+  wire::Unpack(data, bytes, 0, block.bytes().first(bytes));
   const CUresult result =
       bytes == 0 ? CUDA_SUCCESS : CopyToDevice(session.driver(), to, block.bytes().data(), stream);
   session.counters().in_bytes += bytes;

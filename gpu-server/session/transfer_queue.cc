@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "protocol/wire/messages.h"
+#include "protocol/wire/packed_bytes.h"
 
 namespace farlane::server {
 
@@ -162,12 +163,13 @@ void TransferQueue::SendPart(Part& part, CUresult result, uint64_t* in_done) {
 void TransferQueue::SendData(const OutTransfer& transfer, Part& part) {
   for (uint64_t at = 0; at < part.bytes;) {
     const uint64_t piece = std::min<uint64_t>(part.bytes - at, wire::kPieceBytes);
-    const wire::Sequence number =
-        outbox_.Append(wire::CopyOutData{.transfer = transfer.id,
-                                         .offset = part.offset + at,
-                                         .data = part.block.bytes().subspan(at, piece)});
-    travelling_.push_back({.number = number, .bytes = piece});
-    travelling_bytes_.fetch_add(piece);
+    const ConstBytes packed = wire::Pack(part.block.bytes().subspan(at, piece));
+    const wire::CopyOutData message{
+        .transfer = transfer.id, .offset = part.offset + at, .bytes = piece, .data = packed};
+    const bool small = packed.size() <= kStagingSmallBytes;  // travels with what comes after it
+    const wire::Sequence number = small ? outbox_.Append(message) : outbox_.Send(message);
+    travelling_.push_back({.number = number, .bytes = packed.size()});
+    travelling_bytes_.fetch_add(packed.size());
     at += piece;
   }
 }

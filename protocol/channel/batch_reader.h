@@ -45,6 +45,7 @@ class BatchReader {
   bool heard_heartbeat() const { return heard_heartbeat_; }
 
  private:
+  size_t MissingBytes() const;
   wire::WireError OpenBatch(bool* found);
 
   transport::Stream& stream_;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "protocol/channel/batch_writer.h"
 
-#include <cstring>
+#include <algorithm>
 #include <limits>
 
 namespace farlane::channel {
@@ -20,6 +20,7 @@ void BatchWriter::MakeRoom(size_t bytes) {
   if (end_ + bytes <= capacity_) {
     return;
   }
+  Keep();
   size_t capacity = capacity_;
   while (capacity < end_ - sent_ + bytes) {
     capacity *= 2;
@@ -94,21 +95,52 @@ void BatchWriter::AppendBye() {
   memcpy(buffer_.get() + batch_ + offsetof(wire::BatchHeader, kind), &kind, sizeof kind);
 }
 
+void BatchWriter::Keep() {
+  const size_t sent = sent_ > lent_at_ ? std::min(sent_ - lent_at_, lent_.size()) : 0;
+  const ConstBytes rest = lent_.subspan(sent);
+  if (!rest.empty()) {
+    memcpy(buffer_.get() + lent_at_ + sent, rest.data(), rest.size());
+  }
+  lent_ = {};
+}
+
+Result<size_t> BatchWriter::WriteRest() {
+  const size_t lent_end = lent_at_ + lent_.size();
+  if (lent_.empty() || sent_ >= lent_end) {
+    const iovec rest{.iov_base = buffer_.get() + sent_, .iov_len = end_ - sent_};
+    return stream_.Write(std::span(&rest, 1));
+  }
+  const size_t before = sent_ < lent_at_ ? lent_at_ - sent_ : 0;
+  const ConstBytes lent = lent_.subspan(sent_ + before - lent_at_);
+  const iovec parts[] = {
+      {.iov_base = buffer_.get() + sent_, .iov_len = before},
+      {.iov_base = const_cast<std::byte*>(lent.data()), .iov_len = lent.size()},  // only read
+      {.iov_base = buffer_.get() + lent_end, .iov_len = end_ - lent_end}};
+  return stream_.Write(parts);
+}
+
 Result<bool> BatchWriter::Flush() {
   if (open_) {
     SealBatch();
   }
   while (sent_ < end_) {
-    const iovec part{.iov_base = buffer_.get() + sent_, .iov_len = end_ - sent_};
-    FARLANE_ASSIGN(const size_t written, stream_.Write(std::span(&part, 1)));
-    if (written == 0) {
+    const Result<size_t> written = WriteRest();
+    if (!written.ok() && written.error().code() == StatusCode::kInvalidArgument && !lent_.empty()) {
+      // Memory that the system cannot read is the program's affair: it may handle such a fault, and
+      // if it does not it ends where it would have ended without us.
+      Keep();
+      continue;
+    }
+    FARLANE_TRY(written);
+    if (*written == 0) {
       return false;
     }
     ++writes_count_;
-    written_bytes_ += written;
-    sent_ += written;
+    written_bytes_ += *written;
+    sent_ += *written;
   }
   sent_ = end_ = 0;
+  lent_ = {};
   if (capacity_ > kBufferBytesKept) {
     buffer_.reset(new std::byte[kBufferBytes]);
     capacity_ = kBufferBytes;

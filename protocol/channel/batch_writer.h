@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // BatchWriter numbers messages, gathers them into batches and writes those to a Stream. Messages
-// are encoded in place: nothing is copied between the caller's arguments and the socket.
+// are encoded in place, and large data is written from where it lies: nothing is copied between the
+// caller's arguments and the socket.
 #pragma once
 
+#include <cstring>
 #include <memory>
 
 #include "protocol/base/bytes.h"
@@ -30,6 +32,26 @@ class BatchWriter {
     Encode(message, to);
     return Commit(bytes);
   }
+
+  // As Append, for a message that ends with `data`, which is lent: Flush writes it from where it
+  // lies. It must stay there until all is written, or until Keep.
+  template <typename Message>
+  wire::Sequence AppendLent(const Message& message) {
+    const size_t bytes = EncodedBytes(message);
+    if (bytes > wire::kMessageBytesMax) [[unlikely]] {
+      return 0;
+    }
+    Keep();
+    std::byte* const end = EncodeHead(message, Reserve(bytes));
+    lent_ = message.data;
+    lent_at_ = static_cast<size_t>(end - buffer_.get());
+    const size_t padded = RoundUp(lent_.size(), wire::kMessageAlign);
+    memset(end + lent_.size(), 0, padded - lent_.size());
+    return Commit(bytes);
+  }
+
+  // Takes what has been lent and is not written: its owner may go.
+  void Keep();
 
   // Room for one whole message of so many bytes, no more than a message may have; valid until the
   // next call of anything here.
@@ -62,6 +84,7 @@ class BatchWriter {
   void OpenBatch();
   void SealBatch();
   void MakeRoom(size_t bytes);
+  Result<size_t> WriteRest();
 
   transport::Stream& stream_;
   std::unique_ptr<std::byte[]> buffer_;
@@ -70,6 +93,9 @@ class BatchWriter {
   size_t end_ = 0;    // everything before is written, sealed or in the open batch
   size_t batch_ = 0;  // where the open batch starts, when open_
   bool open_ = false;
+  // Stands for the bytes of the buffer from lent_at_ on; those are room that Keep would fill.
+  ConstBytes lent_;
+  size_t lent_at_ = 0;
   uint16_t count_ = 0;
   wire::Sequence last_sequence_ = 0;
   wire::Sequence executed_ = 0;

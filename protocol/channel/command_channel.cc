@@ -222,19 +222,14 @@ void CommandChannel::FlushLocked(std::unique_lock<std::mutex>& lock) {
   // Close has a deadline, which nobody who writes may make it miss.
   while (!is_lost() && !closing_.load(std::memory_order_acquire)) {
     const Result<bool> done = WriteSome();
-    if (!done.ok()) {
-      lock.unlock();
-      Lose(done.error());
-      lock.lock();
-      return;
-    }
-    if (*done) {
+    if (done.ok() && *done) {
       return;
     }
     lock.unlock();
-    WaitForRoom();
+    done.ok() ? WaitForRoom() : Lose(done.error());
     lock.lock();
   }
+  writer_.Keep();  // who has lent something goes on now
 }
 
 // By whoever reads, between two rounds. A client that only receives has nothing else that would
@@ -541,8 +536,13 @@ Status CommandChannel::WaitUntil(const std::function<bool()>& done, transport::D
       WaitForOthers(seen, until);
       continue;
     }
-    // The work of the listener may be what the server waits for.
-    const Status status = done() || listener_.HasWork() ? Status::Ok() : ReadRound(true, until);
+    // The work of the listener may be what the server waits for. The role is kept till then: to
+    // offer it to whoever waits for an answer after each round would wake that thread for nothing.
+    Status status;
+    while (status.ok() && !done() && !listener_.HasWork() &&
+           (until == transport::kForever || NowNs() < until)) {
+      status = ReadRound(true, until);
+    }
     GiveRole();
     if (!status.ok()) {
       Lose(status);

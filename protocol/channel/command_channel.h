@@ -122,6 +122,20 @@ class CommandChannel {
     return sequence;
   }
 
+  // As PostWith, where `append` may lend data: that has been sent, or kept, when this returns.
+  template <typename Append>
+  wire::Sequence PostLentWith(Append&& append) {
+    std::unique_lock<std::mutex> lock(writing_);
+    if (is_lost()) {
+      return 0;
+    }
+    const wire::Sequence before = writer_.last_sequence();
+    const wire::Sequence sequence = append(writer_);
+    Count(&counters_.posts, writer_.last_sequence() - before);
+    FlushLocked(lock);
+    return sequence;
+  }
+
   // Adds a call and waits for its answer, which is left alone when the channel is lost.
   // kInvalidArgument: the message is too long, and the channel goes on.
   template <typename Message>

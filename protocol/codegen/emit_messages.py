@@ -8,6 +8,7 @@ _HEAD = """\
 // SPDX-License-Identifier: Apache-2.0
 // Every message of the wire. Generated from protocol/spec; the numbers are those of wire.lock.
 // Encode writes a whole message and returns the byte after it; EncodedBytes says how much room that takes.
+// EncodeHead writes all of a message but its data, which it ends with, for whoever sends that from where it lies.
 // Decode copies the fixed part once and checks every length; variable parts stay borrowed from the body.
 #pragma once
 
@@ -39,10 +40,16 @@ def _struct(name, fields, op):
     return lines + ["};", ""]
 
 
-def _declarations(name, prefix):
+def _ends_with_data(fields, op):
+    return bool(op) and bool(fields) and fields[-1].name == "data" and fields[-1].type == "bytes"
+
+
+def _declarations(name, fields, op):
+    head = [f"std::byte* EncodeHead(const {name}& message, std::byte* to);"] if _ends_with_data(fields, op) else []
     return [
         f"size_t EncodedBytes(const {name}& message);",
-        f"std::byte* Encode(const {name}& message, std::byte* to{prefix});",
+        f"std::byte* Encode(const {name}& message, std::byte* to);",
+        *head,
         f"WireError Decode(ConstBytes body, {name}* message);",
         "",
     ]
@@ -68,7 +75,9 @@ def _encoded_bytes(name, fields, header):
 
 def _encode(name, fields, op):
     unused = "[[maybe_unused]] " if not fields else ""
-    lines = [f"std::byte* Encode({unused}const {name}& message, std::byte* to) {{"]
+    ends_with_data = _ends_with_data(fields, op)
+    what = "EncodeHead" if ends_with_data else "Encode"
+    lines = [f"std::byte* {what}({unused}const {name}& message, std::byte* to) {{"]
     if op:
         lines += [
             "  const MessageHeader header{.op = static_cast<uint16_t>(Op::k%s), .flags = 0," % op,
@@ -83,10 +92,15 @@ def _encode(name, fields, op):
             value = f"static_cast<uint32_t>(message.{field.name}.size())" if field.variable else f"message.{field.name}"
             lines.append(f"  fixed.{field.name} = {value};")
         lines += ["  memcpy(to, &fixed, sizeof fixed);", "  to += sizeof fixed;"]
-    for field in fields:
+    for field in fields[:-1] if ends_with_data else fields:
         if field.variable:
             lines.append(f"  to = AppendPadded(message.{field.name}.data(), message.{field.name}.size(), to);")
-    return lines + ["  return to;", "}", ""]
+    lines += ["  return to;", "}", ""]
+    if ends_with_data:
+        lines += [f"std::byte* Encode(const {name}& message, std::byte* to) {{",
+                  "  return AppendPadded(message.data.data(), message.data.size(), EncodeHead(message, to));",
+                  "}", ""]  # fmt: skip
+    return lines
 
 
 def _decode(name, fields):
@@ -122,9 +136,9 @@ def _header(found, numbers, wire_hash):
             "// Whether the sender waits for a Reply.",
             "bool IsAwaited(uint16_t op);", ""]  # fmt: skip
     for name, message in found.items():
-        out += _struct(name, message.fields, name) + _declarations(name, "")
+        out += _struct(name, message.fields, name) + _declarations(name, message.fields, name)
         if message.reply:
-            out += _struct(f"{name}Reply", message.reply, "") + _declarations(f"{name}Reply", "")
+            out += _struct(f"{name}Reply", message.reply, "") + _declarations(f"{name}Reply", message.reply, "")
     return "\n".join(out + ["}  // namespace farlane::wire", ""])
 
 

@@ -54,6 +54,9 @@ Result<size_t> SocketStream::Write(std::span<const iovec> parts) {
     if (errno == EAGAIN || errno == EWOULDBLOCK) {
       return size_t{0};
     }
+    if (errno == EFAULT) {
+      return Status::FromErrno(StatusCode::kInvalidArgument, "the bytes cannot be read", errno);
+    }
     if (errno != EINTR) {
       return Status::FromErrno(StatusCode::kUnavailable, "the connection is lost", errno);
     }

@@ -37,6 +37,8 @@ class Stream {
   virtual ~Stream() = default;
 
   // Takes what it can of `parts` and says how much; 0 when it would have to wait.
+  // kInvalidArgument: nothing was taken, as memory of `parts` cannot be read, and the stream goes
+  // on.
   virtual Result<size_t> Write(std::span<const iovec> parts) = 0;
   // Gives what has arrived; 0 bytes and not closed when nothing has.
   virtual Result<Transfer> Read(Bytes into) = 0;

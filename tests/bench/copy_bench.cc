@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <random>
 #include <thread>
 #include <vector>
 
@@ -204,8 +205,10 @@ int Run(int rounds) {
   FARLANE_CHECK(cuda.init(0) == 0 && cuda.retain(&context, 0) == 0);
   FARLANE_CHECK(cuda.set_current(context) == 0 && cuda.allocate(&device, kBytes) == 0);
   FARLANE_CHECK(cuda.host_allocate(&host, kBytes, 0) == 0);
-  memset(host, 1, kBytes);
-  std::vector<std::byte> bytes(kBytes, std::byte{1});
+  std::vector<std::byte> bytes(kBytes);  // noise: what repeats would not be sent
+  std::generate(bytes.begin(), bytes.end(),
+                [noise = std::minstd_rand()]() mutable { return std::byte(noise() >> 8); });
+  memcpy(host, bytes.data(), kBytes);
   RawSink raw;
   raw.Send(bytes);
   FARLANE_CHECK(cuda.to_device(device, host, kBytes) == 0 && cuda.synchronize() == 0);

@@ -213,8 +213,7 @@ std::vector<std::vector<std::byte>> Sessions() {
   std::vector<std::vector<std::byte>> seeds;
   std::vector<std::byte> all = {std::byte{1}};
   std::vector<std::byte> backwards;
-  const std::string data(64, '\1');
-  farlane::wire::EachLikelyMessage(kAddress, BytesOf(data), [&](const auto& message) {
+  const auto add = [&](const auto& message) {
     using Message = std::remove_cvref_t<decltype(message)>;
     const std::vector<std::byte> body = BodyOf(message);
     std::vector<std::byte> one = {static_cast<std::byte>(Message::kOp),
@@ -224,7 +223,11 @@ std::vector<std::vector<std::byte>> Sessions() {
     backwards.insert(backwards.begin(), one.begin(), one.end());
     seeds.push_back({std::byte{1}});
     seeds.back().insert(seeds.back().end(), one.begin(), one.end());
-  });
+  };
+  const std::string data(64, '\1');
+  farlane::wire::EachLikelyMessage(kAddress, BytesOf(data), add);
+  // Data that stands for more, which a copy may say.
+  farlane::wire::EachLikelyMessage(kAddress, BytesOf(data).first(8), add);
   backwards.insert(backwards.begin(), std::byte{1});
   seeds.push_back(all);
   seeds.push_back(backwards);

@@ -22,6 +22,7 @@
 #include "protocol/transport/socket_stream.h"
 #include "protocol/wire/hello.h"
 #include "protocol/wire/messages.h"
+#include "protocol/wire/packed_bytes.h"
 #include "tests/support/slowness.h"
 
 namespace farlane::server {
@@ -178,6 +179,7 @@ class ScriptedClient {
   std::map<wire::Sequence, int32_t> reached;  // watches, with their results
   uint64_t copied_in_bytes = 0;
   std::map<uint64_t, std::vector<std::byte>> arrived;  // by transfer
+  uint64_t sent_out_bytes = 0;                         // that it took to send them
   std::map<uint64_t, int32_t> ended;                   // transfers, with their results
   std::vector<wire::CreditRecall> recalls;
   std::vector<wire::FenceReached> fences;
@@ -272,14 +274,9 @@ class ScriptedClient {
         copied_in_bytes += done.bytes;
         break;
       }
-      case wire::Op::kCopyOutData: {
-        wire::CopyOutData piece;
-        ASSERT_EQ(Decode(message.body, &piece), wire::WireError::kNone);
-        std::vector<std::byte>& bytes = arrived[piece.transfer];
-        ASSERT_EQ(piece.offset, bytes.size());
-        bytes.insert(bytes.end(), piece.data.begin(), piece.data.end());
+      case wire::Op::kCopyOutData:
+        TakePiece(message);
         break;
-      }
       case wire::Op::kCopyOutDone: {
         wire::CopyOutDone done;
         ASSERT_EQ(Decode(message.body, &done), wire::WireError::kNone);
@@ -308,6 +305,17 @@ class ScriptedClient {
       default:
         ADD_FAILURE() << "unexpected " << wire::OpName(message.op);
     }
+  }
+
+  void TakePiece(const wire::MessageView& message) {
+    wire::CopyOutData piece;
+    ASSERT_EQ(Decode(message.body, &piece), wire::WireError::kNone);
+    std::vector<std::byte>& bytes = arrived[piece.transfer];
+    ASSERT_EQ(piece.offset, bytes.size());
+    ASSERT_TRUE(wire::IsPackOf(piece.data, piece.bytes));
+    bytes.resize(bytes.size() + piece.bytes);
+    wire::Unpack(piece.data, piece.bytes, 0, Bytes(bytes).last(piece.bytes));
+    sent_out_bytes += piece.data.size();
   }
 
   void TakeReached(const wire::MessageView& message) {

@@ -99,16 +99,31 @@ TEST(GoldenServerBytes, Output) {
 }
 
 TEST(GoldenServerBytes, CopyOutData) {
-  const Golden golden(CopyOutData{.transfer = 3, .offset = 256_KiB, .data = Raw("abc")},
-                      "0800 0000 28000000"  // op, flags, bytes
+  const Golden golden(CopyOutData{.transfer = 3, .offset = 256_KiB, .bytes = 3, .data = Raw("abc")},
+                      "0800 0000 30000000"  // op, flags, bytes
                       "03000000 00000000"   // transfer
                       "00000400 00000000"   // offset
+                      "03000000 00000000"   // bytes
                       "03000000 00000000"   // bytes of data, padding
                       "616263 00 00000000"  // data, padding
   );
   EXPECT_EQ(golden->transfer, 3u);
   EXPECT_EQ(golden->offset, 256_KiB);
+  EXPECT_EQ(golden->bytes, 3u);
   EXPECT_EQ(Text(golden->data), "abc");
+}
+
+TEST(GoldenServerBytes, CopyOutDataThatRepeats) {
+  const Golden golden(CopyOutData{.transfer = 3, .bytes = 256_KiB, .data = Raw("abcdefgh")},
+                      "0800 0000 30000000"  // op, flags, bytes
+                      "03000000 00000000"   // transfer
+                      "00000000 00000000"   // offset
+                      "00000400 00000000"   // bytes
+                      "08000000 00000000"   // bytes of data, padding
+                      "6162636465666768"    // data
+  );
+  EXPECT_EQ(golden->bytes, 256_KiB);
+  EXPECT_EQ(Text(golden->data), "abcdefgh");
 }
 
 TEST(GoldenServerBytes, CopyOutDone) {

@@ -12,6 +12,7 @@
 
 #include "protocol/base/bytes.h"
 #include "protocol/base/clock.h"
+#include "tools/farlane/bench_noise.h"
 #include "tools/farlane/raw_connection.h"
 
 namespace farlane::cli {
@@ -206,7 +207,8 @@ Result<std::vector<BenchRow>> MeasureMixed(const BenchDriver& driver) {
       calls.cuMemAlloc_v2(&device, kBytes) != CUDA_SUCCESS) {
     return Status(StatusCode::kUnavailable, "no memory for copies of 64 MiB");
   }
-  std::vector<char> host(kBytes, 2);
+  std::vector<char> host(kBytes);
+  FillWithNoise(host.data(), host.size());
   Peer small(kPingBytes);
   Peer large(kBytes);
   const Act ask = [&] {

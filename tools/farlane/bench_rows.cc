@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
-#include <random>
 #include <thread>
 
 #include <sys/socket.h>
@@ -12,6 +11,7 @@
 #include "protocol/base/bytes.h"
 #include "protocol/base/clock.h"
 #include "tools/farlane/bench_mixed.h"
+#include "tools/farlane/bench_noise.h"
 #include "tools/farlane/raw_connection.h"
 
 namespace farlane::cli {
@@ -138,15 +138,6 @@ Result<std::vector<BenchRow>> MeasureLaunches(const BenchDriver& driver) {
   return taken;
 }
 
-// Bytes that no compression makes fewer: what goes over the wire is what is counted.
-void FillWithNoise(char* data, size_t bytes) {
-  std::mt19937_64 noise(1);
-  for (size_t at = 0; at + sizeof(uint64_t) <= bytes; at += sizeof(uint64_t)) {
-    const uint64_t word = noise();
-    memcpy(data + at, &word, sizeof word);
-  }
-}
-
 Round ToDevice(const BenchCalls& calls, CUdeviceptr device, const void* host) {
   return [=] {
     const CUresult result = calls.cuMemcpyHtoD_v2(device, host, kBulkBytes);
@@ -172,6 +163,11 @@ Result<std::vector<BenchRow>> MeasureBulk(const BenchDriver& driver) {
   rows.Add("host to device, 64 MiB pageable", 1, kBulkBytes, ToDevice(calls, device, data));
   rows.Add("device to host, 64 MiB pageable", 1, kBulkBytes,
            [=] { return calls.cuMemcpyDtoH_v2(data, device, kBulkBytes); });
+  std::vector<char> zeros(kBulkBytes);
+  char* const cleared = zeros.data();
+  rows.Add("host to device, 64 MiB of zeros", 1, kBulkBytes, ToDevice(calls, device, cleared));
+  rows.Add("device to host, 64 MiB of zeros", 1, kBulkBytes,
+           [=] { return calls.cuMemcpyDtoH_v2(cleared, device, kBulkBytes); });
   // Not every libcuda that is compared has pinned memory on every device.
   if (calls.cuMemAllocHost_v2(&pinned, kBulkBytes) == CUDA_SUCCESS) {
     memcpy(pinned, data, kBulkBytes);

@@ -51,6 +51,10 @@ void CopiedOutThenIn();
 void FilledBeforeAValue();
 void DataBeforeNews();
 void OverwrittenAfterItsEvent();
+// contents.cc: what copied memory holds
+void AnyContents();
+void ClearedMemory();
+void CopyFromALiar();
 // commanded.cc: step by step, as somebody says
 void Commanded();
 // random_operations.cc: anything, against a model

@@ -17,6 +17,28 @@ namespace {
 constexpr size_t kWords = (3 << 18) + 100;
 constexpr size_t kBytes = kWords * sizeof(uint32_t);
 
+// One word of so many differs from all others: memory of one value would not be sent at all.
+constexpr size_t kOddEvery = 16 << 10;
+
+uint32_t WordAt(size_t index, uint32_t value) {
+  return index % kOddEvery == 5 ? ~value : value;
+}
+
+// How many words are something else than they would be for a value.
+long OtherWords(const uint32_t* words, uint32_t value) {
+  long others = 0;
+  for (size_t i = 0; i < kWords; ++i) {
+    others += words[i] == WordAt(i, value) ? 0 : 1;
+  }
+  return others;
+}
+
+void SetOnDevice(CUdeviceptr device, uint32_t value, CUstream stream) {
+  EXPECT_OK(Cuda().cuMemsetD32Async(device, value, kWords, stream));
+  EXPECT_OK(Cuda().cuMemsetD2D32Async(device + 5 * sizeof(uint32_t), kOddEvery * sizeof(uint32_t),
+                                      ~value, 1, (kWords - 6) / kOddEvery + 1, stream));
+}
+
 // Words of pinned memory. Thread: caller's; streams write it as well.
 class PinnedWords {
  public:
@@ -34,12 +56,13 @@ class PinnedWords {
 
   uint32_t* get() const { return words_; }
 
-  void Set(uint32_t value) { std::fill(words_, words_ + kWords, value); }
-
-  // How many words are something else.
-  long Others(uint32_t value) const {
-    return static_cast<long>(kWords) - std::count(words_, words_ + kWords, value);
+  void Set(uint32_t value) {
+    for (size_t i = 0; i < kWords; ++i) {
+      words_[i] = WordAt(i, value);
+    }
   }
+
+  long Others(uint32_t value) const { return OtherWords(words_, value); }
 
  private:
   uint32_t* words_ = nullptr;
@@ -88,11 +111,10 @@ class Stage {
     EXPECT_OK(Cuda().cuCtxSynchronize());
   }
 
-  // How many words there are something else.
   long Others(CUdeviceptr there, uint32_t value) {
-    std::vector<uint32_t> words(kWords, ~value);
+    std::vector<uint32_t> words(kWords, value + 1);
     EXPECT_OK(Cuda().cuMemcpyDtoH_v2(words.data(), there, kBytes));
-    return static_cast<long>(kWords) - std::count(words.begin(), words.end(), value);
+    return OtherWords(words.data(), value);
   }
 
   CUstream stream = nullptr;
@@ -227,7 +249,7 @@ void CopiedOutThenIn() {
   for (const auto copy : {CopyLinear, CopyRows, CopyLinear}) {
     words.Set(0);
     stage.HoldByKernel(stage.stream);
-    EXPECT_OK(Cuda().cuMemsetD32Async(stage.device, ++value, kWords, stage.stream));
+    SetOnDevice(stage.device, ++value, stage.stream);
     EXPECT_OK(Cuda().cuMemcpyDtoHAsync_v2(words.get(), stage.device, kBytes, stage.stream));
     EXPECT_OK(copy(stage.other, words.get(), stage.stream));
     stage.LetGo();
@@ -292,7 +314,7 @@ void DataBeforeNews() {
   EXPECT_OK(Cuda().cuEventCreate(&event, CU_EVENT_DISABLE_TIMING));
   for (uint32_t round = 0; round < 24; ++round) {
     const uint32_t value = 400 + round;
-    EXPECT_OK(Cuda().cuMemsetD32Async(stage.device, value, kWords, stage.stream));
+    SetOnDevice(stage.device, value, stage.stream);
     EXPECT_OK(Cuda().cuMemcpyDtoHAsync_v2(words.get(), stage.device, kBytes, stage.stream));
     EXPECT_OK(Cuda().cuEventRecord(event, stage.stream));
     LearnThatDone(static_cast<int>(round % 6), stage, event);
@@ -300,7 +322,7 @@ void DataBeforeNews() {
   }
   for (uint32_t round = 0; round < 8; ++round) {
     Look look{.words = &words, .value = 500 + round};
-    EXPECT_OK(Cuda().cuMemsetD32Async(stage.device, look.value, kWords, stage.stream));
+    SetOnDevice(stage.device, look.value, stage.stream);
     EXPECT_OK(Cuda().cuMemcpyDtoHAsync_v2(words.get(), stage.device, kBytes, stage.stream));
     if (round % 2 == 0) {
       EXPECT_OK(Cuda().cuLaunchHostFunc(stage.stream, LookAtWords, &look));
@@ -326,12 +348,12 @@ void OverwrittenAfterItsEvent() {
   }
   for (uint32_t round = 0; round < 6; ++round) {
     const uint32_t first = 600 + round * kCopies;
-    EXPECT_OK(Cuda().cuMemsetD32Async(stage.device, first, kWords, stage.stream));
+    SetOnDevice(stage.device, first, stage.stream);
     for (uint32_t i = 0; i < kCopies; ++i) {
       EXPECT_OK(Cuda().cuMemcpyDtoHAsync_v2(arrived[i]->get(), stage.device, kBytes, stage.stream));
       EXPECT_OK(Cuda().cuEventRecord(event, stage.stream));
       EXPECT_OK(Cuda().cuStreamWaitEvent(stage.side, event, 0));
-      EXPECT_OK(Cuda().cuMemsetD32Async(stage.device, first + i + 1, kWords, stage.side));
+      SetOnDevice(stage.device, first + i + 1, stage.side);
       EXPECT_OK(Cuda().cuEventRecord(event, stage.side));
       EXPECT_OK(Cuda().cuStreamWaitEvent(stage.stream, event, 0));
     }

@@ -52,7 +52,10 @@ void LargeCopies() {
   OnThreads(kThreads, [&](unsigned i) {
     constexpr size_t kBytes = 40 << 20;
     EXPECT_OK(Cuda().cuCtxSetCurrent(context));
-    std::vector<unsigned char> up(kBytes, static_cast<unsigned char>(i + 1));
+    std::vector<unsigned char> up(kBytes);
+    for (size_t at = 0; at < kBytes; ++at) {
+      up[at] = static_cast<unsigned char>(at * 167 ^ at >> 9 ^ i);
+    }
     std::vector<unsigned char> down(kBytes);
     CUdeviceptr address = 0;
     EXPECT_OK(Cuda().cuMemAlloc_v2(&address, kBytes));

@@ -67,6 +67,45 @@ TEST_F(CopyMessages, TheWindowComesBackWhenTheDeviceHasTheData) {
   EXPECT_TRUE(client().PumpUntil([&] { return client().copied_in_bytes == bytes.size(); }));
 }
 
+// 4 MiB of zeros in the middle of noise.
+TEST_F(CopyMessages, WhatRepeatsIsNotSent) {
+  constexpr size_t kNoise = 2 * wire::kPieceBytes;
+  auto bytes = RandomBytes(2 * kNoise + 4_MiB);
+  std::fill_n(bytes.begin() + kNoise, 4_MiB, std::byte{0});
+  SendBytes(address_, bytes);
+
+  EXPECT_EQ(Fetch({.transfer = 1, .address = address_, .width = bytes.size(), .rows = 1}), bytes);
+  EXPECT_GE(client().sent_out_bytes, 2 * kNoise);
+  EXPECT_LT(client().sent_out_bytes, 2 * kNoise + 1000);
+}
+
+TEST_F(CopyMessages, WhatIsSentAsAUnitGoesInWhole) {
+  const auto unit = RandomBytes(wire::kRepeatedBytes);
+  const auto noise = RandomBytes(1000);
+  SendBytes(address_, noise);
+  client().Post(
+      wire::CopyIn{.address = address_ + 3, .width = 101, .pitch = 200, .rows = 4, .data = unit});
+
+  auto expected = noise;
+  for (size_t i = 0; i < 404; ++i) {
+    expected[3 + i / 101 * 200 + i % 101] = unit[i % unit.size()];
+  }
+  EXPECT_EQ(Fetch({.transfer = 1, .address = address_, .width = 1000, .rows = 1}), expected);
+  EXPECT_EQ(client().copied_in_bytes, 1404u);
+}
+
+// A few bytes on the wire must not make the server move more than a piece.
+TEST_F(CopyMessages, AUnitForMoreThanAPieceEndsTheSession) {
+  client().Post(wire::CopyIn{.address = address_,
+                             .width = wire::kPieceBytes + 1,
+                             .rows = 1,
+                             .data = RandomBytes(wire::kRepeatedBytes)});
+  client().Flush();
+
+  EXPECT_EQ(fixture_.WaitForEnd(), SessionEnd::kBreach);
+  EXPECT_EQ(fixture_.breach(), WireError::kBadValue);
+}
+
 TEST_F(CopyMessages, RowsArePackedOnTheWire) {
   const auto bytes = RandomBytes(300 * 70);
   client().Post(
@@ -105,6 +144,7 @@ TEST_F(CopyMessages, CompletionNeverOvertakesData) {
 // What is on its way to the client is what its other threads' answers have to wait for.
 TEST_F(CopyMessages, DataIsHeldBackUntilTheClientHasTakenWhatWasSent) {
   constexpr uint64_t kBytes = 15_MiB;
+  SendBytes(address_, RandomBytes(kBytes));
   client().acknowledges = false;
   client().Post(wire::CopyOut{.transfer = 1, .address = address_, .width = kBytes, .rows = 1});
   client().Flush();
@@ -122,6 +162,7 @@ TEST_F(CopyMessages, DataIsHeldBackUntilTheClientHasTakenWhatWasSent) {
 
 TEST_F(CopyMessages, AWaitGetsAllItsDataWhateverWasTaken) {
   constexpr uint64_t kBytes = 15_MiB;
+  SendBytes(address_, RandomBytes(kBytes));
   client().Post(wire::CopyOut{.transfer = 1, .address = address_, .width = kBytes, .rows = 1});
 
   ASSERT_EQ(client().Call(wire::StreamSynchronize{}), CUDA_SUCCESS);

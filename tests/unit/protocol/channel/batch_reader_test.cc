@@ -298,5 +298,39 @@ TEST(BatchReader, LosesNothingWhenItsOwnerIsSlow) {
   EXPECT_EQ(reader.Fill().value(), Look::kNothing);
 }
 
+// What is read at once depends on what a batch says of its length.
+TEST(BatchReader, ReadsLargeDataAmongSmallMessages) {
+  MemoryStream stream;
+  BatchWriter writer(stream);
+  const std::vector<std::byte> data(wire::kPieceBytes, std::byte{5});
+  std::vector<size_t> sizes;
+  for (size_t i = 0; i < 300; ++i) {
+    sizes.push_back(i % 7 == 0 ? data.size() - i : i % 3 * 1000);
+    writer.Append(wire::CopyIn{.data = ConstBytes(data).first(sizes.back())});
+    if (i % 5 == 0) {
+      EXPECT_TRUE(writer.Flush().value());
+    }
+  }
+  EXPECT_TRUE(writer.Flush().value());
+  for (const size_t each : {1000ul, 65'536ul, MemoryStream::kNoLimit}) {
+    SCOPED_TRACE(each);
+    MemoryStream back;
+    back.unread = stream.written;
+    back.read_each = each;
+    BatchReader reader(back, wire::Side::kClient);
+    std::vector<size_t> found;
+    while (reader.Fill().value() == Look::kBytes) {
+      std::vector<wire::MessageView> taken;
+      ASSERT_EQ(TakeAll(reader, &taken), WireError::kNone);
+      for (const wire::MessageView& view : taken) {
+        wire::CopyIn copy;
+        ASSERT_EQ(Decode(view.body, &copy), WireError::kNone);
+        found.push_back(copy.data.size());
+      }
+    }
+    EXPECT_EQ(found, sizes);
+  }
+}
+
 }  // namespace
 }  // namespace farlane::channel

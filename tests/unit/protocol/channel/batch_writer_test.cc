@@ -276,5 +276,91 @@ TEST(BatchWriter, AnyMixOfSizesAndFullStreamsArrivesWhole) {
   }
 }
 
+// Data that is lent, by its number as AppendCopy does.
+std::vector<std::byte> Lend(BatchWriter& writer, size_t bytes) {
+  const wire::Sequence next = writer.last_sequence() + 1;
+  std::vector<std::byte> data(bytes, static_cast<std::byte>(next));
+  EXPECT_EQ(writer.AppendLent(wire::CopyIn{.address = next, .data = data}), next);
+  return data;
+}
+
+TEST(BatchWriter, LentDataLooksLikeAnyOther) {
+  for (const size_t bytes : {1ul, 7ul, 8ul, 100'001ul, wire::kPieceBytes}) {
+    SCOPED_TRACE(bytes);
+    MemoryStream lending;
+    MemoryStream copying;
+    BatchWriter lender(lending);
+    BatchWriter copier(copying);
+    AppendCopy(lender, 24);
+    AppendCopy(copier, 24);
+    const std::vector<std::byte> data = Lend(lender, bytes);
+    AppendCopy(copier, bytes);
+    AppendCopy(lender, 24);
+    AppendCopy(copier, 24);
+    EXPECT_TRUE(lender.Flush().value());
+    EXPECT_TRUE(copier.Flush().value());
+    EXPECT_EQ(lending.written, copying.written);
+  }
+}
+
+TEST(BatchWriter, WhatIsLentIsReadWhenItIsWritten) {
+  MemoryStream stream;
+  BatchWriter writer(stream);
+  std::vector<std::byte> data(1000, std::byte{9});
+  writer.AppendLent(wire::CopyIn{.address = 1, .data = data});
+  std::fill(data.begin(), data.end(), std::byte{1});
+  EXPECT_TRUE(writer.Flush().value());
+  EXPECT_EQ(ReadCopies(stream.written), (std::vector<size_t>{1000}));
+}
+
+TEST(BatchWriter, WhatIsKeptMayGoWhereverTheStreamStopped) {
+  constexpr size_t kBytes = 203;
+  for (size_t room = 0; room < kBytes + 200; ++room) {
+    SCOPED_TRACE(room);
+    MemoryStream stream;
+    BatchWriter writer(stream);
+    AppendCopy(writer, 24);
+    std::vector<std::byte> data = Lend(writer, kBytes);
+    stream.write_room = room;
+    const bool done = writer.Flush().value();
+    EXPECT_EQ(done, writer.unsent_bytes() == 0);
+    writer.Keep();
+    std::fill(data.begin(), data.end(), std::byte{0});
+    AppendCopy(writer, 3);
+    stream.write_room = MemoryStream::kNoLimit;
+    EXPECT_TRUE(writer.Flush().value());
+    ASSERT_EQ(ReadCopies(stream.written), (std::vector<size_t>{24, kBytes, 3}));
+  }
+}
+
+// Its own buffer moves when it grows, and only one piece is lent at a time.
+TEST(BatchWriter, LentDataSurvivesWhatComesAfterIt) {
+  MemoryStream stream;
+  BatchWriter writer(stream);
+  stream.write_room = 100;
+  std::vector<std::vector<std::byte>> lent;
+  std::vector<size_t> sizes;
+  for (size_t i = 0; i < 12; ++i) {
+    sizes.push_back(wire::kPieceBytes - i);
+    lent.push_back(Lend(writer, sizes.back()));
+    sizes.push_back(100'000);
+    AppendCopy(writer, 100'000);
+    stream.write_room += 1000;
+    EXPECT_FALSE(writer.Flush().value());
+  }
+  stream.write_room = MemoryStream::kNoLimit;
+  stream.write_each = 77'777;
+  EXPECT_TRUE(writer.Flush().value());
+  EXPECT_EQ(ReadCopies(stream.written), sizes);
+}
+
+TEST(BatchWriter, NothingIsLentThatIsTooLong) {
+  MemoryStream stream;
+  BatchWriter writer(stream);
+  const std::vector<std::byte> data(wire::kMessageBytesMax);
+  EXPECT_EQ(writer.AppendLent(wire::CopyIn{.data = data}), 0u);
+  EXPECT_EQ(writer.unsent_bytes(), 0u);
+}
+
 }  // namespace
 }  // namespace farlane::channel
