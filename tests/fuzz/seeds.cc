@@ -227,7 +227,7 @@ std::vector<std::vector<std::byte>> Sessions() {
   const std::string data(64, '\1');
   farlane::wire::EachLikelyMessage(kAddress, BytesOf(data), add);
   // Data that stands for more, which a copy may say.
-  farlane::wire::EachLikelyMessage(kAddress, BytesOf(data).first(8), add);
+  farlane::wire::EachLikelyMessage(kAddress, BytesOf(data.substr(0, 8)), add);
   backwards.insert(backwards.begin(), std::byte{1});
   seeds.push_back(all);
   seeds.push_back(backwards);
