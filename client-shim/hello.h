@@ -21,13 +21,16 @@ struct Introduction {
   wire::ServerHello answer{};
 };
 
-// Connects and says hello. Fails within three seconds of silence; a server that says that it is
-// still starting is waited for much longer.
-// kUnavailable: nobody there · kCorrupt: somebody, but not a server of ours · else the answer,
-// welcome or not.
+// Connects and says hello, and what for. Fails within three seconds of silence; a server that says
+// that it is still starting is waited for much longer. kUnavailable: nobody there · kCorrupt:
+// somebody, but not a server of ours · else the answer, welcome or not.
 Result<Introduction> Introduce(const transport::Address& server,
                                const Config& config,
+                               wire::Purpose purpose,
                                uint32_t offers);
+
+// Takes exactly so many bytes of what follows the hellos.
+Status ReceiveAll(transport::Stream& stream, Bytes bytes, uint64_t deadline);
 
 // As Introduce, but nothing less than a welcome, and the way that the server has chosen in the
 // place of the connection. Where shared memory was offered, chosen and cannot be had, and nobody

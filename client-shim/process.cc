@@ -104,10 +104,6 @@ std::unique_ptr<Session> Process::Release() {
 
 }  // namespace farlane::shim
 
-// Tells a GPU server that looks for a driver that this one is no driver, but the way to another
-// server.
-extern "C" [[gnu::visibility("default")]] const char farlane_client_shim[] = "farlane";
-
 namespace {
 
 [[gnu::constructor]] void LibraryLoaded() {

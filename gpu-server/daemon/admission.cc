@@ -38,7 +38,8 @@ Decision Admission::Decide(const wire::ClientHello& hello) const {
             "the two sides were built from different message tables; install the same release on "
             "both"};
   }
-  if (hello.purpose != wire::Purpose::kCommands && hello.purpose != wire::Purpose::kProbe) {
+  if (hello.purpose != wire::Purpose::kCommands && hello.purpose != wire::Purpose::kProbe &&
+      hello.purpose != wire::Purpose::kStatus) {
     return {wire::Verdict::kBadHello, "the hello has a purpose that this server does not know"};
   }
   if (!token_.empty() && !TokenIsRight(hello)) {

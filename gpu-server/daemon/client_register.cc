@@ -2,6 +2,7 @@
 #include "gpu-server/daemon/client_register.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "gpu-server/memory/chunk_credit.h"
 
@@ -48,7 +49,11 @@ uint64_t ClientRegister::TakeFirst(Ledger::Holder holder, size_t device, uint64_
 Ledger::Holder ClientRegister::Enter(const Newcomer& newcomer, uint64_t now_ns, Grant* grant) {
   const SessionBook::Session& session = book_.Enter(newcomer, now_ns);
   const Ledger::Holder holder = ledger_.Join(session.account);
-  clients_[holder] = {.session = session.id, .who = newcomer, .worker = 0, .since_ns = now_ns};
+  clients_[holder] = {.session = session.id,
+                      .who = newcomer,
+                      .worker = 0,
+                      .since_ns = now_ns,
+                      .kin = newcomer.alone() ? newcomer.key_digest : Sha256Digest{}};
   grant->quotas = ledger_.quotas(session.account);
   for (size_t device = 0; device < grant->quotas.size(); ++device) {
     grant->first_bytes.push_back(TakeFirst(holder, device, grant->quotas[device].limit_bytes));
@@ -93,6 +98,9 @@ bool ClientRegister::Adopt(pid_t worker, const Account& account, uint64_t now_ns
                       .who = who,
                       .worker = worker,
                       .since_ns = std::min(seat.since_ns, now_ns)};
+  if (session->alone) {
+    memcpy(clients_[holder].kin.data(), seat.kin_digest, sizeof seat.kin_digest);
+  }
   by_worker_[worker] = holder;
   for (size_t device = 0; device < account.holdings.size(); ++device) {
     ledger_.Adopt(holder, device, account.holdings[device].held_bytes);
@@ -118,7 +126,24 @@ void ClientRegister::LeaveWithWorker(pid_t worker, uint64_t now_ns) {
 
 bool ClientRegister::Hear(pid_t worker, const ControlRecord& record, uint64_t now_ns) {
   const auto found = by_worker_.find(worker);
-  return found != by_worker_.end() && desk_.Hear(found->second, record, now_ns);
+  if (found == by_worker_.end()) {
+    return false;
+  }
+  if (record.kind == ControlRecord::Kind::kBusy) {
+    return HearBusy(&clients_.at(found->second), record);
+  }
+  return desk_.Hear(found->second, record, now_ns);
+}
+
+bool ClientRegister::HearBusy(Client* client, const ControlRecord& record) const {
+  constexpr uint64_t kWhole = 100;
+  if (record.device >= quotas_.size()) {
+    return false;
+  }
+  client->shares.resize(quotas_.size());
+  client->shares[record.device] = {.busy = static_cast<uint32_t>(std::min(record.bytes, kWhole)),
+                                   .copies = static_cast<uint32_t>(std::min(record.total, kWhole))};
+  return true;
 }
 
 void ClientRegister::Look(uint64_t now_ns) {

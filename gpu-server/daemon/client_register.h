@@ -21,11 +21,19 @@ namespace farlane::server {
 // Thread: the daemon's main thread.
 class ClientRegister {
  public:
+  // Of the last second that its worker has told of, in percent: work was under way, copies were.
+  struct Share {
+    uint32_t busy = 0;
+    uint32_t copies = 0;
+  };
+
   struct Client {
     SessionId session{};
     Newcomer who;
     pid_t worker = 0;  // 0 until it is seated
     uint64_t since_ns = 0;
+    Sha256Digest kin{};           // to whom it belongs if it is alone in its session
+    std::vector<Share> shares{};  // by device
   };
 
   using Tell = std::function<void(pid_t worker, const ControlRecord& record)>;
@@ -40,6 +48,9 @@ class ClientRegister {
   std::optional<Decision> Objection(const Newcomer& newcomer) const {
     return book_.Objection(newcomer);
   }
+
+  // What a session may have that nobody has opened.
+  const std::vector<DeviceQuota>& quotas() const { return quotas_; }
 
   // What a probe is told.
   Grant GrantOfProbe() const;
@@ -72,6 +83,7 @@ class ClientRegister {
   std::vector<pid_t> WorkersOf(const std::string& name) const;
 
  private:
+  bool HearBusy(Client* client, const ControlRecord& record) const;
   uint64_t TakeFirst(Ledger::Holder holder, size_t device, uint64_t limit_bytes);
 
   const std::vector<uint64_t> device_bytes_;

@@ -38,6 +38,8 @@ bool TakeNumber(std::string_view* from, uint64_t* value) {
 
 constexpr size_t kDevicesMax = 256;
 
+constexpr size_t kPathMax = 4096;
+
 }  // namespace
 
 std::string PackGrant(const Grant& grant) {
@@ -77,7 +79,9 @@ std::string PackCapacity(const Capacity& capacity) {
   for (const uint64_t total_bytes : capacity.total_bytes) {
     PutNumber(&bytes, total_bytes);
   }
-  return (bytes + capacity.driver_path).substr(0, kControlTailMax);
+  const std::string path = capacity.driver_path.substr(0, kPathMax);
+  PutNumber(&bytes, path.size());
+  return bytes + path + nvml::PackReport(capacity.devices);
 }
 
 bool UnpackCapacity(const std::string& bytes, Capacity* capacity) {
@@ -93,8 +97,13 @@ bool UnpackCapacity(const std::string& bytes, Capacity* capacity) {
     }
     capacity->total_bytes.push_back(total_bytes);
   }
-  capacity->driver_path = rest;
-  return true;
+  uint64_t path_size = 0;
+  if (!TakeNumber(&rest, &path_size) || path_size > rest.size()) {
+    return false;
+  }
+  capacity->driver_path = rest.substr(0, path_size);
+  return nvml::UnpackReport(rest.substr(path_size), &capacity->devices) &&
+         capacity->devices.gpus.size() == capacity->total_bytes.size();
 }
 
 Result<SocketPair> MakeSocketPair() {

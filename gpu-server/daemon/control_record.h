@@ -10,29 +10,34 @@
 #include "gpu-server/memory/ledger.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/result.h"
+#include "protocol/nvml/report.h"
 
 namespace farlane::server {
 
-// What one record may carry behind its head: four numbers for each of 256 devices and a seat, or a
+// What one record may carry behind its head: what there is to say of each of 256 devices, or a
 // text.
-inline constexpr size_t kControlTailMax = 16384;
+inline constexpr size_t kControlTailMax = 65536;
 
 // Thread: caller's.
 struct ControlRecord {
   enum class Kind : uint32_t {
     // From a worker.
-    kReady = 1,   // may be given a client; the tail has the device's sizes and the driver's path
-    kFailed = 2,  // will never be; the tail says why
-    kAsk = 3,     // `bytes` of `device`, please; the answer names `id`
-    kReturn = 4,  // `bytes` of `device` are given back
-    kIdle = 5,    // `bytes` of `device` of all that was granted are not in use
+    kReady = 1,       // may be given a client; the tail is a Capacity
+    kFailed = 2,      // will never be; the tail says why
+    kAsk = 3,         // `bytes` of `device`, please; the answer names `id`
+    kReturn = 4,      // `bytes` of `device` are given back
+    kIdle = 5,        // `bytes` of `device` of all that was granted are not in use
     kAskFigures = 6,  // how much is left of `device`?
     kRecalled = 7,    // recall `id`: what can be given back has been
     kAccount = 8,     // to a daemon that takes over: an Account, and the devices' share
+    kBusy = 9,        // of the last second, work of the client was under way on `device` for
+                      // `bytes` percent, and copies for `total`
     // From the doorman, who says kReady and kFailed as well.
     kMet = 16,         // connection `id` has said the hello in the tail; behind it whom its
                        // certificate names
     kTurnedAway = 17,  // connection `id` is closed; the tail says why
+    // From the caretaker, who says kFailed as well.
+    kHealth = 24,  // the tail is an nvml::Report of what it has found
     // From the daemon.
     kServe = 32,    // a client, whose socket comes along; the tail is a Grant, `id` 1 for a probe,
                     // `bytes` 1 if it came under TLS: then kPass follows
@@ -70,6 +75,7 @@ bool UnpackGrant(const std::string& bytes, Grant* grant);
 struct Capacity {
   std::vector<uint64_t> total_bytes;  // by device
   std::string driver_path;
+  nvml::Report devices{};  // what they are, for those who only ask
 };
 
 std::string PackCapacity(const Capacity& capacity);

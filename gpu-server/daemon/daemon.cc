@@ -11,7 +11,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "gpu-server/daemon/status_report.h"
 #include "gpu-server/daemon/tls_pass.h"
+#include "gpu-server/driver/health_library.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/log.h"
 
@@ -126,6 +128,7 @@ Status Daemon::Run() {
       clients_.emplace(
           workers_.device_bytes(), limit_bytes_,
           [this](pid_t worker, const ControlRecord& record) { workers_.Tell(worker, record); });
+      caretaker_.Start(HealthLibrary::PathBeside(workers_.driver_path()), now_ns);
     }
     AdoptWorkers(now_ns);
     ServeWaiting(now_ns);
@@ -144,6 +147,7 @@ Status Daemon::Run() {
     }
     AcceptAll();
     HearDoorman();
+    caretaker_.Hear(NowNs());
     greeter_.Look(NowNs());
     service_.Look(NowNs(), [this](const control::ServiceRequest& request) {
       return AnswerOperator(request, NowNs());
@@ -262,6 +266,15 @@ Greeter::Placement Daemon::Place(const Fd& connection,
   if (auto objection = clients_->Objection(newcomer)) {
     return {.taken = false, .refusal = std::move(objection)};
   }
+  if (newcomer.asks && !caretaker_.has_settled(now_ns)) {
+    return {};
+  }
+  if (newcomer.asks) {
+    return {.taken = false,
+            .refusal = {},
+            .answer = PackStatus(
+                MakeStatusReport(workers_.devices(), caretaker_.health(), *clients_, newcomer))};
+  }
   if (!workers_.has_ready()) {
     return {};
   }
@@ -317,6 +330,7 @@ void Daemon::Wait(std::vector<pollfd>* polls) {
   polls->push_back({.fd = signals_.get(), .events = POLLIN, .revents = 0});
   polls->push_back({.fd = watch_fd_, .events = POLLIN, .revents = 0});
   polls->push_back({.fd = doorman_.control(), .events = POLLIN, .revents = 0});
+  polls->push_back({.fd = caretaker_.control(), .events = POLLIN, .revents = 0});
   for (const Listener& listener : listeners_) {
     polls->push_back({.fd = listener.socket.get(), .events = POLLIN, .revents = 0});
   }

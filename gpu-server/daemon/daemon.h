@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "gpu-server/daemon/adoption.h"
+#include "gpu-server/daemon/caretaker_link.h"
 #include "gpu-server/daemon/client_register.h"
 #include "gpu-server/daemon/doorman_link.h"
 #include "gpu-server/daemon/greeter.h"
@@ -68,6 +69,7 @@ class Daemon {
   Fd signals_;
   std::vector<Listener> listeners_;
   DoormanLink doorman_;
+  CaretakerLink caretaker_;
   Greeter greeter_;
   ServiceDesk service_;
   Heritage heritage_;

@@ -212,6 +212,15 @@ void DaemonLink::NoteIdle(size_t device, uint64_t bytes) {
   });
 }
 
+void DaemonLink::NoteBusy(size_t device, uint32_t busy_percent, uint32_t copy_percent) {
+  state_.With([&](State& state) {
+    Send(state, {.kind = Kind::kBusy,
+                 .device = static_cast<uint32_t>(device),
+                 .bytes = busy_percent,
+                 .total = copy_percent});
+  });
+}
+
 void DaemonLink::FinishRecall(uint64_t recall) {
   state_.With([&](State& state) {
     if (recall >> kEraShift == state.era) {

@@ -46,6 +46,9 @@ class DaemonLink final : public CreditSource {
   // ends.
   void Listen(Recall recall, std::optional<Inheritance> inheritance = std::nullopt);
 
+  // Of the last second work of the client was under way for so many percent, and copies were.
+  void NoteBusy(size_t device, uint32_t busy_percent, uint32_t copy_percent);
+
   // CreditSource
   void Ask(size_t device, uint64_t bytes, Granted granted) override;
   void AskFigures(size_t device, Told told) override;

@@ -26,6 +26,8 @@ using Step = transport::TlsHandshake::Step;
 constexpr uint64_t kSilenceNs = 5'000'000'000;
 // A refusal must reach the peer, so it is given the time to close first.
 constexpr uint64_t kFarewellNs = 1'000'000'000;
+// What a guest may leave untaken: more than the longest answer.
+constexpr size_t kUnsentMax = 4 << 20;
 // More handshakes than this are not made at the same time.
 constexpr size_t kGuestsMax = 768;
 
@@ -36,7 +38,8 @@ class Guest {
     kShaking,  // the handshake is under way
     kSilent,   // TLS stands, and some of the hello is missing
     kWaiting,  // the daemon has the hello and decides
-    kLeaving,  // the answer was no
+    kTold,     // the last that it is told has not all left
+    kLeaving,  // everything is said
     kGone,
   };
 
@@ -79,6 +82,7 @@ class Guest {
 
   Result<bool> Shake(transport::TlsLibrary& library);
   Result<bool> ReadHello();
+  void SendRest(uint64_t now_ns);
 
   uint64_t id_ = 0;
   Fd socket_;  // during the handshake; then the connection's
@@ -90,10 +94,12 @@ class Guest {
   wire::ClientHello hello_{};
   size_t got_ = 0;
   std::string name_;
+  std::string unsent_;
 };
 
 pollfd Guest::Poll() const {
-  const bool writes = state_ == State::kShaking && step_ == Step::kWantsWrite;
+  const bool writes =
+      state_ == State::kTold || (state_ == State::kShaking && step_ == Step::kWantsWrite);
   // One that waits has nothing to say but its end.
   const int events = state_ == State::kWaiting ? POLLRDHUP : writes ? POLLOUT : POLLIN;
   return {.fd = descriptor(), .events = static_cast<short>(events), .revents = 0};
@@ -107,6 +113,9 @@ Result<bool> Guest::Look(transport::TlsLibrary& library) {
       return ReadHello();
     case State::kWaiting:
       return Status(StatusCode::kUnavailable, "the client went away while it waited");
+    case State::kTold:
+      SendRest(NowNs());
+      return false;
     case State::kLeaving: {
       char bytes[4096];
       const ssize_t got = recv(descriptor(), bytes, sizeof bytes, MSG_DONTWAIT);
@@ -161,11 +170,23 @@ void Guest::Say(const std::string& bytes, bool last, uint64_t now_ns) {
     state_ = State::kGone;
     return;
   }
-  const iovec part{.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};
+  unsent_ += bytes;
+  if (last) {
+    state_ = State::kTold;
+    until_ns_ = now_ns + kSilenceNs;
+  }
+  SendRest(now_ns);
+}
+
+void Guest::SendRest(uint64_t now_ns) {
+  const iovec part{.iov_base = unsent_.data(), .iov_len = unsent_.size()};
   const Result<size_t> sent = connection_->Write(std::span(&part, 1));
-  if (!sent.ok() || *sent != bytes.size()) {
+  if (!sent.ok() || unsent_.size() - *sent > kUnsentMax) {
     state_ = State::kGone;  // it takes nothing of what it waits for
-  } else if (last) {
+    return;
+  }
+  unsent_.erase(0, *sent);
+  if (unsent_.empty() && state_ == State::kTold) {
     Leave(now_ns);
   }
 }
@@ -178,7 +199,7 @@ void Guest::Leave(uint64_t now_ns) {
 }
 
 void Guest::HandOver(int pipe) {
-  if (connection_ != nullptr && state_ == State::kWaiting) {
+  if (connection_ != nullptr && state_ == State::kWaiting && unsent_.empty()) {
     TlsPass pass{.state = connection_->state(), .hello = hello_};
     // The daemon has looked at these, and a worker has no use for them.
     explicit_bzero(pass.hello.token, sizeof pass.hello.token);

@@ -69,10 +69,16 @@ bool DoormanLink::Lead(uint64_t id, const Fd& socket) {
          SendRecord(control_.get(), {.kind = Kind::kShake, .id = id}, false, socket.get());
 }
 
-void DoormanLink::Say(uint64_t id, const wire::ServerHello& answer, bool last) {
-  const std::string bytes(reinterpret_cast<const char*>(&answer), sizeof answer);
-  SendRecord(control_.get(), {.kind = Kind::kSay, .id = id, .bytes = last ? 1u : 0u, .tail = bytes},
-             false);
+void DoormanLink::Say(uint64_t id, const std::string& bytes, bool last) {
+  for (size_t start = 0; start < bytes.size(); start += kControlTailMax) {
+    const bool ends = last && bytes.size() - start <= kControlTailMax;
+    SendRecord(control_.get(),
+               {.kind = Kind::kSay,
+                .id = id,
+                .bytes = ends ? 1u : 0u,
+                .tail = bytes.substr(start, kControlTailMax)},
+               false);
+  }
 }
 
 void DoormanLink::HandOver(uint64_t id, const Fd& pipe) {

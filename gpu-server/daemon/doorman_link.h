@@ -34,7 +34,7 @@ class DoormanLink {
   // met now.
   bool Lead(uint64_t id, const Fd& socket);
   // Has the doorman answer; `last`: and close.
-  void Say(uint64_t id, const wire::ServerHello& answer, bool last);
+  void Say(uint64_t id, const std::string& bytes, bool last);
   // Has the doorman write a TlsPass to a pipe and forget the connection.
   void HandOver(uint64_t id, const Fd& pipe);
 

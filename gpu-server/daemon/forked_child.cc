@@ -14,7 +14,7 @@ namespace {
 
 constexpr int kControl = 3;
 
-constexpr size_t kStackBytes = 64 << 10;  // deeper than any call of the daemon's
+constexpr size_t kStackBytes = 256 << 10;  // deeper than any call of the daemon's
 
 }  // namespace
 

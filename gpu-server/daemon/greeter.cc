@@ -23,6 +23,10 @@ constexpr uint64_t kDoormanNs = 2 * Greeter::kSilenceNs;
 // The first byte of a handshake of TLS; a hello of ours begins with a letter.
 constexpr char kTlsHandshake = 0x16;
 
+std::string BytesOf(const wire::ServerHello& answer) {
+  return {reinterpret_cast<const char*>(&answer), sizeof answer};
+}
+
 }  // namespace
 
 Greeter::Greeter(Admission admission, const uint8_t (&boot)[16], DoormanLink& doorman)
@@ -47,6 +51,8 @@ void Greeter::AppendPolls(std::vector<pollfd>* polls) const {
   for (const Connection& connection : connections_) {
     if (connection.state == State::kSilent || connection.state == State::kLeaving) {
       polls->push_back({.fd = connection.socket.get(), .events = POLLIN, .revents = 0});
+    } else if (connection.state == State::kTold) {
+      polls->push_back({.fd = connection.socket.get(), .events = POLLOUT, .revents = 0});
     }
   }
 }
@@ -77,6 +83,9 @@ void Greeter::LookAt(Connection& connection, uint64_t now_ns) {
     case State::kSilent:
     case State::kPartial:
       Peek(connection, now_ns);
+      break;
+    case State::kTold:
+      SendRest(connection, now_ns);
       break;
     case State::kLeaving:
       Discard(connection);
@@ -198,7 +207,7 @@ void Greeter::TellToWait(Connection& connection, uint64_t now_ns) {
       MakeServerHello({wire::Verdict::kStarting, "the server is loading its driver"}, boot_);
   connection.tell_ns = now_ns + wire::kStartingEveryNs;
   if (connection.guest != 0) {
-    doorman_.Say(connection.guest, answer, false);
+    doorman_.Say(connection.guest, BytesOf(answer), false);
     return;
   }
   const ssize_t sent =
@@ -211,13 +220,42 @@ void Greeter::TellToWait(Connection& connection, uint64_t now_ns) {
 void Greeter::Refuse(Connection& connection, const Decision& decision, uint64_t now_ns) {
   const wire::ServerHello answer = MakeServerHello(decision, boot_);
   if (connection.guest != 0) {
-    doorman_.Say(connection.guest, answer, true);  // who sees to it that it arrives
+    doorman_.Say(connection.guest, BytesOf(answer), true);  // who sees to it that it arrives
     connection.state = State::kDone;
     return;
   }
   // Fits the empty buffer of a new socket; whoever has filled it gets no answer.
   static_cast<void>(
       send(connection.socket.get(), &answer, sizeof answer, MSG_DONTWAIT | MSG_NOSIGNAL));
+  Leave(connection, now_ns);
+}
+
+void Greeter::Tell(Connection& connection, const std::string& answer, uint64_t now_ns) {
+  connection.unsent = BytesOf(MakeServerHello({}, boot_)) + answer;
+  if (connection.guest != 0) {
+    doorman_.Say(connection.guest, connection.unsent, true);
+    connection.state = State::kDone;
+    return;
+  }
+  connection.state = State::kTold;
+  connection.until_ns = now_ns + kSilenceNs;
+  SendRest(connection, now_ns);
+}
+
+void Greeter::SendRest(Connection& connection, uint64_t now_ns) {
+  const ssize_t sent = send(connection.socket.get(), connection.unsent.data(),
+                            connection.unsent.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+    connection.state = State::kDone;
+    return;
+  }
+  connection.unsent.erase(0, sent > 0 ? static_cast<size_t>(sent) : 0);
+  if (connection.unsent.empty()) {
+    Leave(connection, now_ns);
+  }
+}
+
+void Greeter::Leave(Connection& connection, uint64_t now_ns) {
   shutdown(connection.socket.get(), SHUT_WR);
   connection.state = State::kLeaving;
   connection.until_ns = now_ns + kFarewellNs;
@@ -239,6 +277,7 @@ void Greeter::Expire(Connection& connection, uint64_t now_ns) {
     case State::kWaiting:
       Refuse(connection, {wire::Verdict::kBusy, "no worker got ready in time"}, now_ns);
       break;
+    case State::kTold:
     case State::kLeaving:
       connection.state = State::kDone;
       break;
@@ -257,6 +296,8 @@ void Greeter::Serve(const Take& take, uint64_t now_ns) {
     const Placement placement = take(connection.socket, connection.newcomer, connection.guest);
     if (placement.taken) {
       connection.state = State::kDone;
+    } else if (!placement.answer.empty()) {
+      Tell(connection, placement.answer, now_ns);
     } else if (placement.refusal.has_value()) {
       LogInfo("%s (pid %u on %s) is not served: %s", connection.newcomer.program.c_str(),
               connection.newcomer.process, connection.newcomer.host.c_str(),
@@ -270,9 +311,9 @@ void Greeter::Serve(const Take& take, uint64_t now_ns) {
 }
 
 size_t Greeter::waiting_count() const {
-  return static_cast<size_t>(
-      std::count_if(connections_.begin(), connections_.end(),
-                    [](const Connection& one) { return one.state == State::kWaiting; }));
+  return static_cast<size_t>(std::count_if(
+      connections_.begin(), connections_.end(),
+      [](const Connection& one) { return one.state == State::kWaiting && !one.newcomer.asks; }));
 }
 
 void Greeter::RefuseWaiting(const Decision& decision, uint64_t now_ns) {

@@ -57,10 +57,11 @@ class Greeter {
   // Looks at every connection again.
   void Look(uint64_t now_ns);
 
-  // What became of one that was offered.
+  // What became of one that was offered; none of it: it has to wait.
   struct Placement {
     bool taken = false;
-    std::optional<Decision> refusal;  // neither: it has to wait
+    std::optional<Decision> refusal;
+    std::string answer{};  // all that it came for: it is told this behind its welcome, and may go
   };
 
   // Offers each that waits for a worker, in their order; those taken are no longer here. The others
@@ -81,7 +82,8 @@ class Greeter {
     kPartial,  // some of a hello has
     kGuest,    // it is with the doorman
     kWaiting,  // the hello is good
-    kLeaving,  // the answer was no
+    kTold,     // it is told what it came for
+    kLeaving,  // everything is said
     kDone,
   };
 
@@ -93,6 +95,7 @@ class Greeter {
     Newcomer newcomer;
     uint64_t until_ns = 0;
     uint64_t tell_ns = 0;  // while it waits: when to say so again
+    std::string unsent{};  // of what it is told
   };
 
   void LookAt(Connection& connection, uint64_t now_ns);
@@ -106,6 +109,9 @@ class Greeter {
   Connection* Find(Guest guest);
   void TellToWait(Connection& connection, uint64_t now_ns);
   void Refuse(Connection& connection, const Decision& decision, uint64_t now_ns);
+  void Tell(Connection& connection, const std::string& answer, uint64_t now_ns);
+  void SendRest(Connection& connection, uint64_t now_ns);
+  void Leave(Connection& connection, uint64_t now_ns);
   void Discard(Connection& connection);
   void Expire(Connection& connection, uint64_t now_ns);
 

@@ -11,6 +11,9 @@ namespace {
 
 constexpr size_t kDevicesMax = 256;
 
+// The messages that the worker speaks, and what a seat consists of: raised with every change of it.
+constexpr uint64_t kForm = wire::kWireHash + 1;
+
 template <size_t N>
 void Put(char (&to)[N], const std::string& text) {
   memcpy(to, text.data(), std::min(text.size(), N - 1));
@@ -20,10 +23,11 @@ void Put(char (&to)[N], const std::string& text) {
 
 Seat Seat::Of(const SessionBook::Session& session, const Newcomer& who, uint64_t since_ns) {
   Seat seat{};
-  seat.wire_hash = wire::kWireHash;
+  seat.form = kForm;
   seat.alone = session.alone ? 1 : 0;
   memcpy(seat.session, session.id.data(), sizeof seat.session);
   memcpy(seat.key_digest, session.key_digest.data(), sizeof seat.key_digest);
+  memcpy(seat.kin_digest, who.key_digest.data(), sizeof seat.kin_digest);
   seat.session_since_ns = session.opened_ns;
   seat.since_ns = since_ns;
   seat.process = who.process;
@@ -58,7 +62,7 @@ bool UnpackAccount(const std::string& bytes, Account* account) {
   }
   memcpy(&account->seat, bytes.data(), sizeof account->seat);
   const size_t count = (bytes.size() - sizeof account->seat) / sizeof(Holding);
-  if (account->seat.wire_hash != wire::kWireHash || count == 0 || count > kDevicesMax) {
+  if (account->seat.form != kForm || count == 0 || count > kDevicesMax) {
     return false;
   }
   account->holdings.resize(count);

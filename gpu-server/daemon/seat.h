@@ -14,11 +14,12 @@ namespace farlane::server {
 
 // Plain bytes. Immutable once read.
 struct Seat {
-  uint64_t wire_hash;  // of the daemon that has made it: another build may mean something else
-  uint64_t alone;      // the session is this process's only
+  uint64_t form;   // of the daemon that has made it: another build may mean something else
+  uint64_t alone;  // the session is this process's only
   uint8_t boot[16];
   uint8_t session[16];
   uint8_t key_digest[32];
+  uint8_t kin_digest[32];     // of what the process has shown, if the session is its only
   uint64_t session_since_ns;  // on the machine's clock
   uint64_t since_ns;
   uint32_t process;

@@ -33,7 +33,8 @@ Newcomer Newcomer::FromHello(const wire::ClientHello& hello) {
   Newcomer newcomer{.process = hello.process,
                     .host = Printable(hello.host, sizeof hello.host),
                     .program = Printable(hello.program, sizeof hello.program),
-                    .probe = hello.purpose == wire::Purpose::kProbe};
+                    .probe = hello.purpose == wire::Purpose::kProbe,
+                    .asks = hello.purpose == wire::Purpose::kStatus};
   memcpy(newcomer.session.data(), hello.session, sizeof hello.session);
   newcomer.key_digest = Sha256(std::as_bytes(std::span(hello.session_key)));
   return newcomer;

@@ -32,6 +32,7 @@ struct Newcomer {
   std::string host{};
   std::string program{};
   bool probe = false;
+  bool asks = false;  // for a report; it comes to no worker
 
   static Newcomer FromHello(const wire::ClientHello& hello);
 

@@ -14,6 +14,7 @@
 #include "gpu-server/daemon/state_dir.h"
 #include "gpu-server/daemon/tls_pass.h"
 #include "gpu-server/driver/device_share.h"
+#include "gpu-server/session/busy_meter.h"
 #include "gpu-server/session/session_loop.h"
 #include "gpu-server/session/welcome.h"
 #include "protocol/base/clock.h"
@@ -156,6 +157,10 @@ void LogEnd(const SessionLoop& loop,
   session.OpenDevices(grant.quotas, std::move(first));
   AppendWelcome(outbox, *ready.driver, ready.facts, session.memories());
   SessionLoop loop(stream, session, wakeup, channel::WaitPolicy::Default(), ears);
+  BusyMeter meter(session, ears, [&link](size_t device, uint32_t busy, uint32_t copies) {
+    link.NoteBusy(device, busy, copies);
+  });
+  meter.Start();
   const SessionEnd end = loop.Run();
   LogEnd(loop, end, session, client, start_ns);
   _exit(0);
@@ -279,7 +284,9 @@ void RunWorker(Fd inherited, pid_t daemon, const WorkerConfig& config) {
   if (!status.ok()) {
     Fail(control, status);
   }
-  Capacity capacity{.total_bytes = {}, .driver_path = ready.driver->path()};
+  Capacity capacity{.total_bytes = {},
+                    .driver_path = ready.driver->path(),
+                    .devices = ReportOf(ready.driver->table(), ready.facts)};
   for (const DeviceFacts& device : ready.facts) {
     capacity.total_bytes.push_back(device.total_bytes);
   }

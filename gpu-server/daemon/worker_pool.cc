@@ -165,6 +165,7 @@ void WorkerPool::HearReady(Worker& worker, const ControlRecord& record) {
     was_ready_ = true;
     driver_path_ = capacity.driver_path;
     device_bytes_ = capacity.total_bytes;
+    devices_ = std::move(capacity.devices);
     // What worked once is what all workers use: the client of one must not find another device.
     std::erase_if(config_.drivers, [this](const DriverCandidate& candidate) {
       return candidate.path != driver_path_;

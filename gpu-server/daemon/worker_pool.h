@@ -69,6 +69,9 @@ class WorkerPool {
   // The sizes of the devices, as the first worker that was ready has found them.
   const std::vector<uint64_t>& device_bytes() const { return device_bytes_; }
 
+  // What the devices are, as that worker has found them.
+  const nvml::Report& devices() const { return devices_; }
+
   // Why the last worker could not start; empty once one could.
   const std::string& failure() const { return failure_; }
 
@@ -95,6 +98,7 @@ class WorkerPool {
   bool was_ready_ = false;
   std::string driver_path_;
   std::vector<uint64_t> device_bytes_;
+  nvml::Report devices_;
   std::string failure_;
   uint64_t not_before_ns_ = 0;  // after a failure, for a while, no worker is made
 };

@@ -97,6 +97,11 @@ uint64_t Ledger::held_bytes(Holder holder, size_t device) const {
   return places_.at(holder).held[device];
 }
 
+uint64_t Ledger::used_bytes(Holder holder, size_t device) const {
+  const Place& place = places_.at(holder);
+  return Left(place.held[device], place.idle[device]);
+}
+
 uint64_t Ledger::session_bytes(Session session, size_t device) const {
   return accounts_.at(session).taken[device];
 }
@@ -120,6 +125,18 @@ MemoryFigures Ledger::FiguresFor(Holder holder, size_t device) const {
   return {.free_bytes = std::min(Left(account.quotas[device].limit_bytes, session_taken),
                                  Left(devices_[device].limit_bytes, device_taken)),
           .total_bytes = account.quotas[device].total_bytes};
+}
+
+MemoryFigures Ledger::FiguresFor(const DeviceQuota& quota,
+                                 uint64_t used_bytes,
+                                 size_t device) const {
+  uint64_t device_taken = taken_[device];
+  for (const auto& [holder, place] : places_) {
+    device_taken = Left(device_taken, place.idle[device]);
+  }
+  return {.free_bytes = std::min(Left(quota.limit_bytes, used_bytes),
+                                 Left(devices_[device].limit_bytes, device_taken)),
+          .total_bytes = quota.total_bytes};
 }
 
 // Empty when it is not enough.

@@ -64,8 +64,13 @@ class Ledger {
 
   uint64_t device_bytes(size_t device) const { return taken_[device]; }
 
+  // Of what it holds, what backs something.
+  uint64_t used_bytes(Holder holder, size_t device) const;
+
   const std::vector<DeviceQuota>& quotas(Session session) const;
   MemoryFigures FiguresFor(Holder holder, size_t device) const;
+  // The same for somebody who holds nothing, with this quota, of which so much is in use.
+  MemoryFigures FiguresFor(const DeviceQuota& quota, uint64_t used_bytes, size_t device) const;
 
   struct Claim {
     Holder holder = 0;

@@ -413,6 +413,30 @@ bool ClientSession::AnswerIfDone(const wire::MessageView& view, CUevent event) {
   return true;
 }
 
+bool ClientSession::LookAtActivity(std::vector<DeviceActivity>* activity) {
+  if (!recordings_.empty()) {
+    return false;
+  }
+  activity->assign(memories_.size(), {});
+  const auto note = [this, activity](CUdevice device, CUstream stream) {
+    for (size_t i = 0; i < memories_.size(); ++i) {
+      DeviceActivity& found = (*activity)[i];
+      if (memories_[i]->device() == device && !found.busy) {
+        found.busy = driver_.cuStreamQuery(stream) == CUDA_ERROR_NOT_READY;
+      }
+    }
+  };
+  contexts_.ForEach([this, &note](ContextPtr& context) {
+    const ContextScope scope(driver_, context_.get(), *context);
+    note(context->device, nullptr);
+  });
+  streams_.ForEach([&note](BoundStream& stream) { note(stream.context->device, stream.stream); });
+  for (size_t i = 0; i < memories_.size(); ++i) {
+    (*activity)[i].copies = transfers_.HasPartsOn(memories_[i]->device());
+  }
+  return true;
+}
+
 bool ClientSession::Tend() {
   const bool returned = mailbox_.Run();
   return transfers_.SendSomeCompleted(context_.get()) || returned;

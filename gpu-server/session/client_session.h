@@ -53,6 +53,12 @@ struct BoundEvent {
   ContextPtr context;
 };
 
+// What is under way on a device.
+struct DeviceActivity {
+  bool busy = false;    // anything
+  bool copies = false;  // to the client, or from it
+};
+
 // Thread: the dispatch thread, except where a function says otherwise.
 class ClientSession {
  public:
@@ -210,6 +216,10 @@ class ClientSession {
   Waiters& waiters() { return waiters_; }
 
   SessionCounters& counters() { return counters_; }
+
+  // By device; false, and nothing is said, while a graph is recorded: a driver spoils the recording
+  // when it is asked.
+  bool LookAtActivity(std::vector<DeviceActivity>* activity);
 
   // The dispatch thread's round when nothing is left to read: ends of jobs, finished transfers.
   // True when there was anything.

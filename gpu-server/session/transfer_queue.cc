@@ -74,6 +74,13 @@ CUresult TransferQueue::State(const ContextState* current, const Part& part) {
   return driver_.cuEventQuery(part.event->get());
 }
 
+bool TransferQueue::HasPartsOn(CUdevice device) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return std::any_of(parts_.begin(), parts_.end(), [device](const Part& part) {
+    return part.watch == 0 && part.context != nullptr && part.context->device == device;
+  });
+}
+
 bool TransferQueue::MaySend() const {
   return outbox_.unsent_bytes() <= Outbox::kUnsentBytesMax &&
          travelling_bytes_.load(std::memory_order_relaxed) <

@@ -80,6 +80,9 @@ class TransferQueue {
   // How much data may be on its way at a time: what answers of other threads have to wait for.
   void SetBulkWindow(uint64_t bytes) { bulk_window_.store(bytes, std::memory_order_relaxed); }
 
+  // Whether data is under way between the client and a device.
+  bool HasPartsOn(CUdevice device);
+
   bool empty() const { return count_.load(std::memory_order_acquire) == 0; }
 
   // Sees to it that each stream with something under way has a waiter, who sends what completes.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gpu-server/session/welcome.h"
 
+#include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "protocol/base/log.h"
 
@@ -44,7 +46,62 @@ CUresult AskIdentity(const DriverTable& driver, CUdevice device, DeviceFacts* fa
   return result;
 }
 
+uint64_t AskPeers(const DriverTable& driver, CUdevice device, int count) {
+  constexpr int kBits = 64;
+  uint64_t peers = 0;
+  for (int ordinal = 0; ordinal < count && ordinal < kBits; ++ordinal) {
+    CUdevice other = 0;
+    int can = 0;
+    if (driver.cuDeviceGet(&other, ordinal) == CUDA_SUCCESS && other != device &&
+        driver.cuDeviceCanAccessPeer(&can, device, other) == CUDA_SUCCESS && can != 0) {
+      peers |= uint64_t{1} << ordinal;
+    }
+  }
+  return peers;
+}
+
+// A driver tells clocks in kHz, and 0 of what it does not know.
+std::optional<uint64_t> MegahertzOf(int32_t kilohertz) {
+  return kilohertz > 0 ? std::optional<uint64_t>(kilohertz / 1000) : std::nullopt;
+}
+
+nvml::Gpu GpuOf(const DeviceFacts& facts) {
+  const auto number = [&facts](CUdevice_attribute attribute) {
+    return facts.attributes[static_cast<size_t>(attribute)];
+  };
+  const auto natural = [&number](CUdevice_attribute attribute) {
+    return static_cast<uint32_t>(std::max(number(attribute), 0));
+  };
+  nvml::Gpu gpu{.name = facts.name,
+                .pci_domain = natural(CU_DEVICE_ATTRIBUTE_PCI_DOMAIN_ID),
+                .pci_bus = natural(CU_DEVICE_ATTRIBUTE_PCI_BUS_ID),
+                .pci_device = natural(CU_DEVICE_ATTRIBUTE_PCI_DEVICE_ID),
+                .compute_major = number(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR),
+                .compute_minor = number(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR),
+                .compute_mode = natural(CU_DEVICE_ATTRIBUTE_COMPUTE_MODE),
+                .processors = natural(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT),
+                .memory_bus_bits = natural(CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH),
+                .peers = facts.peers,
+                .total_bytes = facts.total_bytes};
+  memcpy(gpu.uuid, facts.uuid.bytes, sizeof gpu.uuid);
+  const auto clock = MegahertzOf(number(CU_DEVICE_ATTRIBUTE_CLOCK_RATE));
+  gpu.gauges.Set(nvml::Gauge::kGraphicsClockMax, clock);
+  gpu.gauges.Set(nvml::Gauge::kSmClockMax, clock);
+  gpu.gauges.Set(nvml::Gauge::kMemoryClockMax,
+                 MegahertzOf(number(CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE)));
+  return gpu;
+}
+
 }  // namespace
+
+nvml::Report ReportOf(const DriverTable& driver, const std::vector<DeviceFacts>& facts) {
+  nvml::Report report;
+  static_cast<void>(driver.cuDriverGetVersion(&report.cuda_version));  // 0: it is unknown
+  for (const DeviceFacts& device : facts) {
+    report.gpus.push_back(GpuOf(device));
+  }
+  return report;
+}
 
 Result<std::vector<DeviceFacts>> CollectFacts(const DriverTable& driver) {
   int count = 0;
@@ -66,6 +123,7 @@ Result<std::vector<DeviceFacts>> CollectFacts(const DriverTable& driver) {
       }
     }
     AskPriorities(driver, device, &facts);
+    facts.peers = AskPeers(driver, device, count);
     all.push_back(std::move(facts));
   }
   if (result != CUDA_SUCCESS) {

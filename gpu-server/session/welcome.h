@@ -7,6 +7,7 @@
 
 #include "gpu-server/driver/driver.h"
 #include "gpu-server/session/client_session.h"
+#include "protocol/nvml/report.h"
 
 namespace farlane::server {
 
@@ -19,10 +20,14 @@ struct DeviceFacts {
   std::vector<int32_t> attributes;  // by number; 0 where the driver knows none
   std::string name;
   std::string pci_bus_id;
+  uint64_t peers = 0;  // bit i: can reach the memory of device i
 };
 
 // Asks the driver. Leaves no context behind.
 Result<std::vector<DeviceFacts>> CollectFacts(const DriverTable& driver);
+
+// The same for those who only ask what there is.
+nvml::Report ReportOf(const DriverTable& driver, const std::vector<DeviceFacts>& facts);
 
 // One Device message each, then Welcome. `memories` has each device's size, arena and credit.
 void AppendWelcome(Outbox& outbox,

@@ -84,7 +84,8 @@ def _constant(name, c):
     return f"#define {name} {c if c.replace('_', 'a').isalnum() else f'({c})'}"
 
 
-def emit(spec):
+def declarations(spec):
+    """Every type and constant of a spec, in an order that compiles."""
     lines = [f"typedef {ctype.text} {name};" for name, ctype in spec.typedefs.items()]
     lines += ["", *(f"typedef struct {tag}* {name};" for name, tag in spec.handles.items()), ""]
     for enum in spec.enums:
@@ -95,4 +96,8 @@ def emit(spec):
     for struct in _in_order(spec.structs):
         lines += ["", f"{struct.kind} {struct.tag} {{", *_fields(struct.fields, "  "), "};"]
     lines += ["", *(_constant(n, c) for n, c in spec.constants.items())]
-    return {"protocol/abi/cuda_abi.h": _HEAD + "\n" + "\n".join(lines) + "\n" + _TAIL}
+    return lines
+
+
+def emit(spec):
+    return {"protocol/abi/cuda_abi.h": _HEAD + "\n" + "\n".join(declarations(spec)) + "\n" + _TAIL}

@@ -16,7 +16,7 @@ class House:
     folder: str
     namespace: str
     refuses: bool  # knows calls that can never work over a network
-    more_exports: tuple[str, ...] = ()  # names that the house defines by itself
+    marker: str  # a name by which a server that looks for a driver tells ours from NVIDIA's
     wraps: str = ""  # a function that each call of a body goes through; it gets the call's name and the call
     header: str = ""  # which declares it
 
@@ -26,11 +26,8 @@ class House:
         return call.soft
 
 
-# The markers let a server that looks for a driver tell ours from NVIDIA's.
-SHIM = House(
-    "client-shim", "shim", True, ("farlane_client_shim",), "WithFailureTold", "client-shim/failure_trace.h"
-)
-SOFT = House("soft-gpu", "soft", False, ("farlane_software_gpu",), "WithFaults", "soft-gpu/api/injection.h")
+SHIM = House("client-shim", "shim", True, "farlane_client_shim", "WithFailureTold", "client-shim/failure_trace.h")
+SOFT = House("soft-gpu", "soft", False, "farlane_software_gpu", "WithFaults", "soft-gpu/api/injection.h")
 
 _BODIES = """\
 // SPDX-License-Identifier: Apache-2.0
@@ -88,7 +85,10 @@ namespace {{
 
 }}  // namespace
 
-{functions}"""
+{functions}
+// Not in an archive, whose names the linker is told to hide.
+FARLANE_EXPORT const char {marker}[] = "farlane";
+"""
 _EXPORT_TABLE = """\
 // SPDX-License-Identifier: Apache-2.0
 // What cuGetProcAddress hands out. Generated from protocol/spec/calls; the order is that of kDriverSymbolNames.
@@ -162,13 +162,15 @@ def _house_files(house, spec):
     functions = "\n".join(_function(house, s) for s in every)
     declarations = "\n".join(f"CUresult {s.name}({parameter_list(s.call, names=False)});" for s in every)
     rows = "\n".join(f"    reinterpret_cast<void*>(&::{s.name})," for s in every)
-    exports = [s.name for s in every] + list(house.more_exports)
+    exports = [s.name for s in every] + [house.marker]
     names = "\n".join(f"    {name};" for name in exports)
     where = {"folder": house.folder, "namespace": house.namespace}
     include = f'\n#include "{house.header}"\n' if house.header else ""
     return {
         f"{house.folder}/bodies.h": _bodies(house, spec),
-        f"{house.folder}/entry_points.cc": _ENTRY_POINTS.format(functions=functions, include=include, **where),
+        f"{house.folder}/entry_points.cc": _ENTRY_POINTS.format(
+            functions=functions, include=include, marker=house.marker, **where
+        ),
         f"{house.folder}/export_table.cc": _EXPORT_TABLE.format(declarations=declarations, rows=rows, **where),
         f"{house.folder}/libcuda.map": "{\n  global:\n" + names + "\n  local:\n    *;\n};\n",
     }

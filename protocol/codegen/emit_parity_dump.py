@@ -7,10 +7,7 @@ Compiled against NVIDIA's, it also holds every prototype of the spec against the
 from c_declaration import Aggregate
 from symbols import parameter_list, symbols
 
-_TEXT = """\
-// SPDX-License-Identifier: Apache-2.0
-// Prints the ABI as the compiler sees it. Compiled twice, the two outputs must be the same.
-// Generated from protocol/spec. With FARLANE_PARITY_REFERENCE it reads the toolkit's headers instead of ours.
+_HEAD = """\
 #ifdef FARLANE_PARITY_REFERENCE
 #define __CUDA_API_VERSION_INTERNAL      // old versions of structs and functions too
 #define __CUDA_API_VERSION_INTERNAL_ODR  // but no private enum values
@@ -22,7 +19,13 @@ _TEXT = """\
 #include <cudaVDPAU.h>
 #else
 #include "protocol/abi/cuda_abi.h"
-#endif
+#endif"""
+
+_TEXT = """\
+// SPDX-License-Identifier: Apache-2.0
+// Prints the ABI as the compiler sees it. Compiled twice, the two outputs must be the same.
+// Generated from protocol/spec. With FARLANE_PARITY_REFERENCE it reads the toolkit's headers instead of ours.
+{head}
 
 #include <cstddef>
 #include <cstdio>
@@ -57,8 +60,6 @@ void PrintConstants() {{
 }}
 
 #ifdef FARLANE_PARITY_REFERENCE
-#define FARLANE_SAME(symbol, ...) \\
-  static_assert(std::is_same_v<decltype(::symbol), CUresult(__VA_ARGS__)>, #symbol)
 {prototypes}
 #endif
 
@@ -102,14 +103,22 @@ def _enum(enum):
     return [*(_type(n) for n in names), *(f'  PrintNumber("{v}", {v});' for v in enum.values)]
 
 
+def program(head, prototypes, types):
+    """The whole program: where it finds the types, what it holds against them, and what it prints."""
+    parts = {
+        "types": [_type(n) for n in (*types.typedefs, *types.handles, *types.functions)],
+        "structs": [line for s in types.structs for line in _struct(s)],
+        "enums": [line for e in types.enums for line in _enum(e)],
+        "constants": [f'  PrintNumber("{n}", (long long)({n}));' for n in types.constants],
+    }
+    return _TEXT.format(head=head, prototypes=prototypes, **{name: "\n".join(lines) for name, lines in parts.items()})
+
+
+def same(symbol, result, types):
+    """The line by which the compiler compares a prototype."""
+    return f'static_assert(std::is_same_v<decltype(::{symbol}), {result}({types})>, "{symbol}");'
+
+
 def emit(spec):
-    types = [_type(n) for n in (*spec.typedefs, *spec.handles, *spec.functions)]
-    structs = [line for s in spec.structs for line in _struct(s)]
-    enums = [line for e in spec.enums for line in _enum(e)]
-    constants = [f'  PrintNumber("{n}", (long long)({n}));' for n in spec.constants]
-    prototypes = []
-    for s in symbols(spec):
-        parts = ", ".join(p for p in (s.name, parameter_list(s.call, names=False)) if p)
-        prototypes.append(f"FARLANE_SAME({parts});")
-    blocks = {"types": types, "structs": structs, "enums": enums, "constants": constants, "prototypes": prototypes}
-    return {"tests/parity_dump.cc": _TEXT.format(**{k: "\n".join(v) for k, v in blocks.items()})}
+    prototypes = [same(s.name, "CUresult", parameter_list(s.call, names=False)) for s in symbols(spec)]
+    return {"tests/parity_dump.cc": program(_HEAD, "\n".join(prototypes), spec)}

@@ -19,6 +19,8 @@ import emit_error_names
 import emit_fuzz_seeds
 import emit_messages
 import emit_mock_driver
+import emit_nvml
+import emit_nvml_parity
 import emit_parity_dump
 import emit_proc_table
 import emit_error_matrix
@@ -29,6 +31,7 @@ import emit_dispatch
 import emit_round_trip
 import lint
 import model
+import nvml_model
 import wire_lock
 import wire_model
 
@@ -51,12 +54,14 @@ EMITTERS = [
     emit_support_matrix,
     emit_error_matrix,
 ]
+# The same for the tables of NVML, which are of a kind of their own.
+NVML_EMITTERS = [emit_nvml, emit_nvml_parity]
 
 
-def generate(spec):
+def generate(spec, nvml):
     files = {}
-    for emitter in EMITTERS:
-        for path, text in emitter.emit(spec).items():
+    for emitter, source in [(e, spec) for e in EMITTERS] + [(e, nvml) for e in NVML_EMITTERS]:
+        for path, text in emitter.emit(source).items():
             if path in files:
                 raise model.SpecError(f"two emitters write {path}")
             files[path] = text
@@ -81,8 +86,9 @@ def main():
         spec = model.load(arguments.spec)
         if arguments.update_lock:
             wire_lock.update(arguments.spec / "wire.lock", wire_model.messages(spec))
-        complaints = lint.check(spec)
-        files = generate(spec) if not complaints else {}
+        nvml = nvml_model.load(arguments.spec / "nvml")
+        complaints = [*lint.check(spec), *nvml_model.check(nvml)]
+        files = generate(spec, nvml) if not complaints else {}
     except model.SpecError as error:
         complaints = [str(error)]
     if complaints:

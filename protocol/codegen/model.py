@@ -156,7 +156,7 @@ class Spec:
         return next(c for c in self.calls if c.symbol == symbol)
 
 
-def _read(path):
+def read(path):
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -190,7 +190,7 @@ def _load_errors(spec, table):
 
 
 def _load_types(spec, path):
-    data = _read(path)
+    data = read(path)
     _only(path.name, data, {"enum", "errors", "typedef", "handle", "struct", "function", "constant"})
     spec.enums += [_load_enum(n, t) for n, t in data.get("enum", {}).items()]
     spec.structs += [_load_struct(n, t) for n, t in data.get("struct", {}).items()]
@@ -258,25 +258,33 @@ def load_call(symbol, table, chapter):
 
 
 def _load_calls(spec, path):
-    for symbol, table in _read(path).items():
+    for symbol, table in read(path).items():
         try:
             spec.calls.append(load_call(symbol, table, path.stem))
         except (DeclarationError, KeyError) as error:
             raise SpecError(f"{path.name}: {symbol}: {error}") from error
 
 
-def load(root):
-    """Reads a whole spec folder."""
-    spec = Spec(root=root)
-    for path in sorted((root / "types").glob("*.toml")):
+def load_types(folder, names=None):
+    """Reads the types of a folder, of all its files or of those that are named and there."""
+    spec = Spec(root=folder)
+    paths = sorted(folder.glob("*.toml")) if names is None else [folder / n for n in names if (folder / n).exists()]
+    for path in paths:
         try:
             _load_types(spec, path)
         except (DeclarationError, KeyError) as error:
             raise SpecError(f"{path.name}: {error}") from error
+    return spec
+
+
+def load(root):
+    """Reads a whole spec folder."""
+    spec = load_types(root / "types")
+    spec.root = root
     for path in sorted((root / "calls").glob("*.toml")):
         _load_calls(spec, path)
     for path in sorted((root / "messages").glob("*.toml")):
-        spec.messages |= _read(path)
+        spec.messages |= read(path)
     return spec
 
 

@@ -16,6 +16,8 @@ enum class Purpose : uint32_t {
   kCommands = 1,  // a new client process: its command stream
   kProbe =
       2,  // asks only whether somebody is there and what devices it has; gets no worker of its own
+  kStatus = 3,  // asks how the devices are and what its session uses; behind the welcome come an
+                // nvml::ReportHead and the report, and then the end
 };
 
 // What a client can do beyond what every client can; the server says which of it is used.
@@ -25,12 +27,12 @@ struct ClientHello {
   char magic[8];
   uint32_t version;
   Purpose purpose;
-  uint64_t wire_hash;   // of the message table; peers with different tables do not talk
-  uint8_t session[16];  // all zero: this process is a session of its own
-  uint8_t
-      session_key[32];  // proves that the process belongs to the session; zero with a zero session
-  uint32_t process;     // for people: pid, host and program on the client's side
-  uint32_t offers;      // kOffersRings
+  uint64_t wire_hash;       // of the message table; peers with different tables do not talk
+  uint8_t session[16];      // all zero: this process is a session of its own
+  uint8_t session_key[32];  // proves that the process belongs to the session; with a zero session,
+                            // to which it belongs of those who have none; zero: to nobody
+  uint32_t process;         // for people: pid, host and program on the client's side
+  uint32_t offers;          // kOffersRings
   char host[64];
   char program[48];
   char token[320];  // what FARLANE_TOKEN holds; empty when there is none

@@ -11,9 +11,6 @@
 #include "soft-gpu/api/host.h"
 #include "soft-gpu/bodies.h"
 
-// Tells a server that looks for a GPU driver that this library is the software one.
-extern "C" [[gnu::visibility("default")]] const char farlane_software_gpu[] = "farlane";
-
 namespace farlane::soft {
 
 CUstream ThreadStream() {

@@ -55,9 +55,9 @@ def find_toolkit(version):
     return None
 
 
-def compile_reference(arguments, toolkit, program):
+def compile_against(arguments, includes, program):
     command = [arguments.compiler, "-std=c++20", "-w", "-DFARLANE_PARITY_REFERENCE"]
-    command += [f"-I{HERE / 'stand_in'}", f"-I{toolkit / 'include'}", str(arguments.source), "-o", str(program)]
+    command += [*(f"-I{folder}" for folder in includes), str(arguments.source), "-o", str(program)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         print(done.stderr)
@@ -97,7 +97,7 @@ def main():
     toolkit = find_toolkit(version)
     with tempfile.TemporaryDirectory() as folder:
         reference = Path(folder) / "reference"
-        compile_reference(arguments, toolkit, reference)
+        compile_against(arguments, [HERE / "stand_in", toolkit / "include"], reference)
         same = compare_layouts(dump, reference)
     same &= compare_exports(arguments.version_script, toolkit / "lib64" / "stubs" / "libcuda.so")
     return 0 if same else 1

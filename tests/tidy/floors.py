@@ -7,6 +7,7 @@ import re
 FLOORS = {
     "protocol/base": (0, "base"),
     "protocol/abi": (1, "abi"),
+    "protocol/nvml": (1, "nvml"),
     "protocol/wire": (1, "wire"),
     "protocol/transport": (1, "transport"),
     "protocol/tls": (1, "transport"),

@@ -23,6 +23,8 @@ class Installation {
 
   std::string ClientLibrary() const { return ClientFolder() + "/libcuda.so.1"; }
 
+  std::string ClientMonitoringLibrary() const { return ClientFolder() + "/libnvidia-ml.so.1"; }
+
   std::string SoftFolder() const { return prefix_ + "/lib/farlane/soft"; }
 
   std::string SoftLibrary() const { return SoftFolder() + "/libcuda.so.1"; }

@@ -33,6 +33,7 @@ Verb AddRun(CLI::App& root);
 Verb AddCheck(CLI::App& root);
 Verb AddBench(CLI::App& root);
 Verb AddSession(CLI::App& root);
+Verb AddSmi(CLI::App& root);
 Verb AddSoft(CLI::App& root);
 Verb AddVersion(CLI::App& root);
 Verb AddCompletion(CLI::App& root);

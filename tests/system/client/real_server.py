@@ -152,8 +152,8 @@ class Server:
         return [pid for pid in children(self.pid) if is_named(pid)]
 
     def workers(self):
-        doormen = self.children_named("gpud-doorman")
-        return [pid for pid in children(self.pid) if pid not in doormen]
+        others = self.children_named("gpud-doorman") + self.children_named("gpud-caretaker")
+        return [pid for pid in children(self.pid) if pid not in others]
 
     def said(self):
         self.log.seek(0)

@@ -11,6 +11,7 @@ _OBJDUMP = os.environ["FARLANE_OBJDUMP"]
 # A program that calls one function of a library, and what runs it, if this machine cannot.
 _CALL = [*shlex.split(os.environ["FARLANE_EMULATOR"]), os.environ["FARLANE_CALL"]]
 _CLIENT = os.environ["FARLANE_CLIENT_LIBRARY"]
+_MONITORING = os.environ["FARLANE_MONITORING_LIBRARY"]
 _PROBE = os.environ["FARLANE_PROBE_LIBRARY"]
 _FLOOR = (2, 28)
 # The loader's own name differs by architecture.
@@ -55,26 +56,29 @@ def call(library, function):
 
 class GlibcFloor(unittest.TestCase):
     def test_no_symbol_is_newer_than_the_floor(self):
-        symbols = dynamic_symbols(_CLIENT)
-        self.assertIn("memcpy", [name for name, _, own in symbols if not own])
-        self.assertEqual(too_new(symbols), [])
+        for library in (_CLIENT, _MONITORING):
+            symbols = dynamic_symbols(library)
+            self.assertIn("memcpy", [name for name, _, own in symbols if not own])
+            self.assertEqual(too_new(symbols), [])
 
     def test_a_symbol_that_is_newer_would_be_seen(self):
         symbols = [("a", "GLIBC_2.28", False), ("b", "GLIBC_2.29", False), ("c", "GLIBC_3.0", False),
                    ("d", "GLIBC_2.2.5", False), ("e", "GLIBCXX_3.4", False), ("f", "", False)]  # fmt: skip
         self.assertEqual(too_new(symbols), ["b@GLIBC_2.29", "c@GLIBC_3.0", "e@GLIBCXX_3.4"])
 
-    def test_it_exports_the_driver_and_nothing_else(self):
-        own = [name for name, _, own in dynamic_symbols(_CLIENT) if own]
-        self.assertIn("cuInit", own)
-        self.assertEqual([name for name in own if not name.startswith("cu")], [])
+    def test_it_exports_its_functions_and_its_marker_and_nothing_else(self):
+        for library, prefix, first in ((_CLIENT, "cu", "cuInit"), (_MONITORING, "nvml", "nvmlInit_v2")):
+            own = [name for name, _, own in dynamic_symbols(library) if own]
+            self.assertIn(first, own)
+            self.assertEqual([name for name in own if not name.startswith(prefix)], ["farlane_client_shim"])
 
     def test_it_needs_no_library_but_the_c_library(self):
-        needed = re.findall(r"NEEDED\s+(\S+)", _output(_OBJDUMP, "-p", _CLIENT))
-        self.assertIn("libc.so.6", needed)
-        # Threads come from there before glibc 2.34.
-        self.assertIn("libpthread.so.0", needed)
-        self.assertEqual([name for name in needed if not _NEEDED.fullmatch(name)], [])
+        for library in (_CLIENT, _MONITORING):
+            needed = re.findall(r"NEEDED\s+(\S+)", _output(_OBJDUMP, "-p", library))
+            self.assertIn("libc.so.6", needed)
+            # Threads come from there before glibc 2.34.
+            self.assertIn("libpthread.so.0", needed)
+            self.assertEqual([name for name in needed if not _NEEDED.fullmatch(name)], [])
 
     def test_it_loads_and_answers(self):
         done = call(_CLIENT, "cuInit")

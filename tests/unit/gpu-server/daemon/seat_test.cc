@@ -62,7 +62,7 @@ TEST(Seat, WhatCannotBeIsNoAccount) {
   limit.holdings[0].quota.limit_bytes = kDeviceBytes + 1;
   EXPECT_FALSE(UnpackAccount(Packed(limit), &got));
   Account other_build = AccountOf(1, 2, 1);
-  ++other_build.seat.wire_hash;
+  ++other_build.seat.form;
   EXPECT_FALSE(UnpackAccount(Packed(other_build), &got));
 }
 

@@ -12,6 +12,7 @@ import emit_proc_table
 import generate
 import lint
 import model
+import nvml_model
 import spec_fixture
 
 _SPEC = Path(generate.__file__).parents[1] / "spec"
@@ -160,8 +161,12 @@ class TheRealSpec(unittest.TestCase):
     def test_is_sound(self):
         self.assertEqual(lint.check(self.spec), [])
 
+    @staticmethod
+    def generate():
+        return generate.generate(model.load(_SPEC), nvml_model.load(_SPEC / "nvml"))
+
     def test_generates_the_same_twice(self):
-        self.assertEqual(generate.generate(self.spec), generate.generate(model.load(_SPEC)))
+        self.assertEqual(self.generate(), self.generate())
 
     def test_exports_the_whole_driver(self):
         self.assertEqual(len(self.spec.calls) + sum(bool(c.twin) for c in self.spec.calls), 672)

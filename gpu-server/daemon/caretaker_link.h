@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// CaretakerLink is the daemon's side of its conversation with the caretaker. It starts the
+// caretaker, and another one should it end; what it has heard last is what is known of the devices'
+// health.
+#pragma once
+
+#include <string>
+
+#include <sys/types.h>
+
+#include "protocol/base/fd.h"
+#include "protocol/nvml/report.h"
+
+namespace farlane::server {
+
+// Thread: the daemon's main thread, which must be the process's only one.
+class CaretakerLink {
+ public:
+  CaretakerLink() = default;
+  CaretakerLink(const CaretakerLink&) = delete;
+  CaretakerLink& operator=(const CaretakerLink&) = delete;
+  // Ends it and waits until it is gone.
+  ~CaretakerLink();
+
+  // Once: which library to load. Does not wait for it.
+  void Start(std::string library, uint64_t now_ns);
+
+  // For poll(); -1 while there is none.
+  int control() const { return control_.get(); }
+
+  // Hears what there is, and looks whether a caretaker is to be started.
+  void Hear(uint64_t now_ns);
+
+  // It has said something, or has had the time to. Before that it is too early to say that nothing
+  // is known.
+  bool has_settled(uint64_t now_ns) const { return settled_ || now_ns - started_ns_ > kSettleNs; }
+
+  // By UUID; without devices while nothing is known.
+  const nvml::Report& health() const { return health_; }
+
+ private:
+  // A driver's NVML starts within this.
+  static constexpr uint64_t kSettleNs = 2'000'000'000;
+
+  void Fork();
+  void Bury(uint64_t now_ns);
+
+  std::string library_;
+  pid_t pid_ = 0;
+  Fd control_;
+  uint64_t not_before_ns_ = UINT64_MAX;  // when there is none: when to start one; never at first
+  uint64_t started_ns_ = 0;
+  bool settled_ = false;
+  nvml::Report health_;
+};
+
+}  // namespace farlane::server
