@@ -26,6 +26,10 @@ FiberStacks::~FiberStacks() {
 
 void FiberStacks::Unmap() {
   if (base_ != 0) {
+    // Whatever is mapped here next is no stack.
+    for (uint32_t i = 0; i < count_; ++i) {
+      ForgetStack([this, i] { return extent(i); });
+    }
     munmap(reinterpret_cast<void*>(base_), count_ * (stack_bytes_ + kGuardBytes));
   }
 }
