@@ -8,8 +8,6 @@
 namespace farlane::shim {
 namespace {
 
-constexpr uint64_t kPageBytes = 4096;
-
 using Ranges = std::map<uint64_t, PinnedRange>;
 
 const PinnedRange* Around(const Ranges& ranges, uint64_t address) {

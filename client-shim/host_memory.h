@@ -14,6 +14,9 @@
 
 namespace farlane::shim {
 
+// Of the program's memory.
+inline constexpr uint64_t kPageBytes = 4096;
+
 struct PinnedRange {
   uint64_t address = 0;
   uint64_t bytes = 0;

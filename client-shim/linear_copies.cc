@@ -39,7 +39,7 @@ CUresult OnDevice(const CallScope& scope,
                   CUstream stream,
                   Wait wait) {
   const CUresult result = cuMemcpyDtoDAsync_v2(to, from, bytes, stream);
-  const bool waits = wait == Wait::kYes && ShowsAtOnce(scope, to, wait);
+  const bool waits = wait == Wait::kYes && scope.session().mirrored().any();
   return result == CUDA_SUCCESS && waits ? scope.WaitForPosted() : result;
 }
 

@@ -8,7 +8,6 @@
 namespace farlane::shim {
 namespace {
 
-constexpr uint64_t kPageBytes = 4096;
 // What is aligned on the host is as well aligned on the device.
 constexpr uint64_t kOffsetMask = Arena::kAlignBytes - 1;
 
@@ -39,38 +38,43 @@ CUresult MapRange(const CallScope& scope, const PinnedRange& range, uint64_t* de
   return CUDA_SUCCESS;
 }
 
-CUresult AllocateMapped(const CallScope& scope, uint64_t bytes, uint32_t flags, void** pointer) {
-  if (bytes == 0) {
-    return CUDA_ERROR_INVALID_VALUE;
-  }
-  if (bytes > UINT64_MAX / 2) {
-    return CUDA_ERROR_OUT_OF_MEMORY;
-  }
-  Session& session = scope.session();
-  DeviceMemory& memory = session.memory(scope.device());
-  uint64_t address = 0;
+}  // namespace
+
+CUresult AllocateMirrored(const CallScope& scope,
+                          MirrorKind kind,
+                          uint64_t bytes,
+                          CUdeviceptr* address) {
+  DeviceMemory& memory = scope.session().memory(scope.device());
   // Whole pages: the program must not be able to write next to it.
   const uint64_t page_bytes = RoundUp(bytes, kPageBytes);
-  CUresult result = memory.Allocate(page_bytes, scope.context(), &address, kPageBytes);
+  uint64_t pages = 0;
+  CUresult result = memory.Allocate(page_bytes, scope.context(), &pages, kPageBytes);
   if (result != CUDA_SUCCESS) {
     return result;
   }
-  result = session.mirrored().AddPages(scope.context(), MirrorKind::kMapped, address, page_bytes);
+  result = scope.session().mirrored().AddPages(scope.context(), kind, pages, page_bytes);
   if (result != CUDA_SUCCESS) {
-    memory.Free(address);
+    memory.Free(pages);
     return result;
   }
-  session.host_memory().Adopt(address, bytes, flags);
-  *pointer = reinterpret_cast<void*>(address);
+  *address = pages;
   return CUDA_SUCCESS;
 }
 
-}  // namespace
-
 CUresult AllocateHost(const CallScope& scope, uint64_t bytes, uint32_t flags, void** pointer) {
-  return (flags & CU_MEMHOSTALLOC_DEVICEMAP) != 0
-             ? AllocateMapped(scope, bytes, flags, pointer)
-             : scope.session().host_memory().Allocate(bytes, flags, pointer);
+  if ((flags & CU_MEMHOSTALLOC_DEVICEMAP) == 0) {
+    return scope.session().host_memory().Allocate(bytes, flags, pointer);
+  }
+  if (bytes == 0 || bytes > UINT64_MAX / 2) {
+    return bytes == 0 ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_OUT_OF_MEMORY;
+  }
+  CUdeviceptr address = 0;
+  const CUresult result = AllocateMirrored(scope, MirrorKind::kMapped, bytes, &address);
+  if (result == CUDA_SUCCESS) {
+    scope.session().host_memory().Adopt(address, bytes, flags);
+    *pointer = reinterpret_cast<void*>(address);
+  }
+  return result;
 }
 
 CUresult MapHost(const CallScope& scope, const void* pointer, CUdeviceptr* address) {

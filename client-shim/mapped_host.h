@@ -12,6 +12,12 @@ namespace farlane::shim {
 // as much memory of the device.
 CUresult AllocateHost(const CallScope& scope, uint64_t bytes, uint32_t flags, void** pointer);
 
+// Pages that both sides use by one address.
+CUresult AllocateMirrored(const CallScope& scope,
+                          MirrorKind kind,
+                          uint64_t bytes,
+                          CUdeviceptr* address);
+
 // The device's address of pinned memory, which is mapped now if it was not. INVALID_VALUE for
 // memory that is not pinned.
 CUresult MapHost(const CallScope& scope, const void* pointer, CUdeviceptr* address);

@@ -14,7 +14,6 @@
 namespace farlane::shim {
 namespace {
 
-constexpr uint64_t kPageBytes = 4096;
 // Both sides may change words of one page between two waits.
 constexpr uint64_t kWordBytes = 4;
 // As much as this is fetched at once, into memory beside the program's.

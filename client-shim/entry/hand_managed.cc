@@ -3,12 +3,11 @@
 #include "client-shim/bodies.h"
 #include "client-shim/call_scope.h"
 #include "client-shim/contexts.h"
+#include "client-shim/mapped_host.h"
 #include "client-shim/modules.h"
 
 namespace farlane::shim {
 namespace {
-
-constexpr uint64_t kPageBytes = 4096;
 
 // Runtimes ask for managed variables before they make any context, but on the server a variable
 // lives in one. Then the first device's primary context is made, for good: giving it back would
@@ -41,22 +40,7 @@ CUresult cuMemAllocManaged(CUdeviceptr* dptr, size_t bytesize, unsigned int flag
   if (dptr == nullptr || bytesize == 0 || !known || bytesize > UINT64_MAX / 2) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  Session& session = scope.session();
-  DeviceMemory& memory = session.memory(scope.device());
-  uint64_t address = 0;
-  // Whole pages: the program must not be able to write next to it.
-  const uint64_t bytes = (bytesize + kPageBytes - 1) / kPageBytes * kPageBytes;
-  CUresult result = memory.Allocate(bytes, scope.context(), &address, kPageBytes);
-  if (result != CUDA_SUCCESS) {
-    return result;
-  }
-  result = session.mirrored().AddPages(scope.context(), MirrorKind::kManaged, address, bytes);
-  if (result != CUDA_SUCCESS) {
-    memory.Free(address);
-    return result;
-  }
-  *dptr = address;
-  return CUDA_SUCCESS;
+  return AllocateMirrored(scope, MirrorKind::kManaged, bytesize, dptr);
 }
 
 CUresult cuLibraryGetManaged(CUdeviceptr* dptr,

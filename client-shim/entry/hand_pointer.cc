@@ -56,41 +56,35 @@ PointerFacts LookAtMapped(const PointerScope& scope, CUdeviceptr pointer) {
           .access = access == found->access.end() ? CU_MEM_ACCESS_FLAGS_PROT_NONE : access->second};
 }
 
-PointerFacts OfHost(const PointerScope& scope, const PinnedRange& range, uint64_t offset) {
+PointerFacts LookAtPinned(const PointerScope& scope, uint64_t address) {
+  const std::optional<PinnedRange> range =
+      scope.session().host_memory().Find(reinterpret_cast<void*>(address));
+  if (!range.has_value()) {
+    return {};
+  }
+  const uint64_t offset = address - range->address;
   return {.type = CU_MEMORYTYPE_HOST,
           .context = scope.context(),
           .device = scope.device(),
-          .start = range.address,
-          .bytes = range.bytes,
-          .on_host = range.address + offset,
-          .on_device = range.device_address == 0 ? 0 : range.device_address + offset,
-          .mapping = {.address = range.address, .bytes = range.bytes}};
-}
-
-// Host memory is host memory by either of its addresses.
-std::optional<PinnedRange> FindPinned(Session& session, CUdeviceptr pointer, uint64_t* offset) {
-  const std::optional<Mirror> mirror = session.mirrored().FindDevice(pointer);
-  if (mirror.has_value() && mirror->kind == MirrorKind::kMapped) {
-    *offset = pointer - mirror->device_address;
-    return session.host_memory().Find(reinterpret_cast<void*>(mirror->host_address));
-  }
-  const auto range = session.host_memory().Find(reinterpret_cast<void*>(pointer));
-  *offset = range.has_value() ? pointer - range->address : 0;
-  return range;
+          .start = range->address,
+          .bytes = range->bytes,
+          .on_host = address,
+          .on_device = range->device_address == 0 ? 0 : range->device_address + offset,
+          .mapping = {.address = range->address, .bytes = range->bytes}};
 }
 
 PointerFacts Look(const PointerScope& scope, CUdeviceptr pointer) {
   Session& session = scope.session();
-  uint64_t offset = 0;
-  const std::optional<PinnedRange> pinned = FindPinned(session, pointer, &offset);
-  if (pinned.has_value()) {
-    return OfHost(scope, *pinned, offset);
+  const std::optional<Mirror> mirror = session.mirrored().FindDevice(pointer);
+  const bool managed = mirror.has_value() && mirror->kind == MirrorKind::kManaged;
+  if (mirror.has_value() && !managed) {
+    // Host memory is host memory by either of its addresses.
+    return LookAtPinned(scope, pointer - mirror->device_address + mirror->host_address);
   }
   const int32_t device = session.DeviceOfAddress(pointer);
   if (device >= 0) {
     const std::optional<AddressRange> range = session.memory(device).Find(pointer);
     if (range.has_value()) {
-      const bool managed = session.mirrored().IsManaged(pointer);
       const wire::Handle context =
           range->owner != 0 ? range->owner : session.primary_context(device);
       return {.type = CU_MEMORYTYPE_DEVICE,
@@ -105,7 +99,7 @@ PointerFacts Look(const PointerScope& scope, CUdeviceptr pointer) {
     }
     return LookAtMapped(scope, pointer);
   }
-  return {};
+  return LookAtPinned(scope, pointer);
 }
 
 template <typename T>
