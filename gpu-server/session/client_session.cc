@@ -105,7 +105,7 @@ bool ClientSession::Find(wire::Handle handle, GraphPtr* graph) {
   return found != nullptr;
 }
 
-bool ClientSession::FindOrNull(wire::Handle handle, CUstream* stream) {
+bool ClientSession::FindToAsk(wire::Handle handle, CUstream* stream) {
   *stream = nullptr;
   if (handle == 0) {
     return true;
@@ -114,6 +114,16 @@ bool ClientSession::FindOrNull(wire::Handle handle, CUstream* stream) {
   *stream = found != nullptr ? found->stream : nullptr;
   named_.store(*stream, std::memory_order_relaxed);
   return found != nullptr;
+}
+
+bool ClientSession::FindOrNull(wire::Handle handle, CUstream* stream) {
+  const bool found = FindToAsk(handle, stream);
+  // A stream that records for a graph takes nothing but what the graph is made of.
+  if (!fences_.empty() && found && context_ != nullptr && RecordingOn(*stream) == nullptr)
+      [[unlikely]] {
+    fences_.Apply({.context = context_, .handle = handle, .stream = *stream});
+  }
+  return found;
 }
 
 bool ClientSession::Take(wire::Handle handle, CUstream* stream) {
@@ -241,6 +251,7 @@ std::vector<ContextPtr> ClientSession::AllContexts() {
 std::vector<ArrayMemoryPtr> ClientSession::ForgetContext(const ContextPtr& context) {
   const auto dead = [&context](const auto& bound) { return bound.context == context; };
   streams_.EraseIf(dead);
+  fences_.Forget(context);
   events_.EraseIf(dead);
   functions_.EraseIf(dead);
   std::erase_if(recordings_,
