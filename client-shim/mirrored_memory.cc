@@ -140,12 +140,7 @@ void MirroredMemory::Remove(uint64_t allocation) {
     const Region& region = found->second;
     session_.Post(0, wire::MirrorEnd{.address = region.place.device_address});
     if (region.has_pages) {
-      // Back to what the rest of the arena is, and nothing of the old content stays.
-      if (mmap(At(allocation), RoundUp(region.place.bytes, kPageBytes), PROT_NONE,
-               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED) {
-        LogWarn("%llu bytes of memory stay mapped: errno %d",
-                static_cast<unsigned long long>(region.place.bytes), errno);
-      }
+      ReturnPages(allocation, region.place.bytes);
     }
     regions.erase(found);
     count_.fetch_sub(1, std::memory_order_relaxed);
