@@ -164,6 +164,30 @@ void CheckFreshMemory(apps::Verdict& verdict) {
   }
 }
 
+// Every device may use it, whichever was given it first.
+void CheckDevices(apps::Verdict& verdict) {
+  int count = 0;
+  CUDA_CALL(cudaGetDeviceCount(&count));
+  unsigned* sums = Pinned();
+  unsigned* terms = Pinned();
+  for (unsigned i = 0; i < kCells; ++i) {
+    terms[i] = i;
+  }
+  std::vector<unsigned> wanted(kCells);
+  for (int turn = 0; turn < 2 * count; ++turn) {
+    CUDA_CALL(cudaSetDevice(turn % count));
+    AddInto<<<kBlocks, 128>>>(sums, terms);
+    CUDA_CALL(cudaDeviceSynchronize());
+    for (unsigned i = 0; i < kCells; ++i) {
+      wanted[i] += i;
+    }
+    verdict.Expect(Cells(sums) == wanted, "a device in its turn");
+  }
+  CUDA_CALL(cudaSetDevice(0));
+  CUDA_CALL(cudaFreeHost(sums));
+  CUDA_CALL(cudaFreeHost(terms));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -174,5 +198,6 @@ int main(int argc, char** argv) {
   CheckCopies(verdict, random);
   CheckGraph(verdict, random);
   CheckFreshMemory(verdict);
+  CheckDevices(verdict);
   return verdict.Finish();
 }
