@@ -63,10 +63,6 @@ CUresult BackRange(const CallScope& scope, const PinnedRange& range) {
 }
 
 CUresult MapRange(const CallScope& scope, const PinnedRange& range, uint64_t* device_address) {
-  const CUresult arrived = AwaitArrivals(scope, range);
-  if (arrived != CUDA_SUCCESS) {
-    return arrived;
-  }
   if (range.space.bytes != 0) {
     *device_address = range.address;
     return BackRange(scope, range);
@@ -88,6 +84,17 @@ CUresult MapRange(const CallScope& scope, const PinnedRange& range, uint64_t* de
   }
   scope.session().host_memory().NoteMapped(range.address, *device_address, base);
   return CUDA_SUCCESS;
+}
+
+// Unless another thread was faster.
+CUresult MapOnce(const CallScope& scope, const void* pointer, uint64_t* device_address) {
+  const std::lock_guard<std::mutex> lock(Mapping());
+  const std::optional<PinnedRange> range = scope.session().host_memory().Find(pointer);
+  if (!range.has_value()) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  *device_address = range->device_address;
+  return *device_address != 0 ? CUDA_SUCCESS : MapRange(scope, *range, device_address);
 }
 
 }  // namespace
@@ -136,14 +143,15 @@ CUresult AllocateHost(const CallScope& scope, uint64_t bytes, uint32_t flags, vo
 }
 
 CUresult MapHost(const CallScope& scope, const void* pointer, CUdeviceptr* address) {
-  const std::lock_guard<std::mutex> lock(Mapping());
   const std::optional<PinnedRange> range = scope.session().host_memory().Find(pointer);
   if (!range.has_value()) {
     return CUDA_ERROR_INVALID_VALUE;
   }
   uint64_t start = range->device_address;
   if (start == 0) {
-    const CUresult result = MapRange(scope, *range, &start);
+    // Before the lock is taken: meanwhile others may go on.
+    CUresult result = AwaitArrivals(scope, *range);
+    result = result == CUDA_SUCCESS ? MapOnce(scope, pointer, &start) : result;
     if (result != CUDA_SUCCESS) {
       return result;
     }
