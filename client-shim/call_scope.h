@@ -118,6 +118,11 @@ class CallScope {
       session_->PostNoting(context_, message, note);
       session_->NoteWork();
     }
+    if constexpr (requires { message.hEvent; }) {
+      if (session_->shares().any()) [[unlikely]] {
+        return session_->shares().AwaitIfShared(context_, message.hEvent);
+      }
+    }
     return session_->config().synchronous ? WaitForPosted() : CUDA_SUCCESS;
   }
 

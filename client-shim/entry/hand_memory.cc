@@ -101,7 +101,8 @@ CUresult cuMemGetAddressRange_v2(CUdeviceptr* pbase, size_t* psize, CUdeviceptr 
     if (!mapped.has_value()) {
       return CUDA_ERROR_NOT_FOUND;
     }
-    range = mapped->mapping;
+    const std::optional<AddressRange> opened = scope.session().shares().Find(dptr);
+    range = opened.has_value() ? *opened : mapped->mapping;
   }
   if (pbase != nullptr) {
     *pbase = range->address;
