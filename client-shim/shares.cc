@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "client-shim/bodies.h"
@@ -61,6 +62,23 @@ Fd FileOf(const ShareName& name) {
   return file;
 }
 
+// Hands a descriptor to the program.
+CUresult GiveFile(const ShareName& name, void* handle) {
+  Fd file = FileOf(name);
+  if (!file.valid()) {
+    return CUDA_ERROR_OPERATING_SYSTEM;
+  }
+  const int descriptor = file.Release();
+  memcpy(handle, &descriptor, sizeof descriptor);
+  return CUDA_SUCCESS;
+}
+
+// What is in a descriptor of the program, if it is one of ours.
+bool ReadFile(void* handle, ShareName::Kind kind, ShareName* name) {
+  const auto descriptor = static_cast<int>(reinterpret_cast<intptr_t>(handle));
+  return pread(descriptor, name, sizeof *name, 0) == sizeof *name && IsName(*name, kind);
+}
+
 }  // namespace
 
 // ---- memory with an address
@@ -91,7 +109,7 @@ CUresult Shares::AskForName(int32_t device, AddressRange chunks, Token* token) {
   return result;
 }
 
-CUresult Shares::NameMemory(CUdeviceptr address, CUipcMemHandle* handle) {
+CUresult Shares::NameAllocation(CUdeviceptr address, ShareName* name) {
   const int32_t device = session_.DeviceOfAddress(address);
   // Managed and mapped memory has another home; what the program maps has descriptors.
   if (device < 0 || !session_.memory(device).Contains(address) ||
@@ -106,15 +124,29 @@ CUresult Shares::NameMemory(CUdeviceptr address, CUipcMemHandle* handle) {
   const uint64_t end = RoundUp(range->address + range->bytes, Arena::kChunkBytes);
   Token token;
   const CUresult result = AskForName(device, {.address = start, .bytes = end - start}, &token);
+  name->device = session_.devices()[static_cast<size_t>(device)].server_ordinal;
+  name->token_high = token.first;
+  name->token_low = token.second;
+  name->chunks_bytes = end - start;
+  name->offset = range->address - start;
+  name->bytes = range->bytes;
+  return result;
+}
+
+std::optional<AddressRange> Shares::AllocationAround(uint64_t address) {
+  const int32_t device = session_.DeviceOfAddress(address);
+  return device < 0 ? std::nullopt : session_.memory(device).Find(address);
+}
+
+CUresult Shares::NameMemory(CUdeviceptr address, CUipcMemHandle* handle) {
+  ShareName name;
+  const std::optional<AddressRange> range = AllocationAround(address);
+  if (range.has_value() && session_.pools().PoolOf(range->address) != 0) {
+    return CUDA_ERROR_INVALID_VALUE;  // has a call of its own
+  }
+  const CUresult result = NameAllocation(address, &name);
   if (result == CUDA_SUCCESS) {
-    PutName({.kind = ShareName::Kind::kMemory,
-             .device = session_.devices()[static_cast<size_t>(device)].server_ordinal,
-             .token_high = token.first,
-             .token_low = token.second,
-             .chunks_bytes = end - start,
-             .offset = range->address - start,
-             .bytes = range->bytes},
-            handle);
+    PutName(name, handle);
   }
   return result;
 }
@@ -169,7 +201,11 @@ CUresult Shares::MapShared(const ShareName& name, int32_t device, Opened* opened
 
 CUresult Shares::OpenMemory(const CUipcMemHandle& handle, uint64_t* address) {
   const ShareName name = NameIn(handle);
-  if (!IsName(name, ShareName::Kind::kMemory) || !IsSound(name)) {
+  return IsName(name, ShareName::Kind::kMemory) ? Open(name, address) : CUDA_ERROR_INVALID_HANDLE;
+}
+
+CUresult Shares::Open(const ShareName& name, uint64_t* address) {
+  if (!IsSound(name)) {
     return CUDA_ERROR_INVALID_HANDLE;
   }
   const int32_t device = DeviceOf(session_, name);
@@ -209,6 +245,14 @@ CUresult Shares::OpenMemory(const CUipcMemHandle& handle, uint64_t* address) {
 }
 
 CUresult Shares::CloseMemory(CUdeviceptr address) {
+  const bool named = opened_.With([address](const auto& all) {
+    const auto found = all.find(address);
+    return found != all.end() && found->second.name.kind == ShareName::Kind::kMemory;
+  });
+  return named ? Close(address) : CUDA_ERROR_INVALID_VALUE;
+}
+
+CUresult Shares::Close(CUdeviceptr address) {
   const Lock lock(opening_);
   AddressRange last;
   const CUresult result = opened_.With([&](auto& all) {
@@ -278,13 +322,7 @@ CUresult Shares::Export(wire::Handle memory, CUmemAllocationHandleType type, voi
   name.device = session_.devices()[static_cast<size_t>(device)].server_ordinal;
   name.token_high = token.first;
   name.token_low = token.second;
-  Fd file = FileOf(name);
-  if (!file.valid()) {
-    return CUDA_ERROR_OPERATING_SYSTEM;
-  }
-  const int descriptor = file.Release();
-  memcpy(handle, &descriptor, sizeof descriptor);
-  return CUDA_SUCCESS;
+  return GiveFile(name, handle);
 }
 
 CUresult Shares::Import(void* handle, CUmemAllocationHandleType type, uint64_t* memory) {
@@ -292,10 +330,8 @@ CUresult Shares::Import(void* handle, CUmemAllocationHandleType type, uint64_t* 
     return CUDA_ERROR_NOT_SUPPORTED;
   }
   any_.store(true, std::memory_order_release);
-  const auto descriptor = static_cast<int>(reinterpret_cast<intptr_t>(handle));
   ShareName name;
-  if (pread(descriptor, &name, sizeof name, 0) != sizeof name ||
-      !IsName(name, ShareName::Kind::kPhysical) || !IsSound(name)) {
+  if (!ReadFile(handle, ShareName::Kind::kPhysical, &name) || !IsSound(name)) {
     return CUDA_ERROR_INVALID_VALUE;
   }
   const int32_t device = DeviceOf(session_, name);
@@ -305,6 +341,79 @@ CUresult Shares::Import(void* handle, CUmemAllocationHandleType type, uint64_t* 
   const CUresult result =
       session_.virtual_memory().Import(device, name.chunks_bytes, name.token(), memory);
   return result == CUDA_ERROR_INVALID_HANDLE ? CUDA_ERROR_INVALID_VALUE : result;
+}
+
+// ---- pools
+
+CUresult Shares::ExportPool(CUmemoryPool pool, CUmemAllocationHandleType type, void* handle) {
+  const std::optional<MemoryPools::Facts> facts = session_.pools().FactsOf(ToWire(pool));
+  if (!facts.has_value() || !facts->for_others ||
+      type != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  ShareName name{.kind = ShareName::Kind::kPool};
+  uint64_t serial = 0;
+  while (serial == 0) {
+    if (getrandom(&serial, sizeof serial, 0) != sizeof serial) {
+      return CUDA_ERROR_OPERATING_SYSTEM;
+    }
+  }
+  name.serial = session_.pools().NameAs(ToWire(pool), serial);
+  name.device = session_.devices()[static_cast<size_t>(facts->device)].server_ordinal;
+  return GiveFile(name, handle);
+}
+
+CUresult Shares::ImportPool(void* handle, CUmemAllocationHandleType type, uint64_t* pool) {
+  ShareName name;
+  if (type != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR ||
+      !ReadFile(handle, ShareName::Kind::kPool, &name)) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  const int32_t device = DeviceOf(session_, name);
+  if (device < 0) {
+    return CUDA_ERROR_INVALID_DEVICE;
+  }
+  *pool = session_.pools().AddImported(device, name.serial);
+  return CUDA_SUCCESS;
+}
+
+CUresult Shares::ExportPointer(CUmemPoolPtrExportData* data, CUdeviceptr address) {
+  const std::optional<MemoryPools::Facts> facts =
+      session_.pools().FactsOf(session_.pools().PoolOf(address));
+  if (!facts.has_value() || !facts->for_others) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  ShareName name{.kind = ShareName::Kind::kPointer};
+  const CUresult result = NameAllocation(address, &name);
+  if (result == CUDA_SUCCESS) {
+    name.serial = facts->serial;
+    PutName(name, data);
+  }
+  return result;
+}
+
+CUresult Shares::ImportPointer(CUmemoryPool pool,
+                               const CUmemPoolPtrExportData* data,
+                               uint64_t* address) {
+  const std::optional<MemoryPools::Facts> facts = session_.pools().FactsOf(ToWire(pool));
+  const ShareName name = NameIn(*data);
+  const bool of_pool = facts.has_value() && facts->imported && facts->serial == name.serial;
+  if (!of_pool || !IsName(name, ShareName::Kind::kPointer)) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  const CUresult result = Open(name, address);
+  return result == CUDA_ERROR_INVALID_HANDLE ? CUDA_ERROR_INVALID_VALUE : result;
+}
+
+std::optional<CUresult> Shares::FreeImported(CUdeviceptr address) {
+  if (!any_opened_.load(std::memory_order_acquire)) {
+    return std::nullopt;
+  }
+  const bool imported = opened_.With([address](const auto& all) {
+    const auto found = all.find(address);
+    return found != all.end() && found->second.name.kind == ShareName::Kind::kPointer;
+  });
+  return imported ? std::optional(Close(address)) : std::nullopt;
 }
 
 // ---- events

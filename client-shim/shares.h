@@ -26,7 +26,7 @@ class Session;
 struct ShareName {
   static constexpr uint64_t kMagic = 0x31656d616e656c66;  // of this layout
 
-  enum class Kind : uint32_t { kMemory = 1, kPhysical = 2, kEvent = 3, kPool = 4 };
+  enum class Kind : uint32_t { kMemory = 1, kPhysical = 2, kEvent = 3, kPool = 4, kPointer = 5 };
 
   uint64_t magic = kMagic;
   Kind kind = Kind::kMemory;
@@ -36,7 +36,7 @@ struct ShareName {
   uint64_t chunks_bytes = 0;  // of the chunks around it
   uint64_t offset = 0;        // where it begins in them
   uint64_t bytes = 0;
-  uint64_t serial = 0;
+  uint64_t serial = 0;  // of a pool, and of what comes out of it
 
   std::pair<uint64_t, uint64_t> token() const { return {token_high, token_low}; }
 };
@@ -56,6 +56,14 @@ class Shares {
 
   CUresult NameEvent(CUevent event, CUipcEventHandle* handle);
   CUresult OpenEvent(const CUipcEventHandle& handle, wire::Handle context, uint64_t* event);
+
+  // A pool, as such a descriptor: it says no more than whose allocations are to follow.
+  CUresult ExportPool(CUmemoryPool pool, CUmemAllocationHandleType type, void* handle);
+  CUresult ImportPool(void* handle, CUmemAllocationHandleType type, uint64_t* pool);
+  CUresult ExportPointer(CUmemPoolPtrExportData* data, CUdeviceptr address);
+  CUresult ImportPointer(CUmemoryPool pool, const CUmemPoolPtrExportData* data, uint64_t* address);
+  // Frees what ImportPointer has opened; nothing if that is not where the address lies.
+  std::optional<CUresult> FreeImported(CUdeviceptr address);
 
   // The program's own physical memory, as a descriptor that it can send to another process.
   CUresult Export(wire::Handle memory, CUmemAllocationHandleType type, void* handle);
@@ -86,6 +94,10 @@ class Shares {
     uint32_t times = 0;
   };
 
+  CUresult NameAllocation(CUdeviceptr address, ShareName* name);
+  CUresult Open(const ShareName& name, uint64_t* address);
+  CUresult Close(CUdeviceptr address);
+  std::optional<AddressRange> AllocationAround(uint64_t address);
   CUresult AskForName(int32_t device, AddressRange chunks, Token* token);
   CUresult MapShared(const ShareName& name, int32_t device, Opened* opened);
   CUresult OpenToDevices(AddressRange range, int32_t owner);

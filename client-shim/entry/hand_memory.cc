@@ -73,6 +73,9 @@ CUresult cuMemFree_v2(CUdeviceptr dptr) {
   if (device < 0) {
     return CUDA_ERROR_INVALID_VALUE;
   }
+  if (const std::optional<CUresult> freed = scope.session().shares().FreeImported(dptr)) {
+    return *freed;
+  }
   const std::optional<Mirror> mirror = scope.session().mirrored().FindDevice(dptr);
   if (mirror.has_value() && mirror->kind == MirrorKind::kMapped) {
     return CUDA_ERROR_INVALID_VALUE;  // host memory has calls of its own

@@ -125,4 +125,16 @@ WireError Execute(ClientSession& session,
       });
 }
 
+WireError Execute(ClientSession& session,
+                  const wire::MessageView& view,
+                  const wire::DeviceAccess& message) {
+  DeviceMemory* memory = session.memory(message.device);
+  const DeviceMemory* peer = session.memory(message.peer);
+  if (memory == nullptr || peer == nullptr) {
+    return session.Refuse(view, CUDA_ERROR_INVALID_DEVICE);
+  }
+  session.Answer(view, memory->SetPeerAccess(peer->device(), message.enable != 0));
+  return WireError::kNone;
+}
+
 }  // namespace farlane::server

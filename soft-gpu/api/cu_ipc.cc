@@ -64,8 +64,12 @@ CUresult cuIpcOpenEventHandle(CUevent* phEvent, CUipcEventHandle handle) {
 CUresult cuIpcGetMemHandle(CUipcMemHandle* pHandle, CUdeviceptr dptr) {
   const ContextCall call;
   FARLANE_SOFT_TRY(call.result);
-  return pHandle == nullptr ? CUDA_ERROR_INVALID_VALUE
-                            : call.driver->opened_memory().Name(dptr, pHandle);
+  const auto range = call.driver->space().table().Find(dptr);
+  // What a pool has given out has a call of its own.
+  if (pHandle == nullptr || (range && call.driver->pools().PoolOf(range->base) != 0)) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  return call.driver->opened_memory().Name(dptr, 0, pHandle);
 }
 
 CUresult cuIpcOpenMemHandle_v2(CUdeviceptr* pdptr, CUipcMemHandle handle, unsigned int Flags) {
@@ -75,7 +79,7 @@ CUresult cuIpcOpenMemHandle_v2(CUdeviceptr* pdptr, CUipcMemHandle handle, unsign
     return CUDA_ERROR_INVALID_VALUE;
   }
   uint64_t address = 0;
-  FARLANE_SOFT_TRY(call.driver->opened_memory().Open(handle, call.context->handle(), &address));
+  FARLANE_SOFT_TRY(call.driver->opened_memory().Open(handle, 0, call.context->handle(), &address));
   *pdptr = address;
   return CUDA_SUCCESS;
 }
@@ -85,7 +89,7 @@ CUresult cuIpcCloseMemHandle(CUdeviceptr dptr) {
   FARLANE_SOFT_TRY(call.result);
   // As cuMemFree: nothing may use it any more.
   call.context->Synchronize();
-  return call.driver->opened_memory().Close(dptr);
+  return call.driver->opened_memory().Close(dptr, false);
 }
 
 }  // namespace farlane::soft

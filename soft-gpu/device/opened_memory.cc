@@ -14,7 +14,7 @@ constexpr uint64_t kMagic = 0x316d6d6574666f73;  // of this layout
 
 }  // namespace
 
-CUresult OpenedMemory::Name(uint64_t address, CUipcMemHandle* handle) {
+CUresult OpenedMemory::Name(uint64_t address, uint64_t pool, CUipcMemHandle* handle) {
   const auto range = space_->table().Find(address);
   // As a driver: what the program has mapped by itself is passed on by descriptor.
   if (!range || range->kind != MemoryKind::kDevice) {
@@ -29,15 +29,19 @@ CUresult OpenedMemory::Name(uint64_t address, CUipcMemHandle* handle) {
                           .reserved = 0,
                           .offset_bytes = range->base % kFrameBytes,
                           .size_bytes = range->size_bytes,
+                          .pool = pool,
                           .unused = {}};
   memcpy(handle, &bytes, sizeof bytes);
   return CUDA_SUCCESS;
 }
 
-CUresult OpenedMemory::Open(const CUipcMemHandle& handle, uint64_t context, uint64_t* address) {
+CUresult OpenedMemory::Open(const CUipcMemHandle& handle,
+                            uint64_t pool,
+                            uint64_t context,
+                            uint64_t* address) {
   HandleBytes name;
   memcpy(&name, &handle, sizeof name);
-  if (name.magic != kMagic || name.device >= space_->device_count()) {
+  if (name.magic != kMagic || name.device >= space_->device_count() || name.pool != pool) {
     return CUDA_ERROR_INVALID_HANDLE;
   }
   return opened_.With([&](All& all) {
@@ -103,10 +107,10 @@ void OpenedMemory::Unmap(uint64_t address) {
   }
 }
 
-CUresult OpenedMemory::Close(uint64_t address) {
+CUresult OpenedMemory::Close(uint64_t address, bool of_pool) {
   return opened_.With([&](All& all) {
     const auto found = all.find(address);
-    if (found == all.end()) {
+    if (found == all.end() || (found->second.name.pool != 0) != of_pool) {
       return CUDA_ERROR_INVALID_VALUE;
     }
     if (--found->second.times == 0) {

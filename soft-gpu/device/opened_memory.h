@@ -16,11 +16,12 @@ class OpenedMemory {
  public:
   explicit OpenedMemory(AddressSpace* space) : space_(space) {}
 
-  // By what handle other processes can open the allocation around an address.
-  CUresult Name(uint64_t address, CUipcMemHandle* handle);
+  // By what handle other processes can open the allocation around an address. `pool` is the serial
+  // of the memory pool that it comes from; 0: of none.
+  CUresult Name(uint64_t address, uint64_t pool, CUipcMemHandle* handle);
   // The same handle has one address in a context, and is closed as often as it was opened.
-  CUresult Open(const CUipcMemHandle& handle, uint64_t context, uint64_t* address);
-  CUresult Close(uint64_t address);
+  CUresult Open(const CUipcMemHandle& handle, uint64_t pool, uint64_t context, uint64_t* address);
+  CUresult Close(uint64_t address, bool of_pool);
   void ForgetContext(uint64_t context);
 
  private:
@@ -33,7 +34,8 @@ class OpenedMemory {
     uint32_t reserved;
     uint64_t offset_bytes;
     uint64_t size_bytes;
-    uint64_t unused[3];
+    uint64_t pool;
+    uint64_t unused[2];
   };
 
   static_assert(sizeof(HandleBytes) == CU_IPC_HANDLE_SIZE);

@@ -61,6 +61,7 @@ class SharedEvents {
   std::shared_ptr<SharedEvent> Make();
   // Null: the key names nothing any more.
   std::shared_ptr<SharedEvent> Join(const SharedEventKey& key);
+
   // The process that this one is, as the file counts them.
   uint32_t self() const { return file_->slot(); }
 

@@ -251,12 +251,68 @@ class Sharing:
         self.end(owner)
         self.end(other)
 
-    def pass_on(self, owner, other, descriptor):
-        path = os.path.join(self.folder, "inbox")
-        self.ok(other, "listen", path)
+    def pooled(self, owner, other):
+        """A pool of one, and the same as the other has imported it."""
+        pool = self.ok(owner, "pool", 1)
+        return pool, self.pass_on(owner, other, self.ok(owner, "export-pool", pool), "import-pool")
+
+    def test_a_pool_is_shared_and_what_comes_out_of_it(self):
+        owner, other = self.pair()
+        pool, taken = self.pooled(owner, other)
+        first, here = (self.ok(owner, "alloc-from", pool, 4096) for _ in range(2))
+        self.ok(owner, "write", here, 21)
+        self.ok(owner, "write", first, 20)
+        there = self.ok(other, "open-pooled", taken, self.ok(owner, "name-pooled", here))
+        self.assertEqual(self.read(other, there), 21)
+        self.ok(other, "fill", there, 70, 100)
+        self.assertEqual(self.read(owner, here + 20), 75)
+        self.assertEqual(self.refused(other, "close", there), INVALID_VALUE)
+        self.ok(other, "free-later", there)
+        self.ok(other, "synchronize")
+        self.assertEqual(self.refused(other, "read", there), INVALID_VALUE)
+        again = self.ok(other, "open-pooled", taken, self.ok(owner, "name-pooled", first))
+        self.assertEqual(self.read(other, again), 20)
+        self.ok(other, "free", again)
+        self.assertEqual(self.refused(other, "free", again), INVALID_VALUE)
+        self.end(owner)
+        self.end(other)
+
+    def test_an_imported_pool_gives_out_nothing(self):
+        owner, other = self.pair()
+        _, taken = self.pooled(owner, other)
+        self.assertEqual(self.refused(other, "alloc-from", taken, 4096), INVALID_VALUE)
+        self.assertEqual(self.refused(other, "export-pool", taken), INVALID_VALUE)
+        self.end(owner)
+        self.end(other)
+
+    def test_a_pool_that_was_not_made_to_be_shared_is_not(self):
+        owner, other = self.pair()
+        pool = self.ok(owner, "pool", 0)
+        here = self.ok(owner, "alloc-from", pool, 4096)
+        self.assertEqual(self.refused(owner, "export-pool", pool), INVALID_VALUE)
+        self.assertEqual(self.refused(owner, "name-pooled", here), INVALID_VALUE)
+        self.assertEqual(self.refused(owner, "name", here), INVALID_VALUE)
+        self.end(owner)
+        self.end(other)
+
+    def test_what_comes_out_of_one_pool_is_not_opened_by_another(self):
+        owner, other = self.pair()
+        pool, _ = self.pooled(owner, other)
+        another = self.ok(owner, "pool", 1)
+        wrong = self.pass_on(owner, other, self.ok(owner, "export-pool", another), "import-pool")
+        name = self.ok(owner, "name-pooled", self.ok(owner, "alloc-from", pool, 4096))
+        self.assertEqual(self.refused(other, "open-pooled", wrong, name), INVALID_VALUE)
+        self.assertEqual(self.refused(other, "open", name), INVALID_HANDLE)
+        self.end(owner)
+        self.end(other)
+
+    def pass_on(self, owner, other, descriptor, how="import"):
+        path = os.path.join(self.folder, f"inbox-{other.pid}")
+        if not os.path.exists(path):
+            self.ok(other, "listen", path)
         self.assertEqual(self.tell(owner, "give", path, descriptor), "1")
         self.assertEqual(self.tell(owner, "shut", descriptor), "0")
-        return self.ok(other, "import")
+        return self.ok(other, how)
 
     def start_sharer(self, server, **more):
         process = self.start("sharer", server, **more)

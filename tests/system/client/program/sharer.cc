@@ -232,6 +232,75 @@ std::string Release(std::istream& words) {
   return std::to_string(Cuda().cuMemRelease(Take<CUmemGenericAllocationHandle>(words)));
 }
 
+// ---- pools
+
+CUmemoryPool TakePool(std::istream& words) {
+  return reinterpret_cast<CUmemoryPool>(Take<uintptr_t>(words));
+}
+
+// "pool PASSED": result and pool; to be passed on if PASSED is 1.
+std::string MakePool(std::istream& words) {
+  CUmemPoolProps properties{};
+  properties.allocType = CU_MEM_ALLOCATION_TYPE_PINNED;
+  properties.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
+  properties.handleTypes =
+      Take<int>(words) == 1 ? CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR : CU_MEM_HANDLE_TYPE_NONE;
+  CUmemoryPool pool = nullptr;
+  const CUresult result = Cuda().cuMemPoolCreate(&pool, &properties);
+  return std::to_string(result) + " " + std::to_string(reinterpret_cast<uintptr_t>(pool));
+}
+
+// "alloc-from POOL BYTES": result and address.
+std::string AllocateFrom(std::istream& words) {
+  const CUmemoryPool pool = TakePool(words);
+  CUdeviceptr address = 0;
+  const CUresult result =
+      Cuda().cuMemAllocFromPoolAsync(&address, Take<size_t>(words), pool, nullptr);
+  return std::to_string(result) + " " + std::to_string(address);
+}
+
+std::string FreeLater(std::istream& words) {
+  return std::to_string(Cuda().cuMemFreeAsync(Take<CUdeviceptr>(words), nullptr));
+}
+
+// "export-pool POOL": result and descriptor.
+std::string ExportPool(std::istream& words) {
+  int descriptor = -1;
+  const CUresult result = Cuda().cuMemPoolExportToShareableHandle(
+      &descriptor, TakePool(words), CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR, 0);
+  return std::to_string(result) + " " + std::to_string(descriptor);
+}
+
+// "import-pool": what was given here; result and pool.
+std::string ImportPool(std::istream&) {
+  const Fd given = TakeGiven();
+  CUmemoryPool pool = nullptr;
+  const CUresult result = Cuda().cuMemPoolImportFromShareableHandle(
+      &pool, reinterpret_cast<void*>(static_cast<intptr_t>(given.get())),
+      CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR, 0);
+  return std::to_string(result) + " " + std::to_string(reinterpret_cast<uintptr_t>(pool));
+}
+
+// "name-pooled ADDRESS": result and handle.
+std::string NamePooled(std::istream& words) {
+  CUipcMemHandle handle{};
+  CUmemPoolPtrExportData data{};
+  const CUresult result = Cuda().cuMemPoolExportPointer(&data, Take<CUdeviceptr>(words));
+  std::memcpy(&handle, &data, sizeof handle);
+  return std::to_string(result) + " " + Hexadecimal(handle);
+}
+
+// "open-pooled POOL HANDLE": result and address.
+std::string OpenPooled(std::istream& words) {
+  const CUmemoryPool pool = TakePool(words);
+  const auto handle = FromHexadecimal<CUipcMemHandle>(Take<std::string>(words));
+  CUmemPoolPtrExportData data{};
+  std::memcpy(&data, &handle, sizeof data);
+  CUdeviceptr address = 0;
+  const CUresult result = Cuda().cuMemPoolImportPointer(&address, pool, &data);
+  return std::to_string(result) + " " + std::to_string(address);
+}
+
 // ---- events
 
 // "event FLAGS": result and event.
@@ -345,6 +414,13 @@ const std::map<std::string, Command> kCommands = {
     {"later", WriteLater},
     {"copy-later", CopyLater},
     {"let", Let},
+    {"pool", MakePool},
+    {"alloc-from", AllocateFrom},
+    {"free-later", FreeLater},
+    {"export-pool", ExportPool},
+    {"import-pool", ImportPool},
+    {"name-pooled", NamePooled},
+    {"open-pooled", OpenPooled},
     {"synchronize", Synchronize},
 };
 
