@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "protocol/abi/memory_advice.h"
 #include "protocol/graph/captures.h"
 #include "soft-gpu/device/address_space.h"
 #include "soft-gpu/device/arrays.h"
@@ -87,6 +88,8 @@ class Driver {
 
   Arrays& arrays() { return arrays_; }
 
+  abi::MemoryAdvice& advice() { return advice_; }
+
   Textures& textures() { return textures_; }
 
   HandleTable<Context>& contexts() { return contexts_; }
@@ -134,6 +137,7 @@ class Driver {
   std::unique_ptr<MemoryPools> pools_;
   OpenedMemory opened_memory_{space_.get()};
   Arrays arrays_{memory_.get()};
+  abi::MemoryAdvice advice_;  // about managed memory
   Textures textures_;
   std::vector<Device> devices_;
   HandleTable<Context> contexts_{HandleKind::kContext};
