@@ -47,6 +47,7 @@ constexpr Case kCases[] = {
     {"managed-from-a-liar", ManagedFromALiar},
     {"copy-from-a-liar", CopyFromALiar},
     {"commanded", Commanded},
+    {"sharer", Sharer},
     {"random-operations", RandomOperations},
     {"timings", Timings},
     {"initialise", Initialise},
