@@ -111,12 +111,21 @@ class CallScope {
       }
     }
     {
-      const MirroredWork work(*session_, context_, StreamOf(message));
+      const MirroredWork work(*session_, context_, StreamOf(message), MirrorUseOf(message));
       if (work.result() != CUDA_SUCCESS) [[unlikely]] {
         return work.result();
       }
       session_->PostNoting(context_, message, note);
       session_->NoteWork();
+    }
+    // A record of an event, or a wait for it.
+    if constexpr (requires {
+                    message.hEvent;
+                    message.hStream;
+                  }) {
+      if (session_->shares().any()) [[unlikely]] {
+        return session_->shares().AwaitIfShared(context_, message.hEvent);
+      }
     }
     return session_->config().synchronous ? WaitForPosted() : CUDA_SUCCESS;
   }

@@ -123,7 +123,7 @@ std::optional<CUresult> Completions::LookAtWatch(wire::Sequence watch) {
 Question Completions::AboutEvent(wire::Handle event) {
   Question question;
   const Event* found = session_.objects().events.Find(event);
-  if (found == nullptr || session_.mirrored().any()) {
+  if (found == nullptr || session_.mirrored().any() || found->recording->shared.load()) {
     return question;
   }
   Recording& recording = *found->recording;
@@ -221,10 +221,10 @@ Question Completions::About(wire::Handle context, const wire::StreamSynchronize&
     asked.known.reset();
   }
   asked.may_watch = false;
-  if (!asked.known.has_value() && asked.stream != nullptr &&
-      MayFence(question.hStream, *asked.stream)) {
+  const std::shared_ptr<StreamProgress> progress = ProgressOf(question.hStream);
+  if (!asked.known.has_value() && progress != nullptr && MayFence(question.hStream, *progress)) {
     session_.Post(context, wire::StreamFence{.stream = question.hStream});
-    Raise(&asked.stream->done, asked.stream->posted.load(std::memory_order_acquire));
+    Raise(&progress->done, progress->posted.load(std::memory_order_acquire));
     asked.known = CUDA_SUCCESS;
   }
   return asked;
@@ -233,7 +233,7 @@ Question Completions::About(wire::Handle context, const wire::StreamSynchronize&
 bool Completions::MayFence(wire::Handle stream, const StreamProgress& progress) {
   const Stream* found = session_.objects().streams.Find(stream);
   if (found == nullptr || shared_.load(std::memory_order_relaxed) ||
-      session_.config().synchronous) {
+      session_.mirrored().is_behind() || session_.config().synchronous) {
     return false;
   }
   // What is on the legacy stream comes before what a blocking stream does.

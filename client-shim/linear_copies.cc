@@ -48,7 +48,8 @@ CUresult SendBytes(const CallScope& scope,
                    CUdeviceptr to,
                    const void* from,
                    const RowShape& shape) {
-  const MirroredWork work(scope.session(), scope.context(), ToWire(stream));
+  const MirroredWork work(scope.session(), scope.context(), ToWire(stream),
+                          {.all = false, .written = to});
   return work.result() == CUDA_SUCCESS
              ? scope.session().transfers().Send(scope.context(), ToWire(stream), to, from, shape)
              : work.result();
@@ -56,7 +57,8 @@ CUresult SendBytes(const CallScope& scope,
 
 CUresult ReceiveBytes(
     const CallScope& scope, CUstream stream, void* to, CUdeviceptr from, size_t bytes, bool waits) {
-  const MirroredWork work(scope.session(), scope.context(), ToWire(stream));
+  const MirroredWork work(scope.session(), scope.context(), ToWire(stream),
+                          {.all = false, .read = from});
   return work.result() == CUDA_SUCCESS
              ? scope.session().transfers().Receive(scope.context(), ToWire(stream), to, from,
                                                    RowShape{.width = bytes}, waits)
@@ -91,6 +93,9 @@ CUresult CopyLinear(const CallScope& scope,
     result = SendBytes(scope, stream, to, from, RowShape{.width = bytes, .late = late});
   }
   const bool waits = scope.session().config().synchronous || ShowsAtOnce(scope, to, wait);
+  if (result == CUDA_SUCCESS && !waits && wait == Wait::kYes && scope.session().shares().any()) {
+    return scope.Call(wire::StreamSynchronize{.hStream = ToWire(stream)});
+  }
   return result == CUDA_SUCCESS && waits ? scope.WaitForPosted() : result;
 }
 

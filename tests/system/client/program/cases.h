@@ -55,9 +55,13 @@ void OverwrittenAfterItsEvent();
 // contents.cc: what copied memory holds
 void AnyContents();
 void ClearedMemory();
+void ManagedChanges();
+void ManagedFromALiar();
 void CopyFromALiar();
 // commanded.cc: step by step, as somebody says
 void Commanded();
+// sharer.cc: the same, for what processes share
+void Sharer();
 // random_operations.cc: anything, against a model
 void RandomOperations();
 // timings.cc: how long it takes
