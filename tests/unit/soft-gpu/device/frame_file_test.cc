@@ -246,7 +246,9 @@ TEST_F(SharedFrames, WhatOneHasJoinedTheOthersEndDoesNotTakeAway) {
   auto owner = Open();
   const auto other = Open();
   const std::vector<Extent> mine = Taken(*owner, 2);
-  Map(*owner, mine.front())[5] = 42;
+  unsigned char* const pages = Map(*owner, mine.front());
+  pages[5] = 42;
+  munmap(pages, mine.front().size_bytes);  // a mapping would keep the owner alive
   const auto theirs = other->Join(owner->Share(0, mine));
   ASSERT_TRUE(theirs.ok());
   owner.reset();
