@@ -8,6 +8,7 @@
 
 #include <llvm/IR/Constants.h>
 #include <llvm/IR/IRBuilder.h>
+#include <llvm/IR/InstIterator.h>
 #include <llvm/IR/Intrinsics.h>
 #include <llvm/Transforms/Utils/Cloning.h>
 
@@ -21,6 +22,12 @@ using V = llvm::Value*;
 
 // Of LLVM's instructions before it has looked at them, some five for each of PTX.
 constexpr uint64_t kInstructionsMax = 200'000;
+
+// How LLVM calls the part of a coroutine that runs from one wait to the next.
+constexpr const char* kGoesOnSuffix = ".resume";
+
+// Says of a coroutine that its frame holds nothing that has an address.
+constexpr const char* kOnlyValues = "farlane-only-values";
 
 // Of a coroutine that is resumed LLVM says 0, of one that is to be destroyed 1.
 constexpr uint8_t kNoSuchState = 2;
@@ -265,6 +272,11 @@ class CoroutineWriter {
   llvm::BasicBlock* out_ = nullptr;
 };
 
+bool HasVariables(const llvm::Function& function) {
+  return std::any_of(llvm::inst_begin(function), llvm::inst_end(function),
+                     [](const llvm::Instruction& one) { return llvm::isa<llvm::AllocaInst>(one); });
+}
+
 }  // namespace
 
 llvm::Function* MakeCoroutineOrNull(llvm::Module& module,
@@ -275,6 +287,24 @@ llvm::Function* MakeCoroutineOrNull(llvm::Module& module,
     return nullptr;
   }
   return CoroutineWriter(module, name).Write(body, waiting);
+}
+
+llvm::PreservedAnalyses CoroutineFramePass::run(llvm::Function& function,
+                                                llvm::FunctionAnalysisManager&) {
+  if (function.isPresplitCoroutine()) {
+    if (HasVariables(function)) {
+      function.removeFnAttr(kOnlyValues);
+    } else {
+      function.addFnAttr(kOnlyValues);  // which the pieces inherit
+    }
+    return llvm::PreservedAnalyses::all();
+  }
+  if (!function.getName().ends_with(kGoesOnSuffix) || !function.hasFnAttribute(kOnlyValues) ||
+      function.hasParamAttribute(0, llvm::Attribute::NoAlias)) {
+    return llvm::PreservedAnalyses::all();
+  }
+  function.addParamAttr(0, llvm::Attribute::NoAlias);
+  return llvm::PreservedAnalyses::none();
 }
 
 void FreeCoroutines(llvm::Module& module) {

@@ -9,6 +9,7 @@
 #include <string>
 
 #include <llvm/IR/Module.h>
+#include <llvm/IR/PassManager.h>
 
 namespace farlane::soft::jit {
 
@@ -38,6 +39,15 @@ struct FrameNeed {
 llvm::Function* MakeCoroutineOrNull(llvm::Module& module,
                                     llvm::Function& body,
                                     const std::string& name);
+
+// Tells LLVM that nothing else reaches a frame, so that what is read from it need not be read again
+// after each store; but not where variables lie in it whose address the thread may keep. To be run
+// both before the cut into pieces and between it and the passes that make use of it.
+// Thread: the compiling one.
+class CoroutineFramePass : public llvm::PassInfoMixin<CoroutineFramePass> {
+ public:
+  llvm::PreservedAnalyses run(llvm::Function& function, llvm::FunctionAnalysisManager&);
+};
 
 // After LLVM has cut coroutines into pieces: makes the pieces functions that C++ may call.
 void FreeCoroutines(llvm::Module& module);

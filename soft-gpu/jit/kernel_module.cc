@@ -161,6 +161,8 @@ void Optimise(llvm::Module& module, llvm::TargetMachine& machine) {
   tuning.LoopVectorization = false;
   tuning.SLPVectorization = false;
   llvm::PassBuilder builder(&machine, tuning);
+  builder.registerPeepholeEPCallback(
+      [](llvm::FunctionPassManager& passes, auto) { passes.addPass(CoroutineFramePass()); });
   builder.registerModuleAnalyses(modules);
   builder.registerCGSCCAnalyses(components);
   builder.registerFunctionAnalyses(functions);

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <span>
 #include <vector>
@@ -13,6 +14,7 @@
 #include <sys/mman.h>
 
 #include "protocol/base/bytes.h"
+#include "soft-gpu/exec/options.h"
 #include "soft-gpu/exec/program.h"
 #include "soft-gpu/exec/window.h"
 
@@ -64,6 +66,11 @@ class TestDevice : public GlobalPlaces {
     base_ = reinterpret_cast<uint64_t>(window);
     mprotect(window, kUsableBytes, PROT_READ | PROT_WRITE);
     SetDeviceWindow(base_, kWindowBytes);
+    // All of these tests hold for either way in which threads wait.
+    const char* const tier = std::getenv("FARLANE_SOFT_TIER");
+    ExecutionOptions options = CurrentExecutionOptions();
+    options.fibers_only = tier != nullptr && std::strcmp(tier, "fibers") == 0;
+    SetExecutionOptions(options);
   }
 
   uint64_t base_ = 0;

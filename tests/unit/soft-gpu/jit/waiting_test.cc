@@ -226,13 +226,14 @@ TEST(Waiting, LetsThreadsRunInTheSameOrder) {
       "  @%p1 bar.warp.sync 0xffffffff;\n  @!%p1 bar.sync 0;\n  @!%p1 bar.warp.sync -1;\n"
       "  @%p1 bar.sync 0;\n  add.u32 %r2, %r2, 1;\n  setp.lt.u32 %p2, %r2, 3;\n"
       "  @%p2 bra L;\n  ret;\n}\n";
-  const std::string no_lockstep =
-      "  @%p1 bar.warp.sync 0xffffffff;\n  @!%p1 bar.sync 0;\n  @!%p1 bar.warp.sync -1;\n";
-  std::string in_step = text;
-  in_step.replace(in_step.find(no_lockstep), no_lockstep.size(), "  bar.warp.sync -1;\n");
+  const std::string apart =
+      "  @%p1 bar.warp.sync 0xffffffff;\n  @!%p1 bar.sync 0;\n  @!%p1 bar.warp.sync -1;\n"
+      "  @%p1 bar.sync 0;\n";
+  std::string together = text;
+  together.replace(together.find(apart), apart.size(), "  bar.warp.sync -1;\n  bar.sync 0;\n");
 
   const Traces stuck = RunBothWays(text, {.block = {64, 1, 1}});
-  const Traces traces = RunBothWays(in_step, {.block = {64, 1, 1}});
+  const Traces traces = RunBothWays(together, {.block = {64, 1, 1}});
 
   EXPECT_EQ(stuck.fault, Fault::kTrap);  // lanes wait for each other in different places
   EXPECT_EQ(traces.fault, Fault::kNone) << traces.detail;
