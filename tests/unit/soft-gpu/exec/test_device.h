@@ -5,7 +5,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <span>
 #include <vector>
@@ -14,6 +13,7 @@
 #include <sys/mman.h>
 
 #include "protocol/base/bytes.h"
+#include "protocol/base/environment.h"
 #include "soft-gpu/exec/options.h"
 #include "soft-gpu/exec/program.h"
 #include "soft-gpu/exec/window.h"
@@ -67,9 +67,8 @@ class TestDevice : public GlobalPlaces {
     mprotect(window, kUsableBytes, PROT_READ | PROT_WRITE);
     SetDeviceWindow(base_, kWindowBytes);
     // All of these tests hold for either way in which threads wait.
-    const char* const tier = std::getenv("FARLANE_SOFT_TIER");
     ExecutionOptions options = CurrentExecutionOptions();
-    options.fibers_only = tier != nullptr && std::strcmp(tier, "fibers") == 0;
+    options.fibers_only = Environment("FARLANE_SOFT_TIER") == "fibers";
     SetExecutionOptions(options);
   }
 
