@@ -32,6 +32,11 @@ struct ControlRecord {
     kAccount = 8,     // to a daemon that takes over: an Account, and the devices' share
     kBusy = 9,        // of the last second, work of the client was under way on `device` for
                       // `bytes` percent, and copies for `total`
+    kOffer = 12,      // `bytes` of `device`, or with 0 an event, are for the session; the answer
+                      // names `id`
+    kOpen = 13,       // what the tail names, please, that another worker has offered; as above
+    kClose = 14,      // what the tail names is not used any more
+    kWithdraw = 15,   // what the tail names is not offered any more
     // From the doorman, who says kReady and kFailed as well.
     kMet = 16,         // connection `id` has said the hello in the tail; behind it whom its
                        // certificate names
@@ -46,6 +51,10 @@ struct ControlRecord {
     kRecall =
         35,      // give back up to `bytes` of `device` that are not in use, and say kRecalled `id`
     kPass = 36,  // where the TlsPass of the client can be read
+    kOffered = 40,    // the answer to kOffer `id`: its name is in the tail
+    kOpened = 41,     // the answer to kOpen `id`: a socket to its offerer comes along; without: no
+    kHand = 42,       // what the tail names is to be given to who is at the socket that comes along
+    kShareOver = 43,  // what the tail names, and was withdrawn, is used by nobody any more
     // From the daemon to the doorman.
     kShake = 48,     // connection `id`, which comes along, has begun a handshake
     kSay = 49,       // write the tail to connection `id`; `bytes` 1: and close it

@@ -125,9 +125,10 @@ Status Daemon::Run() {
       }
     });
     if (!clients_.has_value() && workers_.was_ready()) {
-      clients_.emplace(
-          workers_.device_bytes(), limit_bytes_,
-          [this](pid_t worker, const ControlRecord& record) { workers_.Tell(worker, record); });
+      clients_.emplace(workers_.device_bytes(), limit_bytes_,
+                       [this](pid_t worker, const ControlRecord& record, int descriptor) {
+                         workers_.Tell(worker, record, descriptor);
+                       });
       caretaker_.Start(HealthLibrary::PathBeside(workers_.driver_path()), now_ns);
     }
     AdoptWorkers(now_ns);

@@ -145,7 +145,11 @@ void LogEnd(const SessionLoop& loop,
   Outbox outbox(stream, wakeup);
   Ears ears;
   WatchHangup(stream.LifeFd(), outbox, ears, grace);
-  ClientSession session(ready.driver->table(), link, outbox, wakeup, ready.output);
+  ClientSession session(ready.driver->table(), link, outbox, wakeup, ready.output, &link);
+  link.HearShares(
+      {.hand = [&session](const ShareToken& token,
+                          Fd socket) { session.shares().SendTo(token, std::move(socket)); },
+       .over = [&session](const ShareToken& token) { session.shares().Over(token); }});
   std::vector<Reservation> first = link.TakeFirst(grant);
   link.Listen(
       [&outbox](size_t device, uint64_t bytes, uint64_t recall) {

@@ -57,6 +57,8 @@ void ClearedMemory();
 void CopyFromALiar();
 // commanded.cc: step by step, as somebody says
 void Commanded();
+// sharer.cc: the same, for what processes share
+void Sharer();
 // random_operations.cc: anything, against a model
 void RandomOperations();
 // timings.cc: how long it takes

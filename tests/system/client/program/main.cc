@@ -45,6 +45,7 @@ constexpr Case kCases[] = {
     {"cleared-memory", ClearedMemory},
     {"copy-from-a-liar", CopyFromALiar},
     {"commanded", Commanded},
+    {"sharer", Sharer},
     {"random-operations", RandomOperations},
     {"timings", Timings},
     {"initialise", Initialise},
