@@ -32,6 +32,7 @@ struct ControlRecord {
     kAccount = 8,     // to a daemon that takes over: an Account, and the devices' share
     kBusy = 9,        // of the last second, work of the client was under way on `device` for
                       // `bytes` percent, and copies for `total`
+    kTurn = 10,       // look at my page of turns
     // From the doorman, who says kReady and kFailed as well.
     kMet = 16,         // connection `id` has said the hello in the tail; behind it whom its
                        // certificate names
@@ -46,6 +47,8 @@ struct ControlRecord {
     kRecall =
         35,      // give back up to `bytes` of `device` that are not in use, and say kRecalled `id`
     kPass = 36,  // where the TlsPass of the client can be read
+    kTurnPart = 37,  // one of what turns are given by comes along: `id` 0 the page of grants, 1 the
+                     // page of uses, 2 the bell, which comes last
     // From the daemon to the doorman.
     kShake = 48,     // connection `id`, which comes along, has begun a handshake
     kSay = 49,       // write the tail to connection `id`; `bytes` 1: and close it

@@ -173,9 +173,9 @@ void WorkerPool::HearReady(Worker& worker, const ControlRecord& record) {
   }
 }
 
-void WorkerPool::Tell(pid_t pid, const ControlRecord& record) {
+void WorkerPool::Tell(pid_t pid, const ControlRecord& record, int descriptor) {
   for (const Worker& worker : workers_) {
-    if (worker.pid == pid && !SendRecord(worker.control.get(), record, false)) {
+    if (worker.pid == pid && !SendRecord(worker.control.get(), record, false, descriptor)) {
       LogWarn("worker %d does not listen; ending it", pid);
       End(pid);
     }

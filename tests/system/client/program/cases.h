@@ -57,6 +57,9 @@ void ClearedMemory();
 void CopyFromALiar();
 // commanded.cc: step by step, as somebody says
 void Commanded();
+// busy.cc: work for the device, all the time or when asked
+void Busy();
+void Asked();
 // random_operations.cc: anything, against a model
 void RandomOperations();
 // timings.cc: how long it takes

@@ -45,6 +45,8 @@ constexpr Case kCases[] = {
     {"cleared-memory", ClearedMemory},
     {"copy-from-a-liar", CopyFromALiar},
     {"commanded", Commanded},
+    {"busy", Busy},
+    {"asked", Asked},
     {"random-operations", RandomOperations},
     {"timings", Timings},
     {"initialise", Initialise},
