@@ -57,12 +57,12 @@ graph::CommandPtr CommandOf(Session& session,
                             wire::Handle context,
                             const Message& message,
                             CUgraphNodeType type,
-                            HostCallPtr host = nullptr) {
+                            const HostCallPtr& host = nullptr) {
   auto command = std::make_shared<MessageCommand>(type);
   MessageCommand::Part part{.context = context,
                             .message = std::vector<std::byte>(EncodedBytes(message)),
                             .replay = &ReplayMessage<Message>,
-                            .host = std::move(host)};
+                            .host = host};
   Encode(message, part.message.data());
   if constexpr (std::is_same_v<Message, wire::EventRecordWithFlags>) {
     part.event = message.hEvent;

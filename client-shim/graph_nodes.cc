@@ -20,6 +20,7 @@ constexpr graph::StreamCalls kCalls = {
     .host = &cuLaunchHostFunc,
     .record = &cuEventRecordWithFlags,
     .wait = &cuStreamWaitEvent,
+    .memory_operations = &cuStreamBatchMemOp_v2,
 };
 
 // Makes a node's own context the current one meanwhile. Thread: the caller's, on its stack.
@@ -84,6 +85,8 @@ graph::NodeParamsPtr KeepParams(const CallScope& scope,
     value.memcpy.copyCtx = context;
   } else if (value.type == CU_GRAPH_NODE_TYPE_MEMSET && value.memset.ctx == nullptr) {
     value.memset.ctx = context;
+  } else if (value.type == CU_GRAPH_NODE_TYPE_BATCH_MEM_OP && value.memOp.ctx == nullptr) {
+    value.memOp.ctx = context;
   } else if (value.type == CU_GRAPH_NODE_TYPE_KERNEL) {
     value.kernel.ctx = context;
     const Function* function =
@@ -211,6 +214,14 @@ CUresult AddNode(const SessionScope& scope,
   }
   return result == CUDA_SUCCESS
              ? graphs.AddNode(ToWire(graph), std::move(command), std::move(edges), node)
+             : result;
+}
+
+CUresult AppendNode(const CallScope& scope, CUstream stream, const NodeDescription& description) {
+  graph::CommandPtr command;
+  const CUresult result = MakeCommand(*description, {}, &command);
+  return result == CUDA_SUCCESS
+             ? scope.session().captures().Append(ToWire(stream), std::move(command))
              : result;
 }
 

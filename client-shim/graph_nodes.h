@@ -19,6 +19,8 @@ CUresult AddNode(const SessionScope& scope,
                  const NodeList& after,
                  const NodeDescription& description,
                  wire::Handle* node);
+// The next node of a stream that is captured.
+CUresult AppendNode(const CallScope& scope, CUstream stream, const NodeDescription& description);
 CUresult SetNode(const SessionScope& scope, CUgraphNode node, const NodeDescription& description);
 CUresult SetExecNode(const SessionScope& scope,
                      CUgraphExec exec,

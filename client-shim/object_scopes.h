@@ -136,7 +136,7 @@ class StreamScope : public CallScope {
     facts_.device = owner == nullptr ? device() : owner->device;
     if (stream != nullptr) {
       facts_.flags = stream->flags;
-      facts_.priority = stream->priority;
+      facts_.priority = stream->attributes->priority();
     }
     // The legacy stream is one per context, and contexts and streams share one count.
     facts_.id = stream != nullptr ? stream->id : owner->id;

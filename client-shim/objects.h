@@ -16,6 +16,8 @@
 #include "client-shim/host_calls.h"
 #include "protocol/abi/array_shape.h"
 #include "protocol/abi/cuda_abi.h"
+#include "protocol/abi/memory_advice.h"
+#include "protocol/abi/stream_attributes.h"
 #include "protocol/base/guarded.h"
 #include "protocol/graph/graphs.h"
 #include "protocol/wire/object_table.h"
@@ -26,6 +28,9 @@ using wire::FromWire;
 using wire::ObjectTable;
 using wire::ToWire;
 
+// Shared with calls that use them while their stream goes.
+using StreamAttributesPtr = std::shared_ptr<abi::StreamAttributes>;
+
 struct Context {
   int32_t device = 0;
   bool primary = false;
@@ -34,12 +39,14 @@ struct Context {
   uint32_t api_version = 0;
   uint64_t id = 0;
   CUfunc_cache cache_config = CU_FUNC_CACHE_PREFER_NONE;
+  StreamAttributesPtr attributes =
+      std::make_shared<abi::StreamAttributes>();  // of its legacy stream
 };
 
 struct Stream {
   wire::Handle context = 0;
   uint32_t flags = 0;
-  int32_t priority = 0;
+  StreamAttributesPtr attributes = std::make_shared<abi::StreamAttributes>();
   uint64_t id = 0;
   std::shared_ptr<StreamProgress> progress =
       std::make_shared<StreamProgress>();  // shared with questions under way
@@ -130,6 +137,7 @@ struct Objects {
   Guarded<TextureObjects> textures;
   Guarded<TextureObjects> surfaces;
   Guarded<PeerPairs> peers;
+  abi::MemoryAdvice advice;  // about managed memory
   std::atomic<uint64_t> next_id{
       1};  // for cuCtxGetId and cuStreamGetId: never the same twice in a process
 };

@@ -29,8 +29,8 @@ struct RowShape {
 
 // Where a copy starts on the device: at an address, or in an array at a byte of a row of a slice.
 struct CopyPlace {
-  CopyPlace(uint64_t at)
-      : address(at) {}  // NOLINT(google-explicit-constructor): most are addresses
+  // NOLINTNEXTLINE(google-explicit-constructor): most are addresses
+  CopyPlace(uint64_t at) : address(at) {}
 
   CopyPlace(wire::Handle in, uint64_t byte, uint64_t row, uint64_t slice)
       : array(in), x(byte), y(row), z(slice) {}

@@ -107,8 +107,10 @@ int FindIn(dl_phdr_info* object, size_t /*bytes*/, void* opaque) {
 // How the unwinder of a new compiler finds the tables of a function; new in 2.35. It has no other
 // way any more and would end the process at the first exception, so this is the old way: slower,
 // which matters to nobody, since we throw nothing and the C++ library only when memory is out.
+// NOLINTBEGIN(bugprone-reserved-identifier): named as it is declared
 extern "C" [[gnu::visibility("hidden")]] int _dl_find_object(void* __address,
                                                              dl_find_object* __result) noexcept {
+  // NOLINTEND(bugprone-reserved-identifier)
   Search search{.address = reinterpret_cast<uintptr_t>(__address), .found = __result};
   return dl_iterate_phdr(FindIn, &search) == 1 ? 0 : -1;
 }

@@ -40,7 +40,11 @@ CUresult cuMemAllocManaged(CUdeviceptr* dptr, size_t bytesize, unsigned int flag
   if (dptr == nullptr || bytesize == 0 || !known || bytesize > UINT64_MAX / 2) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  return AllocateMirrored(scope, MirrorKind::kManaged, bytesize, dptr);
+  const CUresult result = AllocateMirrored(scope, MirrorKind::kManaged, bytesize, dptr);
+  if (result == CUDA_SUCCESS) {
+    scope.session().objects().advice.Forget({*dptr, bytesize});
+  }
+  return result;
 }
 
 CUresult cuLibraryGetManaged(CUdeviceptr* dptr,

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Streams: made by the client, remembered by it, never asked about over the network.
-#include <algorithm>
+#include <utility>
 
 #include "client-shim/bodies.h"
 #include "client-shim/call_scope.h"
+#include "client-shim/stream_settings.h"
 
 namespace farlane::shim {
 
@@ -16,16 +17,12 @@ CUresult cuStreamCreateWithPriority(CUstream* phStream, unsigned int flags, int 
     return CUDA_ERROR_INVALID_VALUE;
   }
   Session& session = scope.session();
-  const Device& device = session.devices()[static_cast<size_t>(scope.device())];
-  // The driver brings a priority outside the device's range to its nearest end; smaller numbers are
-  // more urgent.
-  priority = std::clamp(priority, device.priority_greatest,
-                        std::max(device.priority_greatest, device.priority_least));
-  const wire::Handle stream =
-      session.objects().streams.Mint(Stream{.context = scope.context(),
-                                            .flags = flags,
-                                            .priority = priority,
-                                            .id = session.objects().next_id.fetch_add(1)});
+  priority = InRange(scope, priority);
+  const wire::Handle stream = session.objects().streams.Mint(
+      Stream{.context = scope.context(),
+             .flags = flags,
+             .attributes = std::make_shared<abi::StreamAttributes>(priority),
+             .id = session.objects().next_id.fetch_add(1)});
   if (stream == 0) {
     return CUDA_ERROR_OUT_OF_MEMORY;
   }

@@ -68,7 +68,8 @@ void TransferQueue::Add(Part part) {
 
 CUresult TransferQueue::State(const ContextState* current, const Part& part) {
   if (part.issued != CUDA_SUCCESS) {
-    return part.issued;
+    // "Not ready" is what parts are called that wait, and nothing would ever end this one's wait.
+    return part.issued == CUDA_ERROR_NOT_READY ? CUDA_ERROR_UNKNOWN : part.issued;
   }
   const ContextScope scope(driver_, current, *part.context);
   return driver_.cuEventQuery(part.event->get());

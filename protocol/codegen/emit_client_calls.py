@@ -13,6 +13,7 @@ _HEAD = """\
 // Calls whose client side follows from their description. Generated from protocol/spec.
 #include "client-shim/answers.h"
 #include "client-shim/arrays.h"
+#include "client-shim/batches.h"
 #include "client-shim/bodies.h"
 #include "client-shim/box_copies.h"
 #include "client-shim/call_scope.h"
@@ -24,8 +25,12 @@ _HEAD = """\
 #include "client-shim/mapped_host.h"
 #include "client-shim/modules.h"
 #include "client-shim/object_scopes.h"
+#include "client-shim/range_hints.h"
+#include "client-shim/stream_settings.h"
 #include "client-shim/tensor_maps.h"
 #include "client-shim/textures.h"
+#include "protocol/abi/atomic_capabilities.h"
+#include "protocol/abi/launch_drafts.h"
 
 namespace farlane::shim {
 

@@ -39,7 +39,14 @@ def emit(spec):
     there = [c for c in spec.calls if c.travel and not c.refused]
     refused = [c for c in spec.calls if c.refused]
     soft = [c for c in spec.calls if c.soft]
+    names = {c.base for c in spec.calls}
+    working = {c.base for c in there}
     lines = [
+        f"Of {len(names)} names (versions and per-thread twins counted once) {len(working)} work remotely, and "
+        f"{len({c.base for c in refused} - working)} are refused with a reason: "
+        f"{100 * len(working) / len(names):.0f} % work, and "
+        f"{100 * len(working) / len(names - ({c.base for c in refused} - working)):.0f} % of what a network can give.",
+        "",
         f"Of {len(spec.calls)} functions (per-thread twins aside) {len(there)} work remotely, {len(refused)} are "
         f"refused, and the software GPU has {len(soft)}. Of the calls that travel "
         f"{100 * lint.hand_share(spec):.0f} % have a body written by hand; of those answered in the program "

@@ -126,6 +126,16 @@ std::optional<CUgraphNodeParams> FreeNode(CUdeviceptr address) {
   return made;
 }
 
+std::optional<CUgraphNodeParams> MemoryOperationsNode(const CUDA_BATCH_MEM_OP_NODE_PARAMS* params) {
+  if (params == nullptr) {
+    return std::nullopt;
+  }
+  CUgraphNodeParams made = Blank(CU_GRAPH_NODE_TYPE_BATCH_MEM_OP);
+  static_assert(sizeof made.memOp == sizeof *params);
+  memcpy(&made.memOp, params, sizeof *params);
+  return made;
+}
+
 std::optional<CUgraphNodeParams> AnyNode(const CUgraphNodeParams* params) {
   const bool is_clean =
       params != nullptr && std::all_of(std::begin(params->reserved0), std::end(params->reserved0),
@@ -142,6 +152,10 @@ NodeParamsPtr Keep(const CUgraphNodeParams& value) {
     kept->access.assign(value.alloc.accessDescs,
                         value.alloc.accessDescs + value.alloc.accessDescCount);
     kept->value.alloc.accessDescs = kept->access.data();
+  }
+  if (value.type == CU_GRAPH_NODE_TYPE_BATCH_MEM_OP && value.memOp.paramArray != nullptr) {
+    kept->operations.assign(value.memOp.paramArray, value.memOp.paramArray + value.memOp.count);
+    kept->value.memOp.paramArray = kept->operations.data();
   }
   return kept;
 }
@@ -215,6 +229,14 @@ CUresult Give(const NodeParams& params, CUDA_MEM_ALLOC_NODE_PARAMS* to) {
   return CUDA_SUCCESS;
 }
 
+CUresult Give(const NodeParams& params, CUDA_BATCH_MEM_OP_NODE_PARAMS* to) {
+  if (!IsKind(params, CU_GRAPH_NODE_TYPE_BATCH_MEM_OP)) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  memcpy(to, &params.value.memOp, sizeof *to);
+  return CUDA_SUCCESS;
+}
+
 CUresult GiveEvent(const NodeParams& params, CUgraphNodeType type, CUevent* to) {
   if (!IsKind(params, type)) {
     return CUDA_ERROR_INVALID_VALUE;
@@ -240,6 +262,8 @@ CUcontext ContextOf(const CUgraphNodeParams& params) {
       return params.memcpy.copyCtx;
     case CU_GRAPH_NODE_TYPE_MEMSET:
       return params.memset.ctx;
+    case CU_GRAPH_NODE_TYPE_BATCH_MEM_OP:
+      return params.memOp.ctx;
     default:
       return nullptr;
   }

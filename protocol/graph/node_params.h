@@ -36,6 +36,7 @@ struct NodeParams {
   std::vector<void*> arguments;   // each of them in there
   Attributes attributes;          // of a kernel
   std::vector<CUmemAccessDesc> access;
+  std::vector<CUstreamBatchMemOpParams> operations;  // on words of memory
 };
 
 using NodeParamsPtr =
@@ -53,6 +54,7 @@ std::optional<CUgraphNodeParams> WaitNode(CUevent event);
 std::optional<CUgraphNodeParams> EmptyNode();
 std::optional<CUgraphNodeParams> AllocNode(const CUDA_MEM_ALLOC_NODE_PARAMS* params);
 std::optional<CUgraphNodeParams> FreeNode(CUdeviceptr address);
+std::optional<CUgraphNodeParams> MemoryOperationsNode(const CUDA_BATCH_MEM_OP_NODE_PARAMS* params);
 std::optional<CUgraphNodeParams> AnyNode(const CUgraphNodeParams* params);
 
 // Keeps a description.
@@ -70,6 +72,7 @@ CUresult Give(const NodeParams& params, CUDA_MEMCPY3D* to);
 CUresult Give(const NodeParams& params, CUDA_MEMSET_NODE_PARAMS* to);
 CUresult Give(const NodeParams& params, CUDA_HOST_NODE_PARAMS* to);
 CUresult Give(const NodeParams& params, CUDA_MEM_ALLOC_NODE_PARAMS* to);
+CUresult Give(const NodeParams& params, CUDA_BATCH_MEM_OP_NODE_PARAMS* to);
 // Of a node that records an event, or waits for one.
 CUresult GiveEvent(const NodeParams& params, CUgraphNodeType type, CUevent* to);
 // Of a node that allocates memory, or frees it.

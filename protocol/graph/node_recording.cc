@@ -65,6 +65,9 @@ CUresult RecordNode(const StreamCalls& calls,
       return calls.record(params.eventRecord.event, stream, CU_EVENT_RECORD_EXTERNAL);
     case CU_GRAPH_NODE_TYPE_WAIT_EVENT:
       return calls.wait(stream, params.eventWait.event, CU_EVENT_WAIT_EXTERNAL);
+    case CU_GRAPH_NODE_TYPE_BATCH_MEM_OP:
+      return calls.memory_operations(stream, params.memOp.count, params.memOp.paramArray,
+                                     params.memOp.flags);
     case CU_GRAPH_NODE_TYPE_EMPTY:
       return CUDA_SUCCESS;
     default:

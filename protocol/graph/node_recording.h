@@ -18,10 +18,11 @@ struct StreamCalls {
   CUresult (*host)(CUstream, CUhostFn, void*);
   CUresult (*record)(CUevent, CUstream, unsigned int);
   CUresult (*wait)(CUstream, CUevent, unsigned int);
+  CUresult (*memory_operations)(CUstream, unsigned int, CUstreamBatchMemOpParams*, unsigned int);
 };
 
-// Kernels, copies, fills, functions of the program, events; nothing for an empty node. Other kinds
-// are CUDA_ERROR_NOT_SUPPORTED.
+// Kernels, copies, fills, functions of the program, events, operations on words of memory; nothing
+// for an empty node. Other kinds are CUDA_ERROR_NOT_SUPPORTED.
 CUresult RecordNode(const StreamCalls& calls,
                     const CUgraphNodeParams& params,
                     const Attributes& attributes,

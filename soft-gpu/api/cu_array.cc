@@ -48,6 +48,16 @@ CUresult FindArray(const ContextCall& call,
                                                                      : CUDA_ERROR_INVALID_HANDLE;
 }
 
+// The answer about what only arrays have that cannot be made here: sparse ones, those whose memory
+// comes later, those of several planes.
+CUresult NotSuch(uint64_t handle, bool is_mipmapped) {
+  const ContextCall call;
+  FARLANE_SOFT_TRY(call.result);
+  std::shared_ptr<const Array> array;
+  FARLANE_SOFT_TRY(FindArray(call, handle, is_mipmapped, &array));
+  return CUDA_ERROR_INVALID_VALUE;
+}
+
 CUresult Destroy(uint64_t handle, bool is_mipmapped) {
   const ContextCall call;
   FARLANE_SOFT_TRY(call.result);
@@ -146,6 +156,29 @@ CUresult cuMipmappedArrayGetLevel(CUarray* pLevelArray,
 
 CUresult cuMipmappedArrayDestroy(CUmipmappedArray hMipmappedArray) {
   return Destroy(HandleNumber(hMipmappedArray), true);
+}
+
+CUresult cuArrayGetSparseProperties(CUDA_ARRAY_SPARSE_PROPERTIES*, CUarray array) {
+  return NotSuch(HandleNumber(array), false);
+}
+
+CUresult cuMipmappedArrayGetSparseProperties(CUDA_ARRAY_SPARSE_PROPERTIES*,
+                                             CUmipmappedArray mipmap) {
+  return NotSuch(HandleNumber(mipmap), true);
+}
+
+CUresult cuArrayGetMemoryRequirements(CUDA_ARRAY_MEMORY_REQUIREMENTS*, CUarray array, CUdevice) {
+  return NotSuch(HandleNumber(array), false);
+}
+
+CUresult cuMipmappedArrayGetMemoryRequirements(CUDA_ARRAY_MEMORY_REQUIREMENTS*,
+                                               CUmipmappedArray mipmap,
+                                               CUdevice) {
+  return NotSuch(HandleNumber(mipmap), true);
+}
+
+CUresult cuArrayGetPlane(CUarray*, CUarray hArray, unsigned int) {
+  return NotSuch(HandleNumber(hArray), false);
 }
 
 }  // namespace farlane::soft

@@ -1,63 +1,60 @@
 // SPDX-License-Identifier: Apache-2.0
 // Many copies by one call.
+#include "protocol/abi/copy_batch.h"
 #include "soft-gpu/api/copy_call.h"
 #include "soft-gpu/bodies.h"
 
 namespace farlane::soft {
 namespace {
 
-struct Batch {
-  const CUdeviceptr* to = nullptr;
-  const CUdeviceptr* from = nullptr;
-  const size_t* bytes = nullptr;
-  size_t count = 0;
-  const CUmemcpyAttributes* attributes = nullptr;
-  const size_t* attribute_starts = nullptr;  // the first copy that each attribute is for
-  size_t attribute_count = 0;
-};
-
-// Attributes are for the copies from their start to the next one's.
-bool IsSound(const Batch& batch) {
-  if (batch.to == nullptr || batch.from == nullptr || batch.bytes == nullptr || batch.count == 0 ||
-      batch.attributes == nullptr || batch.attribute_starts == nullptr ||
-      batch.attribute_count == 0 || batch.attribute_count > batch.count ||
-      batch.attribute_starts[0] != 0) {
-    return false;
-  }
-  for (size_t i = 0; i < batch.attribute_count; ++i) {
-    const CUmemcpySrcAccessOrder order = batch.attributes[i].srcAccessOrder;
-    const bool ascends = i == 0 || batch.attribute_starts[i] > batch.attribute_starts[i - 1];
-    if (!ascends || batch.attribute_starts[i] >= batch.count ||
-        order < CU_MEMCPY_SRC_ACCESS_ORDER_STREAM || order > CU_MEMCPY_SRC_ACCESS_ORDER_ANY) {
-      return false;
-    }
-  }
-  return true;
-}
-
 // `failed` is the copy that could not be submitted; those before it were.
-CUresult Submit(const Batch& batch, CUstream stream, size_t* failed) {
+CUresult Submit(const abi::CopyBatch& batch, CUstream stream, size_t* failed) {
   const ContextCall call;
   FARLANE_SOFT_TRY(call.result);
-  if (stream == nullptr || !IsSound(batch)) {
+  if (stream == nullptr || !batch.IsSound()) {
     return CUDA_ERROR_INVALID_VALUE;  // the manual: not in the default stream
   }
-  size_t attribute = 0;
-  for (size_t i = 0; i < batch.count; ++i) {
-    while (attribute + 1 < batch.attribute_count && batch.attribute_starts[attribute + 1] <= i) {
-      ++attribute;
-    }
+  return abi::ForEachCopy(
+      batch, failed, [&](CUdeviceptr to, CUdeviceptr from, size_t bytes, bool during_call) {
+        CopyRequest request;
+        request.to = AnySide(call, to);
+        request.from = AnySide(call, from);
+        request.box.width_bytes = bytes;
+        return SubmitCopy(call, stream, request,
+                          during_call ? CopyWait::kSynchronous : CopyWait::kAsynchronous);
+      });
+}
+
+CUresult SubmitBoxes(const CUDA_MEMCPY3D_BATCH_OP* operations,
+                     size_t count,
+                     unsigned long long flags,
+                     CUstream stream,
+                     size_t* failed) {
+  const ContextCall call;
+  FARLANE_SOFT_TRY(call.result);
+  if (stream == nullptr || operations == nullptr || count == 0 || flags != 0) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  const auto texel_bytes_of = [&call](CUarray array) {
+    const auto found = call.driver->arrays().Find(HandleNumber(array));
+    return found == nullptr || found->is_mipmapped ? 0 : found->shape.texel_bytes();
+  };
+  for (size_t i = 0; i < count; ++i) {
     *failed = i;
-    CopyRequest request;
-    request.to = AnySide(call, batch.to[i]);
-    request.from = AnySide(call, batch.from[i]);
-    request.box.width_bytes = batch.bytes[i];
-    const bool now =
-        batch.attributes[attribute].srcAccessOrder == CU_MEMCPY_SRC_ACCESS_ORDER_DURING_API_CALL;
-    FARLANE_SOFT_TRY(
-        SubmitCopy(call, stream, request, now ? CopyWait::kSynchronous : CopyWait::kAsynchronous));
+    CUDA_MEMCPY3D copy{};
+    FARLANE_SOFT_TRY(abi::DescribeBox(operations[i], texel_bytes_of, &copy));
+    FARLANE_SOFT_TRY(cuMemcpy3DAsync_v2(&copy, stream));
+    if (abi::ReadsDuringCall(operations[i].srcAccessOrder)) {
+      FARLANE_SOFT_TRY(cuStreamSynchronize(stream));
+    }
   }
   return CUDA_SUCCESS;
+}
+
+void Tell(CUresult result, size_t failed, size_t* failed_or_null) {
+  if (result != CUDA_SUCCESS && failed_or_null != nullptr) {
+    *failed_or_null = failed;
+  }
 }
 
 }  // namespace
@@ -86,9 +83,26 @@ CUresult cuMemcpyBatchAsync(CUdeviceptr* dsts,
   size_t failed = SIZE_MAX;  // no single copy is to blame
   const CUresult result =
       Submit({dsts, srcs, sizes, count, attrs, attrsIdxs, numAttrs}, hStream, &failed);
-  if (result != CUDA_SUCCESS && failIdx != nullptr) {
-    *failIdx = failed;
-  }
+  Tell(result, failed, failIdx);
+  return result;
+}
+
+CUresult cuMemcpy3DBatchAsync_v2(size_t numOps,
+                                 CUDA_MEMCPY3D_BATCH_OP* opList,
+                                 unsigned long long flags,
+                                 CUstream hStream) {
+  size_t failed = 0;
+  return SubmitBoxes(opList, numOps, flags, hStream, &failed);
+}
+
+CUresult cuMemcpy3DBatchAsync(size_t numOps,
+                              CUDA_MEMCPY3D_BATCH_OP* opList,
+                              size_t* failIdx,
+                              unsigned long long flags,
+                              CUstream hStream) {
+  size_t failed = SIZE_MAX;  // as above
+  const CUresult result = SubmitBoxes(opList, numOps, flags, hStream, &failed);
+  Tell(result, failed, failIdx);
   return result;
 }
 

@@ -2,6 +2,7 @@
 // Facts about devices.
 #include <cstring>
 
+#include "protocol/abi/atomic_capabilities.h"
 #include "soft-gpu/api/call.h"
 #include "soft-gpu/bodies.h"
 
@@ -178,6 +179,17 @@ CUresult cuDeviceGetPCIBusId(char* pciBusId, int len, CUdevice dev) {
   FARLANE_SOFT_TRY(FindDevice(call, dev, &device));
   CopyText(device->PciBusId().c_str(), pciBusId, len);
   return CUDA_SUCCESS;
+}
+
+CUresult cuDeviceGetHostAtomicCapabilities(unsigned int* capabilities,
+                                           const CUatomicOperation* operations,
+                                           unsigned int count,
+                                           CUdevice dev) {
+  const PlainCall call;
+  FARLANE_SOFT_TRY(call.result);
+  const Device* device = nullptr;
+  FARLANE_SOFT_TRY(FindDevice(call, dev, &device));
+  return abi::TellNoAtomics(operations, count, capabilities);
 }
 
 CUresult cuDeviceGetExecAffinitySupport(int* pi, CUexecAffinityType type, CUdevice dev) {

@@ -167,4 +167,10 @@ CUresult cuGraphExecEventWaitNodeSetEvent(CUgraphExec hGraphExec,
   return Set(hGraphExec, hNode, graph::WaitNode(event));
 }
 
+CUresult cuGraphExecBatchMemOpNodeSetParams(CUgraphExec hGraphExec,
+                                            CUgraphNode hNode,
+                                            const CUDA_BATCH_MEM_OP_NODE_PARAMS* nodeParams) {
+  return Set(hGraphExec, hNode, graph::MemoryOperationsNode(nodeParams));
+}
+
 }  // namespace farlane::soft

@@ -248,6 +248,27 @@ CUresult cuGraphMemsetNodeSetParams(CUgraphNode hNode, const CUDA_MEMSET_NODE_PA
   return Set(hNode, graph::FillNode(nodeParams, nullptr));
 }
 
+// ---- words of memory ----------------------------------------------------------------------------
+
+CUresult cuGraphAddBatchMemOpNode(CUgraphNode* phGraphNode,
+                                  CUgraph hGraph,
+                                  const CUgraphNode* dependencies,
+                                  size_t numDependencies,
+                                  const CUDA_BATCH_MEM_OP_NODE_PARAMS* nodeParams) {
+  return Add(phGraphNode, hGraph, {dependencies, nullptr, numDependencies},
+             graph::MemoryOperationsNode(nodeParams));
+}
+
+CUresult cuGraphBatchMemOpNodeGetParams(CUgraphNode hNode,
+                                        CUDA_BATCH_MEM_OP_NODE_PARAMS* nodeParams_out) {
+  return Tell(hNode, nodeParams_out);
+}
+
+CUresult cuGraphBatchMemOpNodeSetParams(CUgraphNode hNode,
+                                        const CUDA_BATCH_MEM_OP_NODE_PARAMS* nodeParams) {
+  return Set(hNode, graph::MemoryOperationsNode(nodeParams));
+}
+
 // ---- functions of the program, events, graphs ---------------------------------------------------
 
 CUresult cuGraphAddHostNode(CUgraphNode* phGraphNode,

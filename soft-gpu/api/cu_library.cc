@@ -145,6 +145,15 @@ CUresult cuLibraryGetModule(CUmodule* pMod, CUlibrary library) {
   return CUDA_SUCCESS;
 }
 
+// No device here calls functions of the host.
+CUresult cuLibraryGetUnifiedFunction(void** fptr, CUlibrary library, const char* symbol) {
+  const PlainCall call;
+  FARLANE_SOFT_TRY(call.result);
+  std::shared_ptr<Library> found;
+  FARLANE_SOFT_TRY(FindLibrary(call, library, &found));
+  return fptr == nullptr || symbol == nullptr ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_NOT_FOUND;
+}
+
 CUresult cuKernelGetFunction(CUfunction* pFunc, CUkernel kernel) {
   const ContextCall call;
   FARLANE_SOFT_TRY(call.result);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Streams, and what can be put into them besides copies and launches.
+#include <algorithm>
 #include <cstring>
 
 #include "soft-gpu/api/call.h"
@@ -45,7 +46,7 @@ CUresult cuStreamGetPriority(CUstream hStream, int* priority) {
   }
   StreamUse use;
   FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
-  *priority = use.stream->traits().priority;
+  *priority = use.stream->attributes().priority();
   return CUDA_SUCCESS;
 }
 
@@ -198,6 +199,43 @@ CUresult cuStreamSynchronize(CUstream hStream) {
     pending->Wait();
   }
   return use.context->failed().get();
+}
+
+CUresult cuStreamGetAttribute(CUstream hStream, CUstreamAttrID attr, CUstreamAttrValue* value) {
+  const ContextCall call;
+  FARLANE_SOFT_TRY(call.result);
+  if (value == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  StreamUse use;
+  FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
+  return use.stream->attributes().Tell(attr, value);
+}
+
+CUresult cuStreamSetAttribute(CUstream hStream,
+                              CUstreamAttrID attr,
+                              const CUstreamAttrValue* param) {
+  const ContextCall call;
+  FARLANE_SOFT_TRY(call.result);
+  if (param == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  StreamUse use;
+  FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
+  CUstreamAttrValue value = *param;
+  if (attr == CU_LAUNCH_ATTRIBUTE_PRIORITY) {
+    value.priority = std::clamp(value.priority, kPriorityGreatest, kPriorityLeast);
+  }
+  return use.stream->attributes().Set(attr, value);
+}
+
+CUresult cuStreamCopyAttributes(CUstream dstStream, CUstream srcStream) {
+  for (const CUstreamAttrID id : abi::kStreamAttributes) {
+    CUstreamAttrValue value{};
+    FARLANE_SOFT_TRY(cuStreamGetAttribute(srcStream, id, &value));
+    FARLANE_SOFT_TRY(cuStreamSetAttribute(dstStream, id, &value));
+  }
+  return CUDA_SUCCESS;
 }
 
 CUresult cuStreamDestroy_v2(CUstream hStream) {

@@ -160,7 +160,7 @@ CUresult MakeOperation(const ContextCall& call,
 
 CUresult Batch(CUstream stream,
                unsigned int count,
-               const CUstreamBatchMemOpParams* operations,
+               CUstreamBatchMemOpParams* operations,
                unsigned int flags) {
   const ContextCall call;
   FARLANE_SOFT_TRY(call.result);
@@ -174,11 +174,22 @@ CUresult Batch(CUstream stream,
   for (unsigned int i = 0; i < count; ++i) {
     FARLANE_SOFT_TRY(MakeOperation(call, operations[i], &works[i]));
   }
-  for (Work& work : works) {
-    work.node = CU_GRAPH_NODE_TYPE_BATCH_MEM_OP;
-    FARLANE_SOFT_TRY(Put(call, use, std::move(work)));
+  Work work;
+  work.node = CU_GRAPH_NODE_TYPE_BATCH_MEM_OP;
+  work.run = [works = std::move(works)] {
+    for (const Work& one : works) {
+      FARLANE_SOFT_TRY(one.run == nullptr ? CUDA_SUCCESS : one.run());
+    }
+    return CUDA_SUCCESS;
+  };
+  if (call.driver->captures().busy()) {
+    const CUDA_BATCH_MEM_OP_NODE_PARAMS node{.ctx = AsHandle<CUcontext>(call.context->handle()),
+                                             .count = count,
+                                             .paramArray = operations,
+                                             .flags = flags};
+    work.params = graph::Keep(*graph::MemoryOperationsNode(&node));
   }
-  return CUDA_SUCCESS;
+  return Put(call, use, std::move(work));
 }
 
 }  // namespace
@@ -215,13 +226,6 @@ CUresult cuStreamBatchMemOp_v2(CUstream stream,
                                unsigned int count,
                                CUstreamBatchMemOpParams* paramArray,
                                unsigned int flags) {
-  return Batch(stream, count, paramArray, flags);
-}
-
-CUresult cuStreamBatchMemOp(CUstream stream,
-                            unsigned int count,
-                            CUstreamBatchMemOpParams* paramArray,
-                            unsigned int flags) {
   return Batch(stream, count, paramArray, flags);
 }
 

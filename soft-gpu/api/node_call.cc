@@ -17,6 +17,7 @@ constexpr graph::StreamCalls kCalls = {
     .host = &cuLaunchHostFunc,
     .record = &cuEventRecordWithFlags,
     .wait = &cuStreamWaitEvent,
+    .memory_operations = &cuStreamBatchMemOp_v2,
 };
 
 // Makes a node's own context the current one meanwhile. Thread: the caller's, on its stack.

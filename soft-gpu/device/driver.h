@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "protocol/abi/memory_advice.h"
 #include "protocol/graph/captures.h"
 #include "soft-gpu/device/address_space.h"
 #include "soft-gpu/device/arrays.h"
@@ -84,6 +85,8 @@ class Driver {
 
   Arrays& arrays() { return arrays_; }
 
+  abi::MemoryAdvice& advice() { return advice_; }
+
   Textures& textures() { return textures_; }
 
   HandleTable<Context>& contexts() { return contexts_; }
@@ -130,6 +133,7 @@ class Driver {
   std::unique_ptr<TableAllocations> allocations_;
   std::unique_ptr<MemoryPools> pools_;
   Arrays arrays_{memory_.get()};
+  abi::MemoryAdvice advice_;  // about managed memory
   Textures textures_;
   std::vector<Device> devices_;
   HandleTable<Context> contexts_{HandleKind::kContext};

@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "protocol/abi/cuda_abi.h"
+#include "protocol/abi/stream_attributes.h"
 #include "protocol/base/guarded.h"
 #include "protocol/graph/node_params.h"
 #include "soft-gpu/device/completion.h"
@@ -57,10 +58,11 @@ class Stream : public std::enable_shared_from_this<Stream> {
     uint64_t context = 0;  // handle
     uint64_t id = 0;       // never used twice
     uint32_t flags = 0;
-    int priority = 0;
+    int priority = 0;  // at first; see attributes()
   };
 
-  Stream(const Traits& traits, StickyError* failed) : traits_(traits), failed_(failed) {}
+  Stream(const Traits& traits, StickyError* failed)
+      : traits_(traits), attributes_(traits.priority), failed_(failed) {}
 
   SharedCompletion Submit(Work work);
   // The work submitted last; null if there never was any.
@@ -71,6 +73,9 @@ class Stream : public std::enable_shared_from_this<Stream> {
   void Close();
 
   const Traits& traits() const { return traits_; }
+
+  // What the program has set since; nothing here runs differently for it.
+  abi::StreamAttributes& attributes() { return attributes_; }
 
   bool blocking() const { return (traits_.flags & CU_STREAM_NON_BLOCKING) == 0; }
 
@@ -94,6 +99,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
   void StartThread();
 
   Traits traits_;
+  abi::StreamAttributes attributes_;
   StickyError* failed_;  // the context's; outlives the stream
   Guarded<Queue> queue_;
   std::atomic<uint32_t> changes_{0};  // goes up when the queue changes, to wait on

@@ -311,6 +311,18 @@ FAKE_EXPORT CUresult cuStreamDestroy_v2(CUstream stream) {
   return CUDA_SUCCESS;
 }
 
+// Nothing here depends on one; that it is for streams is the server's to have seen to.
+FAKE_EXPORT CUresult cuStreamSetAttribute(CUstream stream,
+                                          CUstreamAttrID attribute,
+                                          const CUstreamAttrValue* value) {
+  if (stream == nullptr && current == nullptr) {
+    return CUDA_ERROR_INVALID_CONTEXT;
+  }
+  return attribute == CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_EVENT || value == nullptr
+             ? CUDA_ERROR_UNKNOWN
+             : CUDA_SUCCESS;
+}
+
 FAKE_EXPORT CUresult cuStreamQuery(CUstream stream) {
   if (stream == nullptr && current == nullptr) {
     return CUDA_ERROR_INVALID_CONTEXT;

@@ -70,6 +70,39 @@ TEST_F(StreamMessages, ADestroyedStreamsHandleIsDead) {
   EXPECT_EQ(client().Call(wire::StreamQuery{.hStream = Stream(0)}), CUDA_ERROR_INVALID_HANDLE);
 }
 
+TEST_F(StreamMessages, ASettingReachesTheStreamIfItIsOneOfStreams) {
+  CUstreamAttrValue value{};
+  const ConstBytes bytes(reinterpret_cast<const std::byte*>(&value), sizeof value);
+  const auto set = [&](wire::Handle stream, CUstreamAttrID id) {
+    client().Post(wire::StreamAttribute{.stream = stream, .attribute = id, .value = bytes});
+  };
+  client().Post(wire::StreamCreateWithPriority{.phStream = Stream(0)});
+  value.syncPolicy = CU_SYNC_POLICY_SPIN;
+  set(Stream(0), CU_LAUNCH_ATTRIBUTE_SYNCHRONIZATION_POLICY);
+  set(0, CU_LAUNCH_ATTRIBUTE_SYNCHRONIZATION_POLICY);
+  EXPECT_EQ(client().Call(wire::StreamSynchronize{.hStream = Stream(0)}), CUDA_SUCCESS);
+  EXPECT_TRUE(client().failures.empty());
+
+  set(Stream(7), CU_LAUNCH_ATTRIBUTE_SYNCHRONIZATION_POLICY);
+  // It holds an event's handle, which is the server's driver's own.
+  set(Stream(0), CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_EVENT);
+  set(Stream(0), static_cast<CUstreamAttrID>(-3));
+  EXPECT_EQ(client().Call(wire::StreamSynchronize{.hStream = Stream(0)}), CUDA_SUCCESS);
+  ASSERT_EQ(client().failures.size(), 3u);
+  EXPECT_EQ(client().failures[0].result, CUDA_ERROR_INVALID_HANDLE);
+  EXPECT_EQ(client().failures[1].result, CUDA_ERROR_INVALID_VALUE);
+  EXPECT_EQ(client().failures[2].result, CUDA_ERROR_INVALID_VALUE);
+}
+
+TEST_F(StreamMessages, ASettingOfAnotherSizeIsABreach) {
+  const std::byte few[8] = {};
+  client().Post(
+      wire::StreamAttribute{.attribute = CU_LAUNCH_ATTRIBUTE_SYNCHRONIZATION_POLICY, .value = few});
+  client().Flush();
+  EXPECT_EQ(fixture_.WaitForEnd(), SessionEnd::kBreach);
+  EXPECT_EQ(fixture_.breach(), wire::WireError::kBadValue);
+}
+
 TEST_F(StreamMessages, AHandleInUseCannotBeGivenAgain) {
   client().Post(wire::StreamCreateWithPriority{.phStream = Stream(0)});
   client().Post(wire::StreamCreateWithPriority{.phStream = Stream(0)});

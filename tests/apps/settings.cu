@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a program sets and asks back: attributes of streams, advice about managed memory, and
+// launches from before cuLaunchKernel, whose parts are set one after the other.
+#include <cuda.h>
+
+#include "tests/apps/cuda_call.h"
+#include "tests/apps/device_buffer.h"
+#include "tests/apps/verdict.h"
+
+__global__ void Fill(unsigned* cells, unsigned start, float factor) {
+  extern __shared__ unsigned shared[];
+  const unsigned i = (blockIdx.y * gridDim.x + blockIdx.x) * blockDim.x + threadIdx.x;
+  shared[threadIdx.x] = start + i + (apps::kMutate ? 1 : 0);
+  __syncthreads();
+  cells[i] = static_cast<unsigned>(static_cast<float>(shared[threadIdx.x]) * factor);
+}
+
+namespace {
+
+void Require(CUresult result, const char* call, int line) {
+  if (result != CUDA_SUCCESS) {
+    const char* name = nullptr;
+    cuGetErrorName(result, &name);
+    std::fprintf(stderr, "settings.cu:%d: %s: %s (%d)\n", line, call, name == nullptr ? "?" : name,
+                 static_cast<int>(result));
+    std::exit(1);
+  }
+}
+
+#define DRIVER_CALL(call) Require((call), #call, __LINE__)
+
+CUstreamAttrValue Ask(CUstream stream, CUstreamAttrID id) {
+  CUstreamAttrValue value = {};
+  DRIVER_CALL(cuStreamGetAttribute(stream, id, &value));
+  return value;
+}
+
+void CheckStreams(apps::Verdict& verdict, CUstream stream, CUdeviceptr memory) {
+  verdict.Expect(
+      Ask(stream, CU_STREAM_ATTRIBUTE_SYNCHRONIZATION_POLICY).syncPolicy == CU_SYNC_POLICY_AUTO,
+      "a new stream waits as the context does");
+  CUstreamAttrValue value = {};
+  value.syncPolicy = CU_SYNC_POLICY_BLOCKING_SYNC;
+  DRIVER_CALL(cuStreamSetAttribute(stream, CU_STREAM_ATTRIBUTE_SYNCHRONIZATION_POLICY, &value));
+  verdict.Expect(Ask(stream, CU_STREAM_ATTRIBUTE_SYNCHRONIZATION_POLICY).syncPolicy ==
+                     CU_SYNC_POLICY_BLOCKING_SYNC,
+                 "a stream keeps its way of waiting");
+  value = {};
+  value.accessPolicyWindow.base_ptr = reinterpret_cast<void*>(memory);
+  value.accessPolicyWindow.num_bytes = 256;
+  value.accessPolicyWindow.hitRatio = 0.5F;
+  value.accessPolicyWindow.hitProp = CU_ACCESS_PROPERTY_PERSISTING;
+  value.accessPolicyWindow.missProp = CU_ACCESS_PROPERTY_STREAMING;
+  DRIVER_CALL(cuStreamSetAttribute(stream, CU_STREAM_ATTRIBUTE_ACCESS_POLICY_WINDOW, &value));
+  CUstream other = nullptr;
+  DRIVER_CALL(cuStreamCreate(&other, CU_STREAM_NON_BLOCKING));
+  DRIVER_CALL(cuStreamCopyAttributes(other, stream));
+  const CUstreamAttrValue copied = Ask(other, CU_STREAM_ATTRIBUTE_ACCESS_POLICY_WINDOW);
+  verdict.Expect(copied.accessPolicyWindow.num_bytes == 256 &&
+                     copied.accessPolicyWindow.hitProp == CU_ACCESS_PROPERTY_PERSISTING,
+                 "attributes are copied from stream to stream");
+  int least = 0;
+  int greatest = 0;
+  DRIVER_CALL(cuCtxGetStreamPriorityRange(&least, &greatest));
+  value = {};
+  value.priority = greatest - 100;
+  DRIVER_CALL(cuStreamSetAttribute(other, CU_STREAM_ATTRIBUTE_PRIORITY, &value));
+  int priority = 1;
+  DRIVER_CALL(cuStreamGetPriority(other, &priority));
+  verdict.Expect(priority == greatest, "a priority is brought to the device's range");
+  value.accessPolicyWindow.hitRatio = 2;
+  verdict.ExpectCode(cuStreamSetAttribute(other, CU_STREAM_ATTRIBUTE_ACCESS_POLICY_WINDOW, &value),
+                     CUDA_ERROR_INVALID_VALUE, "a window that hits more often than always");
+  verdict.ExpectCode(cuStreamGetAttribute(other, CU_LAUNCH_ATTRIBUTE_COOPERATIVE, &value),
+                     CUDA_ERROR_INVALID_VALUE, "an attribute that streams do not have");
+  DRIVER_CALL(cuStreamSynchronize(other));
+  DRIVER_CALL(cuStreamDestroy(other));
+}
+
+int AskInt(CUdeviceptr at, size_t bytes, CUmem_range_attribute attribute) {
+  int value = -77;
+  DRIVER_CALL(cuMemRangeGetAttribute(&value, sizeof value, attribute, at, bytes));
+  return value;
+}
+
+void CheckAdvice(apps::Verdict& verdict) {
+  constexpr size_t kBytes = 4 << 20;
+  void* managed = nullptr;
+  CUDA_CALL(cudaMallocManaged(&managed, kBytes));
+  const CUdeviceptr all = reinterpret_cast<CUdeviceptr>(managed);
+  verdict.Expect(
+      AskInt(all, kBytes, CU_MEM_RANGE_ATTRIBUTE_READ_MOSTLY) == 0 &&
+          AskInt(all, kBytes, CU_MEM_RANGE_ATTRIBUTE_PREFERRED_LOCATION) == CU_DEVICE_INVALID,
+      "new memory has been told nothing");
+  CUmemLocation device = {};
+  device.type = CU_MEM_LOCATION_TYPE_DEVICE;
+  CUmemLocation host = {};
+  host.type = CU_MEM_LOCATION_TYPE_HOST;
+  DRIVER_CALL(cuMemAdvise(all, kBytes / 2, CU_MEM_ADVISE_SET_READ_MOSTLY, device));
+  DRIVER_CALL(cuMemAdvise(all, kBytes, CU_MEM_ADVISE_SET_PREFERRED_LOCATION, device));
+  DRIVER_CALL(cuMemAdvise(all + kBytes / 4, kBytes / 4, CU_MEM_ADVISE_SET_ACCESSED_BY, host));
+  verdict.Expect(AskInt(all, kBytes / 2, CU_MEM_RANGE_ATTRIBUTE_READ_MOSTLY) == 1 &&
+                     AskInt(all, kBytes, CU_MEM_RANGE_ATTRIBUTE_READ_MOSTLY) == 0,
+                 "advice is for its range");
+  verdict.Expect(AskInt(all, kBytes, CU_MEM_RANGE_ATTRIBUTE_PREFERRED_LOCATION) == 0,
+                 "a preferred place");
+  int users[2] = {5, 5};
+  int mostly = 5;
+  void* data[] = {users, &mostly};
+  size_t sizes[] = {sizeof users, sizeof mostly};
+  CUmem_range_attribute attributes[] = {CU_MEM_RANGE_ATTRIBUTE_ACCESSED_BY,
+                                        CU_MEM_RANGE_ATTRIBUTE_READ_MOSTLY};
+  DRIVER_CALL(cuMemRangeGetAttributes(data, sizes, attributes, 2, all + kBytes / 4, kBytes / 4));
+  verdict.Expect(users[0] == CU_DEVICE_CPU && users[1] == CU_DEVICE_INVALID && mostly == 1,
+                 "several answers about one range");
+  DRIVER_CALL(cuMemAdvise(all, kBytes, CU_MEM_ADVISE_UNSET_PREFERRED_LOCATION, device));
+  verdict.Expect(AskInt(all, kBytes, CU_MEM_RANGE_ATTRIBUTE_PREFERRED_LOCATION_TYPE) ==
+                     CU_MEM_LOCATION_TYPE_INVALID,
+                 "a preferred place that was taken back");
+  verdict.ExpectCode(cuMemRangeGetAttribute(&mostly, 3, CU_MEM_RANGE_ATTRIBUTE_READ_MOSTLY, all, 1),
+                     CUDA_ERROR_INVALID_VALUE, "an answer of three bytes");
+  device.id = 1000;
+  verdict.ExpectCode(cuMemAdvise(all, kBytes, CU_MEM_ADVISE_SET_PREFERRED_LOCATION, device),
+                     CUDA_ERROR_INVALID_DEVICE, "a device that there is not");
+  CUDA_CALL(cudaFree(managed));
+}
+
+void CheckOldLaunches(apps::Verdict& verdict, CUstream stream) {
+  constexpr unsigned kThreads = 64;
+  constexpr unsigned kBlocks = 6;
+  apps::DeviceBuffer<unsigned> cells(kThreads * kBlocks);
+  cells.Fill(0);
+  cudaFunction_t found = nullptr;
+  CUDA_CALL(cudaGetFuncBySymbol(&found, reinterpret_cast<const void*>(&Fill)));
+  const auto function = reinterpret_cast<CUfunction>(found);
+  unsigned* pointer = cells.get();
+  DRIVER_CALL(cuFuncSetBlockShape(function, kThreads, 1, 1));
+  DRIVER_CALL(cuFuncSetSharedSize(function, kThreads * sizeof(unsigned)));
+  DRIVER_CALL(cuParamSetv(function, 0, &pointer, sizeof pointer));
+  DRIVER_CALL(cuParamSeti(function, sizeof pointer, 100));
+  DRIVER_CALL(cuParamSetf(function, sizeof pointer + sizeof(int), 2.0F));
+  DRIVER_CALL(cuParamSetSize(function, sizeof pointer + sizeof(int) + sizeof(float)));
+  DRIVER_CALL(cuLaunchGridAsync(function, 3, 2, stream));
+  DRIVER_CALL(cuStreamSynchronize(stream));
+  std::vector<unsigned> wanted(cells.count());
+  for (unsigned i = 0; i < wanted.size(); ++i) {
+    wanted[i] = (100 + i) * 2;
+  }
+  verdict.ExpectEqual(cells.Read(), wanted, "a launch in parts");
+  DRIVER_CALL(cuParamSeti(function, sizeof pointer, 500));
+  DRIVER_CALL(cuLaunch(function));
+  CUDA_CALL(cudaDeviceSynchronize());
+  for (unsigned i = 0; i < kThreads; ++i) {
+    wanted[i] = (500 + i) * 2;
+  }
+  verdict.ExpectEqual(cells.Read(), wanted, "a second launch with one part changed");
+  verdict.ExpectCode(cuFuncSetBlockShape(function, 0, 1, 1), CUDA_ERROR_INVALID_VALUE,
+                     "a block without threads");
+  verdict.ExpectCode(cuParamSeti(function, 5000, 1), CUDA_ERROR_INVALID_VALUE,
+                     "an argument behind all that there can be");
+}
+
+void CheckAnswers(apps::Verdict& verdict) {
+  CUatomicOperation operations[] = {CU_ATOMIC_OPERATION_INTEGER_ADD, CU_ATOMIC_OPERATION_CAS};
+  unsigned capabilities[] = {9, 9};
+  int native = -1;
+  DRIVER_CALL(cuDeviceGetAttribute(&native, CU_DEVICE_ATTRIBUTE_HOST_NATIVE_ATOMIC_SUPPORTED, 0));
+  DRIVER_CALL(cuDeviceGetHostAtomicCapabilities(capabilities, operations, 2, 0));
+  verdict.Expect((capabilities[0] != 0) == (native != 0),
+                 "atomics on the host are there together with their attribute");
+  CUarray array = nullptr;
+  CUDA_ARRAY_DESCRIPTOR shape = {};
+  shape.Width = 16;
+  shape.Format = CU_AD_FORMAT_FLOAT;
+  shape.NumChannels = 1;
+  DRIVER_CALL(cuArrayCreate(&array, &shape));
+  CUDA_ARRAY_SPARSE_PROPERTIES sparse = {};
+  verdict.ExpectCode(cuArrayGetSparseProperties(&sparse, array), CUDA_ERROR_INVALID_VALUE,
+                     "sparse properties of an array that is not");
+  CUarray plane = nullptr;
+  verdict.ExpectCode(cuArrayGetPlane(&plane, array, 0), CUDA_ERROR_INVALID_VALUE,
+                     "a plane of an array that has one");
+  DRIVER_CALL(cuArrayDestroy(array));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  apps::Verdict verdict("settings", argc, argv);
+  CUDA_CALL(cudaFree(nullptr));
+  CUstream stream = nullptr;
+  DRIVER_CALL(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
+  apps::DeviceBuffer<unsigned> memory(64);
+  CheckStreams(verdict, stream, reinterpret_cast<CUdeviceptr>(memory.get()));
+  CheckAdvice(verdict);
+  CheckOldLaunches(verdict, stream);
+  CheckAnswers(verdict);
+  DRIVER_CALL(cuStreamDestroy(stream));
+  return verdict.Finish();
+}
