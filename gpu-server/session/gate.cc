@@ -109,7 +109,9 @@ bool Gate::AdmitByPage(const wire::MessageView& view) {
   Pages* const pages = pages_.load(memory_order_acquire);
   TakeUp(pages);
   if (!IsWork(view.op)) {
-    CloseRuns();  // it may end a stream, or be meant for another one
+    if (measuring_) {
+      CloseRuns();  // it may end a stream, or be meant for another one
+    }
     return true;
   }
   size_t index = 0;
@@ -290,7 +292,7 @@ uint64_t Gate::TendDevice(Pages& pages, size_t index) {
   const bool is_awaited =
       held || mode == TurnMode::kHold || grant.others.load(memory_order_relaxed) != 0;
   return is_awaited ? std::clamp(device.meter.oldest_ns() / kPollParts, kPollNsMin, kPollNsMax)
-                    : UINT64_MAX;
+                    : kPollUnawaitedNs;
 }
 
 // The device has nothing of ours.

@@ -37,6 +37,7 @@ class Gate {
   // How often to look for what is not told.
   static constexpr uint64_t kPollNsMin = 50'000;
   static constexpr uint64_t kPollNsMax = 500'000;
+  static constexpr uint64_t kPollUnawaitedNs = 5'000'000;
   static constexpr uint64_t kAskAgainNs = 100'000'000;
 
   explicit Gate(ClientSession& session);
