@@ -172,9 +172,9 @@ bool Gate::HasRoom(const GrantSlot& grant, Device& device, uint64_t now_ns) {
   if (meter.in_flight() == 0) {
     return true;
   }
-  const uint64_t patience_ns = std::max(
-      kStuckNs,
-      kStuckFactor * std::max(meter.expected_ns(), grant.window_ns.load(memory_order_relaxed)));
+  const uint64_t expected_ns =
+      std::max(meter.expected_ns(), grant.window_ns.load(memory_order_relaxed));
+  const uint64_t patience_ns = std::clamp(kStuckFactor * expected_ns, kStuckNs, kStuckNsMax);
   if (now_ns - device.progress_ns < patience_ns) {
     return false;
   }

@@ -31,8 +31,10 @@ class Gate {
   // thinking.
   static constexpr uint64_t kLingerNs = 250'000;
   // The device is taken to wait for something that is held when nothing ends for so long, and for
-  // several times longer than expected.
+  // several times longer than expected; but not for ever, since what waited before is expected to
+  // wait again.
   static constexpr uint64_t kStuckNs = 10'000'000;
+  static constexpr uint64_t kStuckNsMax = 500'000'000;
   static constexpr uint64_t kStuckFactor = 8;
   // How often to look for what is not told.
   static constexpr uint64_t kPollNsMin = 50'000;
