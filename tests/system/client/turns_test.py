@@ -139,6 +139,14 @@ class Shares(Turns):
         self.end(other)
         self.end(idle)
 
+    def test_streams_that_wait_for_their_program_get_on_beside_others(self):
+        busy = self.client("busy")
+        for case in ("filled-by-a-function", "filled-before-a-value", "overwritten-after-its-event", "two-contexts"):
+            with self.subTest(case=case):
+                _, lines = self.run_case(case, self.server.address, PATIENCE)
+                self.assertEqual(lines, [])
+        self.end(busy)
+
     def test_a_single_session_takes_no_turns(self):
         alone = self.client("busy", share="0.5")
         time.sleep(0.5)
