@@ -173,16 +173,41 @@ void Arena::Unreserve(AddressRange range) {
   Cut(&occupied_, range);
 }
 
+void Arena::Pin(AddressRange chunks) {
+  for (uint64_t at = 0; at < chunks.bytes; at += kChunkBytes) {
+    pinned_.insert(chunks.address + at);
+  }
+}
+
+// What lies between pinned chunks.
+std::vector<AddressRange> Arena::RunsToGiveUp(uint64_t start, uint64_t end) const {
+  std::vector<AddressRange> runs;
+  for (auto pinned = pinned_.lower_bound(start); start < end; ++pinned) {
+    const uint64_t until = pinned == pinned_.end() ? end : std::min(*pinned, end);
+    if (start < until) {
+      runs.push_back({start, until - start});
+    }
+    start = until == end ? end : until + kChunkBytes;
+  }
+  return runs;
+}
+
 std::vector<AddressRange> Arena::GiveUpFreeChunks(uint64_t bytes_max) {
   std::vector<AddressRange> whole;
   uint64_t bytes = 0;
   for (const auto& [address, size] : free_) {
     const uint64_t start = RoundUp(address, kChunkBytes);
     const uint64_t end = RoundDown(address + size, kChunkBytes);
-    if (start < end && bytes < bytes_max) {
-      const uint64_t taken = std::min(end - start, RoundUp(bytes_max - bytes, kChunkBytes));
-      whole.push_back({start, taken});
-      bytes += taken;
+    if (start >= end) {
+      continue;
+    }
+    for (const AddressRange& run : RunsToGiveUp(start, end)) {
+      const uint64_t taken =
+          bytes >= bytes_max ? 0 : std::min(run.bytes, RoundUp(bytes_max - bytes, kChunkBytes));
+      if (taken != 0) {
+        whole.push_back({run.address, taken});
+        bytes += taken;
+      }
     }
   }
   for (const AddressRange& range : whole) {

@@ -58,6 +58,9 @@ class Arena {
   // Gives up whole free chunks, at most `bytes_max` of them: they are backed no more.
   std::vector<AddressRange> GiveUpFreeChunks(uint64_t bytes_max);
 
+  // These chunks stay backed, whoever holds them: others use them.
+  void Pin(AddressRange chunks);
+
   // The program holds the range from `address` on no longer, but it may not be taken yet.
   std::optional<AddressRange> Release(uint64_t address);
   // A released range may be taken again.
@@ -96,6 +99,8 @@ class Arena {
   static void Merge(Ranges* ranges, AddressRange range);
   static void Cut(Ranges* ranges, AddressRange range);
 
+  std::vector<AddressRange> RunsToGiveUp(uint64_t start, uint64_t end) const;
+
   struct Space {
     uint64_t address = 0;
     uint64_t bytes = 0;
@@ -109,7 +114,8 @@ class Arena {
   uint64_t bytes_ = 0;
   uint64_t backed_bytes_ = 0;
   uint64_t held_bytes_ = 0;
-  Ranges occupied_;  // backed, or reserved
+  Ranges occupied_;            // backed, or reserved
+  std::set<uint64_t> pinned_;  // chunks
   Ranges free_;
   std::set<std::pair<uint64_t, uint64_t>>
       free_by_size_;  // (bytes, address): the best fit is the first that is enough

@@ -30,7 +30,8 @@ bool CallScope::OwnsRows(CUdeviceptr address,
   }
   const std::optional<AddressRange> around = session_->memory(device).Find(address);
   if (!around.has_value()) {
-    return session_->virtual_memory().IsMapped(address, before_last + width);
+    return session_->virtual_memory().IsMapped(address, before_last + width) &&
+           session_->shares().Allows(address, before_last + width);
   }
   return before_last + width <= around->bytes - (address - around->address);
 }

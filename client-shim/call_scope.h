@@ -118,6 +118,15 @@ class CallScope {
       session_->PostNoting(context_, message, note);
       session_->NoteWork();
     }
+    // A record of an event, or a wait for it.
+    if constexpr (requires {
+                    message.hEvent;
+                    message.hStream;
+                  }) {
+      if (session_->shares().any()) [[unlikely]] {
+        return session_->shares().AwaitIfShared(context_, message.hEvent);
+      }
+    }
     return session_->config().synchronous ? WaitForPosted() : CUDA_SUCCESS;
   }
 

@@ -120,7 +120,7 @@ std::optional<CUresult> Completions::LookAtWatch(wire::Sequence watch) {
 Question Completions::AboutEvent(wire::Handle event) {
   Question question;
   const Event* found = session_.objects().events.Find(event);
-  if (found == nullptr || session_.mirrored().any()) {
+  if (found == nullptr || session_.mirrored().any() || found->recording->shared.load()) {
     return question;
   }
   Recording& recording = *found->recording;

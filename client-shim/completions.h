@@ -32,6 +32,7 @@ struct Recording {
   std::atomic<wire::Sequence> recorded{0};  // the message that recorded it; 0: none has
   std::atomic<wire::Sequence> watch{0};     // means this record if its number is higher
   std::atomic<wire::Handle> stream{0};      // of the record
+  std::atomic<bool> shared{false};          // other processes may record it: only the server knows
   std::atomic<bool> asked{false};           // somebody asks about this event: watch each record
   std::atomic<uint32_t> asks{0};            // since the record
 };

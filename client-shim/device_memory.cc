@@ -162,9 +162,15 @@ CUresult DeviceMemory::TryCreate(uint64_t bytes, wire::Handle handle) {
   return CUDA_SUCCESS;
 }
 
-void DeviceMemory::Release(uint64_t bytes, wire::Handle handle) {
+void DeviceMemory::Pin(AddressRange chunks) {
+  const Lock lock(mutex_);
+  arena_.Pin(chunks);
+}
+
+void DeviceMemory::Release(uint64_t bytes, wire::Handle handle, bool forfeit) {
   const Lock lock(mutex_);
   created_bytes_ -= bytes;
+  credit_bytes_ -= forfeit ? bytes : 0;
   session_.Post(0, wire::PhysicalRelease{.memory = handle});
 }
 

@@ -34,7 +34,10 @@ class DeviceMemory {
   CUresult Free(uint64_t address);
   // Physical memory of whole chunks without an address, under a handle of the caller's.
   CUresult Create(uint64_t bytes, wire::Handle handle);
-  void Release(uint64_t bytes, wire::Handle handle);
+  // `forfeit`: others have it, too, so that it is not credit again.
+  void Release(uint64_t bytes, wire::Handle handle, bool forfeit);
+  // Whole chunks that are not unmapped from now on, since others use them.
+  void Pin(AddressRange chunks);
   // Addresses that nothing is given out of, for the program's own mappings; see Arena::Reserve.
   std::optional<uint64_t> Reserve(uint64_t bytes, uint64_t align, uint64_t hint);
   void Unreserve(AddressRange range);

@@ -128,6 +128,9 @@ CUresult FreeOnStream(const CallScope& scope, CUdeviceptr address, CUstream stre
     CUgraphNodeParams description = *graph::FreeNode(address);
     return Record(scope, stream, &description);
   }
+  if (const std::optional<CUresult> freed = session.shares().FreeImported(address)) {
+    return *freed;
+  }
   return session.graph_memory().any() && session.graph_memory().Free(address, &result)
              ? result
              : session.pools().Free(address, stream);

@@ -91,6 +91,9 @@ CUresult CopyLinear(const CallScope& scope,
     result = SendBytes(scope, stream, to, from, RowShape{.width = bytes, .late = late});
   }
   const bool waits = scope.session().config().synchronous || ShowsAtOnce(scope, to, wait);
+  if (result == CUDA_SUCCESS && !waits && wait == Wait::kYes && scope.session().shares().any()) {
+    return scope.Call(wire::StreamSynchronize{.hStream = ToWire(stream)});
+  }
   return result == CUDA_SUCCESS && waits ? scope.WaitForPosted() : result;
 }
 

@@ -81,7 +81,7 @@ CUresult MemoryPools::Current(int32_t device, uint64_t* pool) {
 CUresult MemoryPools::SetCurrent(int32_t device, CUmemoryPool pool) {
   return state_.With([&](State& state) {
     const Pool* found = Find(state, ToWire(pool));
-    if (found == nullptr || found->device != device) {
+    if (found == nullptr || found->device != device || found->imported) {
       return CUDA_ERROR_INVALID_VALUE;
     }
     state.currents[device] = ToWire(pool);
@@ -137,12 +137,14 @@ CUresult MemoryPools::Create(const CUmemPoolProps* properties, uint64_t* pool) {
   if (result != CUDA_SUCCESS) {
     return result;
   }
-  if (properties->handleTypes != CU_MEM_HANDLE_TYPE_NONE) {
-    return Missing("cuMemPoolCreate with handles for other processes");
+  const bool for_others = properties->handleTypes == CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR;
+  if (properties->handleTypes != CU_MEM_HANDLE_TYPE_NONE && !for_others) {
+    return Missing("cuMemPoolCreate with handles that are no descriptors");
   }
   *pool = state_.With([&](State& state) {
     const uint64_t made = Mint(state, device);
     state.pools[made].bytes_max = properties->maxSize;
+    state.pools[made].for_others = for_others;
     return made;
   });
   return CUDA_SUCCESS;
@@ -223,7 +225,7 @@ CUresult MemoryPools::Allocate(CUmemoryPool pool,
   const CUresult possible = state_.With([&](State& state) {
     made.pool = pool == nullptr ? CurrentOf(state, device) : made.pool;
     Pool* found = Find(state, made.pool);
-    if (found == nullptr) {
+    if (found == nullptr || found->imported) {
       return CUDA_ERROR_INVALID_VALUE;
     }
     device = found->device;
@@ -426,25 +428,75 @@ CUresult MemoryPools::GetAttribute(CUmemoryPool pool, CUmemPool_attribute attrib
   });
 }
 
+// ---- other devices
+
+CUresult MemoryPools::CheckAccess(int32_t owner, const CUmemAccessDesc& wanted) const {
+  const int32_t device = wanted.location.id;
+  if (wanted.location.type != CU_MEM_LOCATION_TYPE_DEVICE || !IsDevice(device)) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  if (wanted.flags == CU_MEM_ACCESS_FLAGS_PROT_READWRITE && device != owner) {
+    int reachable = 0;
+    const CUresult result = cuDeviceCanAccessPeer(&reachable, device, owner);
+    return result != CUDA_SUCCESS || reachable != 0 ? result : CUDA_ERROR_INVALID_DEVICE;
+  }
+  if (wanted.flags == CU_MEM_ACCESS_FLAGS_PROT_READ) {
+    return Missing("a memory pool that another device may only read");
+  }
+  // Its own device may not be shut out.
+  const bool known = wanted.flags == CU_MEM_ACCESS_FLAGS_PROT_READWRITE || device != owner;
+  return known && (wanted.flags == CU_MEM_ACCESS_FLAGS_PROT_NONE ||
+                   wanted.flags == CU_MEM_ACCESS_FLAGS_PROT_READWRITE)
+             ? CUDA_SUCCESS
+             : CUDA_ERROR_INVALID_VALUE;
+}
+
+CUresult MemoryPools::OpenTo(uint64_t pool, int32_t owner, int32_t device, bool open) {
+  bool imported = false;
+  const bool changes = state_.With([&](State& state) {
+    Pool* found = Find(state, pool);
+    imported = found != nullptr && found->imported;
+    return found != nullptr &&
+           (open ? found->open_to.insert(device).second : found->open_to.erase(device) != 0);
+  });
+  // What was imported every device that can reach it may use anyway.
+  if (!changes || imported) {
+    return CUDA_SUCCESS;
+  }
+  const CUresult result = session_.Call(
+      0, wire::DeviceAccess{.device = session_.devices()[static_cast<size_t>(owner)].server_ordinal,
+                            .peer = session_.devices()[static_cast<size_t>(device)].server_ordinal,
+                            .enable = open ? 1u : 0u});
+  if (result != CUDA_SUCCESS && open) {
+    state_.With([&](State& state) {
+      if (Pool* found = Find(state, pool)) {
+        found->open_to.erase(device);
+      }
+    });
+  }
+  return result;
+}
+
 CUresult MemoryPools::SetAccess(CUmemoryPool pool,
                                 const CUmemAccessDesc* descriptions,
                                 size_t count) {
-  const std::optional<int32_t> device = state_.With([&](State& state) {
-    const Pool* found = Find(state, ToWire(pool));
-    return found == nullptr ? std::nullopt : std::optional(found->device);
-  });
-  if (!device.has_value()) {
+  const std::optional<Facts> facts = FactsOf(ToWire(pool));
+  if (!facts.has_value()) {
     return CUDA_ERROR_INVALID_VALUE;
   }
   for (size_t i = 0; i < count; ++i) {
-    const CUmemAccessDesc& one = descriptions[i];
-    if (one.location.type != CU_MEM_LOCATION_TYPE_DEVICE || !IsDevice(one.location.id)) {
-      return CUDA_ERROR_INVALID_VALUE;
+    const CUresult result = CheckAccess(facts->device, descriptions[i]);
+    if (result != CUDA_SUCCESS) {
+      return result;
     }
-    const bool own = one.location.id == *device;
-    if (own != (one.flags == CU_MEM_ACCESS_FLAGS_PROT_READWRITE)) {
-      // Its own device may not be shut out; to others a pool cannot be opened.
-      return own ? CUDA_ERROR_INVALID_VALUE : Missing("cuMemPoolSetAccess for another device");
+  }
+  for (size_t i = 0; i < count; ++i) {
+    const int32_t device = descriptions[i].location.id;
+    const bool open = descriptions[i].flags == CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
+    const CUresult result =
+        device == facts->device ? CUDA_SUCCESS : OpenTo(ToWire(pool), facts->device, device, open);
+    if (result != CUDA_SUCCESS) {
+      return result;
     }
   }
   return CUDA_SUCCESS;
@@ -459,9 +511,50 @@ CUresult MemoryPools::GetAccess(CUmemAccess_flags* flags,
         !IsDevice(location->id)) {
       return CUDA_ERROR_INVALID_VALUE;
     }
-    *flags = location->id == found->device ? CU_MEM_ACCESS_FLAGS_PROT_READWRITE
-                                           : CU_MEM_ACCESS_FLAGS_PROT_NONE;
+    *flags = location->id == found->device || found->open_to.contains(location->id)
+                 ? CU_MEM_ACCESS_FLAGS_PROT_READWRITE
+                 : CU_MEM_ACCESS_FLAGS_PROT_NONE;
     return CUDA_SUCCESS;
+  });
+}
+
+// ---- other processes
+
+uint64_t MemoryPools::AddImported(int32_t device, uint64_t serial) {
+  return state_.With([&](State& state) {
+    const uint64_t made = Mint(state, device);
+    Pool& pool = state.pools[made];
+    pool.imported = true;
+    pool.serial = serial;
+    return made;
+  });
+}
+
+std::optional<MemoryPools::Facts> MemoryPools::FactsOf(uint64_t pool) {
+  return state_.With([&](State& state) -> std::optional<Facts> {
+    const Pool* found = Find(state, pool);
+    return found == nullptr ? std::nullopt
+                            : std::optional(Facts{.device = found->device,
+                                                  .for_others = found->for_others,
+                                                  .imported = found->imported,
+                                                  .serial = found->serial});
+  });
+}
+
+uint64_t MemoryPools::NameAs(uint64_t pool, uint64_t serial) {
+  return state_.With([&](State& state) {
+    Pool* found = Find(state, pool);
+    if (found != nullptr && found->serial == 0) {
+      found->serial = serial;
+    }
+    return found == nullptr ? 0 : found->serial;
+  });
+}
+
+uint64_t MemoryPools::PoolOf(uint64_t address) {
+  return state_.With([&](State& state) {
+    const auto found = state.allocations.find(address);
+    return found == state.allocations.end() ? 0 : found->second.pool;
   });
 }
 

@@ -8,6 +8,8 @@
 #include <atomic>
 #include <cstdint>
 #include <map>
+#include <optional>
+#include <set>
 #include <vector>
 
 #include "protocol/abi/cuda_abi.h"
@@ -62,7 +64,25 @@ class MemoryPools {
 
   CUresult SetAttribute(CUmemoryPool pool, CUmemPool_attribute attribute, const void* value);
   CUresult GetAttribute(CUmemoryPool pool, CUmemPool_attribute attribute, void* value);
-  // A pool's memory can be reached from its own device, and that cannot be changed.
+  // A pool that another process shares: it gives out nothing here.
+  uint64_t AddImported(int32_t device, uint64_t serial);
+
+  // What sharing needs to know of a pool.
+  struct Facts {
+    int32_t device = 0;
+    bool for_others = false;  // made to be shared
+    bool imported = false;
+    uint64_t serial = 0;  // of its name; 0: it has none yet
+  };
+
+  std::optional<Facts> FactsOf(uint64_t pool);
+  // Keeps the serial of a pool's name, unless it has one: which it has then.
+  uint64_t NameAs(uint64_t pool, uint64_t serial);
+  // The pool that has given out an address; 0: none.
+  uint64_t PoolOf(uint64_t address);
+
+  // A pool's memory can always be reached from its own device. Opened to another, all of this
+  // client's memory is.
   CUresult SetAccess(CUmemoryPool pool, const CUmemAccessDesc* descriptions, size_t count);
   CUresult GetAccess(CUmemAccess_flags* flags, CUmemoryPool pool, const CUmemLocation* location);
 
@@ -75,6 +95,10 @@ class MemoryPools {
     uint64_t bytes_max = 0;  // 0: no limit of its own
     uint64_t release_threshold = 0;
     int reuse[3] = {1, 1, 1};
+    bool for_others = false;
+    bool imported = false;
+    uint64_t serial = 0;
+    std::set<int32_t> open_to{};  // devices beside its own
     uint64_t used_bytes = 0;
     uint64_t used_bytes_high = 0;
     uint64_t kept_bytes = 0;
@@ -107,6 +131,8 @@ class MemoryPools {
   static void Drop(State& state, uint64_t pool);
   static std::vector<uint64_t> TakeKept(State& state, Pool& pool, uint64_t keep_bytes);
   bool IsDevice(int32_t device) const;
+  CUresult CheckAccess(int32_t owner, const CUmemAccessDesc& wanted) const;
+  CUresult OpenTo(uint64_t pool, int32_t owner, int32_t device, bool open);
   CUresult DeviceAt(const CUmemLocation* location, CUmemAllocationType type, int32_t* device) const;
   void GiveBack(int32_t device, const std::vector<uint64_t>& addresses);
 

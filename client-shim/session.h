@@ -22,6 +22,7 @@
 #include "client-shim/memory_pools.h"
 #include "client-shim/mirrored_memory.h"
 #include "client-shim/objects.h"
+#include "client-shim/shares.h"
 #include "client-shim/stream_waits.h"
 #include "client-shim/transfers.h"
 #include "client-shim/virtual_memory.h"
@@ -52,6 +53,8 @@ class Session final : public channel::ServerListener {
   DeviceMemory& memory(int32_t device) { return *memories_[static_cast<size_t>(device)]; }
 
   VirtualMemory& virtual_memory() { return virtual_memory_; }
+
+  Shares& shares() { return shares_; }
 
   HostMemory& host_memory() { return host_memory_; }
 
@@ -282,6 +285,7 @@ class Session final : public channel::ServerListener {
   std::vector<wire::Handle> primaries_;
   Objects objects_;
   VirtualMemory virtual_memory_{*this};
+  Shares shares_{*this};
   HostMemory host_memory_;
   Transfers transfers_{*this};
   Images images_{*this};

@@ -12,6 +12,13 @@ void StreamWaits::Note(wire::Handle stream, wire::Sequence number) {
   });
 }
 
+void StreamWaits::NoteEvent(wire::Handle event, wire::Handle stream, wire::Sequence number) {
+  const Event* found = session_.objects().events.Find(event);
+  if (found != nullptr && found->recording->shared.load()) {
+    Note(stream, number);
+  }
+}
+
 bool StreamWaits::any(wire::Handle context) {
   if (count_.load(std::memory_order_acquire) == 0) {
     return false;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // StreamWaits knows which streams may still be waiting for a value that the program, or another
-// stream, has yet to write. Until such a wait is over the program may change memory that a copy
-// behind it reads, so that copy's bytes may not be taken before.
+// stream, has yet to write, or for another process. Until such a wait is over the program may
+// change memory that a copy behind it reads, so that copy's bytes may not be taken before.
 #pragma once
 
 #include <atomic>
@@ -27,6 +27,9 @@ class StreamWaits {
                   std::is_same_v<Message, wire::StreamWaitValue64>) {
       Note(message.stream, number);
     }
+    if constexpr (std::is_same_v<Message, wire::StreamWaitEvent>) {
+      NoteEvent(message.hEvent, message.hStream, number);
+    }
   }
 
   // The same for a graph that waits for a value. Only a stream's last wait counts: it comes behind
@@ -45,6 +48,8 @@ class StreamWaits {
 
   using Waits = std::map<wire::Handle, Wait>;
 
+  // Another process records a shared event when this one has written what it has to.
+  void NoteEvent(wire::Handle event, wire::Handle stream, wire::Sequence number);
   bool IsOver(wire::Handle context, wire::Handle stream, const Wait& wait);
   void Forget(wire::Handle stream, wire::Sequence number);
 

@@ -22,8 +22,6 @@ bool IsAccess(CUmemAccess_flags flags) {
          flags == CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
 }
 
-// Programs ask for memory that could be passed to others by file descriptor, and never do: that is
-// refused where they try.
 bool CanHave(CUmemAllocationHandleType handles) {
   return handles == CU_MEM_HANDLE_TYPE_NONE || handles == CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR;
 }
@@ -116,7 +114,7 @@ CUresult VirtualMemory::Create(uint64_t bytes,
   }
   const int32_t device = properties.location.id;
   const wire::Handle minted = physicals_.Mint(
-      {.device = device, .bytes = bytes, .properties = properties, .references = 1});
+      {.device = device, .bytes = bytes, .properties = properties, .references = 1, .token = {}});
   if (minted == 0) {
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
@@ -148,9 +146,71 @@ CUresult VirtualMemory::Release(wire::Handle handle) {
 void VirtualMemory::ReleaseIfUnused(wire::Handle handle) {
   const Physical* physical = physicals_.Find(handle);
   if (physical->references == 0 && physical->mappings == 0) {
-    session_.memory(physical->device).Release(physical->bytes, handle);
+    if (physical->imported) {
+      session_.Post(0, wire::PhysicalRelease{.memory = handle});
+    } else {
+      session_.memory(physical->device)
+          .Release(physical->bytes, handle, physical->token.has_value());
+    }
     physicals_.Retire(handle);
   }
+}
+
+CUresult VirtualMemory::Import(int32_t device,
+                               uint64_t bytes,
+                               const Token& token,
+                               uint64_t* handle) {
+  CUmemAllocationProp properties{};
+  properties.type = CU_MEM_ALLOCATION_TYPE_PINNED;
+  properties.requestedHandleTypes = CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR;
+  properties.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
+  properties.location.id = device;
+  const wire::Handle minted = physicals_.Mint({.device = device,
+                                               .bytes = bytes,
+                                               .properties = properties,
+                                               .references = 1,
+                                               .token = token,
+                                               .imported = true});
+  if (minted == 0) {
+    return CUDA_ERROR_OUT_OF_MEMORY;
+  }
+  const CUresult result = session_.Call(
+      0, wire::PhysicalImport{
+             .memory = minted,
+             .bytes = bytes,
+             .token_high = token.first,
+             .token_low = token.second,
+             .device = session_.devices()[static_cast<size_t>(device)].server_ordinal});
+  if (result != CUDA_SUCCESS) {
+    physicals_.Retire(minted);
+    return result;
+  }
+  *handle = minted;
+  return CUDA_SUCCESS;
+}
+
+CUresult VirtualMemory::NameOf(wire::Handle handle,
+                               int32_t* device,
+                               uint64_t* bytes,
+                               Token* token) {
+  const Lock lock(mutex_);
+  Physical* physical = FindHeld(handle);
+  if (physical == nullptr ||
+      physical->properties.requestedHandleTypes != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  if (!physical->token.has_value()) {
+    wire::PhysicalShareReply reply;
+    const CUresult result = session_.Call(0, wire::PhysicalShare{.memory = handle}, &reply);
+    if (result != CUDA_SUCCESS) {
+      return result;
+    }
+    physical->token = {reply.token_high, reply.token_low};
+  }
+  *device = physical->device;
+  *bytes = physical->bytes;
+  *token = *physical->token;
+  return CUDA_SUCCESS;
 }
 
 CUresult VirtualMemory::Properties(wire::Handle handle, CUmemAllocationProp* properties) {

@@ -8,6 +8,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "client-shim/arena.h"
@@ -36,6 +37,11 @@ class VirtualMemory {
   CUresult FreeReservation(uint64_t address, uint64_t bytes);
   CUresult Create(uint64_t bytes, const CUmemAllocationProp& properties, uint64_t* handle);
   CUresult Release(wire::Handle handle);
+  // Memory that another process of the session has shared.
+  using Token = std::pair<uint64_t, uint64_t>;
+  CUresult Import(int32_t device, uint64_t bytes, const Token& token, uint64_t* handle);
+  // By what name others can import it, if it was made to be passed on; and what it is.
+  CUresult NameOf(wire::Handle handle, int32_t* device, uint64_t* bytes, Token* token);
   CUresult Map(uint64_t address, uint64_t bytes, wire::Handle handle);
   // What is mapped in the range, which may be less than all of it, but no part of a mapping. Waits
   // first for the work that may still use the addresses.
@@ -63,6 +69,8 @@ class VirtualMemory {
     CUmemAllocationProp properties{};
     uint32_t references = 0;  // of the program; without any, the handle is unknown to it
     uint32_t mappings = 0;
+    std::optional<Token> token;  // its name, once it has one
+    bool imported = false;       // another process's
   };
 
   struct Mapping {

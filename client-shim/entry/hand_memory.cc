@@ -73,6 +73,9 @@ CUresult cuMemFree_v2(CUdeviceptr dptr) {
   if (device < 0) {
     return CUDA_ERROR_INVALID_VALUE;
   }
+  if (const std::optional<CUresult> freed = scope.session().shares().FreeImported(dptr)) {
+    return *freed;
+  }
   const std::optional<Mirror> mirror = scope.session().mirrored().FindDevice(dptr);
   if (mirror.has_value() && mirror->kind == MirrorKind::kMapped) {
     return CUDA_ERROR_INVALID_VALUE;  // host memory has calls of its own
@@ -101,7 +104,8 @@ CUresult cuMemGetAddressRange_v2(CUdeviceptr* pbase, size_t* psize, CUdeviceptr 
     if (!mapped.has_value()) {
       return CUDA_ERROR_NOT_FOUND;
     }
-    range = mapped->mapping;
+    const std::optional<AddressRange> opened = scope.session().shares().Find(dptr);
+    range = opened.has_value() ? *opened : mapped->mapping;
   }
   if (pbase != nullptr) {
     *pbase = range->address;

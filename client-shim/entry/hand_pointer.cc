@@ -16,6 +16,7 @@ struct PointerFacts {
   uint64_t start = 0;
   uint64_t bytes = 0;
   bool managed = false;
+  bool for_others = false;    // cuIpcGetMemHandle takes it
   uint64_t on_host = 0;       // the address by which the program uses it; 0: none
   uint64_t on_device = 0;     // the one by which the device does
   AddressRange mapping = {};  // smaller than the range, where the program maps memory by itself
@@ -46,6 +47,15 @@ PointerFacts LookAtMapped(const PointerScope& scope, CUdeviceptr pointer) {
     return {};
   }
   const auto access = found->access.find(scope.device());
+  if (const auto opened = scope.session().shares().Find(pointer)) {
+    return {.type = CU_MEMORYTYPE_DEVICE,
+            .context = scope.session().primary_context(found->device),
+            .device = found->device,
+            .start = opened->address,
+            .bytes = opened->bytes,
+            .on_device = pointer,
+            .mapping = *opened};
+  }
   return {.type = CU_MEMORYTYPE_DEVICE,
           .context = scope.session().primary_context(found->device),
           .device = found->device,
@@ -93,6 +103,7 @@ PointerFacts Look(const PointerScope& scope, CUdeviceptr pointer) {
               .start = range->address,
               .bytes = range->bytes,
               .managed = managed,
+              .for_others = !mirror.has_value() && session.memory(device).Contains(pointer),
               .on_host = managed ? pointer : 0,
               .on_device = pointer,
               .mapping = *range};
@@ -123,9 +134,11 @@ CUresult Answer(const PointerFacts& facts, CUpointer_attribute attribute, void* 
       Put(data, facts.on_host);
       return facts.on_host != 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
     case CU_POINTER_ATTRIBUTE_SYNC_MEMOPS:
-    case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE:
     case CU_POINTER_ATTRIBUTE_IS_GPU_DIRECT_RDMA_CAPABLE:
       Put(data, 0u);
+      return CUDA_SUCCESS;
+    case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE:
+      Put(data, facts.for_others ? 1u : 0u);
       return CUDA_SUCCESS;
     case CU_POINTER_ATTRIBUTE_IS_MANAGED:
       Put(data, facts.managed ? 1u : 0u);

@@ -24,12 +24,22 @@ ClientRegister::ClientRegister(const std::vector<uint64_t>& device_bytes,
       tell_(std::move(tell)),
       ledger_(QuotasFor(device_bytes, 0)),
       book_(ledger_, quotas_),
-      desk_(ledger_, [this](Ledger::Holder holder, const ControlRecord& record) {
-        const auto found = clients_.find(holder);
-        if (found != clients_.end() && found->second.worker != 0) {
-          tell_(found->second.worker, record);
-        }
+      desk_(ledger_,
+            [this](Ledger::Holder holder, const ControlRecord& record) {
+              TellHolder(holder, record, -1);
+            }),
+      shares_(ledger_, [this](Ledger::Holder holder, const ControlRecord& record, int descriptor) {
+        TellHolder(holder, record, descriptor);
       }) {}
+
+void ClientRegister::TellHolder(Ledger::Holder holder,
+                                const ControlRecord& record,
+                                int descriptor) const {
+  const auto found = clients_.find(holder);
+  if (found != clients_.end() && found->second.worker != 0) {
+    tell_(found->second.worker, record, descriptor);
+  }
+}
 
 Grant ClientRegister::GrantOfProbe() const {
   return {.quotas = quotas_, .first_bytes = std::vector<uint64_t>(quotas_.size(), 0)};
@@ -115,6 +125,7 @@ void ClientRegister::Leave(Ledger::Holder holder, uint64_t now_ns) {
   const Client client = clients_.at(holder);
   clients_.erase(holder);
   by_worker_.erase(client.worker);
+  shares_.Forget(holder);  // before the ledger forgets what it held
   ledger_.Leave(holder);
   book_.Leave(client.session, now_ns);
   desk_.Forget(holder, now_ns);
@@ -136,6 +147,10 @@ bool ClientRegister::Hear(pid_t worker, const ControlRecord& record, uint64_t no
   }
   if (record.kind == ControlRecord::Kind::kBusy) {
     return HearBusy(&clients_.at(found->second), record);
+  }
+  if (ShareDesk::IsMeant(record.kind)) {
+    const SessionId& session = clients_.at(found->second).session;
+    return shares_.Hear(found->second, book_.sessions().at(session).account, record);
   }
   return desk_.Hear(found->second, record, now_ns);
 }

@@ -14,6 +14,7 @@
 #include "gpu-server/daemon/credit_desk.h"
 #include "gpu-server/daemon/seat.h"
 #include "gpu-server/daemon/session_book.h"
+#include "gpu-server/daemon/share_desk.h"
 #include "gpu-server/memory/ledger.h"
 
 namespace farlane::server {
@@ -36,7 +37,8 @@ class ClientRegister {
     std::vector<Share> shares{};  // by device
   };
 
-  using Tell = std::function<void(pid_t worker, const ControlRecord& record)>;
+  // `descriptor` goes along unless it is -1.
+  using Tell = std::function<void(pid_t worker, const ControlRecord& record, int descriptor)>;
 
   // The devices' sizes, and what each session may take of each; 0: all that can be given.
   ClientRegister(const std::vector<uint64_t>& device_bytes, uint64_t limit_bytes, Tell tell);
@@ -94,6 +96,7 @@ class ClientRegister {
 
  private:
   bool HearBusy(Client* client, const ControlRecord& record) const;
+  void TellHolder(Ledger::Holder holder, const ControlRecord& record, int descriptor) const;
   uint64_t TakeFirst(Ledger::Holder holder, size_t device, uint64_t limit_bytes);
 
   const std::vector<uint64_t> device_bytes_;
@@ -102,6 +105,7 @@ class ClientRegister {
   Ledger ledger_;
   SessionBook book_;
   CreditDesk desk_;
+  ShareDesk shares_;
   std::map<Ledger::Holder, Client> clients_;
   std::map<pid_t, Ledger::Holder> by_worker_;
 };

@@ -158,13 +158,11 @@ Status Daemon::Run() {
 
 // The devices are known.
 void Daemon::BeginToServe(uint64_t now_ns) {
-  clients_.emplace(
-      workers_.device_bytes(), limit_bytes_,
-      [this](pid_t worker, const ControlRecord& record) { workers_.Tell(worker, record); });
-  turns_.emplace(workers_.device_bytes().size(), divides_time_,
-                 [this](pid_t worker, const ControlRecord& record, int descriptor) {
-                   workers_.Tell(worker, record, descriptor);
-                 });
+  const auto tell = [this](pid_t worker, const ControlRecord& record, int descriptor) {
+    workers_.Tell(worker, record, descriptor);
+  };
+  clients_.emplace(workers_.device_bytes(), limit_bytes_, tell);
+  turns_.emplace(workers_.device_bytes().size(), divides_time_, tell);
   caretaker_.Start(HealthLibrary::PathBeside(workers_.driver_path()), now_ns);
 }
 

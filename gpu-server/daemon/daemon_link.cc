@@ -2,6 +2,7 @@
 #include "gpu-server/daemon/daemon_link.h"
 
 #include <algorithm>
+#include <cstring>
 #include <thread>
 
 #include <poll.h>
@@ -21,6 +22,21 @@ using Kind = ControlRecord::Kind;
 // of the daemon above it.
 constexpr int kEraShift = 48;
 constexpr uint64_t kRecallMask = (uint64_t{1} << kEraShift) - 1;
+
+std::string Packed(const ShareToken& token) {
+  std::string bytes(sizeof token, 0);
+  memcpy(bytes.data(), &token, sizeof token);
+  return bytes;
+}
+
+std::optional<ShareToken> TokenOf(const std::string& bytes) {
+  ShareToken token;
+  if (bytes.size() != sizeof token) {
+    return std::nullopt;
+  }
+  memcpy(&token, bytes.data(), sizeof token);
+  return token;
+}
 
 }  // namespace
 
@@ -60,7 +76,12 @@ void DaemonLink::HearAll() {
   ControlRecord record;
   Fd descriptor;
   while (ReceiveRecord(control, &record, true, &descriptor) == Received::kRecord) {
-    Hear(record, std::move(descriptor));
+    if (record.kind == Kind::kTurnPart) {
+      HearTurnPart(record.id, std::move(descriptor));
+      continue;
+    }
+    Hear(record);
+    HearOfShares(record, std::move(descriptor));
   }
   turn_parts_ = {};
   if (turns_end_ != nullptr) {
@@ -70,6 +91,7 @@ void DaemonLink::HearAll() {
     state.control = -1;
     state.successor.Reset();
   });
+  RefuseShares();
 }
 
 void DaemonLink::HearTurnPart(uint64_t part, Fd descriptor) {
@@ -81,11 +103,7 @@ void DaemonLink::HearTurnPart(uint64_t part, Fd descriptor) {
   }
 }
 
-void DaemonLink::Hear(const ControlRecord& record, Fd descriptor) {
-  if (record.kind == Kind::kTurnPart) {
-    HearTurnPart(record.id, std::move(descriptor));
-    return;
-  }
+void DaemonLink::Hear(const ControlRecord& record) {
   if (record.kind == Kind::kRecall) {
     const uint64_t era = state_.With([](State& state) { return state.era; });
     recall_(record.device, record.bytes, era << kEraShift | (record.id & kRecallMask));
@@ -113,6 +131,95 @@ void DaemonLink::Hear(const ControlRecord& record, Fd descriptor) {
     figures.told({.free_bytes = record.bytes, .total_bytes = record.total});
   }
 }
+
+// ---- what is shared
+
+void DaemonLink::HearOfShares(const ControlRecord& record, Fd descriptor) {
+  const std::optional<ShareToken> token = TokenOf(record.tail);
+  Offered offered;
+  Opened opened;
+  state_.With([&](State& state) {
+    if (const auto found = state.offers.find(record.id);
+        record.kind == Kind::kOffered && found != state.offers.end()) {
+      offered = std::move(found->second);
+      state.offers.erase(found);
+    }
+    if (const auto found = state.opens.find(record.id);
+        record.kind == Kind::kOpened && found != state.opens.end()) {
+      opened = std::move(found->second);
+      state.opens.erase(found);
+    }
+  });
+  if (offered != nullptr) {
+    offered(token);
+  }
+  if (opened != nullptr) {
+    opened(std::move(descriptor));
+  }
+  if (record.kind == Kind::kHand && token.has_value() && share_ears_.hand != nullptr) {
+    share_ears_.hand(*token, std::move(descriptor));
+  }
+  if (record.kind == Kind::kShareOver && token.has_value() && share_ears_.over != nullptr) {
+    share_ears_.over(*token);
+  }
+}
+
+// The next daemon knows nothing of what this one was asked.
+void DaemonLink::RefuseShares() {
+  std::map<uint64_t, Offered> offers;
+  std::map<uint64_t, Opened> opens;
+  state_.With([&](State& state) {
+    std::swap(offers, state.offers);
+    std::swap(opens, state.opens);
+  });
+  for (auto& [id, offered] : offers) {
+    offered(std::nullopt);
+  }
+  for (auto& [id, opened] : opens) {
+    opened(Fd());
+  }
+}
+
+void DaemonLink::Offer(size_t device, uint64_t bytes, Offered offered) {
+  const bool asked = state_.With([&](State& state) {
+    if (state.control < 0) {
+      return false;
+    }
+    const uint64_t id = state.next++;
+    state.offers[id] = std::move(offered);
+    Send(state,
+         {.kind = Kind::kOffer, .device = static_cast<uint32_t>(device), .id = id, .bytes = bytes});
+    return true;
+  });
+  if (!asked) {
+    offered(std::nullopt);
+  }
+}
+
+void DaemonLink::Open(const ShareToken& token, Opened opened) {
+  const bool asked = state_.With([&](State& state) {
+    if (state.control < 0) {
+      return false;
+    }
+    const uint64_t id = state.next++;
+    state.opens[id] = std::move(opened);
+    Send(state, {.kind = Kind::kOpen, .id = id, .tail = Packed(token)});
+    return true;
+  });
+  if (!asked) {
+    opened(Fd());
+  }
+}
+
+void DaemonLink::Close(const ShareToken& token) {
+  state_.With([&](State& state) { Send(state, {.kind = Kind::kClose, .tail = Packed(token)}); });
+}
+
+void DaemonLink::Withdraw(const ShareToken& token) {
+  state_.With([&](State& state) { Send(state, {.kind = Kind::kWithdraw, .tail = Packed(token)}); });
+}
+
+// ---- memory
 
 // Without the ledger nobody may have more; everybody keeps what they have.
 void DaemonLink::Gone() {

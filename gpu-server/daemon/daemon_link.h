@@ -2,7 +2,8 @@
 // DaemonLink is a worker's conversation with the daemon while it serves a client: it asks the
 // daemon's ledger for memory and hears when others need some back. With a door, it outlives the
 // daemon: a successor that comes in is told whom the worker serves and what it holds, and the
-// conversation goes on. Until then nobody gets more memory, and nobody loses any.
+// conversation goes on. Until then nobody gets more memory, and nobody loses any; what workers
+// share only the daemon knows that it was offered to.
 #pragma once
 
 #include <functional>
@@ -14,16 +15,23 @@
 #include "gpu-server/daemon/control_record.h"
 #include "gpu-server/daemon/seat.h"
 #include "gpu-server/memory/credit_source.h"
+#include "gpu-server/memory/share_source.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/guarded.h"
 
 namespace farlane::server {
 
 // Thread: any. One thread of its own listens, once started; callbacks run there.
-class DaemonLink final : public CreditSource {
+class DaemonLink final : public CreditSource, public ShareSource {
  public:
   // Others need up to `bytes` of a device; the answer is FinishRecall.
   using Recall = std::function<void(size_t device, uint64_t bytes, uint64_t recall)>;
+
+  // What others of the session want of what this worker has offered.
+  struct ShareEars {
+    std::function<void(const ShareToken&, Fd)> hand;  // give it to who is at the socket
+    std::function<void(const ShareToken&)> over;      // withdrawn, and used by nobody now
+  };
 
   // Those who ask for memory while there is no daemon wait for the next so long.
   static constexpr uint64_t kGraceNs = 60'000'000'000;
@@ -65,6 +73,9 @@ class DaemonLink final : public CreditSource {
   // ends.
   void Listen(Recall recall, std::optional<Inheritance> inheritance = std::nullopt);
 
+  // Before Listen.
+  void HearShares(ShareEars ears) { share_ears_ = std::move(ears); }
+
   // Of the last second work of the client was under way for so many percent, and copies were.
   void NoteBusy(size_t device, uint32_t busy_percent, uint32_t copy_percent);
 
@@ -73,6 +84,12 @@ class DaemonLink final : public CreditSource {
   void AskFigures(size_t device, Told told) override;
   void NoteIdle(size_t device, uint64_t bytes) override;
   void FinishRecall(uint64_t recall) override;
+
+  // ShareSource
+  void Offer(size_t device, uint64_t bytes, Offered offered) override;
+  void Open(const ShareToken& token, Opened opened) override;
+  void Close(const ShareToken& token) override;
+  void Withdraw(const ShareToken& token) override;
 
  private:
   struct Question {
@@ -96,14 +113,18 @@ class DaemonLink final : public CreditSource {
     std::vector<Holding> holdings;  // by device
     std::map<uint64_t, Question> memory;
     std::map<uint64_t, FiguresQuestion> figures;
+    std::map<uint64_t, Offered> offers;
+    std::map<uint64_t, Opened> opens;
     uint64_t next = 1;
   };
 
   void Return(size_t device, uint64_t bytes) override;
   static void Send(State& state, const ControlRecord& record);
   void HearAll();
-  void Hear(const ControlRecord& record, Fd descriptor);
+  void Hear(const ControlRecord& record);
   void HearTurnPart(uint64_t part, Fd descriptor);
+  void HearOfShares(const ControlRecord& record, Fd descriptor);
+  void RefuseShares();
   void Gone();
   void AwaitSuccessor();
   bool TakeSuccessor(Fd control);
@@ -113,6 +134,7 @@ class DaemonLink final : public CreditSource {
   TurnsBegin turns_begin_;
   TurnsEnd turns_end_;
   TurnParts turn_parts_;
+  ShareEars share_ears_;
   std::optional<Inheritance> inheritance_;
   Guarded<State> state_;
 };

@@ -161,7 +161,11 @@ void FollowTurns(ClientSession& session, DaemonLink& link, size_t devices_count)
   Outbox outbox(stream, wakeup);
   Ears ears;
   WatchHangup(stream.LifeFd(), outbox, ears, grace);
-  ClientSession session(ready.driver->table(), link, outbox, wakeup, ready.output);
+  ClientSession session(ready.driver->table(), link, outbox, wakeup, ready.output, &link);
+  link.HearShares(
+      {.hand = [&session](const ShareToken& token,
+                          Fd socket) { session.shares().SendTo(token, std::move(socket)); },
+       .over = [&session](const ShareToken& token) { session.shares().Over(token); }});
   std::vector<Reservation> first = link.TakeFirst(grant);
   FollowTurns(session, link, ready.facts.size());
   link.Listen(

@@ -3,13 +3,27 @@
 
 namespace farlane::server {
 
+namespace {
+
+// Nobody knows yet what a chunk will hold, and memory that could not be passed on cannot be made so
+// without another address; to say so now costs nothing.
+CUmemAllocationHandleType HandleTypesOf(const DriverTable& driver, CUdevice device) {
+  int supported = 0;
+  const CUresult asked = driver.cuDeviceGetAttribute(
+      &supported, CU_DEVICE_ATTRIBUTE_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR_SUPPORTED, device);
+  return asked == CUDA_SUCCESS && supported != 0 ? CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR
+                                                 : CU_MEM_HANDLE_TYPE_NONE;
+}
+
+}  // namespace
+
 CUresult CreateChunks(const DriverTable& driver,
                       CUdevice device,
                       size_t count,
                       std::vector<ChunkHandle>* chunks) {
   CUmemAllocationProp properties{};
   properties.type = CU_MEM_ALLOCATION_TYPE_PINNED;
-  properties.requestedHandleTypes = CU_MEM_HANDLE_TYPE_NONE;
+  properties.requestedHandleTypes = HandleTypesOf(driver, device);
   properties.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
   properties.location.id = device;
   chunks->clear();

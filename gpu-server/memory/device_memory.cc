@@ -66,7 +66,8 @@ CUresult DeviceMemory::ReserveSpace(uint64_t bytes, uint64_t hint) {
   if (result == CUDA_SUCCESS) {
     spaces_.push_back({.range = {.address = address, .bytes = bytes},
                        .backing = std::vector<ChunkHandle>(bytes / kChunkBytes, 0),
-                       .lent = std::vector<bool>(bytes / kChunkBytes, false)});
+                       .lent = std::vector<bool>(bytes / kChunkBytes, false),
+                       .pinned = std::vector<bool>(bytes / kChunkBytes, false)});
   }
   return result;
 }
@@ -203,6 +204,36 @@ void DeviceMemory::ReturnChunks(const std::vector<ChunkHandle>& chunks) {
   NoteIdle();
 }
 
+wire::WireError DeviceMemory::ListChunks(AddressRange range,
+                                         std::vector<ChunkHandle>* chunks) const {
+  const Space* const space = SpaceOf(range);
+  if (space == nullptr || !IsWholeChunks(range)) {
+    return wire::WireError::kBadValue;
+  }
+  const auto first = space->backing.begin() + static_cast<ptrdiff_t>(space->IndexOf(range.address));
+  chunks->assign(first, first + static_cast<ptrdiff_t>(range.bytes / kChunkBytes));
+  const bool backed = std::find(chunks->begin(), chunks->end(), ChunkHandle{0}) == chunks->end();
+  return backed ? wire::WireError::kNone : wire::WireError::kBadValue;
+}
+
+bool DeviceMemory::Pin(AddressRange range, const std::vector<ChunkHandle>& chunks) {
+  std::vector<ChunkHandle> now;
+  if (ListChunks(range, &now) != wire::WireError::kNone || now != chunks) {
+    return false;
+  }
+  Space* const space = SpaceOf(range);
+  std::fill_n(space->pinned.begin() + static_cast<ptrdiff_t>(space->IndexOf(range.address)),
+              chunks.size(), true);
+  return true;
+}
+
+void DeviceMemory::Forfeit(const std::vector<ChunkHandle>& chunks) {
+  ReleaseChunks(driver_, chunks);
+  // After the driver has it back, so that whoever is granted these bytes finds them there.
+  credit_.ShrinkTo(credit_.bytes() - chunks.size() * kChunkBytes);
+  NoteIdle();
+}
+
 bool DeviceMemory::LendAddresses(AddressRange range) {
   Space* const space = SpaceOf(range);
   if (space == nullptr || !IsWholeChunks(range)) {
@@ -292,7 +323,7 @@ wire::WireError DeviceMemory::Unmap(AddressRange range, CUresult* result) {
   const size_t first = space->IndexOf(range.address);
   const size_t count = range.bytes / kChunkBytes;
   for (size_t i = first; i < first + count; ++i) {
-    if (space->backing[i] == 0) {
+    if (space->backing[i] == 0 || space->pinned[i]) {
       return wire::WireError::kBadValue;
     }
   }

@@ -76,6 +76,13 @@ class DeviceMemory {
   bool TakeChunks(uint64_t bytes, std::vector<ChunkHandle>* chunks);
   void ReturnChunks(const std::vector<ChunkHandle>& chunks);
 
+  // What backs a range of whole chunks, all of which are backed; else it is a breach.
+  wire::WireError ListChunks(AddressRange range, std::vector<ChunkHandle>* chunks) const;
+  // Keeps these chunks where they are, for good: others use them. False if they are not there.
+  bool Pin(AddressRange range, const std::vector<ChunkHandle>& chunks);
+  // Does without chunks that it has taken out, and their credit.
+  void Forfeit(const std::vector<ChunkHandle>& chunks);
+
   // Lends addresses of the arena for mappings that are kept elsewhere. False, and nothing has
   // changed, unless they are whole chunks at which nothing lies.
   bool LendAddresses(AddressRange range);
@@ -103,6 +110,7 @@ class DeviceMemory {
     AddressRange range;
     std::vector<ChunkHandle> backing;  // by chunk; 0 where there is none
     std::vector<bool> lent;            // by chunk: these addresses are mapped by somebody else
+    std::vector<bool> pinned;          // by chunk: stays backed as it is
     size_t mapped_count = 0;
     size_t lent_count = 0;
 

@@ -29,6 +29,43 @@ WireError VirtualMemory::Create(wire::Handle handle, DeviceMemory* memory, uint6
   return WireError::kNone;
 }
 
+bool VirtualMemory::Adopt(wire::Handle handle,
+                          DeviceMemory* memory,
+                          std::vector<ChunkHandle> chunks,
+                          End end) {
+  if (wire::KindOf(handle) != wire::HandleKind::kPhysical || physicals_.contains(handle)) {
+    return false;
+  }
+  const auto physical = std::make_shared<Physical>();
+  physical->memory = memory;
+  physical->chunks = std::move(chunks);
+  physical->end = std::move(end);
+  physicals_[handle] = physical;
+  return true;
+}
+
+WireError VirtualMemory::ListChunks(wire::Handle handle,
+                                    DeviceMemory** memory,
+                                    std::vector<ChunkHandle>* chunks) const {
+  const auto found = physicals_.find(handle);
+  // What was imported is its owner's to share; what is shared has its name.
+  if (found == physicals_.end() || found->second->end != nullptr) {
+    return WireError::kBadReference;
+  }
+  *memory = found->second->memory;
+  *chunks = found->second->chunks;
+  return WireError::kNone;
+}
+
+bool VirtualMemory::ReplaceEnd(wire::Handle handle, End end) {
+  const auto found = physicals_.find(handle);
+  if (found == physicals_.end() || found->second->end != nullptr) {
+    return false;
+  }
+  found->second->end = std::move(end);
+  return true;
+}
+
 WireError VirtualMemory::Release(wire::Handle handle) {
   return physicals_.erase(handle) != 0 ? WireError::kNone : WireError::kBadReference;
 }

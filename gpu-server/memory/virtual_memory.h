@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <vector>
@@ -31,6 +32,16 @@ class VirtualMemory {
   ~VirtualMemory();
 
   wire::WireError Create(wire::Handle handle, DeviceMemory* memory, uint64_t bytes);
+  // Memory of another process, not out of this client's credit; `end` gives it up. False: the
+  // handle is no new one.
+  using End = std::function<void()>;
+  bool Adopt(wire::Handle handle, DeviceMemory* memory, std::vector<ChunkHandle> chunks, End end);
+  // What it is made of.
+  wire::WireError ListChunks(wire::Handle handle,
+                             DeviceMemory** memory,
+                             std::vector<ChunkHandle>* chunks) const;
+  // Once nothing of it is used, `end` does what becomes of it then. False: it is gone.
+  bool ReplaceEnd(wire::Handle handle, End end);
   // The memory itself stays as long as something of it is mapped.
   wire::WireError Release(wire::Handle handle);
   wire::WireError Map(AddressRange range, wire::Handle handle, CUresult* result);
@@ -41,16 +52,23 @@ class VirtualMemory {
                             CUresult* result);
 
  private:
-  // Chunks that go back to the credit in the end. Thread: as above.
+  // Chunks that go back to the credit in the end, unless it is another. Thread: as above.
   struct Physical {
     Physical() = default;
     Physical(const Physical&) = delete;
     Physical& operator=(const Physical&) = delete;
 
-    ~Physical() { memory->ReturnChunks(chunks); }
+    ~Physical() {
+      if (end != nullptr) {
+        end();
+      } else {
+        memory->ReturnChunks(chunks);
+      }
+    }
 
     DeviceMemory* memory = nullptr;
     std::vector<ChunkHandle> chunks;
+    End end;
   };
 
   struct Mapping {

@@ -27,13 +27,15 @@ ClientSession::ClientSession(const DriverTable& driver,
                              CreditSource& source,
                              Outbox& outbox,
                              Wakeup& wakeup,
-                             OutputPipe& output)
+                             OutputPipe& output,
+                             ShareSource* shares)
     : driver_(driver),
       source_(source),
       outbox_(outbox),
       output_(output),
       mailbox_(wakeup),
-      transfers_(driver, outbox) {}
+      transfers_(driver, outbox),
+      shares_(*this, shares) {}
 
 void ClientSession::OpenDevices(const std::vector<DeviceQuota>& quotas,
                                 std::vector<Reservation> first) {
@@ -178,6 +180,10 @@ void ClientSession::Bind(wire::Handle handle, CUstream stream) {
 
 void ClientSession::Bind(wire::Handle handle, CUevent event) {
   events_.Bind(handle, {.event = event, .context = context_});
+}
+
+void ClientSession::Bind(wire::Handle handle, BoundEvent event) {
+  events_.Bind(handle, std::move(event));
 }
 
 void ClientSession::Bind(wire::Handle handle, ContextPtr context) {

@@ -25,6 +25,7 @@
 #include "gpu-server/session/output_pipe.h"
 #include "gpu-server/session/peer_pairs.h"
 #include "gpu-server/session/recorded_graph.h"
+#include "gpu-server/session/shares.h"
 #include "gpu-server/session/transfer_queue.h"
 #include "gpu-server/session/waiters.h"
 #include "protocol/wire/messages.h"
@@ -64,11 +65,13 @@ struct DeviceActivity {
 class ClientSession {
  public:
   // `wakeup` gets the dispatch thread out of its sleep. All references outlive the session.
+  // `shares` may be null: then nothing is passed to other processes.
   ClientSession(const DriverTable& driver,
                 CreditSource& source,
                 Outbox& outbox,
                 Wakeup& wakeup,
-                OutputPipe& output);
+                OutputPipe& output,
+                ShareSource* shares = nullptr);
   ~ClientSession();
 
   // Takes the devices into use, each with the first credit that was granted; before the welcome.
@@ -98,6 +101,7 @@ class ClientSession {
   wire::WireError CheckNew(wire::Handle handle, wire::HandleKind kind) const;
   void Bind(wire::Handle handle, CUstream stream);
   void Bind(wire::Handle handle, CUevent event);
+  void Bind(wire::Handle handle, BoundEvent event);
   void Bind(wire::Handle handle, ContextPtr context);
   void Bind(wire::Handle handle, BoundImage image);
   void Bind(wire::Handle handle, BoundFunction function);
@@ -185,6 +189,8 @@ class ClientSession {
 
   VirtualMemory& virtual_memory() { return virtual_memory_; }
 
+  Shares& shares() { return shares_; }
+
   size_t devices_count() const { return memories_.size(); }
 
   CreditSource& source() { return source_; }
@@ -252,6 +258,7 @@ class ClientSession {
   ImageStore images_{kImageStoreBytes};
   ImageInbox image_inbox_;
   std::vector<std::unique_ptr<DeviceMemory>> memories_;
+  Shares shares_;
   VirtualMemory virtual_memory_{driver_, memories_};  // after the memories that it lives from
   OwnedRanges globals_;
   PeerPairs peers_;

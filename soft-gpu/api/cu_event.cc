@@ -23,12 +23,19 @@ CUresult cuEventCreate(CUevent* phEvent, unsigned int Flags) {
   if (phEvent == nullptr || (Flags & ~kFlagsKnown) != 0) {
     return CUDA_ERROR_INVALID_VALUE;
   }
+  std::shared_ptr<SharedEvent> shared;
   if ((Flags & CU_EVENT_INTERPROCESS) != 0) {
-    return (Flags & CU_EVENT_DISABLE_TIMING) == 0 ? CUDA_ERROR_INVALID_VALUE
-                                                  : CUDA_ERROR_NOT_SUPPORTED;
+    if ((Flags & CU_EVENT_DISABLE_TIMING) == 0) {
+      return CUDA_ERROR_INVALID_VALUE;
+    }
+    shared = call.driver->space().shared_events().Make();
+    if (shared == nullptr) {
+      return CUDA_ERROR_OUT_OF_MEMORY;
+    }
   }
   const uint64_t handle = call.driver->events().Mint();
-  call.driver->events().Set(handle, std::make_shared<Event>(handle, call.context, Flags));
+  call.driver->events().Set(
+      handle, std::make_shared<Event>(handle, call.context, Flags, std::move(shared)));
   *phEvent = AsHandle<CUevent>(handle);
   return CUDA_SUCCESS;
 }
@@ -52,6 +59,13 @@ CUresult cuEventRecordWithFlags(CUevent hEvent, CUstream hStream, unsigned int f
   }
   Work work;
   work.brief = true;
+  if (const std::shared_ptr<SharedEvent>& shared = event->shared()) {
+    work.always = true;
+    work.run = [shared, number = shared->Begin()] {
+      shared->Finish(number);
+      return CUDA_SUCCESS;
+    };
+  }
   event->Record(use.context->Submit(use.stream.get(), std::move(work)));
   return CUDA_SUCCESS;
 }
@@ -67,8 +81,7 @@ CUresult cuEventQuery(CUevent hEvent) {
   FARLANE_SOFT_TRY(FindEvent(call, hEvent, &event));
   FARLANE_SOFT_TRY(RefuseCapturedEvent(call, hEvent));
   FARLANE_SOFT_TRY(RefuseUnsafe(call));
-  const SharedCompletion place = event->place();
-  if (place != nullptr && !place->done()) {
+  if (!event->done()) {
     return CUDA_ERROR_NOT_READY;
   }
   return FailedOf(*event);
@@ -81,9 +94,7 @@ CUresult cuEventSynchronize(CUevent hEvent) {
   FARLANE_SOFT_TRY(FindEvent(call, hEvent, &event));
   FARLANE_SOFT_TRY(RefuseCapturedEvent(call, hEvent));
   FARLANE_SOFT_TRY(RefuseUnsafe(call));
-  if (const SharedCompletion place = event->place()) {
-    place->Wait();
-  }
+  event->Wait();
   return FailedOf(*event);
 }
 

@@ -91,6 +91,9 @@ CUresult cuMemFree_v2(CUdeviceptr dptr) {
   if (const auto owner = call.driver->contexts().Find(range->context)) {
     owner->Synchronize();
   }
+  if (range->kind == MemoryKind::kOpened) {
+    return call.driver->opened_memory().Close(dptr, true);  // of a pool; others have another call
+  }
   if (CUresult freed = CUDA_SUCCESS; call.driver->graph_memory().Free(dptr, &freed)) {
     return freed;
   }

@@ -61,6 +61,14 @@ CUresult AllocateFrom(const ContextCall& call,
     return result;
   }
   call.driver->pools().NoteAllocation(pool, made, bytes);
+  uint32_t open_to = 0;
+  static_cast<void>(call.driver->pools().With(pool, [&open_to](const MemoryPool& found) {
+    open_to = found.open_to;
+    return CUDA_SUCCESS;
+  }));
+  if (open_to != 0) {
+    call.driver->memory().OpenTo(made, open_to);
+  }
   *address = made;
   return CUDA_SUCCESS;
 }
@@ -76,6 +84,30 @@ CUresult Record(const ContextCall& call, const StreamUse& use, CUgraphNodeParams
   graph::CommandPtr command;
   FARLANE_SOFT_TRY(MakeMemoryCommand(call, place, description, &command));
   return captures.Append(stream, std::move(command));
+}
+
+// Adds a device to those that a pool of `owner` is open to, or takes it out. What is open already
+// stays so until it is freed.
+CUresult ChangeAccess(const PlainCall& call,
+                      int owner,
+                      const CUmemAccessDesc& wanted,
+                      uint32_t* open_to) {
+  const int device = wanted.location.id;
+  if (wanted.location.type != CU_MEM_LOCATION_TYPE_DEVICE ||
+      call.driver->FindDevice(device) == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  if (wanted.flags != CU_MEM_ACCESS_FLAGS_PROT_READWRITE &&
+      wanted.flags != CU_MEM_ACCESS_FLAGS_PROT_NONE) {
+    return CUDA_ERROR_NOT_SUPPORTED;
+  }
+  const bool open = wanted.flags == CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
+  if (device == owner) {
+    return open ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+  }
+  const uint32_t bit = 1u << device;
+  *open_to = open ? *open_to | bit : *open_to & ~bit;
+  return CUDA_SUCCESS;
 }
 
 CUresult AllocateOn(const ContextCall& call,
@@ -141,7 +173,8 @@ CUresult cuMemFreeAsync(CUdeviceptr dptr, CUstream hStream) {
   StreamUse use;
   FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
   const auto range = call.driver->space().table().Find(dptr);
-  if (!range || range->base != dptr || range->kind != MemoryKind::kDevice) {
+  const bool opened = range && range->kind == MemoryKind::kOpened;
+  if (!range || range->base != dptr || (range->kind != MemoryKind::kDevice && !opened)) {
     return CUDA_ERROR_INVALID_VALUE;
   }
   bool captured = false;
@@ -159,6 +192,10 @@ CUresult cuMemFreeAsync(CUdeviceptr dptr, CUstream hStream) {
     work.run = [kept] { return CUDA_SUCCESS; };  // until the stream gets here it is used
     return Put(call, use, std::move(work));
   }
+  if (opened) {
+    work.run = [all = &call.driver->opened_memory(), dptr] { return all->Close(dptr, true); };
+    return Put(call, use, std::move(work));
+  }
   call.driver->pools().NoteFree(dptr);
   work.run = [memory = &call.driver->memory(), dptr] {
     return memory->Free(dptr, {MemoryKind::kDevice}) == CUDA_SUCCESS ? CUDA_SUCCESS
@@ -172,12 +209,16 @@ CUresult cuMemPoolCreate(CUmemoryPool* pool, const CUmemPoolProps* poolProps) {
       pool, poolProps == nullptr ? nullptr : &poolProps->location,
       poolProps == nullptr ? CU_MEM_ALLOCATION_TYPE_INVALID : poolProps->allocType);
   FARLANE_SOFT_TRY(call.result);
-  if (poolProps->handleTypes != CU_MEM_HANDLE_TYPE_NONE) {
+  const bool for_others = poolProps->handleTypes == CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR;
+  if (poolProps->handleTypes != CU_MEM_HANDLE_TYPE_NONE && !for_others) {
     return CUDA_ERROR_NOT_SUPPORTED;
   }
-  *pool = AsHandle<CUmemoryPool>(
-      call.driver->pools().Create(poolProps->location.id, poolProps->maxSize));
-  return CUDA_SUCCESS;
+  const uint64_t made = call.driver->pools().Create(poolProps->location.id, poolProps->maxSize);
+  *pool = AsHandle<CUmemoryPool>(made);
+  return call.driver->pools().With(made, [for_others](MemoryPool& found) {
+    found.for_others = for_others;
+    return CUDA_SUCCESS;
+  });
 }
 
 CUresult cuMemPoolDestroy(CUmemoryPool pool) {
@@ -253,19 +294,19 @@ CUresult cuMemPoolSetAccess(CUmemoryPool pool, const CUmemAccessDesc* map, size_
   if (map == nullptr && count != 0) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  return call.driver->pools().With(HandleNumber(pool), [&](const MemoryPool& found) {
+  uint32_t open_to = 0;
+  FARLANE_SOFT_TRY(call.driver->pools().With(HandleNumber(pool), [&](MemoryPool& found) {
+    open_to = found.open_to;
     for (size_t i = 0; i < count; ++i) {
-      if (map[i].location.type != CU_MEM_LOCATION_TYPE_DEVICE ||
-          call.driver->FindDevice(map[i].location.id) == nullptr) {
-        return CUDA_ERROR_INVALID_VALUE;
-      }
-      const bool own = map[i].location.id == found.device;
-      if (own != (map[i].flags == CU_MEM_ACCESS_FLAGS_PROT_READWRITE)) {
-        return own ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_NOT_SUPPORTED;
-      }
+      FARLANE_SOFT_TRY(ChangeAccess(call, found.device, map[i], &open_to));
     }
+    found.open_to = open_to;
     return CUDA_SUCCESS;
-  });
+  }));
+  for (const uint64_t address : call.driver->pools().AddressesOf(HandleNumber(pool))) {
+    call.driver->memory().OpenTo(address, open_to);
+  }
+  return CUDA_SUCCESS;
 }
 
 CUresult cuMemPoolGetAccess(CUmemAccess_flags* flags,
@@ -278,8 +319,8 @@ CUresult cuMemPoolGetAccess(CUmemAccess_flags* flags,
     return CUDA_ERROR_INVALID_VALUE;
   }
   return call.driver->pools().With(HandleNumber(memPool), [&](const MemoryPool& found) {
-    *flags = location->id == found.device ? CU_MEM_ACCESS_FLAGS_PROT_READWRITE
-                                          : CU_MEM_ACCESS_FLAGS_PROT_NONE;
+    const bool open = location->id == found.device || (found.open_to >> location->id & 1) != 0;
+    *flags = open ? CU_MEM_ACCESS_FLAGS_PROT_READWRITE : CU_MEM_ACCESS_FLAGS_PROT_NONE;
     return CUDA_SUCCESS;
   });
 }

@@ -121,12 +121,18 @@ CUresult cuStreamWaitEvent(CUstream hStream, CUevent hEvent, unsigned int Flags)
   if (TakeWait(call, use, event, Flags, &taken)) {
     return taken;
   }
-  const SharedCompletion place = event->place();
-  if (place == nullptr || place->done()) {
+  if (event->done()) {
     return CUDA_SUCCESS;
   }
   Work work;
-  work.after.push_back(place);
+  if (const std::shared_ptr<SharedEvent>& shared = event->shared()) {
+    work.run = [shared, number = shared->last()] {
+      shared->Wait(number);
+      return CUDA_SUCCESS;
+    };
+  } else {
+    work.after.push_back(event->place());
+  }
   use.context->Submit(use.stream.get(), std::move(work));
   return CUDA_SUCCESS;
 }

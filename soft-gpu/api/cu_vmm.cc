@@ -8,7 +8,7 @@
 namespace farlane::soft {
 namespace {
 
-// The device that the properties name; memory of the host and handles to export are not there.
+// The device that the properties name; memory of the host is not there.
 CUresult DeviceOf(const PlainCall& call, const CUmemAllocationProp& prop, int* device) {
   if (prop.type != CU_MEM_ALLOCATION_TYPE_PINNED) {
     return CUDA_ERROR_INVALID_VALUE;
@@ -70,8 +70,9 @@ CUresult cuMemCreate(CUmemGenericAllocationHandle* handle,
   }
   int device = 0;
   FARLANE_SOFT_TRY(DeviceOf(call, *prop, &device));
-  if (prop->requestedHandleTypes != CU_MEM_HANDLE_TYPE_NONE) {
-    return CUDA_ERROR_NOT_SUPPORTED;  // as attribute 103 says
+  if (prop->requestedHandleTypes != CU_MEM_HANDLE_TYPE_NONE &&
+      prop->requestedHandleTypes != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR) {
+    return CUDA_ERROR_NOT_SUPPORTED;  // as attributes 103 and those after it say
   }
   uint64_t created = 0;
   FARLANE_SOFT_TRY(call.driver->virtual_memory().Create(device, size, *prop, &created));
@@ -139,6 +140,39 @@ CUresult cuMemGetAccess(unsigned long long* flags, const CUmemLocation* location
   static_assert(static_cast<int>(Access::kRead) == CU_MEM_ACCESS_FLAGS_PROT_READ);
   static_assert(static_cast<int>(Access::kReadWrite) == CU_MEM_ACCESS_FLAGS_PROT_READWRITE);
   *flags = static_cast<unsigned long long>(range->access[static_cast<size_t>(location->id)]);
+  return CUDA_SUCCESS;
+}
+
+CUresult cuMemExportToShareableHandle(void* shareableHandle,
+                                      CUmemGenericAllocationHandle handle,
+                                      CUmemAllocationHandleType handleType,
+                                      unsigned long long flags) {
+  const PlainCall call;
+  FARLANE_SOFT_TRY(call.result);
+  if (shareableHandle == nullptr || flags != 0) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  if (handleType != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR) {
+    return CUDA_ERROR_NOT_SUPPORTED;
+  }
+  return call.driver->virtual_memory().Export(handle, static_cast<int*>(shareableHandle));
+}
+
+CUresult cuMemImportFromShareableHandle(CUmemGenericAllocationHandle* handle,
+                                        void* osHandle,
+                                        CUmemAllocationHandleType shHandleType) {
+  const PlainCall call;
+  FARLANE_SOFT_TRY(call.result);
+  if (handle == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  if (shHandleType != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR) {
+    return CUDA_ERROR_NOT_SUPPORTED;
+  }
+  uint64_t imported = 0;
+  const auto descriptor = static_cast<int>(reinterpret_cast<intptr_t>(osHandle));
+  FARLANE_SOFT_TRY(call.driver->virtual_memory().Import(descriptor, &imported));
+  *handle = imported;
   return CUDA_SUCCESS;
 }
 

@@ -16,7 +16,7 @@ Result<std::unique_ptr<AddressSpace>> AddressSpace::Create(const Config& config)
     frames.emplace_back(file, device);
   }
   return std::unique_ptr<AddressSpace>(
-      new AddressSpace(std::move(window), std::move(frames), config.strict_seed));
+      new AddressSpace(std::move(window), std::move(frames), std::move(file), config.strict_seed));
 }
 
 Status AddressSpace::Map(uint64_t base,

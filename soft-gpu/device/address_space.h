@@ -13,6 +13,7 @@
 #include "soft-gpu/device/frames.h"
 #include "soft-gpu/device/memory_table.h"
 #include "soft-gpu/device/physical_memory.h"
+#include "soft-gpu/device/shared_events.h"
 #include "soft-gpu/device/strict_rules.h"
 
 namespace farlane::soft {
@@ -34,6 +35,10 @@ class AddressSpace {
 
   Frames* frames(int device) { return &frames_[static_cast<size_t>(device)]; }
 
+  SharedEvents& shared_events() { return shared_events_; }
+
+  uint32_t device_count() const { return static_cast<uint32_t>(frames_.size()); }
+
   // Shows a part of physical memory at `base`, which lies in a reserved range, to kernels that have
   // one of the rights.
   Status Map(uint64_t base,
@@ -48,11 +53,16 @@ class AddressSpace {
  private:
   AddressSpace(std::unique_ptr<AddressWindow> window,
                std::vector<Frames> frames,
+               std::shared_ptr<FrameFile> file,
                std::optional<uint64_t> strict_seed)
-      : window_(std::move(window)), frames_(std::move(frames)), strict_(strict_seed) {}
+      : window_(std::move(window)),
+        frames_(std::move(frames)),
+        shared_events_(std::move(file)),
+        strict_(strict_seed) {}
 
   std::unique_ptr<AddressWindow> window_;
   std::vector<Frames> frames_;  // by device
+  SharedEvents shared_events_;
   MemoryTable table_;
   CopyGate gate_;
   StrictRules strict_;

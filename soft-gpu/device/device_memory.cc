@@ -113,6 +113,22 @@ CUresult DeviceMemory::Free(uint64_t address, std::initializer_list<MemoryKind> 
   return CUDA_SUCCESS;
 }
 
+void DeviceMemory::OpenTo(uint64_t address, uint32_t devices) {
+  const auto range = space_->table().Find(address);
+  const uint32_t* const rights = FrameRights::TableOrNull();
+  if (!range || rights == nullptr) {
+    return;
+  }
+  uint32_t more = 0;
+  for (int device = 0; device < static_cast<int>(kDevicesMax); ++device) {
+    more |= (devices >> device & 1) != 0 ? RightOfMapping(device) : 0;
+  }
+  for (uint64_t at = RoundDown(range->base, kFrameBytes); at < range->end(); at += kFrameBytes) {
+    const uint64_t frame = (at - space_->window().base()) / kFrameBytes;
+    FrameRights::Set(at, kFrameBytes, rights[frame] | more);
+  }
+}
+
 void DeviceMemory::FreeContext(uint64_t context) {
   for (const MemoryRange& range : space_->table().OfContext(context)) {
     // Another thread may have freed it meanwhile; then there is nothing left to do.

@@ -30,6 +30,8 @@ class DeviceMemory {
   CUresult Allocate(const AllocationRequest& request, uint64_t* address);
   // Frees what starts at `address`; the work that uses it must be over.
   CUresult Free(uint64_t address, std::initializer_list<MemoryKind> kinds);
+  // Lets the kernels of other devices reach what lies at an address, and what shares its frames.
+  void OpenTo(uint64_t address, uint32_t devices);
   // Frees all that was allocated in a context, but for module variables: programs own those.
   void FreeContext(uint64_t context);
 

@@ -155,6 +155,7 @@ void Driver::CloseContext(const std::shared_ptr<Context>& context) {
     graph_memory_->Forget(range.base);
   }
   memory_->FreeContext(context->handle());
+  opened_memory_.ForgetContext(context->handle());
   host_memory_->FreeContext(context->handle());
   if (!context->primary()) {
     static_cast<void>(contexts_.Take(context->handle()));

@@ -25,6 +25,7 @@
 #include "soft-gpu/device/link_state.h"
 #include "soft-gpu/device/memory_pools.h"
 #include "soft-gpu/device/module.h"
+#include "soft-gpu/device/opened_memory.h"
 #include "soft-gpu/device/table_allocations.h"
 #include "soft-gpu/device/textures.h"
 #include "soft-gpu/device/virtual_memory.h"
@@ -81,6 +82,8 @@ class Driver {
 
   VirtualMemory& virtual_memory() { return *virtual_memory_; }
 
+  OpenedMemory& opened_memory() { return opened_memory_; }
+
   MemoryPools& pools() { return *pools_; }
 
   Arrays& arrays() { return arrays_; }
@@ -132,6 +135,7 @@ class Driver {
   std::unique_ptr<VirtualMemory> virtual_memory_;
   std::unique_ptr<TableAllocations> allocations_;
   std::unique_ptr<MemoryPools> pools_;
+  OpenedMemory opened_memory_{space_.get()};
   Arrays arrays_{memory_.get()};
   abi::MemoryAdvice advice_;  // about managed memory
   Textures textures_;

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,12 +23,23 @@
 namespace farlane::soft {
 namespace {
 
-constexpr uint64_t kMagic = 0x32656c694672614d;  // of this layout
+constexpr uint64_t kArrays = 4;                  // of numbers, one for each frame of a device
+constexpr uint64_t kMagic = 0x33656c694672614d;  // of this layout
 constexpr uint32_t kSlotsMax = 1024;             // processes of one file
 // A process holds the lock on its slot's byte for as long as it lives. The bytes need not exist.
 constexpr off_t kSlotLocks = off_t{1} << 60;
 // Whoever changes a device's table holds the lock on its byte.
 constexpr off_t kDeviceLocks = kSlotLocks + kSlotsMax + 1;
+// Whoever has joined a frame holds a reader's lock on its byte.
+constexpr off_t kFrameLocks = kDeviceLocks + kDevicesMax;
+constexpr uint32_t kFramesMax = kFramesBytesMax / kFrameBytes;  // of one device
+// In the place of a slot: the owner has given the frame up, others still hold it.
+constexpr uint32_t kOnlyJoined = UINT32_MAX;
+
+// A descriptor that holds frames says which by its position, which all who have it share.
+constexpr uint32_t kFrameBits = 20;
+constexpr uint32_t kSerialBits = 32;
+static_assert(kFramesMax <= 1u << kFrameBits);
 
 // How long a full device waits for others to end before it says that it is full.
 constexpr std::chrono::milliseconds kEndingTime{50};
@@ -135,7 +147,9 @@ void FrameFile::Write(const void* at, const void* value, size_t bytes) {
 
 uint64_t FrameFile::TableBytes(const FrameFileShape& shape) {
   const uint64_t frames = shape.capacity_bytes / kFrameBytes;
-  return RoundUp(sizeof(Header) + shape.device_count * frames * 2 * sizeof(uint32_t), kFrameBytes);
+  return RoundUp(
+      sizeof(Header) + kOtherBytes + shape.device_count * frames * kArrays * sizeof(uint32_t),
+      kFrameBytes);
 }
 
 uint32_t FrameFile::FramesPerDevice() const {
@@ -146,17 +160,29 @@ uint64_t FrameFile::OffsetOf(uint32_t device, uint32_t frame) const {
   return TableBytes(shape_) + (uint64_t{device} * FramesPerDevice() + frame) * kFrameBytes;
 }
 
+const std::byte* FrameFile::other() const {
+  return map_ + sizeof(Header);
+}
+
 const FrameFile::DeviceTable& FrameFile::table(uint32_t device) const {
   return reinterpret_cast<const Header*>(map_)->devices[device];
 }
 
 const uint32_t* FrameFile::owners(uint32_t device) const {
-  const auto* const tables = reinterpret_cast<const uint32_t*>(map_ + sizeof(Header));
-  return tables + uint64_t{device} * FramesPerDevice() * 2;
+  const auto* const tables = reinterpret_cast<const uint32_t*>(other() + kOtherBytes);
+  return tables + uint64_t{device} * FramesPerDevice() * kArrays;
 }
 
 const uint32_t* FrameFile::free_frames(uint32_t device) const {
   return owners(device) + FramesPerDevice();
+}
+
+const uint32_t* FrameFile::next_frames(uint32_t device) const {
+  return free_frames(device) + FramesPerDevice();
+}
+
+const uint32_t* FrameFile::serials(uint32_t device) const {
+  return next_frames(device) + FramesPerDevice();
 }
 
 Result<std::unique_ptr<FrameFile>> FrameFile::Open(const FrameFileShape& shape,
@@ -225,11 +251,14 @@ Status FrameFile::InitialiseOnce() {
 void FrameFile::InitialiseTables() {
   const uint32_t frames = FramesPerDevice();
   // Backwards, so that frames are first dealt out from the start.
-  std::vector<uint32_t> arrays(uint64_t{frames} * 2, 0);
-  std::iota(arrays.rbegin(), arrays.rbegin() + frames, 0);
+  std::vector<uint32_t> arrays(uint64_t{frames} * kArrays, 0);
+  const auto last_free = std::make_reverse_iterator(arrays.begin() + 2 * ptrdiff_t{frames});
+  std::iota(last_free, last_free + frames, 0);
   Header header{};
   header.device_count = shape_.device_count;
   header.capacity_bytes = shape_.capacity_bytes;
+  const std::vector<std::byte> nothing(kOtherBytes);
+  Write(other(), nothing.data(), nothing.size());
   for (uint32_t device = 0; device < shape_.device_count; ++device) {
     header.devices[device].free_count = frames;
     Write(owners(device), arrays.data(), arrays.size() * sizeof(uint32_t));
@@ -274,9 +303,17 @@ bool FrameFile::Empty(const Extent& extent) const {
 
 void FrameFile::ReclaimSlot(uint32_t device, uint32_t slot) {
   for (uint32_t frame = 0; frame < FramesPerDevice(); ++frame) {
-    if (owners(device)[frame] == slot && Empty({OffsetOf(device, frame), kFrameBytes})) {
-      Push(device, frame, 1);
+    if (owners(device)[frame] == slot) {
+      Abandon(device, frame);
     }
+  }
+}
+
+void FrameFile::Abandon(uint32_t device, uint32_t frame) {
+  if (serials(device)[frame] != 0 && IsHeld(device, frame)) {
+    Write(owners(device) + frame, &kOnlyJoined, sizeof kOnlyJoined);
+  } else if (Empty({OffsetOf(device, frame), kFrameBytes})) {
+    Push(device, frame, 1);
   }
 }
 
@@ -288,6 +325,7 @@ void FrameFile::Push(uint32_t device, uint32_t first, uint32_t count) {
   const uint32_t free_count = table(device).free_count;
   Write(free_frames(device) + free_count, numbers.data(), count * sizeof(uint32_t));
   numbers.assign(count, 0);
+  Write(serials(device) + first, numbers.data(), count * sizeof(uint32_t));
   Write(owners(device) + first, numbers.data(), count * sizeof(uint32_t));
   const uint32_t more = free_count + count;
   Write(&table(device).free_count, &more, sizeof more);
@@ -298,7 +336,7 @@ void FrameFile::Reclaim(uint32_t device) {
   others.erase(0);
   others.erase(slot_);
   for (const uint32_t slot : others) {
-    if (!IsAlive(slot)) {
+    if (slot == kOnlyJoined || !IsAlive(slot)) {
       ReclaimSlot(device, slot);
     }
   }
@@ -361,12 +399,159 @@ uint32_t FrameFile::FrameAt(uint32_t device, const Extent& extent) const {
 
 void FrameFile::Free(uint32_t device, const std::vector<Extent>& extents) {
   for (const Extent& extent : extents) {
-    if (Empty(extent)) {
+    const uint32_t first = FrameAt(device, extent);
+    const auto count = static_cast<uint32_t>(extent.size_bytes / kFrameBytes);
+    if (serials(device)[first] != 0) {
       const Locked locked(*this, device);
-      Push(device, FrameAt(device, extent), static_cast<uint32_t>(extent.size_bytes / kFrameBytes));
+      for (uint32_t frame = first; frame < first + count; ++frame) {
+        Abandon(device, frame);
+      }
+    } else if (Empty(extent)) {
+      const Locked locked(*this, device);
+      Push(device, first, count);
     }
   }
 }
+
+// ---- shared frames
+
+Status FrameFile::LockFrames(int descriptor,
+                             uint32_t device,
+                             const Extent& extent,
+                             short type) const {
+  struct flock lock = LockOf(
+      kFrameLocks + static_cast<off_t>(uint64_t{device} * kFramesMax + FrameAt(device, extent)),
+      type);
+  lock.l_len = static_cast<off_t>(extent.size_bytes / kFrameBytes);
+  return fcntl(descriptor, F_OFD_SETLK, &lock) == 0 ? Status::Ok()
+                                                    : FromErrno("cannot hold frames of a device");
+}
+
+bool FrameFile::IsHeld(uint32_t device, uint32_t frame) const {
+  if (joined_[device].contains(frame)) {
+    return true;
+  }
+  struct flock lock =
+      LockOf(kFrameLocks + static_cast<off_t>(uint64_t{device} * kFramesMax + frame));
+  // What cannot be told counts as held.
+  return fcntl(fd(), F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
+}
+
+FrameKey FrameFile::Share(uint32_t device, const std::vector<Extent>& extents) {
+  const Locked locked(*this, device);
+  FrameKey key{.device = device, .first_frame = FrameAt(device, extents.front()), .serial = 0};
+  key.serial = serials(device)[key.first_frame];
+  if (key.serial != 0) {
+    return key;
+  }
+  do {
+    FARLANE_CHECK(getrandom(&key.serial, sizeof key.serial, 0) == sizeof key.serial);
+  } while (key.serial == 0);
+  // From the last to the first, which is what makes them shared.
+  uint32_t next = 0;
+  for (auto extent = extents.rbegin(); extent != extents.rend(); ++extent) {
+    const uint32_t first = FrameAt(device, *extent);
+    for (auto i = static_cast<uint32_t>(extent->size_bytes / kFrameBytes); i > 0; --i) {
+      Write(next_frames(device) + first + i - 1, &next, sizeof next);
+      Write(serials(device) + first + i - 1, &key.serial, sizeof key.serial);
+      next = first + i;  // from 1
+    }
+  }
+  return key;
+}
+
+Result<Fd> FrameFile::MakeHold(const FrameKey& key, const std::vector<Extent>& extents) {
+  // Another opening of the file: its locks and its position are of their own.
+  Fd hold(open(("/proc/self/fd/" + std::to_string(fd())).c_str(), O_RDWR | O_CLOEXEC));
+  if (!hold.valid()) {
+    return FromErrno("cannot open the devices' memory again");
+  }
+  for (const Extent& extent : extents) {
+    FARLANE_TRY(LockFrames(hold.get(), key.device, extent, F_RDLCK));
+  }
+  const uint64_t position =
+      (uint64_t{key.device} << kFrameBits | key.first_frame) << kSerialBits | key.serial;
+  if (lseek(hold.get(), static_cast<off_t>(position), SEEK_SET) < 0) {
+    return FromErrno("cannot say which frames are held");
+  }
+  return hold;
+}
+
+std::optional<FrameKey> FrameFile::KeyOf(int hold) const {
+  struct stat mine {};
+
+  struct stat theirs {};
+
+  if (fstat(fd(), &mine) != 0 || fstat(hold, &theirs) != 0 || mine.st_dev != theirs.st_dev ||
+      mine.st_ino != theirs.st_ino) {
+    return std::nullopt;
+  }
+  const off_t position = lseek(hold, 0, SEEK_CUR);
+  if (position < 0) {
+    return std::nullopt;
+  }
+  const uint64_t frame = static_cast<uint64_t>(position) >> kSerialBits;
+  return FrameKey{.device = static_cast<uint32_t>(frame >> kFrameBits),
+                  .first_frame = static_cast<uint32_t>(frame & ((1u << kFrameBits) - 1)),
+                  .serial = static_cast<uint32_t>(position)};
+}
+
+bool FrameFile::IsMine(const FrameKey& key) const {
+  return owners(key.device)[key.first_frame] == slot_;
+}
+
+Result<std::vector<Extent>> FrameFile::Join(const FrameKey& key) {
+  const Status gone(StatusCode::kNotFound, "these frames are not shared, or not any more");
+  if (key.device >= shape_.device_count || key.first_frame >= FramesPerDevice() ||
+      key.serial == 0) {
+    return gone;
+  }
+  const Locked locked(*this, key.device);
+  std::vector<Extent> extents;
+  uint32_t next = key.first_frame + 1;
+  // The table may have been spoilt by who shares it: no circle, and nothing out of bounds.
+  for (uint32_t count = 0; next != 0; ++count) {
+    const uint32_t frame = next - 1;
+    if (count >= FramesPerDevice() || frame >= FramesPerDevice() ||
+        serials(key.device)[frame] != key.serial || owners(key.device)[frame] == 0) {
+      return gone;
+    }
+    const uint64_t offset = OffsetOf(key.device, frame);
+    if (!extents.empty() && extents.back().offset_bytes + extents.back().size_bytes == offset) {
+      extents.back().size_bytes += kFrameBytes;
+    } else {
+      extents.push_back({offset, kFrameBytes});
+    }
+    next = next_frames(key.device)[frame];
+  }
+  for (const Extent& extent : extents) {
+    FARLANE_TRY(LockFrames(fd(), key.device, extent, F_RDLCK));
+    for (uint64_t at = 0; at < extent.size_bytes; at += kFrameBytes) {
+      ++joined_[key.device][FrameAt(key.device, extent) + static_cast<uint32_t>(at / kFrameBytes)];
+    }
+  }
+  return extents;
+}
+
+void FrameFile::Leave(uint32_t device, const std::vector<Extent>& extents) {
+  const Locked locked(*this, device);
+  for (const Extent& extent : extents) {
+    for (uint64_t at = 0; at < extent.size_bytes; at += kFrameBytes) {
+      const Extent one{extent.offset_bytes + at, kFrameBytes};
+      const uint32_t frame = FrameAt(device, one);
+      if (--joined_[device][frame] != 0) {
+        continue;
+      }
+      joined_[device].erase(frame);
+      static_cast<void>(LockFrames(fd(), device, one, F_UNLCK));
+      if (owners(device)[frame] == kOnlyJoined) {
+        Abandon(device, frame);
+      }
+    }
+  }
+}
+
+// ---- how much there is
 
 uint64_t FrameFile::used_bytes(uint32_t device) {
   const Locked locked(*this, device);

@@ -24,6 +24,21 @@ class Frames {
 
   void Free(const std::vector<Extent>& extents) { file_->Free(device_, extents); }
 
+  // Frames that several processes hold; see FrameFile.
+  FrameKey Share(const std::vector<Extent>& extents) { return file_->Share(device_, extents); }
+
+  Result<Fd> MakeHold(const FrameKey& key, const std::vector<Extent>& extents) {
+    return file_->MakeHold(key, extents);
+  }
+
+  std::optional<FrameKey> KeyOf(int hold) const { return file_->KeyOf(hold); }
+
+  bool IsMine(const FrameKey& key) const { return file_->IsMine(key); }
+
+  Result<std::vector<Extent>> Join(const FrameKey& key) { return file_->Join(key); }
+
+  void Leave(const std::vector<Extent>& extents) { file_->Leave(device_, extents); }
+
   int fd() const { return file_->fd(); }
 
   uint64_t capacity_bytes() const { return file_->capacity_bytes(); }

@@ -20,6 +20,10 @@ struct MemoryPool {
   uint64_t used_bytes_high = 0;
   uint64_t release_threshold = 0;
   std::array<int, 3> reuse{1, 1, 1};  // by CU_MEMPOOL_ATTR_REUSE_*
+  uint32_t open_to = 0;               // devices beside its own, a bit each
+  bool for_others = false;            // made to be shared with other processes
+  bool imported = false;              // another process's: gives out nothing here
+  uint64_t serial = 0;                // of what is shared of it; 0: nothing yet
 
   bool HasRoom(uint64_t bytes) const {
     return bytes_max == 0 || (bytes <= bytes_max && used_bytes <= bytes_max - bytes);

@@ -26,7 +26,7 @@ uint64_t MemoryPools::Current(int device) const {
 CUresult MemoryPools::SetCurrent(int device, uint64_t pool) {
   return state_.With([&](State& state) {
     const MemoryPool* found = Find(state, pool);
-    if (found == nullptr || found->device != device) {
+    if (found == nullptr || found->device != device || found->imported) {
       return CUDA_ERROR_INVALID_VALUE;
     }
     state.currents[static_cast<size_t>(device)] = pool;
@@ -60,12 +60,44 @@ CUresult MemoryPools::Destroy(uint64_t pool) {
 
 CUresult MemoryPools::Reserve(uint64_t pool, uint64_t bytes, int* device) {
   return With(pool, [&](MemoryPool& found) {
+    if (found.imported) {
+      return CUDA_ERROR_INVALID_VALUE;
+    }
     if (!found.HasRoom(bytes)) {
       return CUDA_ERROR_OUT_OF_MEMORY;
     }
     found.Add(bytes);
     *device = found.device;
     return CUDA_SUCCESS;
+  });
+}
+
+uint64_t MemoryPools::Import(int device, uint64_t serial) {
+  const uint64_t made = Create(device, 0);
+  static_cast<void>(With(made, [serial](MemoryPool& pool) {
+    pool.imported = true;
+    pool.serial = serial;
+    return CUDA_SUCCESS;
+  }));
+  return made;
+}
+
+uint64_t MemoryPools::PoolOf(uint64_t address) const {
+  return state_.With([address](const State& state) {
+    const auto found = state.allocations.find(address);
+    return found == state.allocations.end() ? 0 : found->second.pool;
+  });
+}
+
+std::vector<uint64_t> MemoryPools::AddressesOf(uint64_t pool) const {
+  return state_.With([pool](const State& state) {
+    std::vector<uint64_t> addresses;
+    for (const auto& [address, allocation] : state.allocations) {
+      if (allocation.pool == pool) {
+        addresses.push_back(address);
+      }
+    }
+    return addresses;
   });
 }
 

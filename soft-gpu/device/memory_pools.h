@@ -28,6 +28,13 @@ class MemoryPools {
 
   // Counts bytes that are about to be allocated; says on which device.
   CUresult Reserve(uint64_t pool, uint64_t bytes, int* device);
+  // One that another process shares.
+  uint64_t Import(int device, uint64_t serial);
+  // The pool that has given out an address; 0: none.
+  uint64_t PoolOf(uint64_t address) const;
+  // What it has given out, and has not back.
+  std::vector<uint64_t> AddressesOf(uint64_t pool) const;
+
   // They were not to be had.
   void Cancel(uint64_t pool, uint64_t bytes);
   // They were, here.

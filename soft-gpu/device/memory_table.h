@@ -19,6 +19,7 @@ namespace farlane::soft {
 
 enum class MemoryKind : uint8_t {
   kDevice,      // cuMemAlloc
+  kOpened,      // cuIpcOpenMemHandle: of another process
   kManaged,     // cuMemAllocManaged
   kGlobal,      // variables of a module
   kMapped,      // cuMemMap

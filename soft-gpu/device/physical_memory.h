@@ -22,10 +22,30 @@ class PhysicalMemory {
       return nullptr;
     }
     return std::shared_ptr<PhysicalMemory>(
-        new PhysicalMemory(frames, device, size_bytes, std::move(extents).value()));
+        new PhysicalMemory(frames, device, size_bytes, std::move(extents).value(), false));
   }
 
-  ~PhysicalMemory() { frames_->Free(extents_); }
+  // What another process has shared; null if that is gone. `frames` are its device's.
+  static std::shared_ptr<PhysicalMemory> Join(Frames* frames, const FrameKey& key) {
+    Result<std::vector<Extent>> extents = frames->Join(key);
+    if (!extents.ok()) {
+      return nullptr;
+    }
+    uint64_t size_bytes = 0;
+    for (const Extent& extent : extents.value()) {
+      size_bytes += extent.size_bytes;
+    }
+    return std::shared_ptr<PhysicalMemory>(new PhysicalMemory(
+        frames, static_cast<int>(key.device), size_bytes, std::move(extents).value(), true));
+  }
+
+  ~PhysicalMemory() {
+    if (joined_) {
+      frames_->Leave(extents_);
+    } else {
+      frames_->Free(extents_);
+    }
+  }
 
   PhysicalMemory(const PhysicalMemory&) = delete;
   PhysicalMemory& operator=(const PhysicalMemory&) = delete;
@@ -38,14 +58,26 @@ class PhysicalMemory {
 
   const std::vector<Extent>& extents() const { return extents_; }
 
+  // Lets other processes join it; the key of what was joined is the one it was joined by.
+  FrameKey Share() const { return frames_->Share(extents_); }
+
+  // A descriptor by which others can join it, and which keeps it meanwhile.
+  Result<Fd> MakeHold() const { return frames_->MakeHold(Share(), extents_); }
+
  private:
-  PhysicalMemory(Frames* frames, int device, uint64_t size_bytes, std::vector<Extent> extents)
-      : frames_(frames), device_(device), size_bytes_(size_bytes), extents_(std::move(extents)) {}
+  PhysicalMemory(
+      Frames* frames, int device, uint64_t size_bytes, std::vector<Extent> extents, bool joined)
+      : frames_(frames),
+        device_(device),
+        size_bytes_(size_bytes),
+        extents_(std::move(extents)),
+        joined_(joined) {}
 
   Frames* frames_;
   int device_;
   uint64_t size_bytes_;
   std::vector<Extent> extents_;
+  bool joined_;
 };
 
 }  // namespace farlane::soft

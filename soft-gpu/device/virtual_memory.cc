@@ -122,7 +122,6 @@ CUresult VirtualMemory::Create(int device,
   }
   Created created;
   created.properties = properties;
-  created.references = 1;
   created.physical = PhysicalMemory::Create(space_->frames(device), device, size_bytes);
   if (created.physical == nullptr) {
     return CUDA_ERROR_OUT_OF_MEMORY;
@@ -130,12 +129,55 @@ CUresult VirtualMemory::Create(int device,
   if (space_->strict().on()) {
     Soil(*created.physical);
   }
+  *handle = Add(std::move(created));
+  return CUDA_SUCCESS;
+}
+
+uint64_t VirtualMemory::Add(Created created) {
+  created.references = 1;
   created.physical_mapped = created.physical;
-  *handle = state_.With([&](State& state) {
+  return state_.With([&](State& state) {
     const uint64_t minted = kHandleBase + (++state.handles_minted << 4);
     state.created.emplace(minted, std::move(created));
     return minted;
   });
+}
+
+CUresult VirtualMemory::Export(uint64_t handle, int* descriptor) {
+  const auto physical = state_.With([&](const State& state) {
+    const Created* created = Find(state, handle);
+    const bool may = created != nullptr && created->properties.requestedHandleTypes ==
+                                               CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR;
+    return may ? created->physical : nullptr;
+  });
+  if (physical == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  Result<Fd> hold = physical->MakeHold();
+  if (!hold.ok()) {
+    LogError("soft-gpu: %s", hold.error().message().c_str());
+    return CUDA_ERROR_OPERATING_SYSTEM;
+  }
+  *descriptor = hold.value().Release();
+  return CUDA_SUCCESS;
+}
+
+CUresult VirtualMemory::Import(int descriptor, uint64_t* handle) {
+  const std::optional<FrameKey> key = space_->frames(0)->KeyOf(descriptor);
+  if (!key || key->device >= space_->device_count()) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  const int device = static_cast<int>(key->device);
+  Created created;
+  created.physical = PhysicalMemory::Join(space_->frames(device), *key);
+  if (created.physical == nullptr) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  created.properties.type = CU_MEM_ALLOCATION_TYPE_PINNED;
+  created.properties.requestedHandleTypes = CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR;
+  created.properties.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
+  created.properties.location.id = device;
+  *handle = Add(std::move(created));
   return CUDA_SUCCESS;
 }
 

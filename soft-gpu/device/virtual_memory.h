@@ -27,6 +27,10 @@ class VirtualMemory {
                   const CUmemAllocationProp& properties,
                   uint64_t* handle);
   CUresult Release(uint64_t handle);
+  // A descriptor by which another process gets at the memory, and which keeps it meanwhile.
+  CUresult Export(uint64_t handle, int* descriptor);
+  // The memory behind such a descriptor, which stays the caller's.
+  CUresult Import(int descriptor, uint64_t* handle);
   // Another reference to the memory that is mapped at `address`.
   CUresult Retain(uint64_t address, uint64_t* handle);
   CUresult Properties(uint64_t handle, CUmemAllocationProp* properties) const;
@@ -61,6 +65,8 @@ class VirtualMemory {
   static const Created* Find(const State& state, uint64_t handle);
   // Forgets memory that neither handle nor mapping keeps alive any more.
   void Sweep(uint64_t handle);
+
+  uint64_t Add(Created created);
 
   AddressSpace* space_;
   mutable Guarded<State> state_;

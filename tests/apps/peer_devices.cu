@@ -100,6 +100,62 @@ void CheckAccess(apps::Verdict& verdict, apps::SeededRandom& random) {
   CUDA_CALL(cudaFree(after));
 }
 
+cudaMemAccessDesc AccessOf(int device, cudaMemAccessFlags flags) {
+  cudaMemAccessDesc access{};
+  access.location.type = cudaMemLocationTypeDevice;
+  access.location.id = device;
+  access.flags = flags;
+  return access;
+}
+
+// A pool's memory and another device, without access to that device's other memory.
+void CheckPools(apps::Verdict& verdict, apps::SeededRandom& random) {
+  const Cells cells = random.Integers<unsigned>(kCells);
+  CUDA_CALL(cudaSetDevice(1));
+  cudaMemPool_t pool = nullptr;
+  CUDA_CALL(cudaDeviceGetDefaultMemPool(&pool, 1));
+  cudaMemLocation there{};
+  there.type = cudaMemLocationTypeDevice;
+  cudaMemAccessFlags flags = cudaMemAccessFlagsProtReadWrite;
+  CUDA_CALL(cudaMemPoolGetAccess(&flags, pool, &there));
+  verdict.ExpectCode(flags, cudaMemAccessFlagsProtNone, "access before");
+  void* before = nullptr;
+  CUDA_CALL(cudaMallocAsync(&before, kBytes, nullptr));
+  const cudaMemAccessDesc open = AccessOf(0, cudaMemAccessFlagsProtReadWrite);
+  CUDA_CALL(cudaMemPoolSetAccess(pool, &open, 1));
+  CUDA_CALL(cudaMemPoolGetAccess(&flags, pool, &there));
+  verdict.ExpectCode(flags, cudaMemAccessFlagsProtReadWrite, "access after");
+  const cudaMemAccessDesc shut = AccessOf(1, cudaMemAccessFlagsProtNone);
+  verdict.ExpectCode(cudaMemPoolSetAccess(pool, &shut, 1), cudaErrorInvalidValue,
+                     "shutting the pool's own device out");
+  static_cast<void>(cudaGetLastError());
+  void* after = nullptr;
+  CUDA_CALL(cudaMallocAsync(&after, kBytes, nullptr));
+  CUDA_CALL(cudaMemcpyAsync(before, cells.data(), kBytes, cudaMemcpyHostToDevice, nullptr));
+  CUDA_CALL(cudaMemcpyAsync(after, cells.data(), kBytes, cudaMemcpyHostToDevice, nullptr));
+  CUDA_CALL(cudaDeviceSynchronize());
+  const unsigned bias = static_cast<unsigned>(random.Next());
+  CUDA_CALL(cudaSetDevice(0));
+  CUDA_CALL(cudaMemcpyToSymbol(device_bias, &bias, sizeof bias));
+  unsigned* sums = apps::DeviceArray<unsigned>(kCells);
+  CUDA_CALL(cudaMemset(sums, 0, kBytes));
+  AddFrom<<<(kCells + 255) / 256, 256>>>(sums, static_cast<unsigned*>(before));
+  AddFrom<<<(kCells + 255) / 256, 256>>>(sums, static_cast<unsigned*>(after));
+  CUDA_CALL(cudaGetLastError());
+  Cells wanted = cells;
+  for (unsigned& cell : wanted) {
+    cell = 2 * (cell + bias);
+  }
+  verdict.ExpectEqual(apps::HostCopy(sums, kCells), wanted, "a kernel and another device's pool");
+  CUDA_CALL(cudaFree(sums));
+  CUDA_CALL(cudaSetDevice(1));
+  CUDA_CALL(cudaFreeAsync(before, nullptr));
+  CUDA_CALL(cudaFreeAsync(after, nullptr));
+  const cudaMemAccessDesc end = AccessOf(0, cudaMemAccessFlagsProtNone);
+  CUDA_CALL(cudaMemPoolSetAccess(pool, &end, 1));
+  CUDA_CALL(cudaDeviceSynchronize());
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -113,5 +169,6 @@ int main(int argc, char** argv) {
   }
   CheckCopies(verdict, random);
   CheckAccess(verdict, random);
+  CheckPools(verdict, random);
   return verdict.Finish();
 }

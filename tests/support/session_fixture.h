@@ -11,6 +11,7 @@
 #include "gpu-server/session/session_loop.h"
 #include "gpu-server/session/welcome.h"
 #include "tests/support/local_credit.h"
+#include "tests/support/local_shares.h"
 #include "tests/support/scripted_client.h"
 
 namespace farlane::server {
@@ -39,8 +40,8 @@ class SessionFixture {
     }
     credit_ = std::make_unique<LocalCredit>(QuotasFor(totals, limit_bytes));
     outbox_ = std::make_unique<Outbox>(*stream_, wakeup_);
-    session_ =
-        std::make_unique<ClientSession>(driver_.table(), *credit_, *outbox_, wakeup_, output_);
+    session_ = std::make_unique<ClientSession>(driver_.table(), *credit_, *outbox_, wakeup_,
+                                               output_, &shares_);
     session_->OpenDevices(credit_->quotas(), credit_->TakeFirst());
     AppendWelcome(*outbox_, driver_, *facts, session_->memories());
     loop_ =
@@ -59,6 +60,8 @@ class SessionFixture {
   ClientSession& session() { return *session_; }
 
   LocalCredit& credit() { return *credit_; }
+
+  LocalShares& shares() { return shares_; }
 
   // Waits for the session to end by itself.
   SessionEnd WaitForEnd() {
@@ -99,6 +102,7 @@ class SessionFixture {
   std::unique_ptr<ScriptedClient> client_;
   std::unique_ptr<transport::SocketStream> stream_;
   std::unique_ptr<LocalCredit> credit_;
+  LocalShares shares_;
   std::unique_ptr<Outbox> outbox_;
   std::unique_ptr<ClientSession> session_;
   Ears ears_;

@@ -5,9 +5,11 @@
 #include <memory>
 #include <system_error>
 
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "protocol/base/environment.h"
+#include "protocol/base/fd.h"
 #include "protocol/base/log.h"
 #include "protocol/base/slice.h"
 #include "tools/farlane/command.h"
@@ -22,6 +24,9 @@ namespace {
 
 // A fresh server on this machine: it answers at once or never.
 constexpr uint64_t kPrivateProbeTimeoutNs = 30'000'000'000;
+
+// Where the software GPU keeps what its processes share.
+constexpr char kDevicesFile[] = "FARLANE_SOFT_SHARED";
 
 struct RunOptions {
   std::string server;
@@ -190,9 +195,15 @@ int RunDirectly(const Installation& installation, const std::vector<std::string>
     return Fail(status);
   }
   SignalInbox inbox;
-  const std::vector<Setting> settings = {
+  std::vector<Setting> settings = {
       {"LD_LIBRARY_PATH", LibraryPathStartingWith(installation.SoftFolder())},
   };
+  // Its processes share the devices, as those of one machine do: by a file of ours without a name.
+  const Fd devices(Environment(kDevicesFile) ? -1 : memfd_create("farlane-devices", MFD_CLOEXEC));
+  if (devices.valid()) {
+    settings.push_back({kDevicesFile, "/proc/" + std::to_string(getpid()) + "/fd/" +
+                                          std::to_string(devices.get())});
+  }
   return RunCommand(command, settings, inbox, [] {});
 }
 

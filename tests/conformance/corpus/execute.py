@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts a program on one of the two libraries and gives back what it did."""
+import contextlib
 import dataclasses
 import os
+import secrets
 import signal
 import subprocess
 import time
@@ -29,6 +31,19 @@ def settings(library: Path, more: dict[str, str]) -> dict[str, str]:
         if not key.startswith(("FARLANE_", "CUDA_", "LD_"))
     }
     return {**kept, "LD_LIBRARY_PATH": str(library), **more}
+
+
+@contextlib.contextmanager
+def family(remote: bool):
+    """What makes the processes of one run share devices, as `farlane run` does."""
+    if remote:
+        yield {"FARLANE_SESSION": f"{secrets.token_hex(16)}.{secrets.token_hex(32)}"}
+        return
+    devices = os.memfd_create("farlane-devices", os.MFD_CLOEXEC)
+    try:
+        yield {"FARLANE_SOFT_SHARED": f"/proc/{os.getpid()}/fd/{devices}"}
+    finally:
+        os.close(devices)
 
 
 def end_group(process: subprocess.Popen) -> None:

@@ -26,7 +26,7 @@ from pathlib import Path
 import catalogue
 import report
 from compiler import Compiler
-from execute import end_all, execute, settings
+from execute import end_all, execute, family, settings
 from judge import judge
 from place import place_of_run
 from report import FAILED, PASSED, Row
@@ -83,9 +83,11 @@ class Runner:
             except ServerLost as error:
                 row.reason = f"no server: {error}"
                 return FAILED
-            with place_of_run(folder, built, arguments, row.program.inputs) as started:
+            with place_of_run(folder, built, arguments, row.program.inputs) as started, family(
+                remote
+            ) as shared:
                 limit_s = min(row.program.limit_s * self.slow * stretch(), LIMIT_S_MAX)
-                outcome = execute(started, arguments, environment, limit_s)
+                outcome = execute(started, arguments, {**environment, **shared}, limit_s)
             row.seconds += outcome.seconds
             self.keep_output(row.program, remote, arguments, outcome)
             verdict = judge(row.program, outcome, remote)

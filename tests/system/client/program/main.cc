@@ -47,6 +47,7 @@ constexpr Case kCases[] = {
     {"commanded", Commanded},
     {"busy", Busy},
     {"asked", Asked},
+    {"sharer", Sharer},
     {"random-operations", RandomOperations},
     {"timings", Timings},
     {"initialise", Initialise},

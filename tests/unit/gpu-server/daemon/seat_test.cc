@@ -33,7 +33,7 @@ std::string Packed(const Account& account) {
 }
 
 ClientRegister NewRegister() {
-  return ClientRegister({kDeviceBytes}, 64_MiB, [](pid_t, const ControlRecord&) {});
+  return ClientRegister({kDeviceBytes}, 64_MiB, [](pid_t, const ControlRecord&, int) {});
 }
 
 TEST(Seat, AnAccountArrivesAsItWas) {

@@ -58,7 +58,7 @@ class StatusReport : public testing::Test {
   nvml::Report devices_ = Devices(2);
   nvml::Report health_;
   ClientRegister clients_{
-      {kDeviceBytes, kDeviceBytes}, kLimitBytes, [](pid_t, const ControlRecord&) {}};
+      {kDeviceBytes, kDeviceBytes}, kLimitBytes, [](pid_t, const ControlRecord&, int) {}};
   pid_t next_worker_ = 100;
 };
 
@@ -151,7 +151,7 @@ TEST_F(StatusReport, KinAreKnownAgainByTheNextDaemon) {
     account.holdings.push_back({.held_bytes = 20_MiB, .idle_bytes = 0, .quota = quota});
   }
   ClientRegister next({kDeviceBytes, kDeviceBytes}, kLimitBytes,
-                      [](pid_t, const ControlRecord&) {});
+                      [](pid_t, const ControlRecord&, int) {});
   ASSERT_TRUE(next.Adopt(100, account, 5));
   const nvml::Gpu gpu = MakeStatusReport(devices_, health_, next, Somebody(0, 5, 99)).gpus[0];
   ASSERT_EQ(gpu.processes.size(), 1u);

@@ -51,7 +51,7 @@ class GateTest : public testing::Test {
   }
 
   void Work() {
-    client().Post(wire::MemsetD32Async{.dstDevice = address_, .ui = 1, .N = 4, .hStream = 0});
+    client().Post(wire::MemsetD8Async{.dstDevice = address_, .uc = 1, .N = 4, .hStream = 0});
     client().Flush();
   }
 

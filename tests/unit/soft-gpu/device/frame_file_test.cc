@@ -192,5 +192,114 @@ TEST_F(SharedFrames, DevicesOfAnotherShapeAreRefused) {
   }
 }
 
+// ---- shared frames
+
+std::vector<Extent> Taken(FrameFile& file, uint64_t frames) {
+  auto taken = file.Allocate(0, frames * kFrameBytes);
+  EXPECT_TRUE(taken.ok());
+  return taken.ok() ? std::move(taken).value() : std::vector<Extent>();
+}
+
+TEST_F(SharedFrames, WhoHasTheKeyJoinsTheFrames) {
+  const auto owner = Open();
+  const auto other = Open();
+  const std::vector<Extent> mine = Taken(*owner, 3);
+  const FrameKey key = owner->Share(0, mine);
+  EXPECT_EQ(owner->Share(0, mine).serial, key.serial);
+  EXPECT_TRUE(owner->IsMine(key));
+  EXPECT_FALSE(other->IsMine(key));
+  const auto theirs = other->Join(key);
+  ASSERT_TRUE(theirs.ok());
+  ASSERT_EQ(theirs->size(), mine.size());
+  EXPECT_EQ(theirs->front().offset_bytes, mine.front().offset_bytes);
+  EXPECT_EQ(theirs->front().size_bytes, mine.front().size_bytes);
+  other->Leave(0, *theirs);
+}
+
+TEST_F(SharedFrames, AKeyThatNobodyMadeOpensNothing) {
+  const auto owner = Open();
+  const auto other = Open();
+  const FrameKey key = owner->Share(0, Taken(*owner, 1));
+  EXPECT_FALSE(other->Join({.device = 0, .first_frame = key.first_frame, .serial = 0}).ok());
+  EXPECT_FALSE(
+      other->Join({.device = 0, .first_frame = key.first_frame, .serial = key.serial ^ 1}).ok());
+  EXPECT_FALSE(other->Join({.device = 7, .first_frame = 0, .serial = key.serial}).ok());
+  EXPECT_FALSE(other->Join({.device = 0, .first_frame = 1u << 19, .serial = key.serial}).ok());
+  EXPECT_FALSE(
+      other->Join({.device = 0, .first_frame = key.first_frame + 1, .serial = key.serial}).ok());
+}
+
+TEST_F(SharedFrames, AKeyIsNoGoodAfterItsFramesWereFreed) {
+  const auto owner = Open();
+  const auto other = Open();
+  const std::vector<Extent> mine = Taken(*owner, 1);
+  const FrameKey key = owner->Share(0, mine);
+  owner->Free(0, mine);
+  EXPECT_FALSE(other->Join(key).ok());
+  const std::vector<Extent> again = Taken(*owner, 1);
+  EXPECT_EQ(again.front().offset_bytes, mine.front().offset_bytes);
+  EXPECT_FALSE(other->Join(key).ok());
+  EXPECT_NE(owner->Share(0, again).serial, key.serial);
+}
+
+TEST_F(SharedFrames, WhatOneHasJoinedTheOthersEndDoesNotTakeAway) {
+  auto owner = Open();
+  const auto other = Open();
+  const std::vector<Extent> mine = Taken(*owner, 2);
+  unsigned char* const pages = Map(*owner, mine.front());
+  pages[5] = 42;
+  munmap(pages, mine.front().size_bytes);  // a mapping would keep the owner alive
+  const auto theirs = other->Join(owner->Share(0, mine));
+  ASSERT_TRUE(theirs.ok());
+  owner.reset();
+  EXPECT_EQ(other->used_bytes(0), 2 * kFrameBytes);
+  EXPECT_EQ(Map(*other, theirs->front())[5], 42);
+  other->Leave(0, *theirs);
+  EXPECT_EQ(other->used_bytes(0), 0u);
+  EXPECT_EQ(Map(*other, theirs->front())[5], 0);
+}
+
+TEST_F(SharedFrames, WhatOneHasJoinedTheOwnerMayFree) {
+  const auto owner = Open();
+  const auto other = Open();
+  const std::vector<Extent> mine = Taken(*owner, 2);
+  const auto theirs = other->Join(owner->Share(0, mine));
+  ASSERT_TRUE(theirs.ok());
+  owner->Free(0, mine);
+  EXPECT_EQ(owner->used_bytes(0), 2 * kFrameBytes);
+  EXPECT_EQ(owner->Allocate(0, 3 * kFrameBytes).error().code(), StatusCode::kExhausted);
+  other->Leave(0, *theirs);
+  EXPECT_EQ(owner->used_bytes(0), 0u);
+  EXPECT_TRUE(owner->Allocate(0, 4 * kFrameBytes).ok());
+}
+
+TEST_F(SharedFrames, ADescriptorHoldsItsFramesByItself) {
+  auto owner = Open();
+  const auto other = Open();
+  const std::vector<Extent> mine = Taken(*owner, 1);
+  const FrameKey key = owner->Share(0, mine);
+  auto hold = owner->MakeHold(key, mine);
+  ASSERT_TRUE(hold.ok());
+  Fd held = std::move(hold).value();
+  owner.reset();
+  EXPECT_EQ(other->used_bytes(0), kFrameBytes);
+  const auto found = other->KeyOf(held.get());
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->first_frame, key.first_frame);
+  EXPECT_EQ(found->serial, key.serial);
+  const auto theirs = other->Join(*found);
+  ASSERT_TRUE(theirs.ok());
+  held.Reset();
+  EXPECT_EQ(other->used_bytes(0), kFrameBytes);
+  other->Leave(0, *theirs);
+  EXPECT_EQ(other->used_bytes(0), 0u);
+}
+
+TEST_F(SharedFrames, ADescriptorOfAnotherFileSaysNothing) {
+  const auto file = Open();
+  const Fd other(memfd_create("other", MFD_CLOEXEC));
+  EXPECT_FALSE(file->KeyOf(other.get()).has_value());
+}
+
 }  // namespace
 }  // namespace farlane::soft
