@@ -54,9 +54,9 @@ struct ControlRecord {
     kPass = 36,  // where the TlsPass of the client can be read
     kTurnPart = 37,  // one of what turns are given by comes along: `id` 0 the page of grants, 1 the
                      // page of uses, 2 the bell, which comes last
-    kOffered = 40,    // the answer to kOffer `id`: its name is in the tail
-    kOpened = 41,     // the answer to kOpen `id`: a socket to its offerer comes along; without: no
-    kHand = 42,       // what the tail names is to be given to who is at the socket that comes along
+    kOffered = 40,   // the answer to kOffer `id`: its name is in the tail
+    kOpened = 41,    // the answer to kOpen `id`: a socket to its offerer comes along; without: no
+    kHand = 42,      // what the tail names is to be given to who is at the socket that comes along
     kShareOver = 43,  // what the tail names, and was withdrawn, is used by nobody any more
     // From the daemon to the doorman.
     kShake = 48,     // connection `id`, which comes along, has begun a handshake
