@@ -55,9 +55,10 @@ void Gate::Attach(TurnMemory grants, TurnMemory uses, Fd bell, Ring ring) {
                                              .uses = std::move(uses),
                                              .bell = std::move(bell),
                                              .ring = std::move(ring)});
-  Pages* const now = pages.get();
-  kept_.With([&pages](auto& kept) { kept.push_back(std::move(pages)); });
-  pages_.store(now, memory_order_release);
+  kept_.With([&](auto& kept) {
+    kept.push_back(std::move(pages));
+    pages_.store(kept.back().get(), memory_order_release);
+  });
   session_.Return([] {});  // it may sleep, without this bell
 }
 
@@ -83,6 +84,10 @@ void Gate::TakeUp(Pages* pages) {
   }
   CloseRuns();
   followed_ = pages;
+  kept_.With([&](auto& kept) {
+    const Pages* const latest = pages_.load(memory_order_acquire);
+    std::erase_if(kept, [&](const auto& one) { return one.get() != pages && one.get() != latest; });
+  });
   devices_.clear();
   for (size_t i = 0; i < session_.devices_count(); ++i) {
     devices_.push_back(std::make_unique<Device>(session_.driver()));

@@ -128,7 +128,8 @@ class Gate {
 
   ClientSession& session_;
   std::atomic<Pages*> pages_ = nullptr;
-  Guarded<std::vector<std::unique_ptr<Pages>>> kept_;  // others may still look at former ones
+  // The dispatch thread may still look at former ones.
+  Guarded<std::vector<std::unique_ptr<Pages>>> kept_;
   Pages* followed_ = nullptr;
   std::vector<std::unique_ptr<Device>> devices_;
   bool measuring_ = false;  // a device has runs that are to be looked at
