@@ -1,24 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "protocol/base/slice.h"
 
-#include <charconv>
-#include <cmath>
+#include <algorithm>
 #include <cstdio>
 
 #include "protocol/base/environment.h"
 
 namespace farlane {
+namespace {
 
+constexpr size_t kShareDigits = 6;
+
+}  // namespace
+
+// Not by a function of the standard library: those that read fractions need what old systems lack.
 Result<uint32_t> ParseShare(const std::string& text) {
-  double share = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, share, std::chars_format::fixed);
-  const double millionths = std::round(share * kWholeShare);
-  if (error != std::errc() || stop != end || !(millionths >= 1) || millionths > kWholeShare) {
+  const size_t dot = std::min(text.find('.'), text.size());
+  std::string fraction = dot == text.size() ? "" : text.substr(dot + 1);
+  const std::string digits = text.substr(0, dot) + fraction;
+  fraction.resize(kShareDigits, '0');
+  const std::string millionths = text.substr(0, dot) + fraction;
+  const bool is_number = !digits.empty() && millionths.size() <= kShareDigits + 1 &&
+                         digits.find_first_not_of("0123456789") == std::string::npos;
+  uint32_t share = 0;
+  for (size_t i = 0; is_number && i < millionths.size(); ++i) {
+    share = share * 10 + static_cast<uint32_t>(millionths[i] - '0');
+  }
+  if (share == 0 || share > kWholeShare) {
     return Status(StatusCode::kInvalidArgument,
                   "\"" + text + "\" is no share of a GPU (0.5 is a half, 1 is all)");
   }
-  return static_cast<uint32_t>(millionths);
+  return share;
 }
 
 std::string ShareText(uint64_t share) {
