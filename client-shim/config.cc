@@ -72,6 +72,21 @@ void ReadGrace(const std::string& text, Config* config) {
   }
 }
 
+void ReadSlice(Config* config) {
+  Result<SliceRequest> slice =
+      ParseSlice({.memory = Environment("FARLANE_MEM").value_or(""),
+                  .share = Environment("FARLANE_SHARE").value_or(""),
+                  .share_limit = Environment("FARLANE_SHARE_LIMIT").value_or(""),
+                  .priority = Environment("FARLANE_PRIORITY").value_or("")});
+  if (slice.ok()) {
+    config->slice = slice.value();
+  } else {
+    config->setting_error =
+        "FARLANE_MEM, FARLANE_SHARE, FARLANE_SHARE_LIMIT or FARLANE_PRIORITY: " +
+        slice.error().message();
+  }
+}
+
 }  // namespace
 
 Config Config::FromEnvironment() {
@@ -97,6 +112,7 @@ Config Config::FromEnvironment() {
   if (const auto grace = Environment("FARLANE_GRACE")) {
     ReadGrace(*grace, &config);
   }
+  ReadSlice(&config);
   config.track_writes = Environment("FARLANE_TRACK_WRITES") != "0";
   config.synchronous = IsOn("FARLANE_SYNC");
   const std::string trace = "," + Environment("FARLANE_TRACE").value_or("") + ",";

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "protocol/base/slice.h"
 #include "protocol/channel/pulse.h"
 #include "protocol/channel/way.h"
 #include "protocol/transport/tls.h"
@@ -29,10 +30,11 @@ struct Config {
   std::string token_error;            // why there is no token although one was named
   SessionTicket session;              // FARLANE_SESSION; all zero: a session of this process alone
   std::string session_error;          // why FARLANE_SESSION cannot be used
-  transport::TlsSettings tls;         // FARLANE_TLS_CA, FARLANE_TLS_CERT, FARLANE_TLS_KEY
+  SliceRequest slice{};        // FARLANE_MEM, FARLANE_SHARE, FARLANE_SHARE_LIMIT, FARLANE_PRIORITY
+  transport::TlsSettings tls;  // FARLANE_TLS_CA, FARLANE_TLS_CERT, FARLANE_TLS_KEY
   channel::WishedTransport transport = channel::WishedTransport::kAuto;  // FARLANE_TRANSPORT
   uint32_t grace = channel::kGraceLooks;  // FARLANE_GRACE, in seconds
-  std::string setting_error;              // why one of these two cannot be used
+  std::string setting_error;              // why one of these cannot be used
   bool track_writes = true;               // FARLANE_TRACK_WRITES=0: mirrored memory is compared
   bool synchronous =
       false;  // FARLANE_SYNC=1: every call waits, so that an error shows at its own call

@@ -91,12 +91,14 @@ bool ClientRegister::Adopt(pid_t worker, const Account& account, uint64_t now_ns
       return false;  // more than the device has
     }
   }
-  if (quotas.size() != quotas_.size() || by_worker_.contains(worker)) {
+  if (quotas.size() != quotas_.size() || !CheckSlice(who.slice).ok() ||
+      by_worker_.contains(worker)) {
     return false;
   }
   const SessionBook::Session* const session =
       book_.Adopt({.id = who.session,
                    .key_digest = who.key_digest,
+                   .slice = who.slice,
                    .opened_ns = std::min(seat.session_since_ns, now_ns),
                    .alone = seat.alone != 0},
                   quotas);
@@ -140,6 +142,9 @@ bool ClientRegister::Hear(pid_t worker, const ControlRecord& record, uint64_t no
   if (found == by_worker_.end()) {
     return false;
   }
+  if (record.kind == ControlRecord::Kind::kTurn) {
+    return true;  // whoever hears it looks at the pages anyway
+  }
   if (record.kind == ControlRecord::Kind::kBusy) {
     return HearBusy(&clients_.at(found->second), record);
   }
@@ -164,6 +169,24 @@ bool ClientRegister::HearBusy(Client* client, const ControlRecord& record) const
 void ClientRegister::Look(uint64_t now_ns) {
   desk_.Look(now_ns);
   book_.Look(now_ns);
+}
+
+std::optional<SessionId> ClientRegister::SessionNamed(const std::string& name) const {
+  std::optional<SessionId> meant;
+  for (const auto& [id, session] : book_.sessions()) {
+    if (name.empty() || !SessionName(id).starts_with(name)) {
+      continue;
+    }
+    if (meant.has_value()) {
+      return std::nullopt;
+    }
+    meant = id;
+  }
+  return meant;
+}
+
+const SessionId& ClientRegister::SessionOf(pid_t worker) const {
+  return clients_.at(by_worker_.at(worker)).session;
 }
 
 std::vector<pid_t> ClientRegister::WorkersOf(const std::string& name) const {

@@ -81,6 +81,16 @@ class ClientRegister {
 
   const Ledger& ledger() const { return ledger_; }
 
+  // The session that has this name, or whose name alone begins so.
+  std::optional<SessionId> SessionNamed(const std::string& name) const;
+  // The session of a worker that serves a client.
+  const SessionId& SessionOf(pid_t worker) const;
+
+  // Gives a session other numbers, or says why not.
+  std::optional<std::string> Resize(const SessionId& id, const SliceRequest& slice) {
+    return book_.Resize(id, slice);
+  }
+
   // The workers of a session; of all sessions whose name starts so if there is only one of them.
   std::vector<pid_t> WorkersOf(const std::string& name) const;
 

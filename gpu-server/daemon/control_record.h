@@ -32,6 +32,7 @@ struct ControlRecord {
     kAccount = 8,     // to a daemon that takes over: an Account, and the devices' share
     kBusy = 9,        // of the last second, work of the client was under way on `device` for
                       // `bytes` percent, and copies for `total`
+    kTurn = 10,       // look at my page of turns
     kOffer = 12,      // `bytes` of `device`, or with 0 an event, are for the session; the answer
                       // names `id`
     kOpen = 13,       // what the tail names, please, that another worker has offered; as above
@@ -51,9 +52,11 @@ struct ControlRecord {
     kRecall =
         35,      // give back up to `bytes` of `device` that are not in use, and say kRecalled `id`
     kPass = 36,  // where the TlsPass of the client can be read
-    kOffered = 40,    // the answer to kOffer `id`: its name is in the tail
-    kOpened = 41,     // the answer to kOpen `id`: a socket to its offerer comes along; without: no
-    kHand = 42,       // what the tail names is to be given to who is at the socket that comes along
+    kTurnPart = 37,  // one of what turns are given by comes along: `id` 0 the page of grants, 1 the
+                     // page of uses, 2 the bell, which comes last
+    kOffered = 40,   // the answer to kOffer `id`: its name is in the tail
+    kOpened = 41,    // the answer to kOpen `id`: a socket to its offerer comes along; without: no
+    kHand = 42,      // what the tail names is to be given to who is at the socket that comes along
     kShareOver = 43,  // what the tail names, and was withdrawn, is used by nobody any more
     // From the daemon to the doorman.
     kShake = 48,     // connection `id`, which comes along, has begun a handshake

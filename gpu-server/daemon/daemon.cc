@@ -23,6 +23,8 @@ namespace {
 // The longest sleep: after a worker's failure it is the pause before the next try.
 constexpr uint64_t kSleepNs = 1'000'000'000;
 
+constexpr uint64_t kSecondNs = 1'000'000'000;
+
 Status CheckAddress(const transport::Address& address, const Options& options) {
   FARLANE_ASSIGN(const bool local, transport::IsLocalOnly(address));
   const bool certified =
@@ -59,7 +61,8 @@ Daemon::Daemon(const Options& options,
       greeter_(std::move(admission), config.boot, doorman_),
       heritage_(std::move(heritage)),
       workers_(config, options.warm),
-      limit_bytes_(options.memory_bytes) {
+      limit_bytes_(options.memory_bytes),
+      divides_time_(options.divides_time) {
   memcpy(boot_, config.boot, sizeof boot_);
 }
 
@@ -121,15 +124,12 @@ Status Daemon::Run() {
         heritage_.state_dir->Remove(worker);
       }
       if (clients_.has_value()) {
+        turns_->Leave(worker, now_ns);
         clients_->LeaveWithWorker(worker, now_ns);
       }
     });
     if (!clients_.has_value() && workers_.was_ready()) {
-      clients_.emplace(workers_.device_bytes(), limit_bytes_,
-                       [this](pid_t worker, const ControlRecord& record, int descriptor) {
-                         workers_.Tell(worker, record, descriptor);
-                       });
-      caretaker_.Start(HealthLibrary::PathBeside(workers_.driver_path()), now_ns);
+      BeginToServe(now_ns);
     }
     AdoptWorkers(now_ns);
     ServeWaiting(now_ns);
@@ -156,6 +156,21 @@ Status Daemon::Run() {
   }
 }
 
+// The devices are known.
+void Daemon::BeginToServe(uint64_t now_ns) {
+  const auto tell = [this](pid_t worker, const ControlRecord& record, int descriptor) {
+    workers_.Tell(worker, record, descriptor);
+  };
+  clients_.emplace(workers_.device_bytes(), limit_bytes_, tell);
+  turns_.emplace(workers_.device_bytes().size(), divides_time_, tell);
+  caretaker_.Start(HealthLibrary::PathBeside(workers_.driver_path()), now_ns);
+}
+
+void Daemon::TakeTurns(pid_t worker, const SessionId& session, uint64_t now_ns) {
+  const SessionBook::Session& known = clients_->book().sessions().at(session);
+  turns_->Enter(worker, known.account, known.slice, now_ns);
+}
+
 // Once the devices are known: who claims others is left alone.
 void Daemon::AdoptWorkers(uint64_t now_ns) {
   if (!heritage_.state_dir.has_value() || !clients_.has_value()) {
@@ -174,6 +189,7 @@ void Daemon::AdoptWorkers(uint64_t now_ns) {
     LogInfo("worker %d of a former daemon goes on serving %s (pid %u on %s)", found.worker,
             who.program.c_str(), who.process, who.host.c_str());
     workers_.Adopt(found.worker, std::move(found.control), std::move(found.process));
+    TakeTurns(found.worker, clients_->SessionOf(found.worker), now_ns);
   }
 }
 
@@ -217,16 +233,21 @@ void Daemon::HearWorkers(const std::vector<pollfd>& polls) {
   }
   if (clients_.has_value()) {
     clients_->Look(now_ns);
+    turns_->Look(now_ns);
   }
 }
 
 std::string Daemon::AnswerOperator(const control::ServiceRequest& request, uint64_t now_ns) {
   if (!clients_.has_value()) {
     return EndOfService(
-        0, request.verb == control::ServiceVerb::kKill ? "there is no such session" : "");
+        0, request.verb == control::ServiceVerb::kList ? "" : "there is no such session");
   }
   if (request.verb == control::ServiceVerb::kList) {
-    return ListSessions(*clients_, now_ns);
+    turns_->Look(now_ns);
+    return ListSessions(*clients_, *turns_, now_ns);
+  }
+  if (request.verb == control::ServiceVerb::kResize) {
+    return ResizeSession(request, now_ns);
   }
   const std::vector<pid_t> workers = clients_->WorkersOf(control::TextOf(request.session));
   for (const pid_t worker : workers) {
@@ -235,6 +256,27 @@ std::string Daemon::AnswerOperator(const control::ServiceRequest& request, uint6
   }
   return EndOfService(static_cast<uint32_t>(workers.size()),
                       workers.empty() ? "no session has this name, or several begin with it" : "");
+}
+
+// What is not said stays as it is.
+std::string Daemon::ResizeSession(const control::ServiceRequest& request, uint64_t now_ns) {
+  const std::optional<SessionId> id = clients_->SessionNamed(control::TextOf(request.session));
+  if (!id.has_value()) {
+    return EndOfService(0, "no session has this name, or several begin with it");
+  }
+  SliceRequest slice = clients_->book().sessions().at(*id).slice;
+  slice.memory_bytes = request.memory_bytes != 0 ? request.memory_bytes : slice.memory_bytes;
+  slice.share = request.share != 0 ? request.share : slice.share;
+  slice.share_limit = request.share_limit != 0 ? request.share_limit : slice.share_limit;
+  slice.priority = request.priority != 0 ? static_cast<Priority>(request.priority) : slice.priority;
+  if (const std::optional<std::string> objection = clients_->Resize(*id, slice)) {
+    return EndOfService(0, *objection);
+  }
+  turns_->Resize(clients_->book().sessions().at(*id).account, slice, now_ns);
+  LogInfo("session %s has a share of %s and a limit of %s now, as %s", SessionName(*id).c_str(),
+          ShareText(slice.share).c_str(), ShareText(slice.share_limit).c_str(),
+          PriorityName(slice.priority));
+  return EndOfService(1, "");
 }
 
 // The keys of a connection under TLS go from the doorman straight to the worker.
@@ -292,6 +334,7 @@ Greeter::Placement Daemon::Place(const Fd& connection,
     return {};
   }
   clients_->SeatAt(holder, worker);
+  TakeTurns(worker, clients_->SessionOf(worker), now_ns);
   return {.taken = true, .refusal = {}};
 }
 
@@ -345,10 +388,13 @@ void Daemon::Wait(std::vector<pollfd>* polls) {
   service_.AppendPolls(polls);
   const uint64_t now_ns = NowNs();
   const uint64_t clients_ns = clients_.has_value() ? clients_->NextTime() : UINT64_MAX;
-  const uint64_t until_ns =
-      std::min({greeter_.NextTime(now_ns), service_.NextTime(), clients_ns, now_ns + kSleepNs});
-  const uint64_t left_ms = until_ns > now_ns ? (until_ns - now_ns + 999'999) / 1'000'000 : 0;
-  if (poll(polls->data(), polls->size(), static_cast<int>(left_ms)) < 0) {
+  const uint64_t turns_ns = turns_.has_value() ? turns_->NextTime() : UINT64_MAX;
+  const uint64_t until_ns = std::min(
+      {greeter_.NextTime(now_ns), service_.NextTime(), clients_ns, turns_ns, now_ns + kSleepNs});
+  const uint64_t left_ns = until_ns > now_ns ? until_ns - now_ns : 0;
+  const timespec left{.tv_sec = static_cast<time_t>(left_ns / kSecondNs),
+                      .tv_nsec = static_cast<long>(left_ns % kSecondNs)};
+  if (ppoll(polls->data(), polls->size(), &left, nullptr) < 0) {
     polls->clear();  // interrupted: nothing is known
   }
 }

@@ -15,6 +15,7 @@
 #include "gpu-server/daemon/greeter.h"
 #include "gpu-server/daemon/options.h"
 #include "gpu-server/daemon/service_desk.h"
+#include "gpu-server/daemon/turn_desk.h"
 #include "gpu-server/daemon/worker_pool.h"
 #include "protocol/transport/address.h"
 
@@ -50,7 +51,10 @@ class Daemon {
   enum class Signal : uint8_t { kNone, kLeave, kEnd };
   Signal HandleSignals();
   bool IsToEnd();
+  void BeginToServe(uint64_t now_ns);
   void AdoptWorkers(uint64_t now_ns);
+  void TakeTurns(pid_t worker, const SessionId& session, uint64_t now_ns);
+  std::string ResizeSession(const control::ServiceRequest& request, uint64_t now_ns);
   bool WatchedIsGone() const;
   void AcceptAll();
   void ServeWaiting(uint64_t now_ns);
@@ -76,7 +80,9 @@ class Daemon {
   WorkerPool workers_;
   const uint64_t limit_bytes_;
   uint8_t boot_[16]{};
+  const bool divides_time_;
   std::optional<ClientRegister> clients_;  // once a worker has found the devices
+  std::optional<TurnDesk> turns_;          // the same
 };
 
 }  // namespace farlane::server

@@ -76,14 +76,31 @@ void DaemonLink::HearAll() {
   ControlRecord record;
   Fd descriptor;
   while (ReceiveRecord(control, &record, true, &descriptor) == Received::kRecord) {
+    if (record.kind == Kind::kTurnPart) {
+      HearTurnPart(record.id, std::move(descriptor));
+      continue;
+    }
     Hear(record);
     HearOfShares(record, std::move(descriptor));
+  }
+  turn_parts_ = {};
+  if (turns_end_ != nullptr) {
+    turns_end_();
   }
   state_.With([](State& state) {
     state.control = -1;
     state.successor.Reset();
   });
   RefuseShares();
+}
+
+void DaemonLink::HearTurnPart(uint64_t part, Fd descriptor) {
+  constexpr uint64_t kBell = 2;
+  Fd& place = part == 0 ? turn_parts_.grants : part == 1 ? turn_parts_.uses : turn_parts_.bell;
+  place = std::move(descriptor);
+  if (part == kBell && turns_begin_ != nullptr) {
+    turns_begin_(std::exchange(turn_parts_, {}));
+  }
 }
 
 void DaemonLink::Hear(const ControlRecord& record) {
@@ -326,6 +343,15 @@ void DaemonLink::NoteBusy(size_t device, uint32_t busy_percent, uint32_t copy_pe
                  .device = static_cast<uint32_t>(device),
                  .bytes = busy_percent,
                  .total = copy_percent});
+  });
+}
+
+// A daemon that does not take it has others of this kind in front of it, and will look.
+void DaemonLink::RingForTurn() {
+  state_.With([](State& state) {
+    if (state.control >= 0) {
+      SendRecord(state.control, {.kind = Kind::kTurn}, false);
+    }
   });
 }
 

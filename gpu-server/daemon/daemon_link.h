@@ -36,6 +36,16 @@ class DaemonLink final : public CreditSource, public ShareSource {
   // Those who ask for memory while there is no daemon wait for the next so long.
   static constexpr uint64_t kGraceNs = 60'000'000'000;
 
+  // What turns are given by has come, from a daemon or its successor; or there is no daemon now.
+  struct TurnParts {
+    Fd grants;
+    Fd uses;
+    Fd bell;
+  };
+
+  using TurnsBegin = std::function<void(TurnParts)>;
+  using TurnsEnd = std::function<void()>;
+
   // What a worker needs to be adopted.
   struct Inheritance {
     Fd door;           // where the next daemon comes in
@@ -49,6 +59,15 @@ class DaemonLink final : public CreditSource, public ShareSource {
 
   // The first credit, which came along with the client.
   std::vector<Reservation> TakeFirst(const Grant& grant);
+
+  // Before Listen: who is to know of turns.
+  void FollowTurns(TurnsBegin begin, TurnsEnd end) {
+    turns_begin_ = std::move(begin);
+    turns_end_ = std::move(end);
+  }
+
+  // Makes the daemon look at this worker's page of turns; never waits.
+  void RingForTurn();
 
   // From now on answers are heard. The link must outlive the process's use of it: the thread never
   // ends.
@@ -103,6 +122,7 @@ class DaemonLink final : public CreditSource, public ShareSource {
   static void Send(State& state, const ControlRecord& record);
   void HearAll();
   void Hear(const ControlRecord& record);
+  void HearTurnPart(uint64_t part, Fd descriptor);
   void HearOfShares(const ControlRecord& record, Fd descriptor);
   void RefuseShares();
   void Gone();
@@ -111,6 +131,9 @@ class DaemonLink final : public CreditSource, public ShareSource {
 
   const uint64_t grace_ns_;
   Recall recall_;
+  TurnsBegin turns_begin_;
+  TurnsEnd turns_end_;
+  TurnParts turn_parts_;
   ShareEars share_ears_;
   std::optional<Inheritance> inheritance_;
   Guarded<State> state_;

@@ -24,6 +24,7 @@ struct Seat {
   uint64_t since_ns;
   uint32_t process;
   uint32_t reserved;
+  SliceRequest slice;  // the session's
   char host[64];
   char program[48];
 

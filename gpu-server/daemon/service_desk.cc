@@ -36,6 +36,25 @@ void AppendMemory(const ClientRegister& clients,
   }
 }
 
+void AppendTime(const ClientRegister& clients,
+                const TurnDesk& turns,
+                const SessionBook::Session& session,
+                std::string* records) {
+  for (size_t device = 0; device < clients.ledger().devices_count(); ++device) {
+    const TurnFigures figures = turns.FiguresOf(session.account, device);
+    ServiceRecord record{};
+    record.kind = RecordKind::kTime;
+    record.number = static_cast<uint32_t>(device);
+    record.used_ns = figures.used_ns;
+    record.clock_ns = figures.clock_ns;
+    record.held_ns = figures.held_ns;
+    record.holds = figures.holds;
+    record.turns = figures.turns;
+    record.ahead_max = figures.ahead_max;
+    Append(records, record);
+  }
+}
+
 void AppendClient(const ClientRegister& clients,
                   Ledger::Holder holder,
                   const ClientRegister::Client& client,
@@ -147,15 +166,19 @@ void ServiceDesk::LookAt(Visitor& visitor, const Answer& answer) {
   visitor.done = visitor.unsent.empty();
 }
 
-std::string ListSessions(const ClientRegister& clients, uint64_t now_ns) {
+std::string ListSessions(const ClientRegister& clients, const TurnDesk& turns, uint64_t now_ns) {
   std::string records;
   for (const auto& [id, session] : clients.book().sessions()) {
     ServiceRecord record{};
     record.kind = RecordKind::kSession;
     record.age_ms = (now_ns - session.opened_ns) / kMillisecondNs;
+    record.share = session.slice.share;
+    record.share_limit = session.slice.share_limit;
+    record.priority = static_cast<uint32_t>(session.slice.priority);
     control::SetText(record.session, SessionName(id));
     Append(&records, record);
     AppendMemory(clients, session, &records);
+    AppendTime(clients, turns, session, &records);
     for (const auto& [holder, client] : clients.clients()) {
       if (client.session == id) {
         AppendClient(clients, holder, client, now_ns, &records);

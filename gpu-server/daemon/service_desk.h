@@ -11,6 +11,7 @@
 #include <poll.h>
 
 #include "gpu-server/daemon/client_register.h"
+#include "gpu-server/daemon/turn_desk.h"
 #include "protocol/base/fd.h"
 #include "protocol/control/session_service.h"
 #include "protocol/transport/address.h"
@@ -52,7 +53,7 @@ class ServiceDesk {
 };
 
 // What kList answers.
-std::string ListSessions(const ClientRegister& clients, uint64_t now_ns);
+std::string ListSessions(const ClientRegister& clients, const TurnDesk& turns, uint64_t now_ns);
 
 // The record that ends an answer.
 std::string EndOfService(uint32_t number, const std::string& text);

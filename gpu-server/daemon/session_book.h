@@ -14,6 +14,7 @@
 #include "gpu-server/daemon/admission.h"
 #include "gpu-server/memory/ledger.h"
 #include "protocol/base/sha256.h"
+#include "protocol/base/slice.h"
 #include "protocol/wire/hello.h"
 
 namespace farlane::server {
@@ -32,7 +33,8 @@ struct Newcomer {
   std::string host{};
   std::string program{};
   bool probe = false;
-  bool asks = false;  // for a report; it comes to no worker
+  bool asks = false;     // for a report; it comes to no worker
+  SliceRequest slice{};  // of the session, if this process opens it
 
   static Newcomer FromHello(const wire::ClientHello& hello);
 
@@ -51,20 +53,20 @@ class SessionBook {
     SessionId id{};
     Sha256Digest key_digest{};
     Ledger::Session account = 0;
+    SliceRequest slice{};
     uint64_t opened_ns = 0;
     uint64_t empty_since_ns = 0;
     size_t clients = 0;
     bool alone = false;  // of one process, and over with it
   };
 
-  // The quotas are what each session may have.
-  SessionBook(Ledger& ledger, std::vector<DeviceQuota> quotas)
-      : ledger_(ledger), quotas_(std::move(quotas)) {}
+  // The quotas are what each session may have that asks for no less.
+  SessionBook(Ledger& ledger, std::vector<DeviceQuota> quotas);
 
   // Why a newcomer cannot be let in; nothing when it can.
   std::optional<Decision> Objection(const Newcomer& newcomer) const;
 
-  // Lets in one that nothing speaks against.
+  // Lets in one that nothing speaks against. The first of a session brings the session's slice.
   Session& Enter(const Newcomer& newcomer, uint64_t now_ns);
   void Leave(const SessionId& id, uint64_t now_ns);
   // Lets in a client of another daemon's session, as that knew it. Null: a session of this name has
@@ -76,9 +78,20 @@ class SessionBook {
 
   const std::map<SessionId, Session>& sessions() const { return sessions_; }
 
+  // Gives a session other numbers, or says why not. Memory that it holds already stays its own.
+  std::optional<std::string> Resize(const SessionId& id, const SliceRequest& slice);
+
  private:
+  // What others than this session (null: all) have been promised of each device: of its time, in
+  // millionths, and of its memory.
+  uint64_t PromisedShare(const SessionId* except) const;
+  uint64_t PromisedBytes(const SessionId* except) const;
+  std::optional<Decision> WhyNot(const SliceRequest& slice, const SessionId* who) const;
+  std::vector<DeviceQuota> QuotasOf(const SliceRequest& slice) const;
+
   Ledger& ledger_;
   const std::vector<DeviceQuota> quotas_;
+  const std::vector<uint64_t> usable_bytes_;  // of each device, by all sessions together
   std::map<SessionId, Session> sessions_;
 };
 

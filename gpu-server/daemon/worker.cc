@@ -127,6 +127,22 @@ void LogEnd(const SessionLoop& loop,
       static_cast<unsigned long long>(session.outbox().written_bytes()));
 }
 
+// The gate opens for good where there is nobody to give turns, or what they are given by is broken.
+void FollowTurns(ClientSession& session, DaemonLink& link, size_t devices_count) {
+  const auto begin = [&session, &link, devices_count](DaemonLink::TurnParts parts) {
+    Result<TurnMemory> grants = TurnMemory::Take(parts.grants, devices_count, false);
+    Result<TurnMemory> uses = TurnMemory::Take(parts.uses, devices_count, true);
+    if (!grants.ok() || !uses.ok()) {
+      LogWarn("worker %d takes no turns: %s", getpid(),
+              (grants.ok() ? uses : grants).error().message().c_str());
+      return;
+    }
+    session.gate().Attach(std::move(*grants), std::move(*uses), std::move(parts.bell),
+                          [&link] { link.RingForTurn(); });
+  };
+  link.FollowTurns(begin, [&session] { session.gate().Detach(); });
+}
+
 // Serves the client until it is gone. The end of the process frees everything, at once and whatever
 // the device is doing; nothing is taken apart before.
 [[noreturn]] void Serve(transport::Stream& stream,
@@ -151,6 +167,7 @@ void LogEnd(const SessionLoop& loop,
                           Fd socket) { session.shares().SendTo(token, std::move(socket)); },
        .over = [&session](const ShareToken& token) { session.shares().Over(token); }});
   std::vector<Reservation> first = link.TakeFirst(grant);
+  FollowTurns(session, link, ready.facts.size());
   link.Listen(
       [&outbox](size_t device, uint64_t bytes, uint64_t recall) {
         outbox.Append(wire::CreditRecall{

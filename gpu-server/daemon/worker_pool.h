@@ -49,7 +49,8 @@ class WorkerPool {
   // it may say that.
   using HearServing = std::function<bool(pid_t worker, const ControlRecord& record)>;
   void Hear(int control, const HearServing& hear);
-  // Tells a worker something; one that does not take it is ended.
+  // Tells a worker something, with a descriptor unless that is -1; one that does not take it is
+  // ended.
   void Tell(pid_t worker, const ControlRecord& record, int descriptor = -1);
   // Some child has ended; `gone` gets each that had a client.
   void Reap(uint64_t now_ns, const std::function<void(pid_t worker)>& gone);

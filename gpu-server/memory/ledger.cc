@@ -32,6 +32,11 @@ Ledger::Session Ledger::Open(std::vector<DeviceQuota> quotas) {
   return session;
 }
 
+void Ledger::Resize(Session session, std::vector<DeviceQuota> quotas) {
+  FARLANE_CHECK(quotas.size() == devices_.size());
+  accounts_.at(session).quotas = std::move(quotas);
+}
+
 void Ledger::Close(Session session) {
   FARLANE_CHECK(accounts_.at(session).holders == 0);
   accounts_.erase(session);

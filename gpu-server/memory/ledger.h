@@ -40,8 +40,12 @@ class Ledger {
 
   size_t devices_count() const { return devices_.size(); }
 
+  const std::vector<DeviceQuota>& devices() const { return devices_; }
+
   // A session and what it may take of each device; one quota per device.
   Session Open(std::vector<DeviceQuota> quotas);
+  // Other quotas for a session. What it holds beyond them stays its own, and it gets no more.
+  void Resize(Session session, std::vector<DeviceQuota> quotas);
   // Its holders must have left.
   void Close(Session session);
   // Somebody who takes memory on a session's account.

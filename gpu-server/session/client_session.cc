@@ -110,11 +110,15 @@ bool ClientSession::Find(wire::Handle handle, GraphPtr* graph) {
 bool ClientSession::FindToAsk(wire::Handle handle, CUstream* stream) {
   *stream = nullptr;
   if (handle == 0) {
+    gate_.NoteStream(nullptr);
     return true;
   }
   const BoundStream* found = streams_.Find(handle);
   *stream = found != nullptr ? found->stream : nullptr;
   named_.store(*stream, std::memory_order_relaxed);
+  if (found != nullptr) {
+    gate_.NoteStream(*stream);
+  }
   return found != nullptr;
 }
 
@@ -256,6 +260,7 @@ std::vector<ContextPtr> ClientSession::AllContexts() {
 
 std::vector<ArrayMemoryPtr> ClientSession::ForgetContext(const ContextPtr& context) {
   const auto dead = [&context](const auto& bound) { return bound.context == context; };
+  gate_.Forget(context);
   streams_.EraseIf(dead);
   fences_.Forget(context);
   events_.EraseIf(dead);

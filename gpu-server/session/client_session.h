@@ -15,6 +15,7 @@
 #include "gpu-server/session/arrays.h"
 #include "gpu-server/session/context_state.h"
 #include "gpu-server/session/counters.h"
+#include "gpu-server/session/gate.h"
 #include "gpu-server/session/handle_table.h"
 #include "gpu-server/session/host_calls.h"
 #include "gpu-server/session/image_store.h"
@@ -233,6 +234,9 @@ class ClientSession {
 
   SessionCounters& counters() { return counters_; }
 
+  // Any thread.
+  Gate& gate() { return gate_; }
+
   // By device; false, and nothing is said, while a graph is recorded: a driver spoils the recording
   // when it is asked.
   bool LookAtActivity(std::vector<DeviceActivity>* activity);
@@ -288,6 +292,7 @@ class ClientSession {
   ContextPtr context_;
   wire::Handle context_handle_ = 0;  // what the client said last, even if that is gone since
   SessionCounters counters_;
+  Gate gate_{*this};
   Waiters waiters_;  // last: its jobs use all of the above
 };
 

@@ -16,8 +16,7 @@ CUresult EventPool::Record(CUstream stream, std::shared_ptr<PooledEvent>* pooled
     free.pop_back();
     return last;
   });
-  CUresult result =
-      event == nullptr ? driver_.cuEventCreate(&event, CU_EVENT_DISABLE_TIMING) : CUDA_SUCCESS;
+  CUresult result = event == nullptr ? driver_.cuEventCreate(&event, flags_) : CUDA_SUCCESS;
   if (result == CUDA_SUCCESS) {
     *pooled = std::make_shared<PooledEvent>(*this, event);
     result = driver_.cuEventRecord(event, stream);

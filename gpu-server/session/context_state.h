@@ -34,7 +34,9 @@ class PooledEvent {
 // Thread: any, guarded. Record needs the context to be current.
 class EventPool {
  public:
-  explicit EventPool(const DriverTable& driver) : driver_(driver) {}
+  // Events that tell no times cost the device less.
+  explicit EventPool(const DriverTable& driver, unsigned flags = CU_EVENT_DISABLE_TIMING)
+      : driver_(driver), flags_(flags) {}
 
   // An event that marks this point of a stream, or what the driver says instead. Shared between the
   // queue of what it stands for and whoever waits for it.
@@ -44,19 +46,26 @@ class EventPool {
   friend class PooledEvent;
 
   const DriverTable& driver_;
+  const unsigned flags_;
   Guarded<std::vector<CUevent>> free_;
 };
 
 // Thread: the members say. Shared between the session's table and work that is still under way.
 struct ContextState {
   ContextState(const DriverTable& driver, CUcontext of, CUdevice on, bool is_primary)
-      : context(of), device(on), primary(is_primary), staging(driver), events(driver) {}
+      : context(of),
+        device(on),
+        primary(is_primary),
+        staging(driver),
+        events(driver),
+        timed_events(driver, CU_EVENT_DEFAULT) {}
 
   const CUcontext context;
   const CUdevice device;
   const bool primary;
   StagingPool staging;
   EventPool events;
+  EventPool timed_events;
 };
 
 using ContextPtr = std::shared_ptr<ContextState>;

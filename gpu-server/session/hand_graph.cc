@@ -95,6 +95,7 @@ WireError Execute(ClientSession& session,
                   const wire::GraphLaunch& message) {
   return OnStream(session, view, message, [&](CUgraphExec exec, CUstream stream) {
     ++session.counters().launches;
+    session.gate().NoteKey(message.exec << 8);
     return session.driver().cuGraphLaunch(exec, stream);
   });
 }

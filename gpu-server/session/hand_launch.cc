@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Kernel launches, and what is set on kernels.
+#include <bit>
+
 #include "gpu-server/session/client_session.h"
 #include "gpu-server/session/hand.h"
 #include "gpu-server/session/launch_attributes.h"
@@ -89,6 +91,8 @@ WireError Execute(ClientSession& session,
     return session.Refuse(view, readable);
   }
   ++session.counters().launches;
+  const uint64_t blocks = uint64_t{message.grid_x} * message.grid_y * message.grid_z;
+  session.gate().NoteKey(message.function << 8 | std::bit_width(blocks));
   const DriverTable& driver = session.driver();
   CUresult result = CUDA_SUCCESS;
   if (message.cooperative != 0 && attributes.empty()) {

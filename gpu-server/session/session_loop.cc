@@ -8,6 +8,11 @@
 #include "gpu-server/session/dispatch.h"
 
 namespace farlane::server {
+namespace {
+
+constexpr uint64_t kSecondNs = 1'000'000'000;
+
+}  // namespace
 
 const char* SessionEndName(SessionEnd end) {
   switch (end) {
@@ -50,6 +55,9 @@ SessionEnd SessionLoop::Run() {
     if (session_.Tend()) {
       round = Round::kProgress;
     }
+    if (held_.has_value()) {
+      session_.gate().Tend();
+    }
     Say(false);
     if (outbox.broken()) {
       return SessionEnd::kLost;
@@ -71,6 +79,7 @@ SessionEnd SessionLoop::Run() {
     }
     Say(true);
     session_.HandOver();
+    tend_after_ns_ = session_.gate().Tend();
     if (!Sleep()) {
       return SessionEnd::kLost;
     }
@@ -81,11 +90,19 @@ SessionEnd SessionLoop::Run() {
 // left to read, so that alone is worth a message.
 void SessionLoop::Say(bool idle) {
   Outbox& outbox = session_.outbox();
-  outbox.Acknowledge(reader_.last_sequence(), acknowledge_.IsDue(reader_.read_bytes(), idle));
+  outbox.Acknowledge(executed(), acknowledge_.IsDue(reader_.read_bytes(), idle));
   outbox.Flush();
 }
 
+// What the gate holds is not executed, though it has been read.
+wire::Sequence SessionLoop::executed() const {
+  return held_.has_value() ? held_->sequence - 1 : reader_.last_sequence();
+}
+
 SessionLoop::Round SessionLoop::ReadAndDispatch() {
+  if (held_.has_value()) {
+    return DispatchRead();  // reading more would move what is held
+  }
   const Result<channel::BatchReader::Look> look = reader_.Fill();
   if (!look.has_value()) {
     end_ = SessionEnd::kLost;
@@ -95,20 +112,27 @@ SessionLoop::Round SessionLoop::ReadAndDispatch() {
     return Round::kNothing;
   }
   if (*look == channel::BatchReader::Look::kBytes) {
-    breach_ = DispatchAll();
     ears_.NoteSign();
-    ears_.expecting.store(reader_.heard_heartbeat(), std::memory_order_relaxed);
-    if (breach_ == wire::WireError::kNone) {
-      breach_ = NoteTaken();
-    }
-    if (breach_ != wire::WireError::kNone) {
-      end_ = SessionEnd::kBreach;
-      return Round::kOver;
-    }
-    return Round::kProgress;
+    DispatchRead();
+    return breach_ == wire::WireError::kNone ? Round::kProgress : Round::kOver;
   }
   end_ = *look == channel::BatchReader::Look::kBye ? SessionEnd::kBye : SessionEnd::kGone;
   return Round::kOver;
+}
+
+// Carries out what has been read, as far as the gate lets it.
+SessionLoop::Round SessionLoop::DispatchRead() {
+  bool any = false;
+  breach_ = DispatchAll(&any);
+  ears_.expecting.store(reader_.heard_heartbeat(), std::memory_order_relaxed);
+  if (breach_ == wire::WireError::kNone) {
+    breach_ = NoteTaken();
+  }
+  if (breach_ != wire::WireError::kNone) {
+    end_ = SessionEnd::kBreach;
+    return Round::kOver;
+  }
+  return any ? Round::kProgress : Round::kNothing;
 }
 
 // What the client has taken makes room for more data on the connection.
@@ -130,41 +154,69 @@ wire::WireError SessionLoop::NoteTaken() {
   return wire::WireError::kNone;
 }
 
-wire::WireError SessionLoop::DispatchAll() {
+wire::WireError SessionLoop::DispatchAll(bool* any) {
+  Gate& gate = session_.gate();
   while (true) {
     wire::MessageView message;
-    bool found = false;
+    bool found = held_.has_value();
     breached_by_ = "a batch";
-    FARLANE_WIRE_TRY(reader_.Next(&message, &found));
+    if (found) {
+      message = *held_;
+    } else {
+      FARLANE_WIRE_TRY(reader_.Next(&message, &found));
+    }
     if (!found) {
       return wire::WireError::kNone;
     }
+    if (!gate.Admit(message)) {
+      held_ = message;
+      return wire::WireError::kNone;
+    }
+    held_.reset();
+    *any = true;
     SessionCounters& counters = session_.counters();
     ++(wire::IsAwaited(message.op) ? counters.calls : counters.posts);
     breached_by_ = wire::OpName(message.op);
     session_.Begin(message);
     FARLANE_WIRE_TRY(Dispatch(session_, message));
+    gate.Done();
   }
 }
 
-bool SessionLoop::Sleep() {
+// What the stream is to be waited for; nothing while the gate holds what has been read already, and
+// there is nothing to send.
+std::optional<transport::Interest> SessionLoop::Awaited() const {
   const size_t unsent = session_.outbox().unsent_bytes();
-  const transport::Interest what = unsent > Outbox::kUnsentBytesMax ? transport::Interest::kWrite
-                                   : unsent == 0                    ? transport::Interest::kRead
-                                                 : transport::Interest::kReadOrWrite;
-  if (!stream_.BeginWait(what)) {
+  if (held_.has_value() || unsent > Outbox::kUnsentBytesMax) {
+    return unsent == 0 ? std::nullopt : std::optional(transport::Interest::kWrite);
+  }
+  return unsent == 0 ? transport::Interest::kRead : transport::Interest::kReadOrWrite;
+}
+
+bool SessionLoop::Sleep() {
+  const std::optional<transport::Interest> what = Awaited();
+  if (what.has_value() && !stream_.BeginWait(*what)) {
     return true;
   }
   pollfd waiting[] = {
-      {.fd = stream_.WaitFd(), .events = stream_.WaitEvents(what), .revents = 0},
+      {.fd = what.has_value() ? stream_.WaitFd() : -1,
+       .events = what.has_value() ? stream_.WaitEvents(*what) : short{0},
+       .revents = 0},
       {.fd = wakeup_.fd(), .events = POLLIN, .revents = 0},
       {.fd = session_.output().fds()[0], .events = POLLIN, .revents = 0},
       {.fd = session_.output().fds()[1], .events = POLLIN, .revents = 0},
+      {.fd = session_.gate().bell(), .events = POLLIN, .revents = 0},
   };
-  ears_.listening.store(true, std::memory_order_relaxed);
-  poll(waiting, std::size(waiting), -1);  // interrupted: as if something had come
+  // While nothing is read, nobody's silence means anything.
+  ears_.listening.store(!held_.has_value(), std::memory_order_relaxed);
+  const timespec until{.tv_sec = static_cast<time_t>(tend_after_ns_ / kSecondNs),
+                       .tv_nsec = static_cast<long>(tend_after_ns_ % kSecondNs)};
+  // Interrupted: as if something had come.
+  ppoll(waiting, std::size(waiting), tend_after_ns_ == UINT64_MAX ? nullptr : &until, nullptr);
   ears_.listening.store(false, std::memory_order_relaxed);
-  stream_.EndWait(what);
+  if (what.has_value()) {
+    stream_.EndWait(*what);
+  }
   if (what == transport::Interest::kWrite && waiting[0].revents != 0) {
     ears_.NoteSign();
   }
@@ -173,6 +225,9 @@ bool SessionLoop::Sleep() {
   }
   if (waiting[1].revents != 0) {
     wakeup_.Clear();
+  }
+  if (waiting[4].revents != 0) {
+    session_.gate().ClearBell();
   }
   if (waiting[2].revents != 0 || waiting[3].revents != 0) {
     session_.output().Drain(session_.outbox());

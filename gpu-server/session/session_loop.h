@@ -3,6 +3,8 @@
 // client says goodbye, disappears or breaks the protocol.
 #pragma once
 
+#include <optional>
+
 #include "gpu-server/session/client_session.h"
 #include "gpu-server/session/ears.h"
 #include "protocol/channel/acknowledge_policy.h"
@@ -50,7 +52,10 @@ class SessionLoop {
   enum class Round : uint8_t { kNothing, kProgress, kOver };
 
   Round ReadAndDispatch();
-  wire::WireError DispatchAll();
+  wire::WireError DispatchAll(bool* any);
+  Round DispatchRead();
+  wire::Sequence executed() const;
+  std::optional<transport::Interest> Awaited() const;
   wire::WireError NoteTaken();
   void Say(bool idle);
   bool Sleep();
@@ -62,8 +67,10 @@ class SessionLoop {
   Ears& ears_;
   channel::BatchReader reader_;
   channel::AcknowledgePolicy acknowledge_;
-  wire::Sequence offered_ = 0;  // messages up to here exist, if not more
-  uint64_t measured_at_ = 0;    // as counted by the reader
+  std::optional<wire::MessageView> held_;  // what the gate does not let through yet
+  uint64_t tend_after_ns_ = UINT64_MAX;    // so long the gate need not be asked
+  wire::Sequence offered_ = 0;             // messages up to here exist, if not more
+  uint64_t measured_at_ = 0;               // as counted by the reader
   wire::Sequence measured_taken_ = 0;
   SessionEnd end_ = SessionEnd::kBye;
   wire::WireError breach_ = wire::WireError::kNone;

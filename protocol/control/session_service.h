@@ -10,30 +10,38 @@
 namespace farlane::control {
 
 inline constexpr char kServiceMagic[8] = {'F', 'A', 'R', 'L', 'C', 'T', 'L', '\n'};
-inline constexpr uint32_t kServiceVersion = 1;
+inline constexpr uint32_t kServiceVersion = 2;
 
 // Where the command line looks when nobody says anything else.
 inline constexpr char kDefaultService[] = "unix:/run/farlane/gpud.sock";
 
 enum class ServiceVerb : uint32_t {
-  kList = 1,  // all sessions, their memory and their clients
-  kKill = 2,  // end all clients of one session
+  kList = 1,    // all sessions, their memory and their clients
+  kKill = 2,    // end all clients of one session
+  kResize = 3,  // give a session other numbers
 };
 
 struct ServiceRequest {
   char magic[8];
   uint32_t version;
   ServiceVerb verb;
-  char session[48];  // of kKill: its name or the beginning of it, ends with a zero
+  char session[48];       // of kKill and kResize: its name or the beginning of it, ends with a zero
+  uint64_t memory_bytes;  // of kResize, as in a SliceRequest; 0: as it was
+  uint32_t share;
+  uint32_t share_limit;
+  uint32_t priority;
+  uint32_t reserved[3];
 };
 
-static_assert(sizeof(ServiceRequest) == 64 && std::is_trivially_copyable_v<ServiceRequest>);
+static_assert(sizeof(ServiceRequest) == 96 && std::is_trivially_copyable_v<ServiceRequest>);
 
 enum class RecordKind : uint32_t {
   kSession = 1,  // `session`, `age_ms`
   kMemory = 2,   // of the session before: `number` is the device, `taken_bytes` of `limit_bytes`
   kClient = 3,   // of the session before: `number` is the worker's pid, `process` the program's
-  kEnd = 4,      // `number` of clients that a kill has ended; `text` says what went wrong, if any
+  kEnd = 4,      // `number` of clients that a kill has ended, or of sessions that were resized;
+                 // `text` says what went wrong, if any
+  kTime = 5,     // of the session before: its share of the time of device `number`
 };
 
 // Text ends with a zero and holds nothing but printable characters.
@@ -45,13 +53,23 @@ struct ServiceRecord {
   uint64_t age_ms;
   uint64_t taken_bytes;
   uint64_t limit_bytes;
+  uint64_t used_ns;    // of kTime: what it has used of the device's time, measured
+  uint64_t clock_ns;   // ... while it took turns for so long
+  uint64_t held_ns;    // for so long commands of it waited for their turn
+  uint64_t holds;      // so often
+  uint64_t turns;      // that it had
+  uint64_t ahead_max;  // commands of lower classes that it waited for, at most
+  uint32_t share;      // of kSession: what it has asked for, as in a SliceRequest
+  uint32_t share_limit;
+  uint32_t priority;
+  uint32_t reserved2;
   char session[40];
   char host[64];
   char program[48];
   char text[64];
 };
 
-static_assert(sizeof(ServiceRecord) == 256 && std::is_trivially_copyable_v<ServiceRecord>);
+static_assert(sizeof(ServiceRecord) == 320 && std::is_trivially_copyable_v<ServiceRecord>);
 
 // Whether a request is one of this service, in this version.
 bool IsServiceRequest(const ServiceRequest& request);

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "protocol/base/slice.h"
+
 namespace farlane::wire {
 
 inline constexpr char kHelloMagic[8] = {'F', 'A', 'R', 'L', 'A', 'N', 'E', '\n'};
@@ -35,7 +37,8 @@ struct ClientHello {
   uint32_t offers;          // kOffersRings
   char host[64];
   char program[48];
-  char token[320];  // what FARLANE_TOKEN holds; empty when there is none
+  char token[288];     // what FARLANE_TOKEN holds; empty when there is none
+  SliceRequest slice;  // of the session, if this process opens it
 };
 
 static_assert(sizeof(ClientHello) == 512);

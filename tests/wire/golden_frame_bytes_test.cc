@@ -115,6 +115,11 @@ TEST(GoldenFrameBytes, ClientHello) {
   EXPECT_EQ(offsetof(ClientHello, host), 80u);
   EXPECT_EQ(offsetof(ClientHello, program), 144u);
   EXPECT_EQ(offsetof(ClientHello, token), 192u);
+  EXPECT_EQ(offsetof(ClientHello, slice), 480u);
+  EXPECT_EQ(offsetof(SliceRequest, memory_bytes), 0u);
+  EXPECT_EQ(offsetof(SliceRequest, share), 8u);
+  EXPECT_EQ(offsetof(SliceRequest, share_limit), 12u);
+  EXPECT_EQ(offsetof(SliceRequest, priority), 16u);
 }
 
 TEST(GoldenFrameBytes, ServerHello) {

@@ -11,6 +11,7 @@
 #include "protocol/base/environment.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/log.h"
+#include "protocol/base/slice.h"
 #include "tools/farlane/command.h"
 #include "tools/farlane/help_format.h"
 #include "tools/farlane/private_server.h"
@@ -29,7 +30,7 @@ constexpr char kDevicesFile[] = "FARLANE_SOFT_SHARED";
 
 struct RunOptions {
   std::string server;
-  std::string memory;
+  SliceWords slice;
   bool local = false;
   bool direct = false;
   // Options of a server that shares its GPUs or of a pool; see kNotThereYet.
@@ -46,9 +47,6 @@ struct Unavailable {
 constexpr Unavailable kNotThereYet[] = {
     {"--pool", "this version has no pool; name a server with --server"},
     {"-n,--gpus", "in this version a program sees all GPUs of its server"},
-    {"--share", "in this version GPU time is not divided by shares"},
-    {"--share-limit", "in this version GPU time is not capped"},
-    {"--priority", "in this version all programs of a server have one priority"},
     {"--isolation", "in this version programs of a server are always \"shared\""},
 };
 
@@ -125,25 +123,34 @@ Status Announce(const PrivateServer& server, const Installation& installation, b
 // What the command is given, so that all its processes are one session of the server.
 std::vector<Setting> ClientSettings(const Installation& installation,
                                     const std::string& server,
-                                    const std::string& ticket) {
-  return {
+                                    const std::string& ticket,
+                                    const SliceWords& slice) {
+  std::vector<Setting> settings = {
       {"LD_LIBRARY_PATH", LibraryPathStartingWith(installation.ClientFolder())},
       {"FARLANE_SERVER", server},
       {"FARLANE_SESSION", ticket},
       {"FARLANE_POOL", std::nullopt},
   };
+  // What is not said here may be said by the caller's environment.
+  const auto say = [&settings](const char* name, const std::string& value) {
+    if (!value.empty()) {
+      settings.push_back({name, value});
+    }
+  };
+  say("FARLANE_MEM", slice.memory);
+  say("FARLANE_SHARE", slice.share);
+  say("FARLANE_SHARE_LIMIT", slice.share_limit);
+  say("FARLANE_PRIORITY", slice.priority);
+  return settings;
 }
 
 int RunPrivately(const Installation& installation,
                  const RunOptions& options,
+                 const SliceRequest& slice,
                  const std::vector<std::string>& command) {
   PrivateServerOptions server_options;
-  if (!options.memory.empty()) {
-    const Result<uint64_t> bytes = ParseBytes(options.memory);
-    if (!bytes.ok()) {
-      return Fail(Status(bytes.error()).While("reading --mem"));
-    }
-    server_options.memory_bytes = bytes.value();
+  if (slice.memory_bytes != 0) {
+    server_options.memory_bytes = slice.memory_bytes;
   }
   SignalInbox inbox;
   int interrupted_by = 0;
@@ -161,7 +168,7 @@ int RunPrivately(const Installation& installation,
     return Fail(ticket.error());
   }
   const std::vector<Setting> settings =
-      ClientSettings(installation, server.address(), ticket.value());
+      ClientSettings(installation, server.address(), ticket.value(), options.slice);
   return RunCommand(command, settings, inbox, [&server] {
     if (const std::optional<std::string> end = server.TakeEnd()) {
       LogError("the private server ended (%s); the command has no GPU any more", end->c_str());
@@ -171,13 +178,15 @@ int RunPrivately(const Installation& installation,
 
 int RunAt(const std::string& server,
           const Installation& installation,
+          const RunOptions& options,
           const std::vector<std::string>& command) {
   const Result<std::string> ticket = SessionTicket();
   if (!ticket.ok()) {
     return Fail(ticket.error());
   }
   SignalInbox inbox;
-  const std::vector<Setting> settings = ClientSettings(installation, server, ticket.value());
+  const std::vector<Setting> settings =
+      ClientSettings(installation, server, ticket.value(), options.slice);
   return RunCommand(command, settings, inbox, [] {});
 }
 
@@ -222,6 +231,10 @@ int Run(const RunOptions& options, const std::vector<std::string>& command) {
   if (options.direct) {
     return RunDirectly(installation, command);
   }
+  const Result<SliceRequest> slice = ParseSlice(options.slice);
+  if (!slice.ok()) {
+    return Fail(Status(slice.error()).While("reading --mem, --share, --share-limit or --priority"));
+  }
   const Result<std::string> server = ChooseServer(options);
   if (!server.ok()) {
     return Fail(server.error());
@@ -231,14 +244,9 @@ int Run(const RunOptions& options, const std::vector<std::string>& command) {
     return Fail(status);
   }
   if (server.value().empty()) {
-    return RunPrivately(installation, options, command);
+    return RunPrivately(installation, options, slice.value(), command);
   }
-  if (!options.memory.empty()) {
-    return Fail(
-        Status(StatusCode::kUnsupported, "--mem limits a private server only; the server at " +
-                                             server.value() + " has its own limit"));
-  }
-  return RunAt(server.value(), installation, command);
+  return RunAt(server.value(), installation, options, command);
 }
 
 void AddUnavailable(CLI::App* app, const std::shared_ptr<RunOptions>& options) {
@@ -249,6 +257,22 @@ void AddUnavailable(CLI::App* app, const std::shared_ptr<RunOptions>& options) {
     };
     app->add_option_function<std::string>(name, refuse)->group("");
   }
+}
+
+void AddSlice(CLI::App* app, SliceWords* slice, CLI::Option* direct) {
+  CLI::Option* memory =
+      app->add_option("--mem", slice->memory, "device memory that the command may use, e.g. 8Gi");
+  CLI::Option* share = app->add_option(
+      "--share", slice->share, "part of a GPU's time that the command is promised, e.g. 0.5");
+  CLI::Option* limit = app->add_option("--share-limit", slice->share_limit,
+                                       "part of a GPU's time that it never gets more than");
+  CLI::Option* priority = app->add_option("--priority", slice->priority,
+                                          "guaranteed, standard or best-effort [standard]");
+  memory->type_name("SIZE");
+  share->type_name("PART");
+  limit->type_name("PART");
+  priority->type_name("CLASS");
+  direct->excludes(memory)->excludes(share)->excludes(limit)->excludes(priority);
 }
 
 }  // namespace
@@ -266,12 +290,9 @@ Verb AddRun(CLI::App& root) {
                                      "use a private server on this machine, without a notice");
   CLI::Option* direct = app->add_flag("--direct", options->direct,
                                       "use the software GPU in the program itself, no server");
-  CLI::Option* memory = app->add_option("--mem", options->memory,
-                                        "device memory that a private server may give, e.g. 8Gi");
-  memory->type_name("SIZE");
   server->excludes(local)->excludes(direct);
   local->excludes(direct);
-  direct->excludes(memory);
+  AddSlice(app, &options->slice, direct);
   AddUnavailable(app, options);
   app->footer(
       "With nothing configured, a private server is started and ends with the command.\n"
@@ -280,7 +301,7 @@ Verb AddRun(CLI::App& root) {
       "Examples:\n"
       "  farlane run -- ./vector_add\n"
       "  farlane run --server tcp://gpu1:7450 -- python3 train.py --epochs 3\n"
-      "  farlane run --mem 8Gi -- ./bench\n"
+      "  farlane run --server tcp://gpu1:7450 --mem 8Gi --share 0.5 -- ./bench\n"
       "  farlane run --direct -- ./vector_add");
   const auto act = [options](const std::vector<std::string>& command) {
     return Run(*options, command);

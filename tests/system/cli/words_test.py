@@ -68,7 +68,7 @@ class Completion(StagedPrefix):
 
     def test_bash_offers_what_the_help_names(self):
         self.assertEqual(self.bash(["farlane", "ch"]), ["check"])
-        self.assertEqual(self.bash(["farlane", "run", "--s"]), ["--server"])
+        self.assertEqual(self.bash(["farlane", "run", "--se"]), ["--server"])
         self.assertEqual(self.bash(["farlane", "version", "-o", ""]), ["text", "json"])
         self.assertEqual(self.bash(["farlane", "completion", "f"]), ["fish"])
         self.assertIn("completion", self.bash(["farlane", "help", ""]))

@@ -60,6 +60,9 @@ void ManagedFromALiar();
 void CopyFromALiar();
 // commanded.cc: step by step, as somebody says
 void Commanded();
+// busy.cc: work for the device, all the time or when asked
+void Busy();
+void Asked();
 // sharer.cc: the same, for what processes share
 void Sharer();
 // random_operations.cc: anything, against a model

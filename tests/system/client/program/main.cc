@@ -48,6 +48,8 @@ constexpr Case kCases[] = {
     {"managed-from-a-liar", ManagedFromALiar},
     {"copy-from-a-liar", CopyFromALiar},
     {"commanded", Commanded},
+    {"busy", Busy},
+    {"asked", Asked},
     {"sharer", Sharer},
     {"random-operations", RandomOperations},
     {"timings", Timings},

@@ -80,5 +80,80 @@ TEST(SessionBook, AFloodOfSessionsIsRefused) {
   EXPECT_FALSE(book.Objection(Of(0, 0)).has_value());
 }
 
+Newcomer Asking(uint8_t session, const SliceRequest& slice) {
+  Newcomer newcomer = Of(session, 1);
+  newcomer.slice = slice;
+  return newcomer;
+}
+
+SliceRequest Share(uint32_t percent, Priority priority = Priority::kStandard) {
+  SliceRequest slice{};
+  slice.share = percent * (kWholeShare / 100);
+  slice.priority = priority;
+  return slice;
+}
+
+SliceRequest Memory(uint64_t bytes) {
+  SliceRequest slice{};
+  slice.memory_bytes = bytes;
+  return slice;
+}
+
+TEST(SessionBook, NoMoreTimeIsPromisedThanThereIs) {
+  Ledger ledger(kQuotas);
+  SessionBook book(ledger, kQuotas);
+  const SessionId first = book.Enter(Asking(1, Share(60)), 0).id;
+
+  const auto objection = book.Objection(Asking(2, Share(41)));
+  ASSERT_TRUE(objection.has_value());
+  EXPECT_EQ(objection->verdict, wire::Verdict::kBusy);
+  EXPECT_NE(objection->reason.find("0.4 of each GPU"), std::string::npos) << objection->reason;
+  EXPECT_FALSE(book.Objection(Asking(2, Share(40))).has_value());
+  EXPECT_FALSE(book.Objection(Asking(2, Share(100, Priority::kBestEffort))).has_value());
+  EXPECT_FALSE(book.Objection(Asking(1, Share(100))).has_value()) << "it has its slice already";
+  book.Leave(first, 0);
+  EXPECT_TRUE(book.Objection(Asking(2, Share(41))).has_value()) << "it may come back";
+  book.Look(SessionBook::kEmptyNs + 1);
+  EXPECT_FALSE(book.Objection(Asking(2, Share(41))).has_value());
+}
+
+TEST(SessionBook, NoMoreMemoryIsPromisedThanThereIs) {
+  Ledger ledger(kQuotas);
+  SessionBook book(ledger, kQuotas);
+  EXPECT_TRUE(book.Objection(Asking(1, Memory(101))).has_value()) << "than a device has";
+  const SessionBook::Session session = book.Enter(Asking(1, Memory(50)), 0);
+  EXPECT_EQ(ledger.quotas(session.account)[0].limit_bytes, 50u);
+  EXPECT_EQ(ledger.quotas(session.account)[0].total_bytes, 50u);
+  EXPECT_TRUE(book.Objection(Asking(2, Memory(31))).has_value());
+  EXPECT_FALSE(book.Objection(Asking(2, Memory(30))).has_value());
+}
+
+TEST(SessionBook, NoPeerAsksForWhatCannotBe) {
+  Ledger ledger(kQuotas);
+  SessionBook book(ledger, kQuotas);
+  SliceRequest slice{};
+  slice.share = kWholeShare + 1;
+  EXPECT_TRUE(book.Objection(Asking(1, slice)).has_value());
+  slice = Share(50, static_cast<Priority>(7));
+  EXPECT_TRUE(book.Objection(Asking(1, slice)).has_value());
+  slice = Share(50);
+  slice.share_limit = slice.share - 1;
+  EXPECT_TRUE(book.Objection(Asking(1, slice)).has_value());
+}
+
+TEST(SessionBook, ASessionIsResizedWithinWhatIsPromised) {
+  Ledger ledger(kQuotas);
+  SessionBook book(ledger, kQuotas);
+  const SessionBook::Session one = book.Enter(Asking(1, Share(50)), 0);
+  book.Enter(Asking(2, Share(30)), 0);
+  EXPECT_TRUE(book.Resize(one.id, Share(71)).has_value());
+  EXPECT_FALSE(book.Resize(one.id, Share(70)).has_value());
+  SliceRequest slice = Share(10);
+  slice.memory_bytes = 20;
+  EXPECT_FALSE(book.Resize(one.id, slice).has_value());
+  EXPECT_EQ(ledger.quotas(one.account)[0].limit_bytes, 20u);
+  EXPECT_EQ(ledger.quotas(one.account)[0].total_bytes, 100u) << "as it was told";
+}
+
 }  // namespace
 }  // namespace farlane::server

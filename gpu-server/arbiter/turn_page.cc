@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gpu-server/arbiter/turn_page.h"
+
+#include <cerrno>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace farlane::server {
+namespace {
+
+constexpr size_t kPageBytes = 4096;
+
+size_t BytesFor(size_t devices_count) {
+  return (devices_count * sizeof(GrantSlot) + kPageBytes - 1) / kPageBytes * kPageBytes;
+}
+
+Result<void*> Map(const Fd& descriptor, size_t bytes, bool writable) {
+  void* const memory = mmap(nullptr, bytes, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED,
+                            descriptor.get(), 0);
+  if (memory == MAP_FAILED) {
+    return Status::FromErrno(StatusCode::kExhausted, "cannot map a page of turns", errno);
+  }
+  return memory;
+}
+
+}  // namespace
+
+Result<TurnMemory> TurnMemory::Make(size_t devices_count, bool others_may_write) {
+  const size_t bytes = BytesFor(devices_count);
+  Fd descriptor(memfd_create("farlane-turns", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!descriptor.valid() || ftruncate(descriptor.get(), static_cast<off_t>(bytes)) != 0) {
+    return Status::FromErrno(StatusCode::kExhausted, "no memory for turns", errno);
+  }
+  FARLANE_ASSIGN(void* const memory, Map(descriptor, bytes, true));
+  TurnMemory made(std::move(descriptor), memory, bytes);
+  // Workers are forked later: none of them is to find another's page in its memory.
+  const int seals =
+      F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL | (others_may_write ? 0 : F_SEAL_FUTURE_WRITE);
+  if (madvise(memory, bytes, MADV_DONTFORK) != 0 ||
+      fcntl(made.descriptor_.get(), F_ADD_SEALS, seals) != 0) {
+    return Status::FromErrno(StatusCode::kInternal, "cannot seal a page of turns", errno);
+  }
+  return made;
+}
+
+Result<TurnMemory> TurnMemory::Take(const Fd& descriptor, size_t devices_count, bool writable) {
+  const size_t bytes = BytesFor(devices_count);
+
+  struct stat found {};
+
+  if (fstat(descriptor.get(), &found) != 0 || found.st_size < static_cast<off_t>(bytes)) {
+    return Status(StatusCode::kCorrupt, "a page of turns is too small");
+  }
+  FARLANE_ASSIGN(void* const memory, Map(descriptor, bytes, writable));
+  return TurnMemory(Fd(), memory, bytes);
+}
+
+TurnMemory::TurnMemory(TurnMemory&& other) noexcept
+    : descriptor_(std::move(other.descriptor_)),
+      memory_(std::exchange(other.memory_, nullptr)),
+      bytes_(other.bytes_) {}
+
+TurnMemory& TurnMemory::operator=(TurnMemory&& other) noexcept {
+  std::swap(descriptor_, other.descriptor_);
+  std::swap(memory_, other.memory_);
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+TurnMemory::~TurnMemory() {
+  if (memory_ != nullptr) {
+    munmap(memory_, bytes_);
+  }
+}
+
+}  // namespace farlane::server

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Turn pages are memory that the daemon and one worker share: in one the daemon says what the
+// worker may do on each device, in the other the worker says what it has done. So a launch costs no
+// message. Each side can write its own page only, and neither can take the other's away.
+//
+// The daemon believes of the other page no more than that the worker may have said so.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+
+#include "protocol/base/fd.h"
+#include "protocol/base/result.h"
+
+namespace farlane::server {
+
+enum class TurnMode : uint32_t {
+  kOpen = 0,  // nobody else is there: nothing is held and nothing is measured
+  kHold = 1,  // not now
+  kRun = 2,   // this worker's turn
+};
+
+// What a worker may do on one device. `mode` is written last, and read first.
+struct alignas(64) GrantSlot {
+  std::atomic<TurnMode> mode;
+  std::atomic<uint32_t> others;     // somebody else waits: a turn that is not used is given back
+  std::atomic<uint64_t> turn;       // its number; never 0
+  std::atomic<uint64_t> until_ns;   // it ends when the worker has used so much, as UseSlot counts
+  std::atomic<uint64_t> window_ns;  // how much the device may be given ahead
+};
+
+// What a worker has done on one device.
+struct alignas(64) UseSlot {
+  std::atomic<uint64_t> used_ns;    // of the device's time, measured
+  std::atomic<uint64_t> commands;   // that were measured
+  std::atomic<uint64_t> over_turn;  // this turn is not needed any more, and nothing of it is left
+  std::atomic<uint64_t> held_ns;    // for so long commands have been held
+  std::atomic<uint64_t> holds;      // so often
+  std::atomic<uint32_t> wants;      // something waits or is under way
+  std::atomic<uint32_t> in_flight;  // commands that the device has and has not finished
+};
+
+static_assert(sizeof(GrantSlot) == 64 && sizeof(UseSlot) == 64);
+static_assert(std::atomic<uint64_t>::is_always_lock_free);
+
+// A page's memory, for so many devices, which stays as large as it is.
+// Thread: immutable.
+class TurnMemory {
+ public:
+  // Makes memory that whoever gets the descriptor can only read, or write as well.
+  static Result<TurnMemory> Make(size_t devices_count, bool others_may_write);
+  // Maps what came from the maker; refuses what is too small for the devices.
+  static Result<TurnMemory> Take(const Fd& descriptor, size_t devices_count, bool writable);
+
+  TurnMemory(TurnMemory&& other) noexcept;
+  TurnMemory& operator=(TurnMemory&& other) noexcept;
+  ~TurnMemory();
+
+  GrantSlot* grants() const { return static_cast<GrantSlot*>(memory_); }
+
+  UseSlot* uses() const { return static_cast<UseSlot*>(memory_); }
+
+  // Of Make only.
+  const Fd& descriptor() const { return descriptor_; }
+
+ private:
+  TurnMemory(Fd descriptor, void* memory, size_t bytes)
+      : descriptor_(std::move(descriptor)), memory_(memory), bytes_(bytes) {}
+
+  Fd descriptor_;
+  void* memory_ = nullptr;
+  size_t bytes_ = 0;
+};
+
+}  // namespace farlane::server

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gpu-server/arbiter/turns.h"
+
+#include <algorithm>
+
+namespace farlane::server {
+namespace {
+
+using std::memory_order_acquire;
+using std::memory_order_relaxed;
+using std::memory_order_release;
+
+// A turn that takes so much longer than it should by its use of the device is over all the same.
+constexpr uint64_t kSlackFactor = 2;
+
+struct Limits {
+  uint64_t turn = 0;
+  uint64_t until_ns = UINT64_MAX;
+  uint64_t window_ns = UINT64_MAX;
+  bool others = false;
+};
+
+void Write(GrantSlot& slot, const Limits& limits) {
+  slot.turn.store(limits.turn, memory_order_relaxed);
+  slot.until_ns.store(limits.until_ns, memory_order_relaxed);
+  slot.window_ns.store(limits.window_ns, memory_order_relaxed);
+  slot.others.store(limits.others ? 1 : 0, memory_order_relaxed);
+  slot.mode.store(TurnMode::kRun, memory_order_release);
+}
+
+}  // namespace
+
+Turns::Turns(size_t devices_count, bool divides, Ring ring)
+    : divides_(divides), ring_(std::move(ring)), gpus_(devices_count) {}
+
+void Turns::Enter(Worker worker,
+                  Session session,
+                  const SliceRequest& slice,
+                  TurnMemory grants,
+                  TurnMemory uses,
+                  uint64_t now_ns) {
+  Member member{.session = session,
+                .grants = std::move(grants),
+                .uses = std::move(uses),
+                .since_ns = now_ns,
+                .seen = std::vector<Seen>(gpus_.size())};
+  const auto [found, is_new] = slices_.emplace(session, slice);
+  for (size_t device = 0; device < gpus_.size(); ++device) {
+    Gpu& gpu = gpus_[device];
+    if (is_new) {
+      gpu.accounts.Enter(session, slice, now_ns);
+    }
+    if (!divides_) {
+      Write(member.grants.grants()[device], {.turn = ++gpu.turn});
+    } else if (gpu.shared) {
+      member.grants.grants()[device].mode.store(TurnMode::kHold, memory_order_release);
+    }
+  }
+  members_.emplace(worker, std::move(member));
+  SetSharing();
+  Look(now_ns);
+}
+
+void Turns::Leave(Worker worker, uint64_t now_ns) {
+  const auto found = members_.find(worker);
+  if (found == members_.end()) {
+    return;
+  }
+  for (size_t device = 0; device < gpus_.size(); ++device) {
+    Read(found->second, device, now_ns);  // what it used last counts, too
+    if (gpus_[device].holder == worker) {
+      gpus_[device].holder.reset();
+      gpus_[device].leaves = false;
+    }
+  }
+  const Session session = found->second.session;
+  members_.erase(found);
+  const bool was_last = std::none_of(members_.begin(), members_.end(), [session](const auto& one) {
+    return one.second.session == session;
+  });
+  if (was_last) {
+    slices_.erase(session);
+    for (Gpu& gpu : gpus_) {
+      gpu.accounts.Leave(session);
+      gpu.figures.erase(session);
+    }
+  }
+  SetSharing();
+  Look(now_ns);
+}
+
+void Turns::Resize(Session session, const SliceRequest& slice, uint64_t now_ns) {
+  const auto found = slices_.find(session);
+  if (found == slices_.end()) {
+    return;
+  }
+  found->second = slice;
+  for (Gpu& gpu : gpus_) {
+    gpu.accounts.Resize(session, slice, now_ns);
+  }
+  SetSharing();
+  Look(now_ns);
+}
+
+// Whoever is alone, without a cap, needs no turns. One that must yield at once when somebody comes
+// has them from the start, so that little of its work is ahead then.
+bool Turns::IsShared() const {
+  return !divides_ || slices_.size() > 1 ||
+         std::any_of(slices_.begin(), slices_.end(), [](const auto& one) {
+           return one.second.share_limit != 0 || one.second.priority == Priority::kBestEffort;
+         });
+}
+
+void Turns::SetSharing() {
+  const bool shared = IsShared();
+  for (size_t device = 0; device < gpus_.size(); ++device) {
+    Gpu& gpu = gpus_[device];
+    if (gpu.shared == shared) {
+      continue;
+    }
+    gpu.shared = shared;
+    gpu.holder.reset();
+    gpu.leaves = false;
+    if (divides_) {
+      OpenAll(device, shared ? TurnMode::kHold : TurnMode::kOpen);
+    }
+  }
+}
+
+void Turns::OpenAll(size_t device, TurnMode mode) {
+  for (auto& [worker, member] : members_) {
+    member.grants.grants()[device].mode.store(mode, memory_order_release);
+    ring_(worker);
+  }
+}
+
+void Turns::Look(uint64_t now_ns) {
+  next_ns_ = UINT64_MAX;
+  for (size_t device = 0; device < gpus_.size(); ++device) {
+    LookAt(device, now_ns);
+  }
+}
+
+void Turns::Read(Member& member, size_t device, uint64_t now_ns) {
+  Gpu& gpu = gpus_[device];
+  Seen& seen = member.seen[device];
+  const UseSlot& use = member.uses.uses()[device];
+  // No more than there was time for, whatever it says.
+  const uint64_t used_ns =
+      std::min(use.used_ns.load(memory_order_acquire), now_ns - member.since_ns);
+  const uint64_t more_ns = used_ns > seen.used_ns ? used_ns - seen.used_ns : 0;
+  seen.used_ns += more_ns;
+  seen.virtual_ns += more_ns;
+  const uint64_t paid_ns = std::min(more_ns, seen.prepaid_ns);
+  seen.prepaid_ns -= paid_ns;
+  gpu.accounts.Charge(member.session, more_ns - paid_ns);
+  TurnFigures& figures = gpu.figures[member.session];
+  figures.used_ns += more_ns;
+  const uint64_t held_ns = use.held_ns.load(memory_order_relaxed);
+  figures.held_ns += held_ns > seen.held_ns ? held_ns - seen.held_ns : 0;
+  seen.held_ns = std::max(held_ns, seen.held_ns);
+  const uint64_t holds = use.holds.load(memory_order_relaxed);
+  figures.holds += holds > seen.holds ? holds - seen.holds : 0;
+  seen.holds = std::max(holds, seen.holds);
+}
+
+void Turns::ReadPages(size_t device, uint64_t now_ns) {
+  std::map<Session, bool> wants;
+  std::map<Session, uint64_t> least_ns;  // of the workers that wanted something before
+  for (auto& [worker, member] : members_) {
+    Read(member, device, now_ns);
+    const Seen& seen = member.seen[device];
+    if (seen.wants) {
+      const auto [found, is_new] = least_ns.emplace(member.session, seen.virtual_ns);
+      found->second = std::min(found->second, seen.virtual_ns);
+    }
+  }
+  for (auto& [worker, member] : members_) {
+    Seen& seen = member.seen[device];
+    const bool wants_now = member.uses.uses()[device].wants.load(memory_order_acquire) != 0;
+    if (wants_now && !seen.wants && least_ns.contains(member.session)) {
+      seen.virtual_ns = std::max(seen.virtual_ns, least_ns[member.session]);
+    }
+    seen.wants = wants_now;
+    wants[member.session] = wants[member.session] || wants_now;
+  }
+  Gpu& gpu = gpus_[device];
+  for (const auto& [session, wants_now] : wants) {
+    if (gpu.accounts.NoteWants(session, wants_now) && wants_now) {
+      NoteAhead(gpu, device, session);
+    }
+    if (gpu.shared) {
+      gpu.figures[session].clock_ns += gpu.looked_ns == 0 ? 0 : now_ns - gpu.looked_ns;
+    }
+  }
+  gpu.looked_ns = now_ns;
+}
+
+// A turn that does not end by itself costs what it took: else a command without an end were free.
+void Turns::ChargeHolding(Gpu& gpu, size_t device, uint64_t now_ns) {
+  Member& member = members_.at(*gpu.holder);
+  Seen& seen = member.seen[device];
+  const uint64_t held_ns = now_ns - gpu.turn_began_ns;
+  const uint64_t told_ns = seen.used_ns - gpu.used_before_ns;
+  if (held_ns > told_ns) {
+    seen.prepaid_ns += held_ns - told_ns;
+    gpu.accounts.Charge(member.session, held_ns - told_ns);
+  }
+}
+
+bool Turns::HolderIsDone(const Gpu& gpu, size_t device, uint64_t now_ns) const {
+  const Member& member = members_.at(*gpu.holder);
+  return member.uses.uses()[device].over_turn.load(memory_order_acquire) == gpu.turn ||
+         !member.seen[device].wants || now_ns >= gpu.turn_ends_ns;
+}
+
+// Whether whoever was told to stop is still waited for.
+bool Turns::IsLeaving(Gpu& gpu, size_t device, uint64_t now_ns) {
+  if (!gpu.leaves) {
+    return false;
+  }
+  const UseSlot& use = members_.at(*gpu.holder).uses.uses()[device];
+  if (use.in_flight.load(memory_order_acquire) != 0 && now_ns < gpu.leaves_until_ns) {
+    next_ns_ = std::min(next_ns_, gpu.leaves_until_ns);
+    return true;
+  }
+  gpu.leaves = false;
+  gpu.holder.reset();
+  return false;
+}
+
+void Turns::LookAt(size_t device, uint64_t now_ns) {
+  Gpu& gpu = gpus_[device];
+  ReadPages(device, now_ns);
+  gpu.accounts.Advance(now_ns);
+  if (!gpu.shared || !divides_ || IsLeaving(gpu, device, now_ns)) {
+    return;
+  }
+  const bool is_over = gpu.holder.has_value() && HolderIsDone(gpu, device, now_ns);
+  if (is_over && now_ns >= gpu.turn_ends_ns) {
+    ChargeHolding(gpu, device, now_ns);
+  }
+  const std::vector<Session> sessions = gpu.accounts.sessions();
+  const std::vector<SessionView> views = gpu.accounts.Views();
+  GpuView view{
+      .sessions = views, .holder = {}, .turn_is_over = is_over, .owed_ns = gpu.accounts.owed_ns()};
+  if (gpu.holder.has_value()) {
+    const auto found =
+        std::lower_bound(sessions.begin(), sessions.end(), members_.at(*gpu.holder).session);
+    view.holder = static_cast<size_t>(found - sessions.begin());
+  }
+  const TurnDecision decision = Decide(view);
+  if (decision.kind == TurnDecision::Kind::kKeep) {
+    Keep(decision, device, now_ns);
+  } else if (decision.kind == TurnDecision::Kind::kNobody) {
+    Stop(device, now_ns);
+  } else {
+    MoveTo(ChooseWorker(sessions[decision.session], device), decision, device, now_ns);
+  }
+  next_ns_ = std::min(next_ns_, gpu.accounts.NextTime());
+  if (gpu.holder.has_value()) {
+    next_ns_ = std::min(next_ns_, gpu.leaves ? gpu.leaves_until_ns : gpu.turn_ends_ns);
+  }
+}
+
+// What a session that begins to work finds under way of lower classes.
+void Turns::NoteAhead(Gpu& gpu, size_t device, Session session) {
+  uint64_t ahead = 0;
+  for (const auto& [worker, member] : members_) {
+    if (slices_.at(member.session).priority < slices_.at(session).priority) {
+      ahead += member.uses.uses()[device].in_flight.load(memory_order_acquire);
+    }
+  }
+  uint64_t& most = gpu.figures[session].ahead_max;
+  most = std::max(most, ahead);
+}
+
+void Turns::MoveTo(std::optional<Worker> next,
+                   const TurnDecision& decision,
+                   size_t device,
+                   uint64_t now_ns) {
+  Gpu& gpu = gpus_[device];
+  if (gpu.holder.has_value() && next != gpu.holder) {
+    Stop(device, now_ns);
+  }
+  if (next.has_value() && !gpu.leaves) {
+    Give(*next, decision, device, now_ns);
+  }
+}
+
+std::optional<Turns::Worker> Turns::ChooseWorker(Session session, size_t device) const {
+  std::optional<Worker> chosen;
+  uint64_t least_ns = UINT64_MAX;
+  for (const auto& [worker, member] : members_) {
+    const Seen& seen = member.seen[device];
+    if (member.session == session && seen.wants && seen.virtual_ns < least_ns) {
+      chosen = worker;
+      least_ns = seen.virtual_ns;
+    }
+  }
+  return chosen;
+}
+
+// Takes the turn from whoever has it; at once if the device has nothing of its left.
+void Turns::Stop(size_t device, uint64_t now_ns) {
+  Gpu& gpu = gpus_[device];
+  if (!gpu.holder.has_value()) {
+    return;
+  }
+  Member& member = members_.at(*gpu.holder);
+  member.grants.grants()[device].mode.store(TurnMode::kHold, memory_order_release);
+  if (member.uses.uses()[device].in_flight.load(memory_order_acquire) == 0) {
+    gpu.holder.reset();
+    return;
+  }
+  gpu.leaves = true;
+  gpu.leaves_until_ns = now_ns + kDrainNs;
+  ring_(*gpu.holder);
+}
+
+void Turns::Give(Worker worker, const TurnDecision& decision, size_t device, uint64_t now_ns) {
+  Gpu& gpu = gpus_[device];
+  gpu.holder = worker;
+  ++gpu.turn;
+  gpu.accounts.NoteTurn();
+  ++gpu.figures[members_.at(worker).session].turns;
+  Allow(decision, device, now_ns);
+}
+
+// The turn goes on; but its holder is told when somebody comes to wait, or nobody does any more.
+void Turns::Keep(const TurnDecision& decision, size_t device, uint64_t now_ns) {
+  const Gpu& gpu = gpus_[device];
+  if (!gpu.holder.has_value()) {
+    return;
+  }
+  const GrantSlot& slot = members_.at(*gpu.holder).grants.grants()[device];
+  if ((slot.others.load(memory_order_relaxed) != 0) != decision.others) {
+    Allow(decision, device, now_ns);
+  }
+}
+
+// Tells the holder how far it may go.
+void Turns::Allow(const TurnDecision& decision, size_t device, uint64_t now_ns) {
+  Gpu& gpu = gpus_[device];
+  Member& member = members_.at(*gpu.holder);
+  const bool bounded = decision.credit_ns != UINT64_MAX;
+  gpu.turn_began_ns = now_ns;
+  gpu.used_before_ns = member.seen[device].used_ns;
+  gpu.turn_ends_ns = decision.others && bounded
+                         ? now_ns + kSlackFactor * decision.credit_ns + kDrainNs
+                         : UINT64_MAX;
+  Write(member.grants.grants()[device],
+        {.turn = gpu.turn,
+         .until_ns = bounded ? gpu.used_before_ns + decision.credit_ns : UINT64_MAX,
+         .window_ns = decision.others ? kWindowNs : kWindowAloneNs,
+         .others = decision.others});
+  ring_(*gpu.holder);
+}
+
+TurnFigures Turns::FiguresOf(Session session, size_t device) const {
+  const auto found = gpus_[device].figures.find(session);
+  return found == gpus_[device].figures.end() ? TurnFigures{} : found->second;
+}
+
+}  // namespace farlane::server

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gpu-server/session/gate.h"
+
+#include <algorithm>
+#include <bit>
+
+#include <unistd.h>
+
+#include "gpu-server/session/client_session.h"
+#include "protocol/base/clock.h"
+
+namespace farlane::server {
+namespace {
+
+using std::memory_order_acquire;
+using std::memory_order_relaxed;
+using std::memory_order_release;
+
+// How much of a turn's window one run may take: the next is given while this one is worked on.
+constexpr uint64_t kRunParts = 2;
+// Where nobody waits, runs may be long: they are not waited for.
+constexpr uint64_t kRunNsMax = 1'000'000;
+// Of what is under way, so seldom is looked whether it is done.
+constexpr uint64_t kPollParts = 8;
+
+}  // namespace
+
+Gate::Gate(ClientSession& session) : session_(session) {}
+
+bool Gate::IsWork(uint16_t op) {
+  switch (static_cast<wire::Op>(op)) {
+    case wire::Op::kArrayCopyIn:
+    case wire::Op::kArrayCopyOut:
+    case wire::Op::kArrayCopyShape:
+    case wire::Op::kCopyIn:
+    case wire::Op::kCopyOut:
+    case wire::Op::kCopyShape:
+    case wire::Op::kGraphLaunch:
+    case wire::Op::kLaunch:
+    case wire::Op::kMemcpyDtoDAsync:
+    case wire::Op::kMemsetD16Async:
+    case wire::Op::kMemsetD2D16Async:
+    case wire::Op::kMemsetD2D32Async:
+    case wire::Op::kMemsetD2D8Async:
+    case wire::Op::kMemsetD32Async:
+    case wire::Op::kMemsetD8Async:
+      return true;
+    default:
+      return false;
+  }
+}
+
+void Gate::Attach(TurnMemory grants, TurnMemory uses, Fd bell, Ring ring) {
+  auto pages = std::make_unique<Pages>(Pages{.grants = std::move(grants),
+                                             .uses = std::move(uses),
+                                             .bell = std::move(bell),
+                                             .ring = std::move(ring)});
+  kept_.With([&](auto& kept) {
+    kept.push_back(std::move(pages));
+    pages_.store(kept.back().get(), memory_order_release);
+  });
+  session_.Return([] {});  // it may sleep, without this bell
+}
+
+void Gate::Detach() {
+  pages_.store(nullptr, memory_order_release);
+  session_.Return([] {});
+}
+
+int Gate::bell() const {
+  const Pages* const pages = pages_.load(memory_order_acquire);
+  return pages == nullptr ? -1 : pages->bell.get();
+}
+
+void Gate::ClearBell() const {
+  uint64_t count = 0;
+  static_cast<void>(!read(bell(), &count, sizeof count));
+}
+
+// New pages count from nothing, as the daemon that has made them does.
+void Gate::TakeUp(Pages* pages) {
+  if (pages == followed_) {
+    return;
+  }
+  CloseRuns();
+  followed_ = pages;
+  kept_.With([&](auto& kept) {
+    const Pages* const latest = pages_.load(memory_order_acquire);
+    std::erase_if(kept, [&](const auto& one) { return one.get() != pages && one.get() != latest; });
+  });
+  devices_.clear();
+  for (size_t i = 0; i < session_.devices_count(); ++i) {
+    devices_.push_back(std::make_unique<Device>(session_.driver()));
+  }
+}
+
+Gate::Device* Gate::Current(size_t* index) {
+  const ContextPtr& context = session_.context();
+  if (context == nullptr || context->device < 0 ||
+      static_cast<size_t>(context->device) >= devices_.size()) {
+    return nullptr;
+  }
+  *index = static_cast<size_t>(context->device);
+  return devices_[*index].get();
+}
+
+void Gate::CloseRuns() {
+  for (const auto& device : devices_) {
+    device->meter.Close(session_.context().get());
+  }
+}
+
+bool Gate::AdmitByPage(const wire::MessageView& view) {
+  Pages* const pages = pages_.load(memory_order_acquire);
+  TakeUp(pages);
+  if (!IsWork(view.op)) {
+    if (measuring_) {
+      CloseRuns();  // it may end a stream, or be meant for another one
+    }
+    return true;
+  }
+  size_t index = 0;
+  if (pages == nullptr || Current(&index) == nullptr) {
+    return true;  // without a context it will be refused
+  }
+  const TurnMode mode = pages->grants.grants()[index].mode.load(memory_order_acquire);
+  if (mode != TurnMode::kOpen && !MayPass(*pages, index, mode)) {
+    Hold(*pages, index, mode);
+    return false;
+  }
+  Release(*pages, index);
+  command_ = mode != TurnMode::kOpen;
+  device_ = index;
+  key_ = static_cast<uint64_t>(view.op) << 32 | std::bit_width(view.body.size());
+  const uint64_t window_ns = pages->grants.grants()[index].window_ns.load(memory_order_relaxed);
+  run_ns_ = std::min(window_ns / kRunParts, kRunNsMax);
+  return true;
+}
+
+bool Gate::MayPass(Pages& pages, size_t index, TurnMode mode) {
+  Device& device = *devices_[index];
+  UseSlot& use = pages.uses.uses()[index];
+  if (use.wants.load(memory_order_relaxed) == 0) {
+    use.wants.store(1, memory_order_release);
+  }
+  device.idle_since_ns = 0;
+  if (mode != TurnMode::kRun) {
+    return false;
+  }
+  const GrantSlot& grant = pages.grants.grants()[index];
+  if (grant.turn.load(memory_order_relaxed) == device.over_turn) {
+    return false;  // it has been given back
+  }
+  const auto is_used_up = [&] {
+    const uint64_t until_ns = grant.until_ns.load(memory_order_relaxed);
+    return until_ns != UINT64_MAX &&
+           device.meter.used_ns() + device.meter.expected_ns() >= until_ns;
+  };
+  const auto is_full = [&] {
+    return device.meter.expected_ns() >= grant.window_ns.load(memory_order_relaxed);
+  };
+  if (!is_used_up() && !is_full()) {
+    return true;
+  }
+  const uint64_t now_ns = NowNs();
+  device.meter.Close(session_.context().get());
+  if (Look(device, now_ns)) {
+    Publish(pages, index);
+  }
+  return !is_used_up() && (!is_full() || HasRoom(grant, device, now_ns));
+}
+
+// Something under way may wait for what is held: another stream's work, or a word that a copy
+// brings. So what makes no progress is given one command more.
+bool Gate::HasRoom(const GrantSlot& grant, Device& device, uint64_t now_ns) {
+  const WorkMeter& meter = device.meter;
+  if (meter.in_flight() == 0) {
+    return true;
+  }
+  const uint64_t expected_ns =
+      std::max(meter.expected_ns(), grant.window_ns.load(memory_order_relaxed));
+  const uint64_t patience_ns = std::clamp(kStuckFactor * expected_ns, kStuckNs, kStuckNsMax);
+  if (now_ns - device.progress_ns < patience_ns) {
+    return false;
+  }
+  device.progress_ns = now_ns;
+  return true;
+}
+
+void Gate::Hold(Pages& pages, size_t index, TurnMode mode) {
+  Device& device = *devices_[index];
+  const uint64_t now_ns = NowNs();
+  if (device.held_since_ns == 0) {
+    device.held_since_ns = now_ns;
+    device.asked_ns = 0;
+    UseSlot& use = pages.uses.uses()[index];
+    use.holds.store(use.holds.load(memory_order_relaxed) + 1, memory_order_relaxed);
+  }
+  // The daemon finds out what is wanted when it looks, and it looks when it is told to.
+  if (mode != TurnMode::kRun && now_ns - device.asked_ns >= kAskAgainNs) {
+    device.asked_ns = now_ns;
+    pages.ring();
+  }
+}
+
+void Gate::Release(Pages& pages, size_t index) {
+  Device& device = *devices_[index];
+  if (device.held_since_ns == 0) {
+    return;
+  }
+  UseSlot& use = pages.uses.uses()[index];
+  use.held_ns.store(use.held_ns.load(memory_order_relaxed) + NowNs() - device.held_since_ns,
+                    memory_order_relaxed);
+  device.held_since_ns = 0;
+}
+
+bool Gate::Look(Device& device, uint64_t now_ns) {
+  const bool any = device.meter.Look(session_.context().get());
+  if (any) {
+    device.progress_ns = now_ns;
+  }
+  return any;
+}
+
+void Gate::BeginCommand(CUstream stream) {
+  if (begun_ || session_.RecordingOn(stream) != nullptr) {
+    return;
+  }
+  Device& device = *devices_[device_];
+  if (device.meter.in_flight() == 0) {
+    device.progress_ns = NowNs();
+  }
+  begun_ = true;
+  device.meter.Begin(session_.context(), stream);
+}
+
+void Gate::EndCommand() {
+  command_ = false;
+  if (!std::exchange(begun_, false)) {
+    return;
+  }
+  Device& device = *devices_[device_];
+  device.meter.End(key_, run_ns_);
+  measuring_ = true;
+  // The daemon must not believe that a device is free which is not.
+  device.told_in_flight = device.meter.in_flight();
+  if (followed_ != nullptr) {
+    followed_->uses.uses()[device_].in_flight.store(device.told_in_flight, memory_order_release);
+  }
+}
+
+void Gate::Publish(Pages& pages, size_t index) {
+  Device& device = *devices_[index];
+  UseSlot& use = pages.uses.uses()[index];
+  use.commands.store(device.meter.commands(), memory_order_relaxed);
+  use.used_ns.store(device.meter.used_ns(), memory_order_release);
+  device.told_in_flight = device.meter.in_flight();
+  use.in_flight.store(device.told_in_flight, memory_order_release);
+}
+
+uint64_t Gate::Tend() {
+  Pages* const pages = pages_.load(memory_order_acquire);
+  TakeUp(pages);
+  if (pages == nullptr) {
+    measuring_ = false;
+    return UINT64_MAX;
+  }
+  uint64_t next_ns = UINT64_MAX;
+  measuring_ = false;
+  for (size_t index = 0; index < devices_.size(); ++index) {
+    next_ns = std::min(next_ns, TendDevice(*pages, index));
+    measuring_ = measuring_ || devices_[index]->meter.in_flight() != 0;
+  }
+  return next_ns;
+}
+
+uint64_t Gate::TendDevice(Pages& pages, size_t index) {
+  Device& device = *devices_[index];
+  const GrantSlot& grant = pages.grants.grants()[index];
+  const UseSlot& use = pages.uses.uses()[index];
+  const TurnMode mode = grant.mode.load(memory_order_acquire);
+  const bool held = device.held_since_ns != 0;
+  if (device.meter.in_flight() == 0 && !held && use.wants.load(memory_order_relaxed) == 0) {
+    return UINT64_MAX;
+  }
+  const uint64_t now_ns = NowNs();
+  device.meter.Close(session_.context().get());
+  Look(device, now_ns);
+  const bool was_told_of = device.told_in_flight != 0;
+  Publish(pages, index);
+  if (device.meter.in_flight() == 0) {
+    if (mode == TurnMode::kHold && was_told_of) {
+      pages.ring();  // it is waited for
+    }
+    return TendIdle(pages, index, now_ns);
+  }
+  const bool is_awaited =
+      held || mode == TurnMode::kHold || grant.others.load(memory_order_relaxed) != 0;
+  return is_awaited ? std::clamp(device.meter.oldest_ns() / kPollParts, kPollNsMin, kPollNsMax)
+                    : kPollUnawaitedNs;
+}
+
+// The device has nothing of ours.
+uint64_t Gate::TendIdle(Pages& pages, size_t index, uint64_t now_ns) {
+  Device& device = *devices_[index];
+  const GrantSlot& grant = pages.grants.grants()[index];
+  const TurnMode mode = grant.mode.load(memory_order_acquire);
+  if (device.held_since_ns != 0) {
+    // Held in its own turn with nothing under way: the turn is used up.
+    const uint64_t until_ns = grant.until_ns.load(memory_order_relaxed);
+    if (mode == TurnMode::kRun && device.meter.used_ns() >= until_ns) {
+      GiveBack(pages, index);
+    }
+    return kAskAgainNs;
+  }
+  UseSlot& use = pages.uses.uses()[index];
+  if (mode == TurnMode::kRun && grant.others.load(memory_order_relaxed) != 0) {
+    if (device.idle_since_ns == 0) {
+      device.idle_since_ns = now_ns;
+    }
+    if (now_ns - device.idle_since_ns < kLingerNs) {
+      return kLingerNs - (now_ns - device.idle_since_ns);
+    }
+    use.wants.store(0, memory_order_release);
+    GiveBack(pages, index);
+    return UINT64_MAX;
+  }
+  use.wants.store(0, memory_order_release);
+  return UINT64_MAX;
+}
+
+void Gate::GiveBack(Pages& pages, size_t index) {
+  Device& device = *devices_[index];
+  const uint64_t turn = pages.grants.grants()[index].turn.load(memory_order_relaxed);
+  if (device.over_turn == turn) {
+    return;
+  }
+  device.over_turn = turn;
+  pages.uses.uses()[index].over_turn.store(turn, memory_order_release);
+  pages.ring();
+}
+
+void Gate::Forget(const ContextPtr& context) {
+  for (const auto& device : devices_) {
+    device->meter.Forget(context);
+  }
+}
+
+}  // namespace farlane::server

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// Gate lets the client's commands through to the device when it is this worker's turn, and no more
+// at a time than the turn allows. What it does not let through stays in front of it, in the order
+// in which it came: nothing that the driver has is ever taken back.
+//
+// Whoever is alone on a GPU passes by one look at a page of memory, and is not measured.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "gpu-server/arbiter/turn_page.h"
+#include "gpu-server/session/work_meter.h"
+#include "protocol/base/guarded.h"
+#include "protocol/wire/messages.h"
+
+namespace farlane::server {
+
+class ClientSession;
+
+// Thread: the dispatch thread, except where a function says otherwise.
+class Gate {
+ public:
+  // Makes the daemon look at this worker's page. Any thread.
+  using Ring = std::function<void()>;
+
+  // Without work and with others waiting, a turn is kept for so long: the client may just be
+  // thinking.
+  static constexpr uint64_t kLingerNs = 250'000;
+  // The device is taken to wait for something that is held when nothing ends for so long, and for
+  // several times longer than expected; but not for ever, since what waited before is expected to
+  // wait again.
+  static constexpr uint64_t kStuckNs = 10'000'000;
+  static constexpr uint64_t kStuckNsMax = 500'000'000;
+  static constexpr uint64_t kStuckFactor = 8;
+  // How often to look for what is not told.
+  static constexpr uint64_t kPollNsMin = 50'000;
+  static constexpr uint64_t kPollNsMax = 500'000;
+  static constexpr uint64_t kPollUnawaitedNs = 5'000'000;
+  static constexpr uint64_t kAskAgainNs = 100'000'000;
+
+  explicit Gate(ClientSession& session);
+
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
+
+  // The pages to follow from now on. Any thread.
+  void Attach(TurnMemory grants, TurnMemory uses, Fd bell, Ring ring);
+  // There is nobody any more who would give turns: all pass. Any thread.
+  void Detach();
+
+  // Whether a message gives the device work.
+  static bool IsWork(uint16_t op);
+
+  // Whether the message may be carried out now. One that may not is to be asked about again.
+  bool Admit(const wire::MessageView& view) {
+    if (pages_.load(std::memory_order_acquire) == nullptr && !measuring_) {
+      return true;
+    }
+    return AdmitByPage(view);
+  }
+
+  // The message that was admitted is about to give this stream work; the context is current.
+  void NoteStream(CUstream stream) {
+    if (command_) {
+      BeginCommand(stream);
+    }
+  }
+
+  // ... and other messages with this key take as long.
+  void NoteKey(uint64_t key) { key_ = key; }
+
+  // The message has been carried out.
+  void Done() {
+    if (command_) {
+      EndCommand();
+    }
+  }
+
+  // Before the dispatch thread sleeps, and whenever it has nothing to do. In how many nanoseconds
+  // this is to be called again; UINT64_MAX: whenever something happens.
+  uint64_t Tend();
+
+  // Rings when there is something new; -1: never.
+  int bell() const;
+  void ClearBell() const;
+
+  void Forget(const ContextPtr& context);
+
+ private:
+  struct Pages {
+    TurnMemory grants;
+    TurnMemory uses;
+    Fd bell;
+    Ring ring;
+  };
+
+  struct Device {
+    explicit Device(const DriverTable& driver) : meter(driver) {}
+
+    WorkMeter meter;
+    uint64_t progress_ns = 0;    // when something ended last, or began after nothing
+    uint64_t held_since_ns = 0;  // 0: nothing is held
+    uint64_t asked_ns = 0;       // when the daemon was asked for a turn
+    uint64_t idle_since_ns = 0;
+    uint64_t over_turn = 0;
+    uint32_t told_in_flight = 0;
+  };
+
+  bool AdmitByPage(const wire::MessageView& view);
+  bool MayPass(Pages& pages, size_t index, TurnMode mode);
+  bool HasRoom(const GrantSlot& grant, Device& device, uint64_t now_ns);
+  void Hold(Pages& pages, size_t index, TurnMode mode);
+  void Release(Pages& pages, size_t index);
+  bool Look(Device& device, uint64_t now_ns);
+  void Publish(Pages& pages, size_t index);
+  uint64_t TendDevice(Pages& pages, size_t index);
+  uint64_t TendIdle(Pages& pages, size_t index, uint64_t now_ns);
+  void GiveBack(Pages& pages, size_t index);
+  void TakeUp(Pages* pages);
+  void CloseRuns();
+  void BeginCommand(CUstream stream);
+  void EndCommand();
+  Device* Current(size_t* index);
+
+  ClientSession& session_;
+  std::atomic<Pages*> pages_ = nullptr;
+  // The dispatch thread may still look at former ones.
+  Guarded<std::vector<std::unique_ptr<Pages>>> kept_;
+  Pages* followed_ = nullptr;
+  std::vector<std::unique_ptr<Device>> devices_;
+  bool measuring_ = false;  // a device has runs that are to be looked at
+  bool command_ = false;    // the message that is carried out is measured
+  bool begun_ = false;
+  size_t device_ = 0;  // ... on this device
+  uint64_t key_ = 0;
+  uint64_t run_ns_ = 0;
+};
+
+}  // namespace farlane::server

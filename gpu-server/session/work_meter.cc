@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gpu-server/session/work_meter.h"
+
+#include <algorithm>
+
+namespace farlane::server {
+namespace {
+
+constexpr double kNsPerMs = 1'000'000;
+// How much of what was believed is believed on, of four parts.
+constexpr uint64_t kOldParts = 3;
+constexpr uint64_t kAllParts = 4;
+
+}  // namespace
+
+uint64_t WorkMeter::Expected(uint64_t key) const {
+  const auto found = took_ns_.find(key);
+  return found == took_ns_.end() ? kUnknownNs : found->second;
+}
+
+void WorkMeter::Begin(const ContextPtr& context, CUstream stream) {
+  if (open_.has_value() && (open_->context != context || open_->stream != stream)) {
+    Close(context.get());
+  }
+  begun_ = true;
+  if (open_.has_value()) {
+    return;
+  }
+  Run run;
+  run.context = context;
+  run.stream = stream;
+  if (!runs_.empty() && runs_.back().context == context && runs_.back().stream == stream) {
+    run.begin = runs_.back().end;
+  } else if (context->timed_events.Record(stream, &run.begin) != CUDA_SUCCESS) {
+    begun_ = false;  // the driver has its reasons, and will tell them to the command itself
+    return;
+  }
+  open_ = std::move(run);
+}
+
+void WorkMeter::End(uint64_t key, uint64_t run_ns) {
+  if (!std::exchange(begun_, false) || !open_.has_value()) {
+    return;
+  }
+  const uint64_t expected_ns = Expected(key);
+  open_->commands.push_back({.key = key, .expected_ns = expected_ns});
+  open_->expected_ns += expected_ns;
+  expected_ns_ += expected_ns;
+  ++in_flight_;
+  // On the legacy stream an event waits for all other streams: nothing may come between.
+  if (open_->stream == nullptr || open_->commands.size() >= kRunCommandsMax ||
+      open_->expected_ns >= run_ns) {
+    Close(open_->context.get());
+  }
+}
+
+void WorkMeter::Close(const ContextState* current) {
+  if (!open_.has_value()) {
+    return;
+  }
+  Run run = std::move(*open_);
+  open_.reset();
+  if (run.commands.empty()) {
+    return;
+  }
+  const ContextScope scope(driver_, current, *run.context);
+  if (run.context->timed_events.Record(run.stream, &run.end) != CUDA_SUCCESS) {
+    run.end = nullptr;
+  }
+  runs_.push_back(std::move(run));
+}
+
+bool WorkMeter::Look(const ContextState* current) {
+  bool any = false;
+  for (auto at = runs_.begin(); at != runs_.end();) {
+    const ContextScope scope(driver_, current, *at->context);
+    if (at->end != nullptr && driver_.cuEventQuery(at->end->get()) == CUDA_ERROR_NOT_READY) {
+      ++at;
+      continue;
+    }
+    Charge(*at);
+    at = runs_.erase(at);
+    any = true;
+  }
+  return any;
+}
+
+// What cannot be measured counts as what was expected: else failing would be free.
+void WorkMeter::Charge(const Run& run) {
+  const uint64_t charged_ns = run.end == nullptr ? run.expected_ns : Measure(run);
+  used_ns_ += charged_ns;
+  commands_ += run.commands.size();
+  in_flight_ -= static_cast<uint32_t>(run.commands.size());
+  expected_ns_ -= run.expected_ns;
+}
+
+uint64_t WorkMeter::Measure(const Run& run) {
+  float alone_ms = 0;
+  if (driver_.cuEventElapsedTime(&alone_ms, run.begin->get(), run.end->get()) != CUDA_SUCCESS) {
+    return run.expected_ns;
+  }
+  Learn(run, static_cast<uint64_t>(std::max(alone_ms, 0.0F) * kNsPerMs));
+  float begin_ms = 0;
+  float end_ms = 0;
+  const bool known =
+      base_ != nullptr && base_context_ == run.context &&
+      driver_.cuEventElapsedTime(&begin_ms, base_->get(), run.begin->get()) == CUDA_SUCCESS &&
+      driver_.cuEventElapsedTime(&end_ms, base_->get(), run.end->get()) == CUDA_SUCCESS;
+  double charged_ms = alone_ms;
+  if (known) {
+    charged_ms = std::max(
+        0.0, static_cast<double>(end_ms) - std::max(static_cast<double>(begin_ms), covered_ms_));
+    covered_ms_ = std::max(covered_ms_, static_cast<double>(end_ms));
+  }
+  if (!known || end_ms > kBaseMsMax) {
+    // From now on times are counted from this end, or from where it is covered already.
+    covered_ms_ = known ? covered_ms_ - static_cast<double>(end_ms) : 0;
+    base_ = run.end;
+    base_context_ = run.context;
+  }
+  return static_cast<uint64_t>(std::max(charged_ms, 0.0) * kNsPerMs);
+}
+
+void WorkMeter::Learn(const Run& run, uint64_t took_ns) {
+  if (took_ns_.size() > kKeysMax) {
+    took_ns_.clear();
+  }
+  uint64_t last = 0;
+  for (const Command& command : run.commands) {
+    if (command.key == last) {
+      continue;
+    }
+    last = command.key;
+    // Of a run of several kinds each has the part that it was expected to have.
+    const auto part = static_cast<unsigned __int128>(took_ns) * (command.expected_ns + 1);
+    const auto now_ns = static_cast<uint64_t>(part / (run.expected_ns + run.commands.size()));
+    const auto [found, is_new] = took_ns_.emplace(command.key, now_ns);
+    if (!is_new) {
+      found->second = (found->second * kOldParts + now_ns * (kAllParts - kOldParts)) / kAllParts;
+    }
+  }
+}
+
+void WorkMeter::Forget(const ContextPtr& context) {
+  if (open_.has_value() && open_->context == context) {
+    Close(nullptr);
+  }
+  std::erase_if(runs_, [this, &context](const Run& run) {
+    if (run.context != context) {
+      return false;
+    }
+    used_ns_ += run.expected_ns;
+    in_flight_ -= static_cast<uint32_t>(run.commands.size());
+    expected_ns_ -= run.expected_ns;
+    return true;
+  });
+  if (base_context_ == context) {
+    base_ = nullptr;
+    base_context_ = nullptr;
+  }
+}
+
+}  // namespace farlane::server

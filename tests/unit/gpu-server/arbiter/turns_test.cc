@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gpu-server/arbiter/turns.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/gpu-server/arbiter/virtual_gpu.h"
+
+namespace farlane::server {
+namespace {
+
+constexpr uint64_t kMs = 1'000'000;
+constexpr uint64_t kSecond = 1'000 * kMs;
+
+SliceRequest Share(double share, Priority priority = Priority::kStandard, double limit = 0) {
+  SliceRequest slice{};
+  slice.share = static_cast<uint32_t>(share * kWholeShare);
+  slice.share_limit = static_cast<uint32_t>(limit * kWholeShare);
+  slice.priority = priority;
+  return slice;
+}
+
+VirtualGpu::Next Always(uint64_t takes_ns) {
+  return [takes_ns](uint64_t) { return takes_ns; };
+}
+
+// Kernels from 20 microseconds to 5 milliseconds, the same ones for the same seed.
+VirtualGpu::Next Mixed(uint32_t seed) {
+  auto random = std::make_shared<std::mt19937>(seed);
+  return [random](uint64_t) -> uint64_t {
+    constexpr uint64_t kTakes[] = {20'000, 200'000, kMs, 5 * kMs};
+    return kTakes[(*random)() % 4];
+  };
+}
+
+// One command of so long every so often.
+VirtualGpu::Next Every(uint64_t period_ns, uint64_t takes_ns) {
+  auto due_ns = std::make_shared<uint64_t>(0);
+  return [=](uint64_t now_ns) -> uint64_t {
+    if (now_ns < *due_ns) {
+      return 0;
+    }
+    *due_ns = now_ns + period_ns;
+    return takes_ns;
+  };
+}
+
+double PartOf(const VirtualGpu& gpu, size_t client) {
+  uint64_t all = 0;
+  for (const auto& one : gpu.clients) {
+    all += one->used_ns;
+  }
+  return static_cast<double>(gpu.clients[client]->used_ns) / static_cast<double>(all);
+}
+
+TEST(Turns, SharesHoldWhateverTheKernelsTake) {
+  for (const double share : {0.7, 0.3, 0.1, 0.5}) {
+    VirtualGpu gpu;
+    gpu.Add(1, Share(share), Always(5 * kMs));
+    gpu.Add(2, Share(1 - share), Always(20'000));
+    gpu.Run(10 * kSecond);
+    EXPECT_NEAR(PartOf(gpu, 0), share, 0.01 * share) << share;
+  }
+}
+
+// What the test above is worth: the same clients without turns.
+TEST(Turns, WithoutTurnsTheLongestKernelsWin) {
+  VirtualGpu gpu(false);
+  gpu.Add(1, Share(0.3), Always(5 * kMs));
+  gpu.Add(2, Share(0.7), Always(20'000));
+  gpu.Run(10 * kSecond);
+  EXPECT_GT(PartOf(gpu, 0), 0.9);
+  EXPECT_NEAR(static_cast<double>(gpu.turns.FiguresOf(1, 0).used_ns),
+              static_cast<double>(gpu.clients[0]->used_ns), 10.0 * kMs)
+      << "but what they use is known";
+}
+
+TEST(Turns, FourOfAKindHaveTheSame) {
+  VirtualGpu gpu;
+  constexpr uint64_t kTakes[] = {20'000, 200'000, kMs, 5 * kMs};
+  for (size_t i = 0; i < 4; ++i) {
+    gpu.Add(i + 1, SliceRequest{}, Always(kTakes[i]));
+  }
+  gpu.Run(10 * kSecond);
+  double sum = 0;
+  double squares = 0;
+  for (size_t i = 0; i < 4; ++i) {
+    sum += PartOf(gpu, i);
+    squares += PartOf(gpu, i) * PartOf(gpu, i);
+  }
+  EXPECT_GE(sum * sum / (4 * squares), 0.99);  // Jain's index
+}
+
+TEST(Turns, SharesOfMixedKernelsAreExactToAHundredth) {
+  for (uint32_t seed = 1; seed <= 20; ++seed) {
+    VirtualGpu gpu;
+    gpu.Add(1, Share(0.6), Mixed(seed));
+    gpu.Add(2, Share(0.3), Mixed(seed + 100));
+    gpu.Add(3, Share(0.1), Mixed(seed + 200));
+    gpu.Run(20 * kSecond);
+    EXPECT_NEAR(PartOf(gpu, 0), 0.6, 0.006) << seed;
+    EXPECT_NEAR(PartOf(gpu, 1), 0.3, 0.003) << seed;
+    EXPECT_NEAR(PartOf(gpu, 2), 0.1, 0.001) << seed;
+  }
+}
+
+TEST(Turns, WhatOneDoesNotUseTheOthersHave) {
+  VirtualGpu gpu;
+  gpu.Add(1, Share(0.8), Every(100 * kMs, kMs));
+  VirtualGpu::Client& busy = gpu.Add(2, Share(0.2), Always(kMs));
+  gpu.Run(5 * kSecond);
+  EXPECT_GT(busy.used_ns, 4'900 * kMs);
+}
+
+TEST(Turns, WhoWasIdleDoesNotCatchUpForLong) {
+  VirtualGpu gpu;
+  uint64_t sleeps_until_ns = gpu.now_ns + 5 * kSecond;
+  VirtualGpu::Client& sleeper = gpu.Add(1, Share(0.5), [&sleeps_until_ns](uint64_t now_ns) {
+    return now_ns < sleeps_until_ns ? 0 : kMs;
+  });
+  VirtualGpu::Client& other = gpu.Add(2, Share(0.5), Always(kMs));
+  gpu.Run(5 * kSecond);
+  const uint64_t before_ns = other.used_ns;
+  gpu.Run(kSecond);
+  EXPECT_NEAR(static_cast<double>(sleeper.used_ns), 500.0 * kMs, 40.0 * kMs);
+  EXPECT_NEAR(static_cast<double>(other.used_ns - before_ns), 500.0 * kMs, 40.0 * kMs);
+}
+
+TEST(Turns, ACapHoldsThoughNobodyElseIsThere) {
+  VirtualGpu gpu;
+  VirtualGpu::Client& client = gpu.Add(1, Share(0, Priority::kStandard, 0.25), Mixed(7));
+  gpu.Run(10 * kSecond);
+  EXPECT_NEAR(static_cast<double>(client.used_ns), 2'500.0 * kMs, 25.0 * kMs);
+}
+
+TEST(Turns, BestEffortHasWhatIsLeftAndItsFloor) {
+  VirtualGpu gpu;
+  gpu.Add(1, Share(0.5, Priority::kGuaranteed), Always(kMs));
+  gpu.Add(2, Share(0, Priority::kBestEffort), Always(5 * kMs));
+  gpu.Run(10 * kSecond);
+  EXPECT_NEAR(PartOf(gpu, 1), 0.05, 0.01);
+}
+
+TEST(Turns, AGuaranteedCommandWaitsForOneCommandAtMost) {
+  VirtualGpu gpu;
+  gpu.Add(1, Share(0, Priority::kBestEffort), Always(5 * kMs));
+  VirtualGpu::Client& asks =
+      gpu.Add(2, Share(0.5, Priority::kGuaranteed), Every(37 * kMs, 100'000));
+  gpu.Run(10 * kSecond);
+  EXPECT_GT(asks.used_ns, 20 * kMs);
+  EXPECT_LE(asks.longest_wait_ns, 5 * kMs + 200'000);
+  EXPECT_LE(gpu.turns.FiguresOf(2, 0).ahead_max, 1u);
+}
+
+TEST(Turns, AGuaranteedSessionPreemptsStandardOnesForItsShareOnly) {
+  VirtualGpu gpu;
+  gpu.Add(1, Share(0.8), Always(200'000));
+  gpu.Add(2, Share(0.2, Priority::kGuaranteed), Always(200'000));
+  gpu.Run(10 * kSecond);
+  EXPECT_NEAR(PartOf(gpu, 1), 0.2, 0.002);
+}
+
+TEST(Turns, WhoDiesInItsTurnGivesItBack) {
+  VirtualGpu gpu;
+  VirtualGpu::Client& first = gpu.Add(1, Share(0.5), Always(kMs));
+  VirtualGpu::Client& second = gpu.Add(2, Share(0.5), Always(kMs));
+  gpu.Run(kSecond);
+  VirtualGpu::Client& holder = first.grants.grants()[0].mode == TurnMode::kRun ? first : second;
+  VirtualGpu::Client& other = &holder == &first ? second : first;
+  ASSERT_EQ(holder.grants.grants()[0].mode, TurnMode::kRun);
+  ASSERT_EQ(other.grants.grants()[0].mode, TurnMode::kHold);
+  gpu.Kill(holder);
+  EXPECT_NE(other.grants.grants()[0].mode, TurnMode::kHold);
+}
+
+TEST(Turns, WhoDoesNotGiveItsTurnBackIsNotWaitedFor) {
+  VirtualGpu gpu;
+  VirtualGpu::Client& endless = gpu.Add(1, Share(0.9), Always(3'600 * kSecond));
+  VirtualGpu::Client& other = gpu.Add(2, Share(0.1), Always(kMs));
+  // What the device does is not simulated: one command has begun and never ends.
+  UseSlot& use = endless.uses.uses()[0];
+  use.wants = 1;
+  gpu.turns.Look(gpu.now_ns);
+  ASSERT_EQ(endless.grants.grants()[0].mode, TurnMode::kRun);
+  use.in_flight = 1;
+  other.uses.uses()[0].wants = 1;
+  const uint64_t until_ns = gpu.now_ns + 200 * kMs;
+  while (gpu.now_ns < until_ns && other.grants.grants()[0].mode != TurnMode::kRun) {
+    gpu.turns.Look(gpu.now_ns);
+    gpu.now_ns = std::min(gpu.turns.NextTime(), until_ns);
+  }
+  EXPECT_EQ(other.grants.grants()[0].mode, TurnMode::kRun);
+}
+
+TEST(Turns, AlonePassesAndIsNotMeasured) {
+  VirtualGpu gpu;
+  VirtualGpu::Client& first = gpu.Add(1, Share(0.5), Always(kMs));
+  EXPECT_EQ(first.grants.grants()[0].mode, TurnMode::kOpen);
+  VirtualGpu::Client& second = gpu.Add(2, Share(0.5), Always(kMs));
+  EXPECT_NE(first.grants.grants()[0].mode, TurnMode::kOpen);
+  gpu.Kill(second);
+  EXPECT_EQ(first.grants.grants()[0].mode, TurnMode::kOpen);
+}
+
+TEST(Turns, OtherNumbersHoldFromTheNextTurnOn) {
+  VirtualGpu gpu;
+  VirtualGpu::Client& first = gpu.Add(1, Share(0.5), Always(200'000));
+  VirtualGpu::Client& second = gpu.Add(2, Share(0.5), Always(kMs));
+  gpu.Run(kSecond);
+  gpu.turns.Resize(2, Share(0.2), gpu.now_ns);
+  gpu.turns.Resize(1, Share(0.8), gpu.now_ns);
+  const uint64_t first_ns = first.used_ns;
+  const uint64_t second_ns = second.used_ns;
+  gpu.Run(200 * kMs);
+  EXPECT_NEAR(static_cast<double>(first.used_ns - first_ns), 160.0 * kMs, 10.0 * kMs);
+  EXPECT_NEAR(static_cast<double>(second.used_ns - second_ns), 40.0 * kMs, 10.0 * kMs);
+}
+
+TEST(Turns, ProcessesOfASessionDivideWhatIsItsOwn) {
+  VirtualGpu gpu;
+  gpu.Add(1, Share(0.5), Always(5 * kMs));
+  gpu.Add(1, Share(0.5), Always(20'000));
+  gpu.Add(2, Share(0.5), Always(kMs));
+  gpu.Run(10 * kSecond);
+  EXPECT_NEAR(PartOf(gpu, 2), 0.5, 0.005);
+  EXPECT_NEAR(PartOf(gpu, 0), 0.25, 0.01);
+}
+
+TEST(Turns, AWorkerIsNotBelievedWhatCannotBe) {
+  VirtualGpu gpu;
+  VirtualGpu::Client& client = gpu.Add(1, Share(0.5), Always(0));
+  gpu.Add(2, Share(0.5), Always(0));
+  client.uses.uses()[0].used_ns = UINT64_MAX;
+  gpu.now_ns += kSecond;
+  gpu.turns.Look(gpu.now_ns);
+  EXPECT_EQ(gpu.turns.FiguresOf(1, 0).used_ns, kSecond);
+  client.uses.uses()[0].used_ns = 0;
+  gpu.turns.Look(gpu.now_ns);
+  EXPECT_EQ(gpu.turns.FiguresOf(1, 0).used_ns, kSecond);
+}
+
+TEST(TurnMemory, AGrantCannotBeWrittenByItsReader) {
+  const TurnMemory grants = TurnMemory::Make(1, false).value();
+  EXPECT_FALSE(TurnMemory::Take(grants.descriptor(), 1, true).ok());
+  EXPECT_TRUE(TurnMemory::Take(grants.descriptor(), 1, false).ok());
+  EXPECT_NE(ftruncate(grants.descriptor().get(), 0), 0) << "nor taken away";
+  EXPECT_FALSE(TurnMemory::Take(grants.descriptor(), 1000, false).ok()) << "it is for one device";
+}
+
+}  // namespace
+}  // namespace farlane::server

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gpu-server/session/gate.h"
+
+#include <gtest/gtest.h>
+#include <sys/eventfd.h>
+
+#include "protocol/base/clock.h"
+#include "tests/support/session_fixture.h"
+
+namespace farlane::server {
+namespace {
+
+constexpr uint64_t kPatienceNs = 20'000'000'000;
+
+// A session with a gate, and what a daemon would do with it.
+class GateTest : public testing::Test {
+ protected:
+  GateTest() {
+    fixture_.UseContext();
+    address_ = fixture_.UseMemory();
+    EXPECT_EQ(client().Call(wire::StreamSynchronize{}), CUDA_SUCCESS);
+  }
+
+  // The client's end is seen only by who reads.
+  ~GateTest() override { fixture_.session().gate().Detach(); }
+
+  ScriptedClient& client() { return fixture_.client(); }
+
+  void Attach() {
+    const size_t count = fixture_.session().devices_count();
+    Fd bell(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    bell_ = Fd(dup(bell.get()));
+    fixture_.session().gate().Attach(TurnMemory::Take(grants_.descriptor(), count, false).value(),
+                                     TurnMemory::Take(uses_.descriptor(), count, true).value(),
+                                     std::move(bell), [rung = rung_] { ++*rung; });
+  }
+
+  void Allow(uint64_t turn, uint64_t until_ns, bool others) {
+    GrantSlot& grant = grants_.grants()[0];
+    grant.turn = turn;
+    grant.until_ns = until_ns;
+    grant.window_ns = 150'000;
+    grant.others = others ? 1 : 0;
+    grant.mode = TurnMode::kRun;
+    Ring();
+  }
+
+  void Ring() {
+    const uint64_t one = 1;
+    ASSERT_EQ(write(bell_.get(), &one, sizeof one), static_cast<ssize_t>(sizeof one));
+  }
+
+  void Work() {
+    client().Post(wire::MemsetD8Async{.dstDevice = address_, .uc = 1, .N = 4, .hStream = 0});
+    client().Flush();
+  }
+
+  const UseSlot& use() const { return uses_.uses()[0]; }
+
+  template <typename Condition>
+  static bool Comes(Condition&& condition) {
+    const uint64_t until_ns = NowNs() + kPatienceNs;
+    while (!condition() && NowNs() < until_ns) {
+      usleep(1000);
+    }
+    return condition();
+  }
+
+  SessionFixture fixture_;
+  uint64_t address_ = 0;
+  TurnMemory grants_ = TurnMemory::Make(8, false).value();
+  TurnMemory uses_ = TurnMemory::Make(8, true).value();
+  Fd bell_;
+  std::shared_ptr<std::atomic<int>> rung_ =
+      std::make_shared<std::atomic<int>>(0);  // shared with the session's thread
+};
+
+TEST_F(GateTest, WorkWaitsForItsTurnAndThenGoesOnInOrder) {
+  grants_.grants()[0].mode = TurnMode::kHold;
+  Attach();
+  Work();
+  const wire::Sequence question = client().Post(wire::StreamSynchronize{});
+  client().Flush();
+  ASSERT_TRUE(Comes([this] { return use().holds == 1; }));
+  EXPECT_EQ(use().wants, 1u);
+  EXPECT_GE(*rung_, 1);
+  EXPECT_EQ(use().commands, 0u);
+
+  Allow(1, UINT64_MAX, false);
+  EXPECT_EQ(client().WaitForReply(question), CUDA_SUCCESS);
+  EXPECT_TRUE(Comes([this] { return use().commands == 1 && use().in_flight == 0; }));
+  EXPECT_TRUE(client().failures.empty());
+}
+
+TEST_F(GateTest, ATurnThatIsUsedUpIsGivenBack) {
+  Attach();
+  Allow(1, 1, true);  // one nanosecond
+  Work();
+  Work();
+  ASSERT_TRUE(Comes([this] { return use().over_turn == 1; }));
+  EXPECT_EQ(use().commands, 1u) << "one command is let through, whatever it takes";
+  Allow(2, UINT64_MAX, true);
+  EXPECT_TRUE(Comes([this] { return use().commands == 2; }));
+}
+
+TEST_F(GateTest, ATurnWithoutWorkIsGivenBackWhenOthersWait) {
+  Attach();
+  Allow(1, UINT64_MAX, false);
+  Work();
+  ASSERT_TRUE(Comes([this] { return use().commands == 1; }));
+  EXPECT_EQ(use().over_turn, 0u);
+  Allow(1, UINT64_MAX, true);
+  Work();
+  EXPECT_TRUE(Comes([this] { return use().over_turn == 1; }));
+  EXPECT_EQ(use().wants, 0u);
+}
+
+TEST_F(GateTest, WithoutADaemonAllPasses) {
+  grants_.grants()[0].mode = TurnMode::kHold;
+  Attach();
+  Work();
+  ASSERT_TRUE(Comes([this] { return use().holds == 1; }));
+  fixture_.session().gate().Detach();
+  EXPECT_EQ(client().Call(wire::StreamSynchronize{}), CUDA_SUCCESS);
+}
+
+TEST_F(GateTest, WhoIsAloneIsNotMeasured) {
+  Attach();
+  Work();
+  EXPECT_EQ(client().Call(wire::StreamSynchronize{}), CUDA_SUCCESS);
+  EXPECT_EQ(use().wants, 0u);
+  EXPECT_EQ(use().commands, 0u);
+}
+
+}  // namespace
+}  // namespace farlane::server

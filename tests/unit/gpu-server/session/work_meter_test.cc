@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gpu-server/session/work_meter.h"
+
+#include <gtest/gtest.h>
+
+namespace farlane::server {
+namespace {
+
+constexpr uint64_t kUs = 1'000;
+
+// A driver of events only: the test says when each is passed, in microseconds.
+struct Script {
+  std::vector<double> recorded_us;  // by event; the number of an event is its place here and 1
+  double now_us = 0;
+  double device_us = 0;  // events up to here are passed
+};
+
+Script* script = nullptr;  // of the running test: the driver's functions are plain ones
+
+double& TimeOf(CUevent event) {
+  return script->recorded_us[reinterpret_cast<size_t>(event) - 1];
+}
+
+CUresult Create(CUevent* event, unsigned int) {
+  script->recorded_us.push_back(0);
+  *event = reinterpret_cast<CUevent>(script->recorded_us.size());
+  return CUDA_SUCCESS;
+}
+
+CUresult Record(CUevent event, CUstream) {
+  TimeOf(event) = script->now_us;
+  return CUDA_SUCCESS;
+}
+
+CUresult Query(CUevent event) {
+  return TimeOf(event) <= script->device_us ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
+}
+
+CUresult Elapsed(float* ms, CUevent from, CUevent to) {
+  *ms = static_cast<float>((TimeOf(to) - TimeOf(from)) / 1000);
+  return CUDA_SUCCESS;
+}
+
+class WorkMeterTest : public testing::Test {
+ protected:
+  WorkMeterTest() {
+    script = &script_;
+    table_.cuEventCreate = Create;
+    table_.cuEventRecord = Record;
+    table_.cuEventQuery = Query;
+    table_.cuEventElapsedTime = Elapsed;
+  }
+
+  ~WorkMeterTest() override { script = nullptr; }
+
+  // One command on a stream, on the device from one time to another.
+  void Command(size_t stream, double from_us, double to_us, uint64_t key = 1) {
+    script_.now_us = from_us;
+    meter_.Begin(context_, reinterpret_cast<CUstream>(stream));
+    meter_.End(key, UINT64_MAX);
+    script_.now_us = to_us;
+    meter_.Close(context_.get());
+  }
+
+  void ReachTime(double us) {
+    script_.device_us = us;
+    meter_.Look(context_.get());
+  }
+
+  Script script_;
+  DriverTable table_{};
+  ContextPtr context_ = std::make_shared<ContextState>(table_, nullptr, 0, true);
+  WorkMeter meter_{table_};
+};
+
+TEST_F(WorkMeterTest, NothingIsChargedBeforeItIsDone) {
+  Command(1, 0, 400);
+  ReachTime(399);
+  EXPECT_EQ(meter_.in_flight(), 1u);
+  EXPECT_EQ(meter_.used_ns(), 0u);
+  ReachTime(400);
+  EXPECT_EQ(meter_.in_flight(), 0u);
+  EXPECT_EQ(meter_.expected_ns(), 0u);
+  EXPECT_NEAR(static_cast<double>(meter_.used_ns()), 400.0 * kUs, 1.0 * kUs);
+}
+
+TEST_F(WorkMeterTest, WorkOfSeveralStreamsIsChargedOnce) {
+  Command(1, 0, 400);
+  ReachTime(400);
+  Command(1, 1000, 1400);
+  Command(2, 1100, 1500);
+  Command(3, 1200, 1300);
+  ReachTime(2000);
+  EXPECT_NEAR(static_cast<double>(meter_.used_ns()), 900.0 * kUs, 2.0 * kUs);
+}
+
+TEST_F(WorkMeterTest, ManySecondsDoNotBlurIt) {
+  for (int i = 0; i < 100'000; ++i) {
+    Command(1, i * 1000.0, i * 1000.0 + 20);
+    ReachTime(i * 1000.0 + 20);
+  }
+  EXPECT_NEAR(static_cast<double>(meter_.used_ns()), 2'000'000.0 * kUs, 20'000.0 * kUs);
+}
+
+TEST_F(WorkMeterTest, WhatACommandTakesIsLearnt) {
+  Command(1, 0, 50, 7);
+  EXPECT_EQ(meter_.expected_ns(), WorkMeter::kUnknownNs);
+  ReachTime(50);
+  Command(1, 100, 150, 7);
+  EXPECT_NEAR(static_cast<double>(meter_.expected_ns()), 50.0 * kUs, 1.0 * kUs);
+  Command(1, 200, 250, 8);
+  EXPECT_NEAR(static_cast<double>(meter_.expected_ns()), 50.0 * kUs + WorkMeter::kUnknownNs,
+              1.0 * kUs);
+}
+
+TEST_F(WorkMeterTest, CommandsOfOneRunShareWhatItTook) {
+  script_.now_us = 0;
+  for (int i = 0; i < 10; ++i) {
+    meter_.Begin(context_, reinterpret_cast<CUstream>(1));
+    meter_.End(7, UINT64_MAX);
+  }
+  script_.now_us = 200;
+  meter_.Close(context_.get());
+  ReachTime(200);
+  Command(1, 300, 320, 7);
+  EXPECT_NEAR(static_cast<double>(meter_.expected_ns()), 20.0 * kUs, 1.0 * kUs);
+}
+
+TEST_F(WorkMeterTest, AContextThatGoesTakesItsRunsAlong) {
+  Command(1, 0, 400);
+  meter_.Forget(context_);
+  EXPECT_EQ(meter_.in_flight(), 0u);
+  EXPECT_EQ(meter_.used_ns(), WorkMeter::kUnknownNs);
+}
+
+}  // namespace
+}  // namespace farlane::server

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "protocol/base/slice.h"
+
+#include <gtest/gtest.h>
+
+namespace farlane {
+namespace {
+
+TEST(Slice, SharesArePartsOfOneGpu) {
+  EXPECT_EQ(ParseShare("0.5").value(), 500'000u);
+  EXPECT_EQ(ParseShare("1").value(), 1'000'000u);
+  EXPECT_EQ(ParseShare("0.000001").value(), 1u);
+  for (const char* const text :
+       {"0", "-0.5", "1.000001", "0.0000001", "half", "0.5x", "", " 0.5", "nan", "inf", "1e-1"}) {
+    EXPECT_FALSE(ParseShare(text).ok()) << text;
+  }
+}
+
+TEST(Slice, WhatIsNotSaidIsNotAskedFor) {
+  EXPECT_EQ(ParseSlice({}).value(), SliceRequest{});
+  const SliceRequest slice =
+      ParseSlice({.memory = "8Gi", .share = "0.5", .share_limit = "0.6", .priority = "guaranteed"})
+          .value();
+  EXPECT_EQ(slice.memory_bytes, uint64_t{8} << 30);
+  EXPECT_EQ(slice.share, 500'000u);
+  EXPECT_EQ(slice.share_limit, 600'000u);
+  EXPECT_EQ(slice.priority, Priority::kGuaranteed);
+}
+
+TEST(Slice, AShareAboveItsLimitIsRefused) {
+  const SliceWords words{.memory = "", .share = "0.6", .share_limit = "0.5", .priority = ""};
+  EXPECT_FALSE(ParseSlice(words).ok());
+}
+
+TEST(Slice, PrioritiesHaveNames) {
+  for (const Priority one : {Priority::kBestEffort, Priority::kStandard, Priority::kGuaranteed}) {
+    EXPECT_EQ(ParsePriority(PriorityName(one)).value(), one);
+  }
+  EXPECT_FALSE(ParsePriority("high").ok());
+  EXPECT_STREQ(PriorityName(Priority::kUnset), "standard");
+}
+
+}  // namespace
+}  // namespace farlane
