@@ -30,6 +30,8 @@ MirrorUse MirrorUseOf(const Message& message) {
                                  std::is_same_v<Message, wire::StreamWaitEvent> ||
                                  std::is_same_v<Message, wire::EventCreate> ||
                                  std::is_same_v<Message, wire::EventDestroy> ||
+                                 std::is_same_v<Message, wire::StreamCreateWithPriority> ||
+                                 std::is_same_v<Message, wire::StreamAttribute> ||
                                  std::is_same_v<Message, wire::StreamDestroy>;
   if constexpr (kMovesNothing) {
     return {.all = false};
