@@ -2,11 +2,13 @@
 #include "client-shim/arena.h"
 
 #include <algorithm>
+#include <cerrno>
 
 #include <sys/mman.h>
 
 #include "protocol/base/bytes.h"
 #include "protocol/base/check.h"
+#include "protocol/base/log.h"
 
 namespace farlane::shim {
 
@@ -321,6 +323,15 @@ bool ReserveAddresses(const AddressRange& range) {
     munmap(got, range.bytes);  // an old kernel took the address for a hint
   }
   return got == wanted;
+}
+
+void ReturnPages(uint64_t address, uint64_t bytes) {
+  constexpr uint64_t kPage = 4096;
+  if (mmap(reinterpret_cast<void*>(address), RoundUp(bytes, kPage), PROT_NONE,
+           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED) {
+    LogWarn("%llu bytes of memory stay mapped: errno %d", static_cast<unsigned long long>(bytes),
+            errno);
+  }
 }
 
 }  // namespace farlane::shim

@@ -126,6 +126,10 @@ class Arena {
 // as well. False: something lies there already.
 bool ReserveAddresses(const AddressRange& range);
 
+// Pages within such a range, which the program had, are only reserved again, and their content is
+// gone.
+void ReturnPages(uint64_t address, uint64_t bytes);
+
 // How often the server is asked for other addresses before it is done without.
 inline constexpr uint32_t kArenaAttemptsMax = 8;
 

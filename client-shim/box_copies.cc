@@ -244,7 +244,10 @@ CUresult CopyThroughHost(const CallScope& scope,
                        .host_pitch = to.device ? from.pitch : to.pitch,
                        .device_pitch = to.device ? to.pitch : from.pitch};
   const Side& host = to.device ? from : to;
-  const MirroredWork work(scope.session(), scope.context(), ToWire(stream));
+  const MirroredWork work(scope.session(), scope.context(), ToWire(stream),
+                          {.all = false,
+                           .read = to.device || from.array != 0 ? 0 : from.address,
+                           .written = to.device && to.array == 0 ? to.address : 0});
   CUresult result = work.result();
   for (uint64_t z = 0; z < box.slices && result == CUDA_SUCCESS; ++z) {
     result = CopySlice(scope, reinterpret_cast<void*>(host.address + z * host.slice),

@@ -23,21 +23,30 @@ const PinnedRange* Around(const Ranges& ranges, uint64_t address) {
 
 HostMemory::~HostMemory() = default;  // what is left belongs to a program that ends
 
-CUresult HostMemory::Allocate(uint64_t bytes, uint32_t flags, void** pointer) {
+CUresult HostMemory::Allocate(uint64_t bytes,
+                              uint32_t flags,
+                              const AddressRange& space,
+                              void** pointer) {
   if (bytes == 0) {
     return CUDA_ERROR_INVALID_VALUE;
   }
   if (bytes > UINT64_MAX / 2) {
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
-  void* memory = mmap(nullptr, RoundUp(bytes, kPageBytes), PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  const uint64_t page_bytes = RoundUp(bytes, kPageBytes);
+  void* memory = reinterpret_cast<void*>(space.address);
+  if (space.bytes == 0) {
+    memory = mmap(nullptr, page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  } else if (mprotect(memory, page_bytes, PROT_READ | PROT_WRITE) != 0) {
+    memory = MAP_FAILED;
+  }
   if (memory == MAP_FAILED) {
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
   const auto address = reinterpret_cast<uint64_t>(memory);
   ranges_.With([&](Ranges& ranges) {
-    ranges[address] = PinnedRange{.address = address, .bytes = bytes, .flags = flags};
+    ranges[address] =
+        PinnedRange{.address = address, .bytes = bytes, .flags = flags, .space = space};
   });
   *pointer = memory;
   return CUDA_SUCCESS;
@@ -68,7 +77,8 @@ void HostMemory::ForgetMapped(uint64_t allocation) {
     for (auto entry = ranges.begin(); entry != ranges.end();) {
       PinnedRange& range = entry->second;
       const bool is_mapped = range.device_address != 0 && range.allocation == allocation;
-      const bool pages_gone = is_mapped && range.device_address == range.address;
+      const bool pages_gone =
+          is_mapped && range.device_address == range.address && range.space.bytes == 0;
       if (is_mapped) {
         range.device_address = 0;
       }
@@ -108,7 +118,10 @@ std::optional<PinnedRange> HostMemory::Remove(void* pointer, bool registered) {
 }
 
 void HostMemory::Discard(const PinnedRange& range) {
-  if (!range.registered && range.device_address != range.address) {
+  if (range.space.bytes != 0) {
+    // Back to what all the space is, and nothing of the old content stays.
+    ReturnPages(range.address, range.bytes);
+  } else if (!range.registered && range.device_address != range.address) {
     munmap(reinterpret_cast<void*>(range.address), RoundUp(range.bytes, kPageBytes));
   }
 }

@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 
+#include "client-shim/arena.h"
 #include "protocol/abi/cuda_abi.h"
 #include "protocol/base/guarded.h"
 
@@ -24,6 +25,7 @@ struct PinnedRange {
   bool registered = false;      // the program's own memory, only made known to us
   uint64_t device_address = 0;  // where it is mapped for the device; 0: nobody has asked
   uint64_t allocation = 0;      // the device's memory that this address lies in
+  AddressRange space{};         // of ours, at addresses that the device can have; else empty
 };
 
 // Thread: any, guarded.
@@ -31,7 +33,8 @@ class HostMemory {
  public:
   ~HostMemory();
 
-  CUresult Allocate(uint64_t bytes, uint32_t flags, void** pointer);
+  // At the start of `space`, or anywhere if that is empty.
+  CUresult Allocate(uint64_t bytes, uint32_t flags, const AddressRange& space, void** pointer);
   // Memory of ours that lies at a device's addresses, by which both sides use it.
   void Adopt(uint64_t address, uint64_t bytes, uint32_t flags);
   // The range that begins at `address` is mapped for the device from now on.

@@ -48,7 +48,8 @@ CUresult SendBytes(const CallScope& scope,
                    CUdeviceptr to,
                    const void* from,
                    const RowShape& shape) {
-  const MirroredWork work(scope.session(), scope.context(), ToWire(stream));
+  const MirroredWork work(scope.session(), scope.context(), ToWire(stream),
+                          {.all = false, .written = to});
   return work.result() == CUDA_SUCCESS
              ? scope.session().transfers().Send(scope.context(), ToWire(stream), to, from, shape)
              : work.result();
@@ -56,7 +57,8 @@ CUresult SendBytes(const CallScope& scope,
 
 CUresult ReceiveBytes(
     const CallScope& scope, CUstream stream, void* to, CUdeviceptr from, size_t bytes, bool waits) {
-  const MirroredWork work(scope.session(), scope.context(), ToWire(stream));
+  const MirroredWork work(scope.session(), scope.context(), ToWire(stream),
+                          {.all = false, .read = from});
   return work.result() == CUDA_SUCCESS
              ? scope.session().transfers().Receive(scope.context(), ToWire(stream), to, from,
                                                    RowShape{.width = bytes}, waits)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Host memory that is mapped for the device: memory of the device with the same content stands for
-// it there. Memory that is allocated to be mapped lies at one address on both sides; what is mapped
-// later has another address on the device.
+// it there. Memory that is allocated pinned lies at one address on both sides, and is mapped when
+// it is allocated, if the program asks for that, or when a kernel is first given its address.
+// Memory that is only registered has another address on the device.
 #pragma once
 
 #include "client-shim/call_scope.h"
@@ -22,7 +23,11 @@ CUresult AllocateMirrored(const CallScope& scope,
 // memory that is not pinned.
 CUresult MapHost(const CallScope& scope, const void* pointer, CUdeviceptr* address);
 
+// Before a kernel is launched: maps the pinned memory that its parameters point into. Pointers that
+// lie in memory are not seen.
+CUresult MapNamed(const CallScope& scope, ConstBytes parameters);
+
 // Forgets the device's side of a range that is no longer pinned, and its pages if they are ours.
-void UnmapHost(Session& session, const PinnedRange& range);
+void DiscardHost(Session& session, const PinnedRange& range);
 
 }  // namespace farlane::shim

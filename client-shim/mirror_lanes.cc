@@ -38,7 +38,8 @@ void MirrorLanes::NoteSent(wire::Handle context) {
 
 void MirrorLanes::Order(wire::Handle context, wire::Handle stream) {
   for (auto& [of, lane] : lanes_) {
-    if (lane.pending && session_.objects().events.Find(lane.event) != nullptr &&
+    if (lane.pending && lane.stream != stream &&
+        session_.objects().events.Find(lane.event) != nullptr &&
         lane.ordered.emplace(context, stream).second) {
       session_.Post(context, wire::StreamWaitEvent{.hStream = stream, .hEvent = lane.event});
     }
@@ -46,13 +47,18 @@ void MirrorLanes::Order(wire::Handle context, wire::Handle stream) {
 }
 
 CUresult MirrorLanes::Wait(wire::Handle context) {
-  Lane& lane = lanes_[context];
+  const Lane& lane = lanes_[context];
   const CUresult result = session_.Call(context, wire::StreamSynchronize{.hStream = lane.stream});
   if (result == CUDA_SUCCESS) {
-    lane.pending = false;
-    lane.ordered.clear();
+    NoteWaited(context);
   }
   return result;
+}
+
+void MirrorLanes::NoteWaited(wire::Handle context) {
+  Lane& lane = lanes_[context];
+  lane.pending = false;
+  lane.ordered.clear();
 }
 
 }  // namespace farlane::shim

@@ -25,10 +25,12 @@ class MirrorLanes {
   wire::Handle StreamOf(wire::Handle context);
   // Something was posted on the lane that later work has to see.
   void NoteSent(wire::Handle context);
-  // Has the stream wait for all that was sent so far, once.
+  // Has the stream, which may be another lane, wait for all that was sent so far, once.
   void Order(wire::Handle context, wire::Handle stream);
   // Waits until all that was posted on the context's lane is done.
   CUresult Wait(wire::Handle context);
+  // All that was posted on the context's lane is known to be done.
+  void NoteWaited(wire::Handle context);
 
  private:
   struct Lane {

@@ -7,17 +7,13 @@
 
 #include <sys/mman.h>
 
+#include "client-shim/mirror_merge.h"
 #include "client-shim/session.h"
 #include "protocol/base/bytes.h"
 #include "protocol/base/log.h"
 
 namespace farlane::shim {
 namespace {
-
-// Both sides may change words of one page between two waits.
-constexpr uint64_t kWordBytes = 4;
-// As much as this is fetched at once, into memory beside the program's.
-constexpr uint64_t kFetchBytes = 32ull << 20;
 
 void* At(uint64_t address) {
   return reinterpret_cast<void*>(address);
@@ -38,6 +34,13 @@ void MirroredMemory::TrackWrites(Region* region) {
                     writes_.Track(place.host_address, RoundUp(place.bytes, kPageBytes));
 }
 
+// From here on both sides keep what they have in common: nothing but zeros as yet.
+void MirroredMemory::Share(Region* region) {
+  region->known = std::make_unique<std::byte[]>(region->place.bytes);
+  session_.Post(
+      0, wire::MirrorBegin{.address = region->place.device_address, .bytes = region->place.bytes});
+}
+
 CUresult MirroredMemory::AddZeroed(wire::Handle context, uint64_t allocation, Region region) {
   return regions_.With([&](Regions& regions) {
     TrackWrites(&region);
@@ -45,11 +48,11 @@ CUresult MirroredMemory::AddZeroed(wire::Handle context, uint64_t allocation, Re
     if (stream == 0) {
       return CUDA_ERROR_OUT_OF_MEMORY;
     }
+    Share(&region);
     session_.Post(context, wire::MemsetD8Async{.dstDevice = region.place.device_address,
                                                .N = region.place.bytes,
                                                .hStream = stream});
     lanes_.NoteSent(context);
-    region.known = std::make_unique<std::byte[]>(region.place.bytes);
     regions[allocation] = std::move(region);
     count_.fetch_add(1, std::memory_order_relaxed);
     return CUDA_SUCCESS;
@@ -109,19 +112,19 @@ CUresult MirroredMemory::MapVariable(const Regions& regions, Region* region) {
 CUresult MirroredMemory::AddVariable(wire::Handle context, uint64_t address, uint64_t bytes) {
   return regions_.With([&](Regions& regions) {
     Region region{.place = {MirrorKind::kManaged, address, address, bytes}};
-    CUresult result = MapVariable(regions, &region);
-    if (result == CUDA_SUCCESS) {
-      result = session_.transfers().Receive(context, 0, At(address), address,
-                                            RowShape{.width = bytes}, true);
+    const CUresult mapped = MapVariable(regions, &region);
+    if (mapped != CUDA_SUCCESS) {
+      return mapped;
     }
-    if (result != CUDA_SUCCESS) {
-      return result;
-    }
-    region.known = std::make_unique<std::byte[]>(bytes);
-    memcpy(region.known.get(), At(address), bytes);
+    Share(&region);
+    const CUresult result = session_.transfers().FetchChanges(
+        context, 0, {{address, Host(region.place), region.known.get(), bytes}});
+    // Kernels may have written it all the time.
+    region.ahead = true;
+    device_ahead_.store(true, std::memory_order_relaxed);
     regions[address] = std::move(region);
     count_.fetch_add(1, std::memory_order_relaxed);
-    return CUDA_SUCCESS;
+    return result;
   });
 }
 
@@ -135,13 +138,9 @@ void MirroredMemory::Remove(uint64_t allocation) {
       return;
     }
     const Region& region = found->second;
+    session_.Post(0, wire::MirrorEnd{.address = region.place.device_address});
     if (region.has_pages) {
-      // Back to what the rest of the arena is, and nothing of the old content stays.
-      if (mmap(At(allocation), RoundUp(region.place.bytes, kPageBytes), PROT_NONE,
-               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED) {
-        LogWarn("%llu bytes of memory stay mapped: errno %d",
-                static_cast<unsigned long long>(region.place.bytes), errno);
-      }
+      ReturnPages(allocation, region.place.bytes);
     }
     regions.erase(found);
     count_.fetch_sub(1, std::memory_order_relaxed);
@@ -195,7 +194,7 @@ CUresult MirroredMemory::SendRun(wire::Handle context,
   memcpy(region->known.get() + at, Host(region->place) + at, bytes);
   return session_.transfers().Send(context, lanes_.StreamOf(context),
                                    region->place.device_address + at, region->known.get() + at,
-                                   RowShape{.width = bytes});
+                                   RowShape{.width = bytes, .mirrored = true});
 }
 
 CUresult MirroredMemory::SendRegion(wire::Handle context, Region* region) {
@@ -223,7 +222,7 @@ CUresult MirroredMemory::SendPart(wire::Handle context, Region* region, uint64_t
     return memcmp(now + at, known + at, std::min(unit, end - at)) != 0;
   };
   // Whole pages may go if the device has changed nothing since they were fetched.
-  const uint64_t unit = device_ahead_.load(std::memory_order_relaxed) ? kWordBytes : kPageBytes;
+  const uint64_t unit = region->ahead ? kMirrorWordBytes : kPageBytes;
   CUresult result = CUDA_SUCCESS;
   while (at < end && result == CUDA_SUCCESS) {
     if (at % kPageBytes == 0 && !differs(at, kPageBytes)) {
@@ -247,14 +246,14 @@ CUresult MirroredMemory::SendPart(wire::Handle context, Region* region, uint64_t
 
 // ---- both ways
 
-CUresult MirroredMemory::SendAll(wire::Handle context, Regions* regions) {
+CUresult MirroredMemory::SendAll(wire::Handle context, const std::vector<Region*>& regions) {
   if (lanes_.StreamOf(context) == 0) {
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
   const uint64_t before = session_.work();
   CUresult result = CUDA_SUCCESS;
-  for (auto entry = regions->begin(); entry != regions->end() && result == CUDA_SUCCESS; ++entry) {
-    result = SendRegion(context, &entry->second);
+  for (Region* region : regions) {
+    result = result == CUDA_SUCCESS ? SendRegion(context, region) : result;
   }
   if (session_.work() != before) {
     lanes_.NoteSent(context);
@@ -262,94 +261,84 @@ CUresult MirroredMemory::SendAll(wire::Handle context, Regions* regions) {
   return result;
 }
 
-CUresult MirroredMemory::BeginSend(wire::Handle context, wire::Handle stream) {
+MirroredMemory::Region* MirroredMemory::Around(Regions* regions, uint64_t device_address) {
+  const auto after = regions->upper_bound(device_address);
+  if (device_address == 0 || after == regions->begin()) {
+    return nullptr;
+  }
+  Region& region = std::prev(after)->second;
+  return device_address - region.place.device_address < region.place.bytes ? &region : nullptr;
+}
+
+std::vector<MirroredMemory::Region*> MirroredMemory::Reached(Regions* regions,
+                                                             const MirrorUse& use) {
+  std::vector<Region*> reached;
+  if (use.all) {
+    for (auto& [allocation, region] : *regions) {
+      reached.push_back(&region);
+    }
+    return reached;
+  }
+  Region* const read = Around(regions, use.read);
+  Region* const written = Around(regions, use.written);
+  for (Region* region : {read, written == read ? nullptr : written}) {
+    if (region != nullptr) {
+      reached.push_back(region);
+    }
+  }
+  return reached;
+}
+
+CUresult MirroredMemory::BeginSend(wire::Handle context,
+                                   wire::Handle stream,
+                                   const MirrorUse& use) {
   return regions_.With([&](Regions& regions) {
-    const CUresult result = SendAll(context, &regions);
-    lanes_.Order(context, stream);
-    device_ahead_.store(true, std::memory_order_relaxed);
     posting_.fetch_add(1, std::memory_order_relaxed);
+    const std::vector<Region*> reached = Reached(&regions, use);
+    if (reached.empty()) {
+      return CUDA_SUCCESS;
+    }
+    const CUresult result = SendAll(context, reached);
+    lanes_.Order(context, stream);
+    Region* const written = Around(&regions, use.written);
+    for (Region* region : reached) {
+      if (use.all || region == written) {
+        region->ahead = true;
+        device_ahead_.store(true, std::memory_order_relaxed);
+      }
+    }
     return result;
   });
 }
 
 CUresult MirroredMemory::SendAndWait(wire::Handle context) {
   return regions_.With([&](Regions& regions) {
-    const CUresult result = SendAll(context, &regions);
+    const CUresult result = SendAll(context, Reached(&regions, MirrorUse()));
     return result == CUDA_SUCCESS ? lanes_.Wait(context) : result;
   });
 }
 
 // ---- from the device
 
-void MirroredMemory::Merge(Region* region, uint64_t at, const std::byte* arrived, uint64_t bytes) {
-  std::byte* now = Host(region->place) + at;
-  std::byte* known = region->known.get() + at;
-  for (uint64_t page = 0; page < bytes; page += kPageBytes) {
-    const uint64_t page_end = std::min(bytes, page + kPageBytes);
-    if (memcmp(arrived + page, known + page, page_end - page) == 0) {
-      continue;  // the device has changed nothing here: the program's page is not even touched
-    }
-    for (uint64_t word = page; word < page_end; word += kWordBytes) {
-      const uint64_t width = std::min(kWordBytes, page_end - word);
-      if (memcmp(arrived + word, known + word, width) == 0) {
-        continue;
-      }
-      if (memcmp(now + word, known + word, width) == 0) {
-        memcpy(now + word, arrived + word, width);
-      }
-      memcpy(known + word, arrived + word, width);
-    }
-  }
-}
-
-CUresult MirroredMemory::Settle(wire::Handle context,
-                                std::vector<Arriving>* arriving,
-                                const std::byte* arrived,
-                                uint64_t arrived_bytes) {
-  CUresult result = lanes_.Wait(context);
-  const CUresult landed = session_.transfers().WaitForHost(arrived, arrived_bytes);
-  result = result == CUDA_SUCCESS ? landed : result;
-  for (const Arriving& part : *arriving) {
-    if (result == CUDA_SUCCESS) {
-      Merge(part.region, part.at, arrived + part.offset, part.bytes);
-    }
-  }
-  arriving->clear();
-  return result;
-}
-
-CUresult MirroredMemory::FetchAll(wire::Handle context, Regions* regions) {
+CUresult MirroredMemory::FetchAhead(wire::Handle context, Regions* regions) {
   const wire::Handle stream = lanes_.StreamOf(context);
   if (stream == 0) {
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
-  uint64_t total = 0;
-  for (const auto& [allocation, region] : *regions) {
-    total += region.place.bytes;
-  }
-  const uint64_t room = std::min(total, kFetchBytes);
-  const std::unique_ptr<std::byte[]> arrived(new std::byte[room]);
-  std::vector<Arriving> arriving;
-  uint64_t used = 0;
-  CUresult result = CUDA_SUCCESS;
+  std::vector<MirroredPart> parts;
   for (auto& [allocation, region] : *regions) {
-    for (uint64_t at = 0; at < region.place.bytes && result == CUDA_SUCCESS;) {
-      const uint64_t bytes = std::min(room - used, region.place.bytes - at);
-      result = session_.transfers().Receive(context, stream, arrived.get() + used,
-                                            region.place.device_address + at,
-                                            RowShape{.width = bytes}, false);
-      arriving.push_back({.region = &region, .at = at, .bytes = bytes, .offset = used});
-      at += bytes;
-      used += bytes;
-      if (used == room && result == CUDA_SUCCESS) {
-        result = Settle(context, &arriving, arrived.get(), used);
-        used = 0;
-      }
+    if (region.ahead) {
+      parts.push_back({.device_address = region.place.device_address,
+                       .now = Host(region.place),
+                       .known = region.known.get(),
+                       .bytes = region.place.bytes});
     }
   }
-  if (used != 0) {
-    const CUresult settled = Settle(context, &arriving, arrived.get(), used);
-    result = result == CUDA_SUCCESS ? settled : result;
+  // What was sent on another context's lane has to be there, or it would look like the device's.
+  lanes_.Order(context, stream);
+  const CUresult result = session_.transfers().FetchChanges(context, stream, parts);
+  if (result == CUDA_SUCCESS) {
+    lanes_.NoteWaited(context);
   }
   return result;
 }
@@ -362,8 +351,11 @@ CUresult MirroredMemory::Fetch(wire::Handle context) {
     // A wait for one stream says nothing of the others, nor of what is just being posted: then the
     // next wait has to look again.
     const bool quiet = posting_.load(std::memory_order_acquire) == 0 && session_.IsQuiet();
-    const CUresult result = FetchAll(context, &regions);
+    const CUresult result = FetchAhead(context, &regions);
     if (quiet && result == CUDA_SUCCESS) {
+      for (auto& [allocation, region] : regions) {
+        region.ahead = false;
+      }
       device_ahead_.store(false, std::memory_order_relaxed);
     }
     return result;

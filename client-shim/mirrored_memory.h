@@ -3,8 +3,10 @@
 // the program uses by the device's address, and host memory that is mapped for the device. What the
 // program changed is sent before work that could read it, and what the device changed is fetched
 // when the program has waited for it; programs are told (attributes 88 and 89 are 0) that nothing
-// travels in between. Each side may change what lies beside a change of the other, down to a word
-// of four bytes: of such a word, the program's change counts.
+// travels in between. The server keeps the same copy of what both have in common as is kept here,
+// and finds by it what the device has changed: nothing else travels. Each side may change what lies
+// beside a change of the other, down to a word of four bytes: of such a word, the program's change
+// counts.
 #pragma once
 
 #include <atomic>
@@ -33,6 +35,14 @@ struct Mirror {
   uint64_t device_address = 0;
   uint64_t host_address = 0;
   uint64_t bytes = 0;
+};
+
+// What of mirrored memory a piece of work can reach: all of it, since pointers may lie anywhere, or
+// no more than it names, each by an address in it.
+struct MirrorUse {
+  bool all = true;
+  uint64_t read = 0;  // 0: none
+  uint64_t written = 0;
 };
 
 // Thread: any, guarded. The lock is held while data moves, so that two threads do not send the same
@@ -67,7 +77,7 @@ class MirroredMemory {
 
   // Before work of the device on a stream: sends what the program has changed since the last time,
   // and has the stream wait for that. EndSend follows when the work is posted.
-  CUresult BeginSend(wire::Handle context, wire::Handle stream);
+  CUresult BeginSend(wire::Handle context, wire::Handle stream, const MirrorUse& use);
 
   void EndSend() { posting_.fetch_sub(1, std::memory_order_release); }
 
@@ -78,7 +88,8 @@ class MirroredMemory {
 
  private:
   // What both sides were last known to hold in common, so that a change by either shows by
-  // comparing; where the kernel tracks writes, only what was written need be compared.
+  // comparing, here and on the server; where the kernel tracks writes, only what was written need
+  // be compared here.
   struct Region {
     Mirror place;
     uint64_t mapped_address = 0;  // pages of ours outside the arenas; 0 where there are none
@@ -86,36 +97,27 @@ class MirroredMemory {
     bool has_pages = false;  // of ours in an arena
     bool tracked = false;    // by writes_
     bool written = false;    // before it was tracked: all of it is compared once
+    bool ahead = false;      // work that may write it was sent since it was fetched
     std::unique_ptr<std::byte[]> known{};
   };
 
   using Regions = std::map<uint64_t, Region>;  // by the address of the allocation
 
-  // A part of a region on its way here.
-  struct Arriving {
-    Region* region = nullptr;
-    uint64_t at = 0;
-    uint64_t bytes = 0;
-    uint64_t offset = 0;  // in what arrives
-  };
-
   CUresult AddZeroed(wire::Handle context, uint64_t allocation, Region region);
   void TrackWrites(Region* region);
   CUresult MapVariable(const Regions& regions, Region* region);
-  CUresult SendAll(wire::Handle context, Regions* regions);
+  static Region* Around(Regions* regions, uint64_t device_address);
+  static std::vector<Region*> Reached(Regions* regions, const MirrorUse& use);
+  void Share(Region* region);
+  CUresult SendAll(wire::Handle context, const std::vector<Region*>& regions);
   CUresult SendRegion(wire::Handle context, Region* region);
   CUresult SendPart(wire::Handle context, Region* region, uint64_t at, uint64_t end);
   CUresult SendRun(wire::Handle context, Region* region, uint64_t at, uint64_t bytes);
-  CUresult FetchAll(wire::Handle context, Regions* regions);
-  CUresult Settle(wire::Handle context,
-                  std::vector<Arriving>* arriving,
-                  const std::byte* arrived,
-                  uint64_t arrived_bytes);
-  static void Merge(Region* region, uint64_t at, const std::byte* arrived, uint64_t bytes);
+  CUresult FetchAhead(wire::Handle context, Regions* regions);
 
   Session& session_;
   std::atomic<uint32_t> count_{0};
-  std::atomic<bool> device_ahead_{false};  // work was sent since the last fetch of everything
+  std::atomic<bool> device_ahead_{false};  // any of them is
   std::atomic<uint32_t> posting_{0};       // work that is about to be posted
   MirrorLanes lanes_;                      // used by who holds regions_
   WriteTracker writes_;                    // the same

@@ -3,6 +3,8 @@
 // program has changed is sent before. Where a program has no such memory it costs one load.
 #pragma once
 
+#include <type_traits>
+
 #include "client-shim/session.h"
 
 namespace farlane::shim {
@@ -19,14 +21,38 @@ wire::Handle StreamOf(const Message& message) {
   }
 }
 
+// What a message can reach of mirrored memory. Fills and copies name it: all of a range lies in one
+// allocation. Everything else is taken to be able to reach everything, unless it moves no data.
+template <typename Message>
+MirrorUse MirrorUseOf(const Message& message) {
+  constexpr bool kMovesNothing = std::is_same_v<Message, wire::EventRecord> ||
+                                 std::is_same_v<Message, wire::EventRecordWithFlags> ||
+                                 std::is_same_v<Message, wire::StreamWaitEvent> ||
+                                 std::is_same_v<Message, wire::EventCreate> ||
+                                 std::is_same_v<Message, wire::EventDestroy> ||
+                                 std::is_same_v<Message, wire::StreamDestroy>;
+  if constexpr (kMovesNothing) {
+    return {.all = false};
+  } else if constexpr (requires { message.srcDevice; }) {
+    return {.all = false, .read = message.srcDevice, .written = message.dstDevice};
+  } else if constexpr (requires { message.dstDevice; }) {
+    return {.all = false, .written = message.dstDevice};
+  } else if constexpr (std::is_same_v<Message, wire::CopyShape> ||
+                       std::is_same_v<Message, wire::ArrayCopyShape>) {
+    return {.all = false, .read = message.from, .written = message.to};
+  } else {
+    return {};
+  }
+}
+
 // Thread: the caller's, on its stack.
 class MirroredWork {
  public:
-  MirroredWork(Session& session, wire::Handle context, wire::Handle stream)
+  MirroredWork(Session& session, wire::Handle context, wire::Handle stream, const MirrorUse& use)
       : mirrored_(session.mirrored().any() && !IsRecorded(session, stream) ? &session.mirrored()
                                                                            : nullptr) {
     if (mirrored_ != nullptr) [[unlikely]] {
-      result_ = mirrored_->BeginSend(context, stream);
+      result_ = mirrored_->BeginSend(context, stream, use);
     }
   }
 

@@ -109,6 +109,13 @@ Status Session::ReserveArena(Device* device) {
 }
 
 int32_t Session::DeviceOfAddress(uint64_t address) {
+  if (pinned_space_.Contains(address)) {
+    const std::optional<PinnedRange> pinned =
+        host_memory_.Find(reinterpret_cast<const void*>(address));
+    if (!pinned.has_value() || pinned->device_address == 0) {
+      return -1;
+    }
+  }
   for (size_t i = 0; i < memories_.size(); ++i) {
     if (memories_[i]->Contains(address)) {
       return static_cast<int32_t>(i);

@@ -22,6 +22,7 @@
 #include "client-shim/memory_pools.h"
 #include "client-shim/mirrored_memory.h"
 #include "client-shim/objects.h"
+#include "client-shim/pinned_space.h"
 #include "client-shim/shares.h"
 #include "client-shim/stream_waits.h"
 #include "client-shim/transfers.h"
@@ -58,6 +59,8 @@ class Session final : public channel::ServerListener {
 
   HostMemory& host_memory() { return host_memory_; }
 
+  PinnedSpace& pinned_space() { return pinned_space_; }
+
   Transfers& transfers() { return transfers_; }
 
   Images& images() { return images_; }
@@ -86,7 +89,8 @@ class Session final : public channel::ServerListener {
 
   channel::CommandChannel& channel() { return *channel_; }
 
-  // The device whose arena or module globals hold the address; -1 for none.
+  // The device whose arena or module globals hold the address; -1 for none, and for pinned memory
+  // of the program that the device does not have.
   int32_t DeviceOfAddress(uint64_t address);
 
   // What a capture has to know of a stream; null is the legacy stream of `context`.
@@ -287,6 +291,7 @@ class Session final : public channel::ServerListener {
   VirtualMemory virtual_memory_{*this};
   Shares shares_{*this};
   HostMemory host_memory_;
+  PinnedSpace pinned_space_{*this};
   Transfers transfers_{*this};
   Images images_{*this};
   Completions completions_{*this};

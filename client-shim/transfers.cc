@@ -5,6 +5,7 @@
 #include <cstring>
 #include <vector>
 
+#include "client-shim/mirror_merge.h"
 #include "client-shim/session.h"
 #include "protocol/wire/packed_bytes.h"
 
@@ -14,6 +15,9 @@ namespace {
 // Less than this counts as a command.
 constexpr uint64_t kBulkBytesMin = 16_KiB;
 constexpr uint32_t kMeasureEvery = 16;  // pieces
+// Changes are asked for in portions, so that they travel while the rest is compared.
+constexpr uint64_t kChangesBytes = 16_MiB;
+static_assert(kChangesBytes % kMirrorWordBytes == 0);
 
 // Bytes between the first and the last that a copy touches on the host.
 uint64_t HostExtent(const RowShape& shape) {
@@ -85,6 +89,10 @@ wire::Sequence Transfers::PostIn(wire::Handle context,
     return data.size() >= kBulkBytesMin ? session_.PostData(context, message)
                                         : session_.Post(context, message);
   };
+  if (shape.mirrored) {
+    return post(wire::MirrorIn{
+        .address = device.address, .stream = stream, .bytes = shape.width, .data = data});
+  }
   if (device.array == 0) {
     return post(wire::CopyIn{.address = device.address,
                              .stream = stream,
@@ -187,7 +195,7 @@ CUresult Transfers::Send(wire::Handle context,
     for (uint64_t at = 0; at < bytes && result == CUDA_SUCCESS; at += wire::kPieceBytes) {
       const uint64_t piece = std::min<uint64_t>(wire::kPieceBytes, bytes - at);
       result = SendRows(context, stream, device.Further(at), from + at,
-                        RowShape{.width = piece, .late = shape.late});
+                        RowShape{.width = piece, .late = shape.late, .mirrored = shape.mirrored});
     }
   } else if (shape.width > wire::kPieceBytes) {
     for (uint64_t row = 0; row < shape.rows && result == CUDA_SUCCESS; ++row) {
@@ -311,6 +319,70 @@ CUresult Transfers::Receive(wire::Handle context,
   return result != CUDA_SUCCESS ? static_cast<CUresult>(result) : session_.TakeError();
 }
 
+CUresult Transfers::AskForChanges(wire::Handle context,
+                                  wire::Handle stream,
+                                  const MirroredPart& part,
+                                  std::vector<uint64_t>* asked) {
+  for (uint64_t at = 0; at < part.bytes; at += kChangesBytes) {
+    const uint64_t bytes = std::min(kChangesBytes, part.bytes - at);
+    const CUresult room = WaitForRoom(&arriving_bytes_, bytes);
+    if (room != CUDA_SUCCESS) {
+      return room;
+    }
+    const uint64_t transfer = next_transfer_.fetch_add(1, std::memory_order_relaxed);
+    arrivals_.With([&](Arrivals& arrivals) {
+      arrivals[transfer] = Arrival{.host = part.now + at,
+                                   .shape = RowShape{.width = bytes},
+                                   .known = part.known + at,
+                                   .kept = true};
+    });
+    session_.Post(context, wire::MirrorOut{.transfer = transfer,
+                                           .address = part.device_address + at,
+                                           .stream = stream,
+                                           .bytes = bytes});
+    asked->push_back(transfer);
+  }
+  return CUDA_SUCCESS;
+}
+
+// The first of the results that says no.
+CUresult Transfers::WaitForAll(const std::vector<uint64_t>& transfers) {
+  const Status status = session_.channel().WaitUntil([&] {
+    return arrivals_.With([&](const Arrivals& arrivals) {
+      return std::all_of(transfers.begin(), transfers.end(),
+                         [&](uint64_t transfer) { return arrivals.at(transfer).done; });
+    });
+  });
+  CUresult result = CUDA_SUCCESS;
+  arrivals_.With([&](Arrivals& arrivals) {
+    for (const uint64_t transfer : transfers) {
+      const auto found = arrivals.find(transfer);
+      result = result == CUDA_SUCCESS ? static_cast<CUresult>(found->second.result) : result;
+      arrivals.erase(found);
+    }
+  });
+  if (!status.ok()) {
+    return session_.Lost();
+  }
+  if (IsFault(result)) {
+    session_.NoteFailure(result);
+  }
+  return result;
+}
+
+CUresult Transfers::FetchChanges(wire::Handle context,
+                                 wire::Handle stream,
+                                 const std::vector<MirroredPart>& parts) {
+  std::vector<uint64_t> asked;
+  CUresult result = CUDA_SUCCESS;
+  for (const MirroredPart& part : parts) {
+    result = result == CUDA_SUCCESS ? AskForChanges(context, stream, part, &asked) : result;
+  }
+  // Even if not all could be asked for: what was asked for goes into memory of the caller's.
+  const CUresult arrived = WaitForAll(asked);
+  return result == CUDA_SUCCESS ? arrived : result;
+}
+
 bool Transfers::IsAwaited(const void* host, uint64_t bytes) const {
   if (arriving_bytes_.load(std::memory_order_acquire) == 0) {
     return false;
@@ -343,21 +415,41 @@ wire::WireError Transfers::OnData(const wire::MessageView& message) {
     }
     Arrival& arrival = found->second;
     const uint64_t bytes = arrival.shape.width * arrival.shape.rows;
-    if (piece.offset != arrival.arrived_bytes || piece.bytes > bytes - piece.offset ||
+    const bool in_order = arrival.known == nullptr ? piece.offset == arrival.arrived_bytes
+                                                   : piece.offset >= arrival.arrived_bytes &&
+                                                         piece.offset % kMirrorWordBytes == 0;
+    if (!in_order || piece.offset > bytes || piece.bytes > bytes - piece.offset ||
         piece.bytes > wire::kPieceBytes || !wire::IsPackOf(piece.data, piece.bytes)) {
       return wire::WireError::kBadValue;
     }
-    arrival.arrived_bytes += piece.bytes;
-    for (uint64_t at = 0; at < piece.bytes;) {
-      const uint64_t row = (piece.offset + at) / arrival.shape.width;
-      const uint64_t column = (piece.offset + at) % arrival.shape.width;
-      const uint64_t part = std::min(piece.bytes - at, arrival.shape.width - column);
-      const Bytes to(arrival.host + row * arrival.shape.host_pitch + column, part);
-      wire::Unpack(piece.data, piece.bytes, at, to);
-      at += part;
-    }
+    arrival.arrived_bytes = piece.offset + piece.bytes;
+    Put(arrival, piece);
     return wire::WireError::kNone;
   });
+}
+
+// A piece that was checked goes where it belongs.
+void Transfers::Put(const Arrival& arrival, const wire::CopyOutData& piece) {
+  if (arrival.known != nullptr) {
+    std::vector<std::byte> unpacked;
+    ConstBytes content = piece.data;
+    if (content.size() != piece.bytes) {
+      unpacked.resize(piece.bytes);
+      wire::Unpack(piece.data, piece.bytes, 0, unpacked);
+      content = unpacked;
+    }
+    MergeArrived(arrival.host + piece.offset, arrival.known + piece.offset, content.data(),
+                 content.size());
+    return;
+  }
+  for (uint64_t at = 0; at < piece.bytes;) {
+    const uint64_t row = (piece.offset + at) / arrival.shape.width;
+    const uint64_t column = (piece.offset + at) % arrival.shape.width;
+    const uint64_t part = std::min(piece.bytes - at, arrival.shape.width - column);
+    const Bytes to(arrival.host + row * arrival.shape.host_pitch + column, part);
+    wire::Unpack(piece.data, piece.bytes, at, to);
+    at += part;
+  }
 }
 
 wire::WireError Transfers::OnDone(const wire::MessageView& message) {
@@ -370,7 +462,8 @@ wire::WireError Transfers::OnDone(const wire::MessageView& message) {
     }
     Arrival& arrival = found->second;
     const uint64_t bytes = arrival.shape.width * arrival.shape.rows;
-    if (done.result == CUDA_SUCCESS && arrival.arrived_bytes != bytes) {
+    const bool whole = arrival.known != nullptr || arrival.arrived_bytes == bytes;
+    if (done.result == CUDA_SUCCESS && !whole) {
       return wire::WireError::kTruncated;
     }
     arriving_bytes_.fetch_sub(bytes, std::memory_order_release);

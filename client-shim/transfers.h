@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <vector>
 
 #include "protocol/abi/cuda_abi.h"
 #include "protocol/base/guarded.h"
@@ -24,7 +25,16 @@ struct RowShape {
   uint64_t rows = 1;
   uint64_t host_pitch = 0;
   uint64_t device_pitch = 0;
-  bool late = false;  // to the device: the host's bytes are read when the stream gets there
+  bool late = false;      // to the device: the host's bytes are read when the stream gets there
+  bool mirrored = false;  // one row to the device, of what the server keeps in common with us
+};
+
+// Memory that both sides use: where it lies, and what both were last known to have of it.
+struct MirroredPart {
+  uint64_t device_address = 0;
+  std::byte* now = nullptr;
+  std::byte* known = nullptr;
+  uint64_t bytes = 0;
 };
 
 // Where a copy starts on the device: at an address, or in an array at a byte of a row of a slice.
@@ -73,6 +83,11 @@ class Transfers {
                    const CopyPlace& device,
                    const RowShape& shape,
                    bool wait);
+  // Has the server send what the device has changed of these parts, and merges it as it comes. All
+  // of it is there when this returns.
+  CUresult FetchChanges(wire::Handle context,
+                        wire::Handle stream,
+                        const std::vector<MirroredPart>& parts);
   // Waits until nothing that is still to arrive goes into this memory.
   CUresult WaitForHost(const void* host, uint64_t bytes);
   // Whether anything is still to arrive in this memory.
@@ -86,7 +101,8 @@ class Transfers {
   struct Arrival {
     std::byte* host = nullptr;
     RowShape shape;
-    uint64_t arrived_bytes = 0;
+    std::byte* known = nullptr;  // of memory that both sides use: only changes come, to be merged
+    uint64_t arrived_bytes = 0;  // with what did not have to come
     bool done = false;
     bool kept = false;  // somebody waits and takes the record away
     int32_t result = 0;
@@ -128,6 +144,12 @@ class Transfers {
                const RowShape& shape,
                uint64_t transfer,
                bool urgent);
+  CUresult AskForChanges(wire::Handle context,
+                         wire::Handle stream,
+                         const MirroredPart& part,
+                         std::vector<uint64_t>* asked);
+  CUresult WaitForAll(const std::vector<uint64_t>& transfers);
+  static void Put(const Arrival& arrival, const wire::CopyOutData& piece);
   CUresult WaitForRoom(std::atomic<uint64_t>* under_way, uint64_t bytes);
   CUresult WaitForTurn(uint64_t bytes);
   wire::Sequence FirstInTheWay(uint64_t bytes);

@@ -6,6 +6,7 @@
 #include "client-shim/bodies.h"
 #include "client-shim/call_scope.h"
 #include "client-shim/launch_attributes.h"
+#include "client-shim/mapped_host.h"
 
 namespace farlane::shim {
 namespace {
@@ -144,6 +145,11 @@ CUresult Launch(CUfunction f,
   }
   std::byte packed[kParametersBytesMax + 4];
   result = Pack(kernel, parameters, extra, packed);
+  const ConstBytes given(packed, kernel.parameters_bytes);
+  if (result == CUDA_SUCCESS && session.pinned_space().any() &&
+      session.pinned_space().IsNamedIn(given)) [[unlikely]] {
+    result = MapNamed(scope, given);
+  }
   if (result != CUDA_SUCCESS) [[unlikely]] {
     return result;
   }
@@ -158,7 +164,7 @@ CUresult Launch(CUfunction f,
                              .block_z = shape.block[2],
                              .shared_bytes = shape.shared_bytes,
                              .cooperative = cooperative ? 1u : 0u,
-                             .parameters = ConstBytes(packed, kernel.parameters_bytes),
+                             .parameters = given,
                              .attributes = attributes};
   result = scope.Post(message);
   return result == CUDA_SUCCESS && session.config().launch_blocking ? scope.WaitForPosted()

@@ -32,8 +32,7 @@ CUresult RemoveHost(void* pointer, bool registered, CUresult unknown) {
     result = result == CUDA_SUCCESS ? waited : result;
   }
   session->host_calls().LetGo(pointer, range->bytes);
-  UnmapHost(*session, *range);
-  HostMemory::Discard(*range);
+  DiscardHost(*session, *range);
   return result;
 }
 

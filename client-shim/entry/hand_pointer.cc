@@ -79,7 +79,9 @@ PointerFacts LookAtPinned(const PointerScope& scope, uint64_t address) {
           .start = range->address,
           .bytes = range->bytes,
           .on_host = address,
-          .on_device = range->device_address == 0 ? 0 : range->device_address + offset,
+          .on_device = range->space.bytes != 0      ? address
+                       : range->device_address == 0 ? 0
+                                                    : range->device_address + offset,
           .mapping = {.address = range->address, .bytes = range->bytes}};
 }
 

@@ -21,6 +21,7 @@
 #include "gpu-server/session/image_store.h"
 #include "gpu-server/session/loaded_image.h"
 #include "gpu-server/session/mailbox.h"
+#include "gpu-server/session/mirrors.h"
 #include "gpu-server/session/outbox.h"
 #include "gpu-server/session/output_pipe.h"
 #include "gpu-server/session/peer_pairs.h"
@@ -203,6 +204,8 @@ class ClientSession {
 
   TransferQueue& transfers() { return transfers_; }
 
+  Mirrors& mirrors() { return mirrors_; }
+
   ImageStore& images() { return images_; }
 
   ImageInbox& image_inbox() { return image_inbox_; }
@@ -255,6 +258,7 @@ class ClientSession {
   OutputPipe& output_;
   Mailbox mailbox_;
   TransferQueue transfers_;
+  Mirrors mirrors_;
   ImageStore images_{kImageStoreBytes};
   ImageInbox image_inbox_;
   std::vector<std::unique_ptr<DeviceMemory>> memories_;

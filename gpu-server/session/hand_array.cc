@@ -221,7 +221,7 @@ WireError Execute(ClientSession& session,
                   const wire::ArrayCopyOut& message) {
   CUresult proved = CUDA_SUCCESS;
   const DeviceRows from = RowsInArray(session, message, &proved);
-  return StageOut(session, from, message.stream, message.transfer, proved);
+  return StageOut(session, from, message.stream, {.id = message.transfer}, proved);
 }
 
 WireError Execute(ClientSession& session,

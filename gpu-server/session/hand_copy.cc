@@ -35,7 +35,7 @@ WireError Execute(ClientSession& session, const wire::MessageView&, const wire::
                         .width = message.width,
                         .pitch = message.pitch,
                         .rows = message.rows};
-  return StageOut(session, from, message.stream, message.transfer, Prove(session, from));
+  return StageOut(session, from, message.stream, {.id = message.transfer}, Prove(session, from));
 }
 
 WireError Execute(ClientSession& session,

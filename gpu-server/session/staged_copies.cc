@@ -213,7 +213,7 @@ WireError StageIn(ClientSession& session,
 WireError StageOut(ClientSession& session,
                    const DeviceRows& from,
                    wire::Handle stream_handle,
-                   uint64_t transfer_id,
+                   OutTransfer asked,
                    CUresult proved) {
   uint64_t bytes = 0;
   if (__builtin_mul_overflow(from.width, from.rows, &bytes) ||
@@ -221,7 +221,7 @@ WireError StageOut(ClientSession& session,
     return WireError::kBadValue;
   }
   const auto end = [&](CUresult result) {
-    session.outbox().Append(wire::CopyOutDone{.transfer = transfer_id, .result = result});
+    session.outbox().Append(wire::CopyOutDone{.transfer = asked.id, .result = result});
     return WireError::kNone;
   };
   CUstream stream = nullptr;
@@ -234,8 +234,7 @@ WireError StageOut(ClientSession& session,
   if (session.context() == nullptr || bytes == 0) {
     return end(bytes == 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT);
   }
-  auto transfer = std::make_shared<OutTransfer>();  // shared by the parts
-  transfer->id = transfer_id;
+  const auto transfer = std::make_shared<OutTransfer>(std::move(asked));  // shared by the parts
   session.counters().out_bytes += bytes;
   CopyOutAll(session, from, stream, transfer, 0, true);
   return WireError::kNone;

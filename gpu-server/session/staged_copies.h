@@ -70,11 +70,12 @@ wire::WireError StageIn(ClientSession& session,
                         ConstBytes data,
                         CUresult proved);
 
-// Sends the device on its way with a transfer that the client asked for.
+// Sends the device on its way with a transfer that the client asked for; all of it, or what the
+// client lacks.
 wire::WireError StageOut(ClientSession& session,
                          const DeviceRows& from,
                          wire::Handle stream,
-                         uint64_t transfer,
+                         OutTransfer transfer,
                          CUresult proved);
 
 }  // namespace farlane::server

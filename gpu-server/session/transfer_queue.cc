@@ -149,21 +149,36 @@ void TransferQueue::SendPart(Part& part, CUresult result, uint64_t* in_done) {
   if (transfer.result == CUDA_SUCCESS) {
     transfer.result = result;
   }
-  if (transfer.result == CUDA_SUCCESS) {
-    SendData(transfer, part);
-  }
+  const bool sent = transfer.result == CUDA_SUCCESS && SendData(transfer, part);
   if (part.last) {
     outbox_.Append(wire::CopyOutDone{.transfer = transfer.id, .result = transfer.result});
   }
-  if (part.bytes > kStagingSmallBytes) {
+  if (sent && part.bytes > kStagingSmallBytes) {
     outbox_.Flush();  // the network works while the device does
   }
   out_bytes_.fetch_sub(part.bytes);
 }
 
-void TransferQueue::SendData(const OutTransfer& transfer, Part& part) {
-  for (uint64_t at = 0; at < part.bytes;) {
-    const uint64_t piece = std::min<uint64_t>(part.bytes - at, wire::kPieceBytes);
+bool TransferQueue::SendData(const OutTransfer& transfer, const Part& part) {
+  if (transfer.known.mirror == nullptr) {
+    SendRun(transfer, part, 0, part.bytes);
+    return true;
+  }
+  const std::vector<ChangedRun> changed = transfer.known.mirror->Take(
+      transfer.known.at + part.offset, part.block.bytes().first(part.bytes));
+  for (const ChangedRun& run : changed) {
+    SendRun(transfer, part, run.at, run.bytes);
+  }
+  return !changed.empty();
+}
+
+void TransferQueue::SendRun(const OutTransfer& transfer,
+                            const Part& part,
+                            uint64_t at,
+                            uint64_t bytes) {
+  const uint64_t end = at + bytes;
+  while (at < end) {
+    const uint64_t piece = std::min<uint64_t>(end - at, wire::kPieceBytes);
     const ConstBytes packed = wire::Pack(part.block.bytes().subspan(at, piece));
     const wire::CopyOutData message{
         .transfer = transfer.id, .offset = part.offset + at, .bytes = piece, .data = packed};

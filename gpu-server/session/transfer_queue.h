@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "gpu-server/session/context_state.h"
+#include "gpu-server/session/mirrors.h"
 #include "gpu-server/session/outbox.h"
 #include "gpu-server/session/waiters.h"
 
@@ -28,6 +29,7 @@ inline constexpr uint64_t kTransferWindowBytes = 64_MiB;
 struct OutTransfer {
   uint64_t id = 0;
   CUresult result = CUDA_SUCCESS;
+  MirrorPlace known{};  // where it starts, if only what the client lacks is to be sent
 };
 
 // Thread: any, guarded; the Add functions: dispatch thread.
@@ -120,7 +122,9 @@ class TransferQueue {
   void Add(Part part);
   bool Send(const ContextState* current, bool all);
   bool MaySend() const;
-  void SendData(const OutTransfer& transfer, Part& part);
+  // False: the client has it all.
+  bool SendData(const OutTransfer& transfer, const Part& part);
+  void SendRun(const OutTransfer& transfer, const Part& part, uint64_t at, uint64_t bytes);
   CUresult State(const ContextState* current, const Part& part);
   void SendPart(Part& part, CUresult result, uint64_t* in_done);
   void AttendLane(const Lane& lane);

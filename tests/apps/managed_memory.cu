@@ -127,6 +127,45 @@ void CheckCopies(apps::Verdict& verdict, apps::SeededRandom& random) {
   CUDA_CALL(cudaFree(bytes));
 }
 
+__global__ void Scatter(unsigned* cells, const uint2* changes, unsigned count) {
+  const unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
+  if (i < count) {
+    cells[changes[i].x] = apps::kMutate ? changes[i].y ^ 1 : changes[i].y;
+  }
+}
+
+// Much memory in which both sides change little in every turn: each finds all that the other has
+// changed, also what is changed back.
+void CheckSparse(apps::Verdict& verdict, apps::SeededRandom& random) {
+  constexpr unsigned kCells = 3 << 20;
+  constexpr unsigned kChanges = 700;
+  unsigned* cells = Managed<unsigned>(kCells);
+  std::vector<unsigned> wanted(kCells);
+  for (unsigned turn = 0; turn < 6; ++turn) {
+    std::vector<uint2> changes(kChanges);
+    for (unsigned i = 0; i < kChanges; ++i) {
+      // The host's, every other of which the kernel takes back.
+      const unsigned cell = static_cast<unsigned>(random.Between(0, kCells / 2 - 1)) * 2;
+      changes[i] = {cell, i % 2 == 0 ? wanted[cell] : static_cast<unsigned>(random.Next() >> 33)};
+      cells[cell] = cells[cell] + 1;
+    }
+    for (const uint2& change : changes) {
+      wanted[change.x] = change.y;
+    }
+    // A cell that is named twice has one value.
+    for (uint2& change : changes) {
+      change.y = wanted[change.x];
+    }
+    apps::DeviceBuffer<uint2> device(changes);
+    Scatter<<<(kChanges + 127) / 128, 128>>>(cells, device.get(), kChanges);
+    const unsigned beside = static_cast<unsigned>(random.Between(0, kCells / 2 - 1)) * 2 + 1;
+    cells[beside] = wanted[beside] = turn + 1;  // meanwhile
+    CUDA_CALL(cudaDeviceSynchronize());
+    verdict.ExpectEqual(std::vector<unsigned>(cells, cells + kCells), wanted, "sparse changes");
+  }
+  CUDA_CALL(cudaFree(cells));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -135,5 +174,6 @@ int main(int argc, char** argv) {
   CheckPointers(verdict, random);
   CheckSystemCalls(verdict, random);
   CheckCopies(verdict, random);
+  CheckSparse(verdict, random);
   return verdict.Finish();
 }

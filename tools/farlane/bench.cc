@@ -19,7 +19,7 @@
 namespace farlane::cli {
 namespace {
 
-const std::vector<std::string> kGroups = {"floor", "rtt", "launch", "bulk", "mixed"};
+const std::vector<std::string> kGroups = {"floor", "rtt", "launch", "bulk", "managed", "mixed"};
 
 struct BenchOptions {
   std::string server;

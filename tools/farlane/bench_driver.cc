@@ -67,6 +67,8 @@ Status BenchDriver::Bind(void* library) {
   FARLANE_BENCH_BIND(cuMemFree_v2);
   FARLANE_BENCH_BIND(cuMemAllocHost_v2);
   FARLANE_BENCH_BIND(cuMemFreeHost);
+  FARLANE_BENCH_BIND(cuMemAllocManaged);
+  FARLANE_BENCH_BIND(cuMemsetD32Async);
   FARLANE_BENCH_BIND(cuMemcpyHtoD_v2);
   FARLANE_BENCH_BIND(cuMemcpyDtoH_v2);
   FARLANE_BENCH_BIND(cuEventCreate);

@@ -37,6 +37,8 @@ struct BenchCalls {
   CUresult (*cuMemFree_v2)(CUdeviceptr);
   CUresult (*cuMemAllocHost_v2)(void**, size_t);
   CUresult (*cuMemFreeHost)(void*);
+  CUresult (*cuMemAllocManaged)(CUdeviceptr*, size_t, unsigned int);
+  CUresult (*cuMemsetD32Async)(CUdeviceptr, unsigned int, size_t, CUstream);
   CUresult (*cuMemcpyHtoD_v2)(CUdeviceptr, const void*, size_t);
   CUresult (*cuMemcpyDtoH_v2)(void*, CUdeviceptr, size_t);
   CUresult (*cuEventCreate)(CUevent*, unsigned int);

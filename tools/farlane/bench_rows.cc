@@ -199,6 +199,38 @@ Result<std::vector<BenchRow>> MeasureBulk(const BenchDriver& driver, BenchCounte
   return rows.Take();
 }
 
+// A kernel that could have changed all of it, and a fill that changes a part: what a program pays
+// that waits for its kernels and then looks at memory which both sides use.
+Result<std::vector<BenchRow>> MeasureManaged(const BenchDriver& driver, BenchCounters& counters) {
+  const BenchCalls& calls = driver.calls();
+  CUdeviceptr memory = 0;
+  if (calls.cuMemAllocManaged(&memory, kBulkBytes, CU_MEM_ATTACH_GLOBAL) != CUDA_SUCCESS) {
+    return Status(StatusCode::kUnavailable, "no managed memory of 64 MiB");
+  }
+  unsigned value = 0;
+  const auto wait_after = [&](size_t changed_bytes, bool writes_first) {
+    ++value;
+    auto* const words = reinterpret_cast<volatile unsigned*>(memory);
+    if (writes_first) {
+      words[kBulkBytes / 8] = value;
+    }
+    CUresult result = LaunchNothing(driver);
+    if (result == CUDA_SUCCESS && changed_bytes != 0) {
+      result = calls.cuMemsetD32Async(memory, value, changed_bytes / 4, nullptr);
+    }
+    result = result == CUDA_SUCCESS ? calls.cuCtxSynchronize() : result;
+    const bool seen = changed_bytes == 0 || words[changed_bytes / 4 - 1] == value;
+    return result != CUDA_SUCCESS || seen ? result : CUDA_ERROR_UNKNOWN;
+  };
+  Rows rows(counters);
+  rows.Add("64 MiB managed: launch and wait", 5, 0, [&] { return wait_after(0, false); });
+  rows.Add("the same after a write of the host", 5, 0, [&] { return wait_after(0, true); });
+  rows.Add("the same, 4 KiB changed", 5, 0, [&] { return wait_after(kSmallBytes, false); });
+  rows.Add("the same, all of it changed", 2, 0, [&] { return wait_after(kBulkBytes, false); });
+  static_cast<void>(calls.cuMemFree_v2(memory));
+  return rows.Take();
+}
+
 Result<std::vector<BenchRow>> MeasureFloor(BenchCounters& counters) {
   Rows rows(counters);
   for (const size_t bytes : {size_t{64}, kBulkBytes}) {
@@ -243,6 +275,9 @@ Result<std::vector<BenchRow>> MeasureGroup(const std::string& group,
   }
   if (group == "mixed") {
     return MeasureMixed(driver);
+  }
+  if (group == "managed") {
+    return MeasureManaged(driver, counters);
   }
   return group == "bulk" ? MeasureBulk(driver, counters) : MeasureFloor(counters);
 }

@@ -57,11 +57,18 @@ class Contents(RealServer):
         for way in ("bytes_out", "bytes_in"):
             self.assertLess(int(re.search(way + r"=(\d+)", lines[0])[1]), 1 << 20, lines[0])
 
+    def test_of_managed_memory_only_what_has_changed_is_sent(self):
+        _, lines = self.run_case("managed-changes", self.server.address, 60, FARLANE_TRACE="summary")
+        self.assert_one_line(lines, "bytes_out=", "bytes_in=")
+        for way in ("bytes_out", "bytes_in"):
+            # Ten times 4 KiB were changed on either side, of 64 MiB.
+            self.assertLess(int(re.search(way + r"=(\d+)", lines[0])[1]), 200_000, lines[0])
+
 
 class Liars(RealServer):
     """Between the client and the server stands somebody who changes what the server says of a copy."""
 
-    def assert_given_up(self, offset, size):
+    def assert_given_up(self, offset, size, case="copy-from-a-liar"):
         host, port = self.server.address.split("://")[1].split(":")
 
         def behave(client):
@@ -79,7 +86,7 @@ class Liars(RealServer):
                     client.sendall(lie(batch, offset, size))
         liar = Impostor(behave)
         self.addCleanup(liar.close)
-        _, lines = self.run_case("copy-from-a-liar", liar.address, 20, FARLANE_TRANSPORT="tcp")
+        _, lines = self.run_case(case, liar.address, 20, FARLANE_TRANSPORT="tcp")
         self.assert_one_line(lines, "lost the GPU server", "broke the protocol")
 
     def test_a_piece_that_is_longer_than_what_was_asked_for(self):
@@ -87,6 +94,9 @@ class Liars(RealServer):
 
     def test_a_piece_that_is_longer_than_any(self):
         self.assert_given_up(0, (1 << 18) + 8)
+
+    def test_a_change_that_reaches_beyond_what_was_asked_for(self):
+        self.assert_given_up(0, 1 << 18, "managed-from-a-liar")
 
     def test_a_piece_that_is_shorter_than_its_data(self):
         self.assert_given_up(0, 7)

@@ -54,6 +54,8 @@ void OverwrittenAfterItsEvent();
 // contents.cc: what copied memory holds
 void AnyContents();
 void ClearedMemory();
+void ManagedChanges();
+void ManagedFromALiar();
 void CopyFromALiar();
 // commanded.cc: step by step, as somebody says
 void Commanded();

@@ -129,6 +129,37 @@ void ClearedMemory() {
   EXPECT_OK(Cuda().cuMemFree_v2(device));
 }
 
+// Much managed memory of which the device changes little, and the program little elsewhere.
+void ManagedChanges() {
+  constexpr size_t kWords = 16 << 20;
+  constexpr size_t kChanged = 1024;
+  Begin();
+  const Kernels kernels = LoadKernels();
+  CUdeviceptr memory = 0;
+  EXPECT_OK(Cuda().cuMemAllocManaged(&memory, kWords * 4, CU_MEM_ATTACH_GLOBAL));
+  auto* const words = reinterpret_cast<volatile uint32_t*>(memory);
+  for (uint32_t turn = 1; turn <= 10; ++turn) {
+    const size_t at = (turn * 0x9e3779b1u % kWords) & ~(kChanged - 1);
+    words[(at + kWords / 2) % kWords] = turn;
+    EXPECT_OK(Fill(kernels, memory + at * 4, turn << 16, kChanged));
+    EXPECT_OK(Cuda().cuCtxSynchronize());
+    EXPECT(words[at], turn << 16);
+    EXPECT(words[at + kChanged - 1], (turn << 16) + kChanged - 1);
+    EXPECT(words[(at + kWords / 2) % kWords], turn);
+  }
+  EXPECT_OK(Cuda().cuMemFree_v2(memory));
+}
+
+// A page that the device has filled with one value, which travels as that value, from a server that
+// says the value fills more.
+void ManagedFromALiar() {
+  Begin();
+  CUdeviceptr memory = 0;
+  EXPECT_OK(Cuda().cuMemAllocManaged(&memory, 4096, CU_MEM_ATTACH_GLOBAL));
+  EXPECT_OK(Cuda().cuMemsetD8_v2(memory, 5, 4096));
+  EXPECT(Cuda().cuCtxSynchronize(), CUDA_ERROR_DEVICE_UNAVAILABLE);
+}
+
 // Rows into memory behind which nothing may be written, from a server that says more than it was
 // asked for.
 void CopyFromALiar() {

@@ -43,6 +43,8 @@ constexpr Case kCases[] = {
     {"overwritten-after-its-event", OverwrittenAfterItsEvent},
     {"any-contents", AnyContents},
     {"cleared-memory", ClearedMemory},
+    {"managed-changes", ManagedChanges},
+    {"managed-from-a-liar", ManagedFromALiar},
     {"copy-from-a-liar", CopyFromALiar},
     {"commanded", Commanded},
     {"busy", Busy},
