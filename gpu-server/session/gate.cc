@@ -44,6 +44,8 @@ bool Gate::IsWork(uint16_t op) {
     case wire::Op::kMemsetD2D8Async:
     case wire::Op::kMemsetD32Async:
     case wire::Op::kMemsetD8Async:
+    case wire::Op::kMirrorIn:
+    case wire::Op::kMirrorOut:
       return true;
     default:
       return false;
