@@ -24,7 +24,7 @@ LIMITS = {
     "cuLaunchKernel": 750,
     "cuEventRecord": 600,
     "cuStreamWaitEvent": 620,
-    "cuMemsetD32Async": 750,
+    "cuMemsetD32Async": 800,
     "cuMemAlloc_v2": 1400,
     "cuMemFree_v2": 700,
 }
