@@ -291,6 +291,10 @@ CUresult CopySides(const CallScope& scope,
   MirroredMemory& mirrored = scope.session().mirrored();
   const bool shows = mirrored.any() && (wait == Wait::kYes || mirrored.IsManaged(to.address));
   const bool waits = shows || (to.device && !stays && scope.session().config().synchronous);
+  if (result == CUDA_SUCCESS && !waits && to.device && !stays && wait == Wait::kYes &&
+      scope.session().shares().any()) {
+    return scope.Call(wire::StreamSynchronize{.hStream = ToWire(stream)});
+  }
   return result == CUDA_SUCCESS && waits ? scope.WaitForPosted() : result;
 }
 

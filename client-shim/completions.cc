@@ -27,9 +27,12 @@ std::shared_ptr<StreamProgress> Completions::ProgressOf(wire::Handle stream) {
   return found == nullptr ? nullptr : found->progress;
 }
 
-void Completions::NoteStream(wire::Handle stream, wire::Sequence number) {
+void Completions::NoteStream(wire::Handle stream, wire::Sequence number, bool visible) {
   const Stream* found = session_.objects().streams.Find(stream);
   if (found != nullptr) {
+    if (visible) {
+      found->progress->visible.store(number, std::memory_order_relaxed);
+    }
     found->progress->posted.store(number, std::memory_order_release);
   }
 }
@@ -218,7 +221,28 @@ Question Completions::About(wire::Handle context, const wire::StreamSynchronize&
     asked.known.reset();
   }
   asked.may_watch = false;
+  const std::shared_ptr<StreamProgress> progress = ProgressOf(question.hStream);
+  if (!asked.known.has_value() && progress != nullptr && MayFence(question.hStream, *progress)) {
+    session_.Post(context, wire::StreamFence{.stream = question.hStream});
+    Raise(&progress->done, progress->posted.load(std::memory_order_acquire));
+    asked.known = CUDA_SUCCESS;
+  }
   return asked;
+}
+
+bool Completions::MayFence(wire::Handle stream, const StreamProgress& progress) {
+  const Stream* found = session_.objects().streams.Find(stream);
+  if (found == nullptr || shared_.load(std::memory_order_relaxed) ||
+      session_.mirrored().is_behind() || session_.config().synchronous) {
+    return false;
+  }
+  // What is on the legacy stream comes before what a blocking stream does.
+  const wire::Sequence before = (found->flags & CU_STREAM_NON_BLOCKING) != 0
+                                    ? 0
+                                    : legacy_->visible.load(std::memory_order_acquire);
+  return IsStreamDone(stream, progress.visible.load(std::memory_order_relaxed)) &&
+         (before == 0 || whole_->done.load(std::memory_order_acquire) >= before ||
+          legacy_->done.load(std::memory_order_acquire) >= before);
 }
 
 Question Completions::About(wire::Handle /*context*/,

@@ -4,6 +4,10 @@
 // messages: a stream is done when the last message that works on it is.
 // The first question about something unfinished goes to the server, together with a watch; from
 // then on the server says by itself when it is done, and until it does the answer is "not ready".
+//
+// A wait for a stream on which nothing is under way but copies to the device and fills, which the
+// program has no way to see, is no wait: a fence in the server's streams does as much, since
+// nothing that comes after can overtake it.
 #pragma once
 
 #include <atomic>
@@ -11,10 +15,12 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <type_traits>
 
 #include "protocol/abi/cuda_abi.h"
 #include "protocol/base/guarded.h"
 #include "protocol/channel/batch_writer.h"
+#include "protocol/wire/messages.h"
 
 namespace farlane::shim {
 
@@ -23,6 +29,7 @@ class Session;
 // How far one stream is known to have come. Thread: any.
 struct StreamProgress {
   std::atomic<wire::Sequence> posted{0};   // the last message that works on it
+  std::atomic<wire::Sequence> visible{0};  // the last whose work the program can see
   std::atomic<wire::Sequence> done{0};     // all up to here is done
   std::atomic<wire::Sequence> watched{0};  // the last watch behind its work
 };
@@ -48,6 +55,28 @@ struct Question {
   bool may_watch = false;
 };
 
+// Copies of more count as visible: a program that measures how fast data arrives does so by
+// waiting.
+inline constexpr size_t kUnseenCopyBytesMax = size_t{64} << 10;
+
+// Whether the program has no way to see when the message's work is done but by other work.
+template <typename Message>
+bool IsUnseen(const Message& message) {
+  if constexpr (std::is_same_v<Message, wire::CopyIn>) {
+    return message.data.size() <= kUnseenCopyBytesMax;
+  } else {
+    return std::is_same_v<Message, wire::MemsetD8Async> ||
+           std::is_same_v<Message, wire::MemsetD16Async> ||
+           std::is_same_v<Message, wire::MemsetD32Async> ||
+           std::is_same_v<Message, wire::MemsetD2D8Async> ||
+           std::is_same_v<Message, wire::MemsetD2D16Async> ||
+           std::is_same_v<Message, wire::MemsetD2D32Async> ||
+           std::is_same_v<Message, wire::MemcpyDtoDAsync> ||
+           std::is_same_v<Message, wire::StreamCreateWithPriority> ||
+           std::is_same_v<Message, wire::StreamFence>;
+  }
+}
+
 // Thread: any.
 class Completions {
  public:
@@ -61,8 +90,11 @@ class Completions {
   void NotePosted(const Message& message, wire::Sequence number) {
     posted_.store(number, std::memory_order_relaxed);
     if constexpr (requires { message.stream_of(); }) {
+      const bool visible = !IsUnseen(message);
       if (message.stream_of() != 0) {
-        NoteStream(message.stream_of(), number);
+        NoteStream(message.stream_of(), number, visible);
+      } else if (visible) {
+        legacy_->visible.store(number, std::memory_order_release);
       }
     }
   }
@@ -88,6 +120,9 @@ class Completions {
   Question About(wire::Handle context, const wire::StreamSynchronize& question);
   Question About(wire::Handle context, const wire::ContextSynchronize& question);
 
+  // Somebody else can see memory of this client: from now on every wait is one.
+  void NoteShared() { shared_.store(true, std::memory_order_relaxed); }
+
   // When it has been answered.
   void Learn(const Question& question, CUresult result);
 
@@ -104,7 +139,9 @@ class Completions {
   // The answer to a question about something that a watch is behind, after a look at what has come.
   std::optional<CUresult> LookAtWatch(wire::Sequence watch);
 
-  void NoteStream(wire::Handle stream, wire::Sequence number);
+  void NoteStream(wire::Handle stream, wire::Sequence number, bool visible);
+  // Whether all on a stream that can be seen is known to be done.
+  bool MayFence(wire::Handle stream, const StreamProgress& progress);
   std::shared_ptr<StreamProgress> ProgressOf(wire::Handle stream);
   Question AboutEvent(wire::Handle event);
   Question AboutStream(wire::Handle context, wire::Handle stream);
@@ -112,6 +149,7 @@ class Completions {
   bool MayOpen() const;
 
   Session& session_;
+  std::atomic<bool> shared_{false};
   std::atomic<wire::Sequence> posted_{0};  // the last message of all
   // Of the context, and of its legacy stream: shared with questions under way, as any stream's.
   std::shared_ptr<StreamProgress> whole_ = std::make_shared<StreamProgress>();

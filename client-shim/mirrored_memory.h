@@ -75,6 +75,9 @@ class MirroredMemory {
 
   bool any() const { return count_.load(std::memory_order_relaxed) != 0; }
 
+  // Whether work that may have changed any of it was posted since it was fetched.
+  bool is_behind() const { return any() && device_ahead_.load(std::memory_order_relaxed); }
+
   // Before work of the device on a stream: sends what the program has changed since the last time,
   // and has the stream wait for that. EndSend follows when the work is posted.
   CUresult BeginSend(wire::Handle context, wire::Handle stream, const MirrorUse& use);

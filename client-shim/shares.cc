@@ -93,6 +93,7 @@ CUresult Shares::AskForName(int32_t device, AddressRange chunks, Token* token) {
   }
   // Before the server knows: what it has pinned we may not unmap.
   session_.memory(device).Pin(chunks);
+  session_.completions().NoteShared();
   wire::MemoryShareReply reply;
   const CUresult result = session_.Call(
       0,

@@ -174,6 +174,7 @@ CUresult VirtualMemory::Import(int32_t device,
   if (minted == 0) {
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
+  session_.completions().NoteShared();
   const CUresult result = session_.Call(
       0, wire::PhysicalImport{
              .memory = minted,
@@ -200,6 +201,7 @@ CUresult VirtualMemory::NameOf(wire::Handle handle,
     return CUDA_ERROR_INVALID_VALUE;
   }
   if (!physical->token.has_value()) {
+    session_.completions().NoteShared();
     wire::PhysicalShareReply reply;
     const CUresult result = session_.Call(0, wire::PhysicalShare{.memory = handle}, &reply);
     if (result != CUDA_SUCCESS) {

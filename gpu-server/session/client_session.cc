@@ -107,7 +107,7 @@ bool ClientSession::Find(wire::Handle handle, GraphPtr* graph) {
   return found != nullptr;
 }
 
-bool ClientSession::FindOrNull(wire::Handle handle, CUstream* stream) {
+bool ClientSession::FindToAsk(wire::Handle handle, CUstream* stream) {
   *stream = nullptr;
   if (handle == 0) {
     gate_.NoteStream(nullptr);
@@ -120,6 +120,16 @@ bool ClientSession::FindOrNull(wire::Handle handle, CUstream* stream) {
     gate_.NoteStream(*stream);
   }
   return found != nullptr;
+}
+
+bool ClientSession::FindOrNull(wire::Handle handle, CUstream* stream) {
+  const bool found = FindToAsk(handle, stream);
+  // A stream that records for a graph takes nothing but what the graph is made of.
+  if (!fences_.empty() && found && context_ != nullptr && RecordingOn(*stream) == nullptr)
+      [[unlikely]] {
+    fences_.Apply({.context = context_, .handle = handle, .stream = *stream});
+  }
+  return found;
 }
 
 bool ClientSession::Take(wire::Handle handle, CUstream* stream) {
@@ -252,6 +262,7 @@ std::vector<ArrayMemoryPtr> ClientSession::ForgetContext(const ContextPtr& conte
   const auto dead = [&context](const auto& bound) { return bound.context == context; };
   gate_.Forget(context);
   streams_.EraseIf(dead);
+  fences_.Forget(context);
   events_.EraseIf(dead);
   functions_.EraseIf(dead);
   std::erase_if(recordings_,

@@ -27,6 +27,7 @@
 #include "gpu-server/session/peer_pairs.h"
 #include "gpu-server/session/recorded_graph.h"
 #include "gpu-server/session/shares.h"
+#include "gpu-server/session/stream_fences.h"
 #include "gpu-server/session/transfer_queue.h"
 #include "gpu-server/session/waiters.h"
 #include "protocol/wire/messages.h"
@@ -91,7 +92,13 @@ class ClientSession {
   // Null when there is none; valid until the tables change.
   const BoundFunction* FindFunction(wire::Handle handle) { return functions_.Find(handle); }
 
+  // For work, which comes behind what the client has fenced off.
   bool FindOrNull(wire::Handle handle, CUstream* stream);
+  // For a question, which leaves the stream as it is.
+  bool FindToAsk(wire::Handle handle, CUstream* stream);
+
+  StreamFences& fences() { return fences_; }
+
   bool Take(wire::Handle handle, CUstream* stream);
   bool Take(wire::Handle handle, CUevent* event);
   bool Take(wire::Handle handle, ContextPtr* context);
@@ -268,6 +275,7 @@ class ClientSession {
   PeerPairs peers_;
   Arrays arrays_;
   HandleTable<ContextPtr> contexts_{wire::HandleKind::kContext};
+  StreamFences fences_{driver_};
   HandleTable<BoundStream> streams_{wire::HandleKind::kStream};
   HandleTable<BoundEvent> events_{wire::HandleKind::kEvent};
   HandleTable<BoundImage> modules_{wire::HandleKind::kModule};

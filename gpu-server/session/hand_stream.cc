@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Settings of streams.
+// Settings of streams, and fences between them.
 #include <cstring>
 
 #include "gpu-server/session/client_session.h"
@@ -30,6 +30,20 @@ WireError Execute(ClientSession& session,
     result = session.driver().cuStreamSetAttribute(stream, attribute, &value);
   }
   session.Finish(view, result);
+  return WireError::kNone;
+}
+
+WireError Execute(ClientSession& session,
+                  const wire::MessageView& view,
+                  const wire::StreamFence& message) {
+  CUstream stream = nullptr;
+  if (!session.FindOrNull(message.stream, &stream)) {
+    return session.Refuse(view, CUDA_ERROR_INVALID_HANDLE);
+  }
+  if (session.context() == nullptr) {
+    return session.Refuse(view, CUDA_ERROR_INVALID_CONTEXT);
+  }
+  session.Finish(view, session.fences().Add({session.context(), message.stream, stream}));
   return WireError::kNone;
 }
 

@@ -36,8 +36,9 @@ def by_hand(message):
     return message.side == "client" and (message.call is None or message.call.server_hand)
 
 
-def _find(field):
-    finder = "FindOrNull" if field.life == "?" else "Take" if field.life == "-" else "Find"
+def _find(message, field):
+    or_null = "FindToAsk" if message.awaited else "FindOrNull"
+    finder = or_null if field.life == "?" else "Take" if field.life == "-" else "Find"
     return [
         f"  {field.c_type} {field.name} = nullptr;",
         f"  if (!session.{finder}(message.{field.name}, &{field.name})) {{",
@@ -156,7 +157,7 @@ def _function(spec, message):
         lines.append(f"  FARLANE_WIRE_TRY(session.CheckNew(message.{field.name}, wire::HandleKind::{kind_name(field.kind)}));")
     for field in message.fields:
         if field.kind and field.life != "+":
-            lines += _find(field)
+            lines += _find(message, field)
         elif field.c_type == "CUdevice":
             lines += _device(field)
     for parameter in message.call.parameters:

@@ -34,14 +34,18 @@ Result<uint32_t> ReadCount(const char* name, uint32_t max) {
   return value;
 }
 
-// There is one way of running kernels, which may also be asked for by its name.
-Status CheckTier() {
+// Whether all threads that may wait have processor stacks. Lanes are always run one by one, which
+// may also be asked for by its name.
+Result<bool> ReadFibersOnly() {
   const auto text = Environment("FARLANE_SOFT_TIER");
   if (!text || *text == "auto" || *text == "scalar") {
-    return Status::Ok();
+    return false;
   }
-  return {StatusCode::kInvalidArgument,
-          "FARLANE_SOFT_TIER=" + *text + " is not one of auto, scalar"};
+  if (*text == "fibers") {
+    return true;
+  }
+  return Status(StatusCode::kInvalidArgument,
+                "FARLANE_SOFT_TIER=" + *text + " is not one of auto, scalar, fibers");
 }
 
 // Where compiled kernels are kept; empty if nowhere.
@@ -73,7 +77,7 @@ Result<ExecutionOptions> ReadExecutionOptions() {
   ExecutionOptions options;
   const auto check = Environment("FARLANE_SOFT_CHECK");
   options.check = check && *check != "0";
-  FARLANE_TRY(CheckTier());
+  FARLANE_ASSIGN(options.fibers_only, ReadFibersOnly());
   FARLANE_ASSIGN(const uint32_t seconds, ReadCount("FARLANE_SOFT_TIMEOUT", kTimeoutSecondsMax));
   options.grid_ns_max = seconds * kSecondNs;
   FARLANE_ASSIGN(options.threads, ReadCount("FARLANE_SOFT_THREADS", kThreadsMax));

@@ -143,9 +143,9 @@ struct Program::Contents {
   Result<jit::JitEngine*> Engine() {
     return engine.With([](auto& engine) -> Result<jit::JitEngine*> {
       if (engine == nullptr) {
-        const jit::EngineOptions options{CodeCache::InstanceOrNull(),
-                                         CurrentExecutionOptions().check,
-                                         FrameRights::TableOrNull() != nullptr};
+        const jit::EngineOptions options{
+            CodeCache::InstanceOrNull(), CurrentExecutionOptions().check,
+            FrameRights::TableOrNull() != nullptr, CurrentExecutionOptions().fibers_only};
         FARLANE_ASSIGN(engine, jit::JitEngine::Create(RuntimeFunctions(), options));
       }
       return engine.get();

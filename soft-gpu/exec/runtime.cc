@@ -69,24 +69,14 @@ void CheckAccess(
   }
 }
 
-// The worker of a thread that is about to wait. What it waits for may never come if the grid has
-// failed; the grid keeps the failure that came first.
-Worker& WorkerToWaitIn() {
-  Worker* const worker = Worker::CurrentOrNull();
-  if (worker->grid().has_failed()) {
-    LeaveGuarded(Fault::kStopped, 0);
-  }
-  return *worker;
-}
-
 uint32_t Barrier(uint32_t kind, uint32_t number, uint32_t count, uint32_t vote) {
-  return WorkerToWaitIn().threads().Barrier(static_cast<jit::BarrierKind>(kind), number, count,
-                                            vote);
+  return Worker::CurrentOrNull()->threads().Barrier(static_cast<jit::BarrierKind>(kind), number,
+                                                    count, vote);
 }
 
 uint64_t Warp(uint32_t kind, uint32_t members, uint64_t value, uint32_t first, uint32_t second) {
-  return WorkerToWaitIn().threads().Warp(
-      {static_cast<jit::WarpKind>(kind), members, value, first, second});
+  return Worker::CurrentOrNull()->threads().Warp(static_cast<jit::WarpKind>(kind), members, value,
+                                                 first, second);
 }
 
 uint32_t Converge(uint64_t place) {
@@ -94,11 +84,45 @@ uint32_t Converge(uint64_t place) {
 }
 
 void Yield() {
-  WorkerToWaitIn().threads().Yield();
+  Worker::CurrentOrNull()->threads().Yield();
 }
 
 void Exit() {
   Worker::CurrentOrNull()->threads().Exit();
+}
+
+BlockThreads& ThreadsOf(const BlockFrame* block) {
+  return *static_cast<BlockThreads*>(block->threads);
+}
+
+void ArriveBarrier(
+    const BlockFrame* block, uint32_t kind, uint32_t number, uint32_t count, uint32_t vote) {
+  BlockThreads& threads = ThreadsOf(block);
+  threads.NoteArrival(
+      threads.ArriveAtBarrier(static_cast<jit::BarrierKind>(kind), number, count, vote));
+}
+
+void ArriveWarp(const BlockFrame* block,
+                uint32_t kind,
+                uint32_t members,
+                uint64_t value,
+                uint32_t first,
+                uint32_t second) {
+  BlockThreads& threads = ThreadsOf(block);
+  threads.NoteArrival(
+      threads.ArriveInWarp(static_cast<jit::WarpKind>(kind), members, value, first, second));
+}
+
+void ArriveConverge(const BlockFrame* block, uint64_t place) {
+  ThreadsOf(block).NoteArrival(ThreadsOf(block).ArriveToConverge(place));
+}
+
+void ArriveYield(const BlockFrame* block) {
+  ThreadsOf(block).NoteArrival(ThreadsOf(block).ArriveToYield());
+}
+
+void End(const BlockFrame* block) {
+  ThreadsOf(block).End();
 }
 
 uint64_t Print(const BlockFrame* block, uint32_t, uint64_t format, uint64_t arguments) {
@@ -202,6 +226,11 @@ std::span<const jit::RuntimeFunction> RuntimeFunctions() {
       {jit::kWarpFunction, Address(&Warp)},
       {jit::kYieldFunction, Address(&Yield)},
       {jit::kExitFunction, Address(&Exit)},
+      {jit::kArriveBarrierFunction, Address(&ArriveBarrier)},
+      {jit::kArriveWarpFunction, Address(&ArriveWarp)},
+      {jit::kArriveConvergeFunction, Address(&ArriveConverge)},
+      {jit::kArriveYieldFunction, Address(&ArriveYield)},
+      {jit::kEndFunction, Address(&End)},
       {jit::kPrintFunction, Address(&Print)},
       {jit::kAssertFunction, Address(&Assert)},
       {jit::kClockFunction, Address(&Clock)},

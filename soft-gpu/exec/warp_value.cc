@@ -16,6 +16,7 @@ bool IsIn(uint32_t mask, uint32_t lane) {
 }
 
 // c holds the clamp in bits 0-4 and the segment mask in bits 8-12.
+template <WarpKind kKind>
 uint64_t Shuffle(const WarpRequests& requests, uint32_t present, uint32_t lane) {
   const LaneRequest& own = requests[lane];
   const uint32_t segment = own.second >> 8 & 31;
@@ -25,7 +26,7 @@ uint64_t Shuffle(const WarpRequests& requests, uint32_t present, uint32_t lane) 
   const int distance = static_cast<int>(own.first & 31);
   int source = 0;
   bool is_inside = false;
-  switch (own.kind) {
+  switch (kKind) {
     case WarpKind::kShuffleUp:
       source = static_cast<int>(lane) - distance;
       is_inside = source >= last;
@@ -141,10 +142,13 @@ uint64_t WarpResult(const WarpRequests& requests, uint32_t present, uint32_t lan
     case WarpKind::kSync:
       return 0;
     case WarpKind::kShuffleUp:
+      return Shuffle<WarpKind::kShuffleUp>(requests, present, lane);
     case WarpKind::kShuffleDown:
+      return Shuffle<WarpKind::kShuffleDown>(requests, present, lane);
     case WarpKind::kShuffleXor:
+      return Shuffle<WarpKind::kShuffleXor>(requests, present, lane);
     case WarpKind::kShuffleIndex:
-      return Shuffle(requests, present, lane);
+      return Shuffle<WarpKind::kShuffleIndex>(requests, present, lane);
     case WarpKind::kBallot:
       return Ballot(requests, present);
     case WarpKind::kAll:
@@ -169,19 +173,23 @@ uint64_t WarpResult(const WarpRequests& requests, uint32_t present, uint32_t lan
   }
 }
 
-bool IsShuffle(WarpKind kind) {
-  return kind >= WarpKind::kShuffleUp && kind <= WarpKind::kShuffleIndex;
+// Where all do the same, as nearly always, it is looked up once what that is.
+template <WarpKind kKind>
+void ShuffleAll(const WarpRequests& requests, uint32_t present, uint64_t* results) {
+  for (uint32_t left = present; left != 0; left &= left - 1) {
+    const auto lane = static_cast<uint32_t>(std::countr_zero(left));
+    results[lane] = requests[lane].kind == kKind ? Shuffle<kKind>(requests, present, lane)
+                                                 : WarpResult(requests, present, lane);
+  }
 }
 
-// Whether all lanes that ask the same get the same.
+// Whether all lanes that ask for this, which is no shuffle, get the same.
 bool IsCommon(WarpKind kind) {
-  return !IsShuffle(kind) && kind != WarpKind::kMatchAny && kind != WarpKind::kElect;
+  return kind != WarpKind::kMatchAny && kind != WarpKind::kElect;
 }
 
-}  // namespace
-
-void WarpResults(const WarpRequests& requests, uint32_t present, uint64_t* results) {
-  const WarpKind kind = requests[static_cast<uint32_t>(std::countr_zero(present | 1u << 31))].kind;
+// For lanes most of which ask for `kind`, which is no shuffle.
+void CombineAll(const WarpRequests& requests, uint32_t present, WarpKind kind, uint64_t* results) {
   uint64_t common = 0;
   bool is_known = false;
   for (uint32_t left = present; left != 0; left &= left - 1) {
@@ -196,6 +204,24 @@ void WarpResults(const WarpRequests& requests, uint32_t present, uint64_t* resul
       common = results[lane];
       is_known = true;
     }
+  }
+}
+
+}  // namespace
+
+void WarpResults(const WarpRequests& requests, uint32_t present, uint64_t* results) {
+  const WarpKind kind = requests[static_cast<uint32_t>(std::countr_zero(present | 1u << 31))].kind;
+  switch (kind) {
+    case WarpKind::kShuffleUp:
+      return ShuffleAll<WarpKind::kShuffleUp>(requests, present, results);
+    case WarpKind::kShuffleDown:
+      return ShuffleAll<WarpKind::kShuffleDown>(requests, present, results);
+    case WarpKind::kShuffleXor:
+      return ShuffleAll<WarpKind::kShuffleXor>(requests, present, results);
+    case WarpKind::kShuffleIndex:
+      return ShuffleAll<WarpKind::kShuffleIndex>(requests, present, results);
+    default:
+      CombineAll(requests, present, kind, results);
   }
 }
 

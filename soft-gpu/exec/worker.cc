@@ -84,7 +84,7 @@ Status Worker::Prepare(Grid& grid) {
   const uint64_t local_offset = shared_offset + RoundUp(shared_bytes, kRegionAlignBytes);
   // Threads that run one after another share one piece of local memory.
   const uint32_t threads = shape.block[0] * shape.block[1] * shape.block[2];
-  const bool can_wait = code.routine.run_thread != nullptr;
+  const bool can_wait = code.routine.can_wait();
   const uint64_t stack_bytes = code.needs_stack ? shape.stack_bytes : 0;
   const uint64_t thread_bytes = code.local_bytes + stack_bytes;
   const uint64_t local_stride = can_wait ? RoundUp(thread_bytes, kLocalAlignBytes) : 0;
@@ -95,7 +95,7 @@ Status Worker::Prepare(Grid& grid) {
   }
   FARLANE_TRY(arena_.Reserve(bytes));
   if (can_wait) {
-    FARLANE_TRY(threads_.Reserve(threads, FiberStacks::BytesFor(stack_bytes)));
+    FARLANE_TRY(threads_.Reserve(code.routine, threads, FiberStacks::BytesFor(stack_bytes)));
   }
   const DeviceWindow window = CurrentDeviceWindow();
   frame_ = {};
@@ -113,6 +113,8 @@ Status Worker::Prepare(Grid& grid) {
   frame_.local_base = arena_.base() + local_offset;
   frame_.local_bytes = thread_bytes;
   frame_.local_stride = local_stride;
+  frame_.threads = &threads_;
+  frame_.results = threads_.results();
   frame_.dynamic_shared_bytes = shape.dynamic_shared_bytes;
   frame_.grid_id = grid.grid_id();
   frame_.grid_workspace = grid.workspace();
@@ -141,8 +143,8 @@ void Worker::RunBlocks() {
 
 void Worker::RunBlock() {
   const jit::Routine& routine = grid_->code().routine;
-  if (routine.run_thread != nullptr) {
-    threads_.Run(routine.run_thread, frame_);
+  if (routine.can_wait()) {
+    threads_.Run(routine, frame_, grid_->failed());
   } else {
     routine.run_block(&frame_);
   }

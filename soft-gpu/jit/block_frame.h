@@ -41,6 +41,8 @@ struct BlockFrame {
   uint32_t rights = 0;                     // the grid's
   uint64_t local_base = 0;                 // thread 0's local memory, inside the arena
   uint64_t local_stride = 0;  // from one thread's to the next; 0 when threads run one after another
+  void* threads = nullptr;    // those of the block, for the runtime; null when none can wait
+  const uint64_t* results = nullptr;  // by thread: what it waited for, if threads are coroutines
 };
 
 // One thread of a block. A thread's local memory is used like a stack by the functions it calls.

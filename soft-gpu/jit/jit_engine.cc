@@ -15,6 +15,7 @@
 #include "soft-gpu/jit/approximate.h"
 #include "soft-gpu/jit/bit_search.h"
 #include "soft-gpu/jit/code_range_plugin.h"
+#include "soft-gpu/jit/coroutine.h"
 #include "soft-gpu/jit/kernel_module.h"
 #include "soft-gpu/jit/mbarrier.h"
 #include "soft-gpu/jit/narrow.h"
@@ -25,6 +26,9 @@ namespace {
 
 // The same in every object, so that equal kernels make equal objects.
 constexpr const char* kEntryName = "kernel";
+
+// A thread that keeps more than this is as well off with a stack.
+constexpr uint64_t kFrameBytesMax = uint64_t{32} << 10;
 
 Status ToStatus(llvm::Error error, const std::string& doing) {
   return {StatusCode::kInternal, doing + ": " + llvm::toString(std::move(error))};
@@ -137,8 +141,19 @@ struct JitEngine::Machinery {
   }
 
   Result<Routine> Compile(const KernelSource& source, llvm::TargetMachine& target) {
-    FARLANE_ASSIGN(KernelModule kernel, BuildKernelModule(source, kEntryName, target,
-                                                          {options.check, options.has_rights}));
+    const Waiting wished = options.fibers_only ? Waiting::kOnFibers : Waiting::kAsCoroutines;
+    FARLANE_ASSIGN(const Routine routine, CompileAs(wished, source, target));
+    return routine.frame_bytes > kFrameBytesMax ? CompileAs(Waiting::kOnFibers, source, target)
+                                                : routine;
+  }
+
+  Result<Routine> CompileAs(Waiting waiting,
+                            const KernelSource& source,
+                            llvm::TargetMachine& target) {
+    FARLANE_ASSIGN(KernelModule kernel,
+                   BuildKernelModule(source, kEntryName, target,
+                                     {options.check, options.has_rights}, waiting));
+    const bool is_coroutine = kernel.is_coroutine;
     Sha256Digest key{};
     void* entry = nullptr;
     if (options.store_or_null != nullptr) {
@@ -154,7 +169,12 @@ struct JitEngine::Machinery {
     if (routine.code.begin == routine.code.end) {
       return Status(StatusCode::kInternal, "a kernel's code was not found once it was loaded");
     }
-    if (source.suspends) {
+    if (is_coroutine) {
+      routine.start_thread = reinterpret_cast<Routine::StartThread>(entry);
+      const FrameNeed need = FrameNeed::Unpack(routine.start_thread(nullptr, nullptr, nullptr));
+      routine.frame_bytes = need.bytes;
+      routine.frame_align_bytes = need.align_bytes;
+    } else if (source.suspends) {
       routine.run_thread = reinterpret_cast<Routine::RunThread>(entry);
     } else {
       routine.run_block = reinterpret_cast<Routine::RunBlock>(entry);

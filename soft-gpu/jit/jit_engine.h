@@ -22,15 +22,23 @@ struct CodeRange {
   uint64_t end = 0;
 };
 
-// The machine code of one kernel.
+// The machine code of one kernel; one of the three ways to run it.
 struct Routine {
   using RunBlock = void (*)(const BlockFrame*);
   using RunThread = void (*)(const BlockFrame*, ThreadFrame*);
+  using StartThread = uint64_t (*)(const BlockFrame*, ThreadFrame*, void* frame);
 
   RunBlock run_block = nullptr;  // all threads of a block one after another; null if they can wait
-  RunThread run_thread = nullptr;  // one thread, which may wait for others; null if it never does
-  CodeRange code;                  // all functions of the kernel
-  bool was_kept = false;           // found in the store, not compiled
+  RunThread run_thread = nullptr;  // one thread on a stack of its own, where it waits for others
+  // One thread up to where it first waits. Its frame then starts with the address of a
+  // void(void* frame) that runs it up to where it waits next.
+  StartThread start_thread = nullptr;
+  uint64_t frame_bytes = 0;  // what start_thread needs
+  uint64_t frame_align_bytes = 0;
+  CodeRange code;         // all functions of the kernel
+  bool was_kept = false;  // found in the store, not compiled
+
+  bool can_wait() const { return run_block == nullptr; }
 };
 
 // Thread: caller's.
@@ -38,6 +46,7 @@ struct EngineOptions {
   CodeStore* store_or_null = nullptr;  // must outlive the engine
   bool check = false;                  // kernels ask the runtime about every access
   bool has_rights = false;             // kernels look for their right to each frame
+  bool fibers_only = false;            // no thread is a coroutine
 };
 
 // Thread: any; compiles one kernel at a time.

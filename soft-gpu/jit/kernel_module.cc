@@ -8,6 +8,7 @@
 #include <llvm/Support/raw_ostream.h>
 
 #include "soft-gpu/jit/block_frame.h"
+#include "soft-gpu/jit/coroutine.h"
 #include "soft-gpu/jit/function_emitter.h"
 
 namespace farlane::soft::jit {
@@ -122,7 +123,8 @@ Status Verify(llvm::Module& module) {
 Result<KernelModule> BuildKernelModule(const KernelSource& source,
                                        const std::string& name,
                                        llvm::TargetMachine& machine,
-                                       const AccessRules& rules) {
+                                       const AccessRules& rules,
+                                       Waiting waiting) {
   KernelModule kernel;
   kernel.context = std::make_unique<llvm::LLVMContext>();
   kernel.module = std::make_unique<llvm::Module>(name, *kernel.context);
@@ -136,6 +138,12 @@ Result<KernelModule> BuildKernelModule(const KernelSource& source,
     entry = Declare(*kernel.module, name, 1);
     thread_function->addFnAttr(llvm::Attribute::AlwaysInline);
     BlockLoop(entry, thread_function).Emit();
+  }
+  // Recursion and alloca take from a stack of a size that the program chooses.
+  if (source.suspends && waiting == Waiting::kAsCoroutines && !source.layout.needs_stack) {
+    llvm::Function* const coroutine = MakeCoroutineOrNull(*kernel.module, *entry, name);
+    kernel.is_coroutine = coroutine != nullptr;
+    entry = kernel.is_coroutine ? coroutine : entry;
   }
   entry->setName(name);
   entry->setLinkage(llvm::Function::ExternalLinkage);
@@ -153,12 +161,15 @@ void Optimise(llvm::Module& module, llvm::TargetMachine& machine) {
   tuning.LoopVectorization = false;
   tuning.SLPVectorization = false;
   llvm::PassBuilder builder(&machine, tuning);
+  builder.registerPeepholeEPCallback(
+      [](llvm::FunctionPassManager& passes, auto) { passes.addPass(CoroutineFramePass()); });
   builder.registerModuleAnalyses(modules);
   builder.registerCGSCCAnalyses(components);
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, components, modules);
   builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, modules);
+  FreeCoroutines(module);
 }
 
 }  // namespace farlane::soft::jit

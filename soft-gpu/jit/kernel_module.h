@@ -21,6 +21,7 @@ namespace farlane::soft::jit {
 struct KernelModule {
   std::unique_ptr<llvm::LLVMContext> context;
   std::unique_ptr<llvm::Module> module;
+  bool is_coroutine = false;  // the entry starts one thread; see coroutine.h
 };
 
 // What is looked at before an access, beside the bounds of its space.
@@ -29,11 +30,18 @@ struct AccessRules {
   bool has_rights = false;  // the frame must be one that the grid has a right to
 };
 
+// How threads that wait are made.
+enum class Waiting {
+  kOnFibers,      // each has a processor stack of its own
+  kAsCoroutines,  // where that can be done
+};
+
 // `name` becomes the only visible symbol.
 Result<KernelModule> BuildKernelModule(const KernelSource& source,
                                        const std::string& name,
                                        llvm::TargetMachine& machine,
-                                       const AccessRules& rules);
+                                       const AccessRules& rules,
+                                       Waiting waiting);
 
 void Optimise(llvm::Module& module, llvm::TargetMachine& machine);
 

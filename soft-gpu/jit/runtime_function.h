@@ -34,6 +34,16 @@ constexpr const char* kConvergeFunction = "farlane_soft_converge";
 // Lets other threads run. void()
 constexpr const char* kYieldFunction = "farlane_soft_yield";
 
+// The same for a thread that is a coroutine: it comes to where it has to wait, and waits by
+// returning, even if it goes on at once. They take a const BlockFrame* and what those above take,
+// and give nothing: what it waited for is in BlockFrame::results when it goes on.
+constexpr const char* kArriveBarrierFunction = "farlane_soft_arrive_barrier";
+constexpr const char* kArriveWarpFunction = "farlane_soft_arrive_warp";
+constexpr const char* kArriveConvergeFunction = "farlane_soft_arrive_converge";
+constexpr const char* kArriveYieldFunction = "farlane_soft_arrive_yield";
+// At the end of its work. void(const BlockFrame*)
+constexpr const char* kEndFunction = "farlane_soft_end";
+
 // What programs call by CUDA's names. uint64_t or void (const BlockFrame*, uint32_t thread,
 // uint64_t…)
 constexpr const char* kPrintFunction = "farlane_soft_print";  // format, arguments

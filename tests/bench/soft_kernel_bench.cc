@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Kernels on the software GPU beside the same work as plain C++ on one thread: processor time of
 // both, best of several turns, and what compiling each kernel costs.
-// Usage: soft_kernel_bench [KERNEL…]
+// Usage: soft_kernel_bench [--fibers] [KERNEL…]
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -18,6 +18,7 @@
 
 #include "protocol/base/bytes.h"
 #include "protocol/base/clock.h"
+#include "soft-gpu/exec/options.h"
 #include "soft-gpu/exec/program.h"
 #include "soft-gpu/exec/window.h"
 #include "tests/bench/soft_kernel_reference.h"
@@ -133,6 +134,14 @@ std::vector<Case> Cases(Data& d) {
        {.grid = {64, 1, 1}, .block = {256, 1, 1}},
        Arguments().Add(d.x).Add(d.z).Add(kVector),
        [&d] { d.sum += Sum(d.x, kVector); }},
+      {"scan",
+       {.grid = {kVector / 1024, 1, 1}, .block = {1024, 1, 1}},
+       Arguments().Add(words).Add(d.z).Add(kVector),
+       [&d, words] { Scan(words, reinterpret_cast<unsigned*>(d.z), kVector); }},
+      {"softmax",
+       {.grid = {kVector / 128 / 8, 1, 1}, .block = {256, 1, 1}},
+       Arguments().Add(d.x).Add(d.z).Add(kVector / 128),
+       [&d] { Softmax(d.x, d.z, kVector / 128); }},
       {"histogram",
        {.grid = {64, 1, 1}, .block = {256, 1, 1}},
        Arguments().Add(words).Add(d.bins).Add(kVector),
@@ -199,6 +208,11 @@ void RunCase(soft::Program& program, uint32_t kernel, const Case& one) {
 }
 
 int Main(int argc, char** argv) {
+  soft::ExecutionOptions options;
+  options.fibers_only = argc > 1 && std::strcmp(argv[1], "--fibers") == 0;
+  soft::SetExecutionOptions(options);
+  argc -= options.fibers_only ? 1 : 0;
+  argv += options.fibers_only ? 1 : 0;
   Data data;
   Result<std::unique_ptr<soft::Program>> loaded =
       soft::Program::Load(CompileKernels(), data.memory);

@@ -5,6 +5,11 @@
 #include <cstring>
 
 namespace farlane::bench {
+namespace {
+
+constexpr int kRow = 128;
+
+}  // namespace
 
 void AddVectors(const float* __restrict a, const float* __restrict b, float* __restrict c, int n) {
   for (int i = 0; i < n; ++i) {
@@ -36,6 +41,32 @@ float Sum(const float* x, int n) {
     sum += x[i];
   }
   return sum;
+}
+
+void Scan(const unsigned* x, unsigned* sums, int n) {
+  unsigned sum = 0;
+  for (int i = 0; i < n; ++i) {
+    sum = (i % 1024 == 0 ? 0 : sum) + x[i];
+    sums[i] = sum;
+  }
+}
+
+void Softmax(const float* x, float* out, int rows) {
+  for (int row = 0; row < rows; ++row) {
+    const float* const values = x + row * kRow;
+    float most = values[0];
+    for (int i = 1; i < kRow; ++i) {
+      most = std::fmax(most, values[i]);
+    }
+    float sum = 0;
+    for (int i = 0; i < kRow; ++i) {
+      out[row * kRow + i] = std::exp(values[i] - most);
+      sum += out[row * kRow + i];
+    }
+    for (int i = 0; i < kRow; ++i) {
+      out[row * kRow + i] /= sum;
+    }
+  }
 }
 
 void CountBins(const unsigned* x, unsigned* bins, int n) {

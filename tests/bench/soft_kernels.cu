@@ -71,6 +71,56 @@ extern "C" __global__ void reduce(const float* x, float* out, int n) {
   }
 }
 
+// Sums of all values up to each, within a block: a barrier after every step.
+extern "C" __global__ void scan(const unsigned* x, unsigned* sums, int n) {
+  __shared__ unsigned steps[2][1024];
+  const int i = blockIdx.x * blockDim.x + threadIdx.x;
+  int now = 0;
+  steps[now][threadIdx.x] = i < n ? x[i] : 0;
+  __syncthreads();
+  for (int distance = 1; distance < blockDim.x; distance *= 2) {
+    unsigned sum = steps[now][threadIdx.x];
+    if (threadIdx.x >= distance) {
+      sum += steps[now][threadIdx.x - distance];
+    }
+    now ^= 1;
+    steps[now][threadIdx.x] = sum;
+    __syncthreads();
+  }
+  if (i < n) {
+    sums[i] = steps[now][threadIdx.x];
+  }
+}
+
+// A warp for each row of 128 values: shuffles and little else.
+extern "C" __global__ void softmax(const float* x, float* out, int rows) {
+  const int row = (blockIdx.x * blockDim.x + threadIdx.x) / 32;
+  const int lane = threadIdx.x % 32;
+  if (row >= rows) {
+    return;
+  }
+  float values[4];
+  float most = -1e30f;
+  for (int k = 0; k < 4; ++k) {
+    values[k] = x[row * 128 + k * 32 + lane];
+    most = fmaxf(most, values[k]);
+  }
+  for (int distance = 16; distance > 0; distance /= 2) {
+    most = fmaxf(most, __shfl_xor_sync(0xffffffff, most, distance));
+  }
+  float sum = 0;
+  for (int k = 0; k < 4; ++k) {
+    values[k] = __expf(values[k] - most);
+    sum += values[k];
+  }
+  for (int distance = 16; distance > 0; distance /= 2) {
+    sum += __shfl_xor_sync(0xffffffff, sum, distance);
+  }
+  for (int k = 0; k < 4; ++k) {
+    out[row * 128 + k * 32 + lane] = values[k] / sum;
+  }
+}
+
 extern "C" __global__ void histogram(const unsigned* x, unsigned* bins, int n) {
   __shared__ unsigned own[256];
   for (int bin = threadIdx.x; bin < 256; bin += blockDim.x) {

@@ -102,6 +102,9 @@ class Counts(RealServer):
         # Each round waits for a memset, a copy, and a few times for an answer until it is watched.
         self.assertLessEqual(self.summary("polling")["round_trips"], 60)
 
+    def test_waiting_for_work_that_cannot_be_seen_costs_no_round_trips(self):
+        self.assertLessEqual(self.summary("unseen-work")["round_trips"], 10)
+
     def test_waiting_for_nothing_costs_no_round_trips(self):
         self.assertLessEqual(self.summary("waiting-for-nothing")["round_trips"], 10)
 

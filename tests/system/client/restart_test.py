@@ -15,6 +15,7 @@ import unittest
 from real_server import AUTHORITY, FARLANE, SLOWNESS, Client, Server, alive, seconds_until
 from sessions_test import OUT_OF_MEMORY, UNAVAILABLE, ticket
 
+INVALID_HANDLE = 400
 SOON = 5.0
 
 
@@ -59,8 +60,8 @@ class Restarted(Client):
         self.server.log.close()
         return said
 
-    def client(self, **environment):
-        process = self.start("commanded", self.address, **environment)
+    def client(self, case="commanded", **environment):
+        process = self.start(case, self.address, **environment)
         self.assertEqual(process.stdout.readline(), "ready\n")
         self.note_workers()
         return process
@@ -119,6 +120,29 @@ class Handover(Restarted):
         self.assert_no_doors()
         self.assertLessEqual(
             seconds_until(lambda: not any(session["clients"] for session in self.sessions()), SOON), SOON)
+
+    def test_what_processes_share_is_used_and_closed_afterwards(self):
+        name = secrets.token_hex(16)
+        owner, other = (self.client("sharer", FARLANE_SESSION=ticket(name, 64 * "a")) for _ in range(2))
+        here = self.tell(owner, "alloc 4096").split()[1]
+        handle = self.tell(owner, f"name {here}").split()[1]
+        there = self.tell(other, f"open {handle}").split()[1]
+        self.kill_server()
+        self.assertEqual(self.tell(owner, f"write {here} 5"), "0")
+        self.assertEqual(self.tell(other, f"read {there}"), "0 5")
+        self.serve()
+        self.assertLessEqual(seconds_until(lambda: len(self.sessions()) == 1, SOON), SOON)
+        self.assertEqual(self.tell(owner, f"write {here} 6"), "0")
+        self.assertEqual(self.tell(other, f"read {there}"), "0 6")
+        # The new daemon knows nothing of the old names, and of new ones it does.
+        self.assertEqual(self.tell(other, f"close {there}"), "0")
+        self.assertEqual(self.tell(other, f"open {handle}").split()[0], str(INVALID_HANDLE))
+        again = self.tell(owner, "alloc 5000000").split()[1]
+        self.assertEqual(self.tell(owner, f"write {again} 7"), "0")
+        there = self.tell(other, "open " + self.tell(owner, f"name {again}").split()[1]).split()[1]
+        self.assertEqual(self.tell(other, f"read {there}"), "0 7")
+        for process in (owner, other):
+            self.end(process)
 
     def test_after_sigterm(self):
         self.check(signal.SIGTERM)

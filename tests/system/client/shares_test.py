@@ -4,6 +4,8 @@
 
 import os
 import secrets
+import select
+import signal
 import tempfile
 import unittest
 
@@ -366,6 +368,26 @@ class SharingRemotely(Sharing, Talk, RealServer):
         self.ok(other, "open", name)
         for process in (owner, other, stranger):
             self.end(process)
+
+    def test_calls_that_others_go_by_wait_for_the_server(self):
+        owner, other = self.pair()
+        here = self.ok(owner, "alloc", 4096)
+        event, _ = self.shared_event(owner, other)
+        self.ok(owner, "name", here)
+        for command in (f"record {event}", f"await {event}", f"write {here} 7", f"write-rows {here} 8"):
+            workers = self.server.workers()
+            for pid in workers:
+                os.kill(pid, signal.SIGSTOP)
+            owner.stdin.write(command + "\n")
+            owner.stdin.flush()
+            answered, _, _ = select.select([owner.stdout], [], [], 0.3)
+            for pid in workers:
+                os.kill(pid, signal.SIGCONT)
+            self.assertFalse(answered, command)
+            self.assertEqual(owner.stdout.readline(), "0\n")
+        self.assertEqual(self.read(owner, here + 512), 8)
+        self.end(owner)
+        self.end(other)
 
     def free_mebibytes(self, process):
         return self.ok(process, "info")

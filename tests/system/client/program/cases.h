@@ -35,6 +35,7 @@ void PostedLaunches();
 void Allocations();
 void Polling();
 void WaitingForNothing();
+void UnseenWork();
 void Libraries();
 // counted.cc: how much a post takes
 void CountedPosts();

@@ -93,6 +93,40 @@ void WaitingForNothing() {
   }
 }
 
+// Fills and copies that nothing but other work can see: waiting for them costs no round trip, and
+// work on another stream still comes behind them, and they behind it.
+void UnseenWork() {
+  Begin();
+  constexpr size_t kWords = size_t{4} << 20;
+  constexpr uint32_t kRounds = 40;
+  CUstream filling = nullptr;
+  CUstream taking = nullptr;
+  CUdeviceptr words = 0;
+  CUdeviceptr taken = 0;
+  EXPECT_OK(Cuda().cuStreamCreate(&filling, CU_STREAM_NON_BLOCKING));
+  EXPECT_OK(Cuda().cuStreamCreate(&taking, CU_STREAM_NON_BLOCKING));
+  EXPECT_OK(Cuda().cuMemAlloc_v2(&words, kWords * sizeof(uint32_t)));
+  EXPECT_OK(Cuda().cuMemAlloc_v2(&taken, 2 * kRounds * sizeof(uint32_t)));
+  for (uint32_t i = 0; i < kRounds; ++i) {
+    const uint32_t first = 1000 + i;
+    EXPECT_OK(Cuda().cuMemsetD32Async(words, i, kWords, filling));
+    EXPECT_OK(Cuda().cuMemcpyHtoDAsync_v2(words, &first, sizeof first, filling));
+    EXPECT_OK(Cuda().cuStreamSynchronize(filling));
+    EXPECT_OK(Cuda().cuStreamQuery(filling));
+    const CUdeviceptr to = taken + 2 * i * sizeof(uint32_t);
+    EXPECT_OK(Cuda().cuMemcpyDtoDAsync_v2(to, words, sizeof first, taking));
+    EXPECT_OK(Cuda().cuMemcpyDtoDAsync_v2(to + sizeof first, words + (kWords - 1) * sizeof first,
+                                          sizeof first, taking));
+    EXPECT_OK(Cuda().cuStreamSynchronize(taking));
+  }
+  std::vector<uint32_t> found(2 * kRounds);
+  EXPECT_OK(Cuda().cuMemcpyDtoH_v2(found.data(), taken, found.size() * sizeof found[0]));
+  for (uint32_t i = 0; i < kRounds; ++i) {
+    EXPECT(found[2 * i], 1000 + i);
+    EXPECT(found[2 * i + 1], i);
+  }
+}
+
 // Many are registered, one is used.
 void Libraries() {
   Begin();

@@ -28,6 +28,7 @@ constexpr Case kCases[] = {
     {"allocations", Allocations},
     {"polling", Polling},
     {"waiting-for-nothing", WaitingForNothing},
+    {"unseen-work", UnseenWork},
     {"libraries", Libraries},
     {"counted-posts", CountedPosts},
     {"threads", Threads},

@@ -69,6 +69,22 @@ std::string Write(std::istream& words) {
   return std::to_string(Cuda().cuMemcpyHtoD_v2(address, &value, sizeof value));
 }
 
+// "write-rows ADDRESS VALUE": two words, 512 bytes apart.
+std::string WriteRows(std::istream& words) {
+  const auto address = Take<CUdeviceptr>(words);
+  const std::vector<uint32_t> rows(2, Take<uint32_t>(words));
+  CUDA_MEMCPY2D copy{};
+  copy.srcMemoryType = CU_MEMORYTYPE_HOST;
+  copy.srcHost = rows.data();
+  copy.srcPitch = sizeof(uint32_t);
+  copy.dstMemoryType = CU_MEMORYTYPE_DEVICE;
+  copy.dstDevice = address;
+  copy.dstPitch = 512;
+  copy.WidthInBytes = sizeof(uint32_t);
+  copy.Height = 2;
+  return std::to_string(Cuda().cuMemcpy2D_v2(&copy));
+}
+
 // "read ADDRESS": result and word.
 std::string Read(std::istream& words) {
   uint32_t value = 0;
@@ -386,6 +402,7 @@ const std::map<std::string, Command> kCommands = {
     {"alloc", Allocate},
     {"free", Free},
     {"write", Write},
+    {"write-rows", WriteRows},
     {"read", Read},
     {"fill", FillCells},
     {"range", Range},

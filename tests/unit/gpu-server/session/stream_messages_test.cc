@@ -125,6 +125,42 @@ TEST_F(StreamMessages, AWaitHoldsNobodyUp) {
   EXPECT_EQ(client().WaitForReply(slow), CUDA_SUCCESS);
 }
 
+TEST_F(StreamMessages, AFenceHoldsBackWhatComesAfterOnOtherStreams) {
+  for (uint32_t i = 0; i < 3; ++i) {
+    client().Post(wire::StreamCreateWithPriority{.phStream = Stream(i)});
+  }
+  LaunchKernel(client(), kSpin, Pack(uint32_t{300}), Stream(0));
+  client().Post(wire::StreamFence{.stream = Stream(0)});
+  LaunchKernel(client(), kSpin, Pack(uint32_t{1}), Stream(1));
+  // A question is no work: the stream has nothing to do.
+  EXPECT_EQ(client().Call(wire::StreamQuery{.hStream = Stream(2)}), CUDA_SUCCESS);
+  EXPECT_EQ(client().Call(wire::StreamSynchronize{.hStream = Stream(1)}), CUDA_SUCCESS);
+  EXPECT_EQ(client().Call(wire::StreamQuery{.hStream = Stream(0)}), CUDA_SUCCESS);
+}
+
+TEST_F(StreamMessages, ManyFencesHoldBackAsOne) {
+  constexpr uint32_t kStreams = 20;
+  for (uint32_t i = 0; i < kStreams + 1; ++i) {
+    client().Post(wire::StreamCreateWithPriority{.phStream = Stream(i)});
+  }
+  for (uint32_t i = 0; i < kStreams; ++i) {
+    LaunchKernel(client(), kSpin, Pack(uint32_t{100}), Stream(i));
+    client().Post(wire::StreamFence{.stream = Stream(i)});
+  }
+  LaunchKernel(client(), kSpin, Pack(uint32_t{1}), Stream(kStreams));
+  EXPECT_EQ(client().Call(wire::StreamSynchronize{.hStream = Stream(kStreams)}), CUDA_SUCCESS);
+  for (uint32_t i = 0; i < kStreams; ++i) {
+    EXPECT_EQ(client().Call(wire::StreamQuery{.hStream = Stream(i)}), CUDA_SUCCESS) << i;
+  }
+}
+
+TEST_F(StreamMessages, AFenceOfNoStreamIsRefused) {
+  client().Post(wire::StreamFence{.stream = Stream(9)});
+  EXPECT_EQ(client().Call(wire::StreamSynchronize{}), CUDA_SUCCESS);
+  ASSERT_EQ(client().failures.size(), 1u);
+  EXPECT_EQ(client().failures[0].result, CUDA_ERROR_INVALID_HANDLE);
+}
+
 TEST_F(StreamMessages, ThirtyWaitsAtOnceAreAllAnswered) {
   std::vector<wire::Sequence> waits;
   for (uint32_t i = 0; i < 30; ++i) {

@@ -71,6 +71,12 @@ TEST_F(ConfigTest, SaysHowKernelsAreRun) {
   EXPECT_EQ(config->execution.threads, 5u);
 }
 
+TEST_F(ConfigTest, RunsThreadsThatWaitOnStacksOnlyIfTold) {
+  EXPECT_FALSE(ReadConfig()->execution.fibers_only);
+  setenv("FARLANE_SOFT_TIER", "fibers", 1);
+  EXPECT_TRUE(ReadConfig()->execution.fibers_only);
+}
+
 TEST_F(ConfigTest, NamesTheVariableThatCannotBe) {
   const std::pair<const char*, const char*> wrong[] = {{"FARLANE_SOFT_TIER", "warp"},
                                                        {"FARLANE_SOFT_TIMEOUT", "0"},

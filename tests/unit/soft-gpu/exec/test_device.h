@@ -13,6 +13,8 @@
 #include <sys/mman.h>
 
 #include "protocol/base/bytes.h"
+#include "protocol/base/environment.h"
+#include "soft-gpu/exec/options.h"
 #include "soft-gpu/exec/program.h"
 #include "soft-gpu/exec/window.h"
 
@@ -64,6 +66,10 @@ class TestDevice : public GlobalPlaces {
     base_ = reinterpret_cast<uint64_t>(window);
     mprotect(window, kUsableBytes, PROT_READ | PROT_WRITE);
     SetDeviceWindow(base_, kWindowBytes);
+    // All of these tests hold for either way in which threads wait.
+    ExecutionOptions options = CurrentExecutionOptions();
+    options.fibers_only = Environment("FARLANE_SOFT_TIER") == "fibers";
+    SetExecutionOptions(options);
   }
 
   uint64_t base_ = 0;

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gpu-server/session/stream_fences.h"
+
+#include <algorithm>
+
+namespace farlane::server {
+
+void StreamFences::DropReached() {
+  std::erase_if(fences_, [this](const Fence& fence) {
+    return driver_.cuEventQuery(fence.event->get()) != CUDA_ERROR_NOT_READY;
+  });
+}
+
+CUresult StreamFences::Add(const Place& place) {
+  DropReached();
+  if (fences_.size() == kFencesMax) {
+    Apply(place);  // from here on this one stands for all
+    fences_.clear();
+  }
+  // The same stream's later fence is behind its earlier one.
+  std::erase_if(fences_, [&place](const Fence& fence) { return fence.place == place; });
+  Fence fence{.place = place, .event = nullptr, .behind = {}};
+  const CUresult result = place.context->events.Record(place.stream, &fence.event);
+  if (result == CUDA_SUCCESS) {
+    fences_.push_back(std::move(fence));
+  }
+  return result;
+}
+
+void StreamFences::Apply(const Place& place) {
+  DropReached();
+  for (Fence& fence : fences_) {
+    const bool behind = fence.place == place || std::find(fence.behind.begin(), fence.behind.end(),
+                                                          place) != fence.behind.end();
+    if (!behind && driver_.cuStreamWaitEvent(place.stream, fence.event->get(), 0) == CUDA_SUCCESS) {
+      fence.behind.push_back(place);
+    }
+  }
+}
+
+void StreamFences::Forget(const ContextPtr& context) {
+  std::erase_if(fences_, [&context](const Fence& fence) { return fence.place.context == context; });
+  for (Fence& fence : fences_) {
+    std::erase_if(fence.behind,
+                  [&context](const Place& place) { return place.context == context; });
+  }
+}
+
+}  // namespace farlane::server
