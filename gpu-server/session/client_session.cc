@@ -110,15 +110,11 @@ bool ClientSession::Find(wire::Handle handle, GraphPtr* graph) {
 bool ClientSession::FindToAsk(wire::Handle handle, CUstream* stream) {
   *stream = nullptr;
   if (handle == 0) {
-    gate_.NoteStream(nullptr);
     return true;
   }
   const BoundStream* found = streams_.Find(handle);
   *stream = found != nullptr ? found->stream : nullptr;
   named_.store(*stream, std::memory_order_relaxed);
-  if (found != nullptr) {
-    gate_.NoteStream(*stream);
-  }
   return found != nullptr;
 }
 
@@ -128,6 +124,9 @@ bool ClientSession::FindOrNull(wire::Handle handle, CUstream* stream) {
   if (!fences_.empty() && found && context_ != nullptr && RecordingOn(*stream) == nullptr)
       [[unlikely]] {
     fences_.Apply({.context = context_, .handle = handle, .stream = *stream});
+  }
+  if (found) {
+    gate_.NoteStream(*stream);
   }
   return found;
 }

@@ -33,7 +33,7 @@ class Gate {
   // The device is taken to wait for something that is held when nothing ends for so long, and for
   // several times longer than expected; but not for ever, since what waited before is expected to
   // wait again.
-  static constexpr uint64_t kStuckNs = 10'000'000;
+  static constexpr uint64_t kStuckNs = 50'000'000;
   static constexpr uint64_t kStuckNsMax = 500'000'000;
   static constexpr uint64_t kStuckFactor = 8;
   // How often to look for what is not told.
