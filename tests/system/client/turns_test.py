@@ -3,7 +3,7 @@
 """Sessions that divide a GPU's time. All that is compared is time of the GPU, as the server has measured it,
 and counts: a loaded machine makes these tests longer and nothing else.
 
-The classes named WithoutTurns show what the tests are worth: the same with --no-turns, where all work at once."""
+The classes named WithoutTurns show what the tests are worth: the same without --turns, where all work at once."""
 
 import json
 import os
@@ -21,7 +21,7 @@ PATIENCE = 60
 
 
 class Turns(RealServer):
-    OPTIONS = ("--control", SERVICE, "--warm", "2")
+    OPTIONS = ("--control", SERVICE, "--warm", "2", "--turns")
     BYSTANDER = False  # it would be a session of its own
 
     def ask(self, *words, code=0):
@@ -190,7 +190,7 @@ class Shares(Turns):
 
 
 class WithoutTurns(Turns):
-    OPTIONS = (*Turns.OPTIONS, "--no-turns")
+    OPTIONS = tuple(one for one in Turns.OPTIONS if one != "--turns")
 
     def test_shares_do_not_hold(self):
         large, small = self.client("busy", share="0.75"), self.client("busy", 400_000, share="0.25")
