@@ -222,9 +222,14 @@ Question Completions::About(wire::Handle context, const wire::StreamSynchronize&
   }
   asked.may_watch = false;
   const std::shared_ptr<StreamProgress> progress = ProgressOf(question.hStream);
-  if (!asked.known.has_value() && progress != nullptr && MayFence(question.hStream, *progress)) {
+  if (asked.known.has_value() || progress == nullptr) {
+    return asked;
+  }
+  // Looked up before what is visible: of what other threads post meanwhile nothing is known.
+  const wire::Sequence about = progress->posted.load(std::memory_order_acquire);
+  if (MayFence(question.hStream, *progress)) {
     session_.Post(context, wire::StreamFence{.stream = question.hStream});
-    Raise(&progress->done, progress->posted.load(std::memory_order_acquire));
+    Raise(&progress->done, about);
     asked.known = CUDA_SUCCESS;
   }
   return asked;

@@ -72,8 +72,7 @@ bool IsUnseen(const Message& message) {
            std::is_same_v<Message, wire::MemsetD2D16Async> ||
            std::is_same_v<Message, wire::MemsetD2D32Async> ||
            std::is_same_v<Message, wire::MemcpyDtoDAsync> ||
-           std::is_same_v<Message, wire::StreamCreateWithPriority> ||
-           std::is_same_v<Message, wire::StreamFence>;
+           std::is_same_v<Message, wire::StreamCreateWithPriority>;
   }
 }
 
@@ -89,7 +88,9 @@ class Completions {
   template <typename Message>
   void NotePosted(const Message& message, wire::Sequence number) {
     posted_.store(number, std::memory_order_relaxed);
-    if constexpr (requires { message.stream_of(); }) {
+    // A fence is no work of its stream: who asks about that is not to wait for it.
+    if constexpr (requires { message.stream_of(); } &&
+                  !std::is_same_v<Message, wire::StreamFence>) {
       const bool visible = !IsUnseen(message);
       if (message.stream_of() != 0) {
         NoteStream(message.stream_of(), number, visible);
