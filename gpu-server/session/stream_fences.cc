@@ -13,18 +13,21 @@ void StreamFences::DropReached() {
 
 CUresult StreamFences::Add(const Place& place) {
   DropReached();
-  if (fences_.size() == kFencesMax) {
-    Apply(place);  // from here on this one stands for all
-    fences_.clear();
+  const bool stands_for_all = fences_.size() == kFencesMax;
+  if (stands_for_all) {
+    Apply(place);
   }
-  // The same stream's later fence is behind its earlier one.
-  std::erase_if(fences_, [&place](const Fence& fence) { return fence.place == place; });
   Fence fence{.place = place, .event = nullptr, .behind = {}};
   const CUresult result = place.context->events.Record(place.stream, &fence.event);
-  if (result == CUDA_SUCCESS) {
-    fences_.push_back(std::move(fence));
+  if (result != CUDA_SUCCESS) {
+    return result;  // what was fenced before still is
   }
-  return result;
+  // The same stream's later fence is behind its earlier one.
+  std::erase_if(fences_, [&place, stands_for_all](const Fence& earlier) {
+    return stands_for_all || earlier.place == place;
+  });
+  fences_.push_back(std::move(fence));
+  return CUDA_SUCCESS;
 }
 
 void StreamFences::Apply(const Place& place) {

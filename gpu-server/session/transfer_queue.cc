@@ -134,10 +134,11 @@ bool TransferQueue::Send(const ContextState* current, bool all) {
   return sent;
 }
 
+// What the client may use again is counted as free before it is told, since it may be quicker.
 void TransferQueue::SendPart(Part& part, CUresult result, uint64_t* in_done) {
   if (part.watch != 0) {
-    outbox_.Append(wire::Reached{.watch = part.watch, .result = result});
     watches_.fetch_sub(1);
+    outbox_.Append(wire::Reached{.watch = part.watch, .result = result});
     return;
   }
   if (part.transfer == nullptr) {
@@ -145,6 +146,7 @@ void TransferQueue::SendPart(Part& part, CUresult result, uint64_t* in_done) {
     *in_done += part.bytes;
     return;
   }
+  out_bytes_.fetch_sub(part.bytes);
   OutTransfer& transfer = *part.transfer;
   if (transfer.result == CUDA_SUCCESS) {
     transfer.result = result;
@@ -156,7 +158,6 @@ void TransferQueue::SendPart(Part& part, CUresult result, uint64_t* in_done) {
   if (sent && part.bytes > kStagingSmallBytes) {
     outbox_.Flush();  // the network works while the device does
   }
-  out_bytes_.fetch_sub(part.bytes);
 }
 
 bool TransferQueue::SendData(const OutTransfer& transfer, const Part& part) {

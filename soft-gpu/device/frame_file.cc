@@ -24,8 +24,9 @@ namespace farlane::soft {
 namespace {
 
 constexpr uint64_t kArrays = 4;                  // of numbers, one for each frame of a device
-constexpr uint64_t kMagic = 0x33656c694672614d;  // of this layout
-constexpr uint32_t kSlotsMax = 1024;             // processes of one file
+constexpr uint64_t kMagic = 0x34656c694672614d;  // of this layout
+constexpr uint32_t kSlotsMax = 1023;             // processes of one file at a time
+constexpr uint32_t kSlotCount = kSlotsMax + 1;   // the first is nobody's
 // A process holds the lock on its slot's byte for as long as it lives. The bytes need not exist.
 constexpr off_t kSlotLocks = off_t{1} << 60;
 // Whoever changes a device's table holds the lock on its byte.
@@ -72,6 +73,7 @@ struct FrameFile::Header {
   uint32_t reserved;
   uint64_t capacity_bytes;
   DeviceTable devices[kDevicesMax];
+  uint32_t lives[kSlotCount];  // how many processes have had each slot
 };
 
 // A change of a device's table that takes several steps.
@@ -278,14 +280,27 @@ Status FrameFile::TakeSlot() {
       const Locked locked(*this, device);
       ReclaimSlot(device, slot);
     }
+    const uint32_t& lives = reinterpret_cast<const Header*>(map_)->lives[slot];
+    const uint32_t lived = lives + 1;  // nobody else writes it who has not this slot's lock
+    Write(&lives, &lived, sizeof lived);
+    process_ = ProcessOf(slot);
     return Status::Ok();
   }
   return {StatusCode::kExhausted, "too many processes share the devices"};
 }
 
-bool FrameFile::IsAlive(uint32_t slot) const {
+uint32_t FrameFile::ProcessOf(uint32_t slot) const {
+  return reinterpret_cast<const Header*>(map_)->lives[slot] * kSlotCount + slot;
+}
+
+bool FrameFile::IsAlive(uint32_t process) const {
+  const uint32_t slot = process % kSlotCount;
+  return ProcessOf(slot) == process && IsTaken(slot);
+}
+
+bool FrameFile::IsTaken(uint32_t slot) const {
   struct flock lock = LockOf(kSlotLocks + slot);
-  // What cannot be told counts as alive: its frames are lost rather than given out twice.
+  // What cannot be told counts as taken: its frames are lost rather than given out twice.
   return fcntl(fd(), F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
 }
 
@@ -336,7 +351,7 @@ void FrameFile::Reclaim(uint32_t device) {
   others.erase(0);
   others.erase(slot_);
   for (const uint32_t slot : others) {
-    if (slot == kOnlyJoined || !IsAlive(slot)) {
+    if (slot == kOnlyJoined || !IsTaken(slot)) {
       ReclaimSlot(device, slot);
     }
   }

@@ -92,10 +92,11 @@ class FrameFile {
   // Changes what others see; `at` is a place in the map.
   void Write(const void* at, const void* value, size_t bytes);
 
-  // Which of the processes this is, from 1; and whether one is alive, other than this.
-  uint32_t slot() const { return slot_; }
+  // Which of all processes this is that ever had the file open, never 0; and whether one is alive,
+  // other than this.
+  uint32_t process() const { return process_; }
 
-  bool IsAlive(uint32_t slot) const;
+  bool IsAlive(uint32_t process) const;
 
  private:
   struct Header;
@@ -112,6 +113,9 @@ class FrameFile {
   Status InitialiseOnce();
   void InitialiseTables();
   Status TakeSlot();
+  // The process that has a slot, or had it last.
+  uint32_t ProcessOf(uint32_t slot) const;
+  bool IsTaken(uint32_t slot) const;
   // Of the device's arrays: who owns each frame (0: nobody), and the free ones as a stack.
   const uint32_t* owners(uint32_t device) const;
   const uint32_t* free_frames(uint32_t device) const;
@@ -140,7 +144,8 @@ class FrameFile {
   // A lock on the file belongs to all threads that use this descriptor: they take turns by these.
   // Not Guarded: what they guard lies in the file.
   std::array<std::mutex, kDevicesMax> turns_;
-  uint32_t slot_ = 0;  // this process's, from 1
+  uint32_t slot_ = 0;  // this process's, from 1, which was another's before
+  uint32_t process_ = 0;
   // By device, guarded by its turn: how often this process has joined a frame. Its locks are one's
   // own to the kernel, which does not count them.
   std::array<std::map<uint32_t, uint32_t>, kDevicesMax> joined_;

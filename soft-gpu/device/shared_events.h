@@ -17,7 +17,7 @@ namespace farlane::soft {
 // Names an event to other processes.
 struct SharedEventKey {
   uint32_t place = 0;
-  uint32_t maker = 0;   // the process that made it, as the file counts them
+  uint32_t maker = 0;   // the process that made it, as the file counts all there ever were
   uint32_t serial = 0;  // another one each time, so that an old key opens nothing
 };
 
@@ -63,7 +63,7 @@ class SharedEvents {
   std::shared_ptr<SharedEvent> Join(const SharedEventKey& key);
 
   // The process that this one is, as the file counts them.
-  uint32_t self() const { return file_->slot(); }
+  uint32_t self() const { return file_->process(); }
 
  private:
   friend class SharedEvent;

@@ -218,7 +218,6 @@ class Sharing:
         self.end(owner)
         self.end(other)
 
-    @unittest.skip("now and then the wait for what a dead process recorded does not end: see docs/limits.md")
     def test_what_a_dead_process_recorded_is_waited_for_no_longer(self):
         owner, other = self.pair()
         event, opened = self.shared_event(owner, other)
