@@ -184,12 +184,15 @@ void Arena::Pin(AddressRange chunks) {
 // What lies between pinned chunks.
 std::vector<AddressRange> Arena::RunsToGiveUp(uint64_t start, uint64_t end) const {
   std::vector<AddressRange> runs;
-  for (auto pinned = pinned_.lower_bound(start); start < end; ++pinned) {
-    const uint64_t until = pinned == pinned_.end() ? end : std::min(*pinned, end);
-    if (start < until) {
-      runs.push_back({start, until - start});
+  const auto last = pinned_.lower_bound(end);
+  for (auto pinned = pinned_.lower_bound(start); pinned != last; ++pinned) {
+    if (start < *pinned) {
+      runs.push_back({start, *pinned - start});
     }
-    start = until == end ? end : until + kChunkBytes;
+    start = *pinned + kChunkBytes;
+  }
+  if (start < end) {
+    runs.push_back({start, end - start});
   }
   return runs;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client-shim/completions.h"
 
+#include <algorithm>
+
 #include "client-shim/session.h"
 
 namespace farlane::shim {
@@ -48,6 +50,10 @@ void Completions::NoteRecorded(channel::BatchWriter& writer,
   Recording& recording = *found->recording;
   recording.stream.store(stream, std::memory_order_relaxed);
   recording.asks.store(0, std::memory_order_relaxed);
+  if (stream != 0 && (recording.timed.load(std::memory_order_relaxed) ||
+                      recording.shared.load(std::memory_order_relaxed))) {
+    NoteStream(stream, number, true);
+  }
   if (recording.asked.load(std::memory_order_relaxed) && MayOpen()) {
     const wire::Watch watch{.stream = stream};
     const wire::Sequence watched = writer.Append(watch);
@@ -56,6 +62,73 @@ void Completions::NoteRecorded(channel::BatchWriter& writer,
     recording.watch.store(watched, std::memory_order_relaxed);
   }
   recording.recorded.store(number, std::memory_order_release);
+}
+
+void Completions::NoteCreated(wire::Handle event, uint32_t flags) {
+  const Event* found = session_.objects().events.Find(event);
+  if (found != nullptr) {
+    found->recording->timed.store((flags & CU_EVENT_DISABLE_TIMING) == 0,
+                                  std::memory_order_relaxed);
+  }
+}
+
+void Completions::NoteWait(const wire::StreamWaitEvent& wait, wire::Sequence number) {
+  const Stream* waiting = session_.objects().streams.Find(wait.hStream);
+  if (waiting == nullptr) {
+    legacy_->visible.store(number, std::memory_order_release);
+    return;
+  }
+  const Event* event = session_.objects().events.Find(wait.hEvent);
+  if (event == nullptr || !AwaitUnseen(*waiting->progress, *event->recording, number)) {
+    waiting->progress->visible.store(number, std::memory_order_relaxed);
+  }
+  waiting->progress->posted.store(number, std::memory_order_release);
+}
+
+void Completions::ForgetAwaited(wire::Handle stream) {
+  const std::shared_ptr<StreamProgress> progress = ProgressOf(stream);
+  if (progress != nullptr) {
+    progress->awaited = {};
+  }
+}
+
+bool Completions::AwaitUnseen(StreamProgress& waiting,
+                              const Recording& recording,
+                              wire::Sequence number) {
+  const wire::Sequence recorded = recording.recorded.load(std::memory_order_relaxed);
+  if (recording.shared.load()) {
+    return false;
+  }
+  if (recorded == 0) {
+    return true;  // there is nothing to wait for
+  }
+  const Stream* other =
+      session_.objects().streams.Find(recording.stream.load(std::memory_order_relaxed));
+  if (other == nullptr || !IsVisibleDone(*other)) {
+    return false;
+  }
+  const auto is_open = [](const StreamProgress::Awaited& one) {
+    return one.stream != nullptr && one.stream->done.load(std::memory_order_acquire) < one.number;
+  };
+  StreamProgress::Awaited* room = nullptr;
+  for (StreamProgress::Awaited& one : waiting.awaited) {
+    if (one.stream == other->progress) {
+      room = &one;
+      break;
+    }
+    room = room == nullptr && !is_open(one) ? &one : room;
+  }
+  // What the other waits for itself would have to be known of here as well.
+  const auto& further = other->progress->awaited;
+  if (room == nullptr || std::any_of(further.begin(), further.end(), is_open)) {
+    return false;
+  }
+  if (room->stream != other->progress) {
+    room->stream = other->progress;
+  }
+  room->number = recorded;
+  room->at = number;
+  return true;
 }
 
 // Where in the graph the record is, only the server's driver knows: it is asked.
@@ -227,27 +300,41 @@ Question Completions::About(wire::Handle context, const wire::StreamSynchronize&
   }
   // Looked up before what is visible: of what other threads post meanwhile nothing is known.
   const wire::Sequence about = progress->posted.load(std::memory_order_acquire);
-  if (MayFence(question.hStream, *progress)) {
-    session_.Post(context, wire::StreamFence{.stream = question.hStream});
+  if (MayFence(question.hStream)) {
+    session_.PostNoting(context, wire::StreamFence{.stream = question.hStream},
+                        [&progress, about](wire::Sequence) {
+                          for (StreamProgress::Awaited& one : progress->awaited) {
+                            if (one.stream != nullptr && one.at <= about) {
+                              Raise(&one.stream->done, one.number);
+                              one.stream.reset();
+                            }
+                          }
+                        });
     Raise(&progress->done, about);
     asked.known = CUDA_SUCCESS;
   }
   return asked;
 }
 
-bool Completions::MayFence(wire::Handle stream, const StreamProgress& progress) {
+bool Completions::MayFence(wire::Handle stream) {
   const Stream* found = session_.objects().streams.Find(stream);
-  if (found == nullptr || shared_.load(std::memory_order_relaxed) ||
-      session_.mirrored().is_behind() || session_.config().synchronous) {
+  return found != nullptr && !shared_.load(std::memory_order_relaxed) &&
+         !session_.mirrored().is_behind() && !session_.config().synchronous &&
+         IsVisibleDone(*found);
+}
+
+bool Completions::IsVisibleDone(const Stream& stream) const {
+  const wire::Sequence all = whole_->done.load(std::memory_order_acquire);
+  const wire::Sequence visible = stream.progress->visible.load(std::memory_order_relaxed);
+  if (all < visible && stream.progress->done.load(std::memory_order_acquire) < visible) {
     return false;
   }
+  if ((stream.flags & CU_STREAM_NON_BLOCKING) != 0) {
+    return true;
+  }
   // What is on the legacy stream comes before what a blocking stream does.
-  const wire::Sequence before = (found->flags & CU_STREAM_NON_BLOCKING) != 0
-                                    ? 0
-                                    : legacy_->visible.load(std::memory_order_acquire);
-  return IsStreamDone(stream, progress.visible.load(std::memory_order_relaxed)) &&
-         (before == 0 || whole_->done.load(std::memory_order_acquire) >= before ||
-          legacy_->done.load(std::memory_order_acquire) >= before);
+  const wire::Sequence before = legacy_->visible.load(std::memory_order_acquire);
+  return all >= before || legacy_->done.load(std::memory_order_acquire) >= before;
 }
 
 Question Completions::About(wire::Handle /*context*/,

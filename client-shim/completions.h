@@ -7,9 +7,11 @@
 //
 // A wait for a stream on which nothing is under way but copies to the device and fills, which the
 // program has no way to see, is no wait: a fence in the server's streams does as much, since
-// nothing that comes after can overtake it.
+// nothing that comes after can overtake it. Records of events that tell no times cannot be seen
+// either, nor waits for events behind such work.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -25,13 +27,22 @@
 namespace farlane::shim {
 
 class Session;
+struct Stream;
 
 // How far one stream is known to have come. Thread: any.
 struct StreamProgress {
+  // What it has waited for of another stream, none of which can be seen.
+  struct Awaited {
+    std::shared_ptr<StreamProgress> stream;
+    wire::Sequence number = 0;  // of the other's work
+    wire::Sequence at = 0;      // of the wait
+  };
+
   std::atomic<wire::Sequence> posted{0};   // the last message that works on it
   std::atomic<wire::Sequence> visible{0};  // the last whose work the program can see
   std::atomic<wire::Sequence> done{0};     // all up to here is done
   std::atomic<wire::Sequence> watched{0};  // the last watch behind its work
+  std::array<Awaited, 4> awaited;          // by whoever holds the channel's writing
 };
 
 // The last record of one event. Thread: any; `watch` is written before `recorded`.
@@ -40,6 +51,7 @@ struct Recording {
   std::atomic<wire::Sequence> watch{0};     // means this record if its number is higher
   std::atomic<wire::Handle> stream{0};      // of the record
   std::atomic<bool> shared{false};          // other processes may record it: only the server knows
+  std::atomic<bool> timed{true};            // tells when it was passed
   std::atomic<bool> asked{false};           // somebody asks about this event: watch each record
   std::atomic<uint32_t> asks{0};            // since the record
 };
@@ -59,10 +71,16 @@ struct Question {
 // waiting.
 inline constexpr size_t kUnseenCopyBytesMax = size_t{64} << 10;
 
+template <typename Message>
+inline constexpr bool kIsRecord = std::is_same_v<Message, wire::EventRecord> ||
+                                  std::is_same_v<Message, wire::EventRecordWithFlags>;
+
 // Whether the program has no way to see when the message's work is done but by other work.
 template <typename Message>
 bool IsUnseen(const Message& message) {
-  if constexpr (std::is_same_v<Message, wire::CopyIn>) {
+  if constexpr (kIsRecord<Message>) {
+    return message.hStream != 0;  // unless its event can be seen, which is looked at besides
+  } else if constexpr (std::is_same_v<Message, wire::CopyIn>) {
     return message.data.size() <= kUnseenCopyBytesMax;
   } else {
     return std::is_same_v<Message, wire::MemsetD8Async> ||
@@ -89,14 +107,21 @@ class Completions {
   void NotePosted(const Message& message, wire::Sequence number) {
     posted_.store(number, std::memory_order_relaxed);
     // A fence is no work of its stream: who asks about that is not to wait for it.
-    if constexpr (requires { message.stream_of(); } &&
-                  !std::is_same_v<Message, wire::StreamFence>) {
+    if constexpr (std::is_same_v<Message, wire::StreamWaitEvent>) {
+      NoteWait(message, number);
+    } else if constexpr (requires { message.stream_of(); } &&
+                         !std::is_same_v<Message, wire::StreamFence>) {
       const bool visible = !IsUnseen(message);
       if (message.stream_of() != 0) {
         NoteStream(message.stream_of(), number, visible);
       } else if (visible) {
         legacy_->visible.store(number, std::memory_order_release);
       }
+    }
+    if constexpr (std::is_same_v<Message, wire::EventCreate>) {
+      NoteCreated(message.phEvent, message.Flags);
+    } else if constexpr (std::is_same_v<Message, wire::StreamDestroy>) {
+      ForgetAwaited(message.hStream);
     }
   }
 
@@ -141,8 +166,15 @@ class Completions {
   std::optional<CUresult> LookAtWatch(wire::Sequence watch);
 
   void NoteStream(wire::Handle stream, wire::Sequence number, bool visible);
+  void NoteCreated(wire::Handle event, uint32_t flags);
+  void NoteWait(const wire::StreamWaitEvent& wait, wire::Sequence number);
+  // Two streams may have waited for each other.
+  void ForgetAwaited(wire::Handle stream);
+  // Notes it, unless the program could see when the awaited work is done, or there is no room.
+  bool AwaitUnseen(StreamProgress& waiting, const Recording& recording, wire::Sequence number);
+  bool MayFence(wire::Handle stream);
   // Whether all on a stream that can be seen is known to be done.
-  bool MayFence(wire::Handle stream, const StreamProgress& progress);
+  bool IsVisibleDone(const Stream& stream) const;
   std::shared_ptr<StreamProgress> ProgressOf(wire::Handle stream);
   Question AboutEvent(wire::Handle event);
   Question AboutStream(wire::Handle context, wire::Handle stream);

@@ -13,6 +13,9 @@ void StreamWaits::Note(wire::Handle stream, wire::Sequence number) {
 }
 
 void StreamWaits::NoteEvent(wire::Handle event, wire::Handle stream, wire::Sequence number) {
+  if (!session_.shares().any()) {
+    return;
+  }
   const Event* found = session_.objects().events.Find(event);
   if (found != nullptr && found->recording->shared.load()) {
     Note(stream, number);

@@ -105,6 +105,10 @@ class Counts(RealServer):
     def test_waiting_for_work_that_cannot_be_seen_costs_no_round_trips(self):
         self.assertLessEqual(self.summary("unseen-work")["round_trips"], 10)
 
+    def test_nor_do_waits_for_events_behind_it(self):
+        self.assertLessEqual(self.summary("unseen-waits")["round_trips"], 10)
+        self.assertGreaterEqual(self.summary("seen-waits")["round_trips"], 20)  # a wait and the time, ten times
+
     def test_waiting_for_nothing_costs_no_round_trips(self):
         self.assertLessEqual(self.summary("waiting-for-nothing")["round_trips"], 10)
 

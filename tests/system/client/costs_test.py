@@ -23,7 +23,7 @@ TIMES = 1000
 LIMITS = {
     "cuLaunchKernel": 750,
     "cuEventRecord": 600,
-    "cuStreamWaitEvent": 620,
+    "cuStreamWaitEvent": 660,
     "cuMemsetD32Async": 800,
     "cuMemAlloc_v2": 1400,
     "cuMemFree_v2": 700,

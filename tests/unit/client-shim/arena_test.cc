@@ -55,6 +55,18 @@ TEST(Arena, GivesUpOnlyWholeFreeChunks) {
   EXPECT_EQ(arena.Find(pin)->address, pin);
 }
 
+TEST(Arena, GivesUpWhatLiesBetweenPinnedChunks) {
+  Arena arena(kBase, 8 * kChunk);
+  arena.AddBacked({kBase, 8 * kChunk});
+  arena.Pin({kBase, kChunk});
+  arena.Pin({kBase + 3 * kChunk, 2 * kChunk});
+  const auto given = arena.GiveUpFreeChunks(UINT64_MAX / 2);
+  ASSERT_EQ(given.size(), 2u);
+  EXPECT_EQ(given[0], (AddressRange{kBase + kChunk, 2 * kChunk}));
+  EXPECT_EQ(given[1], (AddressRange{kBase + 5 * kChunk, 3 * kChunk}));
+  EXPECT_EQ(arena.backed_bytes(), 3 * kChunk);
+}
+
 TEST(Arena, ReservesFromTheEndAndWhereItIsAskedTo) {
   Arena arena(kBase, 16 * kChunk);
   EXPECT_EQ(arena.Reserve(2 * kChunk, 0, 0), kBase + 14 * kChunk);

@@ -36,6 +36,8 @@ void Allocations();
 void Polling();
 void WaitingForNothing();
 void UnseenWork();
+void UnseenWaits();
+void SeenWaits();
 void Libraries();
 // counted.cc: how much a post takes
 void CountedPosts();

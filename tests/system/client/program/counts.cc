@@ -127,6 +127,72 @@ void UnseenWork() {
   }
 }
 
+// As before, and one stream waits for events of the other.
+void UnseenWaits() {
+  Begin();
+  constexpr size_t kWords = size_t{4} << 20;
+  constexpr uint32_t kRounds = 40;
+  CUstream filling = nullptr;
+  CUstream taking = nullptr;
+  CUevent filled = nullptr;
+  CUevent took = nullptr;
+  CUdeviceptr words = 0;
+  CUdeviceptr taken = 0;
+  EXPECT_OK(Cuda().cuStreamCreate(&filling, CU_STREAM_NON_BLOCKING));
+  EXPECT_OK(Cuda().cuStreamCreate(&taking, CU_STREAM_NON_BLOCKING));
+  EXPECT_OK(Cuda().cuEventCreate(&filled, CU_EVENT_DISABLE_TIMING));
+  EXPECT_OK(Cuda().cuEventCreate(&took, CU_EVENT_DISABLE_TIMING));
+  EXPECT_OK(Cuda().cuMemAlloc_v2(&words, kWords * sizeof(uint32_t)));
+  EXPECT_OK(Cuda().cuMemAlloc_v2(&taken, kRounds * sizeof(uint32_t)));
+  for (uint32_t i = 0; i < kRounds; ++i) {
+    EXPECT_OK(Cuda().cuMemsetD32Async(words, i, kWords, filling));
+    EXPECT_OK(Cuda().cuEventRecord(filled, filling));
+    EXPECT_OK(Cuda().cuStreamWaitEvent(taking, filled, 0));
+    EXPECT_OK(Cuda().cuMemcpyDtoDAsync_v2(taken + i * sizeof i, words + (kWords - 1) * sizeof i,
+                                          sizeof i, taking));
+    EXPECT_OK(Cuda().cuEventRecord(took, taking));
+    EXPECT_OK(Cuda().cuStreamSynchronize(taking));
+    // What that waited for is done, too.
+    EXPECT_OK(Cuda().cuEventQuery(took));
+    EXPECT_OK(Cuda().cuEventQuery(filled));
+    EXPECT_OK(Cuda().cuStreamQuery(filling));
+    EXPECT_OK(Cuda().cuStreamWaitEvent(filling, took, 0));
+  }
+  std::vector<uint32_t> found(kRounds);
+  EXPECT_OK(Cuda().cuMemcpyDtoH_v2(found.data(), taken, found.size() * sizeof found[0]));
+  for (uint32_t i = 0; i < kRounds; ++i) {
+    EXPECT(found[i], i);
+  }
+  EXPECT_OK(Cuda().cuStreamDestroy_v2(filling));
+  EXPECT_OK(Cuda().cuStreamDestroy_v2(taking));
+}
+
+// Events that tell times say when their work was done, once something has waited for them.
+void SeenWaits() {
+  Begin();
+  constexpr size_t kWords = size_t{16} << 20;
+  CUstream filling = nullptr;
+  CUstream taking = nullptr;
+  CUevent start = nullptr;
+  CUevent end = nullptr;
+  CUdeviceptr words = 0;
+  EXPECT_OK(Cuda().cuStreamCreate(&filling, CU_STREAM_NON_BLOCKING));
+  EXPECT_OK(Cuda().cuStreamCreate(&taking, CU_STREAM_NON_BLOCKING));
+  EXPECT_OK(Cuda().cuEventCreate(&start, CU_EVENT_DEFAULT));
+  EXPECT_OK(Cuda().cuEventCreate(&end, CU_EVENT_DEFAULT));
+  EXPECT_OK(Cuda().cuMemAlloc_v2(&words, kWords * sizeof(uint32_t)));
+  for (uint32_t i = 0; i < 10; ++i) {
+    float ms = 0;
+    EXPECT_OK(Cuda().cuEventRecord(start, filling));
+    EXPECT_OK(Cuda().cuMemsetD32Async(words, i, kWords, filling));
+    EXPECT_OK(Cuda().cuEventRecord(end, filling));
+    EXPECT_OK(Cuda().cuStreamWaitEvent(taking, end, 0));
+    EXPECT_OK(Cuda().cuStreamSynchronize(taking));
+    EXPECT_OK(Cuda().cuEventElapsedTime(&ms, start, end));
+    EXPECT(ms > 0, true);
+  }
+}
+
 // Many are registered, one is used.
 void Libraries() {
   Begin();

@@ -29,6 +29,8 @@ constexpr Case kCases[] = {
     {"polling", Polling},
     {"waiting-for-nothing", WaitingForNothing},
     {"unseen-work", UnseenWork},
+    {"unseen-waits", UnseenWaits},
+    {"seen-waits", SeenWaits},
     {"libraries", Libraries},
     {"counted-posts", CountedPosts},
     {"threads", Threads},
