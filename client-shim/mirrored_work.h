@@ -22,17 +22,17 @@ wire::Handle StreamOf(const Message& message) {
 }
 
 // What a message can reach of mirrored memory. Fills and copies name it: all of a range lies in one
-// allocation. Everything else is taken to be able to reach everything, unless it moves no data.
+// allocation. What goes to no stream moves no data. Everything else is taken to be able to reach
+// everything.
 template <typename Message>
 MirrorUse MirrorUseOf(const Message& message) {
-  constexpr bool kMovesNothing = std::is_same_v<Message, wire::EventRecord> ||
-                                 std::is_same_v<Message, wire::EventRecordWithFlags> ||
+  constexpr bool kIsWork = requires {
+    message.stream_of();
+  };
+  constexpr bool kMovesNothing = !kIsWork || kIsRecord<Message> ||
                                  std::is_same_v<Message, wire::StreamWaitEvent> ||
-                                 std::is_same_v<Message, wire::EventCreate> ||
-                                 std::is_same_v<Message, wire::EventDestroy> ||
                                  std::is_same_v<Message, wire::StreamCreateWithPriority> ||
-                                 std::is_same_v<Message, wire::StreamAttribute> ||
-                                 std::is_same_v<Message, wire::StreamDestroy>;
+                                 std::is_same_v<Message, wire::StreamAttribute>;
   if constexpr (kMovesNothing) {
     return {.all = false};
   } else if constexpr (requires { message.srcDevice; }) {
