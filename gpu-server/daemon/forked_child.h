@@ -8,8 +8,9 @@
 
 namespace farlane::server {
 
-// Before a fork: nothing that earlier calls have left below the stack's end goes to the child. What
-// was wiped where it lay may still have been in a register that another call has put there.
+// Nothing that earlier calls have left below the stack's end stays there: before a fork, so that
+// the child does not get it, and behind secrets. What was wiped where it lay may still have been in
+// a register that another call has put there.
 void WipeUnusedStack();
 
 // Leaves nothing of the daemon's in this process but its memory: other clients' sockets, the

@@ -231,10 +231,11 @@ Result<std::unique_ptr<transport::Stream>> Open(Visitor& visitor, wire::ClientHe
   return std::unique_ptr<transport::Stream>(std::move(stream));
 }
 
-// Both hellos; the stream is what follows them.
-Result<std::unique_ptr<transport::Stream>> Greet(Visitor& visitor,
-                                                 const WorkerConfig& config,
-                                                 wire::ClientHello* hello) {
+// Both hellos; the stream is what follows them. Not inlined, so that copies which the compiler has
+// made of secrets lie below its caller's frame.
+[[gnu::noinline]] Result<std::unique_ptr<transport::Stream>> Greet(Visitor& visitor,
+                                                                   const WorkerConfig& config,
+                                                                   wire::ClientHello* hello) {
   FARLANE_ASSIGN(std::unique_ptr<transport::Stream> stream, Open(visitor, hello));
   explicit_bzero(hello->token, sizeof hello->token);  // the daemon has looked at it
   explicit_bzero(hello->session_key, sizeof hello->session_key);
@@ -250,6 +251,7 @@ Result<std::unique_ptr<transport::Stream>> Greet(Visitor& visitor,
 void Meet(Visitor visitor, Readiness& ready, DaemonLink& link, const WorkerConfig& config) {
   wire::ClientHello hello{};
   const Result<std::unique_ptr<transport::Stream>> stream = Greet(visitor, config, &hello);
+  WipeUnusedStack();
   if (!stream.ok()) {
     LogInfo("worker %d: %s", getpid(), stream.error().message().c_str());
     if (!visitor.probe) {
