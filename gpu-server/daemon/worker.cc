@@ -237,8 +237,6 @@ Result<std::unique_ptr<transport::Stream>> Open(Visitor& visitor, wire::ClientHe
                                                                    const WorkerConfig& config,
                                                                    wire::ClientHello* hello) {
   FARLANE_ASSIGN(std::unique_ptr<transport::Stream> stream, Open(visitor, hello));
-  explicit_bzero(hello->token, sizeof hello->token);  // the daemon has looked at it
-  explicit_bzero(hello->session_key, sizeof hello->session_key);
   const channel::OfferedWay way(hello->offers, *stream);
   wire::ServerHello answer = MakeServerHello({}, config.boot);
   answer.worker = static_cast<uint32_t>(getpid());
@@ -251,6 +249,8 @@ Result<std::unique_ptr<transport::Stream>> Open(Visitor& visitor, wire::ClientHe
 void Meet(Visitor visitor, Readiness& ready, DaemonLink& link, const WorkerConfig& config) {
   wire::ClientHello hello{};
   const Result<std::unique_ptr<transport::Stream>> stream = Greet(visitor, config, &hello);
+  explicit_bzero(hello.token, sizeof hello.token);  // the daemon has looked at it
+  explicit_bzero(hello.session_key, sizeof hello.session_key);
   WipeUnusedStack();
   if (!stream.ok()) {
     LogInfo("worker %d: %s", getpid(), stream.error().message().c_str());

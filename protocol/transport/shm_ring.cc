@@ -22,29 +22,31 @@ RingWriter::RingWriter(std::byte* memory)
     : header_(*reinterpret_cast<RingHeader*>(memory)), data_(memory + kRingHeaderBytes) {}
 
 Result<size_t> RingWriter::Write(ConstBytes bytes) {
+  const uint64_t written = written_.load(std::memory_order_relaxed);
   // To look costs a cache miss, so it is done when what is known is not enough.
-  if (kRingDataBytes - (written_ - taken_) < bytes.size()) {
+  if (kRingDataBytes - (written - taken_) < bytes.size()) {
     const uint64_t taken = header_.taken.load(std::memory_order_acquire);
-    if (written_ - taken > kRingDataBytes) {
+    if (written - taken > kRingDataBytes) {
       return Lies();
     }
     taken_ = taken;
   }
-  const size_t count = std::min<size_t>(bytes.size(), kRingDataBytes - (written_ - taken_));
+  const size_t count = std::min<size_t>(bytes.size(), kRingDataBytes - (written - taken_));
   if (count == 0) {
     return size_t{0};
   }
-  const size_t at = written_ & kMask;
+  const size_t at = written & kMask;
   const size_t first = std::min(count, kRingDataBytes - at);
   memcpy(data_ + at, bytes.data(), first);
   memcpy(data_, bytes.data() + first, count - first);
-  written_ += count;
-  header_.written.store(written_, std::memory_order_release);
+  written_.store(written + count, std::memory_order_relaxed);
+  header_.written.store(written + count, std::memory_order_release);
   return count;
 }
 
 bool RingWriter::HasRoom() const {
-  return written_ - header_.taken.load(std::memory_order_acquire) != kRingDataBytes;
+  return written_.load(std::memory_order_relaxed) - header_.taken.load(std::memory_order_acquire) !=
+         kRingDataBytes;
 }
 
 void RingWriter::End() {
@@ -69,7 +71,8 @@ RingReader::RingReader(std::byte* memory)
     : header_(*reinterpret_cast<RingHeader*>(memory)), data_(memory + kRingHeaderBytes) {}
 
 Result<size_t> RingReader::Read(Bytes into) {
-  const uint64_t there = header_.written.load(std::memory_order_acquire) - taken_;
+  const uint64_t taken = taken_.load(std::memory_order_relaxed);
+  const uint64_t there = header_.written.load(std::memory_order_acquire) - taken;
   if (there > kRingDataBytes) {
     return Lies();
   }
@@ -77,17 +80,17 @@ Result<size_t> RingReader::Read(Bytes into) {
   if (count == 0) {
     return size_t{0};
   }
-  const size_t at = taken_ & kMask;
+  const size_t at = taken & kMask;
   const size_t first = std::min(count, kRingDataBytes - at);
   memcpy(into.data(), data_ + at, first);
   memcpy(into.data() + first, data_, count - first);
-  taken_ += count;
-  header_.taken.store(taken_, std::memory_order_release);
+  taken_.store(taken + count, std::memory_order_relaxed);
+  header_.taken.store(taken + count, std::memory_order_release);
   return count;
 }
 
 bool RingReader::HasBytes() const {
-  return header_.written.load(std::memory_order_acquire) != taken_;
+  return header_.written.load(std::memory_order_acquire) != taken_.load(std::memory_order_relaxed);
 }
 
 bool RingReader::IsAtEnd() const {

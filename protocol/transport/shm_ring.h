@@ -30,7 +30,7 @@ inline constexpr size_t kRingHeaderBytes = 4096;
 inline constexpr size_t kRingDataBytes = 2_MiB;  // a power of two
 inline constexpr size_t kRingBytes = kRingHeaderBytes + kRingDataBytes;
 
-// The writing end. Thread: one at a time.
+// The writing end. Thread: one at a time; HasRoom any, while another may write.
 class RingWriter {
  public:
   explicit RingWriter(std::byte* memory);
@@ -49,11 +49,11 @@ class RingWriter {
  private:
   RingHeader& header_;
   std::byte* const data_;
-  uint64_t written_ = 0;
+  std::atomic<uint64_t> written_{0};
   uint64_t taken_ = 0;  // as it was when there was too little room last
 };
 
-// The reading end. Thread: one at a time.
+// The reading end. Thread: one at a time; HasBytes any, while another may read.
 class RingReader {
  public:
   explicit RingReader(std::byte* memory);
@@ -72,7 +72,7 @@ class RingReader {
  private:
   RingHeader& header_;
   const std::byte* const data_;
-  uint64_t taken_ = 0;
+  std::atomic<uint64_t> taken_{0};
 };
 
 }  // namespace farlane::transport
