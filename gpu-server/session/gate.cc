@@ -52,6 +52,32 @@ bool Gate::IsWork(uint16_t op) {
   }
 }
 
+bool Gate::MayMakeWait(uint16_t op) {
+  switch (static_cast<wire::Op>(op)) {
+    case wire::Op::kArrayFetch:
+    case wire::Op::kHostFetch:
+    case wire::Op::kHostFunction:
+    case wire::Op::kStreamFence:
+    case wire::Op::kStreamWaitEvent:
+    case wire::Op::kStreamWaitValue32:
+    case wire::Op::kStreamWaitValue64:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool Gate::IsAnswer(uint16_t op) {
+  switch (static_cast<wire::Op>(op)) {
+    case wire::Op::kHostDone:
+    case wire::Op::kHostFetched:
+    case wire::Op::kImagePiece:
+      return true;
+    default:
+      return false;
+  }
+}
+
 void Gate::Attach(TurnMemory grants, TurnMemory uses, Fd bell, Ring ring) {
   auto pages = std::make_unique<Pages>(Pages{.grants = std::move(grants),
                                              .uses = std::move(uses),
@@ -116,9 +142,7 @@ bool Gate::AdmitByPage(const wire::MessageView& view) {
   Pages* const pages = pages_.load(memory_order_acquire);
   TakeUp(pages);
   if (!IsWork(view.op)) {
-    if (measuring_) {
-      CloseRuns();  // it may end a stream, or be meant for another one
-    }
+    NoteOther(view.op);
     return true;
   }
   size_t index = 0;
@@ -132,11 +156,28 @@ bool Gate::AdmitByPage(const wire::MessageView& view) {
   }
   Release(*pages, index);
   command_ = mode != TurnMode::kOpen;
+  graph_ = view.op == static_cast<uint16_t>(wire::Op::kGraphLaunch);
   device_ = index;
   key_ = static_cast<uint64_t>(view.op) << 32 | std::bit_width(view.body.size());
   const uint64_t window_ns = pages->grants.grants()[index].window_ns.load(memory_order_relaxed);
   run_ns_ = std::min(window_ns / kRunParts, kRunNsMax);
   return true;
+}
+
+// What is not work may end a stream, be meant for another one, or make one wait.
+void Gate::NoteOther(uint16_t op) {
+  const bool may_make_wait = MayMakeWait(op);
+  may_wait_ = may_wait_ || may_make_wait;
+  if (!measuring_) {
+    return;
+  }
+  for (const auto& device : devices_) {
+    if (may_make_wait) {
+      device->meter.Part(session_.context().get());
+    } else {
+      device->meter.Close(session_.context().get());
+    }
+  }
 }
 
 bool Gate::MayPass(Pages& pages, size_t index, TurnMode mode) {
@@ -153,15 +194,15 @@ bool Gate::MayPass(Pages& pages, size_t index, TurnMode mode) {
   if (grant.turn.load(memory_order_relaxed) == device.over_turn) {
     return false;  // it has been given back
   }
-  const auto is_used_up = [&] {
-    const uint64_t until_ns = grant.until_ns.load(memory_order_relaxed);
-    return until_ns != UINT64_MAX &&
-           device.meter.used_ns() + device.meter.expected_ns() >= until_ns;
+  const WorkMeter& meter = device.meter;
+  const uint64_t until_ns = grant.until_ns.load(memory_order_relaxed);
+  const uint64_t window_ns = grant.window_ns.load(memory_order_relaxed);
+  const auto has_room = [&] {
+    const uint64_t expected_ns = meter.expected_ns();
+    return expected_ns < window_ns &&
+           (until_ns == UINT64_MAX || meter.used_ns() + expected_ns < until_ns);
   };
-  const auto is_full = [&] {
-    return device.meter.expected_ns() >= grant.window_ns.load(memory_order_relaxed);
-  };
-  if (!is_used_up() && !is_full()) {
+  if (has_room()) {
     return true;
   }
   const uint64_t now_ns = NowNs();
@@ -169,23 +210,34 @@ bool Gate::MayPass(Pages& pages, size_t index, TurnMode mode) {
   if (Look(device, now_ns)) {
     Publish(pages, index);
   }
-  return !is_used_up() && (!is_full() || HasRoom(grant, device, now_ns));
+  if (has_room()) {
+    return true;
+  }
+  // What was measured is used up for good. What is expected may never come, or wait for this.
+  return meter.used_ns() < until_ns && HasRoom(grant, device, now_ns);
+}
+
+bool Gate::IsStuck(const GrantSlot& grant, const Device& device, uint64_t now_ns) {
+  const uint64_t expected_ns =
+      std::max(device.meter.expected_ns(), grant.window_ns.load(memory_order_relaxed));
+  const uint64_t patience_ns = std::clamp(kStuckFactor * expected_ns, kStuckNs, kStuckNsMax);
+  return device.meter.in_flight() != 0 && now_ns - device.progress_ns >= patience_ns;
 }
 
 // Something under way may wait for what is held: another stream's work, or a word that a copy
-// brings. So what makes no progress is given one command more.
+// brings. So what makes no progress is given more.
 bool Gate::HasRoom(const GrantSlot& grant, Device& device, uint64_t now_ns) {
-  const WorkMeter& meter = device.meter;
-  if (meter.in_flight() == 0) {
+  if (device.meter.in_flight() == 0) {
     return true;
   }
-  const uint64_t expected_ns =
-      std::max(meter.expected_ns(), grant.window_ns.load(memory_order_relaxed));
-  const uint64_t patience_ns = std::clamp(kStuckFactor * expected_ns, kStuckNs, kStuckNsMax);
-  if (now_ns - device.progress_ns < patience_ns) {
+  if (IsStuck(grant, device, now_ns)) {
+    device.progress_ns = now_ns;
+    device.stuck_room = std::min(1U << std::min(device.stuck_times++, 31U), kStuckCommandsMax);
+  }
+  if (device.stuck_room == 0) {
     return false;
   }
-  device.progress_ns = now_ns;
+  --device.stuck_room;
   return true;
 }
 
@@ -217,9 +269,14 @@ void Gate::Release(Pages& pages, size_t index) {
 }
 
 bool Gate::Look(Device& device, uint64_t now_ns) {
-  const bool any = device.meter.Look(session_.context().get());
+  const bool any = device.meter.Look(session_.context().get(),
+                                     {.now_ns = now_ns,
+                                      .streams = may_wait_,
+                                      .graphs = session_.host_calls()->graphs_waiting() != 0});
   if (any) {
     device.progress_ns = now_ns;
+    device.stuck_times = 0;
+    device.stuck_room = 0;
   }
   return any;
 }
@@ -242,7 +299,7 @@ void Gate::EndCommand() {
     return;
   }
   Device& device = *devices_[device_];
-  device.meter.End(key_, run_ns_);
+  device.meter.End(key_, run_ns_, graph_);
   measuring_ = true;
   // The daemon must not believe that a device is free which is not.
   device.told_in_flight = device.meter.in_flight();
@@ -271,7 +328,7 @@ uint64_t Gate::Tend() {
   measuring_ = false;
   for (size_t index = 0; index < devices_.size(); ++index) {
     next_ns = std::min(next_ns, TendDevice(*pages, index));
-    measuring_ = measuring_ || devices_[index]->meter.in_flight() != 0;
+    measuring_ = measuring_ || devices_[index]->meter.any();
   }
   return next_ns;
 }
@@ -282,7 +339,7 @@ uint64_t Gate::TendDevice(Pages& pages, size_t index) {
   const UseSlot& use = pages.uses.uses()[index];
   const TurnMode mode = grant.mode.load(memory_order_acquire);
   const bool held = device.held_since_ns != 0;
-  if (device.meter.in_flight() == 0 && !held && use.wants.load(memory_order_relaxed) == 0) {
+  if (!device.meter.any() && !held && use.wants.load(memory_order_relaxed) == 0) {
     return UINT64_MAX;
   }
   const uint64_t now_ns = NowNs();
@@ -294,7 +351,11 @@ uint64_t Gate::TendDevice(Pages& pages, size_t index) {
     if (mode == TurnMode::kHold && was_told_of) {
       pages.ring();  // it is waited for
     }
-    return TendIdle(pages, index, now_ns);
+    const uint64_t idle_ns = held ? TendHeld(pages, index) : TendIdle(pages, index, now_ns);
+    return device.meter.any() ? std::min(idle_ns, kPollWaitingNs) : idle_ns;
+  }
+  if (held && mode == TurnMode::kRun && IsStuck(grant, device, now_ns)) {
+    TendHeld(pages, index);
   }
   const bool is_awaited =
       held || mode == TurnMode::kHold || grant.others.load(memory_order_relaxed) != 0;
@@ -302,21 +363,30 @@ uint64_t Gate::TendDevice(Pages& pages, size_t index) {
                     : kPollUnawaitedNs;
 }
 
-// The device has nothing of ours.
+// Something is held, though the device does nothing of ours, or gets on with nothing.
+uint64_t Gate::TendHeld(Pages& pages, size_t index) {
+  const Device& device = *devices_[index];
+  const GrantSlot& grant = pages.grants.grants()[index];
+  const bool is_over = grant.turn.load(memory_order_relaxed) == device.over_turn;
+  const TurnMode mode = grant.mode.load(memory_order_acquire);
+  if (mode == TurnMode::kHold || (mode == TurnMode::kRun && is_over)) {
+    return kAskAgainNs;
+  }
+  if (mode == TurnMode::kRun &&
+      device.meter.used_ns() >= grant.until_ns.load(memory_order_relaxed)) {
+    GiveBack(pages, index);
+    return kAskAgainNs;
+  }
+  return 0;  // it may pass now
+}
+
+// The device has nothing of ours, and nothing is held.
 uint64_t Gate::TendIdle(Pages& pages, size_t index, uint64_t now_ns) {
   Device& device = *devices_[index];
   const GrantSlot& grant = pages.grants.grants()[index];
-  const TurnMode mode = grant.mode.load(memory_order_acquire);
-  if (device.held_since_ns != 0) {
-    // Held in its own turn with nothing under way: the turn is used up.
-    const uint64_t until_ns = grant.until_ns.load(memory_order_relaxed);
-    if (mode == TurnMode::kRun && device.meter.used_ns() >= until_ns) {
-      GiveBack(pages, index);
-    }
-    return kAskAgainNs;
-  }
   UseSlot& use = pages.uses.uses()[index];
-  if (mode == TurnMode::kRun && grant.others.load(memory_order_relaxed) != 0) {
+  if (grant.mode.load(memory_order_acquire) == TurnMode::kRun &&
+      grant.others.load(memory_order_relaxed) != 0) {
     if (device.idle_since_ns == 0) {
       device.idle_since_ns = now_ns;
     }

@@ -32,14 +32,16 @@ class Gate {
   static constexpr uint64_t kLingerNs = 250'000;
   // The device is taken to wait for something that is held when nothing ends for so long, and for
   // several times longer than expected; but not for ever, since what waited before is expected to
-  // wait again.
+  // wait again. Each time twice as much is let through, and no more than this at once.
   static constexpr uint64_t kStuckNs = 50'000'000;
   static constexpr uint64_t kStuckNsMax = 500'000'000;
   static constexpr uint64_t kStuckFactor = 8;
+  static constexpr uint32_t kStuckCommandsMax = 1024;
   // How often to look for what is not told.
   static constexpr uint64_t kPollNsMin = 50'000;
   static constexpr uint64_t kPollNsMax = 500'000;
   static constexpr uint64_t kPollUnawaitedNs = 5'000'000;
+  static constexpr uint64_t kPollWaitingNs = 20'000'000;
   static constexpr uint64_t kAskAgainNs = 100'000'000;
 
   explicit Gate(ClientSession& session);
@@ -54,6 +56,11 @@ class Gate {
 
   // Whether a message gives the device work.
   static bool IsWork(uint16_t op);
+  // Whether a message may make a stream wait for something else than what it has been given.
+  static bool MayMakeWait(uint16_t op);
+  // Whether a message only says that the client has done what it was asked for. Nobody who waits
+  // for it waits for what was sent before it, and it is never held.
+  static bool IsAnswer(uint16_t op);
 
   // Whether the message may be carried out now. One that may not is to be asked about again.
   bool Admit(const wire::MessageView& view) {
@@ -103,6 +110,8 @@ class Gate {
 
     WorkMeter meter;
     uint64_t progress_ns = 0;    // when something ended last, or began after nothing
+    uint32_t stuck_times = 0;    // since then
+    uint32_t stuck_room = 0;     // commands that are let through all the same
     uint64_t held_since_ns = 0;  // 0: nothing is held
     uint64_t asked_ns = 0;       // when the daemon was asked for a turn
     uint64_t idle_since_ns = 0;
@@ -112,16 +121,19 @@ class Gate {
 
   bool AdmitByPage(const wire::MessageView& view);
   bool MayPass(Pages& pages, size_t index, TurnMode mode);
-  bool HasRoom(const GrantSlot& grant, Device& device, uint64_t now_ns);
+  static bool HasRoom(const GrantSlot& grant, Device& device, uint64_t now_ns);
+  static bool IsStuck(const GrantSlot& grant, const Device& device, uint64_t now_ns);
   void Hold(Pages& pages, size_t index, TurnMode mode);
   void Release(Pages& pages, size_t index);
   bool Look(Device& device, uint64_t now_ns);
   void Publish(Pages& pages, size_t index);
   uint64_t TendDevice(Pages& pages, size_t index);
   uint64_t TendIdle(Pages& pages, size_t index, uint64_t now_ns);
+  uint64_t TendHeld(Pages& pages, size_t index);
   void GiveBack(Pages& pages, size_t index);
   void TakeUp(Pages* pages);
   void CloseRuns();
+  void NoteOther(uint16_t op);
   void BeginCommand(CUstream stream);
   void EndCommand();
   Device* Current(size_t* index);
@@ -133,7 +145,9 @@ class Gate {
   Pages* followed_ = nullptr;
   std::vector<std::unique_ptr<Device>> devices_;
   bool measuring_ = false;  // a device has runs that are to be looked at
+  bool may_wait_ = false;   // streams may wait for something else than work
   bool command_ = false;    // the message that is carried out is measured
+  bool graph_ = false;      // ... and is a graph
   bool begun_ = false;
   size_t device_ = 0;  // ... on this device
   uint64_t key_ = 0;

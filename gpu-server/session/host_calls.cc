@@ -29,7 +29,10 @@ void HostCalls::Meet(const HostWork& work, CUresult result) {
   waiting.work = &work;
   waiting.result = result;
   session_->Return([this, turn] { Tell(turn); });
+  const uint32_t graphs = work.once ? 0 : 1;
+  graphs_waiting_.fetch_add(graphs, std::memory_order_relaxed);
   changed_.wait(lock, [&] { return waiting.done || session_ == nullptr; });
+  graphs_waiting_.fetch_sub(graphs, std::memory_order_relaxed);
   waiting_.erase(turn);
 }
 

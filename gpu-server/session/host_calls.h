@@ -5,6 +5,7 @@
 // thread and waits.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <map>
 #include <memory>
@@ -47,6 +48,9 @@ class HostCalls {
   wire::WireError Fetched(const wire::HostFetched& message);
   wire::WireError Done(uint64_t turn);
 
+  // How many graphs wait for the client at this moment. Any thread.
+  uint32_t graphs_waiting() const { return graphs_waiting_.load(std::memory_order_relaxed); }
+
   // The session ends: nobody waits any more, now or later.
   void Close();
 
@@ -66,6 +70,7 @@ class HostCalls {
   std::condition_variable changed_;
   ClientSession* session_;  // null once closed
   uint64_t next_turn_ = 1;
+  std::atomic<uint32_t> graphs_waiting_ = 0;
   std::map<uint64_t, Waiting> waiting_;  // by turn
 };
 

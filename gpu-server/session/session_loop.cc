@@ -55,7 +55,7 @@ SessionEnd SessionLoop::Run() {
     if (session_.Tend()) {
       round = Round::kProgress;
     }
-    if (held_.has_value()) {
+    if (!held_.empty()) {
       session_.gate().Tend();
     }
     Say(false);
@@ -87,21 +87,30 @@ SessionEnd SessionLoop::Run() {
 }
 
 // Sends what there is, and with it how far the client's messages are executed. `idle`: nothing is
-// left to read, so that alone is worth a message.
+// left to read, so that alone is worth a message; also of what was read long ago, and held since.
 void SessionLoop::Say(bool idle) {
   Outbox& outbox = session_.outbox();
-  outbox.Acknowledge(executed(), acknowledge_.IsDue(reader_.read_bytes(), idle));
+  const bool due = acknowledge_.IsDue(reader_.read_bytes(), idle);
+  const bool alone = due || (idle && executed() != told_);
+  if (alone) {
+    told_ = executed();
+  }
+  outbox.Acknowledge(executed(), alone);
   outbox.Flush();
 }
 
 // What the gate holds is not executed, though it has been read.
 wire::Sequence SessionLoop::executed() const {
-  return held_.has_value() ? held_->sequence - 1 : reader_.last_sequence();
+  return held_.empty() ? reader_.last_sequence() : held_.front().sequence - 1;
 }
 
 SessionLoop::Round SessionLoop::ReadAndDispatch() {
-  if (held_.has_value()) {
-    return DispatchRead();  // reading more would move what is held
+  if (said_bye_ && held_.empty()) {
+    end_ = SessionEnd::kBye;
+    return Round::kOver;
+  }
+  if (said_bye_ || held_.full()) {
+    return DispatchRead();
   }
   const Result<channel::BatchReader::Look> look = reader_.Fill();
   if (!look.has_value()) {
@@ -109,12 +118,16 @@ SessionLoop::Round SessionLoop::ReadAndDispatch() {
     return Round::kOver;
   }
   if (*look == channel::BatchReader::Look::kNothing) {
-    return Round::kNothing;
+    return held_.empty() ? Round::kNothing : DispatchRead();
   }
   if (*look == channel::BatchReader::Look::kBytes) {
     ears_.NoteSign();
     DispatchRead();
     return breach_ == wire::WireError::kNone ? Round::kProgress : Round::kOver;
+  }
+  if (*look == channel::BatchReader::Look::kBye && !held_.empty()) {
+    said_bye_ = true;  // after what it has sent before
+    return DispatchRead();
   }
   end_ = *look == channel::BatchReader::Look::kBye ? SessionEnd::kBye : SessionEnd::kGone;
   return Round::kOver;
@@ -154,40 +167,52 @@ wire::WireError SessionLoop::NoteTaken() {
   return wire::WireError::kNone;
 }
 
+wire::WireError SessionLoop::CarryOut(const wire::MessageView& message) {
+  SessionCounters& counters = session_.counters();
+  ++(wire::IsAwaited(message.op) ? counters.calls : counters.posts);
+  breached_by_ = wire::OpName(message.op);
+  session_.Begin(message);
+  return Dispatch(session_, message);
+}
+
+wire::WireError SessionLoop::DispatchHeld(bool* any) {
+  Gate& gate = session_.gate();
+  while (!held_.empty() && gate.Admit(held_.front())) {
+    *any = true;
+    FARLANE_WIRE_TRY(CarryOut(held_.front()));
+    gate.Done();
+    held_.Drop();
+  }
+  return wire::WireError::kNone;
+}
+
 wire::WireError SessionLoop::DispatchAll(bool* any) {
   Gate& gate = session_.gate();
-  while (true) {
+  FARLANE_WIRE_TRY(DispatchHeld(any));
+  while (!held_.full()) {
     wire::MessageView message;
-    bool found = held_.has_value();
+    bool found = false;
     breached_by_ = "a batch";
-    if (found) {
-      message = *held_;
-    } else {
-      FARLANE_WIRE_TRY(reader_.Next(&message, &found));
-    }
+    FARLANE_WIRE_TRY(reader_.Next(&message, &found));
     if (!found) {
       return wire::WireError::kNone;
     }
-    if (!gate.Admit(message)) {
-      held_ = message;
-      return wire::WireError::kNone;
+    const bool passes = held_.empty() ? gate.Admit(message) : Gate::IsAnswer(message.op);
+    if (!passes) {
+      held_.Add(message);
+      continue;
     }
-    held_.reset();
     *any = true;
-    SessionCounters& counters = session_.counters();
-    ++(wire::IsAwaited(message.op) ? counters.calls : counters.posts);
-    breached_by_ = wire::OpName(message.op);
-    session_.Begin(message);
-    FARLANE_WIRE_TRY(Dispatch(session_, message));
+    FARLANE_WIRE_TRY(CarryOut(message));
     gate.Done();
   }
+  return wire::WireError::kNone;
 }
 
-// What the stream is to be waited for; nothing while the gate holds what has been read already, and
-// there is nothing to send.
+// What the stream is to be waited for; nothing while no more is read, and there is nothing to send.
 std::optional<transport::Interest> SessionLoop::Awaited() const {
   const size_t unsent = session_.outbox().unsent_bytes();
-  if (held_.has_value() || unsent > Outbox::kUnsentBytesMax) {
+  if (said_bye_ || held_.full() || unsent > Outbox::kUnsentBytesMax) {
     return unsent == 0 ? std::nullopt : std::optional(transport::Interest::kWrite);
   }
   return unsent == 0 ? transport::Interest::kRead : transport::Interest::kReadOrWrite;
@@ -208,7 +233,7 @@ bool SessionLoop::Sleep() {
       {.fd = session_.gate().bell(), .events = POLLIN, .revents = 0},
   };
   // While nothing is read, nobody's silence means anything.
-  ears_.listening.store(!held_.has_value(), std::memory_order_relaxed);
+  ears_.listening.store(!held_.full(), std::memory_order_relaxed);
   const timespec until{.tv_sec = static_cast<time_t>(tend_after_ns_ / kSecondNs),
                        .tv_nsec = static_cast<long>(tend_after_ns_ % kSecondNs)};
   // Interrupted: as if something had come.

@@ -7,6 +7,7 @@
 
 #include "gpu-server/session/client_session.h"
 #include "gpu-server/session/ears.h"
+#include "gpu-server/session/held_messages.h"
 #include "protocol/channel/acknowledge_policy.h"
 #include "protocol/channel/batch_reader.h"
 #include "protocol/channel/wait_policy.h"
@@ -53,6 +54,8 @@ class SessionLoop {
 
   Round ReadAndDispatch();
   wire::WireError DispatchAll(bool* any);
+  wire::WireError DispatchHeld(bool* any);
+  wire::WireError CarryOut(const wire::MessageView& message);
   Round DispatchRead();
   wire::Sequence executed() const;
   std::optional<transport::Interest> Awaited() const;
@@ -67,10 +70,12 @@ class SessionLoop {
   Ears& ears_;
   channel::BatchReader reader_;
   channel::AcknowledgePolicy acknowledge_;
-  std::optional<wire::MessageView> held_;  // what the gate does not let through yet
-  uint64_t tend_after_ns_ = UINT64_MAX;    // so long the gate need not be asked
-  wire::Sequence offered_ = 0;             // messages up to here exist, if not more
-  uint64_t measured_at_ = 0;               // as counted by the reader
+  HeldMessages held_;
+  bool said_bye_ = false;                // the client has, behind what is held
+  wire::Sequence told_ = 0;              // what the client knows to be executed
+  uint64_t tend_after_ns_ = UINT64_MAX;  // so long the gate need not be asked
+  wire::Sequence offered_ = 0;           // messages up to here exist, if not more
+  uint64_t measured_at_ = 0;             // as counted by the reader
   wire::Sequence measured_taken_ = 0;
   SessionEnd end_ = SessionEnd::kBye;
   wire::WireError breach_ = wire::WireError::kNone;

@@ -29,7 +29,9 @@ void WorkMeter::Begin(const ContextPtr& context, CUstream stream) {
   Run run;
   run.context = context;
   run.stream = stream;
-  if (!runs_.empty() && runs_.back().context == context && runs_.back().stream == stream) {
+  run.waits = IsBehindAWait(context.get(), stream);
+  if (!apart_ && !runs_.empty() && runs_.back().context == context &&
+      runs_.back().stream == stream && runs_.back().end != nullptr) {
     run.begin = runs_.back().end;
   } else if (context->timed_events.Record(stream, &run.begin) != CUDA_SUCCESS) {
     begun_ = false;  // the driver has its reasons, and will tell them to the command itself
@@ -38,15 +40,18 @@ void WorkMeter::Begin(const ContextPtr& context, CUstream stream) {
   open_ = std::move(run);
 }
 
-void WorkMeter::End(uint64_t key, uint64_t run_ns) {
+void WorkMeter::End(uint64_t key, uint64_t run_ns, bool graph) {
   if (!std::exchange(begun_, false) || !open_.has_value()) {
     return;
   }
   const uint64_t expected_ns = Expected(key);
   open_->commands.push_back({.key = key, .expected_ns = expected_ns});
   open_->expected_ns += expected_ns;
-  expected_ns_ += expected_ns;
-  ++in_flight_;
+  open_->graph |= graph;
+  if (!open_->waits) {
+    expected_ns_ += expected_ns;
+    ++in_flight_;
+  }
   // On the legacy stream an event waits for all other streams: nothing may come between.
   if (open_->stream == nullptr || open_->commands.size() >= kRunCommandsMax ||
       open_->expected_ns >= run_ns) {
@@ -68,21 +73,84 @@ void WorkMeter::Close(const ContextState* current) {
     run.end = nullptr;
   }
   runs_.push_back(std::move(run));
+  apart_ = false;
 }
 
-bool WorkMeter::Look(const ContextState* current) {
-  bool any = false;
-  for (auto at = runs_.begin(); at != runs_.end();) {
-    const ContextScope scope(driver_, current, *at->context);
-    if (at->end != nullptr && driver_.cuEventQuery(at->end->get()) == CUDA_ERROR_NOT_READY) {
-      ++at;
-      continue;
-    }
-    Charge(*at);
-    at = runs_.erase(at);
-    any = true;
+void WorkMeter::Part(const ContextState* current) {
+  Close(current);
+  apart_ = true;
+}
+
+bool WorkMeter::IsDone(const ContextState* current, const Run& run) {
+  const ContextScope scope(driver_, current, *run.context);
+  return run.end == nullptr || driver_.cuEventQuery(run.end->get()) != CUDA_ERROR_NOT_READY;
+}
+
+// Of the first run of a stream that is not done.
+bool WorkMeter::IsWaiting(const ContextState* current, Run& run, const Waits& waits, bool* any) {
+  if (run.begun) {
+    return run.graph && waits.graphs;
   }
+  const ContextScope scope(driver_, current, *run.context);
+  run.begun = driver_.cuEventQuery(run.begin->get()) != CUDA_ERROR_NOT_READY;
+  if (run.begun) {
+    *any = *any || run.waits;
+    return run.graph && waits.graphs;
+  }
+  if (run.given_ns == 0) {
+    run.given_ns = waits.now_ns;
+  }
+  return run.waits || (waits.streams && waits.now_ns - run.given_ns >= kBeginNs);
+}
+
+bool WorkMeter::IsBehindAWait(const ContextState* context, CUstream stream) const {
+  for (auto run = runs_.rbegin(); run != runs_.rend(); ++run) {
+    if (run->context.get() == context && run->stream == stream) {
+      return run->waits;
+    }
+  }
+  return false;
+}
+
+bool WorkMeter::Look(const ContextState* current, const Waits& waits) {
+  bool any = false;
+  lanes_.clear();
+  for (auto at = runs_.begin(); at != runs_.end();) {
+    const auto lane = std::find_if(lanes_.begin(), lanes_.end(), [&at](const Lane& one) {
+      return one.context == at->context.get() && one.stream == at->stream;
+    });
+    if (lane != lanes_.end()) {
+      at->waits = lane->waits;  // what comes later on a stream is not done either
+      ++at;
+    } else if (IsDone(current, *at)) {
+      Charge(*at);
+      at = runs_.erase(at);
+      any = true;
+    } else {
+      at->waits = IsWaiting(current, *at, waits, &any);
+      lanes_.push_back({.context = at->context.get(), .stream = at->stream, .waits = at->waits});
+      ++at;
+    }
+  }
+  Count();
   return any;
+}
+
+void WorkMeter::Count() {
+  in_flight_ = 0;
+  expected_ns_ = 0;
+  const auto count = [this](const Run& run) {
+    if (!run.waits) {
+      in_flight_ += static_cast<uint32_t>(run.commands.size());
+      expected_ns_ += run.expected_ns;
+    }
+  };
+  for (const Run& run : runs_) {
+    count(run);
+  }
+  if (open_.has_value()) {
+    count(*open_);
+  }
 }
 
 // What cannot be measured counts as what was expected: else failing would be free.
@@ -90,8 +158,6 @@ void WorkMeter::Charge(const Run& run) {
   const uint64_t charged_ns = run.end == nullptr ? run.expected_ns : Measure(run);
   used_ns_ += charged_ns;
   commands_ += run.commands.size();
-  in_flight_ -= static_cast<uint32_t>(run.commands.size());
-  expected_ns_ -= run.expected_ns;
 }
 
 uint64_t WorkMeter::Measure(const Run& run) {
@@ -150,10 +216,9 @@ void WorkMeter::Forget(const ContextPtr& context) {
       return false;
     }
     used_ns_ += run.expected_ns;
-    in_flight_ -= static_cast<uint32_t>(run.commands.size());
-    expected_ns_ -= run.expected_ns;
     return true;
   });
+  Count();
   if (base_context_ == context) {
     base_ = nullptr;
     base_context_ = nullptr;

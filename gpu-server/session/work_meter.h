@@ -4,6 +4,9 @@
 // several streams at a time is charged once. Until then it counts as what such commands took
 // before.
 //
+// A stream may have to wait before it comes to a run: for the program, for a word, for another
+// stream. Such a run is not under way, and is no reason to hold back what it may be waiting for.
+//
 // Between the commands of a run nothing of another stream reaches the driver, so the events order
 // nothing that is not ordered without them.
 #pragma once
@@ -24,6 +27,8 @@ class WorkMeter {
  public:
   // What a command takes that was never seen: so much that none is given ahead of it.
   static constexpr uint64_t kUnknownNs = 1'000'000;
+  // A stream that waits for nothing comes to what it is given within so long.
+  static constexpr uint64_t kBeginNs = 1'000'000;
 
   explicit WorkMeter(const DriverTable& driver) : driver_(driver) {}
 
@@ -33,20 +38,34 @@ class WorkMeter {
   // A command is about to be given to a stream; the context is current.
   void Begin(const ContextPtr& context, CUstream stream);
   // It has been. Commands of one key take about the same time. A run ends when it takes longer than
-  // `run_ns`.
-  void End(uint64_t key, uint64_t run_ns);
+  // `run_ns`. `graph`: it may wait while it is worked on, see Look.
+  void End(uint64_t key, uint64_t run_ns, bool graph = false);
   // Ends the run that is open, before anything else reaches the driver. `current` is the current
   // context, or null.
   void Close(const ContextState* current);
-  // Charges what is done. True when anything was.
-  bool Look(const ContextState* current);
+  // As Close. What reaches the driver may make a stream wait, and that is not measured: the next
+  // run begins with an event of its own.
+  void Part(const ContextState* current);
+
+  // What the caller knows of waits.
+  struct Waits {
+    uint64_t now_ns = 0;
+    bool streams = false;  // a stream may have been made to wait
+    bool graphs = false;   // a graph waits for the program now
+  };
+
+  // Charges what is done, and finds out what waits. True when anything was done, or has begun.
+  bool Look(const ContextState* current, const Waits& waits);
   // A context is about to go, with what is under way in it.
   void Forget(const ContextPtr& context);
 
-  // Commands that are not known to be done, and what they are expected to take.
+  // Commands that the device may be working on, and what they are expected to take.
   uint32_t in_flight() const { return in_flight_; }
 
   uint64_t expected_ns() const { return expected_ns_; }
+
+  // Whether the driver has anything that is not known to be done, waiting or not.
+  bool any() const { return open_.has_value() || !runs_.empty(); }
 
   // What is expected of the oldest run that is under way.
   uint64_t oldest_ns() const { return runs_.empty() ? 0 : runs_.front().expected_ns; }
@@ -74,8 +93,23 @@ class WorkMeter {
     std::shared_ptr<PooledEvent> end;
     std::vector<Command> commands;
     uint64_t expected_ns = 0;
+    uint64_t given_ns = 0;  // when, by the clock; 0: no Look has seen it
+    bool graph = false;
+    bool begun = false;  // the stream has come to it
+    bool waits = false;  // ... or waits for something before it, or in it
   };
 
+  // A stream whose first run of those that are not done has been looked at.
+  struct Lane {
+    const ContextState* context = nullptr;
+    CUstream stream = nullptr;
+    bool waits = false;
+  };
+
+  bool IsDone(const ContextState* current, const Run& run);
+  bool IsWaiting(const ContextState* current, Run& run, const Waits& waits, bool* any);
+  bool IsBehindAWait(const ContextState* context, CUstream stream) const;
+  void Count();
   uint64_t Expected(uint64_t key) const;
   void Charge(const Run& run);
   uint64_t Measure(const Run& run);
@@ -84,7 +118,9 @@ class WorkMeter {
   const DriverTable& driver_;
   std::optional<Run> open_;
   bool begun_ = false;  // a command is between Begin and End
+  bool apart_ = false;  // something else has come after the last run
   std::deque<Run> runs_;
+  std::vector<Lane> lanes_;                         // of one Look
   std::unordered_map<uint64_t, uint64_t> took_ns_;  // by key
   ContextPtr base_context_;
   std::shared_ptr<PooledEvent> base_;  // from which times are counted

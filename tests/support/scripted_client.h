@@ -186,6 +186,7 @@ class ScriptedClient {
   std::vector<wire::CreditRecall> recalls;
   std::vector<wire::FenceReached> fences;
   std::vector<wire::ImageWanted> wanted;
+  std::vector<wire::HostDue> dues;
   std::map<wire::Handle, std::vector<std::byte>> kernels;  // by module: their records
   std::map<wire::Handle, uint32_t> kernels_count;
   int kernel_parts = 0;
@@ -293,6 +294,9 @@ class ScriptedClient {
         break;
       case wire::Op::kImageWanted:
         Keep(message, &wanted);
+        break;
+      case wire::Op::kHostDue:
+        Keep(message, &dues);
         break;
       case wire::Op::kImageKernels:
         TakeKernels(message);

@@ -349,6 +349,11 @@ FAKE_EXPORT CUresult cuStreamWaitEvent(CUstream stream, CUevent event, unsigned 
   return CUDA_SUCCESS;
 }
 
+FAKE_EXPORT CUresult cuLaunchHostFunc(CUstream stream, CUhostFn function, void* data) {
+  LaneOf(stream)->Push([function, data] { function(data); });
+  return CUDA_SUCCESS;
+}
+
 FAKE_EXPORT CUresult cuEventCreate(CUevent* event, unsigned int) {
   if (current == nullptr) {
     return CUDA_ERROR_INVALID_CONTEXT;

@@ -77,9 +77,10 @@ class End:
 class Operations(Client):
     LISTEN = "tcp://127.0.0.1:0"
     TRANSPORT = "tcp"
+    OPTIONS = ()
 
     def start_server(self, faults):
-        self.server = Server("--mem", "512Mi", "--control", f"unix:@farlane-random-{os.getpid()}",
+        self.server = Server(*self.OPTIONS, "--mem", "512Mi", "--control", f"unix:@farlane-random-{os.getpid()}",
                              listen=self.LISTEN, FARLANE_SOFT_FAULTS=faults, FARLANE_SOFT_MEMORY="2Gi")
         self.addCleanup(self.server.stop)
         self.assertTrue(self.server.address, self.server.said())
@@ -166,6 +167,12 @@ class Operations(Client):
 class OverUnixSocket(Operations):
     LISTEN = f"unix:@farlane-random-server-{os.getpid()}"
     TRANSPORT = "unix"
+
+
+class InTurns(Operations):
+    """Streams that wait for functions and for late copies, of several sessions that share the GPU's time."""
+
+    OPTIONS = ("--turns",)
 
 
 class OverTls(Operations):

@@ -41,6 +41,11 @@ class Turns(RealServer):
     def time_of(self, process):
         return self.session_of(process)["time"][0]
 
+    def turns_of(self, process):
+        """None at first: a program comes to its session when it uses the GPU."""
+        found = [one for one in self.sessions() if one["clients"] and one["clients"][0]["process"] == process.pid]
+        return found[0]["time"][0]["turns"] if found else 0
+
     def client(self, case, steps=100_000, **asks):
         process = self.start(case, self.server.address, BUSY_STEPS=str(steps),
                              **{f"FARLANE_{name.upper()}": value for name, value in asks.items()})
@@ -140,12 +145,34 @@ class Shares(Turns):
         self.end(other)
         self.end(idle)
 
+    def test_sessions_that_die_in_their_turns_leave_them_to_the_others(self):
+        idle = self.client("asked")
+        other = self.client("busy", share="0.01")
+        for _ in range(3):
+            # Its kernel does not end: from its first turn on, all turns that it has end by force.
+            dies = self.start("spin-forever", self.server.address, FARLANE_SHARE="0.9")
+            self.assertLess(seconds_until(lambda dies=dies: self.turns_of(dies) > 0, PATIENCE), PATIENCE)
+            dies.kill()
+            self.used([other], 50)
+            self.assertLess(seconds_until(lambda: len(self.sessions()) == 2, PATIENCE), PATIENCE)
+        self.end(other)
+        self.end(idle)
+
     def test_streams_that_wait_for_their_program_get_on_beside_others(self):
         busy = self.client("busy")
         for case in ("filled-by-a-function", "filled-before-a-value", "overwritten-after-its-event", "two-contexts"):
             with self.subTest(case=case):
                 _, lines = self.run_case(case, self.server.address, PATIENCE)
                 self.assertEqual(lines, [])
+        self.end(busy)
+
+    def test_a_stream_that_waits_for_its_program_holds_back_nobody(self):
+        """What the stream has not come to does not count, and what frees it is not held."""
+        busy = self.client("busy")
+        programs = [self.client("work-behind-functions") for _ in range(2)]
+        for one in programs:
+            out, errors = one.communicate("", timeout=PATIENCE * SLOWNESS)
+            self.assertEqual((one.returncode, out, errors), (0, "done\n", ""))
         self.end(busy)
 
     def test_a_single_session_takes_no_turns(self):

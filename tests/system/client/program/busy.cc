@@ -2,6 +2,7 @@
 // A client that gives the device work, in one of two ways, until its standard input ends: so much
 // that something always waits, or one kernel for each line that it reads.
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
@@ -56,9 +57,26 @@ struct Spinner {
     EXPECT_OK(Cuda().cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
   }
 
-  void Launch() {
+  void Launch() { LaunchOn(stream); }
+
+  void LaunchOn(CUstream on) {
     void* parameters[] = {&out, &steps};
-    EXPECT_OK(Cuda().cuLaunchKernel(function, 1, 1, 1, 1, 1, 1, 0, stream, parameters, nullptr));
+    EXPECT_OK(Cuda().cuLaunchKernel(function, 1, 1, 1, 1, 1, 1, 0, on, parameters, nullptr));
+  }
+};
+
+// A function in which a stream waits until somebody opens it.
+// Thread: any.
+struct Door {
+  std::atomic<bool> reached{false};
+  std::atomic<bool> open{false};
+
+  static void Wait(void* data) {
+    Door& door = *static_cast<Door*>(data);
+    door.reached = true;
+    while (!door.open) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
   }
 };
 
@@ -104,6 +122,36 @@ void Asked() {
     EXPECT_OK(Cuda().cuCtxSynchronize());
     Say("done");
   }
+}
+
+// Streams wait in a function of the program until work of another stream, sent after much of their
+// own, is done.
+void WorkBehindFunctions() {
+  constexpr int kBehind = 100;
+  Begin();
+  Spinner spinner;
+  CUstream other = nullptr;
+  EXPECT_OK(Cuda().cuStreamCreate(&other, CU_STREAM_NON_BLOCKING));
+  Say("ready");
+  for (int round = 0; round < 3; ++round) {
+    Door door;
+    EXPECT_OK(Cuda().cuLaunchHostFunc(spinner.stream, Door::Wait, &door));
+    for (int i = 0; i < kBehind; ++i) {
+      spinner.Launch();
+    }
+    spinner.LaunchOn(other);
+    EXPECT_OK(Cuda().cuStreamSynchronize(other));
+    while (!door.reached) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    EXPECT(Cuda().cuStreamQuery(spinner.stream), CUDA_ERROR_NOT_READY);
+    door.open = true;
+    for (int i = 0; i < kBehind; ++i) {
+      spinner.LaunchOn(other);  // the answer is sent while some of this is held
+    }
+    EXPECT_OK(Cuda().cuCtxSynchronize());
+  }
+  Say("done");
 }
 
 }  // namespace farlane::cases

@@ -65,6 +65,7 @@ void Commanded();
 // busy.cc: work for the device, all the time or when asked
 void Busy();
 void Asked();
+void WorkBehindFunctions();
 // sharer.cc: the same, for what processes share
 void Sharer();
 // random_operations.cc: anything, against a model

@@ -52,6 +52,7 @@ constexpr Case kCases[] = {
     {"commanded", Commanded},
     {"busy", Busy},
     {"asked", Asked},
+    {"work-behind-functions", WorkBehindFunctions},
     {"sharer", Sharer},
     {"random-operations", RandomOperations},
     {"timings", Timings},

@@ -55,6 +55,22 @@ class GateTest : public testing::Test {
     client().Flush();
   }
 
+  // The stream waits for the client from here on.
+  void WaitForTheClient(uint64_t call) {
+    client().Post(wire::HostFunction{.stream = 0, .call = call});
+    client().Flush();
+  }
+
+  bool IsAskedFor(uint64_t call) {
+    return client().PumpUntil(
+        [this, call] { return !client().dues.empty() && client().dues.back().call == call; });
+  }
+
+  void Answer() {
+    client().Post(wire::HostDone{.turn = client().dues.back().turn});
+    client().Flush();
+  }
+
   const UseSlot& use() const { return uses_.uses()[0]; }
 
   template <typename Condition>
@@ -113,6 +129,76 @@ TEST_F(GateTest, ATurnWithoutWorkIsGivenBackWhenOthersWait) {
   Work();
   EXPECT_TRUE(Comes([this] { return use().over_turn == 1; }));
   EXPECT_EQ(use().wants, 0u);
+}
+
+TEST_F(GateTest, AnAnswerPassesWhatIsHeld) {
+  grants_.grants()[0].mode = TurnMode::kHold;
+  Attach();
+  WaitForTheClient(7);
+  WaitForTheClient(8);
+  ASSERT_TRUE(IsAskedFor(7));
+  Work();
+  ASSERT_TRUE(Comes([this] { return use().holds == 1; }));
+  Answer();
+  EXPECT_TRUE(IsAskedFor(8)) << "the stream goes on, though it is nobody's turn";
+  EXPECT_EQ(use().commands, 0u);
+  Answer();
+  Allow(1, UINT64_MAX, true);
+  EXPECT_TRUE(Comes([this] { return use().commands == 1; }));
+}
+
+TEST_F(GateTest, WhatIsHeldIsDoneInItsOrderAndThenKnownToTheClient) {
+  grants_.grants()[0].mode = TurnMode::kHold;
+  Attach();
+  client().Post(wire::MemsetD8Async{.dstDevice = address_, .uc = 1, .N = 16, .hStream = 0});
+  for (unsigned char i = 0; i < 10; ++i) {
+    client().Post(wire::MemsetD8Async{.dstDevice = address_ + i, .uc = i, .N = 1, .hStream = 0});
+    client().Post(
+        wire::MemsetD8Async{.dstDevice = address_ + i + 1, .uc = 99, .N = 1, .hStream = 0});
+  }
+  const wire::Sequence copy = client().Post(wire::CopyOut{
+      .transfer = 1, .address = address_, .stream = 0, .width = 12, .pitch = 12, .rows = 1});
+  client().Flush();
+  ASSERT_TRUE(Comes([this] { return use().holds == 1; }));
+  Allow(1, UINT64_MAX, true);
+  EXPECT_TRUE(client().PumpUntil([this] { return client().ended.contains(1); }));
+  std::vector<std::byte> expected;
+  for (const int value : {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 99, 1}) {
+    expected.push_back(static_cast<std::byte>(value));
+  }
+  EXPECT_EQ(client().arrived[1], expected);
+  EXPECT_TRUE(client().PumpUntil([&] { return client().executed() >= copy; }))
+      << "nothing else is sent, or comes";
+}
+
+TEST_F(GateTest, WhatAClientSentBeforeItsGoodbyeIsDone) {
+  grants_.grants()[0].mode = TurnMode::kHold;
+  Attach();
+  Work();
+  client().writer().AppendBye();
+  client().Flush();
+  ASSERT_TRUE(Comes([this] { return use().holds == 1; }));
+  EXPECT_EQ(use().commands, 0u);
+  Allow(1, UINT64_MAX, true);
+  EXPECT_EQ(fixture_.WaitForEnd(), SessionEnd::kBye);
+  EXPECT_NE(use().wants, 0u) << "it has passed";
+  EXPECT_NE(use().held_ns, 0u);
+}
+
+TEST_F(GateTest, WorkThatAStreamHasNotComeToIsNoReasonToHold) {
+  Attach();
+  Allow(1, 2'000'000, true);
+  WaitForTheClient(7);
+  ASSERT_TRUE(IsAskedFor(7));
+  for (int i = 0; i < 8; ++i) {
+    Work();  // each taken for a millisecond: more than the turn has
+  }
+  EXPECT_EQ(client().Call(wire::StreamQuery{.hStream = 0}), CUDA_ERROR_NOT_READY);
+  EXPECT_TRUE(Comes([this] { return use().over_turn == 1; })) << "nor to keep the turn";
+  EXPECT_EQ(use().in_flight, 0u);
+  EXPECT_EQ(use().commands, 0u);
+  Answer();
+  EXPECT_TRUE(Comes([this] { return use().commands == 8; })) << "it is measured all the same";
 }
 
 TEST_F(GateTest, WithoutADaemonAllPasses) {

@@ -64,13 +64,20 @@ class WorkMeterTest : public testing::Test {
 
   void ReachTime(double us) {
     script_.device_us = us;
-    meter_.Look(context_.get());
+    meter_.Look(context_.get(), waits_);
+  }
+
+  // A look at the same, so much later by the clock.
+  void LookAgainAfter(uint64_t ns) {
+    waits_.now_ns += ns;
+    meter_.Look(context_.get(), waits_);
   }
 
   Script script_;
   DriverTable table_{};
   ContextPtr context_ = std::make_shared<ContextState>(table_, nullptr, 0, true);
   WorkMeter meter_{table_};
+  WorkMeter::Waits waits_{.now_ns = 1, .streams = true, .graphs = false};
 };
 
 TEST_F(WorkMeterTest, NothingIsChargedBeforeItIsDone) {
@@ -124,6 +131,59 @@ TEST_F(WorkMeterTest, CommandsOfOneRunShareWhatItTook) {
   ReachTime(200);
   Command(1, 300, 320, 7);
   EXPECT_NEAR(static_cast<double>(meter_.expected_ns()), 20.0 * kUs, 1.0 * kUs);
+}
+
+TEST_F(WorkMeterTest, WhatAStreamHasNotComeToIsNotUnderWay) {
+  Command(1, 100, 200);
+  ReachTime(50);
+  EXPECT_EQ(meter_.in_flight(), 1u) << "it may still come to it";
+  LookAgainAfter(WorkMeter::kBeginNs);
+  EXPECT_EQ(meter_.in_flight(), 0u);
+  EXPECT_EQ(meter_.expected_ns(), 0u);
+  EXPECT_TRUE(meter_.any());
+  Command(1, 200, 300);
+  EXPECT_EQ(meter_.in_flight(), 0u) << "what comes behind it waits as well";
+  Command(2, 20, 250);
+  EXPECT_EQ(meter_.in_flight(), 1u) << "another stream does not";
+  ReachTime(100);
+  EXPECT_EQ(meter_.in_flight(), 3u);
+  ReachTime(300);
+  EXPECT_EQ(meter_.in_flight(), 0u);
+  EXPECT_FALSE(meter_.any());
+  EXPECT_EQ(meter_.commands(), 3u);
+}
+
+TEST_F(WorkMeterTest, WithoutAnybodyWhoMakesStreamsWaitTheDeviceIsLate) {
+  waits_.streams = false;
+  Command(1, 100, 200);
+  ReachTime(50);
+  LookAgainAfter(10 * WorkMeter::kBeginNs);
+  EXPECT_EQ(meter_.in_flight(), 1u);
+}
+
+TEST_F(WorkMeterTest, AWaitBetweenTwoRunsIsNotCharged) {
+  Command(1, 0, 100);
+  ReachTime(50);
+  meter_.Part(context_.get());  // the stream waits for something from 100 to 900
+  Command(1, 900, 1000);
+  ReachTime(1000);
+  EXPECT_NEAR(static_cast<double>(meter_.used_ns()), 200.0 * kUs, 2.0 * kUs);
+}
+
+TEST_F(WorkMeterTest, AGraphThatWaitsForTheProgramIsNotUnderWay) {
+  script_.now_us = 0;
+  meter_.Begin(context_, reinterpret_cast<CUstream>(1));
+  meter_.End(1, UINT64_MAX, true);
+  script_.now_us = 500;
+  meter_.Close(context_.get());
+  ReachTime(100);
+  EXPECT_EQ(meter_.in_flight(), 1u);
+  waits_.graphs = true;
+  ReachTime(100);
+  EXPECT_EQ(meter_.in_flight(), 0u);
+  waits_.graphs = false;
+  ReachTime(100);
+  EXPECT_EQ(meter_.in_flight(), 1u);
 }
 
 TEST_F(WorkMeterTest, AContextThatGoesTakesItsRunsAlong) {
