@@ -74,6 +74,9 @@ CUresult AddAnyNode(const SessionScope& scope,
                     CUgraphNodeParams* params,
                     wire::Handle* node) {
   const CUresult result = AddNode(scope, graph, after, graph::AnyNode(params), node);
+  if (result == CUDA_SUCCESS && params->type == CU_GRAPH_NODE_TYPE_CONDITIONAL) {
+    params->conditional.phGraph_out = scope.session().graphs().BodiesOf(*node);
+  }
   return result == CUDA_SUCCESS && params->type == CU_GRAPH_NODE_TYPE_MEM_ALLOC
              ? TellAddress(scope, FromWire<CUgraphNode>(*node), CU_GRAPH_NODE_TYPE_MEM_ALLOC,
                            &params->alloc.dptr)

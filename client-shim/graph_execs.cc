@@ -2,8 +2,11 @@
 #include "client-shim/graph_execs.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "client-shim/graph_conditions.h"
 #include "client-shim/graph_messages.h"
+#include "protocol/graph/step_lists.h"
 
 namespace farlane::shim {
 namespace {
@@ -12,33 +15,24 @@ constexpr uint64_t kFlagsKnown =
     CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH | CUDA_GRAPH_INSTANTIATE_FLAG_UPLOAD |
     CUDA_GRAPH_INSTANTIATE_FLAG_DEVICE_LAUNCH | CUDA_GRAPH_INSTANTIATE_FLAG_USE_NODE_PRIORITY;
 
-// Posts the graph's nodes, each behind the list of those it follows.
-void PostSteps(Session& session, wire::Handle exec, wire::Handle stream, const GraphExec& graph) {
-  session.Post(graph.context, wire::GraphBegin{.exec = exec, .stream = stream});
-  for (const graph::Step& step : graph.steps) {
-    const MessageCommand& command = MessageOf(step.command);
-    const bool empty = command.parts.empty() || !step.enabled;
-    const auto* after = reinterpret_cast<const std::byte*>(step.after.data());
-    session.Post(graph.context,
-                 wire::GraphNext{.exec = exec,
-                                 .empty = empty ? 1u : 0u,
-                                 .after = ConstBytes(after, step.after.size() * sizeof(uint32_t))});
-    for (size_t i = 0; !empty && i < command.parts.size(); ++i) {
-      const MessageCommand::Part& part = command.parts[i];
-      part.replay(session, part.context, stream, part.message);
-    }
-  }
-}
-
 CUresult TryToMakeReady(Session& session, const GraphExec& graph, wire::Handle exec) {
   const wire::Handle stream = session.objects().streams.Mint(Stream{.context = graph.context});
   if (stream == 0) {
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
-  PostSteps(session, exec, stream, graph);
+  session.Post(
+      graph.context,
+      wire::GraphBegin{
+          .exec = exec, .stream = stream, .home = graph.home == nullptr ? 0 : graph.home->handle});
+  const bool whole =
+      PostSteps(session, {.exec = exec, .stream = stream, .context = graph.context}, graph.steps);
   const CUresult result = session.Call(
       graph.context, wire::GraphEnd{.exec = exec, .stream = stream, .flags = graph.flags});
   session.objects().streams.Retire(stream);
+  if (result == CUDA_SUCCESS && !whole) {
+    session.Post(graph.context, wire::GraphDestroy{.exec = exec});
+    return CUDA_ERROR_OUT_OF_MEMORY;
+  }
   return result;
 }
 
@@ -47,6 +41,11 @@ CUresult TryToMakeReady(Session& session, const GraphExec& graph, wire::Handle e
 // of the program's, and seldom happens twice.
 CUresult MakeReady(Session& session, const GraphExec& graph, wire::Handle* server) {
   constexpr int kAttempts = 16;
+  // Graphs with one home are recorded one after another. Not Guarded: see GraphHome.
+  std::unique_lock<std::mutex> alone;
+  if (graph.home != nullptr) {
+    alone = std::unique_lock<std::mutex>(graph.home->recording);
+  }
   CUresult result = CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
   for (int i = 0; i < kAttempts && result == CUDA_ERROR_STREAM_CAPTURE_INVALIDATED; ++i) {
     const wire::Handle exec = session.objects().graph_execs.Mint(GraphExec{});
@@ -130,38 +129,31 @@ bool CanBeLeftOut(CUgraphNodeType type) {
          type == CU_GRAPH_NODE_TYPE_MEMSET;
 }
 
-// Whether steps are of the same kinds and in the same order. `first`: the place at which those of
-// `ours` begin that are compared.
-CUgraphExecUpdateResult Compare(const std::vector<graph::Step>& ours,
-                                size_t first,
-                                const std::vector<graph::Step>& theirs,
-                                size_t* place) {
-  for (size_t i = 0; i < theirs.size(); ++i) {
-    const graph::Step& mine = ours[first + i];
-    *place = i;
-    if (mine.command->type != theirs[i].command->type) {
-      return CU_GRAPH_EXEC_UPDATE_ERROR_NODE_TYPE_CHANGED;
+}  // namespace
+
+bool PostSteps(Session& session,
+               const RecordingPlace& place,
+               const std::vector<graph::Step>& steps) {
+  bool whole = true;
+  for (const graph::Step& step : steps) {
+    if (!step.bodies.empty()) {
+      whole = PostConditional(session, place.exec, place.context, step) && whole;
+      continue;
     }
-    if (mine.command->block != theirs[i].command->block) {
-      return CU_GRAPH_EXEC_UPDATE_ERROR_PARAMETERS_CHANGED;  // each has memory of its own
-    }
-    std::vector<uint32_t> after;
-    for (const uint32_t one : mine.after) {
-      if (one >= first) {
-        after.push_back(static_cast<uint32_t>(one - first));
-      }
-    }
-    std::vector<uint32_t> wanted = theirs[i].after;
-    std::sort(after.begin(), after.end());
-    std::sort(wanted.begin(), wanted.end());
-    if (after != wanted) {
-      return CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED;
+    const MessageCommand& command = MessageOf(step.command);
+    const bool empty = command.parts.empty() || !step.enabled;
+    const auto* after = reinterpret_cast<const std::byte*>(step.after.data());
+    session.Post(place.context,
+                 wire::GraphNext{.exec = place.exec,
+                                 .empty = empty ? 1u : 0u,
+                                 .after = ConstBytes(after, step.after.size() * sizeof(uint32_t))});
+    for (size_t i = 0; !empty && i < command.parts.size(); ++i) {
+      const MessageCommand::Part& part = command.parts[i];
+      part.replay(session, part.context, place.stream, part.message);
     }
   }
-  return CU_GRAPH_EXEC_UPDATE_SUCCESS;
+  return whole;
 }
-
-}  // namespace
 
 CUresult InstantiateGraph(const CallScope& scope,
                           wire::Handle graph,
@@ -173,8 +165,15 @@ CUresult InstantiateGraph(const CallScope& scope,
   Session& session = scope.session();
   GraphExec made{.context = scope.context(), .steps = {}, .flags = flags};
   CUresult result = session.graphs().Steps(graph, &made.steps);
-  result = result == CUDA_SUCCESS ? MakeReady(session, made, &made.server) : result;
-  if (result == CUDA_SUCCESS) {
+  result = result == CUDA_SUCCESS ? CheckBodies(made.steps) : result;
+  if (result != CUDA_SUCCESS) {
+    return result;
+  }
+  made.home = HomeOf(session, graph);
+  result = MakeReady(session, made, &made.server);
+  if (result != CUDA_SUCCESS) {
+    LeaveHome(session, made.home);
+  } else {
     *exec = made.server;
     made.objects = session.graphs().ObjectsOf(graph);
     NoteSteps(&made);
@@ -200,8 +199,10 @@ CUresult InstantiateGraphWith(const CallScope& scope,
   const uint64_t flags = parameters->flags & ~uint64_t{CUDA_GRAPH_INSTANTIATE_FLAG_UPLOAD};
   const CUresult result = InstantiateGraph(scope, ToWire(graph), flags, exec);
   parameters->hErrNode_out = nullptr;
-  parameters->result_out =
-      result == CUDA_SUCCESS ? CUDA_GRAPH_INSTANTIATE_SUCCESS : CUDA_GRAPH_INSTANTIATE_ERROR;
+  parameters->result_out = result == CUDA_SUCCESS ? CUDA_GRAPH_INSTANTIATE_SUCCESS
+                           : scope.session().graphs().HasIdleConditions(ToWire(graph))
+                               ? CUDA_GRAPH_INSTANTIATE_CONDITIONAL_HANDLE_UNUSED
+                               : CUDA_GRAPH_INSTANTIATE_ERROR;
   return result == CUDA_SUCCESS && uploads
              ? UploadGraph(scope, FromWire<CUgraphExec>(*exec), stream)
              : result;
@@ -264,6 +265,7 @@ CUresult DestroyGraphExec(const CallScope& scope, CUgraphExec exec) {
   GraphExec gone = std::move(*found);
   *found = GraphExec{};
   Drop(session, ToWire(exec), gone);
+  LeaveHome(session, gone.home);
   session.objects().graph_execs.Retire(ToWire(exec));
   // User objects outlive what runs.
   const bool waits = session.config().synchronous || (!gone.objects.empty() && !session.IsQuiet());
@@ -281,6 +283,13 @@ CUresult TellFlags(const CallScope& scope, CUgraphExec exec, cuuint64_t* flags) 
 
 namespace {
 
+// Whether nothing is left out.
+bool IsWhole(const std::vector<graph::Step>& steps) {
+  return std::all_of(steps.begin(), steps.end(), [](const graph::Step& step) {
+    return step.enabled && std::all_of(step.bodies.begin(), step.bodies.end(), &IsWhole);
+  });
+}
+
 // A step of the other graph that does not fit.
 CUresult Misfit(CUgraphExecUpdateResult why,
                 const std::vector<graph::Step>& steps,
@@ -294,10 +303,10 @@ CUresult Misfit(CUgraphExecUpdateResult why,
 // Has the server's driver compare, and take the parameters over.
 CUresult UpdateOnServer(const CallScope& scope,
                         const GraphExec& graph,
-                        const std::vector<graph::Step>& steps,
+                        const GraphExec& other,
                         CUgraphExecUpdateResultInfo* info) {
   Session& session = scope.session();
-  const GraphExec other{.context = graph.context, .steps = steps, .flags = graph.flags};
+  const std::vector<graph::Step>& steps = other.steps;
   wire::Handle server = 0;
   CUresult result = MakeReady(session, other, &server);
   if (result != CUDA_SUCCESS) {
@@ -318,31 +327,36 @@ CUresult UpdateGraphExec(const CallScope& scope,
                          CUgraphExec exec,
                          CUgraph graph,
                          CUgraphExecUpdateResultInfo* info) {
+  Session& session = scope.session();
   GraphExec* found = Find(scope, exec);
-  std::vector<graph::Step> steps;
-  if (found == nullptr || scope.session().graphs().Steps(ToWire(graph), &steps) != CUDA_SUCCESS) {
+  GraphExec other;
+  if (found == nullptr || session.graphs().Steps(ToWire(graph), &other.steps) != CUDA_SUCCESS ||
+      CheckBodies(other.steps) != CUDA_SUCCESS) {
     return CUDA_ERROR_INVALID_VALUE;
   }
+  const std::vector<graph::Step>& steps = other.steps;
   *info = CUgraphExecUpdateResultInfo{};
   if (found->steps.size() != steps.size()) {
     return Misfit(CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED, steps, steps.size(), info);
   }
   size_t place = 0;
-  const CUgraphExecUpdateResult compared = Compare(found->steps, 0, steps, &place);
+  const CUgraphExecUpdateResult compared = graph::CompareSteps(found->steps, 0, steps, &place);
   if (compared != CU_GRAPH_EXEC_UPDATE_SUCCESS) {
     return Misfit(compared, steps, place, info);
   }
+  other.context = found->context;
+  other.flags = found->flags;
+  other.home = HomeOf(session, ToWire(graph));
   // Where the server does not have what the program sees, or not all of it, the next launch tells.
-  const bool whole =
-      !found->changed && std::all_of(found->steps.begin(), found->steps.end(),
-                                     [](const graph::Step& step) { return step.enabled; });
-  const CUresult result = whole ? UpdateOnServer(scope, *found, steps, info) : CUDA_SUCCESS;
+  const bool whole = !found->changed && IsWhole(found->steps);
+  const CUresult result = whole ? UpdateOnServer(scope, *found, other, info) : CUDA_SUCCESS;
   if (result != CUDA_SUCCESS) {
+    LeaveHome(session, other.home);
     return result;
   }
-  for (size_t i = 0; i < steps.size(); ++i) {
-    found->steps[i].command = steps[i].command;
-  }
+  // From now on it is made ready again as the other graph is, whose conditions its kernels know.
+  LeaveHome(session, std::exchange(found->home, other.home));
+  graph::TakeOverSteps(steps, 0, &found->steps);
   found->changed = !whole;
   NoteSteps(found);
   return CUDA_SUCCESS;
@@ -366,15 +380,18 @@ CUresult UpdateGraphExec(const CallScope& scope,
 
 // ---- changing what is ready ---------------------------------------------------------------------
 
-graph::Step* FindStep(Session& session, CUgraphExec exec, CUgraphNode node) {
+namespace {
+
+graph::StepPlace FindPlace(Session& session, CUgraphExec exec, CUgraphNode node) {
   GraphExec* found = Find(session, exec);
-  if (found == nullptr) {
-    return nullptr;
-  }
-  const auto step =
-      std::find_if(found->steps.begin(), found->steps.end(),
-                   [node](const graph::Step& one) { return one.node == ToWire(node); });
-  return step == found->steps.end() ? nullptr : &*step;
+  return found == nullptr ? graph::StepPlace{} : graph::FindStep(found->steps, ToWire(node));
+}
+
+}  // namespace
+
+graph::Step* FindStep(Session& session, CUgraphExec exec, CUgraphNode node) {
+  const graph::StepPlace place = FindPlace(session, exec, node);
+  return place.list == nullptr ? nullptr : &place.step();
 }
 
 void NoteChange(Session& session, CUgraphExec exec) {
@@ -383,21 +400,18 @@ void NoteChange(Session& session, CUgraphExec exec) {
 
 CUresult SetExecChild(Session& session, CUgraphExec exec, CUgraphNode node, CUgraph child) {
   std::vector<graph::Step> steps;
-  graph::Step* step = FindStep(session, exec, node);
-  if (step == nullptr || step->command->type != CU_GRAPH_NODE_TYPE_GRAPH ||
+  const graph::StepPlace place = FindPlace(session, exec, node);
+  if (place.list == nullptr || place.step().command->type != CU_GRAPH_NODE_TYPE_GRAPH ||
       session.graphs().Steps(ToWire(child), &steps) != CUDA_SUCCESS ||
-      steps.size() != step->inside) {
+      steps.size() != place.step().inside) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  std::vector<graph::Step>& all = Find(session, exec)->steps;
-  const size_t first = static_cast<size_t>(step - all.data()) - steps.size();
-  size_t place = 0;
-  if (Compare(all, first, steps, &place) != CU_GRAPH_EXEC_UPDATE_SUCCESS) {
+  const size_t first = place.place - steps.size();
+  size_t misfit = 0;
+  if (graph::CompareSteps(*place.list, first, steps, &misfit) != CU_GRAPH_EXEC_UPDATE_SUCCESS) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  for (size_t i = 0; i < steps.size(); ++i) {
-    all[first + i].command = steps[i].command;
-  }
+  graph::TakeOverSteps(steps, first, place.list);
   NoteChange(session, exec);
   return CUDA_SUCCESS;
 }

@@ -28,6 +28,19 @@ CUresult UpdateGraphExec(const CallScope& scope,
                          CUgraphExecUpdateResultInfo* info);
 // The place of a node in what is ready to run; null if it is not in it.
 graph::Step* FindStep(Session& session, CUgraphExec exec, CUgraphNode node);
+
+// Where the nodes of a graph that is recorded go.
+struct RecordingPlace {
+  wire::Handle exec = 0;
+  wire::Handle stream = 0;
+  wire::Handle context = 0;
+};
+
+// Posts nodes, each behind the list of those it follows. False if there are too many streams for a
+// body to get one: then something is lacking.
+bool PostSteps(Session& session,
+               const RecordingPlace& place,
+               const std::vector<graph::Step>& steps);
 // The server has to be told of a step that is another one now; the next launch does.
 void NoteChange(Session& session, CUgraphExec exec);
 // Gives what is in a child graph node the parameters of a graph of the same shape.

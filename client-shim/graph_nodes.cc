@@ -161,7 +161,8 @@ CUresult MakeReplacement(const graph::CommandPtr& old,
                          const NodeDescription& description,
                          graph::CommandPtr* made) {
   if (old == nullptr || !description.has_value() || old->type != description->type ||
-      old->type == CU_GRAPH_NODE_TYPE_GRAPH || IsAboutMemory(old->type)) {
+      old->type == CU_GRAPH_NODE_TYPE_GRAPH || old->type == CU_GRAPH_NODE_TYPE_CONDITIONAL ||
+      IsAboutMemory(old->type)) {
     return CUDA_ERROR_INVALID_VALUE;
   }
   CUgraphNodeParams wanted = *description;
@@ -201,6 +202,10 @@ CUresult AddNode(const SessionScope& scope,
   }
   if (description->type == CU_GRAPH_NODE_TYPE_GRAPH) {
     return AddChild(scope, graph, std::move(edges), *description, node);
+  }
+  if (description->type == CU_GRAPH_NODE_TYPE_CONDITIONAL) {
+    return graphs.AddConditional(ToWire(graph), BareCommand(*description), std::move(edges),
+                                 description->conditional, node);
   }
   graph::CommandPtr command;
   CUresult result = CUDA_SUCCESS;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <string>
 #include <utility>
@@ -85,12 +86,24 @@ struct Module {
   std::shared_ptr<LoadedModule> loaded = nullptr;  // shared with calls that use it while it goes
 };
 
+// Where the server's driver records a graph with conditions: theirs are numbers of a graph that it
+// has. Shared by the graph and by what was made ready from it; who holds it last ends it.
+struct GraphHome {
+  wire::Handle handle = 0;
+  size_t users = 0;      // looked at and changed where the list of them is held
+  std::mutex recording;  // not Guarded: held while messages go out
+};
+
+using GraphHomePtr = std::shared_ptr<GraphHome>;          // shared as said above
+using GraphHomes = std::map<wire::Handle, GraphHomePtr>;  // by the graph that is in no other
+
 // A graph that the server's driver has ready to run, as it was then.
 struct GraphExec {
   wire::Handle server = 0;   // its handle there; another one after it was changed
   wire::Handle context = 0;  // in which it was made ready
   bool changed = false;      // since then: the next launch makes it ready again
   std::vector<graph::Step> steps;
+  GraphHomePtr home{};                    // null for a graph without conditions
   std::vector<HostCallPtr> host_calls{};  // those that a launch makes due
   std::vector<wire::Handle> events{};     // those that a launch records
   bool waits = false;                     // for a value, somewhere in it
@@ -132,6 +145,9 @@ struct Objects {
   ObjectTable<Module> modules{wire::HandleKind::kModule};
   ObjectTable<Function> functions{wire::HandleKind::kFunction};
   ObjectTable<GraphExec> graph_execs{wire::HandleKind::kGraphExec};
+  // Only to number them.
+  ObjectTable<GraphHomePtr> graph_home_handles{wire::HandleKind::kGraphHome};
+  Guarded<GraphHomes> graph_homes;
   ObjectTable<ArrayObject> arrays{wire::HandleKind::kArray};
   Guarded<ArrayLevels> array_levels;
   Guarded<TextureObjects> textures;

@@ -158,6 +158,16 @@ bool ClientSession::Take(wire::Handle handle, BoundImage* image) {
   return true;
 }
 
+bool ClientSession::Find(wire::Handle handle, GraphHomePtr* home) {
+  const GraphHomePtr* found = graph_homes_.Find(handle);
+  *home = found != nullptr ? *found : nullptr;
+  return found != nullptr;
+}
+
+bool ClientSession::Take(wire::Handle handle, GraphHomePtr* home) {
+  return graph_homes_.Take(handle, home);
+}
+
 bool ClientSession::Take(wire::Handle handle, GraphPtr* graph) {
   return graphs_.Take(handle, graph);
 }
@@ -176,6 +186,8 @@ wire::WireError ClientSession::CheckNew(wire::Handle handle, wire::HandleKind ki
       return functions_.CheckNew(handle);
     case wire::HandleKind::kGraphExec:
       return graphs_.CheckNew(handle);
+    case wire::HandleKind::kGraphHome:
+      return graph_homes_.CheckNew(handle);
     case wire::HandleKind::kArray:
       return arrays_.CheckNew(handle);
     default:
@@ -209,6 +221,10 @@ void ClientSession::Bind(wire::Handle handle, BoundImage image) {
 
 void ClientSession::Bind(wire::Handle handle, BoundFunction function) {
   functions_.Bind(handle, std::move(function));
+}
+
+void ClientSession::Bind(wire::Handle handle, GraphHomePtr home) {
+  graph_homes_.Bind(handle, std::move(home));
 }
 
 void ClientSession::Bind(wire::Handle handle, GraphPtr graph) {

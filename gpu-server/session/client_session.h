@@ -88,6 +88,7 @@ class ClientSession {
   bool Find(wire::Handle handle, ContextPtr* context);
   bool Find(wire::Handle handle, BoundImage* image);
   bool Find(wire::Handle handle, GraphPtr* graph);
+  bool Find(wire::Handle handle, GraphHomePtr* home);
 
   // Null when there is none; valid until the tables change.
   const BoundFunction* FindFunction(wire::Handle handle) { return functions_.Find(handle); }
@@ -104,6 +105,7 @@ class ClientSession {
   bool Take(wire::Handle handle, ContextPtr* context);
   bool Take(wire::Handle handle, BoundImage* image);
   bool Take(wire::Handle handle, GraphPtr* graph);
+  bool Take(wire::Handle handle, GraphHomePtr* home);
 
   // Whether the client may give this handle to something new.
   wire::WireError CheckNew(wire::Handle handle, wire::HandleKind kind) const;
@@ -114,6 +116,7 @@ class ClientSession {
   void Bind(wire::Handle handle, BoundImage image);
   void Bind(wire::Handle handle, BoundFunction function);
   void Bind(wire::Handle handle, GraphPtr graph);
+  void Bind(wire::Handle handle, GraphHomePtr home);
 
   // Whether `rows` rows of `width` bytes, `pitch` apart, all lie in memory of the client.
   bool OwnsRows(uint64_t address, uint64_t width, uint64_t pitch, uint64_t rows) const;
@@ -280,6 +283,7 @@ class ClientSession {
   HandleTable<BoundEvent> events_{wire::HandleKind::kEvent};
   HandleTable<BoundImage> modules_{wire::HandleKind::kModule};
   HandleTable<BoundFunction> functions_{wire::HandleKind::kFunction};
+  HandleTable<GraphHomePtr> graph_homes_{wire::HandleKind::kGraphHome};
   HandleTable<GraphPtr> graphs_{wire::HandleKind::kGraphExec};
   std::vector<GraphPtr> recordings_;                  // those of graphs_ that are not complete
   std::vector<std::function<void()>> context_waits_;  // held back until nothing is recorded

@@ -30,6 +30,15 @@ WireError OnStream(ClientSession& session,
   return WireError::kNone;
 }
 
+// Places of nodes, by the order of their making.
+bool ReadPlaces(ConstBytes bytes, std::vector<uint32_t>* places) {
+  places->resize(bytes.size() / sizeof(uint32_t));
+  if (!places->empty()) {
+    memcpy(places->data(), bytes.data(), places->size() * sizeof(uint32_t));
+  }
+  return bytes.size() % sizeof(uint32_t) == 0;
+}
+
 }  // namespace
 
 WireError Execute(ClientSession& session,
@@ -40,7 +49,12 @@ WireError Execute(ClientSession& session,
   if (session.context() == nullptr) {
     return session.Refuse(view, CUDA_ERROR_INVALID_CONTEXT);
   }
-  auto graph = std::make_shared<RecordedGraph>(session.driver(), session.context());
+  GraphHomePtr home;
+  if (message.home != 0 && !session.Find(message.home, &home)) {
+    return session.Refuse(view, CUDA_ERROR_INVALID_HANDLE);
+  }
+  auto graph =
+      std::make_shared<RecordedGraph>(session.driver(), session.context(), std::move(home));
   CUstream stream = nullptr;
   const CUresult result = graph->Begin(&stream);
   if (result == CUDA_SUCCESS) {
@@ -59,14 +73,100 @@ WireError Execute(ClientSession& session,
   if (!session.Find(message.exec, &graph)) {
     return session.Refuse(view, CUDA_ERROR_INVALID_HANDLE);
   }
-  if (message.after.size() % sizeof(uint32_t) != 0 || graph->exec() != nullptr) {
+  std::vector<uint32_t> after;
+  if (!ReadPlaces(message.after, &after) || !graph->is_recorded()) {
     return WireError::kBadValue;
   }
-  std::vector<uint32_t> after(message.after.size() / sizeof(uint32_t));
-  if (!after.empty()) {
-    memcpy(after.data(), message.after.data(), message.after.size());
-  }
   session.Finish(view, graph->Next(after, message.empty != 0));
+  return WireError::kNone;
+}
+
+WireError Execute(ClientSession& session,
+                  const wire::MessageView& view,
+                  const wire::GraphCondition& message) {
+  GraphPtr graph;
+  if (!session.Find(message.exec, &graph)) {
+    return session.Refuse(view, CUDA_ERROR_INVALID_HANDLE);
+  }
+  std::vector<uint32_t> after;
+  if (!ReadPlaces(message.after, &after) || !graph->is_recorded()) {
+    return WireError::kBadValue;
+  }
+  const ConditionalNode node{.condition = message.condition,
+                             .type = static_cast<CUgraphConditionalNodeType>(message.type),
+                             .bodies = message.bodies};
+  session.Finish(view, graph->NextConditional(after, node));
+  return WireError::kNone;
+}
+
+WireError Execute(ClientSession& session,
+                  const wire::MessageView& view,
+                  const wire::GraphBody& message) {
+  FARLANE_WIRE_TRY(session.CheckNew(message.stream, wire::HandleKind::kStream));
+  GraphPtr graph;
+  if (!session.Find(message.exec, &graph)) {
+    return session.Refuse(view, CUDA_ERROR_INVALID_HANDLE);
+  }
+  if (!graph->is_recorded()) {
+    return WireError::kBadValue;
+  }
+  CUstream stream = nullptr;
+  const CUresult result = graph->BeginBody(message.body, &stream);
+  if (result == CUDA_SUCCESS) {
+    session.Bind(message.stream, stream);
+  }
+  session.Finish(view, result);
+  return WireError::kNone;
+}
+
+WireError Execute(ClientSession& session,
+                  const wire::MessageView& view,
+                  const wire::GraphBodyEnd& message) {
+  GraphPtr graph;
+  CUstream stream = nullptr;
+  if (!session.Find(message.exec, &graph) || !session.Take(message.stream, &stream)) {
+    return session.Refuse(view, CUDA_ERROR_INVALID_HANDLE);
+  }
+  if (!graph->is_in_body() || !graph->RecordsNow(stream)) {
+    return WireError::kBadReference;
+  }
+  session.Finish(view, graph->EndBody());
+  return WireError::kNone;
+}
+
+WireError Execute(ClientSession& session,
+                  const wire::MessageView& view,
+                  const wire::GraphHome& message) {
+  FARLANE_WIRE_TRY(session.CheckNew(message.home, wire::HandleKind::kGraphHome));
+  auto home = std::make_shared<GraphHome>(session.driver());
+  const CUresult result = home->Create();
+  if (result == CUDA_SUCCESS) {
+    session.Bind(message.home, std::move(home));
+  }
+  session.Finish(view, result);
+  return WireError::kNone;
+}
+
+WireError Execute(ClientSession& session,
+                  const wire::MessageView& view,
+                  const wire::GraphHomeEnd& message) {
+  GraphHomePtr home;
+  return session.Take(message.home, &home) ? WireError::kNone
+                                           : session.Refuse(view, CUDA_ERROR_INVALID_HANDLE);
+}
+
+WireError Execute(ClientSession& session,
+                  const wire::MessageView& view,
+                  const wire::ConditionCreate& message) {
+  GraphHomePtr home;
+  if (!session.Find(message.home, &home) || session.context() == nullptr) {
+    return session.Refuse(view, session.context() == nullptr ? CUDA_ERROR_INVALID_CONTEXT
+                                                             : CUDA_ERROR_INVALID_HANDLE);
+  }
+  uint64_t number = 0;
+  const CUresult result =
+      home->AddCondition(session.context()->context, message.value, message.flags, &number);
+  session.Answer(view, result, wire::ConditionCreateReply{.condition = number});
   return WireError::kNone;
 }
 
@@ -78,7 +178,7 @@ WireError Execute(ClientSession& session,
   if (!session.Find(message.exec, &graph) || !session.Take(message.stream, &stream)) {
     return session.Refuse(view, CUDA_ERROR_INVALID_HANDLE);
   }
-  if (graph->exec() != nullptr || !graph->RecordsOn(stream)) {
+  if (graph->is_in_body() || !graph->RecordsNow(stream)) {
     return WireError::kBadReference;
   }
   const CUresult result = graph->End(message.flags);

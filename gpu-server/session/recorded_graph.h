@@ -10,14 +10,16 @@
 #include <vector>
 
 #include "gpu-server/session/context_state.h"
+#include "gpu-server/session/graph_home.h"
 
 namespace farlane::server {
 
 // Thread: the dispatch thread.
 class RecordedGraph {
  public:
-  RecordedGraph(const DriverTable& driver, ContextPtr context)
-      : driver_(driver), context_(std::move(context)) {}
+  // `home_or_null`: where it is recorded; else the driver makes a graph for it.
+  RecordedGraph(const DriverTable& driver, ContextPtr context, GraphHomePtr home_or_null)
+      : driver_(driver), context_(std::move(context)), home_(std::move(home_or_null)) {}
 
   RecordedGraph(const RecordedGraph&) = delete;
   RecordedGraph& operator=(const RecordedGraph&) = delete;
@@ -28,6 +30,14 @@ class RecordedGraph {
   // What is posted next depends on these nodes, by the order of their making. A node that is
   // `empty` is made at once.
   CUresult Next(std::span<const uint32_t> after, bool empty);
+
+  // The same for a conditional node, which is made at once.
+  CUresult NextConditional(std::span<const uint32_t> after, const ConditionalNode& node);
+  // What comes next is in one of the bodies of the conditional node that was made last, and posted
+  // to another stream.
+  CUresult BeginBody(uint32_t body, CUstream* stream);
+  // Back to where the node of the body is.
+  CUresult EndBody();
 
   // What was posted for the node after Next has failed: End tells it.
   void Refuse(CUresult result) { failed_ = failed_ == CUDA_SUCCESS ? result : failed_; }
@@ -49,23 +59,54 @@ class RecordedGraph {
   // Null while it is recorded.
   CUgraphExec exec() const { return exec_; }
 
-  // Whether this is the stream of its recording.
-  bool RecordsOn(CUstream stream) const { return stream != nullptr && stream == stream_; }
+  // Whether this is a stream of its recording.
+  bool RecordsOn(CUstream stream) const;
+
+  // Whether there is more to come.
+  bool is_recorded() const { return !parts_.empty(); }
+
+  // Whether this is the one of what comes next.
+  bool RecordsNow(CUstream stream) const {
+    return !parts_.empty() && parts_.back().stream == stream;
+  }
+
+  // Whether that is in a body.
+  bool is_in_body() const { return parts_.size() > 1; }
 
   const ContextPtr& context() const { return context_; }
 
  private:
+  // The graph that is recorded, or one of its bodies.
+  struct Part {
+    CUstream stream = nullptr;
+    bool is_lost = false;      // what comes is recorded, and nobody gets it
+    bool awaits_node = false;  // Next has said where a node goes that is not there yet
+    std::vector<CUgraphNode> nodes;
+    const CUgraph* bodies = nullptr;  // of the conditional node that was made last
+    uint32_t bodies_count = 0;
+  };
+
+  // More bodies within bodies than any driver allows.
+  static constexpr size_t kPartsMax = 64;
+
+  // Makes a stream that records into a graph, or into a new one for null.
+  CUresult BeginPart(CUgraph graph_or_null);
+  CUresult EndPart(CUgraph* graph);
   CUresult Look(CUgraph* graph, std::vector<CUgraphNode>* tail);
   CUresult TakeLast();
+  // The nodes at these places; false if there is none at one of them.
+  bool NodesAt(std::span<const uint32_t> places, std::vector<CUgraphNode>* nodes) const;
+  // What is posted next comes behind these.
+  CUresult SetTail(std::vector<CUgraphNode> nodes);
 
   const DriverTable& driver_;
   const ContextPtr context_;
-  CUstream stream_ = nullptr;
-  CUgraph graph_ = nullptr;
+  const GraphHomePtr home_;
+  std::vector<Part> parts_;  // the last one is recorded now; none when all is over
+  CUgraph graph_ = nullptr;  // its own, or its home's
   CUgraphExec exec_ = nullptr;
   CUresult failed_ = CUDA_SUCCESS;  // the first failure of the recording
-  bool awaits_node_ = false;        // Next has said where a node goes that is not there yet
-  std::vector<CUgraphNode> nodes_;
+  std::vector<CUgraphNode> nodes_;  // of the graph itself, when all is over
   std::vector<std::shared_ptr<const void>>
       kept_;  // shared with graphs that took parameters from this one
 };

@@ -12,7 +12,7 @@ SCALARS = {
     "i32": ("int32_t", 4), "i64": ("int64_t", 8), "f32": ("float", 4), "f64": ("double", 8),
 }  # fmt: skip
 VARIABLE = {"bytes": "ConstBytes", "string": "std::string_view"}
-HANDLE_KINDS = ("context", "stream", "event", "module", "function", "graph_exec", "physical", "array")
+HANDLE_KINDS = ("context", "stream", "event", "module", "function", "graph_exec", "physical", "array", "graph_home")
 # Objects that only the client knows: their handles never travel.
 CLIENT_HANDLE_TYPES = {"CUmemoryPool"}
 HANDLE_TYPES = {

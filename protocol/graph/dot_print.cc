@@ -33,6 +33,8 @@ const char* KindName(CUgraphNodeType type) {
       return "MEM_FREE";
     case CU_GRAPH_NODE_TYPE_BATCH_MEM_OP:
       return "BATCH_MEM_OP";
+    case CU_GRAPH_NODE_TYPE_CONDITIONAL:
+      return "CONDITIONAL";
     default:
       return "OTHER";
   }
@@ -56,6 +58,8 @@ unsigned int FlagOf(CUgraphNodeType type) {
       return CU_GRAPH_DEBUG_DOT_FLAGS_MEM_ALLOC_NODE_PARAMS;
     case CU_GRAPH_NODE_TYPE_MEM_FREE:
       return CU_GRAPH_DEBUG_DOT_FLAGS_MEM_FREE_NODE_PARAMS;
+    case CU_GRAPH_NODE_TYPE_CONDITIONAL:
+      return CU_GRAPH_DEBUG_DOT_FLAGS_CONDITIONAL_NODE_PARAMS;
     default:
       return 0;
   }
@@ -90,6 +94,14 @@ std::string CopyText(const CUDA_MEMCPY3D& copy) {
          Line("\\n%zu x %zu x %zu", copy.WidthInBytes, copy.Height, copy.Depth);
 }
 
+std::string ConditionalText(const CUDA_CONDITIONAL_NODE_PARAMS& conditional) {
+  const char* kind = conditional.type == CU_GRAPH_COND_TYPE_IF      ? "if"
+                     : conditional.type == CU_GRAPH_COND_TYPE_WHILE ? "while"
+                                                                    : "switch";
+  return Line("\\n%s 0x%llx bodies %u", kind, static_cast<unsigned long long>(conditional.handle),
+              conditional.size);
+}
+
 std::string ParamsText(const CUgraphNodeParams& params) {
   switch (params.type) {
     case CU_GRAPH_NODE_TYPE_KERNEL:
@@ -110,6 +122,8 @@ std::string ParamsText(const CUgraphNodeParams& params) {
       return Line("\\n0x%llx bytes %zu", params.alloc.dptr, params.alloc.bytesize);
     case CU_GRAPH_NODE_TYPE_MEM_FREE:
       return Line("\\n0x%llx", params.free.dptr);
+    case CU_GRAPH_NODE_TYPE_CONDITIONAL:
+      return ConditionalText(params.conditional);
     default:
       return "";
   }
@@ -179,6 +193,9 @@ std::string DotText(const std::vector<GraphPicture>& pictures,
       std::string label = Label(item, flags, name_of);
       if (item.child != 0) {
         label += Line("\\ngraph_%zu", graphs[item.child]);
+      }
+      for (const CUgraph body : item.bodies) {
+        label += Line("\\ngraph_%zu", graphs[wire::ToWire(body)]);
       }
       text += nodes[item.node] + "[shape=\"box\" label=\"" + label + "\"];\n";
       for (const Edge& edge : item.after) {

@@ -8,10 +8,40 @@
 
 namespace farlane::graph {
 
+namespace {
+
+// What bodies of conditional nodes may have.
+bool MayBeInBody(CUgraphNodeType type) {
+  return type == CU_GRAPH_NODE_TYPE_KERNEL || type == CU_GRAPH_NODE_TYPE_MEMCPY ||
+         type == CU_GRAPH_NODE_TYPE_MEMSET || type == CU_GRAPH_NODE_TYPE_EMPTY ||
+         type == CU_GRAPH_NODE_TYPE_GRAPH || type == CU_GRAPH_NODE_TYPE_CONDITIONAL;
+}
+
+bool IsBody(const std::vector<Step>& steps) {
+  return std::all_of(steps.begin(), steps.end(),
+                     [](const Step& step) { return MayBeInBody(step.command->type); });
+}
+
+bool HaveBodies(const std::vector<Step>& steps) {
+  return std::all_of(steps.begin(), steps.end(), [](const Step& step) {
+    return std::all_of(step.bodies.begin(), step.bodies.end(), [](const std::vector<Step>& body) {
+      return IsBody(body) && HaveBodies(body);
+    });
+  });
+}
+
+}  // namespace
+
 CUresult Graphs::Steps(wire::Handle handle, std::vector<Step>* steps) {
+  if (HasIdleConditions(handle)) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
   const std::lock_guard lock(mutex_);
   const bool whole = graphs_.Find(handle) != nullptr && StepsLocked(handle, {}, steps);
-  return whole ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+  if (!whole) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  return HaveBodies(*steps) ? CUDA_SUCCESS : CUDA_ERROR_NOT_SUPPORTED;
 }
 
 // Places a node, behind what is in it. A child graph's first nodes come behind all that its
@@ -39,6 +69,14 @@ bool Graphs::PlaceNode(wire::Handle handle,
     if (!last.empty()) {
       step.after.assign(last.begin(), last.end());
     }
+  }
+  for (const CUgraph body : node.bodies) {
+    if (!StepsLocked(wire::ToWire(body), {}, &step.bodies.emplace_back())) {
+      return false;
+    }
+  }
+  if (!node.bodies.empty()) {
+    step.condition = conditions_[node.command->params->value.conditional.handle].condition;
   }
   steps->push_back(std::move(step));
   return true;
@@ -93,10 +131,16 @@ std::vector<GraphPicture> Graphs::Picture(wire::Handle handle) {
     GraphPicture picture{.graph = open[next], .items = {}};
     for (const wire::Handle one : graphs_.Find(open[next])->nodes) {
       const Node& node = *nodes_.Find(one);
-      picture.items.push_back(
-          {.node = one, .command = node.command, .after = node.after, .child = node.child});
+      picture.items.push_back({.node = one,
+                               .command = node.command,
+                               .after = node.after,
+                               .child = node.child,
+                               .bodies = node.bodies});
       if (node.child != 0) {
         open.push_back(node.child);
+      }
+      for (const CUgraph body : node.bodies) {
+        open.push_back(wire::ToWire(body));
       }
     }
     pictures.push_back(std::move(picture));

@@ -81,6 +81,10 @@ void Graphs::DropNode(wire::Handle handle, Gone* gone) {
   if (node->child != 0) {
     DestroyLocked(node->child, gone);
   }
+  for (const CUgraph body : node->bodies) {
+    DestroyLocked(ToWire(body), gone);
+  }
+  std::erase_if(conditions_, [handle](const auto& one) { return one.second.node == handle; });
   gone->commands.push_back(std::move(node->command));
   *node = Node{};
   nodes_.Retire(handle);
@@ -91,6 +95,7 @@ void Graphs::DestroyLocked(wire::Handle handle, Gone* gone) {
   for (const wire::Handle node : graph->nodes) {
     DropNode(node, gone);
   }
+  std::erase_if(conditions_, [handle](const auto& one) { return one.second.graph == handle; });
   gone->graphs.push_back(std::move(*graph));
   *graph = Graph{};
   graphs_.Retire(handle);
@@ -113,8 +118,8 @@ CUresult Graphs::Clone(wire::Handle handle, wire::Handle* clone) {
   if (graph == nullptr) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  if (HasMemory(*graph)) {
-    return CUDA_ERROR_NOT_SUPPORTED;  // there is one of its memory
+  if (HasMemory(*graph) || HasConditions(handle)) {
+    return CUDA_ERROR_NOT_SUPPORTED;  // there is one of its memory, and one of each condition
   }
   *clone = CloneLocked(handle, 0);
   return *clone == 0 ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
@@ -185,7 +190,8 @@ CUresult Graphs::AddLocked(wire::Handle handle,
                            .command = std::move(command),
                            .after = std::move(after),
                            .original = 0,
-                           .child = 0});
+                           .child = 0,
+                           .bodies = {}});
   if (*node == 0) {
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
@@ -216,7 +222,7 @@ CUresult Graphs::AddChild(wire::Handle handle,
       (child.moved && (inner->owner != 0 || IsInside(handle, child.graph)))) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  if (!child.moved && HasMemory(*inner)) {
+  if ((!child.moved && HasMemory(*inner)) || HasConditions(child.graph)) {
     return CUDA_ERROR_NOT_SUPPORTED;
   }
   const CUresult result = AddLocked(handle, command, std::move(after), node);

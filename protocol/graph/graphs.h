@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -51,8 +52,17 @@ struct Node {
   wire::Handle graph = 0;
   CommandPtr command;
   Predecessors after;
-  wire::Handle original = 0;  // of a node that was cloned
-  wire::Handle child = 0;     // the graph that the node owns, of a child graph node
+  wire::Handle original = 0;    // of a node that was cloned
+  wire::Handle child = 0;       // the graph that the node owns, of a child graph node
+  std::vector<CUgraph> bodies;  // the graphs that it owns, of a conditional node
+};
+
+// The value by which a conditional node chooses, as the program has made it.
+struct Condition {
+  uint64_t number = 0;       // by which kernels know it
+  wire::Handle context = 0;  // whose kernels may set it
+  uint32_t value = 0;        // that it has when a launch begins, if the flags say so
+  uint32_t flags = 0;        // CU_GRAPH_COND_ASSIGN_DEFAULT, or none
 };
 
 struct Graph {
@@ -70,6 +80,8 @@ struct Step {
   std::vector<uint32_t> after;
   uint32_t inside = 0;  // of a child graph's node: so many steps right before it are in it
   bool enabled = true;
+  Condition condition{};                    // of a conditional node
+  std::vector<std::vector<Step>> bodies{};  // its bodies, whose places are their own
 };
 
 // Where a question about several nodes or edges puts its answer; arrays may be null.
@@ -87,6 +99,7 @@ struct GraphPicture {
     CommandPtr command;
     Predecessors after;
     wire::Handle child = 0;
+    std::vector<CUgraph> bodies;
   };
 
   wire::Handle graph = 0;
@@ -129,6 +142,14 @@ class Graphs {
                     Predecessors after,
                     const ChildUse& child,
                     wire::Handle* node);
+  // The same for a node that runs bodies, which it gets with it, as its condition says.
+  CUresult AddConditional(wire::Handle graph,
+                          CommandPtr command,
+                          Predecessors after,
+                          const CUDA_CONDITIONAL_NODE_PARAMS& params,
+                          wire::Handle* node);
+  // The bodies of a conditional node, for as long as that is there; null for any other.
+  CUgraph* BodiesOf(wire::Handle node);
   CUresult DestroyNode(wire::Handle node);
   CUresult AddEdges(wire::Handle graph, const EdgeArgument& edges, size_t count);
   CUresult RemoveEdges(wire::Handle graph, const EdgeArgument& edges, size_t count);
@@ -137,6 +158,13 @@ class Graphs {
   CommandPtr CommandOf(wire::Handle node);
   CUresult SetCommand(wire::Handle node, CommandPtr command);
   CUresult ChildOf(wire::Handle node, wire::Handle* graph);
+
+  // A condition for one node of the graph, or of a body somewhere in it; its number is new.
+  CUresult AddCondition(wire::Handle graph, const Condition& condition);
+  // The graph that this one is a part of, or itself; 0 for one that nobody has.
+  wire::Handle Outermost(wire::Handle graph);
+  // Whether there are conditions that no node uses: then it cannot be made ready.
+  bool HasIdleConditions(wire::Handle graph);
 
   // User objects that live as long as the graph; null is none, and refused. `flags`:
   // CU_GRAPH_USER_OBJECT_MOVE, or 0 if the program keeps its own holds as well.
@@ -153,8 +181,9 @@ class Graphs {
   CUresult Dependencies(wire::Handle node, const EdgeArrays& to);
   CUresult Dependents(wire::Handle node, const EdgeArrays& to);
 
-  // All nodes, those of child graphs too, each behind those it depends on; nothing if they go in a
-  // circle.
+  // All nodes, those of child graphs too, each behind those it depends on. CUDA_ERROR_INVALID_VALUE
+  // if they go in a circle, or a condition has no node; CUDA_ERROR_NOT_SUPPORTED for a body with
+  // nodes that no body may have.
   CUresult Steps(wire::Handle graph, std::vector<Step>* steps);
   // The nodes and edges of a graph and of those inside it, for people.
   std::vector<GraphPicture> Picture(wire::Handle graph);
@@ -170,6 +199,10 @@ class Graphs {
   bool HoldsLocked(wire::Handle graph, const Predecessors& nodes);
   // Whether the graph has memory of its own, of which there can be only one.
   bool HasMemory(const Graph& graph);
+  // The same of conditions, which kernels know by their numbers.
+  bool HasConditions(wire::Handle graph);
+  bool IsPartOfChild(wire::Handle graph);
+  CUresult CheckConditional(wire::Handle graph, const CUDA_CONDITIONAL_NODE_PARAMS& params);
   wire::Handle CloneLocked(wire::Handle graph, wire::Handle owner);
   CUresult AddLocked(wire::Handle graph,
                      CommandPtr command,
@@ -192,10 +225,17 @@ class Graphs {
   bool PlaceNode(wire::Handle node, const std::vector<uint32_t>& after, std::vector<Step>* steps);
   void EraseFrom(Graph* graph, wire::Handle node);
 
+  struct OwnedCondition {
+    wire::Handle graph = 0;
+    wire::Handle node = 0;  // that it is for; 0: none yet
+    Condition condition;
+  };
+
   std::mutex mutex_;  // not Guarded: Knows looks without it. What user objects do when they end is
                       // done without it
   wire::ObjectTable<Graph> graphs_{wire::HandleKind::kGraph};
   wire::ObjectTable<Node> nodes_{wire::HandleKind::kGraphNode};
+  std::map<uint64_t, OwnedCondition> conditions_;  // by number
 };
 
 }  // namespace farlane::graph

@@ -20,10 +20,11 @@ enum class HandleKind : uint8_t {
   kGraph = 7,      // known to the client only
   kGraphNode = 8,  // known to the client only
   kGraphExec = 9,
-  kPhysical = 10,  // memory without an address, as cuMemCreate makes it
-  kArray = 11,     // CUarray and CUmipmappedArray
+  kPhysical = 10,   // memory without an address, as cuMemCreate makes it
+  kArray = 11,      // CUarray and CUmipmappedArray
+  kGraphHome = 12,  // where graphs with conditions are recorded
 };
-inline constexpr uint8_t kHandleKinds = 12;
+inline constexpr uint8_t kHandleKinds = 13;
 
 // bits 0..31 index, 32..55 generation (from 1), 56..63 kind. 0 is no object.
 using Handle = uint64_t;

@@ -232,6 +232,9 @@ CUresult cuCtxSetLimit(CUlimit limit, size_t value) {
   if (limit == CU_LIMIT_STACK_SIZE && value > kStackLimitMax) {
     return CUDA_ERROR_INVALID_VALUE;
   }
+  if (limit == CU_LIMIT_PERSISTING_L2_CACHE_SIZE) {
+    value = std::min<size_t>(value, kPersistingBytesMax);  // drivers give what they can
+  }
   call.context->settings().With([&](ContextSettings& s) { s.limits[limit] = value; });
   return CUDA_SUCCESS;
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Graphs and their shape.
+#include <atomic>
+
 #include "protocol/graph/dot_print.h"
 #include "soft-gpu/api/call.h"
 #include "soft-gpu/bodies.h"
@@ -187,6 +189,35 @@ CUresult cuGraphRemoveDependencies_v2(CUgraph hGraph,
 
 CUresult cuGraphDestroyNode(CUgraphNode hNode) {
   return WithGraphs([&](graph::Graphs& graphs) { return graphs.DestroyNode(HandleNumber(hNode)); });
+}
+
+CUresult cuGraphConditionalHandleCreate(CUgraphConditionalHandle* pHandle_out,
+                                        CUgraph hGraph,
+                                        CUcontext ctx,
+                                        unsigned int defaultLaunchValue,
+                                        unsigned int flags) {
+  const PlainCall call;
+  FARLANE_SOFT_TRY(call.result);
+  if (pHandle_out == nullptr || (flags & ~unsigned{CU_GRAPH_COND_ASSIGN_DEFAULT}) != 0) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  std::shared_ptr<Context> context;
+  if (ctx != nullptr) {
+    FARLANE_SOFT_TRY(FindContext(call, ctx, &context));
+  } else {
+    const ContextCall current;
+    FARLANE_SOFT_TRY(current.result);
+    context = current.context;
+  }
+  // Never a number that was a condition before, so a kernel cannot set the wrong one.
+  static std::atomic<uint64_t> last{uint64_t{1} << 32};
+  const graph::Condition condition{.number = last.fetch_add(1) + 1,
+                                   .context = context->handle(),
+                                   .value = defaultLaunchValue,
+                                   .flags = flags};
+  FARLANE_SOFT_TRY(call.driver->graphs().AddCondition(HandleNumber(hGraph), condition));
+  *pHandle_out = condition.number;
+  return CUDA_SUCCESS;
 }
 
 CUresult cuGraphDebugDotPrint(CUgraph hGraph, const char* path, unsigned int flags) {

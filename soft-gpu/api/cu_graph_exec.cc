@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Graphs made ready to run: instantiate, update, launch.
+#include "protocol/graph/step_lists.h"
 #include "soft-gpu/api/call.h"
 #include "soft-gpu/bodies.h"
 
@@ -10,7 +11,7 @@ constexpr uint64_t kFlagsKnown =
     CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH | CUDA_GRAPH_INSTANTIATE_FLAG_UPLOAD |
     CUDA_GRAPH_INSTANTIATE_FLAG_DEVICE_LAUNCH | CUDA_GRAPH_INSTANTIATE_FLAG_USE_NODE_PRIORITY;
 
-using Steps = std::vector<graph::Step>;
+using graph::Steps;
 
 CUresult FindExec(const PlainCall& call, CUgraphExec handle, std::shared_ptr<GraphExec>* exec) {
   *exec = call.driver->graph_execs().Find(HandleNumber(handle));
@@ -28,34 +29,14 @@ CUresult Instantiate(CUgraph graph, uint64_t flags, CUgraphExec* handle) {
   Steps steps;
   FARLANE_SOFT_TRY(call.driver->graphs().Steps(HandleNumber(graph), &steps));
   exec->steps.With([&](Steps& held) { held = std::move(steps); });
+  exec->MakeConditions();
+  exec->kernels_run = !call.driver->config().null_mode;
   exec->objects = call.driver->graphs().ObjectsOf(HandleNumber(graph));
   exec->flags = flags;
   exec->handle = call.driver->graph_execs().Mint();
   call.driver->graph_execs().Set(exec->handle, exec);
   *handle = AsHandle<CUgraphExec>(exec->handle);
   return CUDA_SUCCESS;
-}
-
-// Whether the other graph has the same nodes with the same edges; else the place of one that does
-// not fit.
-CUgraphExecUpdateResult Compare(const Steps& ours, const Steps& theirs, size_t* place) {
-  *place = theirs.size();
-  if (ours.size() != theirs.size()) {
-    return CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED;
-  }
-  for (size_t i = 0; i < ours.size(); ++i) {
-    *place = i;
-    if (ours[i].command->type != theirs[i].command->type) {
-      return CU_GRAPH_EXEC_UPDATE_ERROR_NODE_TYPE_CHANGED;
-    }
-    if (ours[i].command->block != theirs[i].command->block) {
-      return CU_GRAPH_EXEC_UPDATE_ERROR_PARAMETERS_CHANGED;  // each has memory of its own
-    }
-    if (ours[i].after != theirs[i].after) {
-      return CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED;
-    }
-  }
-  return CU_GRAPH_EXEC_UPDATE_SUCCESS;
 }
 
 }  // namespace
@@ -75,8 +56,13 @@ CUresult cuGraphInstantiateWithParams(CUgraphExec* phGraphExec,
   }
   const CUresult result = Instantiate(hGraph, instantiateParams->flags, phGraphExec);
   instantiateParams->hErrNode_out = nullptr;
-  instantiateParams->result_out =
-      result == CUDA_SUCCESS ? CUDA_GRAPH_INSTANTIATE_SUCCESS : CUDA_GRAPH_INSTANTIATE_ERROR;
+  const auto is_idle = [hGraph] {
+    return Driver::Get() != nullptr &&
+           Driver::Get()->graphs().HasIdleConditions(HandleNumber(hGraph));
+  };
+  instantiateParams->result_out = result == CUDA_SUCCESS ? CUDA_GRAPH_INSTANTIATE_SUCCESS
+                                  : is_idle() ? CUDA_GRAPH_INSTANTIATE_CONDITIONAL_HANDLE_UNUSED
+                                              : CUDA_GRAPH_INSTANTIATE_ERROR;
   return result;
 }
 
@@ -118,7 +104,8 @@ CUresult cuGraphLaunch(CUgraphExec hGraph, CUstream hStream) {
   }
   Work work;
   // What the graph needs lives until all of it has run.
-  work.run = [exec, run = exec->Prepare()] { return run(); };
+  const auto goes_on = [context = use.context] { return context->alive(); };
+  work.run = [exec, run = exec->Prepare(goes_on)] { return run(); };
   return Put(call, use, std::move(work));
 }
 
@@ -144,13 +131,12 @@ CUresult cuGraphExecUpdate_v2(CUgraphExec hGraphExec,
   Steps steps;
   FARLANE_SOFT_TRY(call.driver->graphs().Steps(HandleNumber(hGraph), &steps));
   *resultInfo = CUgraphExecUpdateResultInfo{};
-  return exec->steps.With([&](Steps& held) {
-    size_t place = 0;
-    resultInfo->result = Compare(held, steps, &place);
+  const CUresult result = exec->steps.With([&](Steps& held) {
+    size_t place = steps.size();
+    resultInfo->result = held.size() == steps.size() ? graph::CompareSteps(held, 0, steps, &place)
+                                                     : CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED;
     if (resultInfo->result == CU_GRAPH_EXEC_UPDATE_SUCCESS) {
-      for (size_t i = 0; i < steps.size(); ++i) {
-        held[i].command = steps[i].command;
-      }
+      graph::TakeOverSteps(steps, 0, &held);
       return CUDA_SUCCESS;
     }
     if (place < steps.size()) {
@@ -158,6 +144,8 @@ CUresult cuGraphExecUpdate_v2(CUgraphExec hGraphExec,
     }
     return CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE;
   });
+  exec->MakeConditions();
+  return result;
 }
 
 CUresult cuGraphExecUpdate(CUgraphExec hGraphExec,

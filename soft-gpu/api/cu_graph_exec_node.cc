@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nodes of graphs that are ready to run: changed, left out, asked about.
-#include <algorithm>
-
+#include "protocol/graph/step_lists.h"
 #include "soft-gpu/api/node_call.h"
 #include "soft-gpu/bodies.h"
 
 namespace farlane::soft {
 namespace {
 
-using Steps = std::vector<graph::Step>;
+using graph::Steps;
 
-// Runs `use` with the step that a node is, and all of them.
+// Runs `use` with the place of the step that a node is.
 template <typename Use>
 CUresult WithStep(CUgraphExec handle, CUgraphNode node, Use&& use) {
   const PlainCall call;
@@ -20,41 +19,22 @@ CUresult WithStep(CUgraphExec handle, CUgraphNode node, Use&& use) {
     return CUDA_ERROR_INVALID_VALUE;
   }
   return exec->steps.With([&](Steps& steps) {
-    const auto step = std::find_if(steps.begin(), steps.end(), [node](const graph::Step& one) {
-      return one.node == HandleNumber(node);
-    });
-    return step == steps.end() ? CUDA_ERROR_INVALID_VALUE : use(*step, steps);
+    const graph::StepPlace place = graph::FindStep(steps, HandleNumber(node));
+    return place.list == nullptr ? CUDA_ERROR_INVALID_VALUE : use(place);
   });
 }
 
-// Whether steps that lie inside another graph's fit into places of that one.
-bool Fits(const Steps& all, size_t first, const Steps& inner) {
-  for (size_t i = 0; i < inner.size(); ++i) {
-    const graph::Step& old = all[first + i];
-    std::vector<uint32_t> after;
-    for (const uint32_t one : old.after) {
-      if (one >= first) {
-        after.push_back(static_cast<uint32_t>(one - first));
-      }
-    }
-    if (old.command->type != inner[i].command->type || after != inner[i].after) {
-      return false;
-    }
-  }
-  return true;
-}
-
-CUresult SetChild(const graph::Step& step, Steps& all, CUgraph graph) {
+CUresult SetChild(const graph::StepPlace& place, CUgraph graph) {
   Steps inner;
   FARLANE_SOFT_TRY(Driver::Get()->graphs().Steps(HandleNumber(graph), &inner));
-  const size_t first = static_cast<size_t>(&step - all.data()) - step.inside;
+  const graph::Step& step = place.step();
+  const size_t first = place.place - step.inside;
+  size_t misfit = 0;
   if (step.command->type != CU_GRAPH_NODE_TYPE_GRAPH || inner.size() != step.inside ||
-      !Fits(all, first, inner)) {
+      graph::CompareSteps(*place.list, first, inner, &misfit) != CU_GRAPH_EXEC_UPDATE_SUCCESS) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  for (size_t i = 0; i < inner.size(); ++i) {
-    all[first + i].command = inner[i].command;
-  }
+  graph::TakeOverSteps(inner, first, place.list);
   return CUDA_SUCCESS;
 }
 
@@ -65,12 +45,13 @@ bool IsDevice(CUdeviceptr address) {
 }
 
 CUresult Set(CUgraphExec exec, CUgraphNode node, const NodeDescription& description) {
-  return WithStep(exec, node, [&](graph::Step& step, Steps& steps) {
+  return WithStep(exec, node, [&](const graph::StepPlace& place) {
+    graph::Step& step = place.step();
     if (!description.has_value()) {
       return CUDA_ERROR_INVALID_VALUE;
     }
     if (description->type == CU_GRAPH_NODE_TYPE_GRAPH) {
-      return SetChild(step, steps, description->graph.graph);
+      return SetChild(place, description->graph.graph);
     }
     if (step.command->params == nullptr) {
       return CUDA_ERROR_INVALID_VALUE;
@@ -92,7 +73,8 @@ bool CanBeLeftOut(const graph::Step& step) {
 }  // namespace
 
 CUresult cuGraphNodeSetEnabled(CUgraphExec hGraphExec, CUgraphNode hNode, unsigned int isEnabled) {
-  return WithStep(hGraphExec, hNode, [&](graph::Step& step, Steps&) {
+  return WithStep(hGraphExec, hNode, [&](const graph::StepPlace& place) {
+    graph::Step& step = place.step();
     if (!CanBeLeftOut(step)) {
       return CUDA_ERROR_INVALID_VALUE;
     }
@@ -102,7 +84,8 @@ CUresult cuGraphNodeSetEnabled(CUgraphExec hGraphExec, CUgraphNode hNode, unsign
 }
 
 CUresult cuGraphNodeGetEnabled(CUgraphExec hGraphExec, CUgraphNode hNode, unsigned int* isEnabled) {
-  return WithStep(hGraphExec, hNode, [&](const graph::Step& step, Steps&) {
+  return WithStep(hGraphExec, hNode, [&](const graph::StepPlace& place) {
+    const graph::Step& step = place.step();
     if (isEnabled == nullptr || !CanBeLeftOut(step)) {
       return CUDA_ERROR_INVALID_VALUE;
     }

@@ -45,6 +45,9 @@ CUresult Add(CUgraphNode* handle,
         .graph = HandleNumber(description->graph.graph),
         .moved = description->graph.ownership == CU_GRAPH_CHILD_GRAPH_OWNERSHIP_MOVE};
     FARLANE_SOFT_TRY(graphs.AddChild(number, std::move(command), std::move(edges), child, &node));
+  } else if (description->type == CU_GRAPH_NODE_TYPE_CONDITIONAL) {
+    FARLANE_SOFT_TRY(graphs.AddConditional(number, std::move(command), std::move(edges),
+                                           description->conditional, &node));
   } else {
     FARLANE_SOFT_TRY(MakeAny(*description, {.graph = number, .after = edges}, &command));
     FARLANE_SOFT_TRY(graphs.AddNode(number, std::move(command), std::move(edges), &node));
@@ -96,6 +99,9 @@ CUresult AddAny(CUgraphNode* handle,
                 const NodeList& after,
                 CUgraphNodeParams* params) {
   FARLANE_SOFT_TRY(Add(handle, graph, after, graph::AnyNode(params)));
+  if (params->type == CU_GRAPH_NODE_TYPE_CONDITIONAL) {
+    params->conditional.phGraph_out = Driver::Get()->graphs().BodiesOf(HandleNumber(*handle));
+  }
   return params->type == CU_GRAPH_NODE_TYPE_MEM_ALLOC
              ? TellAddress(*handle, CU_GRAPH_NODE_TYPE_MEM_ALLOC, &params->alloc.dptr)
              : CUDA_SUCCESS;

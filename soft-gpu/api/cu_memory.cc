@@ -159,7 +159,14 @@ CUresult cuMemHostGetDevicePointer_v2(CUdeviceptr* pdptr, void* p, unsigned int 
     return CUDA_ERROR_INVALID_VALUE;
   }
   if (range->kind == MemoryKind::kRegistered) {
-    return Missing("the device address of registered memory");  // it lies outside the window
+    uint64_t alias = 0;
+    const CUresult found = call.driver->host_memory().aliases().Find(*range, AddressOf(p), &alias);
+    if (found == CUDA_ERROR_NOT_SUPPORTED) {
+      return Missing("the device address of registered memory that is no plain memory");
+    }
+    FARLANE_SOFT_TRY(found);
+    *pdptr = alias;
+    return CUDA_SUCCESS;
   }
   *pdptr = AddressOf(p);
   return CUDA_SUCCESS;

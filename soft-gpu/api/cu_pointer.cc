@@ -42,6 +42,18 @@ VirtualMemory::Reservation RangeOf(const PlainCall& call, const MemoryRange& ran
       .value_or(VirtualMemory::Reservation{.base = range.base, .size_bytes = range.size_bytes});
 }
 
+CUresult PutDevicePointer(const PlainCall& call,
+                          void* data,
+                          uint64_t address,
+                          const MemoryRange& range) {
+  uint64_t alias = address;
+  if (range.kind == MemoryKind::kRegistered &&
+      call.driver->host_memory().aliases().Find(range, address, &alias) != CUDA_SUCCESS) {
+    return CUDA_ERROR_INVALID_VALUE;  // kernels cannot reach it
+  }
+  return Put(data, static_cast<CUdeviceptr>(alias));
+}
+
 // What is asked about what the address has; nothing of it can be said of unknown memory.
 CUresult OfRange(const PlainCall& call,
                  void* data,
@@ -55,8 +67,11 @@ CUresult OfRange(const PlainCall& call,
     case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
       return Put(data, TypeOf(range));
     case CU_POINTER_ATTRIBUTE_DEVICE_POINTER:
-      return Put(data, static_cast<CUdeviceptr>(address));
+      return PutDevicePointer(call, data, address, range);
     case CU_POINTER_ATTRIBUTE_HOST_POINTER:
+      if (range.kind == MemoryKind::kAlias) {
+        return Put(data, call.driver->host_memory().aliases().HostAddress(address));
+      }
       return range.host() || managed ? Put(data, address) : CUDA_ERROR_INVALID_VALUE;
     case CU_POINTER_ATTRIBUTE_SYNC_MEMOPS:
       return Put(data, static_cast<int>(range.sync_copies));

@@ -143,7 +143,8 @@ CUresult MakeReplacement(const graph::CommandPtr& old,
                          const NodeDescription& description,
                          graph::CommandPtr* made) {
   if (old == nullptr || !description.has_value() || old->type != description->type ||
-      old->type == CU_GRAPH_NODE_TYPE_GRAPH || old->block != nullptr) {
+      old->type == CU_GRAPH_NODE_TYPE_GRAPH || old->type == CU_GRAPH_NODE_TYPE_CONDITIONAL ||
+      old->block != nullptr) {
     return CUDA_ERROR_INVALID_VALUE;
   }
   CUgraphNodeParams wanted = *description;

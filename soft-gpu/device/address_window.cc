@@ -154,6 +154,16 @@ Status AddressWindow::MapPrivate(uint64_t base, uint64_t size_bytes) {
   return Status::Ok();
 }
 
+Status AddressWindow::MapTwice(uint64_t base, uint64_t size_bytes, uint64_t address) {
+  FARLANE_CHECK(Contains(base, size_bytes));
+  // A size of nothing leaves the old one where it is.
+  if (mremap(AsPointer(address), 0, size_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, AsPointer(base)) ==
+      MAP_FAILED) {
+    return Status::FromErrno(StatusCode::kExhausted, "cannot show memory of the program", errno);
+  }
+  return Status::Ok();
+}
+
 void AddressWindow::Unmap(uint64_t base, uint64_t size_bytes) {
   FARLANE_CHECK(Contains(base, size_bytes));
   // Over the old pages in one step: there is no moment in which another mapping could slip in.

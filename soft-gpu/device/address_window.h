@@ -34,6 +34,8 @@ class AddressWindow {
   Status Map(uint64_t base, uint64_t size_bytes, int fd, uint64_t offset_bytes, bool writable);
   // Puts fresh zeroed memory of this process there.
   Status MapPrivate(uint64_t base, uint64_t size_bytes);
+  // Shows memory of the process there a second time, which must be one shared mapping.
+  Status MapTwice(uint64_t base, uint64_t size_bytes, uint64_t address);
   // Makes a range inaccessible again.
   void Unmap(uint64_t base, uint64_t size_bytes);
 

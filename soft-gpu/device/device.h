@@ -15,6 +15,7 @@ constexpr char kDeviceName[] = "Farlane Software GPU";
 constexpr uint32_t kSharedBytesDefaultMax = 48 << 10;  // without asking for more
 constexpr uint32_t kSharedBytesOptInMax = 99 << 10;    // what compute capability 12.x has
 constexpr uint32_t kSharedBytesPerProcessor = 100 << 10;
+constexpr int kPersistingBytesMax = 1 << 20;        // of the cache that programs may ask to keep
 constexpr uint32_t kSharedBytesReserved = 1 << 10;  // of each block
 constexpr uint32_t kRegistersPerBlock = 64 << 10;
 constexpr uint32_t kThreadsPerProcessor = 1536;

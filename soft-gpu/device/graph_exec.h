@@ -4,10 +4,12 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "protocol/base/guarded.h"
 #include "protocol/graph/graphs.h"
+#include "soft-gpu/exec/conditions.h"
 
 namespace farlane::soft {
 
@@ -32,11 +34,19 @@ inline const WorkCommand& WorkOf(const graph::CommandPtr& command) {
 struct GraphExec {
   uint64_t handle = 0;
   uint64_t flags = 0;
+  bool kernels_run = true;  // else no condition ever changes, and nothing waits until it does
   graph::ObjectHolds objects;
   Guarded<std::vector<graph::Step>> steps;
+  // Shared with launches under way; another one when other conditions come by an update.
+  Guarded<std::shared_ptr<Conditions>> conditions;
 
-  // All of one launch, one node after another.
-  NodeRun Prepare() const;
+  // After the steps were set: gives their conditions a place. Those that were there keep what they
+  // have.
+  void MakeConditions();
+
+  // All of one launch, one node after another. `goes_on`: false once nobody wants the work any
+  // more, so that what is repeated ends.
+  NodeRun Prepare(std::function<bool()> goes_on) const;
 };
 
 }  // namespace farlane::soft

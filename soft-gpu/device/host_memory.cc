@@ -66,9 +66,11 @@ CUresult HostMemory::Register(uint64_t context,
 }
 
 CUresult HostMemory::Unregister(uint64_t address) {
-  return space_->table().Take(address, {MemoryKind::kRegistered})
-             ? CUDA_SUCCESS
-             : CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
+  if (!space_->table().Take(address, {MemoryKind::kRegistered})) {
+    return CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
+  }
+  aliases_.Drop(address);
+  return CUDA_SUCCESS;
 }
 
 void HostMemory::FreeContext(uint64_t context) {

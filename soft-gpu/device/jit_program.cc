@@ -2,6 +2,7 @@
 // A program that really runs: the driver's view of exec's Program.
 #include "soft-gpu/device/device_places.h"
 #include "soft-gpu/device/kernel_program.h"
+#include "soft-gpu/exec/conditions.h"
 #include "soft-gpu/exec/program.h"
 
 namespace farlane::soft {
@@ -115,6 +116,7 @@ class JitProgram final : public KernelProgram {
     launch.rights = shape.rights;
     launch.cooperative = shape.cooperative;
     launch.owner = places_->context();
+    launch.conditions = Conditions::OfThread();
     launch.heap = heap_ == nullptr ? nullptr : &heap_->heap();
     LaunchOutcome outcome = program_->Launch(kernel, launch, parameters);
     return {ResultOf(outcome.fault), std::move(outcome.detail)};

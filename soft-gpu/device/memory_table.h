@@ -26,6 +26,7 @@ enum class MemoryKind : uint8_t {
   kArray,       // cuArrayCreate: has no address for the program
   kHost,        // cuMemHostAlloc
   kRegistered,  // cuMemHostRegister: memory of the program's own
+  kAlias,       // where kernels reach that, see host_aliases.h
 };
 
 enum class Access : uint8_t { kNone = 0, kRead = 1, kReadWrite = 3 };
@@ -44,7 +45,10 @@ struct MemoryRange {
   uint64_t physical_handle = 0;              // of kMapped: what cuMemCreate gave
   std::array<Access, kDevicesMax> access{};  // of kMapped, per device
 
-  bool host() const { return kind == MemoryKind::kHost || kind == MemoryKind::kRegistered; }
+  bool host() const {
+    return kind == MemoryKind::kHost || kind == MemoryKind::kRegistered ||
+           kind == MemoryKind::kAlias;
+  }
 
   uint64_t end() const { return base + size_bytes; }
 

@@ -13,6 +13,7 @@
 
 #include "protocol/base/bytes.h"
 #include "protocol/base/check.h"
+#include "soft-gpu/exec/page_move.h"
 #include "soft-gpu/exec/stack_switch.h"
 #include "soft-gpu/exec/window.h"
 
@@ -128,6 +129,9 @@ void OnSignal(int signal, siginfo_t* info, void* context) {
     OnInterrupt(frame, context);
     return;
   }
+  if (signal == SIGSEGV && WaitForPageMove(info->si_addr)) {
+    return;
+  }
   if (frame == nullptr) {
     PassOn(signal, info, context);
     return;
@@ -154,6 +158,10 @@ void InstallOnce() {
 }
 
 }  // namespace
+
+void CatchFaults() {
+  InstallOnce();
+}
 
 GuardedEnd RunGuarded(void (*function)(void*), void* argument, const Interruption& interruption) {
   static thread_local SignalStack signal_stack;

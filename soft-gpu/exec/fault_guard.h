@@ -32,6 +32,9 @@ struct Interruption {
 // Runs function(argument) on the calling thread. Not to be nested.
 GuardedEnd RunGuarded(void (*function)(void*), void* argument, const Interruption& interruption);
 
+// From now on faults are looked at, also those of code that is not guarded.
+void CatchFaults();
+
 // Makes a thread see whether its interruption is wanted. It is lost on a thread that is in the
 // runtime just then.
 void InterruptGuarded(pthread_t thread);

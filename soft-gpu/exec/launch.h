@@ -9,6 +9,7 @@
 
 namespace farlane::soft {
 
+class Conditions;
 class DeviceHeap;
 
 // What a thread has for recursion and alloca where nobody says how much.
@@ -18,10 +19,11 @@ struct LaunchShape {
   uint32_t grid[3] = {1, 1, 1};
   uint32_t block[3] = {1, 1, 1};
   uint32_t dynamic_shared_bytes = 0;
-  bool cooperative = false;      // any block may wait for any other: all have to run together
-  uint64_t owner = 0;            // by which it can be stopped, see running_grids.h
-  DeviceHeap* heap = nullptr;    // where malloc of kernels takes memory from; null: it finds none
-  uint32_t rights = 0xffffffff;  // to frames of the window; see frame_rights.h
+  bool cooperative = false;    // any block may wait for any other: all have to run together
+  uint64_t owner = 0;          // by which it can be stopped, see running_grids.h
+  DeviceHeap* heap = nullptr;  // where malloc of kernels takes memory from; null: it finds none
+  Conditions* conditions = nullptr;           // of the graph that it is part of; null: of none
+  uint32_t rights = 0xffffffff;               // to frames of the window; see frame_rights.h
   uint64_t stack_bytes = kStackBytesDefault;  // of a thread whose kernel needs a stack
 };
 

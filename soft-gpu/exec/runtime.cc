@@ -6,6 +6,7 @@
 
 #include <x86intrin.h>
 
+#include "soft-gpu/exec/conditions.h"
 #include "soft-gpu/exec/device_heap.h"
 #include "soft-gpu/exec/fault_guard.h"
 #include "soft-gpu/exec/sampler.h"
@@ -160,6 +161,15 @@ void Free(const BlockFrame*, uint32_t thread, uint64_t address) {
   }
 }
 
+void SetCondition(const BlockFrame*, uint32_t thread, uint64_t number, uint64_t value) {
+  Worker* const worker = Worker::CurrentOrNull();
+  Conditions* const conditions = worker->grid().shape().conditions;
+  if (conditions == nullptr || !conditions->Set(number, static_cast<uint32_t>(value))) {
+    worker->NoteThread(thread);
+    LeaveGuarded(Fault::kIllegalAddress, number);
+  }
+}
+
 [[noreturn]] void FailTexture(
     uint32_t thread, Fault fault, uint64_t address, uint32_t cause, uint64_t place) {
   Worker::CurrentOrNull()->NoteThread(thread);
@@ -237,6 +247,7 @@ std::span<const jit::RuntimeFunction> RuntimeFunctions() {
       {jit::kTimerFunction, Address(&Timer)},
       {jit::kMallocFunction, Address(&Malloc)},
       {jit::kFreeFunction, Address(&Free)},
+      {jit::kConditionFunction, Address(&SetCondition)},
       {jit::kConvergeFunction, Address(&Converge)},
       {jit::kTextureFunction, Address(&AccessTexture)},
   };

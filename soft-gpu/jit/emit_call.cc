@@ -61,6 +61,7 @@ constexpr KnownFunction kKnownFunctions[] = {
     {"__assertfail", kAssertFunction, 5, false},
     {"malloc", kMallocFunction, 1, true},
     {"free", kFreeFunction, 1, false},
+    {"cudaGraphSetConditional", kConditionFunction, 2, false},
 };
 
 void CallKnown(FunctionEmitter& e,

@@ -52,6 +52,7 @@ constexpr const char* kAssertFunction =
 
 constexpr const char* kMallocFunction = "farlane_soft_malloc";  // bytes; 0 if there is no room
 constexpr const char* kFreeFunction = "farlane_soft_free";      // address
+constexpr const char* kConditionFunction = "farlane_soft_condition";  // number, value
 
 // Reads a texture, or works on a surface. void(const BlockFrame*, uint32_t thread, uint64_t number,
 // uint32_t form, TextureAccess*, uint64_t place): see texture_access.h

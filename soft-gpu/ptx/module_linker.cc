@@ -16,8 +16,8 @@ namespace farlane::soft::ptx {
 namespace {
 
 // What every device has without a definition in any module.
-constexpr std::array<std::string_view, 4> kDeviceFunctions{"vprintf", "__assertfail", "malloc",
-                                                           "free"};
+constexpr std::array<std::string_view, 5> kDeviceFunctions{"vprintf", "__assertfail", "malloc",
+                                                           "free", "cudaGraphSetConditional"};
 
 // What one module has to do with a name.
 struct Claim {

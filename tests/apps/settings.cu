@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a program sets and asks back: attributes of streams, advice about managed memory, and
-// launches from before cuLaunchKernel, whose parts are set one after the other.
+// What a program sets and asks back: attributes of streams, what stays in a cache, advice about
+// managed memory, and launches from before cuLaunchKernel, whose parts are set one after the other.
 #include <cuda.h>
 
 #include "tests/apps/cuda_call.h"
@@ -75,6 +75,56 @@ void CheckStreams(apps::Verdict& verdict, CUstream stream, CUdeviceptr memory) {
                      CUDA_ERROR_INVALID_VALUE, "an attribute that streams do not have");
   DRIVER_CALL(cuStreamSynchronize(other));
   DRIVER_CALL(cuStreamDestroy(other));
+}
+
+// Lines of the cache that are to stay: only about speed, so what can be seen is that it is taken.
+void CheckPersistingCache(apps::Verdict& verdict, CUstream stream) {
+  int most = 0;
+  int window = 0;
+  DRIVER_CALL(cuDeviceGetAttribute(&most, CU_DEVICE_ATTRIBUTE_MAX_PERSISTING_L2_CACHE_SIZE, 0));
+  DRIVER_CALL(cuDeviceGetAttribute(&window, CU_DEVICE_ATTRIBUTE_MAX_ACCESS_POLICY_WINDOW_SIZE, 0));
+  verdict.Expect((most > 0) == (window > 0), "what may stay has a window");
+  if (most == 0) {
+    return;
+  }
+  DRIVER_CALL(cuCtxSetLimit(CU_LIMIT_PERSISTING_L2_CACHE_SIZE, static_cast<size_t>(most)));
+  size_t limit = 0;
+  DRIVER_CALL(cuCtxGetLimit(&limit, CU_LIMIT_PERSISTING_L2_CACHE_SIZE));
+  verdict.Expect(limit == static_cast<size_t>(most), "as much as may stay can be asked for");
+  constexpr unsigned kCells = 256;
+  apps::DeviceBuffer<unsigned> cells(kCells);
+  cells.Fill(0);
+  unsigned* pointer = cells.get();
+  unsigned first = 5;
+  float factor = 2;
+  void* arguments[] = {&pointer, &first, &factor};
+  CUlaunchAttribute attribute = {};
+  attribute.id = CU_LAUNCH_ATTRIBUTE_ACCESS_POLICY_WINDOW;
+  attribute.value.accessPolicyWindow.base_ptr = pointer;
+  attribute.value.accessPolicyWindow.num_bytes = kCells * sizeof(unsigned);
+  attribute.value.accessPolicyWindow.hitRatio = 1;
+  attribute.value.accessPolicyWindow.hitProp = CU_ACCESS_PROPERTY_PERSISTING;
+  attribute.value.accessPolicyWindow.missProp = CU_ACCESS_PROPERTY_NORMAL;
+  CUlaunchConfig config = {};
+  config.gridDimX = 1;
+  config.gridDimY = config.gridDimZ = 1;
+  config.blockDimX = kCells;
+  config.blockDimY = config.blockDimZ = 1;
+  config.sharedMemBytes = kCells * sizeof(unsigned);
+  config.hStream = stream;
+  config.attrs = &attribute;
+  config.numAttrs = 1;
+  cudaFunction_t found = nullptr;
+  CUDA_CALL(cudaGetFuncBySymbol(&found, reinterpret_cast<const void*>(&Fill)));
+  DRIVER_CALL(cuLaunchKernelEx(&config, reinterpret_cast<CUfunction>(found), arguments, nullptr));
+  DRIVER_CALL(cuStreamSynchronize(stream));
+  DRIVER_CALL(cuCtxResetPersistingL2Cache());
+  DRIVER_CALL(cuCtxSynchronize());
+  std::vector<unsigned> wanted(kCells);
+  for (unsigned i = 0; i < kCells; ++i) {
+    wanted[i] = 2 * (first + i);
+  }
+  verdict.ExpectEqual(cells.Read(), wanted, "a launch with a window");
 }
 
 int AskInt(CUdeviceptr at, size_t bytes, CUmem_range_attribute attribute) {
@@ -193,6 +243,7 @@ int main(int argc, char** argv) {
   apps::DeviceBuffer<unsigned> memory(64);
   CheckStreams(verdict, stream, reinterpret_cast<CUdeviceptr>(memory.get()));
   CheckAdvice(verdict);
+  CheckPersistingCache(verdict, stream);
   CheckOldLaunches(verdict, stream);
   CheckAnswers(verdict);
   DRIVER_CALL(cuStreamDestroy(stream));

@@ -188,6 +188,33 @@ Data SpoiledGraphs() {
       .Take();
 }
 
+// Graphs that stay where they are recorded, with bodies in bodies.
+Data ConditionalGraphs() {
+  const wire::Handle home = Other(HandleKind::kGraphHome);
+  const wire::Handle exec = Other(HandleKind::kGraphExec);
+  const wire::Handle stream = Other(HandleKind::kStream);
+  const wire::Handle body = Other(HandleKind::kStream, 2);
+  const wire::Handle inner = Other(HandleKind::kStream, 3);
+  return Seed()
+      .Say(wire::GraphHome{.home = home})
+      .Say(wire::ConditionCreate{.home = home, .value = 1, .flags = 1})
+      .Settle()
+      .Say(wire::GraphBegin{.exec = exec, .stream = stream, .home = home})
+      .Say(wire::GraphCondition{.exec = exec, .condition = 1, .type = 1, .bodies = 1})
+      .Say(wire::GraphBody{.exec = exec, .stream = body, .body = 0})
+      .Say(wire::GraphNext{.exec = exec})
+      .Say(wire::MemsetD8Async{.dstDevice = kAddress, .uc = 1, .N = 64, .hStream = body})
+      .Say(wire::GraphCondition{.exec = exec, .condition = 2, .type = 2, .bodies = 3})
+      .Say(wire::GraphBody{.exec = exec, .stream = inner, .body = 2})
+      .Say(wire::GraphBodyEnd{.exec = exec, .stream = inner})
+      .Say(wire::GraphBodyEnd{.exec = exec, .stream = body})
+      .Say(wire::GraphEnd{.exec = exec, .stream = stream})
+      .Settle()
+      .Say(wire::GraphHomeEnd{.home = home})
+      .Settle()
+      .Take();
+}
+
 Data HostCalls() {
   const Data data(64, std::byte{3});
   return Seed()
@@ -433,6 +460,7 @@ std::vector<std::vector<std::byte>> SessionSeeds() {
       Linking(),
       Graphs(),
       SpoiledGraphs(),
+      ConditionalGraphs(),
       HostCalls(),
       Arrays(),
       Copies({std::byte{1}}),
