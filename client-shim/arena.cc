@@ -316,7 +316,8 @@ void Arena::Cut(Ranges* ranges, AddressRange range) {
 }
 
 bool ReserveAddresses(const AddressRange& range) {
-  if (range.bytes == 0) {
+  // A server may say anything, and a pointer that was never set has to stay one that leads nowhere.
+  if (range.bytes == 0 || range.address == 0) {
     return false;
   }
   void* wanted = reinterpret_cast<void*>(range.address);

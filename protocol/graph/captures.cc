@@ -105,6 +105,9 @@ CUresult Captures::EndLocked(wire::Handle stream, wire::Handle* graph, wire::Han
       capture->thread != std::this_thread::get_id()) {
     return CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD;
   }
+  if (graph == nullptr && capture->owns_graph) {
+    return CUDA_ERROR_INVALID_VALUE;  // nobody would have it
+  }
   const bool joined = IsJoined(*capture, member->tail);
   EndMembers(*capture);
   if (capture->spoiled || !joined) {
@@ -112,7 +115,9 @@ CUresult Captures::EndLocked(wire::Handle stream, wire::Handle* graph, wire::Han
     return capture->spoiled ? CUDA_ERROR_STREAM_CAPTURE_INVALIDATED
                             : CUDA_ERROR_STREAM_CAPTURE_UNJOINED;
   }
-  *graph = capture->graph;
+  if (graph != nullptr) {
+    *graph = capture->graph;
+  }
   return CUDA_SUCCESS;
 }
 

@@ -57,6 +57,7 @@ class Captures {
                  CUstreamCaptureMode mode,
                  wire::Handle graph_or_null,
                  Predecessors after);
+  // `graph` may be null where the program has the graph already.
   CUresult End(wire::Handle stream, wire::Handle* graph);
   CUresult Tell(const StreamTraits& stream, const CaptureAnswers& to);
   CUresult Update(wire::Handle stream, Predecessors nodes, bool replace);

@@ -77,14 +77,14 @@ CUresult cuStreamBeginCaptureToGraph(CUstream hStream,
 CUresult cuStreamEndCapture(CUstream hStream, CUgraph* phGraph) {
   const ContextCall call;
   FARLANE_SOFT_TRY(call.result);
-  if (phGraph == nullptr) {
-    return CUDA_ERROR_INVALID_VALUE;
-  }
   StreamUse use;
   FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
   uint64_t graph = 0;
-  const CUresult result = call.driver->captures().End(use.stream->traits().handle, &graph);
-  *phGraph = AsHandle<CUgraph>(graph);
+  const CUresult result = call.driver->captures().End(use.stream->traits().handle,
+                                                      phGraph == nullptr ? nullptr : &graph);
+  if (phGraph != nullptr) {
+    *phGraph = AsHandle<CUgraph>(graph);
+  }
   return result;
 }
 

@@ -269,7 +269,15 @@ void CheckChanged(apps::Verdict& verdict) {
   std::vector<cudaGraph_t> body;
   const cudaGraphNode_t choice = AddChoice(own.graph, {}, condition, cudaGraphCondTypeIf, 1, &body);
   const cudaGraphNode_t first = AddKernel(body[0], {}, kAdd, board.at(1), 1u);
-  const cudaGraphNode_t last = AddKernel(body[0], {first}, kAdd, board.at(1), 2u);
+  // Recorded behind the node that is there; nobody has to be told of the graph.
+  CUDA_CALL(cudaStreamBeginCaptureToGraph(cudaStreamPerThread, body[0], &first, nullptr, 1,
+                                          cudaStreamCaptureModeRelaxed));
+  Add<<<1, 1, 0, cudaStreamPerThread>>>(board.at(1), 2);
+  CUDA_CALL(cudaStreamEndCapture(cudaStreamPerThread, nullptr));
+  cudaGraphNode_t nodes[2] = {};
+  size_t count = 2;
+  CUDA_CALL(cudaGraphGetNodes(body[0], nodes, &count));
+  const cudaGraphNode_t last = nodes[nodes[0] == first ? 1 : 0];
   own.MakeReady();
   board.Set(0, 0);
   own.Run();

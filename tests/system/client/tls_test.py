@@ -162,7 +162,7 @@ class WhoTheClientIs(Refused):
             served = self.start("bystander", server.address, FARLANE_TOKEN="open sesame")
             self.assertEqual(served.stdout.readline(), "working\n")
             self.assertTrue(knows(server.pid, b"open sesame"), "this test cannot see it")
-            if SANITIZER != "address,undefined":  # its frames keep what was in them, between its own marks
+            if not SANITIZER:  # with one, functions have more on the stack than they have written down
                 for pid in server.workers():
                     self.assertFalse(knows(pid, b"open sesame"))
             served.communicate("", timeout=20 * SLOWNESS)
@@ -302,7 +302,9 @@ class StrangersAtTheDoor(RealServer):
 
 
 def knows(pid, secret):
-    """Whether a process has these bytes in memory that it can write."""
+    """Whether a process has these bytes in memory that it can write. One that has ended has nothing."""
+    if not pathlib.Path(f"/proc/{pid}/maps").exists():
+        return False
     with open(f"/proc/{pid}/maps", encoding="utf-8") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
         for line in maps:
             place, rights = line.split()[:2]

@@ -149,6 +149,10 @@ TEST(Arena, NeverGivesAByteTwice) {
   EXPECT_EQ(arena.backed_bytes(), 0u);
 }
 
+TEST(Arena, NothingLiesWhereNullLeads) {
+  EXPECT_FALSE(ReserveAddresses({0, kChunk}));
+}
+
 TEST(Arena, WithoutASpaceThereIsNothing) {
   Arena arena;
   EXPECT_FALSE(arena.FindUnbacked(1).has_value());
