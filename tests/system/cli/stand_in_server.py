@@ -54,7 +54,7 @@ def server_hello(verdict, version, wire_hash, reason=b""):
 
 
 def answer(verdict=WELCOME, reason=b"", version=1, wire_hash=0, path=b"/nowhere/libcuda.so.1",
-           arena=0x7E0000000000):
+           arena=0x7E9000000000):
     """Everything that a server says to a probe; STAND_IN_WIRE holds what the wire of this build is."""
     wire = json.loads(os.environ.get("STAND_IN_WIRE", "{}"))
     said = server_hello(verdict, version, wire_hash or wire.get("hash", 0), reason)
