@@ -15,20 +15,21 @@ namespace {
 class ShimHost final : public abi::Host {
  public:
   int DriverVersion() override {
-    Session* session = Process::Get().session();
-    return session == nullptr ? 0 : session->driver_version();
+    const Servers* const servers = Process::Get().servers();
+    return servers == nullptr ? 0 : servers->driver_version();
   }
 
   int DeviceCount() override {
-    Session* session = Process::Get().session();
-    return session == nullptr ? 0 : static_cast<int>(session->devices().size());
+    const Servers* const servers = Process::Get().servers();
+    return servers == nullptr ? 0 : servers->devices_count();
   }
 
   CUresult Identify(CUdevice device, abi::DeviceIdentity* identity) override {
-    if (device < 0 || device >= DeviceCount()) {
+    const Session* const session = Process::Get().SessionOfDevice(device);
+    if (session == nullptr) {
       return CUDA_ERROR_INVALID_DEVICE;
     }
-    const Device& described = Process::Get().session()->devices()[static_cast<size_t>(device)];
+    const Device& described = session->device(device);
     identity->uuid = described.uuid;
     identity->pci_domain = described.attribute(CU_DEVICE_ATTRIBUTE_PCI_DOMAIN_ID);
     identity->pci_bus = described.attribute(CU_DEVICE_ATTRIBUTE_PCI_BUS_ID);
@@ -37,24 +38,25 @@ class ShimHost final : public abi::Host {
   }
 
   CUresult PrimaryContext(CUdevice device, CUcontext* context) override {
-    if (device < 0 || device >= DeviceCount()) {
+    const Session* const session = Process::Get().SessionOfDevice(device);
+    if (session == nullptr) {
       return CUDA_ERROR_INVALID_DEVICE;
     }
-    *context = FromWire<CUcontext>(Process::Get().session()->primary_context(device));
+    *context = FromWire<CUcontext>(session->primary_context(device));
     return CUDA_SUCCESS;
   }
 
   CUcontext CurrentContext() override { return FromWire<CUcontext>(ThreadState::Mine().current()); }
 
   bool ContextAlive(CUcontext context) override {
-    Session* session = Process::Get().session();
+    Session* session = Process::Get().SessionOf(ToWire(context));
     const Context* found =
         session == nullptr ? nullptr : session->objects().contexts.Find(ToWire(context));
     return found != nullptr && found->alive;
   }
 
   CUresult ContextId(CUcontext context, uint64_t* id) override {
-    Session* session = Process::Get().session();
+    Session* session = Process::Get().SessionOf(ToWire(context));
     const Context* found =
         session == nullptr ? nullptr : session->objects().contexts.Find(ToWire(context));
     if (found == nullptr) {
@@ -76,12 +78,13 @@ class ShimHost final : public abi::Host {
   }
 
   CUresult StreamId(CUcontext context, void* token, uint64_t* id) override {
-    Session* session = Process::Get().session();
-    if (session == nullptr) {
+    const auto handle = reinterpret_cast<uint64_t>(token);
+    Session* session = Process::Get().SessionOf(handle);
+    if (Process::Get().servers() == nullptr) {
       return CUDA_ERROR_DEINITIALIZED;
     }
-    const auto handle = reinterpret_cast<uint64_t>(token);
-    if (const Stream* stream = session->objects().streams.Find(handle)) {
+    if (const Stream* stream =
+            session == nullptr ? nullptr : session->objects().streams.Find(handle)) {
       *id = stream->id;
       return CUDA_SUCCESS;
     }

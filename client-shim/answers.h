@@ -41,7 +41,8 @@ std::string QuestionOf(int32_t device, const Message& message) {
 template <typename Scope, typename Message, typename Reply>
 CUresult AskOnce(const Scope& scope, const Message& message, Reply* reply) {
   static_assert(std::is_trivially_copyable_v<Reply>);
-  int32_t device = -1;  // devices asked about stand in the message
+  // Devices asked about stand in the message, by numbers of their server's.
+  int32_t device = -1 - static_cast<int32_t>(scope.session().number());
   if constexpr (std::is_same_v<Scope, CallScope>) {
     device = scope.device();
   }

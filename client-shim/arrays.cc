@@ -24,7 +24,7 @@ CUresult Create(const CallScope& scope,
                 uint32_t levels,
                 bool is_mipmapped,
                 uint64_t* handle) {
-  const Device& device = scope.session().devices()[static_cast<size_t>(scope.device())];
+  const Device& device = scope.session().device(scope.device());
   const abi::ArrayShape shape(descriptor, levels);
   const CUresult possible =
       shape.Check([&device](CUdevice_attribute attribute) { return device.attribute(attribute); });

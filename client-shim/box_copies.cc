@@ -212,7 +212,7 @@ CUresult CopySlice(const CallScope& scope,
                : result;
   }
   const bool waits = wait == Wait::kYes || scope.session().config().synchronous ||
-                     !scope.session().host_memory().IsPinned(host, extent);
+                     !scope.session().IsPinned(host, extent);
   return transfers.Receive(scope.context(), ToWire(stream), host, device, shape, waits);
 }
 

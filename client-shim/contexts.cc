@@ -68,10 +68,8 @@ CUresult EndPrimary(Session& session, int32_t device) {
   Users().ending = device;
   abi::DestroyContextStorage(FromWire<CUcontext>(handle));
   Users().ending = -1;
-  const CUresult result =
-      session.Call(0, wire::PrimaryRelease{
-                          .context = handle,
-                          .device = session.devices()[static_cast<size_t>(device)].server_ordinal});
+  const CUresult result = session.Call(
+      0, wire::PrimaryRelease{.context = handle, .device = session.device(device).server_ordinal});
   Forget(session, handle);
   return result;
 }
@@ -91,11 +89,10 @@ CUresult RetainPrimary(Session& session, int32_t device, wire::Handle* context_h
   const wire::Handle handle = session.primary_context(device);
   Context* context = session.objects().contexts.Find(handle);
   if (!context->alive) {
-    const CUresult result = session.Call(
-        0,
-        wire::PrimaryRetain{.context = handle,
-                            .device = session.devices()[static_cast<size_t>(device)].server_ordinal,
-                            .flags = context->flags});
+    const CUresult result =
+        session.Call(0, wire::PrimaryRetain{.context = handle,
+                                            .device = session.device(device).server_ordinal,
+                                            .flags = context->flags});
     if (result != CUDA_SUCCESS) {
       return result;
     }

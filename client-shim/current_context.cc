@@ -55,12 +55,9 @@ ThreadState& ThreadState::Mine() {
 }
 
 ThreadState::~ThreadState() {
-  Session* session = Process::Get().session();
-  if (session == nullptr) {
-    return;
-  }
   for (const OwnStreamOf& own : own_streams_) {
-    if (session->objects().streams.Find(own.stream) != nullptr) {
+    Session* const session = Process::Get().SessionOf(own.context);
+    if (session != nullptr && session->objects().streams.Find(own.stream) != nullptr) {
       session->Post(own.context, wire::StreamDestroy{.hStream = own.stream});
       session->objects().streams.Retire(own.stream);
     }
@@ -96,8 +93,8 @@ void ThreadState::Drop(wire::Handle context) {
 }
 
 CUstream ThreadState::OwnStream() {
-  Session* session = Process::Get().session();
   const wire::Handle context = current();
+  Session* const session = Process::Get().SessionOf(context);
   if (session == nullptr || context == 0) {
     return nullptr;
   }

@@ -10,6 +10,8 @@
 
 namespace farlane::shim {
 
+class Session;
+
 // Thread: the one that it belongs to.
 class ThreadState {
  public:
@@ -36,7 +38,8 @@ class ThreadState {
   // if that fails.
   CUstream OwnStream();
 
-  bool in_callback = false;  // functions of the program run here that may not call us
+  Session* routed = nullptr;  // of the call in progress, if a Route has found it
+  bool in_callback = false;   // functions of the program run here that may not call us
   CUstreamCaptureMode capture_mode = CU_STREAM_CAPTURE_MODE_GLOBAL;
 
  private:

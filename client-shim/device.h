@@ -16,6 +16,7 @@ namespace farlane::shim {
 // Immutable after the handshake.
 struct Device {
   int32_t server_ordinal = 0;
+  uint32_t server = 0;  // of a program with several, the one that has it
   std::string name;
   std::string pci_bus_id;
   CUuuid uuid{};

@@ -16,8 +16,9 @@ class DeviceScope {
       result_ = Process::Get().Why();
     } else if (ThreadState::Mine().in_callback) {
       result_ = CUDA_ERROR_NOT_PERMITTED;
-    } else if (device < 0 || static_cast<size_t>(device) >= session_->devices().size()) {
-      result_ = CUDA_ERROR_INVALID_DEVICE;
+    } else if (!session_->HasDevice(device)) [[unlikely]] {
+      session_ = Process::Get().SessionOfDevice(device);
+      result_ = session_ == nullptr ? CUDA_ERROR_INVALID_DEVICE : CUDA_SUCCESS;
     }
   }
 
@@ -25,7 +26,7 @@ class DeviceScope {
 
   Session& session() const { return *session_; }
 
-  const Device& device() const { return session_->devices()[static_cast<size_t>(device_)]; }
+  const Device& device() const { return session_->device(device_); }
 
   // What a call about a device is about; see client-shim/object_scopes.h.
   const Device& object() const { return device(); }
@@ -36,7 +37,7 @@ class DeviceScope {
   }
 
  private:
-  Session* const session_;
+  Session* session_;
   const CUdevice device_;
   CUresult result_ = CUDA_SUCCESS;
 };

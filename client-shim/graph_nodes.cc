@@ -5,6 +5,7 @@
 #include "client-shim/graph_blocks.h"
 #include "client-shim/graph_execs.h"
 #include "client-shim/graph_messages.h"
+#include "client-shim/route.h"
 #include "protocol/graph/dot_print.h"
 #include "protocol/graph/node_recording.h"
 
@@ -100,14 +101,34 @@ graph::NodeParamsPtr KeepParams(const CallScope& scope,
   return graph::Keep(value);
 }
 
+// Of a kernel of a library the one that stands for it on this server.
+CUresult BringKernel(const CallScope& scope, CUgraphNodeParams* description) {
+  if (!AreSeveralServers() || description->type != CU_GRAPH_NODE_TYPE_KERNEL) {
+    return CUDA_SUCCESS;
+  }
+  wire::Handle function = ToWire(graph::FunctionOf(*description));
+  const wire::Handle before = function;
+  const CUresult result = BringTo(scope.session(), &function);
+  if (function != before) {
+    description->kernel.func = FromWire<CUfunction>(function);
+    description->kernel.kern = nullptr;
+  }
+  return result;
+}
+
 // The command of a node of its own.
-CUresult MakeCommand(const CUgraphNodeParams& description,
+CUresult MakeCommand(const CUgraphNodeParams& said,
                      const graph::Attributes& attributes,
                      graph::CommandPtr* made) {
-  const ContextOfNode context(graph::ContextOf(description));
+  const ContextOfNode context(graph::ContextOf(said));
   const CallScope scope;
   if (scope.result() != CUDA_SUCCESS) {
     return scope.result();
+  }
+  CUgraphNodeParams description = said;
+  const CUresult brought = BringKernel(scope, &description);
+  if (brought != CUDA_SUCCESS) {
+    return brought;
   }
   CollectingStream collecting(scope);
   if (collecting.stream() == nullptr) {

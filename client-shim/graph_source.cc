@@ -5,8 +5,8 @@
 
 namespace farlane::shim {
 
-int GraphSource::devices_count() const {
-  return static_cast<int>(session_.devices().size());
+bool GraphSource::HasDevice(int device) const {
+  return session_.HasDevice(device);
 }
 
 CUresult GraphSource::Allocate(int device,

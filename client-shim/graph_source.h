@@ -13,7 +13,7 @@ class GraphSource final : public graph::MemorySource {
  public:
   explicit GraphSource(Session& session) : session_(session) {}
 
-  int devices_count() const override;
+  bool HasDevice(int device) const override;
   CUresult Allocate(int device, wire::Handle context, uint64_t bytes, uint64_t* address) override;
   void Free(int device, uint64_t address) override;
 

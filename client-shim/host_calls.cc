@@ -178,12 +178,32 @@ bool HostCalls::WaitForWork() {
 }
 
 void HostCalls::Do(const Due& due) {
+  if (due.call->kind == HostCall::Kind::kBridge) {
+    DoneMoving();
+    Cross(due);
+    return;
+  }
   if (due.call->kind == HostCall::Kind::kFetch) {
     Send(*due.call, due.turn);
   } else {
     Run(due);
   }
   DoneMoving();
+  Done(due);
+}
+
+// What is awaited from another server may depend on any other call of ours, also one that is due
+// behind this, so each such wait has a thread. There are as many as streams that stand at one.
+void HostCalls::Cross(const Due& due) {
+  std::thread([this, due] {
+    prctl(PR_SET_NAME, "farlane-bridge");
+    ThreadState::Mine().capture_mode = CU_STREAM_CAPTURE_MODE_RELAXED;  // captures are not about us
+    session_.NoteFailure(due.call->bridge());
+    Done(due);
+  }).detach();
+}
+
+void HostCalls::Done(const Due& due) {
   session_.Post(0, wire::HostDone{.turn = due.turn});
   expected_count_.fetch_sub(1, std::memory_order_release);
   session_.channel().Poll();  // the stream waits for it

@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -21,7 +22,7 @@ class Session;
 
 // Thread: immutable.
 struct HostCall {
-  enum class Kind { kFunction, kCallback, kFetch, kStore, kMove };
+  enum class Kind { kFunction, kCallback, kFetch, kStore, kMove, kBridge };
 
   uint64_t number = 0;
   Kind kind = Kind::kFunction;
@@ -33,6 +34,7 @@ struct HostCall {
   std::byte* host = nullptr;
   const std::byte* from = nullptr;  // of a move, whose rows are `device_pitch` apart there
   RowShape shape{};
+  std::function<CUresult()> bridge{};  // to another server; see client-shim/across.h
 };
 
 using HostCallPtr = std::shared_ptr<const HostCall>;  // shared by graphs and what is under way
@@ -79,6 +81,8 @@ class HostCalls {
   bool Take(Due* due);
   void Do(const Due& due);
   void Run(const Due& due);
+  void Cross(const Due& due);
+  void Done(const Due& due);
   void Send(const HostCall& call, uint64_t turn);
   void DoneMoving();
 

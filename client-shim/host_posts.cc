@@ -87,6 +87,12 @@ CUresult AddStreamCallback(const CallScope& scope,
       {.kind = HostCall::Kind::kCallback, .callback = callback, .stream = stream, .data = data});
 }
 
+CUresult LaunchBridge(const CallScope& scope, CUstream stream, std::function<CUresult()> bridge) {
+  return PostFunction(
+      scope, stream,
+      {.kind = HostCall::Kind::kBridge, .stream = stream, .bridge = std::move(bridge)});
+}
+
 bool TakeCopyIntoCapture(const CallScope& scope,
                          CUstream stream,
                          HostCall::Kind kind,

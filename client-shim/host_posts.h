@@ -3,6 +3,8 @@
 // graph makes.
 #pragma once
 
+#include <functional>
+
 #include "client-shim/call_scope.h"
 #include "client-shim/host_calls.h"
 
@@ -13,6 +15,8 @@ CUresult AddStreamCallback(const CallScope& scope,
                            CUstream stream,
                            CUstreamCallback callback,
                            void* data);
+// What concerns another server, done when the stream comes to it, in a thread of its own.
+CUresult LaunchBridge(const CallScope& scope, CUstream stream, std::function<CUresult()> bridge);
 
 // A copy between host and device on a stream that a graph records: true when it was taken, or may
 // not be; `result` is then the call's. The graph looks at the host's memory at each launch.

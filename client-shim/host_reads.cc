@@ -18,8 +18,8 @@ CUresult ChooseHostRead(const CallScope& scope,
     return may_change ? scope.Call(wire::StreamSynchronize{.hStream = ToWire(stream)})
                       : CUDA_SUCCESS;
   }
-  *late = (may_change || session.transfers().IsAwaited(host, bytes)) &&
-          session.host_memory().IsPinned(host, bytes);
+  *late =
+      (may_change || session.transfers().IsAwaited(host, bytes)) && session.IsPinned(host, bytes);
   return CUDA_SUCCESS;
 }
 

@@ -116,8 +116,8 @@ CUresult CopyLinear(
                           &taken)) {
     return taken;
   }
-  const bool waits = wait == Wait::kYes || session.config().synchronous ||
-                     !session.host_memory().IsPinned(to, bytes);
+  const bool waits =
+      wait == Wait::kYes || session.config().synchronous || !session.IsPinned(to, bytes);
   const CUresult result = ReceiveBytes(scope, stream, to, from, bytes, waits);
   return result == CUDA_SUCCESS && waits ? scope.FetchMirrored() : result;
 }

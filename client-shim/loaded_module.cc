@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "client-shim/process.h"
 #include "client-shim/session.h"
 #include "protocol/base/log.h"
 
@@ -59,7 +60,7 @@ LoadedModule::~LoadedModule() = default;
 
 CUresult LoadedModule::Begin(wire::Handle handle,
                              wire::Handle current,
-                             std::shared_ptr<const std::vector<std::byte>> image,
+                             Package image,
                              uint32_t log_bytes) {
   handle_ = handle;
   const uint64_t image_bytes = image->size();
@@ -190,7 +191,8 @@ CUresult LoadedModule::FindGlobal(
     return CUDA_ERROR_NOT_FOUND;
   }
   // Asked for before there is a context, they are the first primary context's.
-  const wire::Handle owner = context != 0 ? context : session_.primary_context(0);
+  const wire::Handle owner =
+      context != 0 ? context : session_.primary_context(session_.first_device());
   const auto find = [&] {
     const auto known = std::find_if(globals_.begin(), globals_.end(), [&](const Global& global) {
       return global.context == owner && global.name == name;
@@ -212,6 +214,12 @@ CUresult LoadedModule::FindGlobal(
   wire::ImageGlobalReply reply;
   const CUresult result =
       session_.Call(context, wire::ImageGlobal{.module = handle_, .name = name}, &reply);
+  if (result == CUDA_SUCCESS && AreSeveralServers() &&
+      !Process::Get().servers()->KeepClear(session_,
+                                           {.address = reply.address, .bytes = reply.bytes})) {
+    LogError("the variable %s lies where the program has memory of another server", name);
+    return CUDA_ERROR_MAP_FAILED;
+  }
   std::lock_guard<std::mutex> lock(mutex_);
   if (result != CUDA_SUCCESS || find()) {
     return result;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -24,16 +25,15 @@ class Session;
 // success.
 class LoadedModule {
  public:
+  using Package = std::shared_ptr<const std::vector<std::byte>>;  // shared with those who send it
+
   // `context` is 0 for a library, which belongs to none.
   LoadedModule(Session& session, wire::Handle context);
   ~LoadedModule();
 
   // Sends the load under a handle that leads here already, since the server speaks of it by that.
   // `current` helps the driver to describe a library.
-  CUresult Begin(wire::Handle handle,
-                 wire::Handle current,
-                 std::shared_ptr<const std::vector<std::byte>> image,
-                 uint32_t log_bytes);
+  CUresult Begin(wire::Handle handle, wire::Handle current, Package image, uint32_t log_bytes);
   // What came of it; waits if nobody has yet. A failure has its line on stderr, once.
   CUresult Await();
 
@@ -53,6 +53,17 @@ class LoadedModule {
   void ForgetGlobals(wire::Handle context, int32_t device);
   // The module itself goes: so do its functions and variables.
   void Forget();
+
+  bool is_library() const { return context_ == 0; }
+
+  // Of a library of a program with several servers: by what handles others know it, and what is
+  // sent to those that do not know it yet.
+  struct Elsewhere {
+    Package package;
+    std::map<uint32_t, wire::Handle> handles{};  // by the server's number
+  };
+
+  Guarded<Elsewhere>& elsewhere() { return elsewhere_; }
 
   // A part of the list of kernels. By whoever reads.
   wire::WireError OnKernels(const wire::ImageKernels& part);
@@ -83,6 +94,7 @@ class LoadedModule {
   std::atomic<bool> awaited_{false};
 
   Guarded<Kernels> arriving_;
+  Guarded<Elsewhere> elsewhere_;  // held while it is posted
 
   // Set before awaited_, constant afterwards. The names are the kernels' own.
   Kernels kernels_;

@@ -41,11 +41,13 @@ CUresult Write(void* value, T written) {
 }  // namespace
 
 bool MemoryPools::IsDevice(int32_t device) const {
-  return device >= 0 && static_cast<size_t>(device) < session_.devices().size();
+  return session_.HasDevice(device);
 }
 
 uint64_t MemoryPools::Mint(State& state, int32_t device) {
-  const uint64_t made = kFirstPool + ++state.minted;
+  // Where a handle has its server, so that the numbers of two servers differ, too.
+  const uint64_t server = uint64_t{session_.number()} * wire::kServerGenerations << 32;
+  const uint64_t made = kFirstPool + server + ++state.minted;
   state.pools[made].device = device;
   return made;
 }
@@ -463,10 +465,10 @@ CUresult MemoryPools::OpenTo(uint64_t pool, int32_t owner, int32_t device, bool 
   if (!changes || imported) {
     return CUDA_SUCCESS;
   }
-  const CUresult result = session_.Call(
-      0, wire::DeviceAccess{.device = session_.devices()[static_cast<size_t>(owner)].server_ordinal,
-                            .peer = session_.devices()[static_cast<size_t>(device)].server_ordinal,
-                            .enable = open ? 1u : 0u});
+  const CUresult result =
+      session_.Call(0, wire::DeviceAccess{.device = session_.device(owner).server_ordinal,
+                                          .peer = session_.device(device).server_ordinal,
+                                          .enable = open ? 1u : 0u});
   if (result != CUDA_SUCCESS && open) {
     state_.With([&](State& state) {
       if (Pool* found = Find(state, pool)) {

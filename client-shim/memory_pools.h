@@ -122,9 +122,9 @@ class MemoryPools {
     std::map<uint64_t, uint64_t> kept;           // address -> pool, of what is kept for reuse
   };
 
-  static uint64_t Mint(State& state, int32_t device);
-  static uint64_t DefaultOf(State& state, int32_t device);
-  static uint64_t CurrentOf(State& state, int32_t device);
+  uint64_t Mint(State& state, int32_t device);
+  uint64_t DefaultOf(State& state, int32_t device);
+  uint64_t CurrentOf(State& state, int32_t device);
   static Pool* Find(State& state, uint64_t pool);
   static void NoteUse(Pool& pool, uint64_t bytes);
   static uint64_t Reuse(State& state, uint64_t stream, Allocation* wanted);

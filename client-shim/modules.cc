@@ -9,6 +9,7 @@
 
 #include "client-shim/current_context.h"
 #include "client-shim/file_content.h"
+#include "client-shim/process.h"
 #include "protocol/abi/image.h"
 #include "protocol/abi/module_package.h"
 #include "protocol/base/log.h"
@@ -53,33 +54,73 @@ bool WaitsAtOnce(const Session& session, wire::Handle context, const JitLogs& lo
          !session.config().lazy_loading || session.config().synchronous;
 }
 
+// Of the GPUs that it may be used on: a library's kernels may be launched on any.
+std::vector<int> Capabilities(const Session& session, wire::Handle context) {
+  std::vector<int> capabilities;
+  const Servers* const servers = context == 0 ? Process::Get().servers() : nullptr;
+  for (int32_t device = 0; servers != nullptr && device < servers->devices_count(); ++device) {
+    capabilities.push_back(servers->OfDevice(device)->device(device).capability());
+  }
+  if (capabilities.empty()) {
+    for (const Device& device : session.devices()) {
+      capabilities.push_back(device.capability());
+    }
+  }
+  return capabilities;
+}
+
+// Null for more modules than there can be.
+CUresult Begin(Session& session,
+               wire::Handle context,
+               const LoadedModule::Package& package,
+               uint64_t log_bytes,
+               std::shared_ptr<LoadedModule>* loaded,
+               wire::Handle* handle) {
+  const auto made = std::make_shared<LoadedModule>(session, context);
+  *handle = session.objects().modules.Mint(Module{.context = context, .loaded = made});
+  if (*handle == 0) {
+    return CUDA_ERROR_OUT_OF_MEMORY;
+  }
+  *loaded = made;
+  // A library belongs to no context, but whatever is current helps the driver to describe it.
+  return made->Begin(*handle, context != 0 ? context : CurrentAlive(session), package,
+                     static_cast<uint32_t>(log_bytes));
+}
+
+// A library goes on all servers that know it.
+void UnloadElsewhere(LoadedModule& loaded) {
+  std::map<uint32_t, wire::Handle> handles;
+  loaded.elsewhere().With(
+      [&handles](LoadedModule::Elsewhere& where) { handles.swap(where.handles); });
+  for (const auto& [server, handle] : handles) {
+    if (Session* const session = Process::Get().SessionOf(handle)) {
+      static_cast<void>(UnloadImage(*session, handle));
+    }
+  }
+}
+
 CUresult Load(Session& session,
               wire::Handle context,
               const abi::ImageView& view,
               const JitLogs& logs,
               std::string* log,
               wire::Handle* handle) {
-  std::vector<int> capabilities;
-  for (const Device& device : session.devices()) {
-    capabilities.push_back(device.capability());
-  }
-  Result<std::vector<std::byte>> package = abi::PackModule(view, capabilities);
+  Result<std::vector<std::byte>> package = abi::PackModule(view, Capabilities(session, context));
   if (!package.ok()) {
     LogError("cannot load device code: %s", package.error().message().c_str());
     return ResultOf(package.error());
   }
-  const auto loaded = std::make_shared<LoadedModule>(session, context);
-  *handle = session.objects().modules.Mint(Module{.context = context, .loaded = loaded});
-  if (*handle == 0) {
-    return CUDA_ERROR_OUT_OF_MEMORY;
-  }
+  const auto kept = std::make_shared<const std::vector<std::byte>>(std::move(*package));
   const uint64_t log_bytes =
       std::clamp<uint64_t>(std::max(logs.info_bytes, logs.error_bytes), kLogBytesMin, kLogBytesMax);
-  // A library belongs to no context, but whatever is current helps the driver to describe it.
-  CUresult result =
-      loaded->Begin(*handle, context != 0 ? context : CurrentAlive(session),
-                    std::make_shared<const std::vector<std::byte>>(std::move(*package)),
-                    static_cast<uint32_t>(log_bytes));
+  std::shared_ptr<LoadedModule> loaded;
+  CUresult result = Begin(session, context, kept, log_bytes, &loaded, handle);
+  if (loaded == nullptr) {
+    return result;
+  }
+  if (context == 0 && AreSeveralServers()) {
+    loaded->elsewhere().With([&kept](LoadedModule::Elsewhere& where) { where.package = kept; });
+  }
   if (result == CUDA_SUCCESS && WaitsAtOnce(session, context, logs)) {
     result = loaded->Await();
     *log = loaded->log();
@@ -187,6 +228,7 @@ CUresult UnloadImage(Session& session, wire::Handle handle) {
     return CUDA_ERROR_INVALID_HANDLE;
   }
   const wire::Handle context = session.objects().modules.Find(handle)->context;
+  UnloadElsewhere(*loaded);
   if (loaded->Await() == CUDA_SUCCESS) {
     session.Post(context, wire::ImageUnload{.module = handle});
     loaded->Forget();
@@ -233,10 +275,35 @@ CUresult FindGlobalHere(
     return CUDA_ERROR_INVALID_VALUE;
   }
   const wire::Handle current = ThreadState::Mine().current();
-  const Context* context = session.objects().contexts.Find(current);
-  return context == nullptr
-             ? FindGlobal(session, 0, 0, module, name, address, bytes)
-             : FindGlobal(session, current, context->device, module, name, address, bytes);
+  Session* const owner = Process::Get().SessionOf(current);
+  const Context* const context =
+      owner == nullptr ? nullptr : owner->objects().contexts.Find(current);
+  if (context == nullptr) {
+    return FindGlobal(session, 0, session.first_device(), module, name, address, bytes);
+  }
+  const CUresult brought = BringLibraryTo(*owner, &module);
+  Session* const here = Process::Get().SessionOf(module);
+  if (brought != CUDA_SUCCESS || here == nullptr) {
+    return brought == CUDA_SUCCESS ? CUDA_ERROR_INVALID_HANDLE : brought;
+  }
+  return FindGlobal(*here, current, context->device, module, name, address, bytes);
+}
+
+CUresult BringLibraryTo(Session& session, wire::Handle* library) {
+  Session* const home = Process::Get().SessionOf(*library);
+  const std::shared_ptr<LoadedModule> loaded =
+      home == nullptr || home == &session ? nullptr : FindLoaded(*home, *library);
+  if (loaded == nullptr || !loaded->is_library()) {
+    return CUDA_SUCCESS;
+  }
+  return loaded->elsewhere().With([&](LoadedModule::Elsewhere& where) {
+    wire::Handle& there = where.handles[session.number()];
+    std::shared_ptr<LoadedModule> begun;
+    const CUresult result =
+        there != 0 ? CUDA_SUCCESS : Begin(session, 0, where.package, kLogBytesMin, &begun, &there);
+    *library = there;
+    return result;
+  });
 }
 
 void ForgetGlobals(Session& session, wire::Handle context, int32_t device) {

@@ -72,6 +72,9 @@ CUresult FindGlobal(Session& session,
 // primary one.
 CUresult FindGlobalHere(
     Session& session, wire::Handle module, const char* name, uint64_t* address, uint64_t* bytes);
+// A library that was loaded on one server becomes the one that stands for it on the session's,
+// which is loaded now if nobody has needed it there.
+CUresult BringLibraryTo(Session& session, wire::Handle* library);
 // A context has ended, and with it the variables that modules and libraries had in it.
 void ForgetGlobals(Session& session, wire::Handle context, int32_t device);
 

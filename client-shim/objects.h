@@ -139,23 +139,35 @@ using PeerPairs = std::set<std::pair<wire::Handle, wire::Handle>>;
 
 // Thread: any.
 struct Objects {
-  ObjectTable<Context> contexts{wire::HandleKind::kContext};
-  ObjectTable<Stream> streams{wire::HandleKind::kStream};
-  ObjectTable<Event> events{wire::HandleKind::kEvent};
-  ObjectTable<Module> modules{wire::HandleKind::kModule};
-  ObjectTable<Function> functions{wire::HandleKind::kFunction};
-  ObjectTable<GraphExec> graph_execs{wire::HandleKind::kGraphExec};
+  // `server`: of a program with several, the one that knows these objects.
+  explicit Objects(uint32_t server)
+      : contexts(wire::HandleKind::kContext, server),
+        streams(wire::HandleKind::kStream, server),
+        events(wire::HandleKind::kEvent, server),
+        modules(wire::HandleKind::kModule, server),
+        functions(wire::HandleKind::kFunction, server),
+        graph_execs(wire::HandleKind::kGraphExec, server),
+        graph_home_handles(wire::HandleKind::kGraphHome, server),
+        arrays(wire::HandleKind::kArray, server),
+        next_id((uint64_t{server} << 48) + 1) {}
+
+  ObjectTable<Context> contexts;
+  ObjectTable<Stream> streams;
+  ObjectTable<Event> events;
+  ObjectTable<Module> modules;
+  ObjectTable<Function> functions;
+  ObjectTable<GraphExec> graph_execs;
   // Only to number them.
-  ObjectTable<GraphHomePtr> graph_home_handles{wire::HandleKind::kGraphHome};
+  ObjectTable<GraphHomePtr> graph_home_handles;
   Guarded<GraphHomes> graph_homes;
-  ObjectTable<ArrayObject> arrays{wire::HandleKind::kArray};
+  ObjectTable<ArrayObject> arrays;
   Guarded<ArrayLevels> array_levels;
   Guarded<TextureObjects> textures;
   Guarded<TextureObjects> surfaces;
   Guarded<PeerPairs> peers;
   abi::MemoryAdvice advice;  // about managed memory
-  std::atomic<uint64_t> next_id{
-      1};  // for cuCtxGetId and cuStreamGetId: never the same twice in a process
+  std::atomic<uint64_t>
+      next_id;  // for cuCtxGetId and cuStreamGetId: never the same twice in a process
 };
 
 }  // namespace farlane::shim

@@ -16,9 +16,9 @@ constexpr uint64_t kShare = 8;
 void PinnedSpace::Begin(Books* books) {
   books->tried = true;
   const Context* current = session_.objects().contexts.Find(ThreadState::Mine().current());
-  const size_t device = current == nullptr ? 0 : static_cast<size_t>(current->device);
+  const int32_t device = current == nullptr ? session_.first_device() : current->device;
   const uint64_t bytes =
-      RoundDown(session_.devices()[device].arena_bytes / kShare, Arena::kChunkBytes);
+      RoundDown(session_.device(device).arena_bytes / kShare, Arena::kChunkBytes);
   uint64_t address = 0;
   if (bytes == 0 || session_.virtual_memory().Reserve(bytes, 0, 0, &address) != CUDA_SUCCESS ||
       !books->arena.AddSpace(address, bytes)) {

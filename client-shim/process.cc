@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client-shim/process.h"
 
+#include <algorithm>
 #include <new>
 
 #include <pthread.h>
 
 #include "client-shim/abi_host.h"
 #include "client-shim/cu_result.h"
+#include "client-shim/current_context.h"
 #include "protocol/base/log.h"
 
 namespace farlane::shim {
+
+std::atomic<bool> several_servers{false};
 
 Process& Process::Get() {
   alignas(Process) static char place[sizeof(Process)];
@@ -18,7 +22,7 @@ Process& Process::Get() {
 }
 
 CUresult Process::Init() {
-  if (session() != nullptr) {
+  if (servers() != nullptr) {
     return CUDA_SUCCESS;
   }
   std::lock_guard<std::mutex> lock(starting_);
@@ -26,7 +30,7 @@ CUresult Process::Init() {
     started_ = true;
     why_.store(Start(), std::memory_order_release);
   }
-  return session() != nullptr ? CUDA_SUCCESS : Why();
+  return servers() != nullptr ? CUDA_SUCCESS : Why();
 }
 
 CUresult Process::Start() {
@@ -50,56 +54,97 @@ CUresult Process::Start() {
                  : "set FARLANE_SERVER=tcp://HOST:PORT, or start the program with `farlane run`");
     return CUDA_ERROR_NO_DEVICE;
   }
-  if (config.server->find(',') != std::string::npos) {
-    LogError("FARLANE_SERVER names several servers; this version uses one");
-    return CUDA_ERROR_NO_DEVICE;
+  Result<Servers> servers = Servers::Connect(*config.server, config);
+  if (!servers.ok()) {
+    LogError("%s", servers.error().message().c_str());
+    return ResultOfConnecting(servers.error());
   }
-  const Result<transport::Address> address = transport::Address::Parse(*config.server);
-  if (!address.ok()) {
-    LogError("FARLANE_SERVER: %s", address.error().message().c_str());
-    return CUDA_ERROR_NO_DEVICE;
-  }
-  Result<std::unique_ptr<Session>> session = Session::Connect(*address, config);
-  if (!session.ok()) {
-    LogError("%s", session.error().message().c_str());
-    return ResultOfConnecting(session.error());
-  }
-  owned_ = std::move(*session);
+  Serve(std::move(*servers));
   pthread_atfork(nullptr, nullptr, [] { Process::Get().Forked(); });
-  session_.store(owned_.get(), std::memory_order_release);
   return CUDA_SUCCESS;
 }
 
+void Process::Serve(Servers servers) {
+  owned_ = std::make_unique<Servers>(std::move(servers));
+  const bool several = owned_->sessions().size() > 1;
+  several_servers.store(several, std::memory_order_relaxed);
+  servers_.store(owned_.get(), std::memory_order_release);
+  only_.store(several ? nullptr : owned_->sessions().front().get(), std::memory_order_release);
+}
+
+const Servers* Process::Hide(CUresult why) {
+  only_.store(nullptr);
+  const Servers* const servers = servers_.exchange(nullptr);
+  if (servers != nullptr) {
+    why_.store(why, std::memory_order_release);
+  }
+  return servers;
+}
+
+Session* Process::SessionOfCall() const {
+  const Servers* const all = servers();
+  if (all == nullptr) {
+    return nullptr;
+  }
+  const ThreadState& thread = ThreadState::Mine();
+  if (thread.routed != nullptr) {
+    return thread.routed;
+  }
+  Session* const current =
+      thread.current() == 0 ? nullptr : all->Numbered(wire::ServerOf(thread.current()));
+  return current != nullptr ? current : all->sessions().front().get();
+}
+
+Session* Process::SessionOf(wire::Handle handle) const {
+  const Servers* const all = servers();
+  return all == nullptr ? nullptr : all->Numbered(wire::ServerOf(handle));
+}
+
+Session* Process::SessionOfDevice(int32_t device) const {
+  const Servers* const all = servers();
+  return all == nullptr ? nullptr : all->OfDevice(device);
+}
+
+bool Process::IsPinned(const void* host, uint64_t bytes) const {
+  const Servers* const all = servers();
+  return all != nullptr && std::any_of(all->sessions().begin(), all->sessions().end(),
+                                       [&](const std::unique_ptr<Session>& session) {
+                                         return session->host_memory().IsPinned(host, bytes);
+                                       });
+}
+
 void Process::End() {
-  Session* session = session_.exchange(nullptr);
-  if (session == nullptr) {
+  const Servers* const servers = Hide(CUDA_ERROR_DEINITIALIZED);
+  if (servers == nullptr) {
     return;
   }
-  why_.store(CUDA_ERROR_DEINITIALIZED, std::memory_order_release);
-  session->PrintTraces();
-  // Threads of the program may still be inside a call, so the session itself stays; only the server
-  // is told.
-  session->Close();
+  // Threads of the program may still be inside a call, so the sessions themselves stay; only the
+  // servers are told.
+  for (const std::unique_ptr<Session>& session : servers->sessions()) {
+    session->PrintTraces();
+    session->Close();
+  }
 }
 
 void Process::Forked() {
-  Session* session = session_.exchange(nullptr);
-  if (session == nullptr) {
+  const Servers* const servers = Hide(CUDA_ERROR_NOT_INITIALIZED);
+  if (servers == nullptr) {
     return;
   }
-  session->AbandonAfterFork();
+  for (const std::unique_ptr<Session>& session : servers->sessions()) {
+    session->AbandonAfterFork();
+  }
   (void)owned_.release();
-  why_.store(CUDA_ERROR_NOT_INITIALIZED, std::memory_order_release);
 }
 
 void Process::Adopt(std::unique_ptr<Session> session) {
-  owned_ = std::move(session);
-  session_.store(owned_.get(), std::memory_order_release);
+  Serve(Servers(std::move(session)));
 }
 
 std::unique_ptr<Session> Process::Release() {
-  session_.store(nullptr, std::memory_order_release);
-  return std::move(owned_);
+  only_.store(nullptr, std::memory_order_release);
+  servers_.store(nullptr, std::memory_order_release);
+  return owned_ == nullptr ? nullptr : std::move(owned_->Take().front());
 }
 
 }  // namespace farlane::shim

@@ -6,10 +6,8 @@ namespace {
 
 CUresult CheckPlace(const CurrentScope& scope, const CUmemLocation& location) {
   const bool is_device = location.type == CU_MEM_LOCATION_TYPE_DEVICE;
-  return is_device && (location.id < 0 ||
-                       static_cast<size_t>(location.id) >= scope.session().devices().size())
-             ? CUDA_ERROR_INVALID_DEVICE
-             : CUDA_SUCCESS;
+  return is_device && !scope.session().HasDevice(location.id) ? CUDA_ERROR_INVALID_DEVICE
+                                                              : CUDA_SUCCESS;
 }
 
 CUresult CheckRanges(const CurrentScope& scope, const RangeBatch& batch, CUstream stream) {

@@ -10,6 +10,7 @@
 #include "client-shim/current_context.h"
 #include "client-shim/hello.h"
 #include "client-shim/loaded_module.h"
+#include "client-shim/process.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/log.h"
 
@@ -23,43 +24,50 @@ constexpr uint64_t kStopNs = 200'000'000;  // a process that ends does not wait 
 
 }  // namespace
 
-Session::Session(const Config& config, const transport::Address& server)
-    : config_(config), server_(server) {}
+Session::Session(const Config& config, const transport::Address& server, uint32_t number)
+    : config_(config), server_(server), number_(number) {}
 
 Session::~Session() = default;
 
-Result<std::unique_ptr<Session>> Session::Connect(const transport::Address& server,
-                                                  const Config& config) {
+Result<std::unique_ptr<Session>> Session::Meet(const transport::Address& server,
+                                               const Config& config,
+                                               uint32_t number) {
   wire::ServerHello answer{};
   FARLANE_ASSIGN(std::unique_ptr<transport::Stream> stream, FindWay(server, config, &answer));
-  std::unique_ptr<Session> session(new Session(config, server));
+  std::unique_ptr<Session> session(new Session(config, server, number));
   session->worker_ = answer.worker;
   session->channel_ =
       std::make_unique<channel::CommandChannel>(std::move(stream), *session, config.grace);
   session->attendant_.emplace(*session->channel_, [raw = session.get()] { raw->AnswerRecalls(); });
   FARLANE_TRY(session->LearnDevices().While("getting to know " + server.ToString()));
-  FARLANE_TRY(session->ReserveArenas());
-  session->attendant_->Start();
   return session;
+}
+
+Status Session::Settle(std::vector<Device> visible, int32_t first_device) {
+  const std::vector<Device> all = std::move(devices_);
+  devices_ = std::move(visible);
+  first_device_ = first_device;
+  ReturnHiddenCredit(all);
+  FARLANE_TRY(ReserveArenas());
+  attendant_->Start();
+  return Status::Ok();
+}
+
+Result<std::unique_ptr<Session>> Session::Connect(const transport::Address& server,
+                                                  const Config& config) {
+  FARLANE_ASSIGN(Servers only, Servers::Connect(server.ToString(), config));
+  return std::move(only.Take().front());
+}
+
+int32_t Session::devices_in_program() const {
+  const Servers* const all = Process::Get().servers();
+  return all == nullptr ? devices_count() : all->devices_count();
 }
 
 Status Session::LearnDevices() {
   FARLANE_TRY(channel_->WaitUntil([this] { return welcomed_ || !handshake_.ok(); },
                                   NowNs() + wire::kGreetingSilenceNs));
-  FARLANE_TRY(handshake_);
-  if (config_.visible_devices.has_value()) {
-    std::vector<Device> all = devices_;
-    devices_ = VisibleDevices(std::move(devices_), *config_.visible_devices);
-    ReturnHiddenCredit(all);
-  }
-  if (devices_.empty()) {
-    return Status(StatusCode::kNotFound, config_.visible_devices.has_value()
-                                             ? "CUDA_VISIBLE_DEVICES=\"" +
-                                                   *config_.visible_devices +
-                                                   "\" leaves no device of the server visible"
-                                             : "the server has no device");
-  }
-  return Status::Ok();
+  return handshake_;
 }
 
 // What the program cannot see it will not use.
@@ -77,10 +85,10 @@ void Session::ReturnHiddenCredit(const std::vector<Device>& all) {
 Status Session::ReserveArenas() {
   for (size_t i = 0; i < devices_.size(); ++i) {
     FARLANE_TRY(ReserveArena(&devices_[i]).While("reserving addresses for " + devices_[i].name));
-    memories_.push_back(
-        std::make_unique<DeviceMemory>(*this, static_cast<int32_t>(i), devices_[i]));
-    primaries_.push_back(objects_.contexts.Mint(Context{
-        .device = static_cast<int32_t>(i), .primary = true, .id = objects_.next_id.fetch_add(1)}));
+    const int32_t device = first_device_ + static_cast<int32_t>(i);
+    memories_.push_back(std::make_unique<DeviceMemory>(*this, device, devices_[i]));
+    primaries_.push_back(objects_.contexts.Mint(
+        Context{.device = device, .primary = true, .id = objects_.next_id.fetch_add(1)}));
   }
   return Status::Ok();
 }
@@ -118,15 +126,25 @@ int32_t Session::DeviceOfAddress(uint64_t address) {
   }
   for (size_t i = 0; i < memories_.size(); ++i) {
     if (memories_[i]->Contains(address)) {
-      return static_cast<int32_t>(i);
+      return first_device_ + static_cast<int32_t>(i);
     }
   }
   for (size_t i = 0; i < memories_.size(); ++i) {
     if (memories_[i]->Find(address).has_value()) {
-      return static_cast<int32_t>(i);
+      return first_device_ + static_cast<int32_t>(i);
     }
   }
   return -1;
+}
+
+graph::UserObjects& Session::user_objects() {
+  static auto* const objects = new graph::UserObjects();  // never destroyed: graphs hold some
+  return *objects;
+}
+
+bool Session::IsPinned(const void* host, uint64_t bytes) const {
+  return host_memory_.IsPinned(host, bytes) ||
+         (AreSeveralServers() && Process::Get().IsPinned(host, bytes));
 }
 
 CUresult Session::CheckSafe() {
@@ -145,7 +163,7 @@ graph::StreamTraits Session::TraitsOf(wire::Handle context, wire::Handle stream)
 CUresult Session::Quiesce(int32_t device) {
   const uint64_t before = work();
   const CUresult result =
-      Call(0, wire::DeviceQuiesce{.device = devices_[static_cast<size_t>(device)].server_ordinal});
+      Call(0, wire::DeviceQuiesce{.device = this->device(device).server_ordinal});
   if (result == CUDA_SUCCESS && devices_.size() == 1) {
     NoteQuiet(before);
   }
@@ -354,7 +372,8 @@ void Session::AnswerRecalls() {
       Post(0, wire::CreditReturn{.device = recall.device, .bytes = 0, .recall = recall.recall});
       continue;
     }
-    memory(static_cast<int32_t>(device - devices_.begin())).GiveBack(recall.bytes, recall.recall);
+    memories_[static_cast<size_t>(device - devices_.begin())]->GiveBack(recall.bytes,
+                                                                        recall.recall);
   }
 }
 

@@ -34,24 +34,55 @@
 
 namespace farlane::shim {
 
+// Whether the program has several servers. Then a call looks for the one that it is about; see
+// client-shim/route.h. What nearly every program has must cost nothing, so this is all it asks.
+[[gnu::visibility("hidden")]] extern std::atomic<bool> several_servers;
+
+inline bool AreSeveralServers() {
+  return __builtin_expect(several_servers.load(std::memory_order_relaxed), 0) != 0;
+}
+
 // Thread: any. Lives until the process ends: exit handlers of other libraries still call us.
 class Session final : public channel::ServerListener {
  public:
   // Says hello and learns the devices. The Status is for one line on stderr; its code decides the
-  // CUresult.
+  // CUresult. `number` is below wire::kServersMax and no other session's of the program.
+  static Result<std::unique_ptr<Session>> Meet(const transport::Address& server,
+                                               const Config& config,
+                                               uint32_t number);
+  // After Meet, and before anything else: keeps these of its devices, which the program knows by
+  // the numbers from `first_device` on, and reserves their addresses.
+  Status Settle(std::vector<Device> visible, int32_t first_device);
+  // Both, for a program with one server.
   static Result<std::unique_ptr<Session>> Connect(const transport::Address& server,
                                                   const Config& config);
   ~Session() override;
+
+  uint32_t number() const { return number_; }
 
   const Config& config() const { return config_; }
 
   int32_t driver_version() const { return driver_version_; }
 
+  // Those of this server only. The program numbers those of all its servers through.
   const std::vector<Device>& devices() const { return devices_; }
+
+  int32_t devices_count() const { return static_cast<int32_t>(devices_.size()); }
+
+  int32_t first_device() const { return first_device_; }
+
+  // Of all its servers.
+  int32_t devices_in_program() const;
+
+  bool HasDevice(int32_t device) const {
+    return device >= first_device_ && device - first_device_ < devices_count();
+  }
+
+  const Device& device(int32_t device) const { return devices_[IndexOf(device)]; }
 
   Objects& objects() { return objects_; }
 
-  DeviceMemory& memory(int32_t device) { return *memories_[static_cast<size_t>(device)]; }
+  DeviceMemory& memory(int32_t device) { return *memories_[IndexOf(device)]; }
 
   VirtualMemory& virtual_memory() { return virtual_memory_; }
 
@@ -81,7 +112,11 @@ class Session final : public channel::ServerListener {
 
   graph::GraphMemory& graph_memory() { return graph_memory_; }
 
-  graph::UserObjects& user_objects() { return user_objects_; }
+  // Of the program, whatever servers it has.
+  static graph::UserObjects& user_objects();
+
+  // Whether memory of the program is pinned, which is so for all its servers.
+  bool IsPinned(const void* host, uint64_t bytes) const;
 
   // Whether captures in progress let the calling thread make a call that is not safe beside them;
   // one that they do not spoils them.
@@ -96,9 +131,7 @@ class Session final : public channel::ServerListener {
   // What a capture has to know of a stream; null is the legacy stream of `context`.
   graph::StreamTraits TraitsOf(wire::Handle context, wire::Handle stream);
 
-  wire::Handle primary_context(int32_t device) const {
-    return primaries_[static_cast<size_t>(device)];
-  }
+  wire::Handle primary_context(int32_t device) const { return primaries_[IndexOf(device)]; }
 
   // Posts a message that means the given context (0: none in particular).
   template <typename Message>
@@ -252,7 +285,9 @@ class Session final : public channel::ServerListener {
   void OnReadingPaused() override;
 
  private:
-  Session(const Config& config, const transport::Address& server);
+  Session(const Config& config, const transport::Address& server, uint32_t number);
+
+  size_t IndexOf(int32_t device) const { return static_cast<size_t>(device - first_device_); }
 
   Status LearnDevices();
   void ReturnHiddenCredit(const std::vector<Device>& all);
@@ -280,15 +315,17 @@ class Session final : public channel::ServerListener {
 
   const Config config_;
   const transport::Address server_;
+  const uint32_t number_;
   uint32_t worker_ = 0;
+  int32_t first_device_ = 0;
   int32_t driver_version_ = 0;
   bool welcomed_ = false;
   Status handshake_;
   std::vector<Device> devices_;
   std::vector<std::unique_ptr<DeviceMemory>> memories_;
   std::vector<wire::Handle> primaries_;
-  Objects objects_;
-  VirtualMemory virtual_memory_{*this};
+  Objects objects_{number_};
+  VirtualMemory virtual_memory_{*this, number_};
   Shares shares_{*this};
   HostMemory host_memory_;
   PinnedSpace pinned_space_{*this};
@@ -301,9 +338,8 @@ class Session final : public channel::ServerListener {
   MemoryPools pools_{*this};
   WaitLog waits_{config_.trace_waits};
   GraphSource graph_source_{*this};
-  graph::UserObjects user_objects_;
   graph::GraphMemory graph_memory_{graphs_, graph_source_};
-  graph::Graphs graphs_;
+  graph::Graphs graphs_{number_};
   graph::Captures captures_{graphs_};
   std::unique_ptr<channel::CommandChannel> channel_;
   Guarded<std::vector<wire::CreditRecall>> recalls_;  // heard and not answered yet

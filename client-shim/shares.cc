@@ -45,7 +45,7 @@ int32_t DeviceOf(Session& session, const ShareName& name) {
   const std::vector<Device>& devices = session.devices();
   for (size_t i = 0; i < devices.size(); ++i) {
     if (devices[i].server_ordinal == name.device) {
-      return static_cast<int32_t>(i);
+      return session.first_device() + static_cast<int32_t>(i);
     }
   }
   return -1;
@@ -95,12 +95,12 @@ CUresult Shares::AskForName(int32_t device, AddressRange chunks, Token* token) {
   session_.memory(device).Pin(chunks);
   session_.completions().NoteShared();
   wire::MemoryShareReply reply;
-  const CUresult result = session_.Call(
-      0,
-      wire::MemoryShare{.address = chunks.address,
-                        .bytes = chunks.bytes,
-                        .device = session_.devices()[static_cast<size_t>(device)].server_ordinal},
-      &reply);
+  const CUresult result =
+      session_.Call(0,
+                    wire::MemoryShare{.address = chunks.address,
+                                      .bytes = chunks.bytes,
+                                      .device = session_.device(device).server_ordinal},
+                    &reply);
   if (result == CUDA_SUCCESS) {
     *token = {reply.token_high, reply.token_low};
     // They stay pinned, so the name stays good whatever is allocated there.
@@ -125,7 +125,7 @@ CUresult Shares::NameAllocation(CUdeviceptr address, ShareName* name) {
   const uint64_t end = RoundUp(range->address + range->bytes, Arena::kChunkBytes);
   Token token;
   const CUresult result = AskForName(device, {.address = start, .bytes = end - start}, &token);
-  name->device = session_.devices()[static_cast<size_t>(device)].server_ordinal;
+  name->device = session_.device(device).server_ordinal;
   name->token_high = token.first;
   name->token_low = token.second;
   name->chunks_bytes = end - start;
@@ -154,7 +154,8 @@ CUresult Shares::NameMemory(CUdeviceptr address, CUipcMemHandle* handle) {
 
 // To its own device, and to those that can reach it.
 CUresult Shares::OpenToDevices(AddressRange range, int32_t owner) {
-  for (int32_t device = 0; device < static_cast<int32_t>(session_.devices().size()); ++device) {
+  for (int32_t i = 0; i < session_.devices_count(); ++i) {
+    const int32_t device = session_.first_device() + i;
     int reachable = device == owner ? 1 : 0;
     if (device != owner && cuDeviceCanAccessPeer(&reachable, device, owner) != CUDA_SUCCESS) {
       reachable = 0;
@@ -320,7 +321,7 @@ CUresult Shares::Export(wire::Handle memory, CUmemAllocationHandleType type, voi
   if (result != CUDA_SUCCESS) {
     return result;
   }
-  name.device = session_.devices()[static_cast<size_t>(device)].server_ordinal;
+  name.device = session_.device(device).server_ordinal;
   name.token_high = token.first;
   name.token_low = token.second;
   return GiveFile(name, handle);
@@ -360,7 +361,7 @@ CUresult Shares::ExportPool(CUmemoryPool pool, CUmemAllocationHandleType type, v
     }
   }
   name.serial = session_.pools().NameAs(ToWire(pool), serial);
-  name.device = session_.devices()[static_cast<size_t>(facts->device)].server_ordinal;
+  name.device = session_.device(facts->device).server_ordinal;
   return GiveFile(name, handle);
 }
 

@@ -19,7 +19,7 @@ StreamAttributesPtr Find(const CallScope& scope, CUstream stream) {
 }  // namespace
 
 int32_t InRange(const CallScope& scope, int32_t priority) {
-  const Device& device = scope.session().devices()[static_cast<size_t>(scope.device())];
+  const Device& device = scope.session().device(scope.device());
   return std::clamp(priority, device.priority_greatest,
                     std::max(device.priority_greatest, device.priority_least));
 }

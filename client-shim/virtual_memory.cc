@@ -35,14 +35,15 @@ CUresult VirtualMemory::Reserve(uint64_t bytes, uint64_t align, uint64_t hint, u
     return CUDA_ERROR_INVALID_VALUE;
   }
   const auto count = static_cast<int32_t>(session_.devices().size());
+  const int32_t lowest = session_.first_device();
   const Context* current = session_.objects().contexts.Find(ThreadState::Mine().current());
-  int32_t first = current == nullptr ? 0 : current->device;
-  for (int32_t device = 0; device < count; ++device) {
+  int32_t first = current == nullptr ? lowest : current->device;
+  for (int32_t device = lowest; device < lowest + count; ++device) {
     first = session_.memory(device).Contains(hint) ? device : first;
   }
   const Lock lock(mutex_);
   for (int32_t i = 0; i < count; ++i) {
-    const int32_t device = (first + i) % count;
+    const int32_t device = lowest + (first - lowest + i) % count;
     const std::optional<uint64_t> place = session_.memory(device).Reserve(bytes, align, hint);
     if (place.has_value()) {
       reservations_[*place] = {.bytes = bytes, .device = device};
@@ -89,9 +90,7 @@ CUresult VirtualMemory::Check(const CUmemAllocationProp& properties) const {
     return CUDA_ERROR_NOT_SUPPORTED;
   }
   const int device = properties.location.id;
-  return device >= 0 && static_cast<size_t>(device) < session_.devices().size()
-             ? CUDA_SUCCESS
-             : CUDA_ERROR_INVALID_DEVICE;
+  return session_.HasDevice(device) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_DEVICE;
 }
 
 CUresult VirtualMemory::Granularity(const CUmemAllocationProp& properties, uint64_t* bytes) const {
@@ -175,13 +174,12 @@ CUresult VirtualMemory::Import(int32_t device,
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
   session_.completions().NoteShared();
-  const CUresult result = session_.Call(
-      0, wire::PhysicalImport{
-             .memory = minted,
-             .bytes = bytes,
-             .token_high = token.first,
-             .token_low = token.second,
-             .device = session_.devices()[static_cast<size_t>(device)].server_ordinal});
+  const CUresult result =
+      session_.Call(0, wire::PhysicalImport{.memory = minted,
+                                            .bytes = bytes,
+                                            .token_high = token.first,
+                                            .token_low = token.second,
+                                            .device = session_.device(device).server_ordinal});
   if (result != CUDA_SUCCESS) {
     physicals_.Retire(minted);
     return result;
@@ -351,7 +349,7 @@ CUresult VirtualMemory::CheckAccess(uint64_t address,
   if (wanted.location.type != CU_MEM_LOCATION_TYPE_DEVICE || !IsAccess(wanted.flags)) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  if (device < 0 || static_cast<size_t>(device) >= session_.devices().size()) {
+  if (!session_.HasDevice(device)) {
     return CUDA_ERROR_INVALID_DEVICE;
   }
   std::set<int32_t> owners;
@@ -395,11 +393,10 @@ CUresult VirtualMemory::SetAccess(uint64_t address,
     for (const auto& mapping : cover) {
       mapping->second.access[device] = wanted[i].flags;
     }
-    session_.Post(0, wire::PhysicalAccess{
-                         .address = address,
-                         .bytes = bytes,
-                         .device = session_.devices()[static_cast<size_t>(device)].server_ordinal,
-                         .access = wanted[i].flags});
+    session_.Post(0, wire::PhysicalAccess{.address = address,
+                                          .bytes = bytes,
+                                          .device = session_.device(device).server_ordinal,
+                                          .access = wanted[i].flags});
   }
   return CUDA_SUCCESS;
 }
@@ -410,7 +407,7 @@ CUresult VirtualMemory::GetAccess(uint64_t address,
   if (location.type != CU_MEM_LOCATION_TYPE_DEVICE) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  if (location.id < 0 || static_cast<size_t>(location.id) >= session_.devices().size()) {
+  if (!session_.HasDevice(location.id)) {
     return CUDA_ERROR_INVALID_DEVICE;
   }
   const Lock lock(mutex_);

@@ -30,7 +30,9 @@ struct MappedRange {
 // Thread: any, guarded. What it tells the server goes out in the order of the books.
 class VirtualMemory {
  public:
-  explicit VirtualMemory(Session& session) : session_(session) {}
+  // `server`: of a program with several, the one whose memory this is.
+  VirtualMemory(Session& session, uint32_t server)
+      : session_(session), physicals_(wire::HandleKind::kPhysical, server) {}
 
   // A range in an arena: of the current context's device, if that has room. The hint is a wish.
   CUresult Reserve(uint64_t bytes, uint64_t align, uint64_t hint, uint64_t* address);
@@ -99,7 +101,7 @@ class VirtualMemory {
   std::mutex mutex_;  // not Guarded: its iterators go around. Guards what follows; before those of
                       // DeviceMemory
   std::map<uint64_t, Reservation> reservations_;
-  wire::ObjectTable<Physical> physicals_{wire::HandleKind::kPhysical};
+  wire::ObjectTable<Physical> physicals_;
   Mappings mappings_;
 };
 

@@ -153,7 +153,7 @@ CUresult cuCtxGetStreamPriorityRange(int* leastPriority, int* greatestPriority) 
   if (scope.result() != CUDA_SUCCESS) {
     return scope.result();
   }
-  const Device& device = scope.session().devices()[static_cast<size_t>(scope.device())];
+  const Device& device = scope.session().device(scope.device());
   if (leastPriority != nullptr) {
     *leastPriority = device.priority_least;
   }

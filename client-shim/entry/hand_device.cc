@@ -84,18 +84,19 @@ CUresult cuDeviceGetProperties(CUdevprop* prop, CUdevice dev) {
 }
 
 CUresult cuDeviceGetByPCIBusId(CUdevice* dev, const char* pciBusId) {
-  const Session* session = Process::Get().session();
-  if (session == nullptr) {
+  const Servers* const servers = Process::Get().servers();
+  if (servers == nullptr) {
     return Process::Get().Why();
   }
   PciAddress wanted;
   if (dev == nullptr || pciBusId == nullptr || !ParsePci(pciBusId, &wanted)) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  for (size_t i = 0; i < session->devices().size(); ++i) {
+  for (CUdevice device = 0; device < servers->devices_count(); ++device) {
+    const Device& described = servers->OfDevice(device)->device(device);
     PciAddress here;
-    if (ParsePci(session->devices()[i].pci_bus_id.c_str(), &here) && here == wanted) {
-      *dev = static_cast<CUdevice>(i);
+    if (ParsePci(described.pci_bus_id.c_str(), &here) && here == wanted) {
+      *dev = device;
       return CUDA_SUCCESS;
     }
   }

@@ -35,10 +35,13 @@ const ResultRow* Find(CUresult result) {
 }
 
 uint64_t CountRoundTrips() {
-  Session* const session = Process::Get().session();
-  return session == nullptr
-             ? 0
-             : session->channel().counters().round_trips.load(std::memory_order_relaxed);
+  uint64_t count = 0;
+  if (const Servers* const servers = Process::Get().servers()) {
+    for (const std::unique_ptr<Session>& session : servers->sessions()) {
+      count += session->channel().counters().round_trips.load(std::memory_order_relaxed);
+    }
+  }
+  return count;
 }
 
 constexpr abi::OwnTable kOwnTable = {.bytes = sizeof(abi::OwnTable),
@@ -60,9 +63,9 @@ CUresult cuDriverGetVersion(int* driverVersion) {
   // Runtimes ask before cuInit and decide by the answer, which only the server knows. A server that
   // cannot be reached is cuInit's to report; until then we claim the version that this library was
   // made for.
-  const Session* session =
-      Process::Get().Init() == CUDA_SUCCESS ? Process::Get().session() : nullptr;
-  *driverVersion = session == nullptr ? CUDA_VERSION : session->driver_version();
+  const Servers* const servers =
+      Process::Get().Init() == CUDA_SUCCESS ? Process::Get().servers() : nullptr;
+  *driverVersion = servers == nullptr ? CUDA_VERSION : servers->driver_version();
   return CUDA_SUCCESS;
 }
 

@@ -48,7 +48,7 @@ CUresult cuFuncSetAttribute(CUfunction hfunc, CUfunction_attribute attrib, int v
     return function.result();
   }
   std::vector<int32_t>& attributes = function.object().kernel->attributes;
-  const Device& device = scope.session().devices()[static_cast<size_t>(scope.device())];
+  const Device& device = scope.session().device(scope.device());
   const auto index = static_cast<size_t>(attrib);
   const bool shared = attrib == CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
   if (!IsSettable(attrib) || index >= attributes.size() || (shared && value < 0)) {

@@ -7,6 +7,7 @@
 #include "client-shim/call_scope.h"
 #include "client-shim/launch_attributes.h"
 #include "client-shim/mapped_host.h"
+#include "client-shim/route.h"
 
 namespace farlane::shim {
 namespace {
@@ -118,6 +119,14 @@ CUresult CheckFitsAtOnce(const Device& device, CUfunction f, const Shape& shape)
                                                       : CUDA_SUCCESS;
 }
 
+CUresult LaunchElsewhere(CUfunction f,
+                         const Shape& shape,
+                         CUstream stream,
+                         void** parameters,
+                         void** extra,
+                         bool cooperative,
+                         ConstBytes attributes);
+
 CUresult Launch(CUfunction f,
                 const Shape& shape,
                 CUstream stream,
@@ -132,10 +141,10 @@ CUresult Launch(CUfunction f,
   Session& session = scope.session();
   const Function* function = session.objects().functions.Find(ToWire(f));
   if (function == nullptr || !scope.KnowsOrNull(stream)) [[unlikely]] {
-    return CUDA_ERROR_INVALID_HANDLE;
+    return LaunchElsewhere(f, shape, stream, parameters, extra, cooperative, attributes);
   }
   const Kernel& kernel = *function->kernel;
-  const Device& device = session.devices()[static_cast<size_t>(scope.device())];
+  const Device& device = session.device(scope.device());
   CUresult result = CheckShape(device, kernel, shape);
   if (result == CUDA_SUCCESS && cooperative) {
     result = CheckFitsAtOnce(device, f, shape);
@@ -169,6 +178,31 @@ CUresult Launch(CUfunction f,
   result = scope.Post(message);
   return result == CUDA_SUCCESS && session.config().launch_blocking ? scope.WaitForPosted()
                                                                     : result;
+}
+
+// What the server of the current context does not know may be another's stream, or a library's
+// kernel that was loaded first there. Asked only now, so that other launches pay nothing for it.
+[[gnu::cold, gnu::noinline]] CUresult LaunchElsewhere(CUfunction f,
+                                                      const Shape& shape,
+                                                      CUstream stream,
+                                                      void** parameters,
+                                                      void** extra,
+                                                      bool cooperative,
+                                                      ConstBytes attributes) {
+  if (!AreSeveralServers()) {
+    return CUDA_ERROR_INVALID_HANDLE;
+  }
+  const wire::Handle current = ThreadState::Mine().current();
+  const CUfunction asked = f;
+  Route route;
+  route.FollowStream(stream);
+  const CUresult brought = route.Bring(&f);
+  if (brought != CUDA_SUCCESS) {
+    return brought;
+  }
+  const bool moved = f != asked || ThreadState::Mine().current() != current;
+  return moved ? Launch(f, shape, stream, parameters, extra, cooperative, attributes)
+               : CUDA_ERROR_INVALID_HANDLE;
 }
 
 }  // namespace

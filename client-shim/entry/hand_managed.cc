@@ -19,10 +19,11 @@ CUresult ContextForVariables(Session& session, wire::Handle* context, int32_t* d
     *device = current->device;
     return CUDA_SUCCESS;
   }
-  *context = session.primary_context(0);
-  *device = 0;
-  return session.objects().contexts.Find(*context)->alive ? CUDA_SUCCESS
-                                                          : RetainPrimary(session, 0, context);
+  *device = session.first_device();
+  *context = session.primary_context(*device);
+  return session.objects().contexts.Find(*context)->alive
+             ? CUDA_SUCCESS
+             : RetainPrimary(session, *device, context);
 }
 
 }  // namespace

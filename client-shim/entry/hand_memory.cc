@@ -12,6 +12,30 @@ namespace {
 // A row starts where every GPU can fetch it whole.
 constexpr uint64_t kPitchAlign = 512;
 
+// Data may still be on its way into it or out of it, of copies and of what graphs copy.
+CUresult AwaitUses(Session& session, void* pointer, uint64_t bytes) {
+  CUresult result = session.transfers().WaitForHost(pointer, bytes);
+  for (int32_t i = 0; session.host_calls().any() && i < session.devices_count(); ++i) {
+    const CUresult waited = session.Quiesce(session.first_device() + i);
+    result = result == CUDA_SUCCESS ? waited : result;
+  }
+  session.host_calls().LetGo(pointer, bytes);
+  return result;
+}
+
+// Any server of the program may copy it.
+CUresult AwaitUsesOfOthers(const Session& owner, void* pointer, uint64_t bytes) {
+  const Servers* const servers = AreSeveralServers() ? Process::Get().servers() : nullptr;
+  CUresult result = CUDA_SUCCESS;
+  for (size_t i = 0; servers != nullptr && i < servers->sessions().size(); ++i) {
+    Session& session = *servers->sessions()[i];
+    const CUresult waited =
+        &session == &owner || session.is_lost() ? CUDA_SUCCESS : AwaitUses(session, pointer, bytes);
+    result = result == CUDA_SUCCESS ? waited : result;
+  }
+  return result;
+}
+
 CUresult RemoveHost(void* pointer, bool registered, CUresult unknown) {
   Session* session = Process::Get().session();
   if (session == nullptr) {
@@ -25,13 +49,9 @@ CUresult RemoveHost(void* pointer, bool registered, CUresult unknown) {
   if (!range.has_value()) {
     return unknown;
   }
-  // Data may still be on its way into it, of copies and of what graphs copy.
-  result = session->transfers().WaitForHost(pointer, range->bytes);
-  for (size_t i = 0; session->host_calls().any() && i < session->devices().size(); ++i) {
-    const CUresult waited = session->Quiesce(static_cast<int32_t>(i));
-    result = result == CUDA_SUCCESS ? waited : result;
-  }
-  session->host_calls().LetGo(pointer, range->bytes);
+  result = AwaitUses(*session, pointer, range->bytes);
+  const CUresult others = AwaitUsesOfOthers(*session, pointer, range->bytes);
+  result = result == CUDA_SUCCESS ? others : result;
   DiscardHost(*session, *range);
   return result;
 }

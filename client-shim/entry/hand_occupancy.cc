@@ -24,7 +24,7 @@ CUresult cuOccupancyMaxPotentialBlockSizeWithFlags(int* minGridSize,
   if (minGridSize == nullptr || blockSize == nullptr || blockSizeLimit < 0) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  const Device& device = scope.session().devices()[static_cast<size_t>(scope.device())];
+  const Device& device = scope.session().device(scope.device());
   const Kernel& kernel = *scope.session().objects().functions.Find(ToWire(func))->kernel;
   const int warp = device.attribute(CU_DEVICE_ATTRIBUTE_WARP_SIZE);
   int limit = std::min(

@@ -2,13 +2,17 @@
 // Where the client's libnvidia-ml has its reports from: one question to the GPU server, on a
 // connection of its own, without a worker and without a GPU. A program that only monitors, or
 // counts devices before it forks, takes nothing of the server.
+#include <algorithm>
 #include <cstring>
+#include <memory>
+#include <vector>
 
 #include "client-shim/config.h"
 #include "client-shim/hello.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/log.h"
 #include "protocol/nvml/answers/source.h"
+#include "protocol/transport/address_list.h"
 
 namespace farlane::shim {
 namespace {
@@ -88,6 +92,44 @@ nvmlReturn_t ServerSource::Look(nvml::Report* report) {
   return NVML_SUCCESS;
 }
 
+// The devices of several servers, one behind the other. Thread: one at a time.
+class SeveralSources final : public nvml::Source {
+ public:
+  explicit SeveralSources(std::vector<std::unique_ptr<nvml::Source>> sources)
+      : sources_(std::move(sources)) {}
+
+  // One that does not answer fails all: those behind it would have other numbers.
+  nvmlReturn_t Look(nvml::Report* report) override {
+    nvml::Report all;
+    for (const std::unique_ptr<nvml::Source>& source : sources_) {
+      nvml::Report one;
+      const nvmlReturn_t result = source->Look(&one);
+      if (result != NVML_SUCCESS) {
+        return result;
+      }
+      Append(std::move(one), &all);
+    }
+    *report = std::move(all);
+    return NVML_SUCCESS;
+  }
+
+ private:
+  static void Append(nvml::Report one, nvml::Report* all) {
+    const size_t first = all->gpus.size();
+    all->cuda_version =
+        first == 0 ? one.cuda_version : std::min(all->cuda_version, one.cuda_version);
+    all->driver_version = first == 0 ? std::move(one.driver_version) : all->driver_version;
+    for (nvml::Gpu& gpu : one.gpus) {
+      gpu.peers = first < 64 ? gpu.peers << first : 0;  // what it reaches has other numbers now
+      if (all->gpus.size() < nvml::kReportGpusMax) {
+        all->gpus.push_back(std::move(gpu));
+      }
+    }
+  }
+
+  const std::vector<std::unique_ptr<nvml::Source>> sources_;
+};
+
 // What is wrong with the environment; nothing when all is well.
 std::string Objection(const Config& config) {
   if (!config.token_error.empty()) {
@@ -105,9 +147,6 @@ std::string Objection(const Config& config) {
                : "no GPU server: set FARLANE_SERVER=tcp://HOST:PORT, or start the program with "
                  "`farlane run`";
   }
-  if (config.server->find(',') != std::string::npos) {
-    return "FARLANE_SERVER names several servers; this version uses one";
-  }
   return "";
 }
 
@@ -124,12 +163,17 @@ std::unique_ptr<Source> MakeSource(nvmlReturn_t* why) {
     LogError("NVML: %s", objection.c_str());
     return nullptr;
   }
-  Result<transport::Address> server = transport::Address::Parse(*config.server);
-  if (!server.ok()) {
-    LogError("NVML: FARLANE_SERVER: %s", server.error().message().c_str());
+  Result<std::vector<transport::Address>> servers = transport::ParseAddressList(*config.server);
+  if (!servers.ok()) {
+    LogError("NVML: FARLANE_SERVER: %s", servers.error().message().c_str());
     return nullptr;
   }
-  return std::make_unique<shim::ServerSource>(std::move(*server), std::move(config));
+  std::vector<std::unique_ptr<Source>> sources;
+  for (transport::Address& server : *servers) {
+    sources.push_back(std::make_unique<shim::ServerSource>(std::move(server), config));
+  }
+  return sources.size() == 1 ? std::move(sources.front())
+                             : std::make_unique<shim::SeveralSources>(std::move(sources));
 }
 
 }  // namespace farlane::nvml

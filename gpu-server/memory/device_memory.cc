@@ -116,7 +116,9 @@ wire::WireError DeviceMemory::MoveArena(uint32_t attempt, CUresult* result) {
     return wire::WireError::kBadValue;
   }
   if (!spaces_.empty()) {
-    FreeLastSpace();
+    // It stays reserved in the driver: the program has something there, maybe memory of another
+    // server, and the driver must not put a module's variables at the same addresses.
+    spaces_.pop_back();
   }
   *result = ReserveArena(kArenaHints[attempt - 1] + ordinal_ * ArenaBytes());
   return wire::WireError::kNone;

@@ -8,6 +8,7 @@ An entry point only makes the stream canonical and calls the body: what happens 
 
 from dataclasses import dataclass
 
+import client_route
 from symbols import parameter_list, symbols
 
 
@@ -18,7 +19,7 @@ class House:
     refuses: bool  # knows calls that can never work over a network
     marker: str  # a name by which a server that looks for a driver tells ours from NVIDIA's
     wraps: str = ""  # a function that each call of a body goes through; it gets the call's name and the call
-    header: str = ""  # which declares it
+    headers: tuple = ()  # which declare it, and what finds the server of a call
 
     def has_body(self, call):
         if self.refuses:
@@ -26,8 +27,9 @@ class House:
         return call.soft
 
 
-SHIM = House("client-shim", "shim", True, "farlane_client_shim", "WithFailureTold", "client-shim/failure_trace.h")
-SOFT = House("soft-gpu", "soft", False, "farlane_software_gpu", "WithFaults", "soft-gpu/api/injection.h")
+SHIM = House("client-shim", "shim", True, "farlane_client_shim", "WithFailureTold",
+             ("client-shim/across.h", "client-shim/failure_trace.h", "client-shim/route.h"))  # fmt: skip
+SOFT = House("soft-gpu", "soft", False, "farlane_software_gpu", "WithFaults", ("soft-gpu/api/injection.h",))
 
 _BODIES = """\
 // SPDX-License-Identifier: Apache-2.0
@@ -129,19 +131,42 @@ def _arguments(symbol):
     return ", ".join(arguments)
 
 
+def _wrapped(house, call, answer):
+    return f'farlane::{house.namespace}::{house.wraps}("{call.symbol}", [&] {{ return {answer}; }})' if house.wraps else answer
+
+
+def _routed(house, symbol, answer):
+    """What is called where the program has several servers: (function, its call), or nothing for a call like any other.
+
+    A function of its own, which is jumped to, so that all others pay for nothing but the question."""
+    call, canonical = symbol.call, "PerThread" if symbol.per_thread else "Legacy"
+    route = client_route.route(call, canonical) if house.refuses else []
+    if not route:
+        return "", ""
+    name = f"{symbol.name}_AtOneOf"
+    body = "\n".join(f"    {line}" for line in [*route, f"return {answer};"])
+    told = f'farlane::{house.namespace}::{house.wraps}("{call.symbol}", [&] {{\n{body}\n  }})'
+    names = ", ".join(p.name for p in call.parameters)
+    return (
+        f"[[gnu::cold, gnu::noinline]] static CUresult {name}({parameter_list(call)}) {{\n  return {told};\n}}\n\n",
+        f"  if (farlane::{house.namespace}::AreSeveralServers()) [[unlikely]] {{\n    return {name}({names});\n  }}\n",
+    )
+
+
 def _function(house, symbol):
     call, scope = symbol.call, f"farlane::{house.namespace}"
     has_body = house.has_body(call)
+    routed, question = "", ""
     if has_body:
         answer = f"{scope}::{call.symbol}({_arguments(symbol)})"
-        if house.wraps:
-            answer = f'{scope}::{house.wraps}("{call.symbol}", [&] {{ return {answer}; }})'
+        routed, question = _routed(house, symbol, answer)
+        answer = _wrapped(house, call, answer)
     elif house.refuses and call.refused:
         answer = f'{scope}::Refused("{symbol.name}", "{call.refused}")'  # says so itself
     else:
         answer = f'{scope}::Missing("{symbol.name}")'
     parameters = parameter_list(call, names=has_body)
-    return f"FARLANE_EXPORT CUresult {symbol.name}({parameters}) {{\n  return {answer};\n}}\n"
+    return f"{routed}FARLANE_EXPORT CUresult {symbol.name}({parameters}) {{\n{question}  return {answer};\n}}\n"
 
 
 def _bodies(house, spec):
@@ -165,7 +190,7 @@ def _house_files(house, spec):
     exports = [s.name for s in every] + [house.marker]
     names = "\n".join(f"    {name};" for name in exports)
     where = {"folder": house.folder, "namespace": house.namespace}
-    include = f'\n#include "{house.header}"\n' if house.header else ""
+    include = "".join(f'\n#include "{header}"' for header in house.headers) + "\n" if house.headers else ""
     return {
         f"{house.folder}/bodies.h": _bodies(house, spec),
         f"{house.folder}/entry_points.cc": _ENTRY_POINTS.format(

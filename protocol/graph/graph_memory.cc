@@ -12,12 +12,11 @@ namespace {
 // Sizes are rounded up to this, and compared so.
 constexpr uint64_t kStepBytes = 512;
 
-bool IsPlain(const CUDA_MEM_ALLOC_NODE_PARAMS_v2& wanted, int devices_count) {
+bool IsPlain(const CUDA_MEM_ALLOC_NODE_PARAMS_v2& wanted, const MemorySource& source) {
   const CUmemLocation& location = wanted.poolProps.location;
   return wanted.poolProps.allocType == CU_MEM_ALLOCATION_TYPE_PINNED &&
-         location.type == CU_MEM_LOCATION_TYPE_DEVICE && location.id >= 0 &&
-         location.id < devices_count && wanted.bytesize != 0 &&
-         (wanted.accessDescCount == 0 || wanted.accessDescs != nullptr);
+         location.type == CU_MEM_LOCATION_TYPE_DEVICE && source.HasDevice(location.id) &&
+         wanted.bytesize != 0 && (wanted.accessDescCount == 0 || wanted.accessDescs != nullptr);
 }
 
 // Memory of graphs is open to its own device.
@@ -59,7 +58,7 @@ CUresult GraphMemory::Allocate(const NodePlace& place,
                                CUgraphNodeParams* description,
                                GraphBlockPtr* block) {
   CUDA_MEM_ALLOC_NODE_PARAMS_v2& wanted = description->alloc;
-  if (!IsPlain(wanted, source_.devices_count())) {
+  if (!IsPlain(wanted, source_)) {
     return CUDA_ERROR_INVALID_VALUE;
   }
   if (!StaysAtHome(wanted)) {

@@ -25,7 +25,7 @@ class MemorySource {
  public:
   virtual ~MemorySource() = default;
 
-  virtual int devices_count() const = 0;
+  virtual bool HasDevice(int device) const = 0;
   virtual CUresult Allocate(int device,
                             wire::Handle context,
                             uint64_t bytes,

@@ -128,6 +128,10 @@ struct ChildUse {
 // Thread: any, guarded.
 class Graphs {
  public:
+  // `server`: of a program with several, the one whose graphs these are.
+  explicit Graphs(uint32_t server = 0)
+      : graphs_(wire::HandleKind::kGraph, server), nodes_(wire::HandleKind::kGraphNode, server) {}
+
   wire::Handle Create();
   CUresult Destroy(wire::Handle graph);
   CUresult Clone(wire::Handle graph, wire::Handle* clone);
@@ -233,8 +237,8 @@ class Graphs {
 
   std::mutex mutex_;  // not Guarded: Knows looks without it. What user objects do when they end is
                       // done without it
-  wire::ObjectTable<Graph> graphs_{wire::HandleKind::kGraph};
-  wire::ObjectTable<Node> nodes_{wire::HandleKind::kGraphNode};
+  wire::ObjectTable<Graph> graphs_;
+  wire::ObjectTable<Node> nodes_;
   std::map<uint64_t, OwnedCondition> conditions_;  // by number
 };
 

@@ -26,12 +26,16 @@ enum class HandleKind : uint8_t {
 };
 inline constexpr uint8_t kHandleKinds = 13;
 
-// bits 0..31 index, 32..55 generation (from 1), 56..63 kind. 0 is no object.
+// bits 0..31 index, 32..55 generation (from 1), 56..63 kind. 0 is no object. A program with several
+// servers has a table for each of them, whose generations begin in another sixteenth: the four
+// highest bits of a generation are the server's number.
 using Handle = uint64_t;
 
 // More live objects of one kind than any program makes; bounds what a peer can make a table hold.
 inline constexpr uint32_t kHandleIndexMax = 1u << 22;
 inline constexpr uint32_t kHandleGenerationMax = (1u << 24) - 1;
+inline constexpr uint32_t kServersMax = 16;  // of one program
+inline constexpr uint32_t kServerGenerations = (kHandleGenerationMax + 1) / kServersMax;
 
 constexpr Handle MakeHandle(HandleKind kind, uint32_t index, uint32_t generation) {
   return static_cast<uint64_t>(kind) << 56 |
@@ -48,6 +52,11 @@ constexpr uint32_t IndexOf(Handle handle) {
 
 constexpr uint32_t GenerationOf(Handle handle) {
   return static_cast<uint32_t>(handle >> 32) & kHandleGenerationMax;
+}
+
+// Which of a program's servers knows the object.
+constexpr uint32_t ServerOf(Handle handle) {
+  return GenerationOf(handle) / kServerGenerations;
 }
 
 // A handle as the pointer that a program sees, and back; neither is ever followed.

@@ -19,7 +19,9 @@ namespace farlane::wire {
 template <typename T>
 class ObjectTable {
  public:
-  explicit ObjectTable(HandleKind kind) : kind_(kind) {}
+  // `server` is the number of the server that knows the objects, below kServersMax.
+  explicit ObjectTable(HandleKind kind, uint32_t server = 0)
+      : kind_(kind), first_generation_(server * kServerGenerations) {}
 
   ~ObjectTable() {
     for (std::atomic<Slot*>& segment : segments_) {
@@ -48,7 +50,7 @@ class ObjectTable {
     }
     Slot& slot = segment.load(std::memory_order_relaxed)[index % kSegmentSlots];
     slot.object = std::move(object);
-    const uint32_t generation = ++slot.last_generation;
+    const uint32_t generation = first_generation_ + ++slot.last_generation;
     slot.generation.store(generation, std::memory_order_release);
     return MakeHandle(kind_, index, generation);
   }
@@ -104,7 +106,7 @@ class ObjectTable {
 
   struct Slot {
     std::atomic<uint32_t> generation{0};  // 0: not alive
-    uint32_t last_generation = 0;
+    uint32_t last_generation = 0;         // of this server's
     T object{};
   };
 
@@ -117,12 +119,13 @@ class ObjectTable {
     slot.generation.store(0, std::memory_order_release);
     // The object itself stays until its place is used again: a reader may still be looking at it. A
     // place whose generations are used up is never given out again.
-    if (slot.last_generation < kHandleGenerationMax) {
+    if (slot.last_generation < kServerGenerations - 1) {
       free_.push_back(index);
     }
   }
 
   const HandleKind kind_;
+  const uint32_t first_generation_;
   std::atomic<Slot*> segments_[kHandleIndexMax / kSegmentSlots] = {};
   std::mutex mutex_;  // not Guarded: readers look at the slots without it
   std::vector<uint32_t> free_;

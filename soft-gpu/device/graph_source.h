@@ -13,7 +13,7 @@ class GraphSource final : public graph::MemorySource {
   GraphSource(DeviceMemory* memory, int devices_count)
       : memory_(memory), devices_count_(devices_count) {}
 
-  int devices_count() const override { return devices_count_; }
+  bool HasDevice(int device) const override { return device >= 0 && device < devices_count_; }
 
   CUresult Allocate(int device, wire::Handle context, uint64_t bytes, uint64_t* address) override {
     AllocationRequest request;

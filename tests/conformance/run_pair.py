@@ -5,6 +5,8 @@
   run_pair.py direct --farlane PATH APP   directly; it must pass
   run_pair.py remote --farlane PATH APP   directly and remotely: both pass, with equal checksums
   run_pair.py mutant --farlane PATH APP   a build with a wrong kernel: it must notice
+  run_pair.py servers --farlane PATH APP  directly with two devices, and with a server for each: both agree
+  run_pair.py mutant_servers …            a build with a wrong kernel on two servers: it must notice
   run_pair.py gpu    --farlane PATH APP   on NVIDIA's driver, alone and behind a server: both agree
   run_pair.py maps   --farlane PATH APP   the compiler is loaded directly, and never remotely
   run_pair.py skip REASON                 says why a test cannot run here (exit 77)
@@ -12,6 +14,7 @@
 Every run draws a seed, prints it, and takes --seed to repeat it. No process outlives the run.
 """
 import argparse
+import contextlib
 import dataclasses
 import os
 import random
@@ -20,6 +23,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 SKIPPED = 77
@@ -70,8 +74,9 @@ def end_group(process: subprocess.Popen) -> None:
 
 
 def run(arguments: argparse.Namespace, where: str, *prefix: str) -> Run:
-    """`where` is direct or local, the option of `farlane run`; or bare, without Farlane."""
-    command = [] if where == "bare" else [arguments.farlane, "run", f"--{where}", "--"]
+    """`where` is direct or local, the option of `farlane run`, or the servers; or bare, without Farlane."""
+    option = [f"--{where}"] if where in ("direct", "local") else ["--server", where]
+    command = [] if where == "bare" else [arguments.farlane, "run", *option, "--"]
     environment = []
     if arguments.preload:
         # Only into the program: what else runs here brings its own sanitizer.
@@ -83,7 +88,7 @@ def run(arguments: argparse.Namespace, where: str, *prefix: str) -> Run:
     # Of the caller's settings none may lead to another server.
     settings = {k: v for k, v in os.environ.items() if not k.startswith("FARLANE_")}
     settings.update(pair.split("=", 1) for pair in arguments.set)
-    if where == "local":
+    if where not in ("direct", "bare"):
         settings["FARLANE_TRACE"] = "summary"
     process = subprocess.Popen(
         command,
@@ -138,6 +143,47 @@ def remote(arguments: argparse.Namespace) -> None:
     must_agree(run(arguments, "direct"), run(arguments, "local"))
 
 
+@contextlib.contextmanager
+def two_servers(arguments: argparse.Namespace):
+    """Their addresses as FARLANE_SERVER names them: one over a Unix socket, one over TCP. Each has one device."""
+    gpud = Path(arguments.farlane).with_name("farlane-gpud")
+    settings = {k: v for k, v in os.environ.items() if not k.startswith("FARLANE_")}
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        addresses = []
+        for listen in (f"unix:{folder}/server", "tcp://127.0.0.1:0"):
+            server = subprocess.Popen([gpud, "--driver", "soft", "--listen", listen], stdin=subprocess.DEVNULL,
+                                      stderr=subprocess.PIPE, text=True, env=settings, start_new_session=True)
+            stack.callback(server.wait)
+            stack.callback(end_group, server)
+            heard = ""
+            while not (found := re.search(r" at (unix:\S+|tcp://\S+:\d+)$", heard, re.MULTILINE)):
+                line = server.stderr.readline()
+                if not line:
+                    raise Wrong(f"the server at {listen} ended: {heard}")
+                heard += line
+            addresses.append(found[1])
+            drain = threading.Thread(target=server.stderr.read)
+            drain.start()
+            stack.callback(drain.join)
+            stack.callback(end_group, server)
+        yield ",".join(addresses)
+
+
+def servers(arguments: argparse.Namespace) -> None:
+    arguments.set.append("FARLANE_SOFT_DEVICES=2")
+    near = run(arguments, "direct")
+    with two_servers(arguments) as addresses:
+        far = run(arguments, addresses)
+    must_agree(near, far)
+    if len(re.findall(r"\blaunches=[1-9]", far.errors)) != 2:
+        raise Wrong("not both servers launched kernels")
+
+
+def mutant_servers(arguments: argparse.Namespace) -> None:
+    with two_servers(arguments) as addresses:
+        must_notice(run(arguments, addresses))
+
+
 def gpu(arguments: argparse.Namespace) -> None:
     if not NVIDIA_DEVICE.exists():
         raise Skipped(f"{NVIDIA_DEVICE} is not there, so no GPU of NVIDIA's is")
@@ -148,12 +194,15 @@ def gpu(arguments: argparse.Namespace) -> None:
     must_agree(near, run(arguments, "local"))
 
 
-def mutant(arguments: argparse.Namespace) -> None:
-    result = run(arguments, "direct")
+def must_notice(result: Run) -> None:
     result.must_be_sound()
     if result.code != 1 or not result.says("FAIL") or "wrong: " not in result.output:
         raise Wrong("the program did not notice its wrong kernel")
     print("the wrong kernel was noticed, as it must be")
+
+
+def mutant(arguments: argparse.Namespace) -> None:
+    must_notice(run(arguments, "direct"))
 
 
 def loaded_libraries(arguments: argparse.Namespace, where: str) -> str:
@@ -180,7 +229,7 @@ def parse() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     modes = parser.add_subparsers(dest="mode", required=True)
-    for mode in (direct, remote, gpu, mutant, maps):
+    for mode in (direct, remote, servers, mutant_servers, gpu, mutant, maps):
         sub = modes.add_parser(mode.__name__)
         sub.set_defaults(check=mode, option=[])
         sub.add_argument("--farlane", required=True, help="the farlane command")

@@ -37,7 +37,7 @@ void CheckPrivateServer(const Installation& installation, uint64_t timeout_ns, F
     return;
   }
   findings->Ok("private server", "none configured, so farlane run starts one; that works");
-  CheckServer(server.value().address(), timeout_ns, findings);
+  CheckServers(server.value().address(), timeout_ns, findings);
 }
 
 int Check(const CheckOptions& options) {
@@ -57,7 +57,7 @@ int Check(const CheckOptions& options) {
       options.server.empty() ? Environment("FARLANE_SERVER").value_or("") : options.server;
   const auto timeout_ns = static_cast<uint64_t>(options.timeout_seconds * 1e9);
   if (!server.empty()) {
-    CheckServer(server, timeout_ns, &findings);
+    CheckServers(server, timeout_ns, &findings);
   } else if (Environment("FARLANE_POOL")) {
     findings.Fail("pool", "FARLANE_POOL is set, but this version has no pool",
                   "unset it, and set FARLANE_SERVER");

@@ -12,6 +12,7 @@
 #include "protocol/base/bytes.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/environment.h"
+#include "protocol/transport/address_list.h"
 #include "protocol/wire/messages.h"
 #include "tools/farlane/probe.h"
 
@@ -129,8 +130,8 @@ AddressRange RangeOf(const DeviceReport& device) {
 }
 
 // Programs use the server's own device addresses if this machine can keep that range free.
-void CheckArena(const DeviceReport& device, Findings* findings) {
-  const std::string subject = "arena " + std::to_string(device.ordinal);
+void CheckArena(const DeviceReport& device, int32_t number, Findings* findings) {
+  const std::string subject = "arena " + std::to_string(number);
   const AddressRange range = RangeOf(device);
   void* const wanted = reinterpret_cast<void*>(range.address);
   const int flags =
@@ -151,17 +152,18 @@ void CheckArena(const DeviceReport& device, Findings* findings) {
                  "for the server (look at ulimit -v)");
 }
 
-void CheckDevices(const ServerReport& report, Findings* findings) {
+// `first` is the number by which programs know the first of them.
+void CheckDevices(const ServerReport& report, int32_t first, Findings* findings) {
   if (report.devices.empty()) {
     findings->Fail("devices", "the server has none", AdviceFor(wire::Verdict::kNoDevice));
   }
   for (const DeviceReport& device : report.devices) {
     const std::string compute = "compute capability " + std::to_string(device.compute_major) + "." +
                                 std::to_string(device.compute_minor);
-    findings->Ok("device " + std::to_string(device.ordinal),
+    findings->Ok("device " + std::to_string(first + device.ordinal),
                  device.name + ", " + Gibibytes(device.total_bytes) + ", " + compute + ", " +
                      device.pci_bus_id);
-    CheckArena(device, findings);
+    CheckArena(device, first + device.ordinal, findings);
   }
 }
 
@@ -198,16 +200,39 @@ void CheckRoundTrips(const transport::Address& address,
   }
 }
 
+// How many devices it has.
+int32_t CheckServer(const transport::Address& address,
+                    const std::string& token,
+                    channel::WishedTransport wish,
+                    uint64_t timeout_ns,
+                    int32_t first_device,
+                    Findings* findings) {
+  const uint64_t deadline = NowNs() + timeout_ns;
+  const Result<ServerReport> report = Probe(address, token, wish, timeout_ns);
+  if (!report.ok()) {
+    findings->Fail("server", address.ToString() + ": " + report.error().message(),
+                   AdviceFor(report.error().code()));
+    return 0;
+  }
+  findings->Ok("server", address.ToString() + " answers; connected in " +
+                             Milliseconds(report.value().connect_ns));
+  if (CheckVerdict(report.value(), findings)) {
+    CheckTransport(wish, report.value(), findings);
+    CheckDevices(report.value(), first_device, findings);
+    CheckRoundTrips(address, token, wish, deadline, findings);
+  }
+  return static_cast<int32_t>(report.value().devices.size());
+}
+
 }  // namespace
 
-void CheckServer(const std::string& address_text, uint64_t timeout_ns, Findings* findings) {
-  const uint64_t deadline = NowNs() + timeout_ns;
-  const Result<transport::Address> address = transport::Address::Parse(address_text);
+void CheckServers(const std::string& list, uint64_t timeout_ns, Findings* findings) {
+  const Result<std::vector<transport::Address>> addresses = transport::ParseAddressList(list);
   const Result<std::string> token = TokenFromEnvironment();
-  if (!address.ok() || !token.ok()) {
-    findings->Fail("server", address.ok() ? token.error().message() : address.error().message(),
-                   address.ok() ? "name a file that holds the token"
-                                : "an address looks like tcp://HOST:7450 or unix:/PATH");
+  if (!addresses.ok() || !token.ok()) {
+    findings->Fail("server", addresses.ok() ? token.error().message() : addresses.error().message(),
+                   addresses.ok() ? "name a file that holds the token"
+                                  : "an address looks like tcp://HOST:7450 or unix:/PATH");
     return;
   }
   const std::string wished = Environment("FARLANE_TRANSPORT").value_or("");
@@ -217,18 +242,9 @@ void CheckServer(const std::string& address_text, uint64_t timeout_ns, Findings*
                    "it may be auto, shm, unix or tcp");
     return;
   }
-  const Result<ServerReport> report = Probe(*address, *token, *wish, timeout_ns);
-  if (!report.ok()) {
-    findings->Fail("server", address->ToString() + ": " + report.error().message(),
-                   AdviceFor(report.error().code()));
-    return;
-  }
-  findings->Ok("server", address->ToString() + " answers; connected in " +
-                             Milliseconds(report.value().connect_ns));
-  if (CheckVerdict(report.value(), findings)) {
-    CheckTransport(*wish, report.value(), findings);
-    CheckDevices(report.value(), findings);
-    CheckRoundTrips(*address, *token, *wish, deadline, findings);
+  int32_t devices = 0;
+  for (const transport::Address& address : *addresses) {
+    devices += CheckServer(address, *token, *wish, timeout_ns, devices, findings);
   }
 }
 

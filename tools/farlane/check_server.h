@@ -8,7 +8,8 @@
 
 namespace farlane::cli {
 
-// `address` as FARLANE_SERVER spells it. Nothing here waits longer than `timeout_ns` in all.
-void CheckServer(const std::string& address, uint64_t timeout_ns, Findings* findings);
+// `list` is one address or several, as FARLANE_SERVER spells them; the devices are numbered
+// through, as a program sees them. For no server this waits longer than `timeout_ns` in all.
+void CheckServers(const std::string& list, uint64_t timeout_ns, Findings* findings);
 
 }  // namespace farlane::cli

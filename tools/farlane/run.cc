@@ -12,6 +12,7 @@
 #include "protocol/base/fd.h"
 #include "protocol/base/log.h"
 #include "protocol/base/slice.h"
+#include "protocol/transport/address_list.h"
 #include "tools/farlane/command.h"
 #include "tools/farlane/help_format.h"
 #include "tools/farlane/private_server.h"
@@ -55,7 +56,7 @@ int Fail(const Status& status) {
   return kExitFarlane;
 }
 
-// What to run against: one server's address, or nothing for a private one.
+// What to run against: the addresses of servers, or nothing for a private one.
 Result<std::string> ChooseServer(const RunOptions& options) {
   if (options.local) {
     return std::string();
@@ -69,16 +70,16 @@ Result<std::string> ChooseServer(const RunOptions& options) {
   if (server.empty()) {
     server = Environment("FARLANE_SERVER").value_or("");
   }
-  if (server.find(',') != std::string::npos) {
-    return Status(
-        StatusCode::kUnsupported,
-        "\"" + server + "\": several servers for one program are not there yet; name one");
+  if (server.empty()) {
+    return server;
   }
-  if (!server.empty()) {
-    FARLANE_ASSIGN(const transport::Address address, transport::Address::Parse(server));
-    server = address.ToString();
+  FARLANE_ASSIGN(const std::vector<transport::Address> addresses,
+                 transport::ParseAddressList(server));
+  std::string list;
+  for (const transport::Address& address : addresses) {
+    list += (list.empty() ? "" : ",") + address.ToString();
   }
-  return server;
+  return list;
 }
 
 Status CheckLibrary(const std::string& path, const char* what) {

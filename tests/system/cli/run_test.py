@@ -40,7 +40,7 @@ class ExitCodes(StagedPrefix):
         cases = {
             (): "no command to run",
             ("--server", "ftp://x:1", "--", "true"): "only tcp://HOST:PORT, tls://HOST:PORT and unix:/PATH",
-            ("--server", "tcp://a:1,tcp://b:1", "--", "true"): "several servers for one program are not there yet",
+            ("--server", "tcp://a:1,,tcp://b:1", "--", "true"): "it names no host",
             ("--mem", "much", "--", "true"): '"much" is not a size',
             ("--pool", "a:1", "--", "true"): "--pool is not there yet",
             ("-n", "2", "--", "true"): "--gpus is not there yet",

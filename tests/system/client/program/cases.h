@@ -70,6 +70,10 @@ void WorkBehindFunctions();
 void Sharer();
 // random_operations.cc: anything, against a model
 void RandomOperations();
+// several.cc: one program with two servers
+void SeveralServers();
+void OneServerEnds();
+void CountDevices();
 // timings.cc: how long it takes
 void Timings();
 // processes.cc: how programs start and end

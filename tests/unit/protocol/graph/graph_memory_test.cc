@@ -11,7 +11,7 @@ constexpr uint64_t kFirst = 0x10000;
 
 class CountingSource final : public MemorySource {
  public:
-  int devices_count() const override { return 1; }
+  bool HasDevice(int device) const override { return device == 0; }
 
   CUresult Allocate(int, wire::Handle, uint64_t bytes, uint64_t* address) override {
     *address = next_;
