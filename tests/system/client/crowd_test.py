@@ -21,8 +21,10 @@ os.environ["ASAN_OPTIONS"] += ":quarantine_size_mb=0:thread_local_quarantine_siz
 CLIENTS = 64 if not SANITIZER else 16
 SECONDS = 5.0
 
-# A page of the daemon's heap that is used for the first time is no growth with time.
+# A page of the heap that is used for the first time is no growth with time: the daemon's, and the doorman's, which may
+# have had fewer handshakes at a time in the first crowd.
 GROWTH_BYTES = 2 << 20
+HANDSHAKE_BYTES = 64 << 10
 
 
 def resident_bytes(pid):
@@ -85,7 +87,7 @@ class Crowd(Client):
               f"{min(rounds)} to {max(rounds)} each; resident bytes and descriptors {before} -> {after}", flush=True)
         self.assertEqual([held for _, held in after], [held for _, held in before])
         for (bytes_after, _), (bytes_before, _) in zip(after, before, strict=True):
-            self.assertLess(bytes_after - bytes_before, GROWTH_BYTES)
+            self.assertLess(bytes_after - bytes_before, GROWTH_BYTES + CLIENTS * HANDSHAKE_BYTES)
 
 
 class CrowdOverTls(Crowd):
