@@ -39,6 +39,24 @@ bool ReadPlaces(ConstBytes bytes, std::vector<uint32_t>* places) {
   return bytes.size() % sizeof(uint32_t) == 0;
 }
 
+// A recorded graph's next node, which comes behind those that the message names.
+template <typename Message, typename Add>
+WireError Continue(ClientSession& session,
+                   const wire::MessageView& view,
+                   const Message& message,
+                   Add&& add) {
+  GraphPtr graph;
+  if (!session.Find(message.exec, &graph)) {
+    return session.Refuse(view, CUDA_ERROR_INVALID_HANDLE);
+  }
+  std::vector<uint32_t> after;
+  if (!ReadPlaces(message.after, &after) || !graph->is_recorded()) {
+    return WireError::kBadValue;
+  }
+  session.Finish(view, add(*graph, after));
+  return WireError::kNone;
+}
+
 }  // namespace
 
 WireError Execute(ClientSession& session,
@@ -69,34 +87,20 @@ WireError Execute(ClientSession& session,
 WireError Execute(ClientSession& session,
                   const wire::MessageView& view,
                   const wire::GraphNext& message) {
-  GraphPtr graph;
-  if (!session.Find(message.exec, &graph)) {
-    return session.Refuse(view, CUDA_ERROR_INVALID_HANDLE);
-  }
-  std::vector<uint32_t> after;
-  if (!ReadPlaces(message.after, &after) || !graph->is_recorded()) {
-    return WireError::kBadValue;
-  }
-  session.Finish(view, graph->Next(after, message.empty != 0));
-  return WireError::kNone;
+  return Continue(session, view, message, [&message](auto& graph, const auto& after) {
+    return graph.Next(after, message.empty != 0);
+  });
 }
 
 WireError Execute(ClientSession& session,
                   const wire::MessageView& view,
                   const wire::GraphCondition& message) {
-  GraphPtr graph;
-  if (!session.Find(message.exec, &graph)) {
-    return session.Refuse(view, CUDA_ERROR_INVALID_HANDLE);
-  }
-  std::vector<uint32_t> after;
-  if (!ReadPlaces(message.after, &after) || !graph->is_recorded()) {
-    return WireError::kBadValue;
-  }
-  const ConditionalNode node{.condition = message.condition,
-                             .type = static_cast<CUgraphConditionalNodeType>(message.type),
-                             .bodies = message.bodies};
-  session.Finish(view, graph->NextConditional(after, node));
-  return WireError::kNone;
+  return Continue(session, view, message, [&message](auto& graph, const auto& after) {
+    const ConditionalNode node{.condition = message.condition,
+                               .type = static_cast<CUgraphConditionalNodeType>(message.type),
+                               .bodies = message.bodies};
+    return graph.NextConditional(after, node);
+  });
 }
 
 WireError Execute(ClientSession& session,

@@ -10,6 +10,13 @@ namespace {
 
 constexpr int kTimes = 10000;
 
+// A stream that waits for no other.
+CUstream StreamOfItsOwn() {
+  CUstream stream = nullptr;
+  EXPECT_OK(Cuda().cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
+  return stream;
+}
+
 }  // namespace
 
 void PostedLaunches() {
@@ -99,12 +106,10 @@ void UnseenWork() {
   Begin();
   constexpr size_t kWords = size_t{4} << 20;
   constexpr uint32_t kRounds = 40;
-  CUstream filling = nullptr;
-  CUstream taking = nullptr;
+  const CUstream filling = StreamOfItsOwn();
+  const CUstream taking = StreamOfItsOwn();
   CUdeviceptr words = 0;
   CUdeviceptr taken = 0;
-  EXPECT_OK(Cuda().cuStreamCreate(&filling, CU_STREAM_NON_BLOCKING));
-  EXPECT_OK(Cuda().cuStreamCreate(&taking, CU_STREAM_NON_BLOCKING));
   EXPECT_OK(Cuda().cuMemAlloc_v2(&words, kWords * sizeof(uint32_t)));
   EXPECT_OK(Cuda().cuMemAlloc_v2(&taken, 2 * kRounds * sizeof(uint32_t)));
   for (uint32_t i = 0; i < kRounds; ++i) {
@@ -132,14 +137,12 @@ void UnseenWaits() {
   Begin();
   constexpr size_t kWords = size_t{4} << 20;
   constexpr uint32_t kRounds = 40;
-  CUstream filling = nullptr;
-  CUstream taking = nullptr;
+  const CUstream filling = StreamOfItsOwn();
+  const CUstream taking = StreamOfItsOwn();
   CUevent filled = nullptr;
   CUevent took = nullptr;
   CUdeviceptr words = 0;
   CUdeviceptr taken = 0;
-  EXPECT_OK(Cuda().cuStreamCreate(&filling, CU_STREAM_NON_BLOCKING));
-  EXPECT_OK(Cuda().cuStreamCreate(&taking, CU_STREAM_NON_BLOCKING));
   EXPECT_OK(Cuda().cuEventCreate(&filled, CU_EVENT_DISABLE_TIMING));
   EXPECT_OK(Cuda().cuEventCreate(&took, CU_EVENT_DISABLE_TIMING));
   EXPECT_OK(Cuda().cuMemAlloc_v2(&words, kWords * sizeof(uint32_t)));
@@ -171,13 +174,11 @@ void UnseenWaits() {
 void SeenWaits() {
   Begin();
   constexpr size_t kWords = size_t{16} << 20;
-  CUstream filling = nullptr;
-  CUstream taking = nullptr;
+  const CUstream filling = StreamOfItsOwn();
+  const CUstream taking = StreamOfItsOwn();
   CUevent start = nullptr;
   CUevent end = nullptr;
   CUdeviceptr words = 0;
-  EXPECT_OK(Cuda().cuStreamCreate(&filling, CU_STREAM_NON_BLOCKING));
-  EXPECT_OK(Cuda().cuStreamCreate(&taking, CU_STREAM_NON_BLOCKING));
   EXPECT_OK(Cuda().cuEventCreate(&start, CU_EVENT_DEFAULT));
   EXPECT_OK(Cuda().cuEventCreate(&end, CU_EVENT_DEFAULT));
   EXPECT_OK(Cuda().cuMemAlloc_v2(&words, kWords * sizeof(uint32_t)));
