@@ -206,6 +206,7 @@ CUresult CopySlice(const CallScope& scope,
   const uint64_t extent = (shape.rows - 1) * shape.host_pitch + shape.width;
   if (to_device) {
     RowShape rows = shape;
+    rows.fence = wait == Wait::kYes && !scope.session().config().synchronous;
     const CUresult result = ChooseHostRead(scope, stream, host, extent, wait, &rows.late);
     return result == CUDA_SUCCESS
                ? transfers.Send(scope.context(), ToWire(stream), device, host, rows)

@@ -2,6 +2,7 @@
 #include "client-shim/linear_copies.h"
 
 #include <cstring>
+#include <vector>
 
 #include "client-shim/bodies.h"
 #include "client-shim/host_posts.h"
@@ -38,7 +39,8 @@ CUresult OnDevice(const CallScope& scope,
                   size_t bytes,
                   CUstream stream,
                   Wait wait) {
-  const CUresult result = cuMemcpyDtoDAsync_v2(to, from, bytes, stream);
+  const CUresult result = wait == Wait::kYes ? CopyOnDevices(scope, to, from, bytes, stream)
+                                             : cuMemcpyDtoDAsync_v2(to, from, bytes, stream);
   const bool waits = wait == Wait::kYes && scope.session().mirrored().any();
   return result == CUDA_SUCCESS && waits ? scope.WaitForPosted() : result;
 }
@@ -89,10 +91,12 @@ CUresult CopyLinear(const CallScope& scope,
   }
   bool late = false;
   result = ChooseHostRead(scope, stream, from, bytes, wait, &late);
-  if (result == CUDA_SUCCESS) {
-    result = SendBytes(scope, stream, to, from, RowShape{.width = bytes, .late = late});
-  }
   const bool waits = scope.session().config().synchronous || ShowsAtOnce(scope, to, wait);
+  if (result == CUDA_SUCCESS) {
+    const bool fence = wait == Wait::kYes && !waits;
+    result =
+        SendBytes(scope, stream, to, from, RowShape{.width = bytes, .late = late, .fence = fence});
+  }
   if (result == CUDA_SUCCESS && !waits && wait == Wait::kYes && scope.session().shares().any()) {
     return scope.Call(wire::StreamSynchronize{.hStream = ToWire(stream)});
   }
@@ -147,6 +151,31 @@ CUresult CopyLinear(const CallScope& scope,
   }
   return HostToHost(scope, reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), bytes,
                     stream);
+}
+
+CUresult CopyOnDevices(
+    const CallScope& scope, CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream stream) {
+  Session& session = scope.session();
+  const int32_t to_device = session.DeviceOfAddress(to);
+  const int32_t from_device = session.DeviceOfAddress(from);
+  const bool apart = bytes != 0 && to_device != from_device && to_device >= 0 && from_device >= 0;
+  if (apart) {
+    std::vector<wire::Handle> others;
+    session.objects().contexts.ForEach([&](wire::Handle handle, const Context& context) {
+      const bool uses_either = context.device == to_device || context.device == from_device;
+      if (context.alive && uses_either && handle != scope.context()) {
+        others.push_back(handle);
+      }
+    });
+    for (const wire::Handle other : others) {
+      session.Post(other, wire::StreamFence{.stream = 0});
+    }
+  }
+  const CUresult result = cuMemcpyDtoDAsync_v2(to, from, bytes, stream);
+  if (apart && result == CUDA_SUCCESS) {
+    session.Post(scope.context(), wire::StreamFence{.stream = ToWire(stream)});
+  }
+  return result;
 }
 
 }  // namespace farlane::shim

@@ -30,4 +30,10 @@ CUresult CopyLinear(const CallScope& scope,
                     CUstream stream,
                     Wait wait);
 
+// What a call does that names no stream of its own. A copy from one device to the other begins when
+// all that the streams of both that heed the default stream have been given is done, and what comes
+// later to any stream begins when the copy is done; it returns at once all the same.
+CUresult CopyOnDevices(
+    const CallScope& scope, CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream stream);
+
 }  // namespace farlane::shim

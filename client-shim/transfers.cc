@@ -99,6 +99,8 @@ wire::Sequence Transfers::PostIn(wire::Handle context,
                              .width = shape.width,
                              .pitch = shape.device_pitch,
                              .rows = shape.rows,
+                             .fence = shape.fence ? 1u : 0u,
+                             .reserved = 0,
                              .data = data});
   }
   return post(wire::ArrayCopyIn{.array = device.array,
@@ -108,6 +110,8 @@ wire::Sequence Transfers::PostIn(wire::Handle context,
                                 .z = device.z,
                                 .width = shape.width,
                                 .rows = shape.rows,
+                                .fence = shape.fence ? 1u : 0u,
+                                .reserved = 0,
                                 .data = data});
 }
 
@@ -195,13 +199,16 @@ CUresult Transfers::Send(wire::Handle context,
     for (uint64_t at = 0; at < bytes && result == CUDA_SUCCESS; at += wire::kPieceBytes) {
       const uint64_t piece = std::min<uint64_t>(wire::kPieceBytes, bytes - at);
       result = SendRows(context, stream, device.Further(at), from + at,
-                        RowShape{.width = piece, .late = shape.late, .mirrored = shape.mirrored});
+                        RowShape{.width = piece,
+                                 .late = shape.late,
+                                 .fence = shape.fence,
+                                 .mirrored = shape.mirrored});
     }
   } else if (shape.width > wire::kPieceBytes) {
     for (uint64_t row = 0; row < shape.rows && result == CUDA_SUCCESS; ++row) {
-      result =
-          Send(context, stream, device.Below(row, shape.device_pitch),
-               from + row * shape.host_pitch, RowShape{.width = shape.width, .late = shape.late});
+      result = Send(context, stream, device.Below(row, shape.device_pitch),
+                    from + row * shape.host_pitch,
+                    RowShape{.width = shape.width, .late = shape.late, .fence = shape.fence});
     }
   } else {
     const uint64_t rows_each = wire::kPieceBytes / shape.width;

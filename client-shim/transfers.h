@@ -26,6 +26,7 @@ struct RowShape {
   uint64_t host_pitch = 0;
   uint64_t device_pitch = 0;
   bool late = false;      // to the device: the host's bytes are read when the stream gets there
+  bool fence = false;     // to the device: other streams' later work comes after it
   bool mirrored = false;  // one row to the device, of what the server keeps in common with us
 };
 

@@ -123,7 +123,9 @@ bool ClientSession::FindOrNull(wire::Handle handle, CUstream* stream) {
   // A stream that records for a graph takes nothing but what the graph is made of.
   if (!fences_.empty() && found && context_ != nullptr && RecordingOn(*stream) == nullptr)
       [[unlikely]] {
-    fences_.Apply({.context = context_, .handle = handle, .stream = *stream});
+    if (fences_.Apply({.context = context_, .handle = handle, .stream = *stream})) {
+      gate_.NoteWait();
+    }
   }
   if (found) {
     gate_.NoteStream(*stream);

@@ -80,6 +80,9 @@ class Gate {
   // ... and other messages with this key take as long.
   void NoteKey(uint64_t key) { key_ = key; }
 
+  // A stream has been made to wait for another one.
+  void NoteWait() { may_wait_ = true; }
+
   // The message has been carried out.
   void Done() {
     if (command_) {

@@ -213,7 +213,7 @@ WireError Execute(ClientSession& session,
                   const wire::ArrayCopyIn& message) {
   CUresult proved = CUDA_SUCCESS;
   const DeviceRows to = RowsInArray(session, message, &proved);
-  return StageIn(session, view, to, message.stream, message.data, proved);
+  return StageIn(session, view, to, {message.stream, message.fence != 0}, message.data, proved);
 }
 
 WireError Execute(ClientSession& session,

@@ -27,7 +27,8 @@ WireError Execute(ClientSession& session,
                       .width = message.width,
                       .pitch = message.pitch,
                       .rows = message.rows};
-  return StageIn(session, view, to, message.stream, message.data, Prove(session, to));
+  return StageIn(session, view, to, {message.stream, message.fence != 0}, message.data,
+                 Prove(session, to));
 }
 
 WireError Execute(ClientSession& session, const wire::MessageView&, const wire::CopyOut& message) {

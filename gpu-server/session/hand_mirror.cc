@@ -47,7 +47,7 @@ WireError Execute(ClientSession& session,
                   const wire::MirrorIn& message) {
   CUresult proved = CUDA_SUCCESS;
   const DeviceRows to = RowOf(session, message.address, message.bytes, &proved);
-  FARLANE_WIRE_TRY(StageIn(session, view, to, message.stream, message.data, proved));
+  FARLANE_WIRE_TRY(StageIn(session, view, to, {message.stream}, message.data, proved));
   // The client has it, whatever became of the copy: then the device's content differs, and shows.
   const MirrorPlace place = session.mirrors().Find(message.address, message.bytes);
   if (place.mirror != nullptr) {

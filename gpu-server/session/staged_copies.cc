@@ -175,7 +175,7 @@ bool OwnsBox(const ClientSession& session, const DeviceBox& box) {
 WireError StageIn(ClientSession& session,
                   const wire::MessageView& view,
                   const DeviceRows& to,
-                  wire::Handle stream_handle,
+                  const InOrder& order,
                   ConstBytes data,
                   CUresult proved) {
   uint64_t bytes = 0;
@@ -188,7 +188,7 @@ WireError StageIn(ClientSession& session,
     return session.Refuse(view, result);
   };
   CUstream stream = nullptr;
-  if (!session.FindOrNull(stream_handle, &stream)) {
+  if (!session.FindOrNull(order.stream, &stream)) {
     return refuse(CUDA_ERROR_INVALID_HANDLE);
   }
   if (proved != CUDA_SUCCESS) {
@@ -205,7 +205,11 @@ WireError StageIn(ClientSession& session,
   const CUresult result =
       bytes == 0 ? CUDA_SUCCESS : CopyToDevice(session.driver(), to, block.bytes().data(), stream);
   session.counters().in_bytes += bytes;
-  session.transfers().AddIn(session.context(), stream, std::move(block), bytes, result);
+  std::shared_ptr<PooledEvent> behind =
+      session.transfers().AddIn(session.context(), stream, std::move(block), bytes, result);
+  if (order.fence && behind != nullptr) {
+    session.fences().Add({session.context(), order.stream, stream}, std::move(behind));
+  }
   session.Finish(view, result);
   return WireError::kNone;
 }

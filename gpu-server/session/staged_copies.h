@@ -62,11 +62,18 @@ struct DeviceBox {
 // Whether all of a box, which is not empty, lies in memory of the client.
 bool OwnsBox(const ClientSession& session, const DeviceBox& box);
 
+// How data for the device is to be put there. With `fence` other streams' later work comes after
+// it.
+struct InOrder {
+  wire::Handle stream = 0;
+  bool fence = false;
+};
+
 // Data for the device came with the message. `proved` says whether the place is the client's.
 wire::WireError StageIn(ClientSession& session,
                         const wire::MessageView& view,
                         const DeviceRows& to,
-                        wire::Handle stream,
+                        const InOrder& order,
                         ConstBytes data,
                         CUresult proved);
 

@@ -2,6 +2,7 @@
 #include "gpu-server/session/stream_fences.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace farlane::server {
 
@@ -12,33 +13,52 @@ void StreamFences::DropReached() {
 }
 
 CUresult StreamFences::Add(const Place& place) {
-  DropReached();
-  const bool stands_for_all = fences_.size() == kFencesMax;
-  if (stands_for_all) {
-    Apply(place);
+  std::shared_ptr<PooledEvent> mark;
+  const CUresult result = place.context->events.Record(place.stream, &mark);
+  if (result == CUDA_SUCCESS) {  // else what was fenced before still is
+    Add(place, std::move(mark));
   }
-  Fence fence{.place = place, .event = nullptr, .behind = {}};
-  const CUresult result = place.context->events.Record(place.stream, &fence.event);
-  if (result != CUDA_SUCCESS) {
-    return result;  // what was fenced before still is
-  }
-  // The same stream's later fence is behind its earlier one.
-  std::erase_if(fences_, [&place, stands_for_all](const Fence& earlier) {
-    return stands_for_all || earlier.place == place;
-  });
-  fences_.push_back(std::move(fence));
-  return CUDA_SUCCESS;
+  return result;
 }
 
-void StreamFences::Apply(const Place& place) {
+void StreamFences::Add(const Place& place, std::shared_ptr<PooledEvent> mark) {
   DropReached();
-  for (Fence& fence : fences_) {
-    const bool behind = fence.place == place || std::find(fence.behind.begin(), fence.behind.end(),
-                                                          place) != fence.behind.end();
-    if (!behind && driver_.cuStreamWaitEvent(place.stream, fence.event->get(), 0) == CUDA_SUCCESS) {
-      fence.behind.push_back(place);
+  // The same stream's later fence is behind its earlier one.
+  std::erase_if(fences_, [&place](const Fence& earlier) { return earlier.place == place; });
+  if (fences_.size() == kFencesMax) {
+    Apply(place);
+    std::shared_ptr<PooledEvent> behind_all;
+    if (place.context->events.Record(place.stream, &behind_all) == CUDA_SUCCESS) {
+      fences_.clear();
+      mark = std::move(behind_all);
     }
   }
+  fences_.push_back({.place = place, .event = std::move(mark), .behind = {}});
+}
+
+bool StreamFences::Apply(const Place& place) {
+  const auto is_behind = [&place](const Fence& fence) {
+    return fence.place == place ||
+           std::find(fence.behind.begin(), fence.behind.end(), place) != fence.behind.end();
+  };
+  // The driver is asked only where a stream would have to wait.
+  std::erase_if(fences_, [&](const Fence& fence) {
+    return !is_behind(fence) && driver_.cuEventQuery(fence.event->get()) != CUDA_ERROR_NOT_READY;
+  });
+  bool waits = false;
+  for (Fence& fence : fences_) {
+    if (is_behind(fence)) {
+      continue;
+    }
+    if (driver_.cuStreamWaitEvent(place.stream, fence.event->get(), 0) == CUDA_SUCCESS) {
+      fence.behind.push_back(place);
+      waits = true;
+    } else {
+      // The order holds also where the driver does not take the wait.
+      static_cast<void>(driver_.cuEventSynchronize(fence.event->get()));
+    }
+  }
+  return waits;
 }
 
 void StreamFences::Forget(const ContextPtr& context) {

@@ -31,9 +31,12 @@ class StreamFences {
 
   bool empty() const { return fences_.empty(); }
 
+  // Behind all that the stream has been given.
   CUresult Add(const Place& place);
-  // Before work is put on a stream.
-  void Apply(const Place& place);
+  // Behind what `mark`, the last event of the stream, stands for.
+  void Add(const Place& place, std::shared_ptr<PooledEvent> mark);
+  // Before work is put on a stream. Whether it has been made to wait.
+  bool Apply(const Place& place);
   // The context is about to end, and all that is in it.
   void Forget(const ContextPtr& context);
 

@@ -11,11 +11,11 @@ namespace farlane::server {
 TransferQueue::TransferQueue(const DriverTable& driver, Outbox& outbox)
     : driver_(driver), outbox_(outbox) {}
 
-void TransferQueue::AddIn(const ContextPtr& context,
-                          CUstream stream,
-                          StagingBlock block,
-                          uint64_t bytes,
-                          CUresult issued) {
+std::shared_ptr<PooledEvent> TransferQueue::AddIn(const ContextPtr& context,
+                                                  CUstream stream,
+                                                  StagingBlock block,
+                                                  uint64_t bytes,
+                                                  CUresult issued) {
   Part part;
   part.context = context;
   part.stream = stream;
@@ -23,7 +23,7 @@ void TransferQueue::AddIn(const ContextPtr& context,
   part.block = std::move(block);
   part.bytes = bytes;
   in_bytes_.fetch_add(bytes);
-  Add(std::move(part));
+  return Add(std::move(part));
 }
 
 void TransferQueue::AddOut(const ContextPtr& context,
@@ -56,14 +56,16 @@ bool TransferQueue::AddWatch(const ContextPtr& context, CUstream stream, wire::S
   return true;
 }
 
-void TransferQueue::Add(Part part) {
+std::shared_ptr<PooledEvent> TransferQueue::Add(Part part) {
   if (part.issued == CUDA_SUCCESS) {
     // Without a mark nobody would learn when it is done.
     part.issued = part.context->events.Record(part.stream, &part.event);
   }
+  std::shared_ptr<PooledEvent> event = part.event;
   std::lock_guard<std::mutex> lock(mutex_);
   parts_.push_back(std::move(part));
   count_.store(parts_.size(), std::memory_order_release);
+  return event;
 }
 
 CUresult TransferQueue::State(const ContextState* current, const Part& part) {

@@ -44,12 +44,13 @@ class TransferQueue {
     return bytes <= kTransferWindowBytes - out_bytes_.load();
   }
 
-  // The driver has been told to copy `bytes` out of the block; `issued` is what it said.
-  void AddIn(const ContextPtr& context,
-             CUstream stream,
-             StagingBlock block,
-             uint64_t bytes,
-             CUresult issued);
+  // The driver has been told to copy `bytes` out of the block; `issued` is what it said. The event
+  // behind the copy; null if it never was on its way.
+  std::shared_ptr<PooledEvent> AddIn(const ContextPtr& context,
+                                     CUstream stream,
+                                     StagingBlock block,
+                                     uint64_t bytes,
+                                     CUresult issued);
 
   // The driver has been told to copy `bytes` into the block; they stand at `offset` in the
   // transfer.
@@ -119,7 +120,8 @@ class TransferQueue {
     bool Has(const Part& part) const { return part.context == context && part.stream == stream; }
   };
 
-  void Add(Part part);
+  // The event behind it.
+  std::shared_ptr<PooledEvent> Add(Part part);
   bool Send(const ContextState* current, bool all);
   bool MaySend() const;
   // False: the client has it all.

@@ -48,6 +48,13 @@ CUresult CopyWithin(
   return Submit(call, stream, {DeviceSide(to), DeviceSide(from), bytes}, wait);
 }
 
+// A copy that names no stream comes behind all that both devices have been given.
+void AwaitDefaultStream(const Context& context) {
+  for (const SharedCompletion& pending : context.Pending(*context.legacy())) {
+    pending->Wait();
+  }
+}
+
 struct PeerPair {
   CUcontext to = nullptr;
   CUcontext from = nullptr;
@@ -67,6 +74,9 @@ CUresult CopyPeer(CUdeviceptr to,
       return CUDA_ERROR_INVALID_CONTEXT;
     }
     FARLANE_SOFT_TRY(FindContext(call, peer, &context));
+    if (wait == CopyWait::kSynchronous && context != call.context) {
+      AwaitDefaultStream(*context);
+    }
   }
   return Submit(call, stream, {DeviceSide(to), DeviceSide(from), bytes}, wait);
 }

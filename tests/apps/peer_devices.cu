@@ -5,6 +5,7 @@
 #include "tests/apps/verdict.h"
 
 constexpr unsigned kCells = 10000;
+constexpr int kLongSpins = 20000000;
 constexpr size_t kBytes = kCells * sizeof(unsigned);
 
 __device__ unsigned device_bias;
@@ -14,6 +15,17 @@ __global__ void AddFrom(unsigned* to, const unsigned* from) {
   unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
   if (i < kCells) {
     to[i] += from[i] + device_bias + (apps::kMutate && i == 77 ? 1 : 0);
+  }
+}
+
+// A value that whoever does not wait for this kernel sees too early.
+__global__ void SetLate(unsigned* cells, unsigned value) {
+  unsigned number = value;
+  for (int spin = 0; spin < kLongSpins; ++spin) {
+    number = number * 1664525u + 1013904223u;
+  }
+  for (unsigned i = 0; i < kCells; ++i) {
+    cells[i] = number == 1 ? number : value;
   }
 }
 
@@ -53,6 +65,36 @@ void CheckCopies(apps::Verdict& verdict, apps::SeededRandom& random) {
   CUDA_CALL(cudaStreamSynchronize(stream));
   verdict.ExpectEqual(apps::HostCopy(second, kCells), cells, "an asynchronous peer copy");
   CUDA_CALL(cudaStreamDestroy(stream));
+  CUDA_CALL(cudaFree(second));
+}
+
+// A copy that names no stream comes after what both devices have been given, and before what comes
+// later on either.
+void CheckOrder(apps::Verdict& verdict, apps::SeededRandom& random) {
+  CUDA_CALL(cudaSetDevice(0));
+  unsigned* first = apps::DeviceArray<unsigned>(kCells);
+  CUDA_CALL(cudaSetDevice(1));
+  unsigned* second = apps::DeviceArray<unsigned>(kCells);
+  for (const int current : {0, 1}) {
+    for (const int from : {0, 1}) {
+      const auto value = static_cast<unsigned>(random.Next());
+      unsigned* source = from == 0 ? first : second;
+      unsigned* target = from == 0 ? second : first;
+      CUDA_CALL(cudaSetDevice(from));
+      SetLate<<<1, 1>>>(source, value);
+      CUDA_CALL(cudaGetLastError());
+      CUDA_CALL(cudaSetDevice(current));
+      CUDA_CALL(cudaMemcpyPeer(target, 1 - from, source, from, kBytes));
+      CUDA_CALL(cudaSetDevice(from));
+      CUDA_CALL(cudaMemset(source, 0, kBytes));
+      CUDA_CALL(cudaSetDevice(1 - from));
+      AddFrom<<<(kCells + 255) / 256, 256>>>(target, target);
+      CUDA_CALL(cudaGetLastError());
+      verdict.ExpectEqual(apps::HostCopy(target, kCells), Cells(kCells, 2 * value),
+                          "a peer copy between kernels");
+    }
+  }
+  CUDA_CALL(cudaFree(first));
   CUDA_CALL(cudaFree(second));
 }
 
@@ -168,6 +210,7 @@ int main(int argc, char** argv) {
     return 77;
   }
   CheckCopies(verdict, random);
+  CheckOrder(verdict, random);
   CheckAccess(verdict, random);
   CheckPools(verdict, random);
   return verdict.Finish();

@@ -9,6 +9,7 @@ constexpr unsigned kCells = 192;
 constexpr int kStreams = 4;
 constexpr int kSteps = 24;
 constexpr int kSpins = 400;
+constexpr int kLongSpins = 20000000;
 
 // The steps do not commute: the result tells their order.
 __global__ void Step(unsigned* cells, unsigned add) {
@@ -20,6 +21,15 @@ __global__ void Step(unsigned* cells, unsigned add) {
     }
     cells[i] = apps::kMutate && add % 4 == 0 ? value + 1 : value;
   }
+}
+
+// Long enough for whoever does not wait for it to be early.
+__global__ void Linger(unsigned* word) {
+  unsigned value = *word;
+  for (int spin = 0; spin < kLongSpins; ++spin) {
+    value = value * 1664525u + 1013904223u;
+  }
+  *word = value;
 }
 
 namespace {
@@ -96,6 +106,38 @@ void CheckLegacyStream(apps::Verdict& verdict, apps::SeededRandom& random) {
   CUDA_CALL(cudaFree(device));
 }
 
+// What a synchronous copy has brought is there for every stream, also for those that wait for no
+// other, and however much its own stream had to do before.
+void CheckSynchronousCopies(apps::Verdict& verdict, apps::SeededRandom& random) {
+  cudaStream_t free_stream;
+  CUDA_CALL(cudaStreamCreateWithFlags(&free_stream, cudaStreamNonBlocking));
+  unsigned* word = apps::DeviceCopy(Cells(1));
+  unsigned* device = apps::DeviceCopy(Cells(2 * kCells));
+  // In turn the stream that copies, and one that the copy waits for.
+  for (const cudaStream_t busy : {cudaStream_t{nullptr}, cudaStreamLegacy, cudaStreamPerThread}) {
+    for (const bool rows : {false, true}) {
+      Cells cells = random.Integers<unsigned>(kCells);
+      Linger<<<1, 1, 0, busy>>>(word);
+      CUDA_CALL(cudaGetLastError());
+      const size_t row_bytes = kCells / 2 * sizeof(unsigned);
+      if (rows) {
+        CUDA_CALL(cudaMemcpy2D(device, row_bytes, cells.data(), row_bytes, row_bytes, 2,
+                               cudaMemcpyHostToDevice));
+      } else {
+        CUDA_CALL(cudaMemcpy(device, cells.data(), 2 * row_bytes, cudaMemcpyHostToDevice));
+      }
+      const unsigned add = static_cast<unsigned>(random.Next());
+      Launch(device, add, free_stream);
+      StepOnHost(cells, add);
+      CUDA_CALL(cudaStreamSynchronize(free_stream));
+      verdict.ExpectEqual(apps::HostCopy(device, kCells), cells, "behind a synchronous copy");
+    }
+  }
+  CUDA_CALL(cudaStreamDestroy(free_stream));
+  CUDA_CALL(cudaFree(word));
+  CUDA_CALL(cudaFree(device));
+}
+
 // A destroyed stream still does what it was given.
 void CheckDestroyedStream(apps::Verdict& verdict, apps::SeededRandom& random) {
   cudaStream_t stream;
@@ -143,6 +185,7 @@ int main(int argc, char** argv) {
   apps::SeededRandom random(verdict.seed());
   CheckChain(verdict, random);
   CheckLegacyStream(verdict, random);
+  CheckSynchronousCopies(verdict, random);
   CheckDestroyedStream(verdict, random);
   CheckTimes(verdict);
   CUDA_CALL(cudaDeviceSynchronize());

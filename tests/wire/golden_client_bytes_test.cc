@@ -143,13 +143,15 @@ TEST(GoldenClientBytes, CopyInPadsOddData) {
                              .width = 5,
                              .pitch = 16,
                              .rows = 1,
+                             .fence = 1,
                              .data = Raw("hello")},
-                      "0500 0000 40000000"  // op, flags, bytes
+                      "0500 0000 48000000"  // op, flags, bytes
                       "00400000 00000000"   // address
                       "34120000 efcdab 02"  // stream
                       "05000000 00000000"   // width
                       "10000000 00000000"   // pitch
                       "01000000 00000000"   // rows
+                      "01000000 00000000"   // fence, reserved
                       "05000000 00000000"   // bytes of data, padding
                       "68656c6c 6f 000000"  // data, padding
   );
@@ -158,6 +160,7 @@ TEST(GoldenClientBytes, CopyInPadsOddData) {
   EXPECT_EQ(golden->width, 5u);
   EXPECT_EQ(golden->pitch, 16u);
   EXPECT_EQ(golden->rows, 1u);
+  EXPECT_EQ(golden->fence, 1u);
   EXPECT_EQ(Text(golden->data), "hello");
 }
 

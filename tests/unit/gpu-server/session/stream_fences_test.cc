@@ -14,6 +14,7 @@ struct Script {
   std::vector<std::pair<size_t, size_t>> waits;  // a stream, and the event it waits for
   std::vector<size_t> recorded_on;               // by event: the stream it was last recorded on
   CUresult record_result = CUDA_SUCCESS;
+  int queries = 0;
 };
 
 Script* script = nullptr;  // of the running test: the driver's functions are plain ones
@@ -42,6 +43,7 @@ CUresult Record(CUevent event, CUstream stream) {
 }
 
 CUresult Query(CUevent event) {
+  ++script->queries;
   return script->reached[NumberOf(event)] ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
 }
 
@@ -117,6 +119,26 @@ TEST_F(StreamFencesTest, AFenceThatCannotBeMadeTakesNoOtherAway) {
   EXPECT_EQ(fences_.Add(Stream(1)), CUDA_ERROR_ILLEGAL_ADDRESS);
 
   EXPECT_EQ(WaitsOf(2), Streams{1});
+}
+
+TEST_F(StreamFencesTest, AMarkThatIsThereAlreadyIsAFence) {
+  std::shared_ptr<PooledEvent> mark;
+  ASSERT_EQ(context_->events.Record(reinterpret_cast<CUstream>(1), &mark), CUDA_SUCCESS);
+  fences_.Add(Stream(1), mark);
+
+  EXPECT_EQ(script_.reached.size(), 1u);  // no other event was needed
+  EXPECT_EQ(WaitsOf(2), Streams{1});
+}
+
+TEST_F(StreamFencesTest, WhoDoesNotWaitForItDoesNotAskTheDriver) {
+  EXPECT_EQ(fences_.Add(Stream(1)), CUDA_SUCCESS);
+  EXPECT_EQ(WaitsOf(2), Streams{1});
+  script_.queries = 0;
+
+  EXPECT_FALSE(fences_.Apply(Stream(1)));
+  EXPECT_FALSE(fences_.Apply(Stream(2)));
+  EXPECT_EQ(script_.queries, 0);
+  EXPECT_TRUE(fences_.Apply(Stream(3)));
 }
 
 TEST_F(StreamFencesTest, ManyAreReplacedByOneThatWaitsForThem) {
