@@ -14,7 +14,9 @@ struct Script {
   std::vector<std::pair<size_t, size_t>> waits;  // a stream, and the event it waits for
   std::vector<size_t> recorded_on;               // by event: the stream it was last recorded on
   CUresult record_result = CUDA_SUCCESS;
+  CUresult wait_result = CUDA_SUCCESS;
   int queries = 0;
+  std::vector<size_t> awaited;  // events that the thread itself has waited for
 };
 
 Script* script = nullptr;  // of the running test: the driver's functions are plain ones
@@ -48,7 +50,14 @@ CUresult Query(CUevent event) {
 }
 
 CUresult Await(CUstream stream, CUevent event, unsigned int) {
-  script->waits.emplace_back(reinterpret_cast<size_t>(stream), NumberOf(event));
+  if (script->wait_result == CUDA_SUCCESS) {
+    script->waits.emplace_back(reinterpret_cast<size_t>(stream), NumberOf(event));
+  }
+  return script->wait_result;
+}
+
+CUresult Synchronize(CUevent event) {
+  script->awaited.push_back(NumberOf(event));
   return CUDA_SUCCESS;
 }
 
@@ -60,6 +69,7 @@ class StreamFencesTest : public ::testing::Test {
     table_.cuEventRecord = Record;
     table_.cuEventQuery = Query;
     table_.cuStreamWaitEvent = Await;
+    table_.cuEventSynchronize = Synchronize;
   }
 
   ~StreamFencesTest() override { script = nullptr; }
@@ -139,6 +149,14 @@ TEST_F(StreamFencesTest, WhoDoesNotWaitForItDoesNotAskTheDriver) {
   EXPECT_FALSE(fences_.Apply(Stream(2)));
   EXPECT_EQ(script_.queries, 0);
   EXPECT_TRUE(fences_.Apply(Stream(3)));
+}
+
+TEST_F(StreamFencesTest, TheOrderHoldsWhereTheDriverTakesNoWait) {
+  EXPECT_EQ(fences_.Add(Stream(1)), CUDA_SUCCESS);
+  script_.wait_result = CUDA_ERROR_OUT_OF_MEMORY;
+
+  EXPECT_EQ(WaitsOf(2), Streams{});
+  EXPECT_EQ(script_.awaited, std::vector<size_t>{0});
 }
 
 TEST_F(StreamFencesTest, ManyAreReplacedByOneThatWaitsForThem) {
