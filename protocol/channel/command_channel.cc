@@ -27,10 +27,7 @@ constexpr uint64_t kLookEveryNs = 10'000;  // a look at the socket is a system c
 constexpr uint64_t kTendSilenceNs = 1'000'000;  // after so long without work the tender sleeps
 constexpr uint64_t kRoomCheckNs =
     100'000'000;  // a blocked writer looks this often whether somebody else reads
-constexpr uint64_t kGoodbyeNs =
-    200'000'000;  // a process that ends does not wait longer for a full socket
 
-constexpr timespec kLockPause{.tv_sec = 0, .tv_nsec = 100'000};  // between two looks at a lock
 constexpr uint64_t kWatchNs = 100'000'000;  // a wait with a deadline looks at the clock this often
 
 // A thread of ours must not take the signals of the program that it lives in. No thread at all when
@@ -48,18 +45,6 @@ std::thread StartWithoutSignals(void (*run)(CommandChannel*), CommandChannel* ch
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return thread;
-}
-
-// The thread that ends the process may be one that holds the lock already: exit() from a signal
-// handler that has interrupted a call. False when the lock is not to be had in time.
-bool LockBefore(uint64_t deadline, std::unique_lock<std::mutex>* lock) {
-  while (!lock->try_lock()) {
-    if (NowNs() >= deadline) {
-      return false;
-    }
-    nanosleep(&kLockPause, nullptr);
-  }
-  return true;
 }
 
 Status Broken(wire::WireError error) {
@@ -98,56 +83,6 @@ Status PendingCall::Await(Answer* answer) {
     *answer = std::move(answer_);
   }
   return status;
-}
-
-// ---- the end
-
-void CommandChannel::Close() {
-  const uint64_t deadline = NowNs() + kGoodbyeNs;
-  closing_.store(true, std::memory_order_release);
-  if (StopTending(deadline)) {
-    SayGoodbye(deadline);
-  }
-  const Status why(StatusCode::kUnavailable, "the session was closed");
-  std::unique_lock<std::mutex> lock(reading_, std::defer_lock);
-  if (LockBefore(deadline, &lock)) {
-    LoseLocked(why);
-    return;
-  }
-  is_lost_.store(true, std::memory_order_release);
-  stream_->Shutdown();
-}
-
-void CommandChannel::SayGoodbye(uint64_t deadline) {
-  std::unique_lock<std::mutex> lock(writing_, std::defer_lock);
-  if (!LockBefore(deadline, &lock) || is_lost()) {
-    return;
-  }
-  writer_.Acknowledge(delivered_.load(std::memory_order_acquire));
-  writer_.AppendBye();
-  offered_.store(writer_.last_sequence(), std::memory_order_release);
-  while (NowNs() < deadline) {
-    const Result<bool> flushed = writer_.Flush();
-    if (!flushed.ok() || *flushed || !stream_->Wait(transport::Interest::kWrite, deadline).ok()) {
-      break;
-    }
-  }
-}
-
-void CommandChannel::AbandonAfterFork() {
-  // The connection is the parent's as well, so the stream must not be shut down; it is leaked on
-  // purpose, as are the thread object and the locks, whose owners do not exist in this process. The
-  // descriptor is closed: a child that outlives its parent would hide the parent's end from the
-  // server.
-  is_lost_.store(true, std::memory_order_release);
-  const int socket = stream_->LifeFd();
-  (void)stream_.release();
-  if (socket >= 0) {
-    close(socket);
-  }
-  if (tender_.joinable()) {
-    tender_.detach();
-  }
 }
 
 // ---- writing
@@ -344,31 +279,6 @@ void CommandChannel::TendUnsent() {
   }
 }
 
-// False when the thread that calls this may be inside of what it would have to wait for.
-bool CommandChannel::StopTending(uint64_t deadline) {
-  std::thread tender;
-  {
-    std::unique_lock<std::mutex> lock(writing_, std::defer_lock);
-    if (!LockBefore(deadline, &lock)) {
-      return false;
-    }
-    tend_.notify_one();
-    tender.swap(tender_);
-  }
-  if (!tender.joinable()) {
-    return true;
-  }
-  while (!tending_over_.load(std::memory_order_acquire)) {
-    if (NowNs() >= deadline) {
-      tender.detach();
-      return false;
-    }
-    nanosleep(&kLockPause, nullptr);
-  }
-  tender.join();
-  return true;
-}
-
 // ---- reading
 
 bool CommandChannel::TakeRole() {
@@ -382,6 +292,10 @@ bool CommandChannel::TakeRole() {
 
 void CommandChannel::GiveRole() {
   std::lock_guard<std::mutex> lock(reading_);
+  GiveRoleLocked();
+}
+
+void CommandChannel::GiveRoleLocked() {
   has_reader_ = false;
   // Whoever still waits for an answer goes on reading; one is enough.
   const auto next = std::find_if(expected_.begin(), expected_.end(),
@@ -389,7 +303,9 @@ void CommandChannel::GiveRole() {
   if (next != expected_.end()) {
     (*next)->changed_.notify_one();
   }
-  watch_.notify_all();
+  if (watchers_.load() != 0) {
+    watch_.notify_all();
+  }
 }
 
 Status CommandChannel::ReadRound(bool wait, transport::Deadline until) {
@@ -439,13 +355,19 @@ Status CommandChannel::DeliverAll() {
   delivered_.store(reader_.last_sequence(), std::memory_order_release);
   counters_.received_bytes.store(reader_.read_bytes(), std::memory_order_relaxed);
   if (any) {
-    // What a thread in WaitUntil waits for may have come, whoever goes on reading.
-    std::lock_guard<std::mutex> lock(reading_);
-    ++rounds_;
-    watch_.notify_all();
+    CountRound();
   }
   AcknowledgeInPassing();
   return Status::Ok();
+}
+
+// What a thread in WaitUntil waits for may have come, whoever goes on reading.
+void CommandChannel::CountRound() {
+  rounds_.fetch_add(1);
+  if (watchers_.load() != 0) {
+    std::lock_guard<std::mutex> lock(reading_);
+    watch_.notify_all();
+  }
 }
 
 wire::WireError CommandChannel::Deliver(const wire::MessageView& message) {
@@ -504,7 +426,12 @@ Status CommandChannel::Await(PendingCall* pending) {
     while (status.ok() && !pending->done_ && !listener_.HasWork()) {
       status = ReadRound(true);
     }
-    GiveRole();
+    lock.lock();
+    GiveRoleLocked();
+    if (status.ok() && !listener_.HasWork()) {
+      continue;
+    }
+    lock.unlock();
     if (!status.ok()) {
       Lose(status);
     }
@@ -522,7 +449,7 @@ Status CommandChannel::WaitUntil(const std::function<bool()>& done, transport::D
     FlushLocked(lock);
   }
   while (true) {
-    const uint64_t seen = Rounds();
+    const uint64_t seen = rounds_.load();
     if (done()) {
       return Status::Ok();
     }
@@ -553,10 +480,12 @@ Status CommandChannel::WaitUntil(const std::function<bool()>& done, transport::D
 
 // Until another thread has read something, or nobody reads any more.
 void CommandChannel::WaitForOthers(uint64_t seen, transport::Deadline until) {
-  const auto changed = [&] { return !has_reader_ || rounds_ != seen || is_lost(); };
+  const auto changed = [&] { return !has_reader_ || rounds_.load() != seen || is_lost(); };
   std::unique_lock<std::mutex> lock(reading_);
+  watchers_.fetch_add(1);
   if (until == transport::kForever) {
     watch_.wait(lock, changed);
+    watchers_.fetch_sub(1);
     return;
   }
   const uint64_t now = NowNs();
@@ -565,36 +494,7 @@ void CommandChannel::WaitForOthers(uint64_t seen, transport::Deadline until) {
   // have; it may jump, hence the small steps.
   watch_.wait_until(lock, std::chrono::system_clock::now() + std::chrono::nanoseconds(left),
                     changed);
-}
-
-uint64_t CommandChannel::Rounds() {
-  std::lock_guard<std::mutex> lock(reading_);
-  return rounds_;
-}
-
-Status CommandChannel::lost() const {
-  std::lock_guard<std::mutex> lock(reading_);
-  return why_lost_.ok() && is_lost()
-             ? Status(StatusCode::kUnavailable, "the session was closed in the middle of a call")
-             : why_lost_;
-}
-
-void CommandChannel::Lose(const Status& why) {
-  std::lock_guard<std::mutex> lock(reading_);
-  LoseLocked(why);
-}
-
-void CommandChannel::LoseLocked(const Status& why) {
-  if (!why_lost_.ok()) {
-    return;
-  }
-  why_lost_ = why;
-  is_lost_.store(true, std::memory_order_release);
-  for (PendingCall* waiting : expected_) {
-    waiting->changed_.notify_one();
-  }
-  watch_.notify_all();
-  stream_->Shutdown();
+  watchers_.fetch_sub(1);
 }
 
 }  // namespace farlane::channel

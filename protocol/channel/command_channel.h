@@ -249,9 +249,10 @@ class CommandChannel {  // NOLINT(clang-analyzer-optin.performance.Padding): as 
   Status Await(PendingCall* pending);
   bool TakeRole();
   void GiveRole();
-  uint64_t Rounds();
+  void GiveRoleLocked();
   Status ReadRound(bool wait, transport::Deadline until = transport::kForever);
   Status DeliverAll();
+  void CountRound();
   wire::WireError Deliver(const wire::MessageView& message);
   wire::WireError DeliverReply(const wire::MessageView& message);
   void RunListenerWork();
@@ -282,9 +283,8 @@ class CommandChannel {  // NOLINT(clang-analyzer-optin.performance.Padding): as 
   std::atomic<bool> closing_{false};
 
   mutable std::mutex
-      reading_;  // guards the next five; the three after them are used by whoever has the role
+      reading_;  // guards the next four; the three after them are used by whoever has the role
   bool has_reader_ = false;
-  uint64_t rounds_ = 0;  // of reading that brought messages
   std::vector<PendingCall*> expected_;
   std::condition_variable watch_;  // the role is free, or a round has brought messages
   Status why_lost_;
@@ -292,6 +292,10 @@ class CommandChannel {  // NOLINT(clang-analyzer-optin.performance.Padding): as 
   WaitPolicy wait_ = WaitPolicy::Default();
   AcknowledgePolicy acknowledge_;
 
+  std::atomic<uint64_t> rounds_{0};  // of reading that brought messages
+  // Threads in WaitForOthers. Counted before they look at the rounds, and looked at after a round
+  // has been counted, so nobody misses the last one.
+  std::atomic<uint32_t> watchers_{0};
   std::atomic<wire::Sequence> executed_{0};   // the server has executed everything up to here
   std::atomic<wire::Sequence> offered_{0};    // and may have received everything up to here
   std::atomic<wire::Sequence> delivered_{0};  // the server's messages up to here are dealt with

@@ -76,6 +76,7 @@ Result<size_t> RingReader::Read(Bytes into) {
   if (there > kRingDataBytes) {
     return Lies();
   }
+  writer_may_sleep_ = there >= kRingDataBytes / 2;
   const size_t count = std::min<size_t>(into.size(), there);
   if (count == 0) {
     return size_t{0};
@@ -102,7 +103,12 @@ void RingReader::SetSleeping(bool sleeps) {
   std::atomic_thread_fence(std::memory_order_seq_cst);
 }
 
+// A writer sleeps when the ring is full. If less than half was there, it can only have become full
+// meanwhile, and then the next read finds more than half.
 bool RingReader::MustWakeWriter() {
+  if (!writer_may_sleep_) {
+    return false;
+  }
   std::atomic_thread_fence(std::memory_order_seq_cst);
   return header_.writer_sleeps.load(std::memory_order_relaxed) != 0 &&
          header_.writer_sleeps.exchange(0) != 0;

@@ -73,6 +73,7 @@ class RingReader {
   RingHeader& header_;
   const std::byte* const data_;
   std::atomic<uint64_t> taken_{0};
+  bool writer_may_sleep_ = false;  // by the last read
 };
 
 }  // namespace farlane::transport
