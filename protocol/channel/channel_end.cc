@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a CommandChannel ends: closed by its owner, left behind by a fork, or lost.
+// How a CommandChannel ends: closed by its owner, left behind by a fork, or lost. Its locks are not
+// Guarded, see command_channel.h.
 #include <ctime>
 
 #include <unistd.h>
