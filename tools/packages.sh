@@ -6,7 +6,7 @@ set -eu
 
 # What builds the programs and libraries.
 build="g++ cmake ninja-build git python3 llvm-19-dev libzstd-dev liblz4-dev zlib1g-dev libseccomp-dev
-       libcli11-dev libssl-dev"
+       libcli11-dev libssl-dev libmicrohttpd-dev"
 # What builds and runs the tests on top.
 tests="libgtest-dev libgmock-dev clang-19 procps strace iproute2 valgrind openssl"
 # What compiles the fuzz targets: a compiler, and the run-time library that feeds and watches them.

@@ -239,8 +239,14 @@ void Daemon::HearWorkers(const std::vector<pollfd>& polls) {
 
 std::string Daemon::AnswerOperator(const control::ServiceRequest& request, uint64_t now_ns) {
   if (!clients_.has_value()) {
-    return EndOfService(
-        0, request.verb == control::ServiceVerb::kList ? "" : "there is no such session");
+    return EndOfService(0, request.verb == control::ServiceVerb::kList ? ""
+                           : request.verb == control::ServiceVerb::kDevices
+                               ? "the devices are not known yet"
+                               : "there is no such session");
+  }
+  if (request.verb == control::ServiceVerb::kDevices) {
+    return DescribeDevices(MakeOperatorReport(workers_.devices(), workers_.device_bytes(),
+                                              caretaker_.health(), *clients_));
   }
   if (request.verb == control::ServiceVerb::kList) {
     turns_->Look(now_ns);

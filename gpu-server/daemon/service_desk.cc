@@ -188,6 +188,16 @@ std::string ListSessions(const ClientRegister& clients, const TurnDesk& turns, u
   return records + EndOfService(0, "");
 }
 
+std::string DescribeDevices(const nvml::Report& report) {
+  const std::string packed = nvml::PackReport(report);
+  ServiceRecord record{};
+  record.kind = RecordKind::kReport;
+  record.number = static_cast<uint32_t>(packed.size());
+  std::string records;
+  Append(&records, record);
+  return records + packed + EndOfService(0, "");
+}
+
 std::string EndOfService(uint32_t number, const std::string& text) {
   ServiceRecord record{};
   record.kind = RecordKind::kEnd;

@@ -14,6 +14,7 @@
 #include "gpu-server/daemon/turn_desk.h"
 #include "protocol/base/fd.h"
 #include "protocol/control/session_service.h"
+#include "protocol/nvml/report.h"
 #include "protocol/transport/address.h"
 
 namespace farlane::server {
@@ -54,6 +55,9 @@ class ServiceDesk {
 
 // What kList answers.
 std::string ListSessions(const ClientRegister& clients, const TurnDesk& turns, uint64_t now_ns);
+
+// What kDevices answers.
+std::string DescribeDevices(const nvml::Report& report);
 
 // The record that ends an answer.
 std::string EndOfService(uint32_t number, const std::string& text);

@@ -93,6 +93,29 @@ nvml::Report MakeStatusReport(const nvml::Report& devices,
   return report;
 }
 
+nvml::Report MakeOperatorReport(const nvml::Report& devices,
+                                const std::vector<uint64_t>& device_bytes,
+                                const nvml::Report& health,
+                                const ClientRegister& clients) {
+  nvml::Report report = devices;
+  report.driver_version = health.driver_version;
+  report.gpus.resize(std::min(report.gpus.size(), device_bytes.size()));
+  for (size_t device = 0; device < report.gpus.size(); ++device) {
+    nvml::Gpu& gpu = report.gpus[device];
+    gpu.total_bytes = device_bytes[device];
+    TakeHealth(health, &gpu);
+    for (const auto& [holder, client] : clients.clients()) {
+      const ClientRegister::Share share =
+          device < client.shares.size() ? client.shares[device] : ClientRegister::Share{};
+      gpu.used_bytes += clients.ledger().used_bytes(holder, device);
+      gpu.busy_percent = std::min(gpu.busy_percent + share.busy, 100u);
+      gpu.copy_percent = std::min(gpu.copy_percent + share.copies, 100u);
+    }
+    gpu.free_bytes = gpu.total_bytes - std::min(gpu.used_bytes, gpu.total_bytes);
+  }
+  return report;
+}
+
 std::string PackStatus(const nvml::Report& report) {
   const std::string body = nvml::PackReport(report);
   const nvml::ReportHead head{.version = nvml::kReportVersion,

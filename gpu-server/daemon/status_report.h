@@ -16,6 +16,13 @@ nvml::Report MakeStatusReport(const nvml::Report& devices,
                               const ClientRegister& clients,
                               const Newcomer& asker);
 
+// What the server's operator is told: of the memory what all sessions together have, and no
+// processes.
+nvml::Report MakeOperatorReport(const nvml::Report& devices,
+                                const std::vector<uint64_t>& device_bytes,
+                                const nvml::Report& health,
+                                const ClientRegister& clients);
+
 // As it travels, with its head.
 std::string PackStatus(const nvml::Report& report);
 

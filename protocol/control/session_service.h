@@ -16,9 +16,10 @@ inline constexpr uint32_t kServiceVersion = 2;
 inline constexpr char kDefaultService[] = "unix:/run/farlane/gpud.sock";
 
 enum class ServiceVerb : uint32_t {
-  kList = 1,    // all sessions, their memory and their clients
-  kKill = 2,    // end all clients of one session
-  kResize = 3,  // give a session other numbers
+  kList = 1,     // all sessions, their memory and their clients
+  kKill = 2,     // end all clients of one session
+  kResize = 3,   // give a session other numbers
+  kDevices = 4,  // the devices, how they are and what of them is in use
 };
 
 struct ServiceRequest {
@@ -42,6 +43,7 @@ enum class RecordKind : uint32_t {
   kEnd = 4,      // `number` of clients that a kill has ended, or of sessions that were resized;
                  // `text` says what went wrong, if any
   kTime = 5,     // of the session before: its share of the time of device `number`
+  kReport = 6,   // behind it come `number` bytes, a packed report (protocol/nvml/report.h)
 };
 
 // Text ends with a zero and holds nothing but printable characters.

@@ -71,6 +71,9 @@ struct Report {
   bool operator==(const Report&) const = default;
 };
 
+// "GPU-…", as CUDA's own tools write it.
+std::string UuidText(const Gpu& gpu);
+
 // What stands before a report that travels.
 struct ReportHead {
   uint32_t version;  // of the form below

@@ -7,11 +7,15 @@
 
 #include "protocol/base/result.h"
 #include "protocol/control/session_service.h"
+#include "protocol/nvml/report.h"
 
 namespace farlane::cli {
 
 // All records of the answer, the last of which is kEnd.
 Result<std::vector<control::ServiceRecord>> AskService(const std::string& address,
                                                        const control::ServiceRequest& request);
+
+// What the server says of its devices.
+Result<nvml::Report> AskDevices(const std::string& address);
 
 }  // namespace farlane::cli

@@ -34,6 +34,7 @@ Verb AddCheck(CLI::App& root);
 Verb AddBench(CLI::App& root);
 Verb AddSession(CLI::App& root);
 Verb AddSmi(CLI::App& root);
+Verb AddMetrics(CLI::App& root);
 Verb AddSoft(CLI::App& root);
 Verb AddVersion(CLI::App& root);
 Verb AddCompletion(CLI::App& root);

@@ -28,16 +28,6 @@ std::string NvmlVersion(const Report& report) {
   return report.driver_version.empty() ? major : major + "." + report.driver_version;
 }
 
-std::string UuidText(const Gpu& gpu) {
-  char text[48];
-  const uint8_t* const b = gpu.uuid;
-  snprintf(text, sizeof text,
-           "GPU-%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
-           b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
-           b[15]);
-  return text;
-}
-
 nvmlPciInfo_t PciInfoOf(const Gpu& gpu) {
   nvmlPciInfo_t info{};
   info.domain = gpu.pci_domain;

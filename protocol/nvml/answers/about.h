@@ -19,8 +19,6 @@ constexpr unsigned int StructVersion(unsigned int number) {
 // Of this library, which follows the driver's.
 std::string NvmlVersion(const Report& report);
 
-// "GPU-…", as CUDA's own tools write it.
-std::string UuidText(const Gpu& gpu);
 nvmlPciInfo_t PciInfoOf(const Gpu& gpu);
 nvmlDeviceArchitecture_t ArchitectureOf(const Gpu& gpu);
 
