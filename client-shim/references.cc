@@ -24,13 +24,19 @@ wire::Handle FindKnown(Session& session, wire::Handle module, const ReferenceNam
   return known;
 }
 
+// A reference lives as long as the context of its module, whichever is current.
+wire::Handle HomeOf(const CallScope& scope, wire::Handle module) {
+  const Module* found = scope.session().objects().modules.Find(module);
+  return found == nullptr ? scope.context() : found->context;
+}
+
 // Asks the server for a reference, which gets a handle if there is one.
 CUresult Ask(const CallScope& scope,
              wire::Handle module,
              const ReferenceName& what,
              wire::Handle* handle) {
   auto& references = scope.session().objects().references;
-  const wire::Handle minted = references.Mint({.context = scope.context(),
+  const wire::Handle minted = references.Mint({.context = HomeOf(scope, module),
                                                .module = module,
                                                .name = what.name,
                                                .is_surface = what.is_surface});

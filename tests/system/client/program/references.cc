@@ -131,6 +131,21 @@ void RefuseWrongSettings(const Album& album) {
   EXPECT(Cuda().cuTexRefSetBorderColor(photo, nullptr), CUDA_ERROR_INVALID_VALUE);
 }
 
+// A reference goes with its module's context, whichever was current when it was asked for.
+void EndWithTheContext(CUcontext primary) {
+  CUcontext own = nullptr;
+  CUmodule module = nullptr;
+  CUtexref photo = nullptr;
+  unsigned flags = 0;
+  EXPECT_OK(Cuda().cuCtxCreate_v2(&own, 0, 0));
+  EXPECT_OK(Cuda().cuModuleLoadData(&module, kPtx));
+  EXPECT_OK(Cuda().cuCtxSetCurrent(primary));
+  EXPECT_OK(Cuda().cuModuleGetTexRef(&photo, module, "photo"));
+  EXPECT_OK(Cuda().cuTexRefGetFlags(&flags, photo));
+  EXPECT_OK(Cuda().cuCtxDestroy_v2(own));
+  EXPECT(Cuda().cuTexRefGetFlags(&flags, photo), CUDA_ERROR_INVALID_VALUE);
+}
+
 }  // namespace
 
 void WrongReferences() {
@@ -150,6 +165,7 @@ void WrongReferences() {
   EXPECT_OK(Cuda().cuDevicePrimaryCtxReset_v2(0));
   EXPECT_OK(Cuda().cuDevicePrimaryCtxRetain(&context, 0));
   EXPECT(Cuda().cuTexRefGetFlags(&flags, again.photo), CUDA_ERROR_INVALID_VALUE);
+  EndWithTheContext(context);
 }
 
 // All of this is posted, or answered from what the program has said.
