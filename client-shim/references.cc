@@ -147,8 +147,10 @@ CUresult EndReference(const TextureReferenceScope& scope) {
   if (scope.object().module != 0) {
     return CUDA_ERROR_INVALID_VALUE;
   }
+  // In this order: another thread may be given the same place, and the server must have heard.
+  const CUresult result = scope.Post(wire::ReferenceDestroy{.reference = scope.handle()});
   scope.session().objects().references.Retire(scope.handle());
-  return scope.Post(wire::ReferenceDestroy{.reference = scope.handle()});
+  return result;
 }
 
 CUresult BindReference(const TextureReferenceScope& scope, CUarray array) {
