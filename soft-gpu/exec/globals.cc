@@ -17,13 +17,11 @@ bool IsOpaque(const ptx::Variable& variable) {
   return ptx::InfoOf(variable.type).type_class == ptx::TypeClass::kOpaque;
 }
 
-// PTX's own older word for a texture reference is a space of its own.
 bool IsReference(const ptx::Variable& variable) {
-  const bool has_type =
-      variable.space == ptx::Space::kGlobal &&
-      (variable.type == ptx::Type::kTexref || variable.type == ptx::Type::kSurfref);
-  return (has_type || variable.space == ptx::Space::kTexture) && variable.initializer.empty() &&
-         variable.dimensions.empty() && variable.linkage != ptx::Linkage::kExtern;
+  return variable.space == ptx::Space::kGlobal &&
+         (variable.type == ptx::Type::kTexref || variable.type == ptx::Type::kSurfref) &&
+         variable.initializer.empty() && variable.dimensions.empty() &&
+         variable.linkage != ptx::Linkage::kExtern;
 }
 
 // Why a variable of device memory has no place there; null if it has one.

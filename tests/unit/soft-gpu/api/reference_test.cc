@@ -353,16 +353,26 @@ TEST_F(References, OutliveTheirArray) {
   EXPECT_EQ(RunOne("fetch"), 2);
 }
 
-// The older way to write a texture reference.
-TEST_F(References, MayStandInASpaceOfTheirOwn) {
-  const std::string text = ".version 7.0\n.target sm_50\n.address_size 64\n.tex .u32 old;\n" +
-                           Kernel("fetch",
-                                  "  tex.1d.v4.f32.s32 {%f1, %f2, %f3, %f4}, [old, {%r5}];\n"
-                                  "  st.global.f32 [%rd1], %f1;\n");
+// What is not there spoils the kernels that name it, and no other.
+TEST_F(References, WithSamplersOfTheirOwnAreNotThere) {
+  const std::string text =
+      ".version 7.0\n.target sm_50\n.address_size 64\n.global .texref first;\n"
+      ".global .samplerref plain = {filter_mode = nearest};\n" +
+      Kernel("fetch",
+             "  tex.1d.v4.f32.s32 {%f1, %f2, %f3, %f4}, [first, {%r5}];\n"
+             "  st.global.f32 [%rd1], %f1;\n") +
+      Kernel("sampled", "  tex.1d.v4.f32.s32 {%f1, %f2, %f3, %f4}, [first, plain, {%r5}];\n");
   ASSERT_EQ(cuModuleLoadData(&module_, text.c_str()), CUDA_SUCCESS);
-  ASSERT_EQ(cuModuleGetTexRef(&first_, module_, "old"), CUDA_SUCCESS);
+  ASSERT_EQ(cuModuleGetTexRef(&first_, module_, "first"), CUDA_SUCCESS);
   ASSERT_EQ(cuTexRefSetAddress_v2(nullptr, first_, Filled({1, 2, 3, 4}), 16), CUDA_SUCCESS);
   EXPECT_EQ(RunOne("fetch"), 2);
+  EXPECT_EQ(Launch("sampled"), CUDA_ERROR_NOT_SUPPORTED);
+}
+
+// As CUDA_ERROR_ILLEGAL_ADDRESS, which spoils the context.
+TEST_F(References, ThatStandForNothingAreNotRead) {
+  EXPECT_EQ(Launch("fetch"), CUDA_SUCCESS);
+  EXPECT_EQ(cuCtxSynchronize(), CUDA_ERROR_ILLEGAL_ADDRESS);
 }
 
 }  // namespace
