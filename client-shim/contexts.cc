@@ -7,6 +7,7 @@
 #include "client-shim/arrays.h"
 #include "client-shim/current_context.h"
 #include "client-shim/modules.h"
+#include "client-shim/references.h"
 #include "client-shim/textures.h"
 #include "protocol/abi/context_storage.h"
 
@@ -35,6 +36,7 @@ void Forget(Session& session, wire::Handle context) {
   objects.events.RetireIf([context](const Event& event) { return event.context == context; });
   ForgetArrays(session, context);
   ForgetTextures(session, context);
+  ForgetReferencesIn(session, context);
   session.ForgetContext();
   objects.peers.With([context](PeerPairs& pairs) {
     std::erase_if(pairs, [context](const auto& pair) {

@@ -10,6 +10,7 @@
 #include "client-shim/current_context.h"
 #include "client-shim/file_content.h"
 #include "client-shim/process.h"
+#include "client-shim/references.h"
 #include "protocol/abi/image.h"
 #include "protocol/abi/module_package.h"
 #include "protocol/base/log.h"
@@ -232,6 +233,7 @@ CUresult UnloadImage(Session& session, wire::Handle handle) {
   if (loaded->Await() == CUDA_SUCCESS) {
     session.Post(context, wire::ImageUnload{.module = handle});
     loaded->Forget();
+    ForgetReferencesOf(session, handle);
   }
   session.objects().modules.Retire(handle);
   return CUDA_SUCCESS;

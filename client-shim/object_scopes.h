@@ -109,6 +109,35 @@ class CurrentScope : public CallScope {
   }
 };
 
+// A texture or surface reference. What the manual says to a handle that is none differs from other
+// handles. Thread: the caller's, on its stack.
+template <bool kIsSurface>
+class ReferenceScope : public CallScope {
+ public:
+  explicit ReferenceScope(wire::Handle handle) : handle_(handle), result_(CallScope::result()) {
+    if (result_ == CUDA_SUCCESS) {
+      object_ = session().objects().references.Find(handle);
+      if (object_ == nullptr || object_->is_surface != kIsSurface) {
+        result_ = CUDA_ERROR_INVALID_VALUE;
+      }
+    }
+  }
+
+  CUresult result() const { return result_; }
+
+  wire::Handle handle() const { return handle_; }
+
+  ReferenceObject& object() const { return *object_; }
+
+ private:
+  const wire::Handle handle_;
+  ReferenceObject* object_ = nullptr;
+  CUresult result_;
+};
+
+using TextureReferenceScope = ReferenceScope<false>;
+using SurfaceReferenceScope = ReferenceScope<true>;
+
 // What can be asked about a stream.
 struct StreamFacts {
   wire::Handle context = 0;

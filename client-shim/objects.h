@@ -134,6 +134,20 @@ struct TextureObject {
 // By the driver's own number.
 using TextureObjects = std::map<uint64_t, TextureObject>;
 
+// A texture or surface reference: how it is read, and what it stands for. The server's driver says
+// how it is read before the program has set anything.
+struct ReferenceObject {
+  wire::Handle context = 0;
+  wire::Handle module = 0;  // that declares it; 0 where the program has made it
+  std::string name{};
+  bool is_surface = false;
+  CUarray_format format{};
+  uint32_t channels = 0;
+  CUDA_TEXTURE_DESC sampling{};
+  bool is_bound = false;
+  CUDA_RESOURCE_DESC resource{};  // that it is bound to
+};
+
 // Which context (first) was given access to whose memory (second).
 using PeerPairs = std::set<std::pair<wire::Handle, wire::Handle>>;
 
@@ -149,6 +163,7 @@ struct Objects {
         graph_execs(wire::HandleKind::kGraphExec, server),
         graph_home_handles(wire::HandleKind::kGraphHome, server),
         arrays(wire::HandleKind::kArray, server),
+        references(wire::HandleKind::kReference, server),
         next_id((uint64_t{server} << 48) + 1) {}
 
   ObjectTable<Context> contexts;
@@ -164,6 +179,9 @@ struct Objects {
   Guarded<ArrayLevels> array_levels;
   Guarded<TextureObjects> textures;
   Guarded<TextureObjects> surfaces;
+  ObjectTable<ReferenceObject> references;
+  // Held while the server is asked for one, so that a name has one handle.
+  std::mutex finding_references;
   Guarded<PeerPairs> peers;
   abi::MemoryAdvice advice;  // about managed memory
   std::atomic<uint64_t>

@@ -26,6 +26,8 @@ wire::Handle ContextOf(Session& session, wire::Handle handle) {
       return of(objects.arrays);
     case wire::HandleKind::kGraphExec:
       return of(objects.graph_execs);
+    case wire::HandleKind::kReference:
+      return of(objects.references);
     case wire::HandleKind::kFunction: {
       const Function* function = objects.functions.Find(handle);
       return function == nullptr ? 0 : ContextOf(session, function->module);

@@ -31,6 +31,8 @@ std::vector<ArrayMemoryPtr> Arrays::ForgetContext(const ContextPtr& context) {
     memory.push_back(array.memory);
     return true;
   });
+  references_.EraseIf(
+      [&context](const BoundReference& reference) { return reference.context == context; });
   const auto is_of_context = [&context](const auto& entry) { return entry.second == context; };
   std::erase_if(textures_, is_of_context);
   std::erase_if(surfaces_, is_of_context);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Arrays is what a client has of arrays, textures and surfaces. Arrays have the client's handles,
-// their bytes are the ledger's; textures and surfaces have the driver's numbers, because kernels
-// read them.
+// Arrays is what a client has of arrays, textures and surfaces. Arrays and references have the
+// client's handles, the bytes of arrays are the ledger's; textures and surfaces have the driver's
+// numbers, because kernels read them.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,7 @@
 #include "gpu-server/memory/credit_source.h"
 #include "gpu-server/session/context_state.h"
 #include "gpu-server/session/handle_table.h"
+#include "gpu-server/session/loaded_image.h"
 #include "protocol/abi/array_shape.h"
 
 namespace farlane::server {
@@ -33,6 +34,18 @@ struct BoundArray {
   bool is_level = false;
   ArrayMemoryPtr memory;
   ContextPtr context;
+};
+
+// A texture or surface reference.
+struct BoundReference {
+  CUtexref texture = nullptr;
+  CUsurfref surface = nullptr;               // one of the two
+  std::shared_ptr<const LoadedImage> image;  // that declares it, shared with jobs; null: none does
+  ContextPtr context;
+  // How the driver reads by the texture, as far as it has been told or has told.
+  CUarray_format format{};
+  uint32_t channels = 0;
+  CUDA_TEXTURE_DESC sampling{};
 };
 
 // Thread: one at a time (the dispatch thread).
@@ -60,6 +73,26 @@ class Arrays {
 
   ContextPtr TakeSurface(uint64_t object) { return TakeFrom(&surfaces_, object); }
 
+  wire::WireError CheckNewReference(wire::Handle handle) const {
+    return references_.CheckNew(handle);
+  }
+
+  void BindReference(wire::Handle handle, BoundReference reference) {
+    references_.Bind(handle, std::move(reference));
+  }
+
+  // Null when there is none; valid until the table changes.
+  BoundReference* FindReference(wire::Handle handle) { return references_.Find(handle); }
+
+  bool TakeReference(wire::Handle handle, BoundReference* reference) {
+    return references_.Take(handle, reference);
+  }
+
+  // Its references go with a module.
+  void ForgetReferencesOf(const LoadedImage& image) {
+    references_.EraseIf([&image](const BoundReference& one) { return one.image.get() == &image; });
+  }
+
   // Forgets everything of a context. The memory is to be kept until the driver has ended it.
   std::vector<ArrayMemoryPtr> ForgetContext(const ContextPtr& context);
 
@@ -69,6 +102,7 @@ class Arrays {
   static ContextPtr TakeFrom(Objects* objects, uint64_t object);
 
   HandleTable<BoundArray> arrays_{wire::HandleKind::kArray};
+  HandleTable<BoundReference> references_{wire::HandleKind::kReference};
   Objects textures_;
   Objects surfaces_;
 };

@@ -129,6 +129,7 @@ WireError Execute(ClientSession& session,
   if (!session.Take(message.module, &taken)) {
     return session.Refuse(view, CUDA_ERROR_INVALID_HANDLE);
   }
+  session.arrays().ForgetReferencesOf(*taken.image);
   session.DeferIn(taken.context, view, [&session, view, image = taken.image] {
     session.Finish(view, image->Unload(session.driver()));
     session.outbox().FlushOrWake();

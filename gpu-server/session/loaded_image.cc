@@ -129,6 +129,20 @@ CUresult LoadedImage::FindGlobal(const DriverTable& driver,
   return result;
 }
 
+CUresult LoadedImage::FindReference(const DriverTable& driver,
+                                    const std::string& name,
+                                    CUtexref* texture) const {
+  return is_library() ? CUDA_ERROR_INVALID_HANDLE
+                      : driver.cuModuleGetTexRef(texture, module_, name.c_str());
+}
+
+CUresult LoadedImage::FindReference(const DriverTable& driver,
+                                    const std::string& name,
+                                    CUsurfref* surface) const {
+  return is_library() ? CUDA_ERROR_INVALID_HANDLE
+                      : driver.cuModuleGetSurfRef(surface, module_, name.c_str());
+}
+
 CUresult LoadedImage::ListKernels(const DriverTable& driver) {
   const BorrowedContext borrowed(driver);
   unsigned int count = 0;

@@ -59,6 +59,14 @@ class LoadedImage {
                       uint64_t* address,
                       uint64_t* bytes) const;
 
+  // A module's; INVALID_HANDLE for a library.
+  CUresult FindReference(const DriverTable& driver,
+                         const std::string& name,
+                         CUtexref* texture) const;
+  CUresult FindReference(const DriverTable& driver,
+                         const std::string& name,
+                         CUsurfref* surface) const;
+
   const std::vector<KernelInfo>& kernels() const { return kernels_; }
 
   bool is_library() const { return library_ != nullptr; }

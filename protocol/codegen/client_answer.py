@@ -12,6 +12,7 @@ WORDS = {"context": "CurrentScope", "session": "SessionScope"}
 SCOPES = {
     "CUdevice": "DeviceScope", "CUcontext": "ContextScope", "CUstream": "StreamScope", "CUfunction": "FunctionScope",
     "CUkernel": "FunctionScope", "CUmodule": "ModuleScope", "CUlibrary": "ModuleScope",
+    "CUtexref": "TextureReferenceScope", "CUsurfref": "SurfaceReferenceScope",
 }  # fmt: skip
 
 

@@ -27,11 +27,13 @@ _HEAD = """\
 #include "client-shim/modules.h"
 #include "client-shim/object_scopes.h"
 #include "client-shim/range_hints.h"
+#include "client-shim/references.h"
 #include "client-shim/stream_settings.h"
 #include "client-shim/tensor_maps.h"
 #include "client-shim/textures.h"
 #include "protocol/abi/atomic_capabilities.h"
 #include "protocol/abi/launch_drafts.h"
+#include "protocol/abi/texture_memory.h"
 
 namespace farlane::shim {
 

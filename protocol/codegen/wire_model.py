@@ -12,14 +12,15 @@ SCALARS = {
     "i32": ("int32_t", 4), "i64": ("int64_t", 8), "f32": ("float", 4), "f64": ("double", 8),
 }  # fmt: skip
 VARIABLE = {"bytes": "ConstBytes", "string": "std::string_view"}
-HANDLE_KINDS = ("context", "stream", "event", "module", "function", "graph_exec", "physical", "array", "graph_home")
+HANDLE_KINDS = ("context", "stream", "event", "module", "function", "graph_exec", "physical", "array", "graph_home",
+                "reference")  # fmt: skip
 # Objects that only the client knows: their handles never travel.
 CLIENT_HANDLE_TYPES = {"CUmemoryPool"}
 HANDLE_TYPES = {
     "CUcontext": "context", "CUstream": "stream", "CUevent": "event", "CUmodule": "module",
     "CUlibrary": "module", "CUfunction": "function", "CUkernel": "function",
     "CUgraph": "graph", "CUgraphNode": "graph_node", "CUgraphExec": "graph_exec",
-    "CUarray": "array", "CUmipmappedArray": "array",
+    "CUarray": "array", "CUmipmappedArray": "array", "CUtexref": "reference", "CUsurfref": "reference",
 }  # fmt: skip
 C_SCALARS = {
     "unsigned char": "u8", "unsigned short": "u16", "unsigned int": "u32", "unsigned long long": "u64",

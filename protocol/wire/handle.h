@@ -23,8 +23,9 @@ enum class HandleKind : uint8_t {
   kPhysical = 10,   // memory without an address, as cuMemCreate makes it
   kArray = 11,      // CUarray and CUmipmappedArray
   kGraphHome = 12,  // where graphs with conditions are recorded
+  kReference = 13,  // CUtexref and CUsurfref
 };
-inline constexpr uint8_t kHandleKinds = 13;
+inline constexpr uint8_t kHandleKinds = 14;
 
 // bits 0..31 index, 32..55 generation (from 1), 56..63 kind. 0 is no object. A program with several
 // servers has a table for each of them, whose generations begin in another sixteenth: the four

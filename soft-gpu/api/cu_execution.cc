@@ -209,6 +209,7 @@ CUresult Launch(const LaunchRequest& request, CUstream stream) {
   shape.stack_bytes = stream_use.context->settings().With(
       [](const ContextSettings& settings) { return settings.StackBytes(); });
   shape.rights = RightsOf(call, *stream_use.context);
+  shape.references = use.module->bound_references();
   graph::NodeParamsPtr params;
   if (call.driver->captures().busy()) {
     params = ParamsOfKernel(use, Describe(call, use, request), packed, shape.cooperative);

@@ -1,30 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Texture and surface objects.
-#include "protocol/base/log.h"
-#include "soft-gpu/api/call.h"
+#include "soft-gpu/api/texture_call.h"
 #include "soft-gpu/bodies.h"
-#include "soft-gpu/exec/frame_rights.h"
 
 namespace farlane::soft {
 namespace {
 
 CUresult Create(const ContextCall& call, TextureObject object, uint64_t* number) {
   object.context = call.context->handle();
-  const Device* const device = call.driver->FindDevice(call.context->device());
   Texture texture;
-  texture.rights = RightOfMapping(call.context->device());
-  const CUresult described = DescribeTexture(
-      object, call.driver->arrays(),
-      [device](CUdevice_attribute attribute) {
-        int value = 0;
-        static_cast<void>(device->Attribute(attribute, &value));
-        return value;
-      },
-      &texture);
-  if (described == CUDA_ERROR_NOT_SUPPORTED) {
-    return Missing("a texture of compressed blocks, or a cubemap without seams");
-  }
-  FARLANE_SOFT_TRY(described);
+  FARLANE_SOFT_TRY(DescribeIn(call, object, &texture));
   return call.driver->textures().Add(object, texture, number);
 }
 

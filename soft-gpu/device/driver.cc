@@ -150,6 +150,8 @@ void Driver::CloseContext(const std::shared_ptr<Context>& context) {
     }
   }
   textures_.ForgetContext(context->handle());
+  references_.TakeIf(
+      [&context](const Reference& reference) { return reference.context() == context->handle(); });
   arrays_.ForgetContext(context->handle());
   for (const MemoryRange& range : space_->table().OfContext(context->handle())) {
     graph_memory_->Forget(range.base);

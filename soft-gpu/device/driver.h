@@ -26,6 +26,7 @@
 #include "soft-gpu/device/memory_pools.h"
 #include "soft-gpu/device/module.h"
 #include "soft-gpu/device/opened_memory.h"
+#include "soft-gpu/device/references.h"
 #include "soft-gpu/device/table_allocations.h"
 #include "soft-gpu/device/textures.h"
 #include "soft-gpu/device/virtual_memory.h"
@@ -92,6 +93,8 @@ class Driver {
 
   Textures& textures() { return textures_; }
 
+  HandleTable<Reference>& references() { return references_; }
+
   HandleTable<Context>& contexts() { return contexts_; }
 
   HandleTable<Stream>& streams() { return streams_; }
@@ -126,6 +129,7 @@ class Driver {
   Driver(const Config& config, std::unique_ptr<AddressSpace> space);
 
   static Result<std::unique_ptr<Driver>> Make();
+  void AddReferences(const std::shared_ptr<Module>& module);
   void AddFunctions(const std::shared_ptr<Module>& module, const std::shared_ptr<Library>& library);
 
   Config config_;
@@ -147,6 +151,7 @@ class Driver {
   HandleTable<Library> libraries_{HandleKind::kLibrary};
   HandleTable<Function> functions_{HandleKind::kFunction};
   HandleTable<LinkState> links_{HandleKind::kLink};
+  HandleTable<Reference> references_{HandleKind::kReference};
   graph::UserObjects user_objects_;
   std::unique_ptr<GraphSource> graph_source_;
   std::unique_ptr<graph::GraphMemory> graph_memory_;

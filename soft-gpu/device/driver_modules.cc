@@ -37,6 +37,16 @@ void Driver::AddFunctions(const std::shared_ptr<Module>& module,
   }
 }
 
+void Driver::AddReferences(const std::shared_ptr<Module>& module) {
+  for (const ReferenceFacts& facts : module->program().references()) {
+    auto reference = std::make_shared<Reference>(references_.Mint(), module->context()->handle(),
+                                                 facts.is_surface);
+    reference->BelongTo(module, facts.name, facts.variable);
+    references_.Set(reference->handle(), reference);
+    module->references().push_back(std::move(reference));
+  }
+}
+
 Outcome Driver::LoadModule(const std::shared_ptr<Context>& context,
                            const CodeImage& code,
                            const std::shared_ptr<Library>& library_or_null,
@@ -53,6 +63,7 @@ Outcome Driver::LoadModule(const std::shared_ptr<Context>& context,
                                      static_cast<int>(code.index.architecture));
   (*module)->SetHandle(modules_.Mint());
   AddFunctions(*module, library_or_null);
+  AddReferences(*module);
   modules_.Set((*module)->handle(), *module);
   return {};
 }
@@ -102,6 +113,9 @@ Outcome Driver::ModuleOf(const std::shared_ptr<Library>& library,
 void Driver::UnloadModule(const std::shared_ptr<Module>& module) {
   for (const std::shared_ptr<Function>& function : module->functions()) {
     static_cast<void>(functions_.Take(function->handle));  // null if another thread was faster
+  }
+  for (const std::shared_ptr<Reference>& reference : module->references()) {
+    static_cast<void>(references_.Take(reference->handle()));
   }
   static_cast<void>(modules_.Take(module->handle()));
 }

@@ -2,6 +2,7 @@
 // A program that really runs: the driver's view of exec's Program.
 #include "soft-gpu/device/device_places.h"
 #include "soft-gpu/device/kernel_program.h"
+#include "soft-gpu/device/references.h"
 #include "soft-gpu/exec/conditions.h"
 #include "soft-gpu/exec/program.h"
 
@@ -78,11 +79,16 @@ class JitProgram final : public KernelProgram {
     for (const GlobalInfo& info : program_->globals()) {
       variables_.push_back({info.name, info.address, info.size_bytes, info.constant, info.managed});
     }
+    for (const ReferenceInfo& info : program_->references()) {
+      references_.push_back({info.name, info.variable, info.is_surface});
+    }
   }
 
   std::span<const KernelFacts> kernels() const override { return kernels_; }
 
   std::span<const VariableFacts> variables() const override { return variables_; }
+
+  std::span<const ReferenceFacts> references() const override { return references_; }
 
   Outcome Prepare(uint32_t kernel) override {
     const Status prepared = program_->Prepare(kernel);
@@ -117,6 +123,9 @@ class JitProgram final : public KernelProgram {
     launch.cooperative = shape.cooperative;
     launch.owner = places_->context();
     launch.conditions = Conditions::OfThread();
+    if (shape.references != nullptr) {
+      launch.references = shape.references->numbers;
+    }
     launch.heap = heap_ == nullptr ? nullptr : &heap_->heap();
     LaunchOutcome outcome = program_->Launch(kernel, launch, parameters);
     return {ResultOf(outcome.fault), std::move(outcome.detail)};
@@ -128,6 +137,7 @@ class JitProgram final : public KernelProgram {
   std::shared_ptr<ContextHeap> heap_;  // the context's, and of each of its programs
   std::vector<KernelFacts> kernels_;
   std::vector<VariableFacts> variables_;
+  std::vector<ReferenceFacts> references_;
 };
 
 }  // namespace

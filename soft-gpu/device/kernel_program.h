@@ -42,6 +42,14 @@ struct VariableFacts {
   bool managed = false;
 };
 
+struct ReferenceFacts {
+  std::string name;
+  uint32_t variable = 0;  // of the program
+  bool is_surface = false;
+};
+
+struct BoundReferences;
+
 struct GridShape {
   uint32_t grid[3] = {1, 1, 1};
   uint32_t block[3] = {1, 1, 1};
@@ -49,6 +57,7 @@ struct GridShape {
   bool cooperative = false;
   uint64_t stack_bytes = kStackBytesDefault;  // for recursion and alloca, of each thread
   uint32_t rights = kEveryRight;              // to memory of devices
+  std::shared_ptr<const BoundReferences> references = nullptr;  // shared; null: none is bound
 };
 
 // A result of the API, and where it is not success, a sentence for the log.
@@ -64,6 +73,7 @@ class KernelProgram {
 
   virtual std::span<const KernelFacts> kernels() const = 0;
   virtual std::span<const VariableFacts> variables() const = 0;
+  virtual std::span<const ReferenceFacts> references() const = 0;
   // Makes a kernel ready to run; waits for the compiler the first time.
   virtual Outcome Prepare(uint32_t kernel) = 0;
   // What a kernel needs besides its parameters; compiles nothing.

@@ -31,6 +31,15 @@ const VariableFacts* Module::FindVariable(const std::string& name) const {
   return nullptr;
 }
 
+std::shared_ptr<Reference> Module::FindReference(const std::string& name, bool is_surface) const {
+  for (const std::shared_ptr<Reference>& reference : references_) {
+    if (reference->is_surface() == is_surface && reference->name() == name) {
+      return reference;
+    }
+  }
+  return nullptr;
+}
+
 std::shared_ptr<Function> Library::Find(const std::string& name) const {
   return FindByName(kernels_, name);
 }

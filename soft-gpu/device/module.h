@@ -14,6 +14,7 @@
 #include "protocol/base/guarded.h"
 #include "soft-gpu/device/context.h"
 #include "soft-gpu/device/kernel_program.h"
+#include "soft-gpu/device/references.h"
 
 namespace farlane::soft {
 
@@ -44,7 +45,7 @@ struct Function {
 };
 
 // Shared by the handle table and by work under way.
-// Thread: immutable.
+// Thread: immutable, but for what its references are bound to.
 class Module {
  public:
   Module(std::shared_ptr<Context> context, std::unique_ptr<KernelProgram> program, int architecture)
@@ -61,6 +62,16 @@ class Module {
 
   std::vector<std::shared_ptr<Function>>& functions() { return functions_; }
 
+  // Its texture and surface references, with handles of their own.
+  std::vector<std::shared_ptr<Reference>>& references() { return references_; }
+
+  std::shared_ptr<Reference> FindReference(const std::string& name, bool is_surface) const;
+
+  // What they are bound to, for a launch.
+  std::shared_ptr<const BoundReferences> bound_references() const { return bound_.Get(); }
+
+  ReferenceBindings& bindings() { return bound_; }
+
   // Null if there is none of that name. The hint is where it probably is.
   std::shared_ptr<Function> Find(const std::string& name, size_t index_hint = 0) const;
   const VariableFacts* FindVariable(const std::string& name) const;
@@ -74,6 +85,8 @@ class Module {
   int architecture_;
   uint64_t handle_ = 0;
   std::vector<std::shared_ptr<Function>> functions_;
+  std::vector<std::shared_ptr<Reference>> references_;
+  ReferenceBindings bound_;
 };
 
 // Shared by the handle table and by calls that use it.

@@ -26,6 +26,8 @@ class IdleProgram final : public KernelProgram {
 
   std::span<const VariableFacts> variables() const override { return program_->variables(); }
 
+  std::span<const ReferenceFacts> references() const override { return program_->references(); }
+
   Outcome Prepare(uint32_t) override { return {}; }
 
   KernelMemory MemoryOf(uint32_t kernel) override { return program_->MemoryOf(kernel); }
@@ -82,6 +84,9 @@ class CubinProgram final : public KernelProgram {
   std::span<const KernelFacts> kernels() const override { return kernels_; }
 
   std::span<const VariableFacts> variables() const override { return variables_; }
+
+  // Machine code does not name them where they could be read.
+  std::span<const ReferenceFacts> references() const override { return {}; }
 
   Outcome Prepare(uint32_t) override { return {}; }
 

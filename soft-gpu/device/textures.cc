@@ -3,15 +3,12 @@
 
 #include <algorithm>
 
-#include "soft-gpu/exec/frame_rights.h"
+#include "protocol/abi/texture_memory.h"
 #include "soft-gpu/exec/texture_table.h"
 
 namespace farlane::soft {
 namespace {
 
-constexpr unsigned int kTextureFlags = CU_TRSF_READ_AS_INTEGER | CU_TRSF_NORMALIZED_COORDINATES |
-                                       CU_TRSF_SRGB | CU_TRSF_DISABLE_TRILINEAR_OPTIMIZATION |
-                                       CU_TRSF_SEAMLESS_CUBEMAP;
 constexpr uint32_t kFaces = 6;
 
 struct FormatRow {
@@ -82,45 +79,16 @@ CUresult DescribeArray(const Array& array, unsigned int flags, Texture* texture)
   return SetFormat(descriptor.Format, descriptor.NumChannels, flags, texture);
 }
 
-CUresult DescribeLinear(const CUDA_RESOURCE_DESC& resource,
-                        unsigned int flags,
-                        const DeviceLimit& limit_of,
-                        Texture* texture) {
+CUresult DescribeLinear(const CUDA_RESOURCE_DESC& resource, unsigned int flags, Texture* texture) {
   const auto& linear = resource.res.linear;
-  const auto align = static_cast<uint64_t>(limit_of(CU_DEVICE_ATTRIBUTE_TEXTURE_ALIGNMENT));
-  const uint32_t bytes = abi::BytesOfTexel(linear.format, linear.numChannels);
-  if (bytes == 0 || linear.devPtr % align != 0) {
-    return CUDA_ERROR_INVALID_VALUE;
-  }
-  const uint64_t width = linear.sizeInBytes / bytes;
-  if (width > static_cast<uint64_t>(limit_of(CU_DEVICE_ATTRIBUTE_MAXIMUM_TEXTURE1D_LINEAR_WIDTH))) {
-    return CUDA_ERROR_INVALID_VALUE;
-  }
+  const uint64_t width = linear.sizeInBytes / abi::BytesOfTexel(linear.format, linear.numChannels);
   texture->is_linear = true;
   texture->images[0] = {linear.devPtr, 0, 0, static_cast<uint32_t>(width), 1, 1};
   return SetFormat(linear.format, linear.numChannels, flags, texture);
 }
 
-CUresult DescribePitched(const CUDA_RESOURCE_DESC& resource,
-                         unsigned int flags,
-                         const DeviceLimit& limit_of,
-                         Texture* texture) {
+CUresult DescribePitched(const CUDA_RESOURCE_DESC& resource, unsigned int flags, Texture* texture) {
   const auto& pitched = resource.res.pitch2D;
-  const auto at_most = [&](uint64_t value, CUdevice_attribute limit) {
-    return value <= static_cast<uint64_t>(limit_of(limit));
-  };
-  const auto multiple = [&](uint64_t value, CUdevice_attribute unit) {
-    return value % static_cast<uint64_t>(limit_of(unit)) == 0;
-  };
-  const uint32_t bytes = abi::BytesOfTexel(pitched.format, pitched.numChannels);
-  if (bytes == 0 || pitched.width == 0 || pitched.height == 0 ||
-      !at_most(pitched.width, CU_DEVICE_ATTRIBUTE_MAXIMUM_TEXTURE2D_LINEAR_WIDTH) ||
-      !at_most(pitched.height, CU_DEVICE_ATTRIBUTE_MAXIMUM_TEXTURE2D_LINEAR_HEIGHT) ||
-      !at_most(pitched.pitchInBytes, CU_DEVICE_ATTRIBUTE_MAXIMUM_TEXTURE2D_LINEAR_PITCH) ||
-      !multiple(pitched.pitchInBytes, CU_DEVICE_ATTRIBUTE_TEXTURE_PITCH_ALIGNMENT) ||
-      !multiple(pitched.devPtr, CU_DEVICE_ATTRIBUTE_TEXTURE_ALIGNMENT)) {
-    return CUDA_ERROR_INVALID_VALUE;
-  }
   texture->dimensions = 2;
   texture->images[0] = {pitched.devPtr,
                         pitched.pitchInBytes,
@@ -129,6 +97,18 @@ CUresult DescribePitched(const CUDA_RESOURCE_DESC& resource,
                         static_cast<uint32_t>(pitched.height),
                         1};
   return SetFormat(pitched.format, pitched.numChannels, flags, texture);
+}
+
+CUresult DescribeMemory(const CUDA_RESOURCE_DESC& resource,
+                        unsigned int flags,
+                        const DeviceLimit& limit_of,
+                        Texture* texture) {
+  const CUresult possible = abi::CheckTextureMemory(resource, limit_of);
+  if (possible != CUDA_SUCCESS) {
+    return possible;
+  }
+  return resource.resType == CU_RESOURCE_TYPE_LINEAR ? DescribeLinear(resource, flags, texture)
+                                                     : DescribePitched(resource, flags, texture);
 }
 
 CUresult DescribeResource(const TextureObject& object,
@@ -145,9 +125,8 @@ CUresult DescribeResource(const TextureObject& object,
       handle = HandleNumber(object.resource.res.mipmap.hMipmappedArray);
       break;
     case CU_RESOURCE_TYPE_LINEAR:
-      return DescribeLinear(object.resource, flags, limit_of, texture);
     case CU_RESOURCE_TYPE_PITCH2D:
-      return DescribePitched(object.resource, flags, limit_of, texture);
+      return DescribeMemory(object.resource, flags, limit_of, texture);
     default:
       return CUDA_ERROR_INVALID_VALUE;
   }
@@ -213,7 +192,7 @@ CUresult SetSampling(const CUDA_TEXTURE_DESC& described, Texture* texture) {
   const auto is_filter = [](CUfilter_mode mode) {
     return mode == CU_TR_FILTER_MODE_POINT || mode == CU_TR_FILTER_MODE_LINEAR;
   };
-  if ((described.flags & ~kTextureFlags) != 0 || !is_filter(described.filterMode) ||
+  if ((described.flags & ~abi::kTextureFlags) != 0 || !is_filter(described.filterMode) ||
       !is_filter(described.mipmapFilterMode)) {
     return CUDA_ERROR_INVALID_VALUE;
   }

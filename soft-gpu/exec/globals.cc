@@ -13,10 +13,22 @@ namespace {
 
 constexpr uint64_t kAlignBytes = 256;  // of the whole; enough for every variable
 
+bool IsOpaque(const ptx::Variable& variable) {
+  return ptx::InfoOf(variable.type).type_class == ptx::TypeClass::kOpaque;
+}
+
+bool IsReference(const ptx::Variable& variable) {
+  return variable.space == ptx::Space::kGlobal &&
+         (variable.type == ptx::Type::kTexref || variable.type == ptx::Type::kSurfref) &&
+         variable.initializer.empty() && variable.dimensions.empty() &&
+         variable.linkage != ptx::Linkage::kExtern;
+}
+
 // Why a variable of device memory has no place there; null if it has one.
 const char* WhyNotPlacedOrNull(const ptx::Variable& variable) {
-  if (ptx::InfoOf(variable.type).type_class == ptx::TypeClass::kOpaque) {
-    return "is a texture, surface or sampler, which this device does not have";
+  if (IsOpaque(variable)) {
+    return "is a sampler, or several textures or surfaces, or one with initial values, which this "
+           "device does not have";
   }
   return variable.linkage == ptx::Linkage::kExtern ? "is declared in the module but not defined"
                                                    : nullptr;
@@ -46,7 +58,10 @@ Status Globals::Place(const ptx::Module& module, uint64_t functions_base) {
   uint64_t align = kAlignBytes;
   for (size_t i = 0; i < module.variables.size(); ++i) {
     const ptx::Variable& variable = module.variables[i];
-    if (IsPlaced(variable)) {
+    if (IsReference(variable)) {
+      references_.push_back({std::string(variable.name), static_cast<uint32_t>(i),
+                             variable.type == ptx::Type::kSurfref});
+    } else if (IsPlaced(variable)) {
       const uint64_t own = std::max<uint64_t>(variable.AlignOf(), 1);
       align = std::max(align, own);
       bytes = RoundUp(bytes, own);

@@ -25,6 +25,13 @@ struct GlobalInfo {
   bool managed = false;
 };
 
+// A texture or surface reference. It has no memory: what it stands for comes with each launch.
+struct ReferenceInfo {
+  std::string name;
+  uint32_t variable = 0;  // Module::variables index
+  bool is_surface = false;
+};
+
 // Where a program's globals live: the device gives zeroed, writable device memory and takes it
 // back. Thread: any.
 class GlobalPlaces {
@@ -51,6 +58,8 @@ class Globals {
 
   std::span<const GlobalInfo> infos() const { return infos_; }
 
+  std::span<const ReferenceInfo> references() const { return references_; }
+
   // Functions whose address is in a variable: Module::functions, sorted.
   std::span<const uint32_t> functions() const { return functions_; }
 
@@ -70,6 +79,7 @@ class Globals {
   uint64_t memory_ = 0;
   std::vector<uint64_t> addresses_;
   std::vector<GlobalInfo> infos_;
+  std::vector<ReferenceInfo> references_;
   std::vector<uint32_t> functions_;
   uint64_t functions_base_ = 0;
   std::unordered_map<uint32_t, std::string> problems_;  // by Module::variables index

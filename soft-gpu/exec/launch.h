@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "protocol/base/bytes.h"
@@ -15,6 +16,12 @@ class DeviceHeap;
 // What a thread has for recursion and alloca where nobody says how much.
 constexpr uint64_t kStackBytesDefault = 64_KiB;
 
+// What a texture or surface reference stands for: a number of the texture table.
+struct ReferenceNumber {
+  uint32_t variable = 0;  // of the module
+  uint64_t number = 0;
+};
+
 struct LaunchShape {
   uint32_t grid[3] = {1, 1, 1};
   uint32_t block[3] = {1, 1, 1};
@@ -25,6 +32,7 @@ struct LaunchShape {
   Conditions* conditions = nullptr;           // of the graph that it is part of; null: of none
   uint32_t rights = 0xffffffff;               // to frames of the window; see frame_rights.h
   uint64_t stack_bytes = kStackBytesDefault;  // of a thread whose kernel needs a stack
+  std::span<const ReferenceNumber> references = {};  // those that are bound; must last as long
 };
 
 enum class Fault : uint8_t {

@@ -167,6 +167,21 @@ struct Program::Contents {
                                                    std::to_string(kernels.size()));
   }
 
+  // The variables' addresses, and in the places of references the numbers that a launch brings;
+  // empty where it brings none.
+  std::vector<uint64_t> SymbolsOf(const LaunchShape& shape) const {
+    std::vector<uint64_t> symbols;
+    if (!shape.references.empty()) {
+      symbols.assign(globals.addresses().begin(), globals.addresses().end());
+    }
+    for (const ReferenceNumber& reference : shape.references) {
+      if (reference.variable < symbols.size()) {
+        symbols[reference.variable] = reference.number;
+      }
+    }
+    return symbols;
+  }
+
   Result<jit::KernelSource> SourceOf(uint32_t kernel) const {
     return jit::CollectKernel(module, *layouts, kernels[kernel]->function);
   }
@@ -288,6 +303,10 @@ std::span<const GlobalInfo> Program::globals() const {
   return contents_->globals.infos();
 }
 
+std::span<const ReferenceInfo> Program::references() const {
+  return contents_->globals.references();
+}
+
 Result<KernelSizes> Program::Measure(uint32_t kernel) {
   return contents_->Measure(kernel);
 }
@@ -327,7 +346,10 @@ LaunchOutcome Program::Launch(uint32_t kernel,
       return Unrunnable(allocated.message());
     }
   }
-  Grid grid(ready, shape, parameters, workspace.address());
+  const std::vector<uint64_t> symbols = contents_->SymbolsOf(shape);
+  KernelCode bound = ready;
+  bound.symbols = symbols.empty() ? ready.symbols : symbols.data();
+  Grid grid(bound, shape, parameters, workspace.address());
   {
     const RunningGrids::Entry running(grid);
     WorkerPool::Instance().Run(grid);

@@ -48,6 +48,7 @@ class Program {
 
   std::span<const KernelInfo> kernels() const;
   std::span<const GlobalInfo> globals() const;
+  std::span<const ReferenceInfo> references() const;
 
   // What a kernel and all it can reach need. Reads and compiles nothing: it is known since Load.
   // kExhausted: more than any device has.

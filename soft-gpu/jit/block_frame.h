@@ -20,7 +20,8 @@ constexpr uint32_t kFrameShift = 21;
 // Thread: the worker that runs the block.
 struct BlockFrame {
   const std::byte* parameters = nullptr;
-  const uint64_t* symbols = nullptr;  // addresses of the module's variables, by variable index
+  const uint64_t* symbols = nullptr;  // by index: addresses of the module's variables, and numbers
+                                      // of the textures that its references stand for
   uint64_t functions_base = 0;  // the address of function i of the module is this + i * the stride
   uint64_t window_base = 0;     // device memory: the only place a global access may reach
   uint64_t window_bytes = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Textures and surfaces: what an instruction says goes into a TextureAccess, the runtime does the
-// rest. Objects only: a number in a register, as CUDA 12 and later have them.
+// rest. An object is a number in a register, as CUDA 12 and later have them; a reference is a name,
+// and its number stands where another variable's address would.
 #include <bit>
 #include <cstddef>
 #include <optional>
@@ -62,11 +63,13 @@ class TextureEmitter {
 
   // The number of the texture or surface; null where it is no number.
   V Object(const Operand& address) {
-    if (address.kind != OperandKind::kAddress || address.ref != Ref::kRegister) {
-      return e_.Refuse("a texture or surface that is declared rather than passed by its number");
+    const bool is_reference = address.ref == Ref::kGlobalVariable;
+    if (address.kind != OperandKind::kAddress || (address.ref != Ref::kRegister && !is_reference) ||
+        address.offset != 0) {
+      return e_.Refuse("a texture or surface that is neither a number nor a reference");
     }
     Operand base = address;
-    base.kind = OperandKind::kRegister;
+    base.kind = is_reference ? OperandKind::kSymbol : OperandKind::kRegister;
     base.children = {};
     return e_.Read(base, Type::kU64);
   }

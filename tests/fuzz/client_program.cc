@@ -100,6 +100,20 @@ void LaunchIt(CUfunction function, CUstream stream) {
   shim::cuOccupancyMaxActiveClusters(&value, function, &config);
 }
 
+void UseReference(CUmodule module) {
+  CUtexref texture = nullptr;
+  CUdeviceptr memory = 0;
+  size_t offset = 0;
+  float border[4] = {};
+  shim::cuModuleGetTexRef(&texture, module, "photo");
+  shim::cuMemAlloc_v2(&memory, kSmall);
+  shim::cuTexRefSetFormat(texture, CU_AD_FORMAT_UNSIGNED_INT8, 4);
+  shim::cuTexRefSetBorderColor(texture, border);
+  shim::cuTexRefSetAddress_v2(&offset, texture, memory, kSmall);
+  shim::cuTexRefGetAddress_v2(&memory, texture);
+  shim::cuMemFree_v2(memory);
+}
+
 void RunCode(CUstream stream) {
   CUmodule module = nullptr;
   CUfunction function = nullptr;
@@ -110,6 +124,7 @@ void RunCode(CUstream stream) {
   LaunchIt(function, stream);
   shim::cuModuleGetGlobal_v2(&address, &bytes, module, "global");
   shim::cuMemsetD8Async(address, 1, 16, stream);
+  UseReference(module);
   shim::cuModuleUnload(module);
   CUlibrary library = nullptr;
   CUkernel kernel = nullptr;

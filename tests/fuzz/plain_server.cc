@@ -472,6 +472,13 @@ void PlainServer::AnswerQuestions(const wire::MessageView& view) {
       return AnswerWith(view, wire::GraphUpdateReply{.result = 0, .place = -1});
     case wire::Op::kSurfaceCreate:
       return AnswerWith(view, wire::SurfaceCreateReply{.object = view.sequence});
+    case wire::Op::kReferenceFind: {
+      const CUDA_TEXTURE_DESC sampling{};
+      return AnswerWith(
+          view,
+          wire::ReferenceFindReply{
+              .format = 32, .channels = 1, .texture = std::as_bytes(std::span(&sampling, 1))});
+    }
     case wire::Op::kTextureCreate:
       return AnswerWith(view, wire::TextureCreateReply{.object = view.sequence});
     default:

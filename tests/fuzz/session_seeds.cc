@@ -254,6 +254,32 @@ void SayTextures(Seed& seed, wire::Handle array, wire::Handle mipmapped) {
   }
 }
 
+// One that belongs to no module, bound to every kind of resource.
+void SayReferences(Seed& seed, wire::Handle array, wire::Handle mipmapped) {
+  const wire::Handle reference = Other(HandleKind::kReference);
+  CUDA_TEXTURE_DESC sampling{};
+  sampling.flags = CU_TRSF_NORMALIZED_COORDINATES;
+  sampling.maxMipmapLevelClamp = 2;
+  const Data texture = Packed(sampling);
+  seed.Say(wire::ReferenceFind{.reference = reference})
+      .Say(wire::ReferenceSet{
+          .reference = reference, .format = 32, .channels = 1, .texture = texture});
+  for (const uint32_t resource : {0u, 1u, 2u, 3u}) {
+    seed.Say(wire::ReferenceBind{.reference = reference,
+                                 .resource = resource,
+                                 .format = 32,
+                                 .channels = 1,
+                                 .array = resource == 0   ? array
+                                          : resource == 1 ? mipmapped
+                                                          : 0,
+                                 .address = kAddress,
+                                 .width = 64,
+                                 .height = 4,
+                                 .pitch = 512});
+  }
+  seed.Say(wire::ReferenceDestroy{.reference = reference});
+}
+
 Data Arrays() {
   const wire::Handle array = Other(HandleKind::kArray, 0);
   const wire::Handle mipmapped = Other(HandleKind::kArray, 1);
@@ -299,6 +325,7 @@ Data Arrays() {
                                 .to_slice = 256})
       .Say(wire::ArrayFetch{.stream = kStream, .call = 1, .array = array, .width = 32, .rows = 1});
   SayTextures(seed, array, mipmapped);
+  SayReferences(seed, array, mipmapped);
   return seed.Settle()
       .Say(wire::ArrayDestroy{.array = level})
       .Say(wire::ArrayDestroy{.array = mipmapped})

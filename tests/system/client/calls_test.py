@@ -29,6 +29,9 @@ class Calls(RealServer):
     def test_wrong_copies(self):
         self.quiet("wrong-copies")
 
+    def test_wrong_references(self):
+        self.quiet("wrong-references")
+
     def test_code_without_ptx(self):
         _, lines = self.run_case("without-ptx", self.server.address, 3)
         self.assert_one_line(lines, "cannot load device code", "PTX", "-arch")
@@ -97,6 +100,11 @@ class Counts(RealServer):
         with_context = self.summary("allocations")
         self.assertLessEqual(with_context["round_trips"], 2)  # for the context, not for memory
         self.assertEqual(with_context["calls"], with_context["posts"] + with_context["round_trips"])
+
+    def test_binding_and_asking_references_costs_no_round_trips(self):
+        fields = self.summary("bound-references")
+        self.assertLessEqual(fields["round_trips"], 8)  # for the context, the module and its three references
+        self.assertGreaterEqual(fields["posts"], 6000)
 
     def test_polling_costs_no_round_trips(self):
         # Each round waits for a memset, a copy, and a few times for an answer until it is watched.

@@ -26,6 +26,8 @@ void Assertion();
 void OutOfMemory();
 void MemoryInfo();
 void WrongCopies();
+void WrongReferences();
+void BoundReferences();
 // failures.cc: errors that come later
 void PostedErrors();
 void Faults();

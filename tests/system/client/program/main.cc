@@ -21,6 +21,8 @@ constexpr Case kCases[] = {
     {"out-of-memory", OutOfMemory},
     {"memory-info", MemoryInfo},
     {"wrong-copies", WrongCopies},
+    {"wrong-references", WrongReferences},
+    {"bound-references", BoundReferences},
     {"posted-errors", PostedErrors},
     {"faults", Faults},
     {"synchronous", Synchronous},
