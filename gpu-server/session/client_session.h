@@ -233,6 +233,9 @@ class ClientSession {
 
   void RemoveRecording(const GraphPtr& graph);
 
+  // Whether a graph is recorded now, which a driver lets be spoiled by questions about a context.
+  bool is_recording() const { return !recordings_.empty(); }
+
   Waiters& waiters() { return waiters_; }
 
   SessionCounters& counters() { return counters_; }

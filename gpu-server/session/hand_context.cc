@@ -63,6 +63,25 @@ WireError EndByHandle(ClientSession& session, const wire::MessageView& view, wir
   return WireError::kNone;
 }
 
+// The driver would refuse it, too, while it records, and the recording would be lost.
+template <typename Message, typename Function>
+WireError AboutEvent(ClientSession& session,
+                     const wire::MessageView& view,
+                     const Message& message,
+                     const Function& function) {
+  ContextPtr context;
+  if (!session.Find(message.context, &context)) {
+    return session.Refuse(view, CUDA_ERROR_INVALID_CONTEXT);
+  }
+  CUevent event = nullptr;
+  if (!session.Find(message.event, &event)) {
+    return session.Refuse(view, CUDA_ERROR_INVALID_HANDLE);
+  }
+  session.Finish(view, session.is_recording() ? CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED
+                                              : function(context->context, event));
+  return WireError::kNone;
+}
+
 }  // namespace
 
 WireError Execute(ClientSession& session,
@@ -123,6 +142,18 @@ WireError Execute(ClientSession& session,
   session.WaitForContexts(
       view, {context}, [&session, view](CUresult result) { session.AnswerWaited(view, result); });
   return WireError::kNone;
+}
+
+WireError Execute(ClientSession& session,
+                  const wire::MessageView& view,
+                  const wire::ContextRecord& message) {
+  return AboutEvent(session, view, message, session.driver().cuCtxRecordEvent);
+}
+
+WireError Execute(ClientSession& session,
+                  const wire::MessageView& view,
+                  const wire::ContextWait& message) {
+  return AboutEvent(session, view, message, session.driver().cuCtxWaitEvent);
 }
 
 WireError Execute(ClientSession& session,

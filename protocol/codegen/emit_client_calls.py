@@ -18,6 +18,7 @@ _HEAD = """\
 #include "client-shim/box_copies.h"
 #include "client-shim/call_scope.h"
 #include "client-shim/clusters.h"
+#include "client-shim/context_events.h"
 #include "client-shim/contexts.h"
 #include "client-shim/copy_text.h"
 #include "client-shim/graph_blocks.h"

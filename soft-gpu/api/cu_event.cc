@@ -57,16 +57,7 @@ CUresult cuEventRecordWithFlags(CUevent hEvent, CUstream hStream, unsigned int f
   if (TakeRecord(call, use, event, flags, &taken)) {
     return taken;
   }
-  Work work;
-  work.brief = true;
-  if (const std::shared_ptr<SharedEvent>& shared = event->shared()) {
-    work.always = true;
-    work.run = [shared, number = shared->Begin()] {
-      shared->Finish(number);
-      return CUDA_SUCCESS;
-    };
-  }
-  event->Record(use.context->Submit(use.stream.get(), std::move(work)));
+  event->Record(use.context->Submit(use.stream.get(), RecordWork(*event)));
   return CUDA_SUCCESS;
 }
 

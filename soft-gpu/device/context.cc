@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <thread>
+#include <utility>
 
 #include "protocol/base/bytes.h"
 #include "soft-gpu/exec/running_grids.h"
@@ -47,7 +48,9 @@ void Context::Open(uint64_t id, uint32_t flags) {
   members_.With([&](Streams& members) {
     members.legacy = std::make_shared<Stream>(traits, &failed_);
     members.others.clear();
+    members.holds.clear();
   });
+  held_.store(false, std::memory_order_relaxed);
   id_.store(id, std::memory_order_release);
   alive_.store(true, std::memory_order_release);
 }
@@ -73,6 +76,9 @@ void Context::Close() {
     auto all = std::move(members.others);
     members.others.clear();
     all.push_back(members.legacy);
+    if (members.marks != nullptr) {
+      all.push_back(std::exchange(members.marks, nullptr));
+    }
     return all;
   });
   for (const std::shared_ptr<Stream>& stream : gone) {
@@ -120,7 +126,35 @@ void Context::AddBlockingTails(const Streams& members, Completions* pending) {
   }
 }
 
+SharedCompletion Context::Mark(Work work) {
+  const std::shared_ptr<Stream> marks = members_.With([&](Streams& members) {
+    if (members.marks == nullptr) {
+      members.marks = std::make_shared<Stream>(
+          Stream::Traits{.context = handle_, .id = NextStreamId(), .flags = CU_STREAM_NON_BLOCKING},
+          &failed_);
+    }
+    AddAll(members, &work.after);
+    return members.marks;
+  });
+  return marks->Submit(std::move(work));
+}
+
+void Context::Hold(const SharedCompletion& before) {
+  members_.With([&](Streams& members) {
+    std::erase_if(members.holds, [](const SharedCompletion& one) { return one->done(); });
+    AddPending(before, &members.holds);
+  });
+  held_.store(true, std::memory_order_release);
+}
+
 SharedCompletion Context::Submit(Stream* stream, Work work) {
+  if (held_.load(std::memory_order_acquire)) [[unlikely]] {
+    members_.With([&](const Streams& members) {
+      for (const SharedCompletion& hold : members.holds) {
+        AddPending(hold, &work.after);
+      }
+    });
+  }
   if (stream->blocking()) {
     members_.With([&](const Streams& members) {
       if (stream == members.legacy.get()) {
@@ -147,17 +181,24 @@ Completions Context::Pending(const Stream& stream) const {
 Completions Context::AllPending() const {
   Completions pending;
   members_.With([&](const Streams& members) {
-    if (members.legacy != nullptr) {
-      AddPending(members.legacy->Tail(), &pending);
-    }
-    for (const std::shared_ptr<Stream>& other : members.others) {
-      AddPending(other->Tail(), &pending);
-    }
-    for (const SharedCompletion& orphan : members.orphans) {
-      AddPending(orphan, &pending);
+    AddAll(members, &pending);
+    if (members.marks != nullptr) {
+      AddPending(members.marks->Tail(), &pending);
     }
   });
   return pending;
+}
+
+void Context::AddAll(const Streams& members, Completions* pending) {
+  if (members.legacy != nullptr) {
+    AddPending(members.legacy->Tail(), pending);
+  }
+  for (const std::shared_ptr<Stream>& other : members.others) {
+    AddPending(other->Tail(), pending);
+  }
+  for (const SharedCompletion& orphan : members.orphans) {
+    AddPending(orphan, pending);
+  }
 }
 
 void Context::Synchronize() {

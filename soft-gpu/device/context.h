@@ -62,6 +62,11 @@ class Context {
   // Submits work with what the rules of default streams make it wait for: the legacy stream waits
   // for every blocking stream and every blocking stream waits for it.
   SharedCompletion Submit(Stream* stream, Work work);
+  // Submits work that comes after all that the context's streams have now. One mark comes after the
+  // other, and streams do not wait for them.
+  SharedCompletion Mark(Work work);
+  // What is submitted to any of the streams from now on comes after this.
+  void Hold(const SharedCompletion& before);
   // What has to be over before `stream` counts as idle.
   Completions Pending(const Stream& stream) const;
   // Waits for all work of all streams.
@@ -92,9 +97,12 @@ class Context {
   struct Streams {
     std::shared_ptr<Stream> legacy;
     std::vector<std::shared_ptr<Stream>> others;
+    std::shared_ptr<Stream> marks;  // null before the first
+    Completions holds;              // what all streams wait for
     Completions orphans;  // last work of streams that were destroyed while it was under way
   };
 
+  static void AddAll(const Streams& members, Completions* pending);
   static void AddBlockingTails(const Streams& members, Completions* pending);
   Completions AllPending() const;
   void EndWork();
@@ -108,6 +116,7 @@ class Context {
   uint32_t api_version_ = 3020;
   StickyError failed_;
   Guarded<ContextSettings> settings_;
+  std::atomic<bool> held_{false};  // there have been holds; costs one load where there are none
   Guarded<Streams> members_;
   Guarded<std::shared_ptr<ContextHeap>> heap_;  // shared with the programs that allocate from it
 };
