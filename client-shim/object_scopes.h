@@ -10,6 +10,12 @@
 
 namespace farlane::shim {
 
+// Needs nothing: what works before cuInit, and after it has failed. Thread: any.
+class LibraryScope {
+ public:
+  CUresult result() const { return CUDA_SUCCESS; }
+};
+
 // Needs no context: libraries and kernels are asked about before there is one.
 // Thread: the caller's, on its stack.
 class SessionScope {

@@ -32,6 +32,7 @@ _HEAD = """\
 #include "client-shim/tensor_maps.h"
 #include "client-shim/textures.h"
 #include "protocol/abi/atomic_capabilities.h"
+#include "protocol/abi/error_log.h"
 #include "protocol/abi/launch_drafts.h"
 
 namespace farlane::shim {
