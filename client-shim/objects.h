@@ -16,6 +16,7 @@
 #include "client-shim/completions.h"
 #include "client-shim/host_calls.h"
 #include "protocol/abi/array_shape.h"
+#include "protocol/abi/coredump_settings.h"
 #include "protocol/abi/cuda_abi.h"
 #include "protocol/abi/memory_advice.h"
 #include "protocol/abi/stream_attributes.h"
@@ -42,6 +43,8 @@ struct Context {
   CUfunc_cache cache_config = CU_FUNC_CACHE_PREFER_NONE;
   StreamAttributesPtr attributes =
       std::make_shared<abi::StreamAttributes>();  // of its legacy stream
+  std::shared_ptr<abi::CoredumpSettings> coredump =
+      std::make_shared<abi::CoredumpSettings>();  // shared with calls that use it while it goes
 };
 
 struct Stream {

@@ -27,11 +27,13 @@ _HEAD = """\
 #include "client-shim/mapped_host.h"
 #include "client-shim/modules.h"
 #include "client-shim/object_scopes.h"
+#include "client-shim/peer_atomics.h"
 #include "client-shim/range_hints.h"
 #include "client-shim/stream_settings.h"
 #include "client-shim/tensor_maps.h"
 #include "client-shim/textures.h"
 #include "protocol/abi/atomic_capabilities.h"
+#include "protocol/abi/coredump_settings.h"
 #include "protocol/abi/error_log.h"
 #include "protocol/abi/launch_drafts.h"
 

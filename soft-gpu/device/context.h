@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "protocol/abi/coredump_settings.h"
 #include "protocol/abi/cuda_abi.h"
 #include "protocol/base/bytes.h"
 #include "protocol/base/guarded.h"
@@ -89,6 +90,8 @@ class Context {
   // What malloc of the context's kernels takes from; made when it is first asked for.
   std::shared_ptr<ContextHeap> HeapIn(DeviceMemory& memory);
 
+  abi::CoredumpSettings& coredump() { return coredump_; }
+
   void set_api_version(uint32_t version) { api_version_ = version; }
 
   uint32_t api_version() const { return api_version_; }
@@ -116,6 +119,7 @@ class Context {
   uint32_t api_version_ = 3020;
   StickyError failed_;
   Guarded<ContextSettings> settings_;
+  abi::CoredumpSettings coredump_;
   std::atomic<bool> held_{false};  // there have been holds; costs one load where there are none
   Guarded<Streams> members_;
   Guarded<std::shared_ptr<ContextHeap>> heap_;  // shared with the programs that allocate from it

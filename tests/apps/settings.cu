@@ -176,6 +176,33 @@ void CheckErrorLog(apps::Verdict& verdict) {
                      "no buffer at all");
 }
 
+void CheckCoreDumps(apps::Verdict& verdict) {
+  bool on = true;
+  size_t size = sizeof on;
+  DRIVER_CALL(cuCoredumpGetAttribute(CU_COREDUMP_ENABLE_ON_EXCEPTION, &on, &size));
+  verdict.Expect(!on, "no dump is made unless somebody asks for one");
+  DRIVER_CALL(cuCoredumpSetAttribute(CU_COREDUMP_ENABLE_ON_EXCEPTION, &on, &size));
+  char given[] = "/nowhere/core";
+  size = sizeof given;
+  DRIVER_CALL(cuCoredumpSetAttributeGlobal(CU_COREDUMP_FILE, given, &size));
+  char file[1024] = "";
+  size = sizeof file;
+  DRIVER_CALL(cuCoredumpGetAttribute(CU_COREDUMP_FILE, file, &size));
+  verdict.Expect(std::string(file) == given, "what is said for all holds for a context");
+  char own[] = "/nowhere/else";
+  size = sizeof own;
+  DRIVER_CALL(cuCoredumpSetAttribute(CU_COREDUMP_FILE, own, &size));
+  size = sizeof file;
+  DRIVER_CALL(cuCoredumpGetAttribute(CU_COREDUMP_FILE, file, &size));
+  verdict.Expect(std::string(file) == own, "a context keeps what is said for itself");
+  int flags = CU_COREDUMP_SKIP_ABORT;
+  size = sizeof flags;
+  DRIVER_CALL(cuCoredumpSetAttribute(CU_COREDUMP_GENERATION_FLAGS, &flags, &size));
+  size = sizeof on;
+  DRIVER_CALL(cuCoredumpGetAttribute(CU_COREDUMP_TRIGGER_HOST, &on, &size));
+  verdict.Expect(!on, "the program is not to be aborted");
+}
+
 int AskInt(CUdeviceptr at, size_t bytes, CUmem_range_attribute attribute) {
   int value = -77;
   DRIVER_CALL(cuMemRangeGetAttribute(&value, sizeof value, attribute, at, bytes));
@@ -292,6 +319,7 @@ int main(int argc, char** argv) {
   apps::DeviceBuffer<unsigned> memory(64);
   CheckStreams(verdict, stream, reinterpret_cast<CUdeviceptr>(memory.get()));
   CheckErrorLog(verdict);
+  CheckCoreDumps(verdict);
   CheckAdvice(verdict);
   CheckPersistingCache(verdict, stream);
   CheckOldLaunches(verdict, stream);

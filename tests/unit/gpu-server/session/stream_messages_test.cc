@@ -223,6 +223,23 @@ TEST_F(StreamMessages, AContextOrEventThatIsNoneIsRefusedWithItsCode) {
   EXPECT_EQ(client().failures[3].result, CUDA_ERROR_INVALID_HANDLE);
 }
 
+TEST_F(StreamMessages, AtomicOperationsOfADeviceThatIsNoneAreRefused) {
+  const CUatomicOperation add = CU_ATOMIC_OPERATION_INTEGER_ADD;
+  const ConstBytes bytes(reinterpret_cast<const std::byte*>(&add), sizeof add);
+  EXPECT_EQ(client().Call(wire::PeerAtomics{.source = 0, .target = 99, .operations = bytes}),
+            CUDA_ERROR_INVALID_DEVICE);
+  EXPECT_EQ(client().Call(wire::PeerAtomics{.source = -1, .target = 0, .operations = bytes}),
+            CUDA_ERROR_INVALID_DEVICE);
+}
+
+TEST_F(StreamMessages, HalfAnAtomicOperationIsABreach) {
+  const std::byte few[6] = {};
+  client().Post(wire::PeerAtomics{.source = 0, .target = 0, .operations = few});
+  client().Flush();
+  EXPECT_EQ(fixture_.WaitForEnd(), SessionEnd::kBreach);
+  EXPECT_EQ(fixture_.breach(), wire::WireError::kBadValue);
+}
+
 TEST_F(StreamMessages, AWatchIsReachedUnaskedAndAfterItsData) {
   const uint64_t address = fixture_.UseMemory();
   client().Post(wire::StreamCreateWithPriority{.phStream = Stream(0)});
