@@ -4,23 +4,13 @@
 #include <mutex>
 
 #include "client-shim/bodies.h"
+#include "client-shim/within_context.h"
 
 namespace farlane::shim {
 namespace {
 
 // The first driver that can do it.
 constexpr int32_t kDriverVersion = 12050;
-
-// Makes the context current for a block. Thread: the caller's, on its stack.
-class Within {
- public:
-  explicit Within(wire::Handle context) { ThreadState::Mine().Push(context); }
-
-  ~Within() { ThreadState::Mine().Pop(); }
-
-  Within(const Within&) = delete;
-  Within& operator=(const Within&) = delete;
-};
 
 CUresult Check(const CallScope& scope, const char* call) {
   if (scope.result() != CUDA_SUCCESS) {
@@ -52,14 +42,15 @@ CUresult PostAlone(const CallScope& scope, const Message& message) {
 }  // namespace
 
 CUresult RecordContext(const ContextScope& of, CUevent event) {
-  const Within within(of.handle());
+  const WithinContext within(of.handle());
   const CallScope scope;
   const CUresult checked = Check(scope, "cuCtxRecordEvent");
   if (checked != CUDA_SUCCESS) {
     return checked;
   }
   const Event* const found = scope.session().objects().events.Find(ToWire(event));
-  if (found == nullptr || found->context != scope.context()) {
+  Objects& objects = scope.session().objects();
+  if (found == nullptr || objects.HomeOf(found->context) != objects.HomeOf(scope.context())) {
     return CUDA_ERROR_INVALID_HANDLE;
   }
   scope.session().captures().ForgetEvent(ToWire(event));
@@ -67,7 +58,7 @@ CUresult RecordContext(const ContextScope& of, CUevent event) {
 }
 
 CUresult HoldContext(const ContextScope& of, CUevent event) {
-  const Within within(of.handle());
+  const WithinContext within(of.handle());
   const CallScope scope;
   const CUresult checked = Check(scope, "cuCtxWaitEvent");
   if (checked != CUDA_SUCCESS) {

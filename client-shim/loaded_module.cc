@@ -247,6 +247,13 @@ void LoadedModule::ForgetGlobals(wire::Handle context, int32_t device) {
   });
 }
 
+void LoadedModule::HandOverGlobals(wire::Handle from, wire::Handle to) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  for (Global& global : globals_) {
+    global.context = global.context == from ? to : global.context;
+  }
+}
+
 void LoadedModule::Forget() {
   std::lock_guard<std::mutex> lock(mutex_);
   for (const wire::Handle function : functions_) {

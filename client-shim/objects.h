@@ -40,6 +40,7 @@ struct Context {
   uint32_t flags = 0;
   uint32_t api_version = 0;
   uint64_t id = 0;
+  wire::Handle home = 0;  // of a green context: the primary one, to which all that is made belongs
   CUfunc_cache cache_config = CU_FUNC_CACHE_PREFER_NONE;
   StreamAttributesPtr attributes =
       std::make_shared<abi::StreamAttributes>();  // of its legacy stream
@@ -153,6 +154,12 @@ struct Objects {
         graph_home_handles(wire::HandleKind::kGraphHome, server),
         arrays(wire::HandleKind::kArray, server),
         next_id((uint64_t{server} << 48) + 1) {}
+
+  // The context to which belongs what is made in this one.
+  wire::Handle HomeOf(wire::Handle context) {
+    const Context* found = contexts.Find(context);
+    return found == nullptr || found->home == 0 ? context : found->home;
+  }
 
   ObjectTable<Context> contexts;
   ObjectTable<Stream> streams;

@@ -60,6 +60,8 @@ class Arrays {
 
   ContextPtr TakeSurface(uint64_t object) { return TakeFrom(&surfaces_, object); }
 
+  // What belongs to one context belongs to another from now on.
+  void HandOver(const ContextPtr& from, const ContextPtr& to);
   // Forgets everything of a context. The memory is to be kept until the driver has ended it.
   std::vector<ArrayMemoryPtr> ForgetContext(const ContextPtr& context);
 

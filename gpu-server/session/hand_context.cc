@@ -45,6 +45,9 @@ CUresult EndContext(ClientSession& session, const ContextPtr& context) {
   session.transfers().Abandon(*context);
   context->staging.Retire();
   static_cast<void>(driver.cuCtxSetCurrent(nullptr));
+  if (context->green != nullptr) {
+    return driver.cuGreenCtxDestroy(context->green);
+  }
   // The client's only retain. A load that borrows the context right now keeps it for that long.
   return context->primary ? driver.cuDevicePrimaryCtxRelease_v2(context->device)
                           : driver.cuCtxDestroy_v2(context->context);

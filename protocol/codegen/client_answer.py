@@ -11,7 +11,7 @@ from wire_model import CLIENT_HANDLE_TYPES, HANDLE_TYPES
 WORDS = {"context": "CurrentScope", "session": "SessionScope", "library": "LibraryScope"}
 SCOPES = {
     "CUdevice": "DeviceScope", "CUcontext": "ContextScope", "CUstream": "StreamScope", "CUfunction": "FunctionScope",
-    "CUkernel": "FunctionScope", "CUmodule": "ModuleScope", "CUlibrary": "ModuleScope",
+    "CUkernel": "FunctionScope", "CUmodule": "ModuleScope", "CUlibrary": "ModuleScope", "CUgreenCtx": "GreenScope",
 }  # fmt: skip
 
 

@@ -23,6 +23,7 @@ _HEAD = """\
 #include "client-shim/copy_text.h"
 #include "client-shim/graph_blocks.h"
 #include "client-shim/graph_conditions.h"
+#include "client-shim/green_contexts.h"
 #include "client-shim/host_posts.h"
 #include "client-shim/mapped_host.h"
 #include "client-shim/modules.h"

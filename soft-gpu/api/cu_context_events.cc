@@ -30,7 +30,7 @@ CUresult cuCtxRecordEvent(CUcontext hCtx, CUevent hEvent) {
   std::shared_ptr<Context> context;
   std::shared_ptr<Event> event;
   FARLANE_SOFT_TRY(Find(call, hCtx, hEvent, &context, &event));
-  if (event->context() != context) {
+  if (event->context() != HomeOf(context)) {
     return CUDA_ERROR_INVALID_HANDLE;
   }
   call.driver->captures().ForgetEvent(event->handle());

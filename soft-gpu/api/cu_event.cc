@@ -50,7 +50,7 @@ CUresult cuEventRecordWithFlags(CUevent hEvent, CUstream hStream, unsigned int f
   FARLANE_SOFT_TRY(FindEvent(call, hEvent, &event));
   StreamUse use;
   FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
-  if (event->context() != use.context) {
+  if (event->context() != HomeOf(use.context)) {
     return CUDA_ERROR_INVALID_HANDLE;
   }
   CUresult taken = CUDA_SUCCESS;

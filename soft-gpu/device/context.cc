@@ -30,6 +30,25 @@ uint64_t NextStreamId() {
 
 }  // namespace
 
+void Context::AddGreen(const std::shared_ptr<Context>& green) {
+  greens_.With([&green](auto& all) {
+    std::erase_if(all, [](const std::weak_ptr<Context>& one) { return one.expired(); });
+    all.push_back(green);
+  });
+}
+
+std::vector<std::shared_ptr<Context>> Context::greens() const {
+  return greens_.With([](const auto& all) {
+    std::vector<std::shared_ptr<Context>> alive;
+    for (const std::weak_ptr<Context>& one : all) {
+      if (std::shared_ptr<Context> green = one.lock(); green != nullptr && green->alive()) {
+        alive.push_back(std::move(green));
+      }
+    }
+    return alive;
+  });
+}
+
 void Context::Open(uint64_t id, uint32_t flags) {
   failed_.Clear();
   settings_.With([&](ContextSettings& settings) {
@@ -46,7 +65,7 @@ void Context::Open(uint64_t id, uint32_t flags) {
   traits.context = handle_;
   traits.id = NextStreamId();
   members_.With([&](Streams& members) {
-    members.legacy = std::make_shared<Stream>(traits, &failed_);
+    members.legacy = std::make_shared<Stream>(traits, &failed());
     members.others.clear();
     members.holds.clear();
   });
@@ -96,7 +115,7 @@ std::shared_ptr<Stream> Context::CreateStream(uint32_t flags, int priority) {
   traits.id = NextStreamId();
   traits.flags = flags;
   traits.priority = std::clamp(priority, kPriorityGreatest, kPriorityLeast);
-  auto stream = std::make_shared<Stream>(traits, &failed_);
+  auto stream = std::make_shared<Stream>(traits, &failed());
   members_.With([&](Streams& members) { members.others.push_back(stream); });
   streams_->Set(traits.handle, stream);
   return stream;
@@ -131,11 +150,14 @@ SharedCompletion Context::Mark(Work work) {
     if (members.marks == nullptr) {
       members.marks = std::make_shared<Stream>(
           Stream::Traits{.context = handle_, .id = NextStreamId(), .flags = CU_STREAM_NON_BLOCKING},
-          &failed_);
+          &failed());
     }
     AddAll(members, &work.after);
     return members.marks;
   });
+  for (const std::shared_ptr<Context>& green : greens()) {
+    green->members_.With([&work](const Streams& members) { AddAll(members, &work.after); });
+  }
   return marks->Submit(std::move(work));
 }
 
@@ -145,6 +167,9 @@ void Context::Hold(const SharedCompletion& before) {
     AddPending(before, &members.holds);
   });
   held_.store(true, std::memory_order_release);
+  for (const std::shared_ptr<Context>& green : greens()) {
+    green->Hold(before);
+  }
 }
 
 SharedCompletion Context::Submit(Stream* stream, Work work) {
@@ -186,6 +211,10 @@ Completions Context::AllPending() const {
       AddPending(members.marks->Tail(), &pending);
     }
   });
+  for (const std::shared_ptr<Context>& green : greens()) {
+    const Completions more = green->AllPending();
+    pending.insert(pending.end(), more.begin(), more.end());
+  }
   return pending;
 }
 
@@ -208,6 +237,10 @@ void Context::Synchronize() {
 }
 
 void Context::EndWork() {
+  if (home_ != nullptr) {
+    Synchronize();  // whose kernels get nowhere only its home's end can say: they are the home's
+    return;
+  }
   GridStopper stopper(handle_, kPatienceNs);
   for (const SharedCompletion& completion : AllPending()) {
     while (!completion->done()) {

@@ -15,6 +15,7 @@
 #include "protocol/base/guarded.h"
 #include "soft-gpu/device/device_places.h"
 #include "soft-gpu/device/handle_table.h"
+#include "soft-gpu/device/processor_set.h"
 #include "soft-gpu/device/stream.h"
 #include "soft-gpu/exec/launch.h"
 
@@ -48,6 +49,19 @@ class Context {
  public:
   Context(uint64_t handle, int device, bool primary, HandleTable<Stream>* streams)
       : handle_(handle), device_(device), primary_(primary), streams_(streams) {}
+
+  // A green context: streams of their own, on some of the device's processors. All else is its
+  // home's, the device's primary context.
+  Context(uint64_t handle,
+          std::shared_ptr<Context> home,
+          const ProcessorSet& processors,
+          HandleTable<Stream>* streams)
+      : handle_(handle),
+        device_(home->device()),
+        primary_(false),
+        streams_(streams),
+        home_(std::move(home)),
+        processors_(processors) {}
 
   // Begins a life, with fresh settings and streams; what failed before is forgotten.
   void Open(uint64_t id, uint32_t flags);
@@ -83,9 +97,19 @@ class Context {
 
   bool alive() const { return alive_.load(std::memory_order_acquire); }
 
-  StickyError& failed() { return failed_; }
+  StickyError& failed() { return home_ == nullptr ? failed_ : home_->failed_; }
 
-  Guarded<ContextSettings>& settings() { return settings_; }
+  Guarded<ContextSettings>& settings() { return home_ == nullptr ? settings_ : home_->settings_; }
+
+  // Null unless this is a green context.
+  const std::shared_ptr<Context>& home() const { return home_; }
+
+  // Of a green context.
+  const ProcessorSet& processors() const { return processors_; }
+
+  // What is asked of a primary context is asked of its green ones as well.
+  void AddGreen(const std::shared_ptr<Context>& green);
+  std::vector<std::shared_ptr<Context>> greens() const;
 
   // What malloc of the context's kernels takes from; made when it is first asked for.
   std::shared_ptr<ContextHeap> HeapIn(DeviceMemory& memory);
@@ -122,7 +146,15 @@ class Context {
   abi::CoredumpSettings coredump_;
   std::atomic<bool> held_{false};  // there have been holds; costs one load where there are none
   Guarded<Streams> members_;
+  const std::shared_ptr<Context> home_;  // shared with those who use it by itself
+  const ProcessorSet processors_;
+  Guarded<std::vector<std::weak_ptr<Context>>> greens_;
   Guarded<std::shared_ptr<ContextHeap>> heap_;  // shared with the programs that allocate from it
 };
+
+// The context to which belongs what is made in this one.
+inline const std::shared_ptr<Context>& HomeOf(const std::shared_ptr<Context>& context) {
+  return context->home() == nullptr ? context : context->home();
+}
 
 }  // namespace farlane::soft

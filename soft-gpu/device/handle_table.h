@@ -26,7 +26,8 @@ enum class HandleKind : uint64_t {
   kPool,
   kLink,
   kGraphExec,
-  kArray
+  kArray,
+  kDescription
 };
 
 // T's are shared by the table and by whoever found one and is still using it.
