@@ -187,6 +187,41 @@ void CheckWait(apps::Verdict& verdict) {
   DRIVER_CALL(cuCtxSetCurrent(stage.context));
 }
 
+// Graphs are made ready by one thread while another one records the context and has it wait.
+void CheckBesideGraphs(apps::Verdict& verdict) {
+  constexpr int kRounds = 400;
+  constexpr int kNodes = 300;
+  Stage stage;
+  apps::DeviceBuffer<unsigned> cells(kCells);
+  CUgraph graph = nullptr;
+  DRIVER_CALL(cuStreamBeginCapture(stage.other, CU_STREAM_CAPTURE_MODE_RELAXED));
+  for (int i = 0; i < kNodes; ++i) {
+    DRIVER_CALL(
+        cuMemsetD32Async(reinterpret_cast<CUdeviceptr>(cells.get()), i, kCells, stage.other));
+  }
+  DRIVER_CALL(cuStreamEndCapture(stage.other, &graph));
+  std::atomic<bool> over{false};
+  std::thread making([&] {
+    DRIVER_CALL(cuCtxSetCurrent(stage.context));
+    while (!over.load()) {
+      CUgraphExec exec = nullptr;
+      DRIVER_CALL(cuGraphInstantiate(&exec, graph, 0));
+      DRIVER_CALL(cuGraphExecDestroy(exec));
+    }
+  });
+  for (int i = 0; i < kRounds; ++i) {
+    DRIVER_CALL(cuCtxRecordEvent(stage.context, stage.event));
+    DRIVER_CALL(cuCtxWaitEvent(stage.context, stage.event));
+    if (i % 8 == 0) {
+      DRIVER_CALL(cuEventSynchronize(stage.event));
+    }
+  }
+  over.store(true);
+  making.join();
+  verdict.ExpectCode(cuCtxSynchronize(), CUDA_SUCCESS, "events beside graphs that are made ready");
+  DRIVER_CALL(cuGraphDestroy(graph));
+}
+
 void CheckMistakes(apps::Verdict& verdict) {
   Stage stage;
   CUcontext second = nullptr;
@@ -225,6 +260,7 @@ int main(int argc, char** argv) {
   CheckRecord(verdict);
   CheckUnseenWork(verdict);
   CheckWait(verdict);
+  CheckBesideGraphs(verdict);
   CheckMistakes(verdict);
   return verdict.Finish();
 }
