@@ -72,6 +72,12 @@ bool Arena::HasGap(uint64_t bytes) const {
          free_by_size_.rbegin()->first >= RoundUp(bytes == 0 ? 1 : bytes, kAlignBytes);
 }
 
+void Arena::HandOver(uint64_t from, uint64_t to) {
+  for (auto& [address, range] : held_) {
+    range.owner = range.owner == from ? to : range.owner;
+  }
+}
+
 std::vector<uint64_t> Arena::RecycleAllOf(uint64_t owner) {
   std::vector<uint64_t> addresses;
   for (auto held = held_.begin(); held != held_.end();) {

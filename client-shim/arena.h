@@ -65,6 +65,8 @@ class Arena {
   std::optional<AddressRange> Release(uint64_t address);
   // A released range may be taken again.
   void Recycle(AddressRange range);
+  // What one owner holds is another's from now on.
+  void HandOver(uint64_t from, uint64_t to);
   // Releases and recycles everything that an owner holds; the addresses.
   std::vector<uint64_t> RecycleAllOf(uint64_t owner);
 

@@ -64,6 +64,17 @@ void Completions::NoteRecorded(channel::BatchWriter& writer,
   recording.recorded.store(number, std::memory_order_release);
 }
 
+// No watch of one stream says that all are so far, and the legacy one does not wait for streams
+// that do not block: the server is asked.
+void Completions::NoteContextRecorded(wire::Handle event, wire::Sequence number) {
+  const Event* found = session_.objects().events.Find(event);
+  if (found != nullptr) {
+    found->recording->stream.store(0, std::memory_order_relaxed);
+    found->recording->whole.store(number, std::memory_order_relaxed);
+    found->recording->recorded.store(number, std::memory_order_release);
+  }
+}
+
 void Completions::NoteCreated(wire::Handle event, uint32_t flags) {
   const Event* found = session_.objects().events.Find(event);
   if (found != nullptr) {
@@ -207,6 +218,9 @@ Question Completions::AboutEvent(wire::Handle event) {
     question.known = CUDA_SUCCESS;
     return question;
   }
+  if (recording.whole.load(std::memory_order_relaxed) == question.about) {
+    return question;
+  }
   const wire::Sequence watch = recording.watch.load(std::memory_order_relaxed);
   if (watch < question.about) {
     question.may_watch = true;
@@ -325,7 +339,8 @@ bool Completions::MayFence(wire::Handle stream) {
 
 bool Completions::IsVisibleDone(const Stream& stream) const {
   const wire::Sequence all = whole_->done.load(std::memory_order_acquire);
-  const wire::Sequence visible = stream.progress->visible.load(std::memory_order_relaxed);
+  const wire::Sequence visible = std::max(stream.progress->visible.load(std::memory_order_relaxed),
+                                          whole_->visible.load(std::memory_order_acquire));
   if (all < visible && stream.progress->done.load(std::memory_order_acquire) < visible) {
     return false;
   }

@@ -50,6 +50,7 @@ struct Recording {
   std::atomic<wire::Sequence> recorded{0};  // the message that recorded it; 0: none has
   std::atomic<wire::Sequence> watch{0};     // means this record if its number is higher
   std::atomic<wire::Handle> stream{0};      // of the record
+  std::atomic<wire::Sequence> whole{0};     // the last record that was of a whole context
   std::atomic<bool> shared{false};          // other processes may record it: only the server knows
   std::atomic<bool> timed{true};            // tells when it was passed
   std::atomic<bool> asked{false};           // somebody asks about this event: watch each record
@@ -74,6 +75,11 @@ inline constexpr size_t kUnseenCopyBytesMax = size_t{64} << 10;
 template <typename Message>
 inline constexpr bool kIsRecord = std::is_same_v<Message, wire::EventRecord> ||
                                   std::is_same_v<Message, wire::EventRecordWithFlags>;
+
+// Whether it marks, or holds, all streams of a context. The program sees by it how far they are.
+template <typename Message>
+inline constexpr bool kIsAboutContext =
+    std::is_same_v<Message, wire::ContextRecord> || std::is_same_v<Message, wire::ContextWait>;
 
 // Whether the program has no way to see when the message's work is done but by other work.
 template <typename Message>
@@ -118,7 +124,12 @@ class Completions {
         legacy_->visible.store(number, std::memory_order_release);
       }
     }
-    if constexpr (std::is_same_v<Message, wire::EventCreate>) {
+    if constexpr (kIsAboutContext<Message>) {
+      whole_->visible.store(number, std::memory_order_release);
+    }
+    if constexpr (std::is_same_v<Message, wire::ContextRecord>) {
+      NoteContextRecorded(message.event, number);
+    } else if constexpr (std::is_same_v<Message, wire::EventCreate>) {
       NoteCreated(message.phEvent, message.Flags);
     } else if constexpr (std::is_same_v<Message, wire::StreamDestroy>) {
       ForgetAwaited(message.hStream);
@@ -167,6 +178,7 @@ class Completions {
 
   void NoteStream(wire::Handle stream, wire::Sequence number, bool visible);
   void NoteCreated(wire::Handle event, uint32_t flags);
+  void NoteContextRecorded(wire::Handle event, wire::Sequence number);
   void NoteWait(const wire::StreamWaitEvent& wait, wire::Sequence number);
   // Two streams may have waited for each other.
   void ForgetAwaited(wire::Handle stream);

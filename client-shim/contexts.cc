@@ -3,6 +3,7 @@
 
 #include <map>
 #include <mutex>
+#include <vector>
 
 #include "client-shim/arrays.h"
 #include "client-shim/current_context.h"
@@ -60,11 +61,47 @@ void Forget(Session& session, wire::Handle context) {
   session.ForgetError();
 }
 
+// What the client keeps of a green context that is gone on the server.
+void HandOver(Session& session, wire::Handle green, wire::Handle home, int32_t device) {
+  Objects& objects = session.objects();
+  const auto give = [green, home](wire::Handle* owner) {
+    *owner = *owner == green ? home : *owner;
+  };
+  objects.streams.RetireIf([green](const Stream& stream) { return stream.context == green; });
+  objects.events.ForEach([&give](wire::Handle, Event& event) { give(&event.context); });
+  objects.arrays.ForEach([&give](wire::Handle, ArrayObject& array) { give(&array.context); });
+  objects.references.ForEach(
+      [&give](wire::Handle, ReferenceObject& reference) { give(&reference.context); });
+  objects.graph_execs.ForEach([&give](wire::Handle, GraphExec& exec) { give(&exec.context); });
+  objects.modules.ForEach([&](wire::Handle, Module& module) {
+    give(&module.context);
+    module.loaded->HandOverGlobals(green, home);
+  });
+  for (auto* objects_of_kind : {&objects.textures, &objects.surfaces}) {
+    objects_of_kind->With([&give](TextureObjects& all) {
+      for (auto& [number, object] : all) {
+        give(&object.context);
+      }
+    });
+  }
+  session.memory(device).HandOver(green, home);
+  session.ForgetContext();
+}
+
 CUresult EndPrimary(Session& session, int32_t device) {
   const wire::Handle handle = session.primary_context(device);
   Context* context = session.objects().contexts.Find(handle);
   if (!context->alive) {
     return CUDA_SUCCESS;
+  }
+  std::vector<wire::Handle> greens;
+  session.objects().contexts.ForEach([&](wire::Handle green, const Context& one) {
+    if (one.home == handle) {
+      greens.push_back(green);
+    }
+  });
+  for (const wire::Handle green : greens) {
+    static_cast<void>(EndGreen(session, green));  // the primary one's end says how that went
   }
   context->alive = false;
   Users().ending = device;
@@ -122,13 +159,24 @@ CUresult ResetPrimary(Session& session, int32_t device) {
 
 CUresult DestroyContext(Session& session, wire::Handle handle) {
   Context* context = session.objects().contexts.Find(handle);
-  if (context == nullptr || context->primary) {
+  if (context == nullptr || context->primary || context->home != 0) {
     return CUDA_ERROR_INVALID_CONTEXT;
   }
   context->alive = false;
   abi::DestroyContextStorage(FromWire<CUcontext>(handle));
   const CUresult result = session.Call(0, wire::ContextDestroy{.context = handle});
   Forget(session, handle);
+  session.objects().contexts.Retire(handle);
+  ThreadState::Mine().Drop(handle);
+  return result;
+}
+
+CUresult EndGreen(Session& session, wire::Handle handle) {
+  Context* context = session.objects().contexts.Find(handle);
+  context->alive = false;
+  abi::DestroyContextStorage(FromWire<CUcontext>(handle));
+  const CUresult result = session.Call(0, wire::ContextDestroy{.context = handle});
+  HandOver(session, handle, context->home, context->device);
   session.objects().contexts.Retire(handle);
   ThreadState::Mine().Drop(handle);
   return result;

@@ -17,6 +17,9 @@ CUresult ResetPrimary(Session& session, int32_t device);
 // Ends a context of the program's own, and takes it off the calling thread's stack.
 CUresult DestroyContext(Session& session, wire::Handle handle);
 
+// Ends a green context. What was made in it belongs to its home from now on, but for its streams.
+CUresult EndGreen(Session& session, wire::Handle handle);
+
 // Gives a context access to the memory of another one, on a device of the same server, until it is
 // closed or one of both ends.
 CUresult OpenPeer(Session& session, wire::Handle context, wire::Handle peer, unsigned int flags);

@@ -356,6 +356,11 @@ std::vector<uint64_t> DeviceMemory::FreeAllOf(wire::Handle context) {
   return arena_.RecycleAllOf(context);
 }
 
+void DeviceMemory::HandOver(wire::Handle from, wire::Handle to) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  arena_.HandOver(from, to);
+}
+
 // What was freed before so much work had been started, of which all is done.
 void DeviceMemory::RecycleLocked(uint64_t quiet_work) {
   quiet_work = std::max(quiet_work, fenced_work_.load(std::memory_order_relaxed));

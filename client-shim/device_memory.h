@@ -52,6 +52,8 @@ class DeviceMemory {
   void AddGlobal(AddressRange range);
   void RemoveGlobal(AddressRange range);
 
+  // What the program holds of a context that is gone belongs to another from now on.
+  void HandOver(wire::Handle from, wire::Handle to);
   // Frees whatever the program still holds of a context, which is gone with all its work; the
   // addresses freed.
   std::vector<uint64_t> FreeAllOf(wire::Handle context);

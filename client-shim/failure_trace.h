@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// With FARLANE_TRACE=errors every call that does not succeed is named on stderr, so that one sees
-// what a program or a library was refused before it gave up. Costs a call that succeeds nothing but
-// the comparison.
+// Every call that does not succeed is noted in the error log, which the program may read
+// (protocol/abi/error_log.h). With FARLANE_TRACE=errors it is named on stderr, too, so that one
+// sees what a program or a library was refused before it gave up. Costs a call that succeeds
+// nothing but the comparison.
 #pragma once
 
 #include "protocol/abi/cuda_abi.h"

@@ -20,6 +20,7 @@ CUresult TryToMakeReady(Session& session, const GraphExec& graph, wire::Handle e
   if (stream == 0) {
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
+  const std::shared_lock<std::shared_mutex> together(session.recording());
   session.Post(
       graph.context,
       wire::GraphBegin{

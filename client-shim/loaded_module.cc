@@ -6,6 +6,7 @@
 
 #include "client-shim/process.h"
 #include "client-shim/session.h"
+#include "protocol/abi/error_log.h"
 #include "protocol/base/log.h"
 
 namespace farlane::shim {
@@ -126,16 +127,18 @@ void LoadedModule::ExplainFailure(CUresult result) const {
     return;  // which has its own line
   }
   const size_t end = log_.find_last_not_of(" \n\t\r");
+  std::string reason;
   if (end != std::string::npos) {
-    LogError("cannot load device code: %s", log_.substr(0, end + 1).c_str());
+    reason = log_.substr(0, end + 1);
   } else if (result == CUDA_ERROR_NO_BINARY_FOR_GPU) {
-    LogError(
-        "cannot load device code: it has nothing for the server's GPU; rebuild it with PTX: nvcc's "
-        "default, or -arch=compute_XX -code=compute_XX");
+    reason =
+        "it has nothing for the server's GPU; rebuild it with PTX: nvcc's default, or "
+        "-arch=compute_XX -code=compute_XX";
   } else {
-    LogError("cannot load device code: the GPU server's driver refuses it (error %d)",
-             static_cast<int>(result));
+    reason = "the GPU server's driver refuses it (error " + std::to_string(result) + ")";
   }
+  LogError("cannot load device code: %s", reason.c_str());
+  abi::ErrorLog::Explain(result, "cannot load device code: " + reason);
 }
 
 wire::WireError LoadedModule::OnKernels(const wire::ImageKernels& part) {
@@ -242,6 +245,13 @@ void LoadedModule::ForgetGlobals(wire::Handle context, int32_t device) {
     session_.memory(device).RemoveGlobal({.address = global.address, .bytes = global.bytes});
     return true;
   });
+}
+
+void LoadedModule::HandOverGlobals(wire::Handle from, wire::Handle to) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  for (Global& global : globals_) {
+    global.context = global.context == from ? to : global.context;
+  }
 }
 
 void LoadedModule::Forget() {

@@ -51,6 +51,8 @@ class LoadedModule {
 
   // A context has gone, and with it the variables that lay in it.
   void ForgetGlobals(wire::Handle context, int32_t device);
+  // Those of a context that is gone are another's now.
+  void HandOverGlobals(wire::Handle from, wire::Handle to);
   // The module itself goes: so do its functions and variables.
   void Forget();
 

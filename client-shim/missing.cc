@@ -3,9 +3,11 @@
 // tell us.
 #include <mutex>
 #include <set>
+#include <string>
 #include <string_view>
 
 #include "client-shim/bodies.h"
+#include "protocol/abi/error_log.h"
 #include "protocol/base/log.h"
 
 namespace farlane::shim {
@@ -28,6 +30,7 @@ CUresult Missing(const char* symbol) {
     LogWarn("%s is not supported in this version; the program gets CUDA_ERROR_NOT_SUPPORTED",
             symbol);
   }
+  abi::ErrorLog::Explain(CUDA_ERROR_NOT_SUPPORTED, "not supported in this version");
   return CUDA_ERROR_NOT_SUPPORTED;
 }
 
@@ -35,6 +38,8 @@ CUresult Refused(const char* symbol, const char* reason) {
   if (IsFirst(symbol)) {
     LogWarn("%s cannot work on a remote GPU: %s", symbol, reason);
   }
+  abi::ErrorLog::Explain(CUDA_ERROR_NOT_SUPPORTED,
+                         std::string("cannot work on a remote GPU: ") + reason);
   return CUDA_ERROR_NOT_SUPPORTED;
 }
 

@@ -10,6 +10,12 @@
 
 namespace farlane::shim {
 
+// Needs nothing: what works before cuInit, and after it has failed. Thread: any.
+class LibraryScope {
+ public:
+  CUresult result() const { return CUDA_SUCCESS; }
+};
+
 // Needs no context: libraries and kernels are asked about before there is one.
 // Thread: the caller's, on its stack.
 class SessionScope {
@@ -96,6 +102,16 @@ class ContextScope : public SessionScope {
   Context* object_ = nullptr;
 };
 
+// A green context by its handle, or the current one for null. Thread: the caller's, on its stack.
+class GreenScope : public ContextScope {
+ public:
+  explicit GreenScope(wire::Handle handle) : ContextScope(handle) {
+    if (result() == CUDA_SUCCESS && object().home == 0) {
+      Refuse(CUDA_ERROR_INVALID_CONTEXT);
+    }
+  }
+};
+
 // The current context, which must be alive. Thread: the caller's, on its stack.
 class CurrentScope : public CallScope {
  public:
@@ -141,6 +157,8 @@ using SurfaceReferenceScope = ReferenceScope<true>;
 // What can be asked about a stream.
 struct StreamFacts {
   wire::Handle context = 0;
+  wire::Handle green = 0;  // the same, if it is a green one
+  wire::Handle home = 0;   // the same, if it is none; see Context
   uint32_t flags = CU_STREAM_DEFAULT;
   int32_t priority = 0;
   uint64_t id = 0;
@@ -163,6 +181,8 @@ class StreamScope : public CallScope {
     facts_.context = stream == nullptr ? context() : stream->context;
     const Context* owner = session().objects().contexts.Find(facts_.context);
     facts_.device = owner == nullptr ? device() : owner->device;
+    facts_.home = session().objects().HomeOf(facts_.context);
+    facts_.green = owner == nullptr || owner->home == 0 ? 0 : facts_.context;
     if (stream != nullptr) {
       facts_.flags = stream->flags;
       facts_.priority = stream->attributes->priority();

@@ -16,6 +16,7 @@
 #include "client-shim/completions.h"
 #include "client-shim/host_calls.h"
 #include "protocol/abi/array_shape.h"
+#include "protocol/abi/coredump_settings.h"
 #include "protocol/abi/cuda_abi.h"
 #include "protocol/abi/memory_advice.h"
 #include "protocol/abi/stream_attributes.h"
@@ -39,9 +40,12 @@ struct Context {
   uint32_t flags = 0;
   uint32_t api_version = 0;
   uint64_t id = 0;
+  wire::Handle home = 0;  // of a green context: the primary one, to which all that is made belongs
   CUfunc_cache cache_config = CU_FUNC_CACHE_PREFER_NONE;
   StreamAttributesPtr attributes =
       std::make_shared<abi::StreamAttributes>();  // of its legacy stream
+  std::shared_ptr<abi::CoredumpSettings> coredump =
+      std::make_shared<abi::CoredumpSettings>();  // shared with calls that use it while it goes
 };
 
 struct Stream {
@@ -165,6 +169,12 @@ struct Objects {
         arrays(wire::HandleKind::kArray, server),
         references(wire::HandleKind::kReference, server),
         next_id((uint64_t{server} << 48) + 1) {}
+
+  // The context to which belongs what is made in this one.
+  wire::Handle HomeOf(wire::Handle context) {
+    const Context* found = contexts.Find(context);
+    return found == nullptr || found->home == 0 ? context : found->home;
+  }
 
   ObjectTable<Context> contexts;
   ObjectTable<Stream> streams;

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <shared_mutex>
 #include <type_traits>
 #include <vector>
 
@@ -127,6 +128,10 @@ class Session final : public channel::ServerListener {
   // The device whose arena or module globals hold the address; -1 for none, and for pinned memory
   // of the program that the device does not have.
   int32_t DeviceOfAddress(uint64_t address);
+
+  // Held together by those who have the server record a graph, and alone by who posts what its
+  // driver refuses meanwhile. Not Guarded: held while messages go out.
+  std::shared_mutex& recording() { return recording_; }
 
   // What a capture has to know of a stream; null is the legacy stream of `context`.
   graph::StreamTraits TraitsOf(wire::Handle context, wire::Handle stream);
@@ -342,6 +347,7 @@ class Session final : public channel::ServerListener {
   graph::Graphs graphs_{number_};
   graph::Captures captures_{graphs_};
   std::unique_ptr<channel::CommandChannel> channel_;
+  std::shared_mutex recording_;
   Guarded<std::vector<wire::CreditRecall>> recalls_;  // heard and not answered yet
   std::optional<Attendant> attendant_;
   wire::Handle stream_context_ = 0;  // what SetContext said last; guarded by the channel's writing

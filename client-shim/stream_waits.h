@@ -30,6 +30,9 @@ class StreamWaits {
     if constexpr (std::is_same_v<Message, wire::StreamWaitEvent>) {
       NoteEvent(message.hEvent, message.hStream, number);
     }
+    if constexpr (std::is_same_v<Message, wire::ContextWait>) {
+      NoteEvent(message.event, 0, number);  // all streams wait, and so the legacy one does
+    }
   }
 
   // The same for a graph that waits for a value. Only a stream's last wait counts: it comes behind

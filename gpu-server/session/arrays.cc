@@ -22,6 +22,19 @@ bool Arrays::Take(wire::Handle handle, BoundArray* array) {
   return true;
 }
 
+void Arrays::HandOver(const ContextPtr& from, const ContextPtr& to) {
+  arrays_.ForEach(
+      [&](BoundArray& array) { array.context = array.context == from ? to : array.context; });
+  references_.ForEach([&](BoundReference& reference) {
+    reference.context = reference.context == from ? to : reference.context;
+  });
+  for (Objects* objects : {&textures_, &surfaces_}) {
+    for (auto& [object, context] : *objects) {
+      context = context == from ? to : context;
+    }
+  }
+}
+
 std::vector<ArrayMemoryPtr> Arrays::ForgetContext(const ContextPtr& context) {
   std::vector<ArrayMemoryPtr> memory;
   arrays_.EraseIf([&](const BoundArray& array) {

@@ -93,6 +93,8 @@ class Arrays {
     references_.EraseIf([&image](const BoundReference& one) { return one.image.get() == &image; });
   }
 
+  // What belongs to one context belongs to another from now on.
+  void HandOver(const ContextPtr& from, const ContextPtr& to);
   // Forgets everything of a context. The memory is to be kept until the driver has ended it.
   std::vector<ArrayMemoryPtr> ForgetContext(const ContextPtr& context);
 

@@ -275,7 +275,25 @@ std::vector<ContextPtr> ClientSession::AllContexts() {
   return all;
 }
 
+void ClientSession::HandOver(const ContextPtr& green) {
+  const auto give = [&green](auto& bound) {
+    bound.context = bound.context == green ? green->home : bound.context;
+  };
+  events_.ForEach(give);
+  functions_.ForEach(give);
+  modules_.ForEach(give);
+  graphs_.ForEach([&green](const GraphPtr& graph) {
+    if (graph->context() == green && !graph->is_recorded()) {
+      graph->HandOver(green->home);
+    }
+  });
+  arrays_.HandOver(green, green->home);
+}
+
 std::vector<ArrayMemoryPtr> ClientSession::ForgetContext(const ContextPtr& context) {
+  if (context->home != nullptr) {
+    HandOver(context);
+  }
   const auto dead = [&context](const auto& bound) { return bound.context == context; };
   gate_.Forget(context);
   streams_.EraseIf(dead);

@@ -15,6 +15,7 @@
 #include "gpu-server/session/arrays.h"
 #include "gpu-server/session/context_state.h"
 #include "gpu-server/session/counters.h"
+#include "gpu-server/session/dev_resources.h"
 #include "gpu-server/session/gate.h"
 #include "gpu-server/session/handle_table.h"
 #include "gpu-server/session/host_calls.h"
@@ -212,6 +213,8 @@ class ClientSession {
 
   Arrays& arrays() { return arrays_; }
 
+  DevResources& dev_resources() { return dev_resources_; }
+
   TransferQueue& transfers() { return transfers_; }
 
   Mirrors& mirrors() { return mirrors_; }
@@ -232,6 +235,9 @@ class ClientSession {
   void AddRecording(GraphPtr graph) { recordings_.push_back(std::move(graph)); }
 
   void RemoveRecording(const GraphPtr& graph);
+
+  // Whether a graph is recorded now, which a driver lets be spoiled by questions about a context.
+  bool is_recording() const { return !recordings_.empty(); }
 
   Waiters& waiters() { return waiters_; }
 
@@ -261,6 +267,8 @@ class ClientSession {
                   const ContextState* current);
   CUresult SynchronizeAll(const std::vector<ContextPtr>& contexts);
   void StartContextWaits();
+  // What a green context that is about to end leaves to its home.
+  void HandOver(const ContextPtr& green);
 
   const DriverTable& driver_;
   CreditSource& source_;
@@ -277,6 +285,7 @@ class ClientSession {
   OwnedRanges globals_;
   PeerPairs peers_;
   Arrays arrays_;
+  DevResources dev_resources_;
   HandleTable<ContextPtr> contexts_{wire::HandleKind::kContext};
   StreamFences fences_{driver_};
   HandleTable<BoundStream> streams_{wire::HandleKind::kStream};

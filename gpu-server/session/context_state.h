@@ -63,6 +63,10 @@ struct ContextState {
   const CUcontext context;
   const CUdevice device;
   const bool primary;
+  // Of a green context: what the driver calls it, and the primary one, to which all that is made in
+  // it belongs and which it keeps. Set before it is bound.
+  CUgreenCtx green = nullptr;
+  std::shared_ptr<ContextState> home;
   StagingPool staging;
   EventPool events;
   EventPool timed_events;

@@ -55,6 +55,7 @@ bool Gate::IsWork(uint16_t op) {
 bool Gate::MayMakeWait(uint16_t op) {
   switch (static_cast<wire::Op>(op)) {
     case wire::Op::kArrayFetch:
+    case wire::Op::kContextWait:
     case wire::Op::kHostFetch:
     case wire::Op::kHostFunction:
     case wire::Op::kStreamFence:

@@ -45,6 +45,9 @@ CUresult EndContext(ClientSession& session, const ContextPtr& context) {
   session.transfers().Abandon(*context);
   context->staging.Retire();
   static_cast<void>(driver.cuCtxSetCurrent(nullptr));
+  if (context->green != nullptr) {
+    return driver.cuGreenCtxDestroy(context->green);
+  }
   // The client's only retain. A load that borrows the context right now keeps it for that long.
   return context->primary ? driver.cuDevicePrimaryCtxRelease_v2(context->device)
                           : driver.cuCtxDestroy_v2(context->context);
@@ -60,6 +63,25 @@ WireError EndByHandle(ClientSession& session, const wire::MessageView& view, wir
     arrays.clear();  // the ledger has their bytes back before the client hears of it
     session.Return([&session, view, result] { session.Answer(view, result); });
   });
+  return WireError::kNone;
+}
+
+// The driver would refuse it, too, while it records, and the recording would be lost.
+template <typename Message, typename Function>
+WireError AboutEvent(ClientSession& session,
+                     const wire::MessageView& view,
+                     const Message& message,
+                     const Function& function) {
+  ContextPtr context;
+  if (!session.Find(message.context, &context)) {
+    return session.Refuse(view, CUDA_ERROR_INVALID_CONTEXT);
+  }
+  CUevent event = nullptr;
+  if (!session.Find(message.event, &event)) {
+    return session.Refuse(view, CUDA_ERROR_INVALID_HANDLE);
+  }
+  session.Finish(view, session.is_recording() ? CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED
+                                              : function(context->context, event));
   return WireError::kNone;
 }
 
@@ -123,6 +145,18 @@ WireError Execute(ClientSession& session,
   session.WaitForContexts(
       view, {context}, [&session, view](CUresult result) { session.AnswerWaited(view, result); });
   return WireError::kNone;
+}
+
+WireError Execute(ClientSession& session,
+                  const wire::MessageView& view,
+                  const wire::ContextRecord& message) {
+  return AboutEvent(session, view, message, session.driver().cuCtxRecordEvent);
+}
+
+WireError Execute(ClientSession& session,
+                  const wire::MessageView& view,
+                  const wire::ContextWait& message) {
+  return AboutEvent(session, view, message, session.driver().cuCtxWaitEvent);
 }
 
 WireError Execute(ClientSession& session,

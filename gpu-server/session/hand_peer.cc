@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What devices of the client can do to one another's memory.
+#include <cstring>
+
 #include "gpu-server/session/client_session.h"
 #include "gpu-server/session/hand.h"
 
@@ -35,6 +37,30 @@ CUresult Record(ClientSession& session, const Opening& opening) {
 }
 
 }  // namespace
+
+WireError Execute(ClientSession& session,
+                  const wire::MessageView& view,
+                  const wire::PeerAtomics& message) {
+  const DeviceMemory* const source = session.memory(message.source);
+  const DeviceMemory* const target = session.memory(message.target);
+  if (source == nullptr || target == nullptr) {
+    return session.Refuse(view, CUDA_ERROR_INVALID_DEVICE);
+  }
+  std::vector<CUatomicOperation> operations(message.operations.size() / sizeof(CUatomicOperation));
+  if (operations.empty() || operations.size() * sizeof operations[0] != message.operations.size()) {
+    return WireError::kBadValue;
+  }
+  memcpy(operations.data(), message.operations.data(), message.operations.size());
+  std::vector<unsigned int> capabilities(operations.size());
+  const CUresult result = session.driver().cuDeviceGetP2PAtomicCapabilities(
+      capabilities.data(), operations.data(), static_cast<unsigned int>(operations.size()),
+      source->device(), target->device());
+  session.Answer(view, result,
+                 wire::PeerAtomicsReply{
+                     .capabilities = {reinterpret_cast<const std::byte*>(capabilities.data()),
+                                      capabilities.size() * sizeof capabilities[0]}});
+  return WireError::kNone;
+}
 
 WireError Execute(ClientSession& session,
                   const wire::MessageView& view,

@@ -75,6 +75,9 @@ class RecordedGraph {
 
   const ContextPtr& context() const { return context_; }
 
+  // The context that it was made in is about to end, and has left it to another.
+  void HandOver(ContextPtr to) { context_ = std::move(to); }
+
  private:
   // The graph that is recorded, or one of its bodies.
   struct Part {
@@ -100,7 +103,7 @@ class RecordedGraph {
   CUresult SetTail(std::vector<CUgraphNode> nodes);
 
   const DriverTable& driver_;
-  const ContextPtr context_;
+  ContextPtr context_;
   const GraphHomePtr home_;
   std::vector<Part> parts_;  // the last one is recorded now; none when all is over
   CUgraph graph_ = nullptr;  // its own, or its home's

@@ -14,4 +14,11 @@ inline uint64_t NowNs() {
   return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000ull + static_cast<uint64_t>(now.tv_nsec);
 }
 
+// What people's clocks say; it may be set back. Only to be shown.
+inline timespec WallTime() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return now;
+}
+
 }  // namespace farlane

@@ -8,10 +8,10 @@ from client_body import Body, converted, refuse_handles, refuse_nulls, refuse_un
 from wire_model import CLIENT_HANDLE_TYPES, HANDLE_TYPES
 
 # What a call may be about, beside its own parameters of these types -> the class that proves and finds it.
-WORDS = {"context": "CurrentScope", "session": "SessionScope"}
+WORDS = {"context": "CurrentScope", "session": "SessionScope", "library": "LibraryScope"}
 SCOPES = {
     "CUdevice": "DeviceScope", "CUcontext": "ContextScope", "CUstream": "StreamScope", "CUfunction": "FunctionScope",
-    "CUkernel": "FunctionScope", "CUmodule": "ModuleScope", "CUlibrary": "ModuleScope",
+    "CUkernel": "FunctionScope", "CUmodule": "ModuleScope", "CUlibrary": "ModuleScope", "CUgreenCtx": "GreenScope",
     "CUtexref": "TextureReferenceScope", "CUsurfref": "SurfaceReferenceScope",
 }  # fmt: skip
 

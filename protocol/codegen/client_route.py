@@ -8,7 +8,7 @@ device. See client-shim/route.h.
 from client_copy import sides
 
 _HANDLES = ("CUcontext", "CUevent", "CUmodule", "CUlibrary", "CUgraph", "CUgraphNode", "CUgraphExec", "CUarray",
-            "CUmipmappedArray", "CUmemoryPool", "CUtexref", "CUsurfref")  # fmt: skip
+            "CUmipmappedArray", "CUmemoryPool", "CUtexref", "CUsurfref", "CUgreenCtx")  # fmt: skip
 _KERNELS = ("CUfunction", "CUkernel")
 # About the kernel as it was loaded; every other call is about the one that stands for it on the server of the call.
 _AT_HOME = ("cuKernelGetLibrary", "cuKernelGetName", "cuFuncGetName", "cuKernelGetParamInfo", "cuFuncGetParamInfo",

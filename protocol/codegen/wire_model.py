@@ -15,7 +15,7 @@ VARIABLE = {"bytes": "ConstBytes", "string": "std::string_view"}
 HANDLE_KINDS = ("context", "stream", "event", "module", "function", "graph_exec", "physical", "array", "graph_home",
                 "reference")  # fmt: skip
 # Objects that only the client knows: their handles never travel.
-CLIENT_HANDLE_TYPES = {"CUmemoryPool"}
+CLIENT_HANDLE_TYPES = {"CUmemoryPool", "CUgreenCtx", "CUdevResourceDesc"}
 HANDLE_TYPES = {
     "CUcontext": "context", "CUstream": "stream", "CUevent": "event", "CUmodule": "module",
     "CUlibrary": "module", "CUfunction": "function", "CUkernel": "function",

@@ -20,27 +20,28 @@ ContextCall::ContextCall() {
     result = CUDA_ERROR_INVALID_CONTEXT;
     return;
   }
-  context = thread.contexts.back();
-  result = context->alive() ? context->failed().get() : CUDA_ERROR_CONTEXT_IS_DESTROYED;
+  current = thread.contexts.back();
+  context = HomeOf(current);
+  result = current->alive() ? current->failed().get() : CUDA_ERROR_CONTEXT_IS_DESTROYED;
 }
 
 CUresult FindStream(const ContextCall& call, CUstream handle, StreamUse* use) {
   if (handle == nullptr || handle == CU_STREAM_LEGACY) {
-    use->context = call.context;
-    use->stream = call.context->legacy();
+    use->context = call.current;
+    use->stream = call.current->legacy();
     return CUDA_SUCCESS;
   }
   if (handle == CU_STREAM_PER_THREAD) {
-    use->context = call.context;
-    use->stream = OwnStream(call.context.get());
+    use->context = call.current;
+    use->stream = OwnStream(call.current.get());
     return CUDA_SUCCESS;
   }
   use->stream = call.driver->streams().Find(HandleNumber(handle));
   if (use->stream == nullptr) {
     return CUDA_ERROR_INVALID_HANDLE;
   }
-  use->context = call.context;
-  if (use->stream->traits().context != call.context->handle()) {
+  use->context = call.current;
+  if (use->stream->traits().context != call.current->handle()) {
     use->context = call.driver->contexts().Find(use->stream->traits().context);
   }
   return use->context == nullptr ? CUDA_ERROR_CONTEXT_IS_DESTROYED : use->context->failed().get();

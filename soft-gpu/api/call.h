@@ -34,7 +34,8 @@ struct PlainCall {
 struct ContextCall : PlainCall {
   ContextCall();
 
-  std::shared_ptr<Context> context;
+  std::shared_ptr<Context> context;  // to which belongs what the call makes
+  std::shared_ptr<Context> current;  // the same, or a green one of it, whose streams are meant
 };
 
 struct StreamUse {

@@ -3,6 +3,19 @@
 
 namespace farlane::soft {
 
+Work RecordWork(const Event& event) {
+  Work work;
+  work.brief = true;
+  if (const std::shared_ptr<SharedEvent>& shared = event.shared()) {
+    work.always = true;
+    work.run = [shared, number = shared->Begin()] {
+      shared->Finish(number);
+      return CUDA_SUCCESS;
+    };
+  }
+  return work;
+}
+
 // Whoever waits for the event after the launch waits for the node, which may run much later.
 graph::CommandPtr RecordNode(const std::shared_ptr<Event>& event) {
   auto command = std::make_shared<WorkCommand>(CU_GRAPH_NODE_TYPE_EVENT_RECORD);

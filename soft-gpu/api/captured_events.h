@@ -7,6 +7,9 @@
 
 namespace farlane::soft {
 
+// What a stream does for a record that no graph has: it marks a place, or tells other processes.
+Work RecordWork(const Event& event);
+
 // True when the capture takes the call; `result` is then the call's.
 bool TakeRecord(const ContextCall& call,
                 const StreamUse& use,

@@ -77,7 +77,7 @@ CUresult cuCtxDestroy_v2(CUcontext ctx) {
   }
   std::shared_ptr<Context> context;
   FARLANE_SOFT_TRY(FindContext(call, ctx, &context));
-  if (context->primary()) {
+  if (context->primary() || context->home() != nullptr) {
     return CUDA_ERROR_INVALID_CONTEXT;
   }
   auto& stack = ThisThread().contexts;
@@ -211,7 +211,7 @@ CUresult cuCtxGetId(CUcontext ctx, unsigned long long* ctxId) {
 CUresult cuCtxSynchronize(void) {
   const ContextCall call;
   FARLANE_SOFT_TRY(call.result);
-  return Synchronize(call.context);
+  return Synchronize(call.current);
 }
 
 CUresult cuCtxSynchronize_v2(CUcontext ctx) {
@@ -321,6 +321,12 @@ CUresult cuCtxGetStreamPriorityRange(int* leastPriority, int* greatestPriority) 
 CUresult cuCtxResetPersistingL2Cache(void) {
   const ContextCall call;
   return call.result;  // there is no such cache to reset
+}
+
+CUresult cuCtxGetExecAffinity(CUexecAffinityParam* pExecAffinity, CUexecAffinityType) {
+  const ContextCall call;
+  FARLANE_SOFT_TRY(call.result);
+  return pExecAffinity == nullptr ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY;
 }
 
 }  // namespace farlane::soft

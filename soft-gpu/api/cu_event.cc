@@ -50,23 +50,14 @@ CUresult cuEventRecordWithFlags(CUevent hEvent, CUstream hStream, unsigned int f
   FARLANE_SOFT_TRY(FindEvent(call, hEvent, &event));
   StreamUse use;
   FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
-  if (event->context() != use.context) {
+  if (event->context() != HomeOf(use.context)) {
     return CUDA_ERROR_INVALID_HANDLE;
   }
   CUresult taken = CUDA_SUCCESS;
   if (TakeRecord(call, use, event, flags, &taken)) {
     return taken;
   }
-  Work work;
-  work.brief = true;
-  if (const std::shared_ptr<SharedEvent>& shared = event->shared()) {
-    work.always = true;
-    work.run = [shared, number = shared->Begin()] {
-      shared->Finish(number);
-      return CUDA_SUCCESS;
-    };
-  }
-  event->Record(use.context->Submit(use.stream.get(), std::move(work)));
+  event->Record(use.context->Submit(use.stream.get(), RecordWork(*event)));
   return CUDA_SUCCESS;
 }
 

@@ -48,18 +48,22 @@ CUresult CheckShared(const FunctionUse& use, const GridShape& shape, uint32_t st
   return fits && total <= kSharedBytesOptInMax ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
-// All blocks of a cooperative grid have to be on the device together.
+// All blocks of a cooperative grid have to be on the device's processors together, or on those of a
+// green context.
 CUresult CheckCooperative(const ContextCall& call,
                           const FunctionUse& use,
                           const GridShape& shape,
-                          uint32_t static_bytes) {
+                          uint32_t static_bytes,
+                          uint32_t processors_or_0) {
   BlockNeeds needs;
   needs.threads = static_cast<uint32_t>(Product(shape.block));
   needs.registers = use.facts().registers;
   needs.shared_bytes = uint64_t{static_bytes} + shape.dynamic_shared_bytes;
   const uint64_t blocks = Product(shape.grid);
   const auto device = static_cast<size_t>(call.context->device());
-  const auto processors = static_cast<uint64_t>(call.driver->devices()[device].processors());
+  const auto processors =
+      static_cast<uint64_t>(processors_or_0 != 0 ? static_cast<int>(processors_or_0)
+                                                 : call.driver->devices()[device].processors());
   return blocks <= processors * BlocksPerProcessor(needs) &&
                  blocks <= kThreadsTogetherMax / needs.threads
              ? CUDA_SUCCESS
@@ -114,7 +118,8 @@ CUresult ReadParameters(const LaunchRequest& request,
 
 CUresult CheckLaunch(const ContextCall& call,
                      const FunctionUse& use,
-                     const LaunchRequest& request) {
+                     const LaunchRequest& request,
+                     uint32_t processors) {
   if (Product(request.shape.block) > use.facts().threads_max) {
     return CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES;
   }
@@ -127,8 +132,9 @@ CUresult CheckLaunch(const ContextCall& call,
   }
   const uint32_t static_bytes = program.MemoryOf(use.function->index).static_shared_bytes;
   FARLANE_SOFT_TRY(CheckShared(use, request.shape, static_bytes));
-  return request.shape.cooperative ? CheckCooperative(call, use, request.shape, static_bytes)
-                                   : CUDA_SUCCESS;
+  return request.shape.cooperative
+             ? CheckCooperative(call, use, request.shape, static_bytes, processors)
+             : CUDA_SUCCESS;
 }
 
 // What a context's kernels may touch: its own device's memory, what its device was given access to,
@@ -192,10 +198,16 @@ CUresult Launch(const LaunchRequest& request, CUstream stream) {
   FARLANE_SOFT_TRY(CheckShape(request.shape));
   StreamUse stream_use;
   FARLANE_SOFT_TRY(FindStream(call, stream, &stream_use));
-  if (stream_use.context != use.module->context()) {
+  if (HomeOf(stream_use.context) != use.module->context()) {
     return CUDA_ERROR_INVALID_CONTEXT;
   }
-  FARLANE_SOFT_TRY(CheckLaunch(call, use, request));
+  GridShape shape = request.shape;
+  if (stream_use.context->home() != nullptr) {
+    shape.processors = stream_use.context->processors().count();
+    shape.processors_there =
+        static_cast<uint32_t>(call.driver->FindDevice(call.context->device())->processors());
+  }
+  FARLANE_SOFT_TRY(CheckLaunch(call, use, request, shape.processors));
   std::vector<std::byte> packed;
   FARLANE_SOFT_TRY(ReadParameters(request, use.facts(), &packed));
   std::shared_ptr<Event> when_done;
@@ -205,7 +217,6 @@ CUresult Launch(const LaunchRequest& request, CUstream stream) {
   if (!use.module->program().runs() && when_done == nullptr && !call.driver->captures().busy()) {
     return CUDA_SUCCESS;  // what does nothing has no place in the order
   }
-  GridShape shape = request.shape;
   shape.stack_bytes = stream_use.context->settings().With(
       [](const ContextSettings& settings) { return settings.StackBytes(); });
   shape.rights = RightsOf(call, *stream_use.context);

@@ -33,7 +33,7 @@ CUresult AnswerVariable(const VariableFacts* variable, CUdeviceptr* dptr, size_t
 // context: then it is the one that it will use first.
 std::shared_ptr<Context> ManagedContext(const PlainCall& call) {
   const ThreadState& thread = ThisThread();
-  return thread.contexts.empty() ? call.driver->primary(0) : thread.contexts.back();
+  return thread.contexts.empty() ? call.driver->primary(0) : HomeOf(thread.contexts.back());
 }
 
 }  // namespace

@@ -2,10 +2,40 @@
 // Access between devices: all software GPUs of a process share one address space.
 #include <algorithm>
 
+#include "protocol/abi/atomic_capabilities.h"
 #include "soft-gpu/api/call.h"
 #include "soft-gpu/bodies.h"
 
 namespace farlane::soft {
+namespace {
+
+unsigned int CapabilitiesOf(CUatomicOperation operation) {
+  constexpr unsigned int kWords = CU_ATOMIC_CAPABILITY_SCALAR_32 | CU_ATOMIC_CAPABILITY_SCALAR_64;
+  constexpr unsigned int kReduced = kWords | CU_ATOMIC_CAPABILITY_REDUCTION;
+  constexpr unsigned int kBoth = CU_ATOMIC_CAPABILITY_SIGNED | CU_ATOMIC_CAPABILITY_UNSIGNED;
+  switch (operation) {
+    case CU_ATOMIC_OPERATION_INTEGER_ADD:
+    case CU_ATOMIC_OPERATION_INTEGER_MIN:
+    case CU_ATOMIC_OPERATION_INTEGER_MAX:
+      return kReduced | kBoth;
+    case CU_ATOMIC_OPERATION_INTEGER_INCREMENT:
+    case CU_ATOMIC_OPERATION_INTEGER_DECREMENT:
+      return CU_ATOMIC_CAPABILITY_UNSIGNED | CU_ATOMIC_CAPABILITY_REDUCTION |
+             CU_ATOMIC_CAPABILITY_SCALAR_32;
+    case CU_ATOMIC_OPERATION_AND:
+    case CU_ATOMIC_OPERATION_OR:
+    case CU_ATOMIC_OPERATION_XOR:
+    case CU_ATOMIC_OPERATION_FLOAT_ADD:
+      return kReduced;
+    case CU_ATOMIC_OPERATION_EXCHANGE:
+    case CU_ATOMIC_OPERATION_CAS:
+      return kWords | CU_ATOMIC_CAPABILITY_SCALAR_128;
+    default:
+      return 0;  // min and max of numbers with a fraction: only of narrower ones, in no such word
+  }
+}
+
+}  // namespace
 
 CUresult cuDeviceCanAccessPeer(int* canAccessPeer, CUdevice dev, CUdevice peerDev) {
   const PlainCall call;
@@ -83,6 +113,26 @@ CUresult cuDeviceGetP2PAttribute(int* value,
     default:
       return CUDA_ERROR_INVALID_VALUE;
   }
+}
+
+// Both devices are memory of one machine, so that what it can do is what they can do to each other;
+// see soft-gpu/jit/emit_atomic.cc.
+CUresult cuDeviceGetP2PAtomicCapabilities(unsigned int* capabilities,
+                                          const CUatomicOperation* operations,
+                                          unsigned int count,
+                                          CUdevice srcDevice,
+                                          CUdevice dstDevice) {
+  const PlainCall call;
+  FARLANE_SOFT_TRY(call.result);
+  const Device* device = nullptr;
+  FARLANE_SOFT_TRY(FindDevice(call, srcDevice, &device));
+  FARLANE_SOFT_TRY(FindDevice(call, dstDevice, &device));
+  if (srcDevice == dstDevice) {
+    return CUDA_ERROR_INVALID_DEVICE;
+  }
+  FARLANE_SOFT_TRY(abi::TellNoAtomics(operations, count, capabilities));
+  std::transform(operations, operations + count, capabilities, &CapabilitiesOf);
+  return CUDA_SUCCESS;
 }
 
 }  // namespace farlane::soft

@@ -28,7 +28,7 @@ CUresult Create(CUstream* phStream, unsigned int flags, int priority) {
   if (phStream == nullptr || (flags & ~static_cast<unsigned int>(CU_STREAM_NON_BLOCKING)) != 0) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  *phStream = AsHandle<CUstream>(call.context->CreateStream(flags, priority)->traits().handle);
+  *phStream = AsHandle<CUstream>(call.current->CreateStream(flags, priority)->traits().handle);
   return CUDA_SUCCESS;
 }
 
@@ -99,11 +99,18 @@ CUresult cuStreamGetCtx(CUstream hStream, CUcontext* pctx) {
 }
 
 CUresult cuStreamGetCtx_v2(CUstream hStream, CUcontext* pCtx, CUgreenCtx* pGreenCtx) {
-  if (pGreenCtx == nullptr) {
+  const ContextCall call;
+  FARLANE_SOFT_TRY(call.result);
+  if (pCtx == nullptr) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  FARLANE_SOFT_TRY(cuStreamGetCtx(hStream, pCtx));
-  *pGreenCtx = nullptr;
+  StreamUse use;
+  FARLANE_SOFT_TRY(FindStream(call, hStream, &use));
+  *pCtx = AsHandle<CUcontext>(HomeOf(use.context)->handle());
+  if (pGreenCtx != nullptr) {
+    const bool green = use.context->home() != nullptr;
+    *pGreenCtx = green ? AsHandle<CUgreenCtx>(use.context->handle()) : nullptr;
+  }
   return CUDA_SUCCESS;
 }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "soft-gpu/api/injection.h"
 
+#include "protocol/abi/error_log.h"
 #include "protocol/base/log.h"
 #include "soft-gpu/api/call.h"
+#include "soft-gpu/bodies.h"
 #include "soft-gpu/device/config.h"
 
 namespace farlane::soft {
@@ -32,6 +34,17 @@ PlannedFault NextFault(const char* call) {
     LogInfo("soft-gpu: %s fails as planned, with error %d", call, fault.result);
   }
   return fault;
+}
+
+CUresult Noted(const char* call, CUresult result) {
+  if (result != CUDA_ERROR_NOT_READY) {
+    const char* name = "an error without a name";
+    const char* text = "";
+    static_cast<void>(cuGetErrorName(result, &name));
+    static_cast<void>(cuGetErrorString(result, &text));
+    abi::ErrorLog::Get().Note(call, result, name, text);
+  }
+  return result;
 }
 
 void FailLater(CUresult result) {

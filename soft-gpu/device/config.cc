@@ -50,6 +50,19 @@ Status ReadDevices(Config* config) {
   return Status::Ok();
 }
 
+Status ReadProcessors(Config* config) {
+  const auto text = Environment("FARLANE_SOFT_PROCESSORS");
+  if (!text) {
+    return Status::Ok();
+  }
+  uint32_t count = 0;
+  if (!ParseNumber(*text, &count) || count < 1 || count > kProcessorsMax) {
+    return Refuse("FARLANE_SOFT_PROCESSORS", *text, "a number from 1 to 512");
+  }
+  config->processors = count;
+  return Status::Ok();
+}
+
 Status ReadMemory(Config* config) {
   config->memory_bytes = RoundDown(DefaultMemoryBytes(), kFrameBytes);
   const auto text = Environment("FARLANE_SOFT_MEMORY");
@@ -105,6 +118,7 @@ Result<FaultPlan> ReadFaultPlan() {
 Result<Config> ReadConfig() {
   Config config;
   FARLANE_TRY(ReadDevices(&config));
+  FARLANE_TRY(ReadProcessors(&config));
   FARLANE_TRY(ReadMemory(&config));
   FARLANE_TRY(ReadComputeCapability(&config));
   FARLANE_TRY(ReadStrict(&config));

@@ -14,11 +14,13 @@
 namespace farlane::soft {
 
 constexpr uint32_t kDevicesMax = 16;
+constexpr uint32_t kProcessorsMax = 512;
 
 // Thread: caller's.
 struct Config {
   uint32_t device_count = 1;
   uint64_t memory_bytes = 0;  // of each device, a multiple of kFrameBytes
+  uint32_t processors = 0;    // that each device says it has; 0: as many as the process may use
   int cc_major = 12;
   int cc_minor = 1;
   std::string shared_path;  // the file of device memory that is shared with others; empty: our own

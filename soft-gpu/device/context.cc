@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <thread>
+#include <utility>
 
 #include "protocol/base/bytes.h"
 #include "soft-gpu/exec/running_grids.h"
@@ -29,6 +30,25 @@ uint64_t NextStreamId() {
 
 }  // namespace
 
+void Context::AddGreen(const std::shared_ptr<Context>& green) {
+  greens_.With([&green](auto& all) {
+    std::erase_if(all, [](const std::weak_ptr<Context>& one) { return one.expired(); });
+    all.push_back(green);
+  });
+}
+
+std::vector<std::shared_ptr<Context>> Context::greens() const {
+  return greens_.With([](const auto& all) {
+    std::vector<std::shared_ptr<Context>> alive;
+    for (const std::weak_ptr<Context>& one : all) {
+      if (std::shared_ptr<Context> green = one.lock(); green != nullptr && green->alive()) {
+        alive.push_back(std::move(green));
+      }
+    }
+    return alive;
+  });
+}
+
 void Context::Open(uint64_t id, uint32_t flags) {
   failed_.Clear();
   settings_.With([&](ContextSettings& settings) {
@@ -45,9 +65,11 @@ void Context::Open(uint64_t id, uint32_t flags) {
   traits.context = handle_;
   traits.id = NextStreamId();
   members_.With([&](Streams& members) {
-    members.legacy = std::make_shared<Stream>(traits, &failed_);
+    members.legacy = std::make_shared<Stream>(traits, &failed());
     members.others.clear();
+    members.holds.clear();
   });
+  held_.store(false, std::memory_order_relaxed);
   id_.store(id, std::memory_order_release);
   alive_.store(true, std::memory_order_release);
 }
@@ -73,6 +95,9 @@ void Context::Close() {
     auto all = std::move(members.others);
     members.others.clear();
     all.push_back(members.legacy);
+    if (members.marks != nullptr) {
+      all.push_back(std::exchange(members.marks, nullptr));
+    }
     return all;
   });
   for (const std::shared_ptr<Stream>& stream : gone) {
@@ -90,7 +115,7 @@ std::shared_ptr<Stream> Context::CreateStream(uint32_t flags, int priority) {
   traits.id = NextStreamId();
   traits.flags = flags;
   traits.priority = std::clamp(priority, kPriorityGreatest, kPriorityLeast);
-  auto stream = std::make_shared<Stream>(traits, &failed_);
+  auto stream = std::make_shared<Stream>(traits, &failed());
   members_.With([&](Streams& members) { members.others.push_back(stream); });
   streams_->Set(traits.handle, stream);
   return stream;
@@ -120,7 +145,41 @@ void Context::AddBlockingTails(const Streams& members, Completions* pending) {
   }
 }
 
+SharedCompletion Context::Mark(Work work) {
+  const std::shared_ptr<Stream> marks = members_.With([&](Streams& members) {
+    if (members.marks == nullptr) {
+      members.marks = std::make_shared<Stream>(
+          Stream::Traits{.context = handle_, .id = NextStreamId(), .flags = CU_STREAM_NON_BLOCKING},
+          &failed());
+    }
+    AddAll(members, &work.after);
+    return members.marks;
+  });
+  for (const std::shared_ptr<Context>& green : greens()) {
+    green->members_.With([&work](const Streams& members) { AddAll(members, &work.after); });
+  }
+  return marks->Submit(std::move(work));
+}
+
+void Context::Hold(const SharedCompletion& before) {
+  members_.With([&](Streams& members) {
+    std::erase_if(members.holds, [](const SharedCompletion& one) { return one->done(); });
+    AddPending(before, &members.holds);
+  });
+  held_.store(true, std::memory_order_release);
+  for (const std::shared_ptr<Context>& green : greens()) {
+    green->Hold(before);
+  }
+}
+
 SharedCompletion Context::Submit(Stream* stream, Work work) {
+  if (held_.load(std::memory_order_acquire)) [[unlikely]] {
+    members_.With([&](const Streams& members) {
+      for (const SharedCompletion& hold : members.holds) {
+        AddPending(hold, &work.after);
+      }
+    });
+  }
   if (stream->blocking()) {
     members_.With([&](const Streams& members) {
       if (stream == members.legacy.get()) {
@@ -147,17 +206,28 @@ Completions Context::Pending(const Stream& stream) const {
 Completions Context::AllPending() const {
   Completions pending;
   members_.With([&](const Streams& members) {
-    if (members.legacy != nullptr) {
-      AddPending(members.legacy->Tail(), &pending);
-    }
-    for (const std::shared_ptr<Stream>& other : members.others) {
-      AddPending(other->Tail(), &pending);
-    }
-    for (const SharedCompletion& orphan : members.orphans) {
-      AddPending(orphan, &pending);
+    AddAll(members, &pending);
+    if (members.marks != nullptr) {
+      AddPending(members.marks->Tail(), &pending);
     }
   });
+  for (const std::shared_ptr<Context>& green : greens()) {
+    const Completions more = green->AllPending();
+    pending.insert(pending.end(), more.begin(), more.end());
+  }
   return pending;
+}
+
+void Context::AddAll(const Streams& members, Completions* pending) {
+  if (members.legacy != nullptr) {
+    AddPending(members.legacy->Tail(), pending);
+  }
+  for (const std::shared_ptr<Stream>& other : members.others) {
+    AddPending(other->Tail(), pending);
+  }
+  for (const SharedCompletion& orphan : members.orphans) {
+    AddPending(orphan, pending);
+  }
 }
 
 void Context::Synchronize() {
@@ -167,6 +237,10 @@ void Context::Synchronize() {
 }
 
 void Context::EndWork() {
+  if (home_ != nullptr) {
+    Synchronize();  // whose kernels get nowhere only its home's end can say: they are the home's
+    return;
+  }
   GridStopper stopper(handle_, kPatienceNs);
   for (const SharedCompletion& completion : AllPending()) {
     while (!completion->done()) {

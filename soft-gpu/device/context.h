@@ -9,11 +9,13 @@
 #include <memory>
 #include <vector>
 
+#include "protocol/abi/coredump_settings.h"
 #include "protocol/abi/cuda_abi.h"
 #include "protocol/base/bytes.h"
 #include "protocol/base/guarded.h"
 #include "soft-gpu/device/device_places.h"
 #include "soft-gpu/device/handle_table.h"
+#include "soft-gpu/device/processor_set.h"
 #include "soft-gpu/device/stream.h"
 #include "soft-gpu/exec/launch.h"
 
@@ -48,6 +50,19 @@ class Context {
   Context(uint64_t handle, int device, bool primary, HandleTable<Stream>* streams)
       : handle_(handle), device_(device), primary_(primary), streams_(streams) {}
 
+  // A green context: streams of their own, on some of the device's processors. All else is its
+  // home's, the device's primary context.
+  Context(uint64_t handle,
+          std::shared_ptr<Context> home,
+          const ProcessorSet& processors,
+          HandleTable<Stream>* streams)
+      : handle_(handle),
+        device_(home->device()),
+        primary_(false),
+        streams_(streams),
+        home_(std::move(home)),
+        processors_(processors) {}
+
   // Begins a life, with fresh settings and streams; what failed before is forgotten.
   void Open(uint64_t id, uint32_t flags);
   // Waits for all work, ends kernels that get nowhere, and closes the streams.
@@ -62,6 +77,11 @@ class Context {
   // Submits work with what the rules of default streams make it wait for: the legacy stream waits
   // for every blocking stream and every blocking stream waits for it.
   SharedCompletion Submit(Stream* stream, Work work);
+  // Submits work that comes after all that the context's streams have now. One mark comes after the
+  // other, and streams do not wait for them.
+  SharedCompletion Mark(Work work);
+  // What is submitted to any of the streams from now on comes after this.
+  void Hold(const SharedCompletion& before);
   // What has to be over before `stream` counts as idle.
   Completions Pending(const Stream& stream) const;
   // Waits for all work of all streams.
@@ -77,12 +97,24 @@ class Context {
 
   bool alive() const { return alive_.load(std::memory_order_acquire); }
 
-  StickyError& failed() { return failed_; }
+  StickyError& failed() { return home_ == nullptr ? failed_ : home_->failed_; }
 
-  Guarded<ContextSettings>& settings() { return settings_; }
+  Guarded<ContextSettings>& settings() { return home_ == nullptr ? settings_ : home_->settings_; }
+
+  // Null unless this is a green context.
+  const std::shared_ptr<Context>& home() const { return home_; }
+
+  // Of a green context.
+  const ProcessorSet& processors() const { return processors_; }
+
+  // What is asked of a primary context is asked of its green ones as well.
+  void AddGreen(const std::shared_ptr<Context>& green);
+  std::vector<std::shared_ptr<Context>> greens() const;
 
   // What malloc of the context's kernels takes from; made when it is first asked for.
   std::shared_ptr<ContextHeap> HeapIn(DeviceMemory& memory);
+
+  abi::CoredumpSettings& coredump() { return coredump_; }
 
   void set_api_version(uint32_t version) { api_version_ = version; }
 
@@ -92,9 +124,12 @@ class Context {
   struct Streams {
     std::shared_ptr<Stream> legacy;
     std::vector<std::shared_ptr<Stream>> others;
+    std::shared_ptr<Stream> marks;  // null before the first
+    Completions holds;              // what all streams wait for
     Completions orphans;  // last work of streams that were destroyed while it was under way
   };
 
+  static void AddAll(const Streams& members, Completions* pending);
   static void AddBlockingTails(const Streams& members, Completions* pending);
   Completions AllPending() const;
   void EndWork();
@@ -108,8 +143,18 @@ class Context {
   uint32_t api_version_ = 3020;
   StickyError failed_;
   Guarded<ContextSettings> settings_;
+  abi::CoredumpSettings coredump_;
+  std::atomic<bool> held_{false};  // there have been holds; costs one load where there are none
   Guarded<Streams> members_;
+  const std::shared_ptr<Context> home_;  // shared with those who use it by itself
+  const ProcessorSet processors_;
+  Guarded<std::vector<std::weak_ptr<Context>>> greens_;
   Guarded<std::shared_ptr<ContextHeap>> heap_;  // shared with the programs that allocate from it
 };
+
+// The context to which belongs what is made in this one.
+inline const std::shared_ptr<Context>& HomeOf(const std::shared_ptr<Context>& context) {
+  return context->home() == nullptr ? context : context->home();
+}
 
 }  // namespace farlane::soft

@@ -122,6 +122,9 @@ constexpr Attribute kAttributes[] = {
 }  // namespace
 
 int Device::processors() const {
+  if (config_.processors != 0) {
+    return static_cast<int>(config_.processors);
+  }
   // What this process may run on, not what the machine has: programs size their grids by it.
   cpu_set_t allowed;
   CPU_ZERO(&allowed);

@@ -94,6 +94,27 @@ std::shared_ptr<Context> Driver::CreateContext(int device, uint32_t flags) {
   return context;
 }
 
+std::shared_ptr<Context> Driver::CreateGreen(const ProcessorSet& processors) {
+  const int device = processors.device();
+  static_cast<void>(RetainPrimary(device));  // cannot fail
+  ProcessorSet own = processors;
+  own.Settle();
+  const uint64_t handle = contexts_.Mint();
+  auto green = std::make_shared<Context>(handle, primary(device), own, &streams_);
+  green->Open(context_ids_.fetch_add(1) + 1, primary_flags(device));
+  primary(device)->AddGreen(green);
+  contexts_.Set(handle, green);
+  return green;
+}
+
+void Driver::CloseGreen(const std::shared_ptr<Context>& green) {
+  if (green->alive()) {
+    green->Close();
+    abi::DestroyContextStorage(AsHandle<CUcontext>(green->handle()));
+    static_cast<void>(contexts_.Take(green->handle()));  // null: another thread was first
+  }
+}
+
 CUresult Driver::RetainPrimary(int device) {
   return primary_states_.With([&](std::vector<Primary>& states) {
     Primary& state = states[static_cast<size_t>(device)];
@@ -132,6 +153,9 @@ uint32_t Driver::primary_flags(int device) const {
 void Driver::CloseContext(const std::shared_ptr<Context>& context) {
   if (!context->alive()) {
     return;
+  }
+  for (const std::shared_ptr<Context>& green : context->greens()) {
+    CloseGreen(green);
   }
   context->Close();
   abi::DestroyContextStorage(AsHandle<CUcontext>(context->handle()));

@@ -55,6 +55,11 @@ class Driver {
     return primaries_[static_cast<size_t>(device)];
   }
 
+  // A green context of a device's processors, which retains the device's primary one.
+  std::shared_ptr<Context> CreateGreen(const ProcessorSet& processors);
+  // Does not release the primary one.
+  void CloseGreen(const std::shared_ptr<Context>& green);
+
   CUresult RetainPrimary(int device);
   CUresult ReleasePrimary(int device);
   // Takes everything in the context down; a primary one can be opened again.
@@ -109,6 +114,9 @@ class Driver {
 
   HandleTable<LinkState>& links() { return links_; }
 
+  // What green contexts are made of. Nothing ends one.
+  HandleTable<ProcessorSet>& descriptions() { return descriptions_; }
+
   // Graphs.
   graph::GraphMemory& graph_memory() { return *graph_memory_; }
 
@@ -152,6 +160,7 @@ class Driver {
   HandleTable<Function> functions_{HandleKind::kFunction};
   HandleTable<LinkState> links_{HandleKind::kLink};
   HandleTable<Reference> references_{HandleKind::kReference};
+  HandleTable<ProcessorSet> descriptions_{HandleKind::kDescription};
   graph::UserObjects user_objects_;
   std::unique_ptr<GraphSource> graph_source_;
   std::unique_ptr<graph::GraphMemory> graph_memory_;

@@ -27,7 +27,8 @@ enum class HandleKind : uint64_t {
   kLink,
   kGraphExec,
   kArray,
-  kReference
+  kReference,
+  kDescription
 };
 
 // T's are shared by the table and by whoever found one and is still using it.

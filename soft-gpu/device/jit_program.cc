@@ -121,6 +121,8 @@ class JitProgram final : public KernelProgram {
     launch.stack_bytes = shape.stack_bytes;
     launch.rights = shape.rights;
     launch.cooperative = shape.cooperative;
+    launch.processors = shape.processors;
+    launch.processors_there = shape.processors_there;
     launch.owner = places_->context();
     launch.conditions = Conditions::OfThread();
     if (shape.references != nullptr) {

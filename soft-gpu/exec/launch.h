@@ -26,6 +26,8 @@ struct LaunchShape {
   uint32_t grid[3] = {1, 1, 1};
   uint32_t block[3] = {1, 1, 1};
   uint32_t dynamic_shared_bytes = 0;
+  uint32_t processors = 0;  // of a green context; 0: all, of
+  uint32_t processors_there = 0;
   bool cooperative = false;    // any block may wait for any other: all have to run together
   uint64_t owner = 0;          // by which it can be stopped, see running_grids.h
   DeviceHeap* heap = nullptr;  // where malloc of kernels takes memory from; null: it finds none

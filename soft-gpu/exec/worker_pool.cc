@@ -64,7 +64,7 @@ void WorkerPool::Run(Grid& grid) {
     return;
   }
   Call call{grid};
-  const uint64_t wanted = std::min<uint64_t>(workers_count_, grid.blocks_count()) - 1;
+  const uint64_t wanted = std::min<uint64_t>(WorkersFor(grid.shape()), grid.blocks_count()) - 1;
   if (wanted > 0) {
     StartThreadsOnce();
     queue_->calls.With([&](auto& calls) { calls.insert(calls.end(), wanted, &call); });
@@ -78,6 +78,14 @@ void WorkerPool::Run(Grid& grid) {
   for (uint32_t others = call.others.load(); others != 0; others = call.others.load()) {
     call.others.wait(others);
   }
+}
+
+uint32_t WorkerPool::WorkersFor(const LaunchShape& shape) const {
+  if (shape.processors == 0 || shape.processors >= shape.processors_there) {
+    return workers_count_;
+  }
+  const uint64_t part = uint64_t{workers_count_} * shape.processors;
+  return static_cast<uint32_t>((part + shape.processors_there - 1) / shape.processors_there);
 }
 
 void WorkerPool::RunTogether(Grid& grid) {

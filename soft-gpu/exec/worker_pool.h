@@ -27,6 +27,9 @@ class WorkerPool {
 
   uint32_t workers_count() const { return workers_count_; }
 
+  // How many work on a grid at most: of a part of the processors as large a part of them.
+  uint32_t WorkersFor(const LaunchShape& shape) const;
+
  private:
   struct Queue;
 

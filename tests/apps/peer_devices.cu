@@ -106,6 +106,14 @@ void CheckAccess(apps::Verdict& verdict, apps::SeededRandom& random) {
   CUDA_CALL(cudaDeviceCanAccessPeer(&possible, 1, 1));
   verdict.ExpectCode(possible, 0, "device 1's access to itself as a peer");
   CUDA_CALL(cudaDeviceGetP2PAttribute(&possible, cudaDevP2PAttrAccessSupported, 1, 0));
+  const cudaAtomicOperation operations[] = {cudaAtomicOperationIntegerAdd, cudaAtomicOperationCAS};
+  unsigned capabilities[] = {~0U, ~0U};
+  CUDA_CALL(cudaDeviceGetP2PAtomicCapabilities(capabilities, operations, 2, 1, 0));
+  verdict.Expect(capabilities[0] != ~0U && capabilities[1] != ~0U,
+                 "each operation between devices is answered");
+  verdict.ExpectCode(cudaDeviceGetP2PAtomicCapabilities(capabilities, operations, 2, 1, 1),
+                     cudaErrorInvalidDevice, "atomic operations of a device with itself");
+  static_cast<void>(cudaGetLastError());
   verdict.ExpectCode(possible, 1, "the attribute of access");
 
   CUDA_CALL(cudaSetDevice(1));

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a program sets and asks back: attributes of streams, what stays in a cache, advice about
-// managed memory, and launches from before cuLaunchKernel, whose parts are set one after the other.
+// What a program sets and asks back: attributes of streams, what stays in a cache, what failed and
+// what is to be kept of a failure, advice about managed memory, and launches from before
+// cuLaunchKernel, whose parts are set one after the other.
+#include <string>
+
 #include <cuda.h>
 
 #include "tests/apps/cuda_call.h"
@@ -127,6 +130,79 @@ void CheckPersistingCache(apps::Verdict& verdict, CUstream stream) {
   verdict.ExpectEqual(cells.Read(), wanted, "a launch with a window");
 }
 
+// What a registered function was told last.
+struct Heard {
+  int times = 0;
+  std::string last;
+};
+
+void Listen(void* data, CUlogLevel /*level*/, char* message, size_t length) {
+  Heard& heard = *static_cast<Heard*>(data);
+  ++heard.times;
+  heard.last.assign(message, length);
+}
+
+// A line for each call that fails, read from where the program was, and told to its function.
+void CheckErrorLog(apps::Verdict& verdict) {
+  Heard heard;
+  CUlogIterator here = 0;
+  CUlogsCallbackHandle handle = nullptr;
+  DRIVER_CALL(cuLogsCurrent(&here, 0));
+  DRIVER_CALL(cuLogsRegisterCallback(&Listen, &heard, &handle));
+  CUstream stream = nullptr;
+  verdict.ExpectCode(cuStreamCreate(&stream, 0x80), CUDA_ERROR_INVALID_VALUE,
+                     "a stream of no kind");
+  verdict.Expect(heard.times == 1 && heard.last.find("[cuStreamCreate") != std::string::npos &&
+                     heard.last.find("CUDA_ERROR_INVALID_VALUE") != std::string::npos,
+                 "a registered function is told which call failed, and how: " + heard.last);
+  DRIVER_CALL(cuLogsUnregisterCallback(handle));
+  verdict.ExpectCode(cuLogsUnregisterCallback(handle), CUDA_ERROR_INVALID_VALUE,
+                     "what is not registered");
+  verdict.Expect(heard.times == 1, "and no more when it is unregistered");
+  char text[1000] = "";
+  size_t size = sizeof text;
+  DRIVER_CALL(cuLogsDumpToMemory(&here, text, &size, 0));
+  const std::string dump(text, size);
+  verdict.Expect(dump.find(heard.last) != std::string::npos &&
+                     dump.find("[cuLogsUnregisterCallback]") != std::string::npos,
+                 "the log has both failures: " + dump);
+  size = sizeof text;
+  DRIVER_CALL(cuLogsDumpToMemory(&here, text, &size, 0));
+  verdict.Expect(size == 0, "what was read is not read again");
+  size = 10;
+  verdict.ExpectCode(cuLogsDumpToMemory(nullptr, text, &size, 0), CUDA_ERROR_INVALID_VALUE,
+                     "a buffer without room for a line");
+  verdict.ExpectCode(cuLogsDumpToMemory(nullptr, nullptr, &size, 0), CUDA_ERROR_INVALID_VALUE,
+                     "no buffer at all");
+}
+
+void CheckCoreDumps(apps::Verdict& verdict) {
+  bool on = true;
+  size_t size = sizeof on;
+  DRIVER_CALL(cuCoredumpGetAttribute(CU_COREDUMP_ENABLE_ON_EXCEPTION, &on, &size));
+  verdict.Expect(!on, "no dump is made unless somebody asks for one");
+  DRIVER_CALL(cuCoredumpSetAttribute(CU_COREDUMP_ENABLE_ON_EXCEPTION, &on, &size));
+  char given[] = "/nowhere/core";
+  size = sizeof given;
+  DRIVER_CALL(cuCoredumpSetAttributeGlobal(CU_COREDUMP_FILE, given, &size));
+  char file[1024] = "";
+  size = sizeof file;
+  DRIVER_CALL(cuCoredumpGetAttribute(CU_COREDUMP_FILE, file, &size));
+  verdict.Expect(std::string(file) == given, "what is said for all holds for a context");
+  char own[] = "/nowhere/else";
+  size = sizeof own;
+  DRIVER_CALL(cuCoredumpSetAttribute(CU_COREDUMP_FILE, own, &size));
+  size = sizeof file;
+  DRIVER_CALL(cuCoredumpGetAttribute(CU_COREDUMP_FILE, file, &size));
+  verdict.Expect(std::string(file) == own, "a context keeps what is said for itself");
+  int flags = CU_COREDUMP_SKIP_ABORT;
+  size = sizeof flags;
+  DRIVER_CALL(cuCoredumpSetAttribute(CU_COREDUMP_GENERATION_FLAGS, &flags, &size));
+  size = sizeof on;
+  DRIVER_CALL(cuCoredumpGetAttribute(CU_COREDUMP_TRIGGER_HOST, &on, &size));
+  verdict.Expect(!on, "the program is not to be aborted");
+}
+
 int AskInt(CUdeviceptr at, size_t bytes, CUmem_range_attribute attribute) {
   int value = -77;
   DRIVER_CALL(cuMemRangeGetAttribute(&value, sizeof value, attribute, at, bytes));
@@ -242,6 +318,8 @@ int main(int argc, char** argv) {
   DRIVER_CALL(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
   apps::DeviceBuffer<unsigned> memory(64);
   CheckStreams(verdict, stream, reinterpret_cast<CUdeviceptr>(memory.get()));
+  CheckErrorLog(verdict);
+  CheckCoreDumps(verdict);
   CheckAdvice(verdict);
   CheckPersistingCache(verdict, stream);
   CheckOldLaunches(verdict, stream);

@@ -148,12 +148,7 @@ FAKE_EXPORT CUresult cuCtxSynchronize() {
   if (current == nullptr) {
     return CUDA_ERROR_INVALID_CONTEXT;
   }
-  std::vector<std::shared_ptr<Lane>> lanes = {current->null_lane};
-  {
-    std::lock_guard<std::mutex> lock(mutex);
-    lanes.insert(lanes.end(), current->lanes.begin(), current->lanes.end());
-  }
-  for (const auto& lane : lanes) {
+  for (const auto& lane : LanesOf(*current)) {
     lane->WaitFor(lane->pushed());
   }
   return CUDA_SUCCESS;
@@ -373,6 +368,33 @@ FAKE_EXPORT CUresult cuEventRecord(CUevent event, CUstream stream) {
   }
   As<Event>(event)->lane = LaneOf(stream);
   As<Event>(event)->number = LaneOf(stream)->pushed();
+  return CUDA_SUCCESS;
+}
+
+FAKE_EXPORT CUresult cuCtxRecordEvent(CUcontext context, CUevent event) {
+  std::vector<std::pair<std::shared_ptr<Lane>, uint64_t>> places;
+  for (const auto& lane : LanesOf(*As<Context>(context))) {
+    places.emplace_back(lane, lane->pushed());
+  }
+  Event& recorded = *As<Event>(event);
+  recorded.lane = std::make_shared<Lane>();
+  recorded.number = recorded.lane->Push([places] {
+    for (const auto& [lane, number] : places) {
+      lane->WaitFor(number);
+    }
+  });
+  return CUDA_SUCCESS;
+}
+
+FAKE_EXPORT CUresult cuCtxWaitEvent(CUcontext context, CUevent event) {
+  const Event awaited = *As<Event>(event);
+  for (const auto& lane : LanesOf(*As<Context>(context))) {
+    lane->Push([awaited] {
+      if (awaited.lane != nullptr) {
+        awaited.lane->WaitFor(awaited.number);
+      }
+    });
+  }
   return CUDA_SUCCESS;
 }
 

@@ -218,6 +218,13 @@ void Disown(T* object) {
   object->owner->owned.erase(found);
 }
 
+std::vector<std::shared_ptr<Lane>> LanesOf(const Context& context) {
+  std::lock_guard<std::mutex> lock(mutex);
+  std::vector<std::shared_ptr<Lane>> lanes = {context.null_lane};
+  lanes.insert(lanes.end(), context.lanes.begin(), context.lanes.end());
+  return lanes;
+}
+
 std::shared_ptr<Lane> LaneOf(CUstream stream) {
   return stream == nullptr ? current->null_lane : As<Stream>(stream)->lane;
 }

@@ -95,6 +95,11 @@ DriverTable RecordingTable(const DriverTable& fake) {
     }
     return spoiled ? CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED : CUDA_SUCCESS;
   };
+  table.cuCtxRecordEvent = [](CUcontext, CUevent) {
+    spoiled = spoiled || capturing;
+    return spoiled ? CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED : CUDA_SUCCESS;
+  };
+  table.cuCtxWaitEvent = table.cuCtxRecordEvent;
   table.cuMemsetD8Async = [](CUdeviceptr, unsigned char, size_t, CUstream) {
     if (recorder.refusal == CUDA_SUCCESS) {
       recorder.Add();
@@ -263,6 +268,20 @@ TEST_F(GraphMessages, WhoWaitsForTheContextMeanwhileSpoilsNothing) {
   EXPECT_EQ(End(), CUDA_SUCCESS);
   EXPECT_EQ(client().Call(wire::ContextSynchronize{.context = SessionFixture::kContext}),
             CUDA_SUCCESS);
+}
+
+TEST_F(GraphMessages, AnEventOfTheContextIsRefusedMeanwhileAndSpoilsNothing) {
+  constexpr wire::Handle kEvent = wire::MakeHandle(wire::HandleKind::kEvent, 0, 1);
+  client().Post(wire::EventCreate{.phEvent = kEvent});
+  client().Post(wire::GraphBegin{.exec = Exec(0), .stream = Stream(9)});
+  Next({});
+  client().Post(wire::ContextRecord{.context = SessionFixture::kContext, .event = kEvent});
+  client().Post(wire::ContextWait{.context = SessionFixture::kContext, .event = kEvent});
+  Fill();
+  EXPECT_EQ(End(), CUDA_SUCCESS);
+  ASSERT_EQ(client().failures.size(), 2u);
+  EXPECT_EQ(client().failures[0].result, CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
+  EXPECT_EQ(client().failures[1].result, CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
 }
 
 TEST_F(GraphMessages, AWaitForTheContextThatMetARecordingIsMadeAgain) {

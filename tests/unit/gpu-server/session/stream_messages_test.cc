@@ -195,6 +195,51 @@ TEST_F(StreamMessages, EventsKeepTheOrderBetweenStreams) {
   EXPECT_EQ(client().Call(wire::EventSynchronize{.hEvent = Event(0)}), CUDA_SUCCESS);
 }
 
+TEST_F(StreamMessages, AnEventOfAContextIsReachedBehindAllItsStreams) {
+  client().Post(wire::StreamCreateWithPriority{.phStream = Stream(0)});
+  client().Post(wire::StreamCreateWithPriority{.phStream = Stream(1)});
+  client().Post(wire::EventCreate{.phEvent = Event(0)});
+  LaunchKernel(client(), kSpin, Pack(uint32_t{300}), Stream(0));
+  client().Post(wire::ContextRecord{.context = SessionFixture::kContext, .event = Event(0)});
+  EXPECT_EQ(client().Call(wire::EventQuery{.hEvent = Event(0)}), CUDA_ERROR_NOT_READY);
+  client().Post(wire::ContextWait{.context = SessionFixture::kContext, .event = Event(0)});
+  LaunchKernel(client(), kSpin, Pack(uint32_t{1}), Stream(1));
+  EXPECT_EQ(client().Call(wire::StreamSynchronize{.hStream = Stream(1)}), CUDA_SUCCESS);
+  EXPECT_EQ(client().Call(wire::EventQuery{.hEvent = Event(0)}), CUDA_SUCCESS);
+  EXPECT_TRUE(client().failures.empty());
+}
+
+TEST_F(StreamMessages, AContextOrEventThatIsNoneIsRefusedWithItsCode) {
+  client().Post(wire::EventCreate{.phEvent = Event(0)});
+  client().Post(wire::ContextRecord{.context = Stream(0), .event = Event(0)});
+  client().Post(wire::ContextRecord{.context = SessionFixture::kContext, .event = Event(1)});
+  client().Post(wire::ContextWait{.context = Event(0), .event = Event(0)});
+  client().Post(wire::ContextWait{.context = SessionFixture::kContext, .event = Stream(0)});
+  EXPECT_EQ(client().Call(wire::StreamSynchronize{}), CUDA_SUCCESS);
+  ASSERT_EQ(client().failures.size(), 4u);
+  EXPECT_EQ(client().failures[0].result, CUDA_ERROR_INVALID_CONTEXT);
+  EXPECT_EQ(client().failures[1].result, CUDA_ERROR_INVALID_HANDLE);
+  EXPECT_EQ(client().failures[2].result, CUDA_ERROR_INVALID_CONTEXT);
+  EXPECT_EQ(client().failures[3].result, CUDA_ERROR_INVALID_HANDLE);
+}
+
+TEST_F(StreamMessages, AtomicOperationsOfADeviceThatIsNoneAreRefused) {
+  const CUatomicOperation add = CU_ATOMIC_OPERATION_INTEGER_ADD;
+  const ConstBytes bytes(reinterpret_cast<const std::byte*>(&add), sizeof add);
+  EXPECT_EQ(client().Call(wire::PeerAtomics{.source = 0, .target = 99, .operations = bytes}),
+            CUDA_ERROR_INVALID_DEVICE);
+  EXPECT_EQ(client().Call(wire::PeerAtomics{.source = -1, .target = 0, .operations = bytes}),
+            CUDA_ERROR_INVALID_DEVICE);
+}
+
+TEST_F(StreamMessages, HalfAnAtomicOperationIsABreach) {
+  const std::byte few[6] = {};
+  client().Post(wire::PeerAtomics{.source = 0, .target = 0, .operations = few});
+  client().Flush();
+  EXPECT_EQ(fixture_.WaitForEnd(), SessionEnd::kBreach);
+  EXPECT_EQ(fixture_.breach(), wire::WireError::kBadValue);
+}
+
 TEST_F(StreamMessages, AWatchIsReachedUnaskedAndAfterItsData) {
   const uint64_t address = fixture_.UseMemory();
   client().Post(wire::StreamCreateWithPriority{.phStream = Stream(0)});

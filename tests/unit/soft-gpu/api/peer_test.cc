@@ -134,5 +134,22 @@ TEST_F(Peers, ReachMappedMemoryByTheAccessThatWasGiven) {
   EXPECT_EQ(cuMemRelease(handle), CUDA_SUCCESS);
 }
 
+TEST_F(Peers, DevicesAreAskedWhichAtomicOperationsTheyCanDo) {
+  const CUatomicOperation operations[] = {CU_ATOMIC_OPERATION_INTEGER_ADD,
+                                          CU_ATOMIC_OPERATION_FLOAT_MIN};
+  unsigned int capabilities[] = {77, 77};
+  ASSERT_EQ(cuDeviceGetP2PAtomicCapabilities(capabilities, operations, 2, 0, 1), CUDA_SUCCESS);
+  EXPECT_EQ(capabilities[0], CU_ATOMIC_CAPABILITY_SIGNED | CU_ATOMIC_CAPABILITY_UNSIGNED |
+                                 CU_ATOMIC_CAPABILITY_REDUCTION | CU_ATOMIC_CAPABILITY_SCALAR_32 |
+                                 CU_ATOMIC_CAPABILITY_SCALAR_64);
+  EXPECT_EQ(capabilities[1], 0u);
+  EXPECT_EQ(cuDeviceGetP2PAtomicCapabilities(capabilities, operations, 2, 1, 1),
+            CUDA_ERROR_INVALID_DEVICE);
+  EXPECT_EQ(cuDeviceGetP2PAtomicCapabilities(capabilities, operations, 2, 0, 9),
+            CUDA_ERROR_INVALID_DEVICE);
+  EXPECT_EQ(cuDeviceGetP2PAtomicCapabilities(capabilities, operations, 0, 0, 1),
+            CUDA_ERROR_INVALID_VALUE);
+}
+
 }  // namespace
 }  // namespace farlane::soft

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SoftProgram is a test that acts as a CUDA program on the software GPU: two devices of 64 MiB, the
-// driver started, and a context current.
+// SoftProgram is a test that acts as a CUDA program on the software GPU: two devices of 64 MiB and
+// 20 processors, the driver started, and a context current.
 #pragma once
 
 #include <cstdlib>
@@ -17,6 +17,7 @@ class SoftProgram : public testing::Test {
   static void SetUpTestSuite() {
     setenv("FARLANE_SOFT_DEVICES", "2", 1);
     setenv("FARLANE_SOFT_MEMORY", "64Mi", 1);
+    setenv("FARLANE_SOFT_PROCESSORS", "20", 1);
     setenv("CUDA_CACHE_DISABLE", "1", 1);  // a test leaves nothing in anybody's folders
     ASSERT_EQ(cuInit(0), CUDA_SUCCESS);
   }

@@ -50,6 +50,58 @@ TEST_F(StreamMemory, AStreamWaitsForBitsAndForTheirAbsence) {
   ExpectWaitsFor(0xfffffffd);
 }
 
+TEST_F(StreamMemory, AnEventOfTheContextIsReachedBehindEveryStream) {
+  CUevent event = nullptr;
+  ASSERT_EQ(cuEventCreate(&event, 0), CUDA_SUCCESS);
+  ASSERT_EQ(cuStreamWaitValue32_v2(waiting_, word_, 1, CU_STREAM_WAIT_VALUE_EQ), CUDA_SUCCESS);
+  ASSERT_EQ(cuCtxRecordEvent(context_, event), CUDA_SUCCESS);
+  ASSERT_EQ(cuStreamSynchronize(writing_), CUDA_SUCCESS);
+  EXPECT_EQ(cuEventQuery(event), CUDA_ERROR_NOT_READY);
+  ExpectWaitsFor(1);
+  EXPECT_EQ(cuEventSynchronize(event), CUDA_SUCCESS);
+  float milliseconds = -1;
+  EXPECT_EQ(cuEventElapsedTime(&milliseconds, event, event), CUDA_SUCCESS);
+  EXPECT_EQ(milliseconds, 0);
+  EXPECT_EQ(cuEventDestroy_v2(event), CUDA_SUCCESS);
+}
+
+TEST_F(StreamMemory, AContextThatWaitsHoldsEveryStreamAndNoOtherContext) {
+  CUevent event = nullptr;
+  ASSERT_EQ(cuEventCreate(&event, 0), CUDA_SUCCESS);
+  ASSERT_EQ(cuStreamWaitValue32_v2(waiting_, word_, 1, CU_STREAM_WAIT_VALUE_EQ), CUDA_SUCCESS);
+  ASSERT_EQ(cuEventRecord(event, waiting_), CUDA_SUCCESS);
+  ASSERT_EQ(cuCtxWaitEvent(context_, event), CUDA_SUCCESS);
+  CUstream later = nullptr;
+  ASSERT_EQ(cuStreamCreate(&later, CU_STREAM_NON_BLOCKING), CUDA_SUCCESS);
+  for (const CUstream stream : {later, writing_, CUstream{nullptr}}) {
+    ASSERT_EQ(cuMemsetD8Async(word_ + 32, 3, 4, stream), CUDA_SUCCESS);
+    EXPECT_EQ(cuStreamQuery(stream), CUDA_ERROR_NOT_READY);
+  }
+  CUcontext other = nullptr;
+  CUstream free = nullptr;
+  ASSERT_EQ(cuCtxCreate_v2(&other, 0, 0), CUDA_SUCCESS);
+  ASSERT_EQ(cuStreamCreate(&free, CU_STREAM_NON_BLOCKING), CUDA_SUCCESS);
+  ASSERT_EQ(cuStreamWriteValue32_v2(free, word_, 1, 0), CUDA_SUCCESS);
+  ASSERT_EQ(cuStreamSynchronize(free), CUDA_SUCCESS);
+  ASSERT_EQ(cuCtxDestroy_v2(other), CUDA_SUCCESS);
+  EXPECT_EQ(cuStreamSynchronize(later), CUDA_SUCCESS);
+  EXPECT_EQ(cuStreamSynchronize(nullptr), CUDA_SUCCESS);
+  EXPECT_EQ(cuEventDestroy_v2(event), CUDA_SUCCESS);
+}
+
+TEST_F(StreamMemory, ACaptureDoesNotSurviveAnEventOfItsContext) {
+  CUevent event = nullptr;
+  CUgraph graph = nullptr;
+  ASSERT_EQ(cuEventCreate(&event, 0), CUDA_SUCCESS);
+  for (const bool record : {true, false}) {
+    ASSERT_EQ(cuStreamBeginCapture_v2(waiting_, CU_STREAM_CAPTURE_MODE_RELAXED), CUDA_SUCCESS);
+    EXPECT_EQ(record ? cuCtxRecordEvent(context_, event) : cuCtxWaitEvent(context_, event),
+              CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
+    EXPECT_EQ(cuStreamEndCapture(waiting_, &graph), CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
+  }
+  EXPECT_EQ(cuEventDestroy_v2(event), CUDA_SUCCESS);
+}
+
 TEST_F(StreamMemory, WordsOf64BitsAreWhole) {
   const uint64_t value = 0x1'0000'0002;
   ASSERT_EQ(cuStreamWaitValue64_v2(waiting_, word_ + 8, value, CU_STREAM_WAIT_VALUE_EQ),
