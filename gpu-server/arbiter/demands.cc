@@ -90,6 +90,12 @@ void Demands::Fill(uint64_t passed_ns) {
   }
 }
 
+// Of a session that has done something in this span.
+bool Demands::IsDeep(Demand& one) {
+  one.shallow_spans = one.span.deep_ns * kDeepParts > one.span.asked_ns ? 0 : one.shallow_spans + 1;
+  return one.shallow_spans < kShallowSpans;
+}
+
 void Demands::EndSpan() {
   const uint64_t span_ns = now_ns_ - span_began_ns_;
   uint64_t asked_ns = 0;
@@ -100,11 +106,12 @@ void Demands::EndSpan() {
   for (auto& [session, one] : demands_) {
     const Work span = one.span;
     if (span.asked_ns != 0) {
-      one.deep = span.deep_ns * kDeepParts > span.asked_ns;
+      one.deep = IsDeep(one);
       one.lengthy = busy_ && span.asked_ns > DueOf(one, span_ns) / kLittleParts &&
                     span.asked_ns / std::max<uint64_t>(span.commands, 1) >= kLongNs;
     } else if (!IsActive(one)) {
       one.deep = one.lengthy = false;
+      one.shallow_spans = kShallowSpans;
     }
     one.endless_spans = span.in_flight && span.commands == 0 ? one.endless_spans + 1 : 0;
     one.last_asked_ns = span.asked_ns;

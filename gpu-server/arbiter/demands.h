@@ -31,6 +31,8 @@ class Demands {
   // Somebody has work waiting for most of its time if so many parts of it were done while more
   // waited.
   static constexpr uint64_t kDeepParts = 4;
+  // ... and not any more after so many spans in which that was not so.
+  static constexpr uint32_t kShallowSpans = 3;
   // Whoever waits after every command is not light if they take so long, and the device little
   // else.
   static constexpr uint64_t kLongNs = 500'000;
@@ -92,6 +94,7 @@ class Demands {
     bool asks = false;           // ... since the clock went on
     int64_t credit_ns = kCreditNsMax;
     uint32_t endless_spans = 0;
+    uint32_t shallow_spans = kShallowSpans;
     bool deep = false;
     bool lengthy = false;
     bool light = true;
@@ -103,6 +106,7 @@ class Demands {
 
   static Priority ClassOf(const Demand& one);
   static bool NeedsTurns(const Demand& one);
+  static bool IsDeep(Demand& one);
   uint64_t DueOf(const Demand& one, uint64_t span_ns) const;
   bool OthersNeedTurns(const Demand& but) const;
   void Count();

@@ -433,10 +433,12 @@ void Turns::Keep(const TurnDecision& decision, size_t device, uint64_t now_ns) {
 
 // Who works without a turn must not wait for long either.
 uint64_t Turns::WindowOf(const TurnDecision& decision, size_t device) const {
+  if (decision.others) {
+    return kWindowNs;
+  }
   const Gpu& gpu = gpus_[device];
-  return decision.others || gpu.demands.OthersWork(members_.at(*gpu.holder).session)
-             ? kWindowNs
-             : kWindowAloneNs;
+  return gpu.demands.OthersWork(members_.at(*gpu.holder).session) ? kWindowBesideNs
+                                                                  : kWindowAloneNs;
 }
 
 // Tells the holder how far it may go.

@@ -36,8 +36,10 @@ struct TurnFigures {
 class Turns {
  public:
   static constexpr uint64_t kDrainNs = 20'000'000;
-  // How much the device may be given ahead: where somebody waits, and where somebody might come.
+  // How much the device may be given ahead: where somebody waits, where others work without a
+  // turn, and where somebody might come. Of those who need no turn, where others do, the first.
   static constexpr uint64_t kWindowNs = 150'000;
+  static constexpr uint64_t kWindowBesideNs = 500'000;
   static constexpr uint64_t kWindowAloneNs = 1'000'000;
 
   using Session = ShareAccounts::Session;
