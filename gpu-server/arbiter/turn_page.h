@@ -39,6 +39,8 @@ struct alignas(64) UseSlot {
   std::atomic<uint64_t> holds;      // so often
   std::atomic<uint32_t> wants;      // something waits or is under way
   std::atomic<uint32_t> in_flight;  // commands that the device has and has not finished
+  std::atomic<uint64_t> asked_ns;   // of used_ns, what it takes without anybody beside it
+  std::atomic<uint64_t> deep_ns;    // of that, what was done while more waited at the gate
 };
 
 static_assert(sizeof(GrantSlot) == 64 && sizeof(UseSlot) == 64);

@@ -2,6 +2,7 @@
 #include "gpu-server/arbiter/turns.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace farlane::server {
 namespace {
@@ -19,6 +20,13 @@ struct Limits {
   uint64_t window_ns = UINT64_MAX;
   bool others = false;
 };
+
+// By how much the larger one of them is more, which then is both.
+uint64_t Advance(uint64_t* known, uint64_t told) {
+  const uint64_t more = told > *known ? told - *known : 0;
+  *known += more;
+  return more;
+}
 
 void Write(GrantSlot& slot, const Limits& limits) {
   slot.turn.store(limits.turn, memory_order_relaxed);
@@ -49,6 +57,8 @@ void Turns::Enter(Worker worker,
     Gpu& gpu = gpus_[device];
     if (is_new) {
       gpu.accounts.Enter(session, slice, now_ns);
+      gpu.demands.Enter(session, slice);
+      SetWeights(gpu);
     }
     if (!divides_) {
       Write(member.grants.grants()[device], {.turn = ++gpu.turn});
@@ -82,6 +92,8 @@ void Turns::Leave(Worker worker, uint64_t now_ns) {
     slices_.erase(session);
     for (Gpu& gpu : gpus_) {
       gpu.accounts.Leave(session);
+      gpu.demands.Leave(session);
+      SetWeights(gpu);
       gpu.figures.erase(session);
     }
   }
@@ -97,9 +109,19 @@ void Turns::Resize(Session session, const SliceRequest& slice, uint64_t now_ns) 
   found->second = slice;
   for (Gpu& gpu : gpus_) {
     gpu.accounts.Resize(session, slice, now_ns);
+    gpu.demands.Resize(session, slice);
+    SetWeights(gpu);
   }
   SetSharing();
   Look(now_ns);
+}
+
+void Turns::SetWeights(Gpu& gpu) {
+  const std::vector<Session> sessions = gpu.accounts.sessions();
+  const std::vector<SessionView> views = gpu.accounts.Views();
+  for (size_t i = 0; i < sessions.size(); ++i) {
+    gpu.demands.SetWeight(sessions[i], views[i].weight);
+  }
 }
 
 // Whoever is alone, without a cap, needs no turns. One that must yield at once when somebody comes
@@ -130,6 +152,7 @@ void Turns::SetSharing() {
 void Turns::OpenAll(size_t device, TurnMode mode) {
   for (auto& [worker, member] : members_) {
     member.grants.grants()[device].mode.store(mode, memory_order_release);
+    member.seen[device].passes = false;
     ring_(worker);
   }
 }
@@ -141,40 +164,51 @@ void Turns::Look(uint64_t now_ns) {
   }
 }
 
-void Turns::Read(Member& member, size_t device, uint64_t now_ns) {
+Demands::Work Turns::Read(Member& member, size_t device, uint64_t now_ns) {
   Gpu& gpu = gpus_[device];
   Seen& seen = member.seen[device];
   const UseSlot& use = member.uses.uses()[device];
   // No more than there was time for, whatever it says.
   const uint64_t used_ns =
       std::min(use.used_ns.load(memory_order_acquire), now_ns - member.since_ns);
-  const uint64_t more_ns = used_ns > seen.used_ns ? used_ns - seen.used_ns : 0;
-  seen.used_ns += more_ns;
+  const uint64_t more_ns = Advance(&seen.used_ns, used_ns);
   seen.virtual_ns += more_ns;
   const uint64_t paid_ns = std::min(more_ns, seen.prepaid_ns);
   seen.prepaid_ns -= paid_ns;
-  gpu.accounts.Charge(member.session, more_ns - paid_ns);
+  if (!seen.passes) {
+    gpu.accounts.Charge(member.session, more_ns - paid_ns);
+  }
   TurnFigures& figures = gpu.figures[member.session];
   figures.used_ns += more_ns;
-  const uint64_t held_ns = use.held_ns.load(memory_order_relaxed);
-  figures.held_ns += held_ns > seen.held_ns ? held_ns - seen.held_ns : 0;
-  seen.held_ns = std::max(held_ns, seen.held_ns);
-  const uint64_t holds = use.holds.load(memory_order_relaxed);
-  figures.holds += holds > seen.holds ? holds - seen.holds : 0;
-  seen.holds = std::max(holds, seen.holds);
+  figures.held_ns += Advance(&seen.held_ns, use.held_ns.load(memory_order_relaxed));
+  figures.holds += Advance(&seen.holds, use.holds.load(memory_order_relaxed));
+  // A worker of an older build says nothing of what its work takes alone.
+  const uint64_t asked_ns = Advance(&seen.asked_ns, use.asked_ns.load(memory_order_relaxed));
+  return {.asked_ns = asked_ns == 0 ? more_ns : std::min(asked_ns, more_ns),
+          .deep_ns = Advance(&seen.deep_ns, use.deep_ns.load(memory_order_relaxed)),
+          .commands = Advance(&seen.commands, use.commands.load(memory_order_relaxed)),
+          .wants = use.wants.load(memory_order_acquire) != 0,
+          .in_flight = use.in_flight.load(memory_order_acquire) != 0};
 }
 
-void Turns::ReadPages(size_t device, uint64_t now_ns) {
-  std::map<Session, bool> wants;
+// What the workers have done since the last look; which sessions want to do something.
+std::map<Turns::Session, bool> Turns::ReadPages(size_t device, uint64_t now_ns) {
+  std::map<Session, Demands::Work> work;
   std::map<Session, uint64_t> least_ns;  // of the workers that wanted something before
   for (auto& [worker, member] : members_) {
-    Read(member, device, now_ns);
+    const Demands::Work more = Read(member, device, now_ns);
+    Demands::Work& all = work[member.session];
+    all.asked_ns += more.asked_ns;
+    all.deep_ns += more.deep_ns;
+    all.commands += more.commands;
+    all.in_flight = all.in_flight || more.in_flight;
     const Seen& seen = member.seen[device];
     if (seen.wants) {
       const auto [found, is_new] = least_ns.emplace(member.session, seen.virtual_ns);
       found->second = std::min(found->second, seen.virtual_ns);
     }
   }
+  std::map<Session, bool> wants;
   for (auto& [worker, member] : members_) {
     Seen& seen = member.seen[device];
     const bool wants_now = member.uses.uses()[device].wants.load(memory_order_acquire) != 0;
@@ -184,9 +218,21 @@ void Turns::ReadPages(size_t device, uint64_t now_ns) {
     seen.wants = wants_now;
     wants[member.session] = wants[member.session] || wants_now;
   }
-  Gpu& gpu = gpus_[device];
+  for (auto& [session, more] : work) {
+    more.wants = wants[session];
+    gpus_[device].demands.Note(session, more);
+  }
+  return wants;
+}
+
+// Who needs no turn has no part in what the others are given.
+void Turns::NoteWants(Gpu& gpu,
+                      size_t device,
+                      const std::map<Session, bool>& wants,
+                      uint64_t now_ns) {
   for (const auto& [session, wants_now] : wants) {
-    if (gpu.accounts.NoteWants(session, wants_now) && wants_now) {
+    const bool passes = Divides(gpu) && gpu.demands.IsLight(session);
+    if (gpu.accounts.NoteWants(session, wants_now && !passes) && wants_now && !passes) {
       NoteAhead(gpu, device, session);
     }
     if (gpu.shared) {
@@ -194,6 +240,40 @@ void Turns::ReadPages(size_t device, uint64_t now_ns) {
     }
   }
   gpu.looked_ns = now_ns;
+}
+
+// Lets all workers of light sessions begin, and no others without a turn.
+void Turns::LetPass(size_t device) {
+  Gpu& gpu = gpus_[device];
+  for (auto& [worker, member] : members_) {
+    Seen& seen = member.seen[device];
+    if (gpu.demands.IsLight(member.session)) {
+      LetPass(worker, member, device);
+    } else if (std::exchange(seen.passes, false)) {
+      member.grants.grants()[device].mode.store(TurnMode::kHold, memory_order_release);
+    }
+  }
+}
+
+void Turns::LetPass(Worker worker, Member& member, size_t device) {
+  Gpu& gpu = gpus_[device];
+  Seen& seen = member.seen[device];
+  GrantSlot& slot = member.grants.grants()[device];
+  if (gpu.holder == worker) {
+    gpu.holder.reset();
+    gpu.leaves = false;
+  }
+  const bool began = std::exchange(seen.passes, true);
+  const uint64_t turn = slot.turn.load(memory_order_relaxed);
+  const bool is_used_up = member.uses.uses()[device].over_turn.load(memory_order_acquire) == turn;
+  const bool is_new = !began || is_used_up;
+  Write(slot,
+        {.turn = is_new ? ++gpu.turn : turn,
+         .until_ns = seen.used_ns + gpu.demands.CreditOf(member.session),
+         .window_ns = gpu.demands.OthersNeedTurns(member.session) ? kWindowNs : kWindowAloneNs});
+  if (is_new) {
+    ring_(worker);
+  }
 }
 
 // A turn that does not end by itself costs what it took: else a command without an end were free.
@@ -210,7 +290,7 @@ void Turns::ChargeHolding(Gpu& gpu, size_t device, uint64_t now_ns) {
 
 bool Turns::HolderIsDone(const Gpu& gpu, size_t device, uint64_t now_ns) const {
   const Member& member = members_.at(*gpu.holder);
-  return member.uses.uses()[device].over_turn.load(memory_order_acquire) == gpu.turn ||
+  return member.uses.uses()[device].over_turn.load(memory_order_acquire) == gpu.holder_turn ||
          !member.seen[device].wants || now_ns >= gpu.turn_ends_ns;
 }
 
@@ -231,9 +311,20 @@ bool Turns::IsLeaving(Gpu& gpu, size_t device, uint64_t now_ns) {
 
 void Turns::LookAt(size_t device, uint64_t now_ns) {
   Gpu& gpu = gpus_[device];
-  ReadPages(device, now_ns);
+  const std::map<Session, bool> wants = ReadPages(device, now_ns);
+  const std::vector<Session> heavier = gpu.demands.Advance(now_ns);
+  NoteWants(gpu, device, wants, now_ns);
   gpu.accounts.Advance(now_ns);
-  if (!gpu.shared || !divides_ || IsLeaving(gpu, device, now_ns)) {
+  if (!Divides(gpu)) {
+    return;
+  }
+  // What they have just had as light ones was not meant for them.
+  for (const Session session : heavier) {
+    gpu.accounts.Charge(session, gpu.demands.DebtOf(session));
+  }
+  LetPass(device);
+  next_ns_ = std::min(next_ns_, gpu.demands.NextTime());
+  if (IsLeaving(gpu, device, now_ns)) {
     return;
   }
   const bool is_over = gpu.holder.has_value() && HolderIsDone(gpu, device, now_ns);
@@ -321,7 +412,7 @@ void Turns::Stop(size_t device, uint64_t now_ns) {
 void Turns::Give(Worker worker, const TurnDecision& decision, size_t device, uint64_t now_ns) {
   Gpu& gpu = gpus_[device];
   gpu.holder = worker;
-  ++gpu.turn;
+  gpu.holder_turn = ++gpu.turn;
   gpu.accounts.NoteTurn();
   ++gpu.figures[members_.at(worker).session].turns;
   Allow(decision, device, now_ns);
@@ -334,9 +425,20 @@ void Turns::Keep(const TurnDecision& decision, size_t device, uint64_t now_ns) {
     return;
   }
   const GrantSlot& slot = members_.at(*gpu.holder).grants.grants()[device];
-  if ((slot.others.load(memory_order_relaxed) != 0) != decision.others) {
+  if ((slot.others.load(memory_order_relaxed) != 0) != decision.others ||
+      slot.window_ns.load(memory_order_relaxed) != WindowOf(decision, device)) {
     Allow(decision, device, now_ns);
   }
+}
+
+// Who works without a turn must not wait for long either.
+uint64_t Turns::WindowOf(const TurnDecision& decision, size_t device) const {
+  if (decision.others) {
+    return kWindowNs;
+  }
+  const Gpu& gpu = gpus_[device];
+  return gpu.demands.OthersWork(members_.at(*gpu.holder).session) ? kWindowBesideNs
+                                                                  : kWindowAloneNs;
 }
 
 // Tells the holder how far it may go.
@@ -350,9 +452,9 @@ void Turns::Allow(const TurnDecision& decision, size_t device, uint64_t now_ns) 
                          ? now_ns + kSlackFactor * decision.credit_ns + kDrainNs
                          : UINT64_MAX;
   Write(member.grants.grants()[device],
-        {.turn = gpu.turn,
+        {.turn = gpu.holder_turn,
          .until_ns = bounded ? gpu.used_before_ns + decision.credit_ns : UINT64_MAX,
-         .window_ns = decision.others ? kWindowNs : kWindowAloneNs,
+         .window_ns = WindowOf(decision, device),
          .others = decision.others});
   ring_(*gpu.holder);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Turns is the arbiter of all GPUs: it reads what the workers have used, asks the policy whose turn
 // it is, and says so in their pages. A session's turn goes to one of its workers at a time, the one
-// that has had the least.
+// that has had the least. Who asks for little (Demands) needs no turn: its workers may begin at any
+// time, beside whoever has one.
 //
 // A worker that does not give its turn back is waited for no longer than kDrainNs: what it has
 // given the device goes on beside the next one's, and the device shares itself.
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "gpu-server/arbiter/accounts.h"
+#include "gpu-server/arbiter/demands.h"
 #include "gpu-server/arbiter/turn_page.h"
 
 namespace farlane::server {
@@ -34,8 +36,10 @@ struct TurnFigures {
 class Turns {
  public:
   static constexpr uint64_t kDrainNs = 20'000'000;
-  // How much the device may be given ahead: where somebody waits, and where somebody might come.
+  // How much the device may be given ahead: where somebody waits, where others work without a
+  // turn, and where somebody might come. Of those who need no turn, where others do, the first.
   static constexpr uint64_t kWindowNs = 150'000;
+  static constexpr uint64_t kWindowBesideNs = 500'000;
   static constexpr uint64_t kWindowAloneNs = 1'000'000;
 
   using Session = ShareAccounts::Session;
@@ -71,7 +75,11 @@ class Turns {
     uint64_t held_ns = 0;
     uint64_t holds = 0;
     uint64_t prepaid_ns = 0;  // charged before it has said so
+    uint64_t asked_ns = 0;
+    uint64_t deep_ns = 0;
+    uint64_t commands = 0;
     bool wants = false;
+    bool passes = false;      // it may work without a turn
     uint64_t virtual_ns = 0;  // among the workers of its session
   };
 
@@ -85,12 +93,14 @@ class Turns {
 
   struct Gpu {
     ShareAccounts accounts;
+    Demands demands;
     std::map<Session, TurnFigures> figures;
     bool shared = false;
     std::optional<Worker> holder;
     bool leaves = false;  // it has been told to stop, and is waited for
     uint64_t leaves_until_ns = 0;
-    uint64_t turn = 0;
+    uint64_t turn = 0;                   // the last number that was given to anybody
+    uint64_t holder_turn = 0;            // the holder's
     uint64_t turn_ends_ns = UINT64_MAX;  // on the clock, whatever it says
     uint64_t turn_began_ns = 0;
     uint64_t used_before_ns = 0;  // by the holder, before the turn
@@ -100,8 +110,16 @@ class Turns {
   void SetSharing();
   bool IsShared() const;
   void LookAt(size_t device, uint64_t now_ns);
-  void ReadPages(size_t device, uint64_t now_ns);
-  void Read(Member& member, size_t device, uint64_t now_ns);
+  void SetWeights(Gpu& gpu);
+  std::map<Session, bool> ReadPages(size_t device, uint64_t now_ns);
+  Demands::Work Read(Member& member, size_t device, uint64_t now_ns);
+  void NoteWants(Gpu& gpu, size_t device, const std::map<Session, bool>& wants, uint64_t now_ns);
+
+  bool Divides(const Gpu& gpu) const { return gpu.shared && divides_; }
+
+  void LetPass(size_t device);
+  void LetPass(Worker worker, Member& member, size_t device);
+  uint64_t WindowOf(const TurnDecision& decision, size_t device) const;
   bool IsLeaving(Gpu& gpu, size_t device, uint64_t now_ns);
   void NoteAhead(Gpu& gpu, size_t device, Session session);
   void MoveTo(std::optional<Worker> next,

@@ -95,9 +95,9 @@ CommandLine ReadCommandLine(int argc, char** argv, const std::string& version) {
       ->type_name("DRIVER");
   app.add_option("--mem", words.memory, "Memory of each device that a session may use, e.g. 8Gi")
       ->type_name("BYTES");
-  app.add_flag("--turns", options.divides_time,
-               "Divide the GPUs' time among sessions by their shares; without it all work at once "
-               "and what they use is measured");
+  app.add_flag_callback(
+      "--no-turns", [&options] { options.divides_time = false; },
+      "Let all sessions work at once and only measure what they use: shares of time do not hold");
   app.add_option("--warm", options.warm, "Workers kept ready for new clients [1]")
       ->check(CLI::Range(0u, kWarmMax))
       ->type_name("N");

@@ -26,7 +26,7 @@ struct Options {
   Secret token;           // of the token file; empty: no token is asked for
   transport::TlsServerSettings tls;  // for addresses of tls://
   bool insecure = false;
-  bool divides_time = false;  // of the devices, among sessions
+  bool divides_time = true;  // of the devices, among sessions
   int ready_fd = -1;
   int watch_fd = -1;
   std::optional<LogLevel> log_level;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include <unistd.h>
 
@@ -248,6 +249,9 @@ void Gate::Hold(Pages& pages, size_t index, TurnMode mode) {
   if (device.held_since_ns == 0) {
     device.held_since_ns = now_ns;
     device.asked_ns = 0;
+    if (!std::exchange(device.backlog, true)) {
+      device.backlog_from_ns = device.meter.asked_ns();
+    }
     UseSlot& use = pages.uses.uses()[index];
     use.holds.store(use.holds.load(memory_order_relaxed) + 1, memory_order_relaxed);
   }
@@ -267,6 +271,16 @@ void Gate::Release(Pages& pages, size_t index) {
   use.held_ns.store(use.held_ns.load(memory_order_relaxed) + NowNs() - device.held_since_ns,
                     memory_order_relaxed);
   device.held_since_ns = 0;
+}
+
+uint64_t Gate::DoneOfBacklog(const Device& device) {
+  const uint64_t done_ns = device.backlog ? device.meter.asked_ns() - device.backlog_from_ns : 0;
+  return done_ns < kDeepNs ? 0 : done_ns;
+}
+
+void Gate::EndBacklog(Device& device) {
+  device.deep_ns += DoneOfBacklog(device);
+  device.backlog = false;
 }
 
 bool Gate::Look(Device& device, uint64_t now_ns) {
@@ -313,6 +327,8 @@ void Gate::Publish(Pages& pages, size_t index) {
   Device& device = *devices_[index];
   UseSlot& use = pages.uses.uses()[index];
   use.commands.store(device.meter.commands(), memory_order_relaxed);
+  use.deep_ns.store(device.deep_ns + DoneOfBacklog(device), memory_order_relaxed);
+  use.asked_ns.store(device.meter.asked_ns(), memory_order_relaxed);
   use.used_ns.store(device.meter.used_ns(), memory_order_release);
   device.told_in_flight = device.meter.in_flight();
   use.in_flight.store(device.told_in_flight, memory_order_release);
@@ -340,6 +356,9 @@ uint64_t Gate::TendDevice(Pages& pages, size_t index) {
   const UseSlot& use = pages.uses.uses()[index];
   const TurnMode mode = grant.mode.load(memory_order_acquire);
   const bool held = device.held_since_ns != 0;
+  if (!held) {
+    EndBacklog(device);
+  }
   if (!device.meter.any() && !held && use.wants.load(memory_order_relaxed) == 0) {
     return UINT64_MAX;
   }

@@ -37,6 +37,9 @@ class Gate {
   static constexpr uint64_t kStuckNsMax = 500'000'000;
   static constexpr uint64_t kStuckFactor = 8;
   static constexpr uint32_t kStuckCommandsMax = 1024;
+  // More is waiting than a program sends that waits for its end at once, if so much was done while
+  // something always waited.
+  static constexpr uint64_t kDeepNs = 1'000'000;
   // How often to look for what is not told.
   static constexpr uint64_t kPollNsMin = 50'000;
   static constexpr uint64_t kPollNsMax = 500'000;
@@ -112,11 +115,14 @@ class Gate {
     explicit Device(const DriverTable& driver) : meter(driver) {}
 
     WorkMeter meter;
-    uint64_t progress_ns = 0;    // when something ended last, or began after nothing
-    uint32_t stuck_times = 0;    // since then
-    uint32_t stuck_room = 0;     // commands that are let through all the same
-    uint64_t held_since_ns = 0;  // 0: nothing is held
-    uint64_t asked_ns = 0;       // when the daemon was asked for a turn
+    uint64_t progress_ns = 0;      // when something ended last, or began after nothing
+    uint32_t stuck_times = 0;      // since then
+    uint32_t stuck_room = 0;       // commands that are let through all the same
+    uint64_t held_since_ns = 0;    // 0: nothing is held
+    bool backlog = false;          // something has been held, and after it something else
+    uint64_t backlog_from_ns = 0;  // what had been asked for when that began
+    uint64_t deep_ns = 0;          // what was done of such backlogs as are over
+    uint64_t asked_ns = 0;         // when the daemon was asked for a turn
     uint64_t idle_since_ns = 0;
     uint64_t over_turn = 0;
     uint32_t told_in_flight = 0;
@@ -128,6 +134,8 @@ class Gate {
   static bool IsStuck(const GrantSlot& grant, const Device& device, uint64_t now_ns);
   void Hold(Pages& pages, size_t index, TurnMode mode);
   void Release(Pages& pages, size_t index);
+  static uint64_t DoneOfBacklog(const Device& device);
+  static void EndBacklog(Device& device);
   bool Look(Device& device, uint64_t now_ns);
   void Publish(Pages& pages, size_t index);
   uint64_t TendDevice(Pages& pages, size_t index);

@@ -7,15 +7,26 @@ namespace farlane::server {
 namespace {
 
 constexpr double kNsPerMs = 1'000'000;
-// How much of what was believed is believed on, of four parts.
-constexpr uint64_t kOldParts = 3;
-constexpr uint64_t kAllParts = 4;
+// What is believed follows what is measured: at once half the way down, and slowly up. A device
+// that was busy otherwise makes a command look longer than it is, and nothing makes it look
+// shorter.
+constexpr uint64_t kDownParts = 2;
+constexpr uint64_t kUpParts = 16;
+// ... and by no more than a part of itself, however long it was once, but of this at least.
+constexpr uint64_t kUpNs = 16'000;
 
 }  // namespace
 
 uint64_t WorkMeter::Expected(uint64_t key) const {
   const auto found = took_ns_.find(key);
   return found == took_ns_.end() ? kUnknownNs : found->second;
+}
+
+// Whether the stream goes on with the next run as soon as it has ended the last one.
+bool WorkMeter::FollowsTheLast(const ContextPtr& context, CUstream stream) const {
+  return !apart_ && !runs_.empty() && runs_.back().context == context &&
+         runs_.back().stream == stream && runs_.back().end != nullptr &&
+         driver_.cuEventQuery(runs_.back().end->get()) == CUDA_ERROR_NOT_READY;
 }
 
 void WorkMeter::Begin(const ContextPtr& context, CUstream stream) {
@@ -30,8 +41,7 @@ void WorkMeter::Begin(const ContextPtr& context, CUstream stream) {
   run.context = context;
   run.stream = stream;
   run.waits = IsBehindAWait(context.get(), stream);
-  if (!apart_ && !runs_.empty() && runs_.back().context == context &&
-      runs_.back().stream == stream && runs_.back().end != nullptr) {
+  if (FollowsTheLast(context, stream)) {
     run.begin = runs_.back().end;
   } else if (context->timed_events.Record(stream, &run.begin) != CUDA_SUCCESS) {
     begun_ = false;  // the driver has its reasons, and will tell them to the command itself
@@ -158,6 +168,11 @@ void WorkMeter::Charge(const Run& run) {
   const uint64_t charged_ns = run.end == nullptr ? run.expected_ns : Measure(run);
   used_ns_ += charged_ns;
   commands_ += run.commands.size();
+  uint64_t believed_ns = 0;
+  for (const Command& command : run.commands) {
+    believed_ns += Expected(command.key);
+  }
+  asked_ns_ += std::min(charged_ns, believed_ns);
 }
 
 uint64_t WorkMeter::Measure(const Run& run) {
@@ -202,7 +217,12 @@ void WorkMeter::Learn(const Run& run, uint64_t took_ns) {
     const auto now_ns = static_cast<uint64_t>(part / (run.expected_ns + run.commands.size()));
     const auto [found, is_new] = took_ns_.emplace(command.key, now_ns);
     if (!is_new) {
-      found->second = (found->second * kOldParts + now_ns * (kAllParts - kOldParts)) / kAllParts;
+      uint64_t& believed_ns = found->second;
+      if (now_ns < believed_ns) {
+        believed_ns -= (believed_ns - now_ns) / kDownParts;
+      } else {
+        believed_ns += std::min(now_ns - believed_ns, believed_ns + kUpNs) / kUpParts;
+      }
     }
   }
 }
@@ -216,6 +236,7 @@ void WorkMeter::Forget(const ContextPtr& context) {
       return false;
     }
     used_ns_ += run.expected_ns;
+    asked_ns_ += run.expected_ns;
     return true;
   });
   Count();

@@ -72,6 +72,10 @@ class WorkMeter {
 
   uint64_t used_ns() const { return used_ns_; }
 
+  // Of that, what such commands take when nothing else is on the device: no more than they were
+  // seen to take, and less where others' work has made them look long.
+  uint64_t asked_ns() const { return asked_ns_; }
+
   uint64_t commands() const { return commands_; }
 
  private:
@@ -106,6 +110,7 @@ class WorkMeter {
     bool waits = false;
   };
 
+  bool FollowsTheLast(const ContextPtr& context, CUstream stream) const;
   bool IsDone(const ContextState* current, const Run& run);
   bool IsWaiting(const ContextState* current, Run& run, const Waits& waits, bool* any);
   bool IsBehindAWait(const ContextState* context, CUstream stream) const;
@@ -128,6 +133,7 @@ class WorkMeter {
   uint32_t in_flight_ = 0;
   uint64_t expected_ns_ = 0;
   uint64_t used_ns_ = 0;
+  uint64_t asked_ns_ = 0;
   uint64_t commands_ = 0;
 };
 

@@ -78,6 +78,7 @@ class Operations(Client):
     LISTEN = "tcp://127.0.0.1:0"
     TRANSPORT = "tcp"
     OPTIONS = ()
+    PRIORITY = ""
 
     def start_server(self, faults):
         self.server = Server(*self.OPTIONS, "--mem", "512Mi", "--control", f"unix:@farlane-random-{os.getpid()}",
@@ -92,7 +93,8 @@ class Operations(Client):
         known = "".join(f",{code}" for code in codes(plan))
         processes = [
             self.start("random-operations", self.server.address,
-                       FARLANE_RANDOM=f"{SEED + 100 * number},{each},{THREADS}{known}", **environment)
+                       FARLANE_RANDOM=f"{SEED + 100 * number},{each},{THREADS}{known}",
+                       FARLANE_PRIORITY=self.PRIORITY, **environment)
             for number in range(PROCESSES)]
         for process in processes:
             line = process.stdout.readline()
@@ -172,7 +174,8 @@ class OverUnixSocket(Operations):
 class InTurns(Operations):
     """Streams that wait for functions and for late copies, of several sessions that share the GPU's time."""
 
-    OPTIONS = ("--turns",)
+    # Whoever asks for little needs no turns, except of this class.
+    PRIORITY = "best-effort"
 
 
 class OverTls(Operations):

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// A client that gives the device work, in one of two ways, until its standard input ends: so much
-// that something always waits, or one kernel for each line that it reads.
+// A client that gives the device work, in one of three ways, until its standard input ends: so much
+// that something always waits, one kernel after the end of the other, or one for each line that it
+// reads.
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
+#include <vector>
 
 #include "protocol/base/environment.h"
 #include "tests/system/client/program/cases.h"
@@ -85,6 +88,22 @@ void Say(const char* line) {
   std::fflush(stdout);
 }
 
+// Until the standard input ends. Thread: any may ask.
+class Listener {
+ public:
+  ~Listener() { thread_.join(); }
+
+  bool over() const { return over_; }
+
+ private:
+  std::atomic<bool> over_{false};
+  std::thread thread_{[this] {
+    while (std::fgetc(stdin) != EOF) {
+    }
+    over_ = true;
+  }};
+};
+
 }  // namespace
 
 void Busy() {
@@ -94,22 +113,40 @@ void Busy() {
   for (CUevent& end : ends) {
     EXPECT_OK(Cuda().cuEventCreate(&end, CU_EVENT_DISABLE_TIMING));
   }
-  std::atomic<bool> over{false};
-  std::thread listener([&over] {
-    while (std::fgetc(stdin) != EOF) {
-    }
-    over = true;
-  });
+  const Listener listener;
   Say("ready");
-  for (int turn = 0; !over; turn = 1 - turn) {
+  size_t launches = 0;
+  for (int turn = 0; !listener.over(); turn = 1 - turn) {
     for (int i = 0; i < kBatch; ++i) {
       spinner.Launch();
     }
+    launches += kBatch;
     EXPECT_OK(Cuda().cuEventRecord(ends[turn], spinner.stream));
     EXPECT_OK(Cuda().cuEventSynchronize(ends[1 - turn]));
   }
-  listener.join();
   EXPECT_OK(Cuda().cuCtxSynchronize());
+  std::printf("launches %zu\n", launches);
+}
+
+// Says how many rounds there were, and what of the clock one took: half of them, 99 of 100, all.
+void Rounds() {
+  using Clock = std::chrono::steady_clock;
+  Begin();
+  Spinner spinner;
+  const Listener listener;
+  Say("ready");
+  std::vector<double> took_us;
+  while (!listener.over()) {
+    const Clock::time_point before = Clock::now();
+    spinner.Launch();
+    EXPECT_OK(Cuda().cuCtxSynchronize());
+    took_us.push_back(std::chrono::duration<double, std::micro>(Clock::now() - before).count());
+  }
+  std::sort(took_us.begin(), took_us.end());
+  const auto part = [&took_us](size_t parts) {
+    return took_us.empty() ? 0 : took_us[(took_us.size() - 1) * parts / 100];
+  };
+  std::printf("rounds %zu %.0f %.0f %.0f\n", took_us.size(), part(50), part(99), part(100));
 }
 
 void Asked() {

@@ -66,6 +66,7 @@ void CopyFromALiar();
 void Commanded();
 // busy.cc: work for the device, all the time or when asked
 void Busy();
+void Rounds();
 void Asked();
 void WorkBehindFunctions();
 // sharer.cc: the same, for what processes share

@@ -174,8 +174,10 @@ TEST(Turns, WhoDiesInItsTurnGivesItBack) {
 
 TEST(Turns, WhoDoesNotGiveItsTurnBackIsNotWaitedFor) {
   VirtualGpu gpu;
-  VirtualGpu::Client& endless = gpu.Add(1, Share(0.9), Always(3'600 * kSecond));
-  VirtualGpu::Client& other = gpu.Add(2, Share(0.1), Always(kMs));
+  // Of a class that never works without a turn.
+  VirtualGpu::Client& endless =
+      gpu.Add(1, Share(0.9, Priority::kBestEffort), Always(3'600 * kSecond));
+  VirtualGpu::Client& other = gpu.Add(2, Share(0.1, Priority::kBestEffort), Always(kMs));
   // What the device does is not simulated: one command has begun and never ends.
   UseSlot& use = endless.uses.uses()[0];
   use.wants = 1;
@@ -189,6 +191,78 @@ TEST(Turns, WhoDoesNotGiveItsTurnBackIsNotWaitedFor) {
     gpu.now_ns = std::min(gpu.turns.NextTime(), until_ns);
   }
   EXPECT_EQ(other.grants.grants()[0].mode, TurnMode::kRun);
+}
+
+TEST(Turns, SmallCommandsWaitForOneCommandOfABusySessionAtMost) {
+  VirtualGpu gpu;
+  VirtualGpu::Client& busy = gpu.Add(1, Share(0.5), Always(kMs));
+  VirtualGpu::Client& small = gpu.Add(2, Share(0.5), Every(3 * kMs, 50'000));
+  gpu.Run(kSecond);
+  small.longest_wait_ns = 0;
+  gpu.Run(5 * kSecond);
+  EXPECT_LE(small.longest_wait_ns, kMs + 100'000);
+  EXPECT_GE(small.used_ns, 6 * kSecond / (3 * kMs) * 50'000 * 8 / 10);
+  EXPECT_GT(busy.used_ns, 5'500 * kMs);
+  EXPECT_EQ(gpu.turns.FiguresOf(2, 0).turns, 0u);
+}
+
+TEST(Turns, ShortCommandsOneAfterTheOtherAreNotHeldUp) {
+  for (const size_t count : {2, 4, 8}) {
+    uint64_t used_ns[2] = {};
+    for (const bool divides : {true, false}) {
+      VirtualGpu gpu(divides);
+      for (size_t i = 0; i < count; ++i) {
+        gpu.Add(i + 1, SliceRequest{}, Always(20'000)).synchronous = true;
+      }
+      gpu.Run(5 * kSecond);
+      for (const auto& client : gpu.clients) {
+        used_ns[divides ? 1 : 0] += client->used_ns;
+        EXPECT_EQ(gpu.turns.FiguresOf(client->worker, 0).turns, 0u);
+        EXPECT_NEAR(static_cast<double>(client->used_ns),
+                    5'000.0 * kMs / static_cast<double>(count), 50.0 * kMs);
+      }
+    }
+    EXPECT_GE(used_ns[1] * 100, used_ns[0] * 99) << count;
+  }
+}
+
+TEST(Turns, LongCommandsOneAfterTheOtherHaveTheirShares) {
+  VirtualGpu gpu;
+  gpu.Add(1, Share(0.7), Always(4 * kMs)).synchronous = true;
+  gpu.Add(2, Share(0.3), Always(4 * kMs)).synchronous = true;
+  gpu.Run(10 * kSecond);
+  EXPECT_NEAR(PartOf(gpu, 0), 0.7, 0.035);
+}
+
+TEST(Turns, WhoAskedForLittleAndNowForMuchHasItsShareAndNoMore) {
+  VirtualGpu gpu;
+  VirtualGpu::Client& busy = gpu.Add(1, Share(0.6), Always(200'000));
+  const uint64_t begins_ns = gpu.now_ns + 5 * kSecond;
+  VirtualGpu::Client& later =
+      gpu.Add(2, Share(0.4), [begins_ns, small = Every(10 * kMs, 20'000)](uint64_t now_ns) {
+        return now_ns < begins_ns ? small(now_ns) : 200'000;
+      });
+  gpu.Run(5 * kSecond);
+  const uint64_t busy_ns = busy.used_ns;
+  const uint64_t later_ns = later.used_ns;
+  EXPECT_GT(busy_ns, 4'900 * kMs);
+  gpu.Run(kSecond);
+  EXPECT_NEAR(static_cast<double>(later.used_ns - later_ns), 400.0 * kMs, 40.0 * kMs);
+  EXPECT_NEAR(static_cast<double>(busy.used_ns - busy_ns), 600.0 * kMs, 40.0 * kMs);
+}
+
+TEST(Turns, ASecondBusySessionHasItsShareWithinFiftyMilliseconds) {
+  VirtualGpu gpu;
+  const uint64_t begins_ns = gpu.now_ns + kSecond;
+  gpu.Add(1, Share(0.5), Always(100'000));
+  VirtualGpu::Client& later = gpu.Add(2, Share(0.5), [begins_ns](uint64_t now_ns) -> uint64_t {
+    return now_ns < begins_ns ? 0 : 100'000;
+  });
+  gpu.Run(kSecond + 50 * kMs);
+  const uint64_t used_ns = later.used_ns;
+  EXPECT_GT(used_ns, 10 * kMs);
+  gpu.Run(100 * kMs);
+  EXPECT_NEAR(static_cast<double>(later.used_ns - used_ns), 50.0 * kMs, 12.0 * kMs);
 }
 
 TEST(Turns, AlonePassesAndIsNotMeasured) {

@@ -29,7 +29,12 @@ class VirtualGpu {
     uint64_t longest_wait_ns = 0;  // from the gate to the end, without the command itself
     uint64_t used_ns = 0;
     uint64_t expected_ns = 0;
+    bool backlog = false;  // something has waited at the gate since ...
+    uint64_t backlog_from_ns = 0;
+    uint64_t deep_ns = 0;
     bool alive = true;
+    bool synchronous = false;  // it waits for the end of each command
+    uint64_t commands = 0;
   };
 
   explicit VirtualGpu(bool divides = true) : turns(1, divides, [](Turns::Worker) {}) {}
@@ -79,6 +84,7 @@ class VirtualGpu {
   };
 
   static constexpr uint64_t kIdleStepNs = 50'000;
+  static constexpr uint64_t kDeepNs = 1'000'000;
 
   // The device ends one command, or time goes by.
   void Step() {
@@ -94,13 +100,30 @@ class VirtualGpu {
     client.used_ns += command.takes_ns;
     client.expected_ns -= command.takes_ns;
     UseSlot& use = client.uses.uses()[0];
-    use.used_ns = client.used_ns;
+    use.used_ns = use.asked_ns = client.used_ns;
+    use.deep_ns = client.deep_ns + DoneOfBacklog(client);
+    use.commands = ++client.commands;
     --use.in_flight;
+  }
+
+  // As the gate does: only what is more than a program sends that waits for its end at once.
+  static uint64_t DoneOfBacklog(const Client& client) {
+    const uint64_t done_ns = client.backlog ? client.used_ns - client.backlog_from_ns : 0;
+    return done_ns < kDeepNs ? 0 : done_ns;
+  }
+
+  static void NoteBacklog(Client& client, bool held) {
+    if (held && !client.backlog) {
+      client.backlog_from_ns = client.used_ns;
+    } else if (!held) {
+      client.deep_ns += DoneOfBacklog(client);
+    }
+    client.backlog = held;
   }
 
   void Act(Client& client) {
     while (client.alive) {
-      if (client.waiting_ns == 0) {
+      if (client.waiting_ns == 0 && !(client.synchronous && client.expected_ns != 0)) {
         client.waiting_ns = client.next(now_ns);
         client.waits_since_ns = now_ns;
       }
@@ -115,7 +138,11 @@ class VirtualGpu {
       const bool may = grant.mode == TurnMode::kOpen ||
                        (grant.mode == TurnMode::kRun && !used_up && use.over_turn != grant.turn &&
                         (use.in_flight == 0 || client.expected_ns < grant.window_ns));
-      if (client.waiting_ns == 0 || !may || use.in_flight > kDeep) {
+      if (client.waiting_ns == 0 || !may) {
+        NoteBacklog(client, client.waiting_ns != 0);
+        return;
+      }
+      if (use.in_flight > kDeep) {
         return;
       }
       queue_.push_back({&client, client.waiting_ns, client.waits_since_ns});

@@ -131,6 +131,28 @@ TEST_F(GateTest, ATurnWithoutWorkIsGivenBackWhenOthersWait) {
   EXPECT_EQ(use().wants, 0u);
 }
 
+TEST_F(GateTest, WhatIsDoneWhileMoreWaitsIsToldApart) {
+  grants_.grants()[0].mode = TurnMode::kHold;
+  Attach();
+  Work();
+  ASSERT_TRUE(Comes([this] { return use().holds == 1; }));
+  Allow(1, UINT64_MAX, false);
+  ASSERT_TRUE(Comes([this] { return use().commands == 1; }));
+  EXPECT_EQ(use().deep_ns, 0u) << "nothing waited behind it";
+  EXPECT_NE(use().asked_ns, 0u);
+
+  grants_.grants()[0].mode = TurnMode::kHold;
+  Work();
+  ASSERT_TRUE(Comes([this] { return use().holds == 2; }));
+  for (int i = 0; i < 10; ++i) {
+    Work();  // each taken for a millisecond: one at a time passes
+  }
+  Allow(2, UINT64_MAX, true);
+  ASSERT_TRUE(Comes([this] { return use().commands == 12; }));
+  EXPECT_TRUE(Comes([this] { return use().deep_ns != 0; }));
+  EXPECT_LE(use().deep_ns, use().asked_ns);
+}
+
 TEST_F(GateTest, AnAnswerPassesWhatIsHeld) {
   grants_.grants()[0].mode = TurnMode::kHold;
   Attach();

@@ -120,6 +120,36 @@ TEST_F(WorkMeterTest, WhatACommandTakesIsLearnt) {
               1.0 * kUs);
 }
 
+TEST_F(WorkMeterTest, WhatLooksLongNowAndThenIsNotBelieved) {
+  double now_us = 0;
+  for (int i = 0; i < 50; ++i) {
+    const double takes_us = i % 2 == 0 ? 50 : 5'000;
+    Command(1, now_us, now_us + takes_us, 7);
+    now_us += 10'000;
+    ReachTime(now_us);
+  }
+  EXPECT_LT(meter_.asked_ns(), 50 * 100 * kUs) << "nor has it been asked for";
+  EXPECT_GT(meter_.used_ns(), 25 * 5'000 * kUs);
+  Command(1, now_us, now_us + 50, 7);
+  EXPECT_LT(meter_.expected_ns(), 100 * kUs);
+  for (int i = 0; i < 200; ++i) {
+    now_us += 10'000;
+    ReachTime(now_us);
+    Command(1, now_us, now_us + 500, 7);
+  }
+  EXPECT_GT(meter_.expected_ns(), 450 * kUs) << "but what stays long is";
+}
+
+TEST_F(WorkMeterTest, WhatAProgramThinksBetweenItsCommandsIsNotWork) {
+  Command(1, 0, 10, 7);
+  script_.device_us = 500;  // it is done, and nobody has looked
+  Command(1, 500, 510, 7);
+  script_.device_us = 1000;
+  Command(1, 1000, 1010, 7);
+  ReachTime(2000);
+  EXPECT_NEAR(static_cast<double>(meter_.used_ns()), 30.0 * kUs, 1.0 * kUs);
+}
+
 TEST_F(WorkMeterTest, CommandsOfOneRunShareWhatItTook) {
   script_.now_us = 0;
   for (int i = 0; i < 10; ++i) {

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// Many commands through the gate, with a driver that does nothing. What they cost is counted by
+// whoever runs these under callgrind, or compares their times.
+#include <ctime>
+
+#include <gtest/gtest.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "gpu-server/session/gate.h"
+#include "protocol/base/clock.h"
+#include "tests/support/session_fixture.h"
+
+namespace farlane::server {
+namespace {
+
+constexpr uint64_t kCommands = 20'000;
+constexpr uint64_t kPatienceNs = 20'000'000'000;
+
+// What the commands need does nothing.
+DriverTable Quick(DriverTable table) {
+  table.cuMemsetD8Async = [](CUdeviceptr, unsigned char, size_t, CUstream) { return CUDA_SUCCESS; };
+  table.cuEventRecord = [](CUevent, CUstream) { return CUDA_SUCCESS; };
+  table.cuEventQuery = [](CUevent) { return CUDA_SUCCESS; };
+  // A run of 64 commands, each of five microseconds.
+  table.cuEventElapsedTime = [](float* ms, CUevent, CUevent) {
+    *ms = 0.32F;
+    return CUDA_SUCCESS;
+  };
+  return table;
+}
+
+class GateCost : public testing::Test {
+ protected:
+  GateCost() {
+    fixture_.UseContext();
+    address_ = fixture_.UseMemory();
+    client().Post(wire::StreamCreateWithPriority{.phStream = kStream, .flags = 1, .priority = 0});
+    EXPECT_EQ(client().Call(wire::StreamSynchronize{}), CUDA_SUCCESS);
+  }
+
+  ~GateCost() override { fixture_.session().gate().Detach(); }
+
+  ScriptedClient& client() { return fixture_.client(); }
+
+  void Attach(TurnMode mode, uint64_t until_ns = UINT64_MAX, uint64_t window_ns = UINT64_MAX) {
+    const size_t count = fixture_.session().devices_count();
+    GrantSlot& grant = grants_.grants()[0];
+    grant.turn = 1;
+    grant.until_ns = until_ns;
+    grant.window_ns = window_ns;
+    grant.mode = mode;
+    fixture_.session().gate().Attach(TurnMemory::Take(grants_.descriptor(), count, false).value(),
+                                     TurnMemory::Take(uses_.descriptor(), count, true).value(),
+                                     Fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+                                     [rung = rung_] { ++*rung; });
+  }
+
+  // Posts all, and says what each took of this process's time, the client's part included.
+  void Run() {
+    const clock_t before = clock();
+    for (uint64_t i = 0; i < kCommands; ++i) {
+      client().Post(
+          wire::MemsetD8Async{.dstDevice = address_, .uc = 1, .N = 4, .hStream = kStream});
+    }
+    client().Flush();
+    EXPECT_EQ(client().Call(wire::StreamSynchronize{.hStream = kStream}), CUDA_SUCCESS);
+    const double ns = static_cast<double>(clock() - before) * (1e9 / CLOCKS_PER_SEC);
+    std::printf("%.0f ns for each command, client and session\n",
+                ns / static_cast<double>(kCommands));
+    EXPECT_TRUE(client().failures.empty());
+  }
+
+  // The last of it is said when there is nothing else to do.
+  bool IsMeasured() const {
+    const uint64_t until_ns = NowNs() + kPatienceNs;
+    while (uses_.uses()[0].commands < kCommands && NowNs() < until_ns) {
+      usleep(1000);
+    }
+    return uses_.uses()[0].commands == kCommands;
+  }
+
+  static constexpr wire::Handle kStream = wire::MakeHandle(wire::HandleKind::kStream, 1, 1);
+
+  std::unique_ptr<Driver> fake_ = LoadFakeDriver();
+  DriverTable table_ = Quick(fake_->table());
+  SessionFixture fixture_{0, &table_};
+  uint64_t address_ = 0;
+  std::shared_ptr<std::atomic<int>> rung_ =
+      std::make_shared<std::atomic<int>>(0);  // shared with the session's thread
+  TurnMemory grants_ = TurnMemory::Make(8, false).value();
+  TurnMemory uses_ = TurnMemory::Make(8, true).value();
+};
+
+TEST_F(GateCost, WithoutPagesNothingIsLookedAt) {
+  Run();
+}
+
+TEST_F(GateCost, AloneNothingIsMeasuredAndNobodyTold) {
+  Attach(TurnMode::kOpen);
+  Run();
+  EXPECT_EQ(uses_.uses()[0].commands, 0u);
+  EXPECT_EQ(*rung_, 0);
+}
+
+TEST_F(GateCost, WithoutTurnsAllIsMeasuredAndNobodyTold) {
+  Attach(TurnMode::kRun);
+  Run();
+  EXPECT_TRUE(IsMeasured());
+  EXPECT_EQ(*rung_, 0);
+}
+
+TEST_F(GateCost, ALightSessionIsMeasuredAndTellsNobody) {
+  Attach(TurnMode::kRun, 1'000'000'000, 1'000'000);
+  Run();
+  EXPECT_TRUE(IsMeasured());
+  EXPECT_EQ(*rung_, 0);
+}
+
+}  // namespace
+}  // namespace farlane::server
