@@ -71,7 +71,7 @@ class Program:
     limit_s: int
     lacks: str  # what it would need and nobody here has
     launches: bool  # whether a run that launches no kernel proves nothing
-    compiler: str  # "nvcc", or "g++" for a twin that runs on the processor
+    compiler: str  # "nvcc", or "g++" or "gcc" for a twin that runs on the processor
     adds: dict[str, tuple[tuple[int, str], ...]]  # file -> lines of ours, each before a line of it
     reference: "Reference | None"  # what says which results are right, if the program does not
 
@@ -128,7 +128,7 @@ def program(suite: str, stage: str, name: str, fields: dict) -> Program:
     values["runs"] = tuple(tuple(shlex.split(run)) for run in values["runs"])
     if not values["runs"]:
         raise BadTable(f"{suite}/{name}: no run")
-    if values["compiler"] not in ("nvcc", "g++"):
+    if values["compiler"] not in ("nvcc", "g++", "gcc"):
         raise BadTable(f"{suite}/{name}: no such compiler: {values['compiler']}")
     values["adds"] = {
         file: tuple((int(line), str(text)) for line, text in lines)

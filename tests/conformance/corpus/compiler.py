@@ -81,8 +81,8 @@ class Compiler:
         return found
 
     def commands(self, program: Program, files: list[str]) -> list[list[str]]:
-        host = program.compiler == "g++"
-        common = ["g++"] if host else [self.nvcc, f"-arch={program.arch}"]
+        host = program.compiler != "nvcc"
+        common = [program.compiler] if host else [self.nvcc, f"-arch={program.arch}"]
         common += ["-include", str(SHOW)] if program.adds else []
         common += [flag.replace("{sources}", str(self.sources)) for flag in program.flags]
         # A library that is named before what needs it is not linked by the host's compiler.

@@ -144,19 +144,6 @@ def sparse_rows(chance: random.Random, rows: float, columns: float) -> bytes:
     return "".join(lines).encode()
 
 
-def anchors(chance: random.Random, calls: float, count: float) -> bytes:
-    """Calls of a read mapper: seeds that lie on a few diagonals, in order of their place."""
-    lines = []
-    for _ in range(int(calls)):
-        places = sorted(chance.randrange(100000) for _ in range(int(count)))
-        lines.append(f"{len(places)} 19.5 5000 5000 500")
-        for place in places:
-            other = max(1, place // 2 + 700 * chance.randrange(3) + chance.randrange(-20, 20))
-            lines.append(f"1 {place} 19 {other}")
-        lines.append("EOR")
-    return ("\n".join(lines) + "\n").encode()
-
-
 def crystal(chance: random.Random, atoms: float) -> bytes:
     """A cubic cell: its length, a line, the number of atoms, a line, an atom to a line."""
     lines = ["25.8", "90 90 90", f"{int(atoms)}", "cell"]
@@ -216,59 +203,7 @@ def storms(chance: random.Random, count: float) -> bytes:
     ).encode()
 
 
-def genome(chance: random.Random, count: float) -> bytes:
-    """Four letters in no order."""
-    return "".join(chance.choices("ACGT", k=int(count))).encode()
-
-
-def walls(chance: random.Random, width: float, height: float) -> bytes:
-    """Cells of a field that are shut: its upper and lower border, and one in twenty."""
-    last = int(height) - 1
-    shut = [
-        (x, y)
-        for y in range(int(height))
-        for x in range(int(width))
-        if y in (0, last) or chance.random() < 0.05
-    ]
-    return "".join(f"{x} {y} 1\n" for x, y in shut).encode()
-
-
-def pairs(chance: random.Random, nodes: float, degree: float) -> bytes:
-    """A graph both ways, the two ends of an edge to a line."""
-    nodes = int(nodes)
-    found = set()
-    for one in range(nodes):
-        for _ in range(int(degree)):
-            other = chance.randrange(nodes)
-            found |= {(one, other), (other, one)}
-    return "".join(f"{one} {other}\n" for one, other in sorted(found)).encode()
-
-
-def likes(chance: random.Random, nodes: float, degree: float) -> bytes:
-    """A line of headings, then who likes (1) and who does not like (-1) whom; all hang together."""
-    lines = ["from,to,sign"]
-    for one in range(1, int(nodes)):
-        others = {one - 1} | {chance.randrange(one) for _ in range(int(degree) - 1)}
-        lines += [f"{one},{other},{chance.choice((1, 1, 1, -1))}" for other in sorted(others)]
-    return ("\n".join(lines) + "\n").encode()
-
-
-def sequences(chance: random.Random, count: float, length: float) -> bytes:
-    """Named sequences, many of which are near to an earlier one."""
-    lines, known = [], []
-    for number in range(int(count)):
-        if known and chance.random() < 0.6:
-            whole = [chance.choice("ACGT") if chance.random() < 0.02 else base
-                     for base in chance.choice(known)]
-        else:
-            whole = chance.choices("ACGT", k=chance.randrange(int(length) // 2, int(length)))
-            known.append(whole)
-        lines += [f">s{number}", "".join(whole)]
-    return ("\n".join(lines) + "\n").encode()
-
-
 RECIPES = {
-    "anchors": anchors,
     "bmp": bmp,
     "bytes": random_bytes,
     "cells": cells,
@@ -276,21 +211,16 @@ RECIPES = {
     "crystal": crystal,
     "edges": edges,
     "floats": floats,
-    "genome": genome,
-    "likes": likes,
     "matrices": matrices,
     "matrix_market": matrix_market,
     "mesh": mesh,
     "numbers": numbers,
-    "pairs": pairs,
     "peak": peak,
     "ppm": ppm,
     "radiance": radiance,
     "reads": reads,
-    "sequences": sequences,
     "sparse_rows": sparse_rows,
     "storms": storms,
-    "walls": walls,
     "whole_numbers": whole_numbers,
     "words": words,
 }
