@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compiles programs with nvcc, each once: a second run finds everything in the cache.
+"""Compiles programs, each once: a second run finds everything in the cache.
 
 The cache knows a program by its command, the compiler and the text of all its sources. A program
-that does not compile is remembered as well, with what the compiler said.
+that does not compile is remembered as well, with what the compiler said. What the tables add to a
+source is added to a copy, which is gone afterwards.
 """
+import contextlib
 import dataclasses
 import fcntl
 import hashlib
@@ -14,9 +16,11 @@ import threading
 from pathlib import Path
 
 from catalogue import Program
+from place import copy_of
 
 SOURCE_SUFFIXES = (".cu", ".cuh", ".cpp", ".cc", ".c", ".h", ".hpp", ".inl", ".inc", ".cuinc")
 LIMIT_S = 3600
+SHOW = Path(__file__).resolve().parent / "show.h"  # what added lines may call
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,8 +44,7 @@ class Compiler:
         self.cache = cache
         self.only_known = only_known
         self.slots = threading.BoundedSemaphore(jobs)
-        version = subprocess.run([nvcc, "--version"], capture_output=True, text=True, check=True)
-        self.version = version.stdout
+        self.versions: dict[str, str] = {}
 
     def build(self, program: Program) -> Built:
         folder = self.sources / program.suite / program.folder
@@ -51,7 +54,8 @@ class Compiler:
         if not files:
             return Built(None, "lacks its sources: no file matches")
         commands = self.commands(program, files)
-        target = self.cache / program.suite / f"{program.name}-{self.key(commands, folder)}"
+        key = self.key(program, commands, folder)
+        target = self.cache / program.suite / f"{program.name}-{key}"
         if self.only_known and not (target / "result.json").exists():
             return Built(None, "not compiled yet")
         target.mkdir(parents=True, exist_ok=True)
@@ -59,8 +63,8 @@ class Compiler:
             # Of two runs with one cache the second finds what the first has made.
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not (target / "result.json").exists():
-                with self.slots:
-                    self.compile(commands, folder, target)
+                with self.slots, changed(program, folder) as place:
+                    self.compile(commands, place, target)
         if not (target / "result.json").exists():
             return Built(None, f"compile: not done after {LIMIT_S} s")
         result = json.loads((target / "result.json").read_text())
@@ -77,17 +81,30 @@ class Compiler:
         return found
 
     def commands(self, program: Program, files: list[str]) -> list[list[str]]:
-        arch = f"-arch={program.arch}"
-        common = [self.nvcc, arch, *program.flags]
-        commands = [[*common, "-o", "{target}/program", *files]]
+        host = program.compiler != "nvcc"
+        common = [program.compiler] if host else [self.nvcc, f"-arch={program.arch}"]
+        common += ["-include", str(SHOW)] if program.adds else []
+        common += [flag.replace("{sources}", str(self.sources)) for flag in program.flags]
+        # A library that is named before what needs it is not linked by the host's compiler.
+        libraries = [flag for flag in program.flags if host and flag.startswith("-l")]
+        commands = [[*common, "-o", "{target}/program", *files, *libraries]]
         for module, source in program.modules.items():
             kind = f"-{module.rpartition('.')[2]}"
             commands.append([*common, kind, "-o", "{target}/" + module, source])
         return commands
 
-    def key(self, commands: list[list[str]], folder: Path) -> str:
+    def version(self, command: str) -> str:
+        if command not in self.versions:
+            done = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)
+            self.versions[command] = done.stdout
+        return self.versions[command]
+
+    def key(self, program: Program, commands: list[list[str]], folder: Path) -> str:
         """Of the command, the compiler and every source under the program's folder."""
-        digest = hashlib.sha256(json.dumps([self.version, commands]).encode())
+        version = self.version(commands[0][0])
+        digest = hashlib.sha256(json.dumps([version, commands]).encode())
+        if program.adds:
+            digest.update(json.dumps(program.adds, sort_keys=True).encode() + SHOW.read_bytes())
         for path in sorted(folder.rglob("*")):
             if path.suffix in SOURCE_SUFFIXES and path.is_file():
                 digest.update(str(path.relative_to(folder)).encode() + b"\0")
@@ -119,8 +136,23 @@ class Compiler:
         part.rename(target / "result.json")
 
 
+@contextlib.contextmanager
+def changed(program: Program, folder: Path):
+    """Where to compile: among the sources, or where something is added, in a copy of them."""
+    if not program.adds:
+        yield folder
+        return
+    with copy_of(folder) as place:
+        for name, lines in program.adds.items():
+            text = (place / name).read_text(errors="surrogateescape").splitlines(keepends=True)
+            for number, added in sorted(lines, reverse=True):
+                text.insert(number - 1, f"{added}\n")
+            (place / name).write_text("".join(text), errors="surrogateescape")
+        yield place
+
+
 def first_error(log: str) -> str:
     for line in log.splitlines():
         if "error" in line or "undefined reference" in line:
             return f"compile: {line.strip()[:200]}"
-    return "compile: nvcc gave no program"
+    return "compile: the compiler gave no program"

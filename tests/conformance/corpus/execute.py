@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 OUTPUT_BYTES_MAX = 4 << 20
+WRITTEN_BYTES_MAX = 64 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Outcome:
     errors: str
     seconds: float
     timed_out: bool = False
+    written: dict[str, bytes] = dataclasses.field(default_factory=dict)
 
 
 def settings(library: Path, more: dict[str, str]) -> dict[str, str]:
@@ -88,6 +90,16 @@ def execute(program: Path, arguments: tuple[str, ...], environment: dict[str, st
         RUNNING.discard(process)
     seconds = time.monotonic() - start
     return Outcome(process.returncode, text_of(out), text_of(err), seconds, timed_out)
+
+
+def written(place: Path, names: tuple[str, ...]) -> dict[str, bytes]:
+    """Those of the files that a run has left, and that are not too large to compare."""
+    found = {}
+    for name in names:
+        path = place / name
+        if path.is_file() and path.stat().st_size <= WRITTEN_BYTES_MAX:
+            found[name] = path.read_bytes()
+    return found
 
 
 def text_of(path: Path) -> str:

@@ -2,7 +2,8 @@
 """Says whether a run passed, and if not, why: by the program's own check and nothing weaker.
 
 A run passes if the exit code is the expected one, the program says what its check says when all is
-right, it never says that something is wrong, and its kernels really ran.
+right, it never says that something is wrong, and its kernels really ran. Of a program that has a
+reference instead of a check, agreement.py judges the results.
 """
 import dataclasses
 import re

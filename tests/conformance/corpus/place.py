@@ -13,6 +13,7 @@ from pathlib import Path
 from inputs import make
 
 COPIED_BYTES_MAX = 1 << 20
+THEIRS = "theirs"  # an input that a neighbour has, and that no argument names
 
 
 def fill(place: Path, folder: Path) -> None:
@@ -25,6 +26,19 @@ def fill(place: Path, folder: Path) -> None:
             shutil.copyfile(path, target)
         else:
             target.symlink_to(path.resolve())
+
+
+@contextlib.contextmanager
+def copy_of(folder: Path):
+    """A copy with all its neighbours beside it, as sources see them."""
+    with tempfile.TemporaryDirectory(prefix="farlane-corpus-") as root:
+        for neighbour in folder.parent.iterdir():
+            if neighbour.name != folder.name:
+                (Path(root) / neighbour.name).symlink_to(neighbour.resolve())
+        place = Path(root) / folder.name
+        place.mkdir()
+        fill(place, folder)
+        yield place
 
 
 @contextlib.contextmanager
@@ -44,5 +58,9 @@ def place_of_run(folder: Path, built: Path, arguments: tuple[str, ...] = (), mad
                 # No copy: a program just written cannot be started while another thread forks.
                 (place / path.name).symlink_to(path.resolve())
         for name, recipe in inputs.items():
-            make(recipe, place / name)
+            if recipe == THEIRS:
+                (place / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(folder / name, place / name)
+            else:
+                make(recipe, place / name)
         yield place / "program"

@@ -31,9 +31,10 @@ def heading() -> str:
 
 
 def line(row: Row) -> str:
+    said = row.reason or (f"by {row.program.reference}" if row.program.reference else "")
     return (
         f"{row.program.title:<44} {row.program.stage:<5} {row.compiled:<5} {row.direct:<6} "
-        f"{row.remote:<6} {row.seconds:>6.1f}  {row.reason}"
+        f"{row.remote:<6} {row.seconds:>6.1f}  {said}"
     ).rstrip()
 
 
@@ -76,6 +77,7 @@ def write_json(rows: list[Row], path: Path) -> None:
             "direct": row.direct,
             "remote": row.remote,
             "seconds": round(row.seconds, 2),
+            "judged by": str(row.program.reference or "its own check"),
             "reason": row.reason,
         }
         for row in rows

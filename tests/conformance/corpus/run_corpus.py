@@ -23,10 +23,11 @@ import sys
 import threading
 from pathlib import Path
 
+import agreement
 import catalogue
 import report
-from compiler import Compiler
-from execute import end_all, execute, family, settings
+from compiler import Built, Compiler
+from execute import Outcome, end_all, execute, family, settings, written
 from judge import judge
 from place import place_of_run
 from report import FAILED, PASSED, Row
@@ -55,6 +56,7 @@ class Runner:
             only_known=arguments.no_compile,
         )
         self.servers: dict[int, Server] = {}
+        self.twins: dict[str, list[Outcome]] = {}  # each is run once and compared twice
         self.lock = threading.Lock()
 
     def row_of(self, program: catalogue.Program, compile_only: bool) -> Row:
@@ -68,31 +70,79 @@ class Runner:
             row.reason = built.reason
             return row
         row.compiled = PASSED
-        if compile_only:
+        twin = self.built_twin(row)
+        if compile_only or row.reason:
+            return row
+        row.reason = self.run_twin(program, twin)
+        if row.reason:
             return row
         row.direct = self.all_runs(row, built.folder, remote=False)
         if row.direct == PASSED:
             row.remote = self.all_runs(row, built.folder, remote=True)
         return row
 
+    def built_twin(self, row: Row) -> Built | None:
+        if not row.program.reference:
+            return None
+        built = self.compiler.build(row.program.reference.twin)
+        if not built.folder:
+            row.reason = f"unjudged: its twin: {built.reason}"
+        return built
+
+    def run_twin(self, program: catalogue.Program, built: Built | None) -> str:
+        """Why there is nothing to compare with, if so."""
+        if not program.reference:
+            return ""
+        twin = program.reference.twin
+        if len(twin.runs) != len(program.runs):
+            return "unjudged: its twin runs another number of times"
+        self.twins[program.title] = []
+        # Threads that wait for each other by turning round would take the machine from all others.
+        environment = {
+            "OMP_NUM_THREADS": str(program.reference.threads),
+            "OMP_WAIT_POLICY": "passive",
+            "OMP_DYNAMIC": "false",
+        }
+        for arguments in twin.runs:
+            outcome = self.one_run(
+                twin, program.reference, built.folder, arguments, settings(Path(""), environment)
+            )
+            self.keep_output(twin, "twin", arguments, outcome)
+            verdict = judge(twin, outcome, remote=False)
+            if not verdict.passed:
+                return f"unjudged: its twin: {verdict.reason}"
+            self.twins[program.title].append(outcome)
+        return ""
+
+    def one_run(self, program, reference, built: Path, arguments, environment) -> Outcome:
+        folder = self.sources / program.suite / program.folder
+        limit_s = min(program.limit_s * self.slow * stretch(), LIMIT_S_MAX)
+        with place_of_run(folder, built, arguments, program.inputs) as started:
+            outcome = execute(started, arguments, environment, limit_s)
+            if reference:
+                outcome.written.update(written(started.parent, agreement.files_of(reference)))
+        return outcome
+
     def all_runs(self, row: Row, built: Path, remote: bool) -> str:
-        folder = self.sources / row.program.suite / row.program.folder
-        for arguments in row.program.runs:
+        reference = row.program.reference
+        for index, arguments in enumerate(row.program.runs):
             try:
                 environment = self.environment(row.program, remote)
             except ServerLost as error:
                 row.reason = f"no server: {error}"
                 return FAILED
-            with place_of_run(folder, built, arguments, row.program.inputs) as started, family(
-                remote
-            ) as shared:
-                limit_s = min(row.program.limit_s * self.slow * stretch(), LIMIT_S_MAX)
-                outcome = execute(started, arguments, {**environment, **shared}, limit_s)
+            with family(remote) as shared:
+                outcome = self.one_run(
+                    row.program, reference, built, arguments, {**environment, **shared}
+                )
             row.seconds += outcome.seconds
-            self.keep_output(row.program, remote, arguments, outcome)
-            verdict = judge(row.program, outcome, remote)
-            if not verdict.passed:
-                row.reason = f"{'remotely: ' if remote else ''}{verdict.reason}"
+            self.keep_output(row.program, "remote" if remote else "direct", arguments, outcome)
+            reason = judge(row.program, outcome, remote).reason
+            if reference and not reason:
+                twin = self.twins[row.program.title][index]
+                reason = agreement.difference(reference, twin, outcome)
+            if reason:
+                row.reason = f"{'remotely: ' if remote else ''}{reason}"
                 return FAILED
         return PASSED
 
@@ -120,10 +170,9 @@ class Runner:
                 self.servers[devices] = found
             return found
 
-    def keep_output(self, program, remote, arguments, outcome) -> None:
+    def keep_output(self, program, where, arguments, outcome) -> None:
         if not self.keep:
             return
-        where = "remote" if remote else "direct"
         folder = self.keep / program.suite
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{program.name}.{where}.txt").write_text(
