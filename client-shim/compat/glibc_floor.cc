@@ -41,6 +41,9 @@ FARLANE_FIRST_VERSION(pthread_join);
 FARLANE_FIRST_VERSION(pthread_detach);
 FARLANE_FIRST_VERSION(pthread_once);
 FARLANE_FIRST_VERSION(pthread_mutex_trylock);
+FARLANE_FIRST_VERSION(pthread_rwlock_rdlock);
+FARLANE_FIRST_VERSION(pthread_rwlock_wrlock);
+FARLANE_FIRST_VERSION(pthread_rwlock_unlock);
 FARLANE_FIRST_VERSION(pthread_key_create);
 FARLANE_FIRST_VERSION(__pthread_key_create);  // what the C++ library looks for to see threads
 FARLANE_FIRST_VERSION(pthread_key_delete);

@@ -58,7 +58,7 @@ struct GridShape {
   uint64_t stack_bytes = kStackBytesDefault;  // for recursion and alloca, of each thread
   uint32_t rights = kEveryRight;              // to memory of devices
   std::shared_ptr<const BoundReferences> references = nullptr;  // shared; null: none is bound
-  uint32_t processors = 0;                    // of a green context; 0: all, of
+  uint32_t processors = 0;                                      // of a green context; 0: all, of
   uint32_t processors_there = 0;
 };
 
