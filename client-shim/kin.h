@@ -16,6 +16,6 @@ namespace farlane::shim {
 Result<Sha256Digest> KinKey();
 
 // The same with the secret in this folder. Refuses one that others could have put something into.
-Result<Sha256Digest> KinKeyIn(const std::string& folder);
+Result<Sha256Digest> KinKeyIn(const std::string& path);
 
 }  // namespace farlane::shim

@@ -13,6 +13,7 @@
 namespace farlane::shim {
 
 // Thread: the one that made it.
+// NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): what is not kept is not looked at
 class LaunchAttributes {
  public:
   // CUDA_SUCCESS; CUDA_ERROR_INVALID_VALUE for a config that is none; CUDA_ERROR_NOT_SUPPORTED,

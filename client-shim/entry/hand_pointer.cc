@@ -117,6 +117,7 @@ PointerFacts Look(const PointerScope& scope, CUdeviceptr pointer) {
 
 template <typename T>
 void Put(void* to, T value) {
+  // NOLINTNEXTLINE(bugprone-sizeof-expression): some of these values are pointers
   memcpy(to, &value, sizeof value);
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <poll.h>
@@ -41,7 +42,7 @@ class Adoption {
   void Look(const StateDir& state_dir);
 
   // Those that have told all since it was asked last.
-  std::vector<Foundling> Take() { return std::move(told_); }
+  std::vector<Foundling> Take() { return std::exchange(told_, {}); }
 
   // The devices' memory that they share, if they do.
   Fd TakeShare() { return std::move(share_); }

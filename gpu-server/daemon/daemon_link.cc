@@ -155,8 +155,7 @@ void DaemonLink::HearOfShares(const ControlRecord& record, Fd descriptor) {
   }
   if (opened != nullptr) {
     opened(std::move(descriptor));
-  }
-  if (record.kind == Kind::kHand && token.has_value() && share_ears_.hand != nullptr) {
+  } else if (record.kind == Kind::kHand && token.has_value() && share_ears_.hand != nullptr) {
     share_ears_.hand(*token, std::move(descriptor));
   }
   if (record.kind == Kind::kShareOver && token.has_value() && share_ears_.over != nullptr) {

@@ -30,7 +30,7 @@ class ServiceDesk {
   using Answer = std::function<std::string(const control::ServiceRequest& request)>;
 
   // Opens the address, which must be a Unix socket; empty: there is no service.
-  Status Open(const std::string& address);
+  Status Open(const std::string& text);
 
   void AppendPolls(std::vector<pollfd>* polls) const;
   uint64_t NextTime() const;

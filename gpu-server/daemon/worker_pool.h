@@ -51,14 +51,14 @@ class WorkerPool {
   void Hear(int control, const HearServing& hear);
   // Tells a worker something, with a descriptor unless that is -1; one that does not take it is
   // ended.
-  void Tell(pid_t worker, const ControlRecord& record, int descriptor = -1);
+  void Tell(pid_t pid, const ControlRecord& record, int descriptor = -1);
   // Some child has ended; `gone` gets each that had a client.
   void Reap(uint64_t now_ns, const std::function<void(pid_t worker)>& gone);
   // Ends a worker, whatever it does.
-  void End(pid_t worker);
+  void End(pid_t pid);
 
   // Takes over a worker that another daemon has forked; it serves a client. `process` is a pidfd.
-  void Adopt(pid_t worker, Fd control, Fd process);
+  void Adopt(pid_t pid, Fd control, Fd process);
   // Workers that serve are not this pool's any more, and outlive it.
   void LetGo();
 

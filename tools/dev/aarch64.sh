@@ -67,7 +67,7 @@ fi
 
 cmake "${cross[@]}" -S . -B "$build" -DFARLANE_TESTS=ON -DFARLANE_SOFT_GPU=OFF -DFARLANE_NVCC=NO
 # shellcheck disable=SC2086  # a list of names
-ninja -C "$build" -j "$jobs" client_cuda glibc_floor_probe glibc_floor_call client_case $tests
+ninja -C "$build" -j "$jobs" client_cuda client_nvml glibc_floor_probe glibc_floor_call client_case $tests
 pattern="^($(echo $tests | tr ' ' '|')|system.glibc_floor)\$"
 ctest --test-dir "$build" -j "$jobs" --output-on-failure -R "$pattern" "$@"
 

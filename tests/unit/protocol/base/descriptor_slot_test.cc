@@ -51,6 +51,9 @@ TEST_F(DescriptorSlotTest, NoneIsNone) {
 }
 
 TEST_F(DescriptorSlotTest, ASecondOneStaysNowhere) {
+#ifdef FARLANE_EMULATED
+  GTEST_SKIP() << "qemu keeps descriptors for which there is no room";
+#endif
   const int two[] = {near_.get(), far_.get()};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof two)] = {};
   message_.msg_control = control;
