@@ -44,7 +44,8 @@ mkdir -p "$root"
 # The libraries that we link, for aarch64, in a folder of our own: apt keeps lists beside it and never
 # hears that this machine could have them installed.
 unpack_libraries() {
-  local packages=(libzstd-dev liblz4-dev libseccomp-dev libcli11-dev libssl-dev libssl3)
+  local packages=(libzstd-dev liblz4-dev libseccomp-dev libcli11-dev libssl-dev libssl3
+    libmicrohttpd-dev)
   local apt=(apt-get -q -o APT::Architecture=arm64 -o Dir::State::status=/dev/null
     -o "Dir::State::lists=$build/apt/lists" -o "Dir::Cache=$build/apt/cache"
     -o "APT::Sandbox::User=$(id -un)")
@@ -55,7 +56,7 @@ unpack_libraries() {
     dpkg-deb --extract "$package" "$root"
   done
 }
-[ -e "$root/usr/include/openssl/ssl.h" ] || unpack_libraries
+[ -e "$root/usr/include/microhttpd.h" ] || unpack_libraries
 
 cross=(-G Ninja --toolchain "$PWD/tools/cmake/aarch64.cmake" "-DFARLANE_ROOT=$root"
   -DCMAKE_BUILD_TYPE=Release)
