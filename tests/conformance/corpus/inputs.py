@@ -73,6 +73,11 @@ def words(chance: random.Random, count: float) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
+def prose(chance: random.Random, size: float) -> bytes:
+    """So many bytes of such text; no line of it is shorter than its nine words."""
+    return words(chance, size / 18 + 1)[:int(size)]
+
+
 def reads(chance: random.Random, count: float, length: float) -> bytes:
     """Pairs of sequences, tab between them; the second has a few changes."""
     lines = []
@@ -217,6 +222,7 @@ RECIPES = {
     "numbers": numbers,
     "peak": peak,
     "ppm": ppm,
+    "prose": prose,
     "radiance": radiance,
     "reads": reads,
     "sparse_rows": sparse_rows,
