@@ -208,6 +208,11 @@ def storms(chance: random.Random, count: float) -> bytes:
     ).encode()
 
 
+def genome(chance: random.Random, count: float) -> bytes:
+    """Four letters in no order."""
+    return "".join(chance.choices("ACGT", k=int(count))).encode()
+
+
 RECIPES = {
     "bmp": bmp,
     "bytes": random_bytes,
@@ -216,6 +221,7 @@ RECIPES = {
     "crystal": crystal,
     "edges": edges,
     "floats": floats,
+    "genome": genome,
     "matrices": matrices,
     "matrix_market": matrix_market,
     "mesh": mesh,
