@@ -213,6 +213,15 @@ def genome(chance: random.Random, count: float) -> bytes:
     return "".join(chance.choices("ACGT", k=int(count))).encode()
 
 
+def likes(chance: random.Random, nodes: float, degree: float) -> bytes:
+    """A line of headings, then who likes (1) and who does not like (-1) whom; all hang together."""
+    lines = ["from,to,sign"]
+    for one in range(1, int(nodes)):
+        others = {one - 1} | {chance.randrange(one) for _ in range(int(degree) - 1)}
+        lines += [f"{one},{other},{chance.choice((1, 1, 1, -1))}" for other in sorted(others)]
+    return ("\n".join(lines) + "\n").encode()
+
+
 RECIPES = {
     "bmp": bmp,
     "bytes": random_bytes,
@@ -222,6 +231,7 @@ RECIPES = {
     "edges": edges,
     "floats": floats,
     "genome": genome,
+    "likes": likes,
     "matrices": matrices,
     "matrix_market": matrix_market,
     "mesh": mesh,
