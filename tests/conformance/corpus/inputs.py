@@ -73,6 +73,11 @@ def words(chance: random.Random, count: float) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
+def prose(chance: random.Random, size: float) -> bytes:
+    """So many bytes of such text; no line of it is shorter than its nine words."""
+    return words(chance, size / 18 + 1)[:int(size)]
+
+
 def reads(chance: random.Random, count: float, length: float) -> bytes:
     """Pairs of sequences, tab between them; the second has a few changes."""
     lines = []
@@ -203,6 +208,20 @@ def storms(chance: random.Random, count: float) -> bytes:
     ).encode()
 
 
+def genome(chance: random.Random, count: float) -> bytes:
+    """Four letters in no order."""
+    return "".join(chance.choices("ACGT", k=int(count))).encode()
+
+
+def likes(chance: random.Random, nodes: float, degree: float) -> bytes:
+    """A line of headings, then who likes (1) and who does not like (-1) whom; all hang together."""
+    lines = ["from,to,sign"]
+    for one in range(1, int(nodes)):
+        others = {one - 1} | {chance.randrange(one) for _ in range(int(degree) - 1)}
+        lines += [f"{one},{other},{chance.choice((1, 1, 1, -1))}" for other in sorted(others)]
+    return ("\n".join(lines) + "\n").encode()
+
+
 RECIPES = {
     "bmp": bmp,
     "bytes": random_bytes,
@@ -211,12 +230,15 @@ RECIPES = {
     "crystal": crystal,
     "edges": edges,
     "floats": floats,
+    "genome": genome,
+    "likes": likes,
     "matrices": matrices,
     "matrix_market": matrix_market,
     "mesh": mesh,
     "numbers": numbers,
     "peak": peak,
     "ppm": ppm,
+    "prose": prose,
     "radiance": radiance,
     "reads": reads,
     "sparse_rows": sparse_rows,
