@@ -156,6 +156,9 @@ CUresult CopyLinear(const CallScope& scope,
 CUresult CopyOnDevices(
     const CallScope& scope, CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream stream) {
   Session& session = scope.session();
+  if (session.devices_count() == 1) {
+    return cuMemcpyDtoDAsync_v2(to, from, bytes, stream);
+  }
   const int32_t to_device = session.DeviceOfAddress(to);
   const int32_t from_device = session.DeviceOfAddress(from);
   const bool apart = bytes != 0 && to_device != from_device && to_device >= 0 && from_device >= 0;

@@ -7,11 +7,11 @@
 
 namespace farlane::server {
 
-void HostCalls::ReachedWith(CUstream /*stream*/, CUresult result, void* data) {
-  auto* work = static_cast<HostWork*>(data);
-  work->calls->Meet(*work, result);
-  if (work->once) {
-    delete work;
+void HostCalls::ReachedWith(CUstream /*stream*/, CUresult result, void* work) {
+  auto* met = static_cast<HostWork*>(work);
+  met->calls->Meet(*met, result);
+  if (met->once) {
+    delete met;
   }
 }
 

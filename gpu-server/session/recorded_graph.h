@@ -32,7 +32,7 @@ class RecordedGraph {
   CUresult Next(std::span<const uint32_t> after, bool empty);
 
   // The same for a conditional node, which is made at once.
-  CUresult NextConditional(std::span<const uint32_t> after, const ConditionalNode& node);
+  CUresult NextConditional(std::span<const uint32_t> after, const ConditionalNode& wanted);
   // What comes next is in one of the bodies of the conditional node that was made last, and posted
   // to another stream.
   CUresult BeginBody(uint32_t body, CUstream* stream);

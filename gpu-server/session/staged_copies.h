@@ -81,8 +81,8 @@ wire::WireError StageIn(ClientSession& session,
 // client lacks.
 wire::WireError StageOut(ClientSession& session,
                          const DeviceRows& from,
-                         wire::Handle stream,
-                         OutTransfer transfer,
+                         wire::Handle stream_handle,
+                         OutTransfer asked,
                          CUresult proved);
 
 }  // namespace farlane::server

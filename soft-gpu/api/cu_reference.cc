@@ -44,7 +44,8 @@ CUresult BindArray(const ContextCall& call,
   return CUDA_SUCCESS;
 }
 
-CUresult TellArray(uint64_t handle, bool is_surface, CUresourcetype type, uint64_t* array) {
+template <typename Array>
+CUresult TellArray(Array* array, uint64_t handle, bool is_surface, CUresourcetype type) {
   return Ask(
       handle, is_surface, array != nullptr,
       [&](const ContextCall& call, const ReferenceState& state) {
@@ -52,8 +53,9 @@ CUresult TellArray(uint64_t handle, bool is_surface, CUresourcetype type, uint64
         if (!state.is_bound || resource.resType != type || ArrayOf(call, resource) == nullptr) {
           return CUDA_ERROR_INVALID_VALUE;
         }
-        *array = type == CU_RESOURCE_TYPE_ARRAY ? HandleNumber(resource.res.array.hArray)
-                                                : HandleNumber(resource.res.mipmap.hMipmappedArray);
+        *array = AsHandle<Array>(type == CU_RESOURCE_TYPE_ARRAY
+                                     ? HandleNumber(resource.res.array.hArray)
+                                     : HandleNumber(resource.res.mipmap.hMipmappedArray));
         return CUDA_SUCCESS;
       });
 }
@@ -228,27 +230,16 @@ CUresult cuTexRefSetAddress2D_v3(CUtexref hTexRef,
 }
 
 CUresult cuTexRefGetArray(CUarray* phArray, CUtexref hTexRef) {
-  uint64_t array = 0;
-  FARLANE_SOFT_TRY(TellArray(HandleNumber(hTexRef), false, CU_RESOURCE_TYPE_ARRAY,
-                             phArray == nullptr ? nullptr : &array));
-  *phArray = AsHandle<CUarray>(array);
-  return CUDA_SUCCESS;
+  return TellArray(phArray, HandleNumber(hTexRef), false, CU_RESOURCE_TYPE_ARRAY);
 }
 
 CUresult cuTexRefGetMipmappedArray(CUmipmappedArray* phMipmappedArray, CUtexref hTexRef) {
-  uint64_t array = 0;
-  FARLANE_SOFT_TRY(TellArray(HandleNumber(hTexRef), false, CU_RESOURCE_TYPE_MIPMAPPED_ARRAY,
-                             phMipmappedArray == nullptr ? nullptr : &array));
-  *phMipmappedArray = AsHandle<CUmipmappedArray>(array);
-  return CUDA_SUCCESS;
+  return TellArray(phMipmappedArray, HandleNumber(hTexRef), false,
+                   CU_RESOURCE_TYPE_MIPMAPPED_ARRAY);
 }
 
 CUresult cuSurfRefGetArray(CUarray* phArray, CUsurfref hSurfRef) {
-  uint64_t array = 0;
-  FARLANE_SOFT_TRY(TellArray(HandleNumber(hSurfRef), true, CU_RESOURCE_TYPE_ARRAY,
-                             phArray == nullptr ? nullptr : &array));
-  *phArray = AsHandle<CUarray>(array);
-  return CUDA_SUCCESS;
+  return TellArray(phArray, HandleNumber(hSurfRef), true, CU_RESOURCE_TYPE_ARRAY);
 }
 
 CUresult cuTexRefGetAddress_v2(CUdeviceptr* pdptr, CUtexref hTexRef) {

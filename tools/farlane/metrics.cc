@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "protocol/base/environment.h"
 #include "protocol/base/log.h"
 #include "tools/farlane/help_format.h"
 #include "tools/farlane/metrics_server.h"
@@ -36,12 +35,6 @@ Result<std::string> Collect(const std::string& service) {
   return MetricsText(devices, sessions, host);
 }
 
-int Fail(const Status& why) {
-  LogError("%s (farlane-gpud answers at the address of its option --control)",
-           why.message().c_str());
-  return kExitFarlane;
-}
-
 int Serve(const std::string& address, const std::string& service) {
   sigset_t ending;
   sigemptyset(&ending);
@@ -63,15 +56,13 @@ int Serve(const std::string& address, const std::string& service) {
 }
 
 int Act(const MetricsOptions& options) {
-  const std::string service =
-      options.service.empty() ? Environment("FARLANE_CONTROL").value_or(control::kDefaultService)
-                              : options.service;
+  const std::string service = ServiceAddress(options.service);
   if (options.serve || !options.listen.empty()) {
     return Serve(options.listen.empty() ? kDefaultListen : options.listen, service);
   }
   const Result<std::string> text = Collect(service);
   if (!text.ok()) {
-    return Fail(text.error());
+    return FailAsking(text.error());
   }
   fputs(text.value().c_str(), stdout);
   return 0;
@@ -83,10 +74,7 @@ Verb AddMetrics(CLI::App& root) {
   auto options = std::make_shared<MetricsOptions>();  // shared by the parser and the verb's action
   CLI::App* app = root.add_subcommand("metrics", "A server's numbers for Prometheus");
   app->formatter(std::make_shared<HelpFormat>("[OPTIONS]"));
-  app->add_option("--control", options->service,
-                  "where the server answers (default: FARLANE_CONTROL, else "
-                  "unix:/run/farlane/gpud.sock)")
-      ->type_name("ADDRESS");
+  AddControlOption(app, &options->service);
   app->add_flag(
       "--serve", options->serve,
       "answer GET /metrics over HTTP until a signal comes, at " + std::string(kDefaultListen));

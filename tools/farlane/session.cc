@@ -7,7 +7,6 @@
 #include <memory>
 #include <thread>
 
-#include "protocol/base/environment.h"
 #include "protocol/base/log.h"
 #include "protocol/base/slice.h"
 #include "tools/farlane/help_format.h"
@@ -113,14 +112,10 @@ int Act(const SessionOptions& options) {
     LogError("%s", request.error().message().c_str());
     return kExitFarlane;
   }
-  const std::string service =
-      options.service.empty() ? Environment("FARLANE_CONTROL").value_or(control::kDefaultService)
-                              : options.service;
+  const std::string service = ServiceAddress(options.service);
   Result<Records> records = AskService(service, request.value());
   if (!records.ok()) {
-    LogError("%s (farlane-gpud answers at the address of its option --control)",
-             records.error().message().c_str());
-    return kExitFarlane;
+    return FailAsking(records.error());
   }
   if (options.topic == "top") {
     return Top(options, service, std::move(records).value());
@@ -144,10 +139,7 @@ Verb AddSession(CLI::App& root) {
   app->add_option("name", options->name,
                   "of resize and kill: the session, or the beginning of its name")
       ->type_name("");
-  app->add_option("--control", options->service,
-                  "where the server answers (default: FARLANE_CONTROL, else "
-                  "unix:/run/farlane/gpud.sock)")
-      ->type_name("ADDRESS");
+  AddControlOption(app, &options->service);
   app->add_option("--mem", options->slice.memory, "of resize: memory of each GPU")
       ->type_name("SIZE");
   app->add_option("--share", options->slice.share, "of resize: share of each GPU's time")
