@@ -42,7 +42,7 @@ Decision Admission::Decide(const wire::ClientHello& hello) const {
       hello.purpose != wire::Purpose::kStatus) {
     return {wire::Verdict::kBadHello, "the hello has a purpose that this server does not know"};
   }
-  if (!token_.empty() && !TokenIsRight(hello)) {
+  if (!pooled_ && !token_.empty() && !TokenIsRight(hello)) {
     return {wire::Verdict::kRefused, hello.token[0] == '\0' ? "this server asks for a token"
                                                             : "the token is not the right one"};
   }

@@ -18,18 +18,25 @@ struct Decision {
 // Thread: immutable.
 class Admission {
  public:
-  // An empty token: none is asked for.
-  explicit Admission(Secret token) : token_(std::move(token)) {}
+  // An empty token: none is asked for. `pooled`: who does not show it is the pool's to judge.
+  explicit Admission(Secret token, bool pooled = false)
+      : token_(std::move(token)), pooled_(pooled) {}
 
   // Whether bytes that have arrived can still become a hello of ours.
   static bool CanBeHello(const char* bytes, size_t size);
 
   Decision Decide(const wire::ClientHello& hello) const;
 
+  // Whether the pool has to say more of one that is welcome else.
+  bool AsksPool(const wire::ClientHello& hello) const {
+    return pooled_ && (token_.empty() || !TokenIsRight(hello));
+  }
+
  private:
   bool TokenIsRight(const wire::ClientHello& hello) const;
 
   const Secret token_;
+  const bool pooled_;
 };
 
 // The answer to a hello.

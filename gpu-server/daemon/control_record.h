@@ -44,6 +44,9 @@ struct ControlRecord {
     kTurnedAway = 17,  // connection `id` is closed; the tail says why
     // From the caretaker, who says kFailed as well.
     kHealth = 24,  // the tail is an nvml::Report of what it has found
+    // From the agent, who speaks with the pool's manager.
+    kJudged = 25,  // the token of newcomer `id` opens the session, `bytes` 1: the tail is its
+                   // SliceRequest; 0: it does not, and the tail says why
     // From the daemon.
     kServe = 32,    // a client, whose socket comes along; the tail is a Grant, `id` 1 for a probe,
                     // `bytes` 1 if it came under TLS: then kPass follows
@@ -62,6 +65,8 @@ struct ControlRecord {
     kShake = 48,     // connection `id`, which comes along, has begun a handshake
     kSay = 49,       // write the tail to connection `id`; `bytes` 1: and close it
     kHandOver = 50,  // write the TlsPass of connection `id` to the pipe that comes along
+    // From the daemon to the agent.
+    kJudge = 52,  // the tail is what newcomer `id` has shown, a PoolTicket
   };
 
   Kind kind = Kind::kReady;
@@ -92,6 +97,14 @@ struct Capacity {
 
 std::string PackCapacity(const Capacity& capacity);
 bool UnpackCapacity(const std::string& bytes, Capacity* capacity);
+
+// What a newcomer shows at the server of a pool. Plain bytes, as they travel; the token ends with a
+// zero.
+struct PoolTicket {
+  uint8_t session[16];
+  uint8_t key_digest[32];
+  char token[288];
+};
 
 struct SocketPair {
   Fd daemon;

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "gpu-server/daemon/own_names.h"
 #include "gpu-server/daemon/status_report.h"
 #include "gpu-server/daemon/tls_pass.h"
 #include "gpu-server/driver/health_library.h"
@@ -29,7 +30,8 @@ Status CheckAddress(const transport::Address& address, const Options& options) {
   FARLANE_ASSIGN(const bool local, transport::IsLocalOnly(address));
   const bool certified =
       address.kind == transport::Address::Kind::kTls && !options.tls.client_ca_file.empty();
-  if (local || options.insecure || !options.token.empty() || certified) {
+  const bool pooled = !options.pool.manager.empty();
+  if (local || options.insecure || !options.token.empty() || certified || pooled) {
     return Status::Ok();
   }
   return Status(StatusCode::kRefused,
@@ -58,7 +60,14 @@ Daemon::Daemon(const Options& options,
                Heritage heritage)
     : ready_fd_(options.ready_fd),
       watch_fd_(options.watch_fd),
-      greeter_(std::move(admission), config.boot, doorman_),
+      pool_(options.pool),
+      greeter_(std::move(admission),
+               config.boot,
+               doorman_,
+               agent_,
+               [this](const Newcomer& newcomer) {
+                 return clients_.has_value() && clients_->book().IsMember(newcomer);
+               }),
       heritage_(std::move(heritage)),
       workers_(config, options.warm),
       limit_bytes_(options.memory_bytes),
@@ -80,13 +89,19 @@ Result<std::unique_ptr<Daemon>> Daemon::Create(const Options& options,
   if (const auto& boot = heritage.adoption.boot()) {
     std::copy(boot->begin(), boot->end(), config.boot);
   }
-  std::unique_ptr<Daemon> daemon(
-      new Daemon(options, config, Admission(options.token), std::move(heritage)));
+  std::unique_ptr<Daemon> daemon(new Daemon(options, config,
+                                            Admission(options.token, !options.pool.manager.empty()),
+                                            std::move(heritage)));
   FARLANE_TRY(daemon->Listen(options));
   if (config.tls) {
     FARLANE_TRY(daemon->doorman_.Start(options.tls));
   }
-  FARLANE_TRY(daemon->service_.Open(options.control));
+  FARLANE_ASSIGN(daemon->server_id_, ServerId(options.state_dir));
+  daemon->control_address_ = options.control;
+  if (options.control.empty() && !options.pool.manager.empty()) {
+    FARLANE_ASSIGN(daemon->control_address_, PrivateAddress());
+  }
+  FARLANE_TRY(daemon->service_.Open(daemon->control_address_));
   FARLANE_TRY(daemon->CatchSignals());
   return daemon;
 }
@@ -148,6 +163,7 @@ Status Daemon::Run() {
     }
     AcceptAll();
     HearDoorman();
+    HearAgent();
     caretaker_.Hear(NowNs());
     greeter_.Look(NowNs());
     service_.Look(NowNs(), [this](const control::ServiceRequest& request) {
@@ -217,6 +233,33 @@ void Daemon::HearDoorman() {
                                        const std::string& why) { greeter_.TurnedAway(guest, why); },
                  .lost = [this] { greeter_.LoseGuests(); }},
                 now_ns);
+}
+
+void Daemon::HearAgent() {
+  const uint64_t now_ns = NowNs();
+  agent_.Hear({.judged = [this, now_ns](
+                             uint64_t id, bool right,
+                             const std::string& tail) { greeter_.Judged(id, right, tail, now_ns); },
+               .lost = [this, now_ns] { greeter_.LoseJudge(now_ns); }},
+              now_ns);
+}
+
+// Once clients may come.
+Status Daemon::JoinPool() {
+  if (pool_.manager.empty()) {
+    return Status::Ok();
+  }
+  if (pool_.name.empty()) {
+    char name[256] = "";
+    gethostname(name, sizeof name - 1);
+    pool_.name = name;
+  }
+  if (pool_.advertised.empty()) {
+    for (const Listener& listener : listeners_) {
+      pool_.advertised.push_back(listener.address.ToString());
+    }
+  }
+  return agent_.Start(pool_, server_id_, control_address_, NowNs()).While("joining the pool");
 }
 
 void Daemon::HearWorkers(const std::vector<pollfd>& polls) {
@@ -360,6 +403,7 @@ void Daemon::ServeWaiting(uint64_t now_ns) {
 
 Status Daemon::Announce() {
   announced_ = true;
+  FARLANE_TRY(JoinPool());
   std::string lines;
   for (const Listener& listener : listeners_) {
     LogInfo("serves %s at %s", workers_.driver_path().c_str(), listener.address.ToString().c_str());
@@ -381,6 +425,7 @@ void Daemon::Wait(std::vector<pollfd>* polls) {
   polls->push_back({.fd = watch_fd_, .events = POLLIN, .revents = 0});
   polls->push_back({.fd = doorman_.control(), .events = POLLIN, .revents = 0});
   polls->push_back({.fd = caretaker_.control(), .events = POLLIN, .revents = 0});
+  polls->push_back({.fd = agent_.control(), .events = POLLIN, .revents = 0});
   for (const Listener& listener : listeners_) {
     polls->push_back({.fd = listener.socket.get(), .events = POLLIN, .revents = 0});
   }

@@ -14,6 +14,7 @@
 #include "gpu-server/daemon/doorman_link.h"
 #include "gpu-server/daemon/greeter.h"
 #include "gpu-server/daemon/options.h"
+#include "gpu-server/daemon/pool_link.h"
 #include "gpu-server/daemon/service_desk.h"
 #include "gpu-server/daemon/turn_desk.h"
 #include "gpu-server/daemon/worker_pool.h"
@@ -64,6 +65,8 @@ class Daemon {
                            uint64_t now_ns);
   pid_t Assign(const Fd& connection, Greeter::Guest guest, const Grant& grant, bool probe);
   void HearDoorman();
+  Status JoinPool();
+  void HearAgent();
   std::string AnswerOperator(const control::ServiceRequest& request, uint64_t now_ns);
   void HearWorkers(const std::vector<pollfd>& polls);
 
@@ -73,6 +76,10 @@ class Daemon {
   Fd signals_;
   std::vector<Listener> listeners_;
   DoormanLink doorman_;
+  PoolSettings pool_;
+  std::string server_id_;
+  std::string control_address_;
+  PoolLink agent_;
   CaretakerLink caretaker_;
   Greeter greeter_;
   ServiceDesk service_;

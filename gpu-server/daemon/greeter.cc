@@ -29,8 +29,15 @@ std::string BytesOf(const wire::ServerHello& answer) {
 
 }  // namespace
 
-Greeter::Greeter(Admission admission, const uint8_t (&boot)[16], DoormanLink& doorman)
-    : admission_(std::move(admission)), doorman_(doorman) {
+Greeter::Greeter(Admission admission,
+                 const uint8_t (&boot)[16],
+                 DoormanLink& doorman,
+                 PoolLink& pool,
+                 IsMember is_member)
+    : admission_(std::move(admission)),
+      doorman_(doorman),
+      pool_(pool),
+      is_member_(std::move(is_member)) {
   memcpy(boot_, boot, sizeof boot_);
 }
 
@@ -196,6 +203,54 @@ void Greeter::Decide(Connection& connection, const wire::ClientHello& hello, uin
     Refuse(connection, decision, now_ns);
     return;
   }
+  if (admission_.AsksPool(hello) && !is_member_(connection.newcomer)) {
+    LeadToJudge(connection, hello, now_ns);
+    return;
+  }
+  LetWait(connection, now_ns);
+}
+
+void Greeter::LeadToJudge(Connection& connection, const wire::ClientHello& hello, uint64_t now_ns) {
+  connection.state = State::kJudged;
+  connection.ticket = next_ticket_++;
+  connection.until_ns = now_ns + kSilenceNs;
+  if (!pool_.Judge(connection.ticket, hello)) {
+    Refuse(connection, {wire::Verdict::kRefused, "the server has no connection to its agent now"},
+           now_ns);
+  }
+}
+
+void Greeter::Judged(uint64_t ticket, bool right, const std::string& tail, uint64_t now_ns) {
+  const auto found =
+      std::find_if(connections_.begin(), connections_.end(), [ticket](const Connection& one) {
+        return one.state == State::kJudged && one.ticket == ticket;
+      });
+  if (found == connections_.end()) {
+    return;
+  }
+  if (right && tail.size() == sizeof found->newcomer.slice) {
+    // What the pool has granted, whatever the client would like.
+    memcpy(&found->newcomer.slice, tail.data(), tail.size());
+    LetWait(*found, now_ns);
+    return;
+  }
+  const std::string why = right ? "its agent speaks another version" : tail;
+  LogInfo("%s (pid %u on %s) is not served: %s", found->newcomer.program.c_str(),
+          found->newcomer.process, found->newcomer.host.c_str(),
+          Printable(why.data(), why.size()).c_str());
+  Refuse(*found, {wire::Verdict::kRefused, why}, now_ns);
+}
+
+void Greeter::LoseJudge(uint64_t now_ns) {
+  for (Connection& connection : connections_) {
+    if (connection.state == State::kJudged) {
+      Refuse(connection, {wire::Verdict::kRefused, "the server's agent has ended; try again"},
+             now_ns);
+    }
+  }
+}
+
+void Greeter::LetWait(Connection& connection, uint64_t now_ns) {
   connection.state = State::kWaiting;
   connection.until_ns = now_ns + kPatienceNs;
   connection.tell_ns = now_ns;
@@ -276,6 +331,9 @@ void Greeter::Expire(Connection& connection, uint64_t now_ns) {
   switch (connection.state) {
     case State::kWaiting:
       Refuse(connection, {wire::Verdict::kBusy, "no worker got ready in time"}, now_ns);
+      break;
+    case State::kJudged:
+      Refuse(connection, {wire::Verdict::kRefused, "the server's agent does not answer"}, now_ns);
       break;
     case State::kTold:
     case State::kLeaving:

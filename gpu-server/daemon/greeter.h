@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Greeter looks at the first bytes of new connections without taking them, refuses those that are
 // not to be served, and hands over the others. Those that begin a handshake of TLS it leads to the
-// doorman, who tells what they have said. Nobody can make it wait or hold more than a socket.
+// doorman, who tells what they have said; those whom the pool has to judge wait for the agent.
+// Nobody can make it wait or hold more than a socket.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +14,7 @@
 
 #include "gpu-server/daemon/admission.h"
 #include "gpu-server/daemon/doorman_link.h"
+#include "gpu-server/daemon/pool_link.h"
 #include "gpu-server/daemon/session_book.h"
 #include "protocol/base/fd.h"
 #include "protocol/wire/hello.h"
@@ -41,7 +43,14 @@ class Greeter {
   // The number of a connection that is under TLS; 0: it is not.
   using Guest = uint64_t;
 
-  Greeter(Admission admission, const uint8_t (&boot)[16], DoormanLink& doorman);
+  // Whether one is of a session that is there already, and has its key.
+  using IsMember = std::function<bool(const Newcomer& newcomer)>;
+
+  Greeter(Admission admission,
+          const uint8_t (&boot)[16],
+          DoormanLink& doorman,
+          PoolLink& pool,
+          IsMember is_member);
 
   void Welcome(Fd socket, Door door, uint64_t now_ns);
 
@@ -49,6 +58,10 @@ class Greeter {
   void Met(Guest guest, const std::string& hello_and_name, uint64_t now_ns);
   void TurnedAway(Guest guest, const std::string& why);
   void LoseGuests();
+
+  // What the agent says of one that was to be judged, and that it says nothing any more.
+  void Judged(uint64_t ticket, bool right, const std::string& tail, uint64_t now_ns);
+  void LoseJudge(uint64_t now_ns);
 
   // What to poll for, and until when.
   void AppendPolls(std::vector<pollfd>* polls) const;
@@ -81,6 +94,7 @@ class Greeter {
     kSilent,   // nothing has come
     kPartial,  // some of a hello has
     kGuest,    // it is with the doorman
+    kJudged,   // the agent looks at what it has shown
     kWaiting,  // the hello is good
     kTold,     // it is told what it came for
     kLeaving,  // everything is said
@@ -92,6 +106,7 @@ class Greeter {
     Door door = Door::kOpen;
     State state = State::kSilent;
     Guest guest = 0;
+    uint64_t ticket = 0;  // kJudged: by which the agent names it
     Newcomer newcomer;
     uint64_t until_ns = 0;
     uint64_t tell_ns = 0;  // while it waits: when to say so again
@@ -106,6 +121,8 @@ class Greeter {
                    uint64_t now_ns);
   void LeadToDoorman(Connection& connection, uint64_t now_ns);
   void Decide(Connection& connection, const wire::ClientHello& hello, uint64_t now_ns);
+  void LeadToJudge(Connection& connection, const wire::ClientHello& hello, uint64_t now_ns);
+  void LetWait(Connection& connection, uint64_t now_ns);
   Connection* Find(Guest guest);
   void TellToWait(Connection& connection, uint64_t now_ns);
   void Refuse(Connection& connection, const Decision& decision, uint64_t now_ns);
@@ -118,7 +135,10 @@ class Greeter {
   const Admission admission_;
   uint8_t boot_[16]{};
   DoormanLink& doorman_;
+  PoolLink& pool_;
+  const IsMember is_member_;
   Guest next_guest_ = 1;
+  uint64_t next_ticket_ = 1;
   std::vector<Connection> connections_;
 };
 

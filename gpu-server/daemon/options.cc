@@ -75,6 +75,24 @@ void AddTlsOptions(CLI::App* app, Options* options) {
       ->type_name("FILE");
 }
 
+void AddPoolOptions(CLI::App* app, PoolSettings* pool) {
+  CLI::Option* const manager =
+      app->add_option("--pool", pool->manager,
+                      "Belong to the pool whose manager servers reach at HOST:PORT; clients need a "
+                      "session of the pool's")
+          ->type_name("HOST:PORT");
+  app->add_option("--name", pool->name, "This server's name in the pool [the machine's]")
+      ->type_name("NAME")
+      ->needs(manager);
+  app->add_option("--advertise", pool->advertised,
+                  "Where the pool's clients reach this server [as --listen says]")
+      ->type_name("ADDRESS")
+      ->needs(manager);
+  app->add_option("--label", pool->labels, "A label for placement, e.g. zone=a")
+      ->type_name("KEY=VALUE")
+      ->needs(manager);
+}
+
 }  // namespace
 
 CommandLine ReadCommandLine(int argc, char** argv, const std::string& version) {
@@ -115,6 +133,7 @@ CommandLine ReadCommandLine(int argc, char** argv, const std::string& version) {
                  "Clients must present the token on the first line of this file")
       ->type_name("FILE");
   AddTlsOptions(&app, &options);
+  AddPoolOptions(&app, &options.pool);
   app.add_flag("--insecure", options.insecure,
                "Let anybody who can reach the address use the GPUs");
   app.add_option("--log-level", words.log_level, "none, error, warn, info or debug [info]")

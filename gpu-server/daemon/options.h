@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "gpu-server/daemon/pool_link.h"
 #include "gpu-server/daemon/secret.h"
 #include "protocol/base/log.h"
 #include "protocol/base/result.h"
@@ -25,6 +26,7 @@ struct Options {
   std::string control;    // where the operator asks about sessions; empty: nowhere
   Secret token;           // of the token file; empty: no token is asked for
   transport::TlsServerSettings tls;  // for addresses of tls://
+  PoolSettings pool;
   bool insecure = false;
   bool divides_time = true;  // of the devices, among sessions
   int ready_fd = -1;

@@ -74,6 +74,11 @@ std::optional<Decision> SessionBook::Objection(const Newcomer& newcomer) const {
   return WhyNot(newcomer.slice, nullptr);
 }
 
+bool SessionBook::IsMember(const Newcomer& newcomer) const {
+  const auto found = newcomer.alone() ? sessions_.end() : sessions_.find(newcomer.session);
+  return found != sessions_.end() && found->second.key_digest == newcomer.key_digest;
+}
+
 uint64_t SessionBook::PromisedShare(const SessionId* except) const {
   uint64_t sum = 0;
   for (const auto& [id, session] : sessions_) {

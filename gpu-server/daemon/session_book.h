@@ -66,6 +66,9 @@ class SessionBook {
   // Why a newcomer cannot be let in; nothing when it can.
   std::optional<Decision> Objection(const Newcomer& newcomer) const;
 
+  // Whether it is of a session that is there, and has its key.
+  bool IsMember(const Newcomer& newcomer) const;
+
   // Lets in one that nothing speaks against. The first of a session brings the session's slice.
   Session& Enter(const Newcomer& newcomer, uint64_t now_ns);
   void Leave(const SessionId& id, uint64_t now_ns);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "protocol/base/log.h"
+#include "protocol/control/service_client.h"
 #include "tools/farlane/help_format.h"
 #include "tools/farlane/metrics_server.h"
 #include "tools/farlane/metrics_text.h"
@@ -28,8 +29,9 @@ struct MetricsOptions {
 
 Result<std::string> Collect(const std::string& service) {
   FARLANE_ASSIGN(const nvml::Report devices, AskDevices(service));
-  FARLANE_ASSIGN(const SessionRecords sessions,
-                 AskService(service, control::MakeServiceRequest(control::ServiceVerb::kList, "")));
+  FARLANE_ASSIGN(
+      const SessionRecords sessions,
+      control::AskService(service, control::MakeServiceRequest(control::ServiceVerb::kList, "")));
   char host[HOST_NAME_MAX + 1] = {};
   static_cast<void>(gethostname(host, sizeof host - 1));
   return MetricsText(devices, sessions, host);

@@ -9,6 +9,7 @@
 
 #include "protocol/base/log.h"
 #include "protocol/base/slice.h"
+#include "protocol/control/service_client.h"
 #include "tools/farlane/help_format.h"
 #include "tools/farlane/json.h"
 #include "tools/farlane/output_format.h"
@@ -65,7 +66,7 @@ int Top(const SessionOptions& options, const std::string& service, Records befor
   for (uint32_t shown = 0; options.count == 0 || shown < options.count; ++shown) {
     std::this_thread::sleep_for(std::chrono::seconds(1));
     Result<Records> now =
-        AskService(service, control::MakeServiceRequest(control::ServiceVerb::kList, ""));
+        control::AskService(service, control::MakeServiceRequest(control::ServiceVerb::kList, ""));
     if (!now.ok()) {
       LogError("%s", now.error().message().c_str());
       return kExitFarlane;
@@ -113,7 +114,7 @@ int Act(const SessionOptions& options) {
     return kExitFarlane;
   }
   const std::string service = ServiceAddress(options.service);
-  Result<Records> records = AskService(service, request.value());
+  Result<Records> records = control::AskService(service, request.value());
   if (!records.ok()) {
     return FailAsking(records.error());
   }

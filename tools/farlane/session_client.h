@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Asking a GPU server's session service.
+// What the verbs have in common that ask a GPU server's session service.
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include "protocol/base/result.h"
-#include "protocol/control/session_service.h"
-#include "protocol/nvml/report.h"
 
 namespace CLI {
 class App;
@@ -21,12 +18,5 @@ void AddControlOption(CLI::App* app, std::string* given);
 std::string ServiceAddress(const std::string& given);
 // On stderr; the verb's exit code.
 int FailAsking(const Status& why);
-
-// All records of the answer, the last of which is kEnd.
-Result<std::vector<control::ServiceRecord>> AskService(const std::string& address,
-                                                       const control::ServiceRequest& request);
-
-// What the server says of its devices.
-Result<nvml::Report> AskDevices(const std::string& address);
 
 }  // namespace farlane::cli

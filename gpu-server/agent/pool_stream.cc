@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gpu-server/agent/pool_stream.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <thread>
+#include <utility>
+
+#include <grpcpp/grpcpp.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "protocol/base/clock.h"
+#include "protocol/base/log.h"
+
+namespace farlane::agent {
+namespace {
+
+constexpr uint64_t kMillisecondNs = 1'000'000;
+constexpr uint64_t kPauseNsMin = 200 * kMillisecondNs;
+constexpr uint64_t kPauseNsMax = 3'000 * kMillisecondNs;
+// A manager that asks for more is not obeyed.
+constexpr uint32_t kReportMsMin = 100;
+// A manager that says nothing for so long is gone, whatever the network thinks.
+constexpr int kKeepaliveMs = 5'000;
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& pool) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
+  return grpc::CreateCustomChannel(pool, grpc::InsecureChannelCredentials(), arguments);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<PoolStream>> PoolStream::Make(std::string pool, Ears ears) {
+  Fd bell(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!bell.valid()) {
+    return Status::FromErrno(StatusCode::kExhausted, "no event descriptor", errno);
+  }
+  return std::unique_ptr<PoolStream>(
+      new PoolStream(std::move(pool), std::move(ears), std::move(bell)));
+}
+
+void PoolStream::Ring() {
+  const uint64_t one = 1;
+  static_cast<void>(!write(bell_.get(), &one, sizeof one));
+}
+
+void PoolStream::AwaitRing(uint64_t timeout_ns) {
+  pollfd waiting{.fd = bell_.get(), .events = POLLIN, .revents = 0};
+  poll(&waiting, 1, static_cast<int>(timeout_ns / kMillisecondNs));
+  uint64_t rung = 0;
+  static_cast<void>(!read(bell_.get(), &rung, sizeof rung));
+}
+
+void PoolStream::End() {
+  ends_ = true;
+  context_.With([](std::weak_ptr<grpc::ClientContext>& current) {
+    if (const auto context = current.lock()) {
+      context->TryCancel();
+    }
+  });
+  Ring();
+}
+
+void PoolStream::Run() {
+  const std::shared_ptr<grpc::Channel> channel = MakeChannel(pool_);
+  pool::v1::ServerService::Stub stub(channel);
+  uint64_t pause_ns = kPauseNsMin;
+  std::string said;
+  while (!ends_) {
+    const uint64_t since_ns = NowNs();
+    const Status why = Attend(stub);
+    if (ends_) {
+      return;
+    }
+    // Each reason once: a manager can be away for days.
+    if (why.message() != said) {
+      LogWarn("no connection to the pool at %s: %s; trying again", pool_.c_str(),
+              why.message().c_str());
+      said = why.message();
+    }
+    pause_ns = NowNs() - since_ns > kPauseNsMax ? kPauseNsMin : std::min(2 * pause_ns, kPauseNsMax);
+    const uint64_t until_ns = NowNs() + pause_ns;
+    for (uint64_t now_ns = NowNs(); now_ns < until_ns && !ends_; now_ns = NowNs()) {
+      AwaitRing(until_ns - now_ns);
+    }
+  }
+}
+
+Status PoolStream::Attend(pool::v1::ServerService::Stub& stub) {
+  pool::v1::FromServer first;
+  FARLANE_ASSIGN(*first.mutable_inventory(), ears_.inventory());
+  const auto context = std::make_shared<grpc::ClientContext>();
+  context_.With([&context](std::weak_ptr<grpc::ClientContext>& current) { current = context; });
+  const std::unique_ptr<Wire> wire = stub.Attach(context.get());
+  closed_ = false;
+  answers_.With([](auto& answers) { answers.clear(); });
+  std::thread reader([this, &wire] { Read(*wire); });
+  bool goes_on = wire->Write(first);
+  uint64_t next_ns = 0;
+  while (goes_on && !closed_ && !ends_) {
+    const uint64_t now_ns = NowNs();
+    if (now_ns >= next_ns) {
+      next_ns = now_ns + report_ms_ * kMillisecondNs;
+      pool::v1::FromServer report;
+      Result<pool::v1::Load> load = ears_.load();
+      if (load.ok()) {
+        *report.mutable_load() = std::move(load).value();
+        goes_on = wire->Write(report);
+      }
+    }
+    goes_on = goes_on && WriteAnswers(*wire);
+    AwaitRing(next_ns - std::min(next_ns, NowNs()));
+  }
+  if (!closed_) {
+    context->TryCancel();
+  }
+  reader.join();
+  const grpc::Status ended = wire->Finish();
+  return Status(StatusCode::kUnavailable, ended.error_message().empty()
+                                              ? "the manager has ended the stream"
+                                              : ended.error_message());
+}
+
+void PoolStream::Read(Wire& wire) {
+  pool::v1::ToServer said;
+  while (wire.Read(&said)) {
+    if (said.has_welcome()) {
+      report_ms_ = std::max(said.welcome().report_ms(), kReportMsMin);
+    }
+    const std::string problem = ears_.hear(said);
+    if (said.order() != 0) {
+      pool::v1::FromServer answer;
+      answer.mutable_done()->set_order(said.order());
+      answer.mutable_done()->set_problem(problem);
+      answers_.With([&answer](auto& answers) { answers.push_back(std::move(answer)); });
+      Ring();
+    }
+  }
+  closed_ = true;
+  Ring();
+}
+
+bool PoolStream::WriteAnswers(Wire& wire) {
+  const std::vector<pool::v1::FromServer> answers =
+      answers_.With([](auto& waiting) { return std::exchange(waiting, {}); });
+  return std::all_of(answers.begin(), answers.end(),
+                     [&wire](const auto& answer) { return wire.Write(answer); });
+}
+
+}  // namespace farlane::agent

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// PoolStream is the server's end of its conversation with the pool's manager: it says what the
+// server is and how it is, and hears what is to be done. It comes back by itself, for as long as it
+// takes; nothing of the server's waits for it.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "protocol/base/fd.h"
+#include "protocol/base/guarded.h"
+#include "protocol/base/result.h"
+#include "protocol/control/pool.grpc.pb.h"
+
+namespace farlane::agent {
+
+// Thread: Run in one of its own; the rest from any.
+class PoolStream {
+ public:
+  struct Ears {
+    // What to say; fails while the server does not answer.
+    std::function<Result<pool::v1::Inventory>()> inventory;
+    std::function<Result<pool::v1::Load>()> load;
+    // What the manager has said. The answer, or an empty text; a sentence: what went wrong.
+    std::function<std::string(const pool::v1::ToServer& said)> hear;
+  };
+
+  static Result<std::unique_ptr<PoolStream>> Make(std::string pool, Ears ears);
+
+  // Until End.
+  void Run();
+  void End();
+
+ private:
+  using Wire = grpc::ClientReaderWriterInterface<pool::v1::FromServer, pool::v1::ToServer>;
+
+  PoolStream(std::string pool, Ears ears, Fd bell)
+      : pool_(std::move(pool)), ears_(std::move(ears)), bell_(std::move(bell)) {}
+
+  Status Attend(pool::v1::ServerService::Stub& stub);
+  void Read(Wire& wire);
+  bool WriteAnswers(Wire& wire);
+  void Ring();
+  void AwaitRing(uint64_t timeout_ns);
+
+  const std::string pool_;
+  const Ears ears_;
+  const Fd bell_;
+  std::atomic<bool> ends_{false};
+  std::atomic<bool> closed_{false};  // the manager has ended the stream
+  std::atomic<uint32_t> report_ms_{1000};
+  Guarded<std::vector<pool::v1::FromServer>> answers_;
+  Guarded<std::weak_ptr<grpc::ClientContext>> context_;
+};
+
+}  // namespace farlane::agent

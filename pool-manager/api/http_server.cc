@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pool-manager/api/http_server.h"
+
+#include <memory>
+#include <utility>
+
+#include <microhttpd.h>
+
+#include "protocol/base/fd.h"
+
+namespace farlane::pool {
+namespace {
+
+constexpr unsigned kConnectionsMax = 1024;
+constexpr unsigned kPatienceSeconds = 60;
+constexpr size_t kHeadBytesMax = 32 << 10;
+// No request of ours is near this.
+constexpr size_t kBodyBytesMax = 1 << 20;
+
+// A request while it arrives. The library keeps it for us, as a bare pointer.
+struct Arriving {
+  HttpRequest request;
+  bool too_large = false;
+};
+
+MHD_Result TakeArgument(void* into, MHD_ValueKind /*kind*/, const char* name, const char* value) {
+  (*static_cast<std::map<std::string, std::string>*>(into))[name] = value == nullptr ? "" : value;
+  return MHD_YES;
+}
+
+MHD_Result Send(MHD_Connection* connection, const HttpAnswer& answer) {
+  MHD_Response* const response = MHD_create_response_from_buffer(
+      answer.body.size(), const_cast<char*>(answer.body.data()), MHD_RESPMEM_MUST_COPY);
+  if (response == nullptr) {
+    return MHD_NO;
+  }
+  MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer.type.c_str());
+  MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+  if (answer.retry_after_seconds != 0) {
+    MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER,
+                            std::to_string(answer.retry_after_seconds).c_str());
+  }
+  if (answer.status == MHD_HTTP_UNAUTHORIZED) {
+    MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
+  }
+  const MHD_Result queued = MHD_queue_response(connection, answer.status, response);
+  MHD_destroy_response(response);
+  return queued;
+}
+
+// The library's callback: once for the head, then for each piece of the body, then once more.
+MHD_Result OnRequest(void* server,
+                     MHD_Connection* connection,
+                     const char* path,
+                     const char* method,
+                     const char* /*version*/,
+                     const char* body,
+                     size_t* body_bytes,
+                     void** state) {
+  if (*state == nullptr) {
+    auto arriving = std::make_unique<Arriving>();
+    arriving->request.method = method;
+    arriving->request.path = path;
+    MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, &TakeArgument,
+                              &arriving->request.query);
+    const char* const authorization =
+        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
+    arriving->request.authorization = authorization == nullptr ? "" : authorization;
+    *state = arriving.release();
+    return MHD_YES;
+  }
+  Arriving& arriving = *static_cast<Arriving*>(*state);
+  if (*body_bytes != 0) {
+    arriving.too_large =
+        arriving.too_large || arriving.request.body.size() + *body_bytes > kBodyBytesMax;
+    if (!arriving.too_large) {
+      arriving.request.body.append(body, *body_bytes);
+    }
+    *body_bytes = 0;
+    return MHD_YES;
+  }
+  if (arriving.too_large) {
+    return Send(connection, {.status = MHD_HTTP_CONTENT_TOO_LARGE,
+                             .body = "no request is larger than 1 MiB\n",
+                             .type = "text/plain"});
+  }
+  return Send(connection, static_cast<HttpServer*>(server)->answer()(arriving.request));
+}
+
+void OnOver(void* /*server*/,
+            MHD_Connection* /*connection*/,
+            void** state,
+            MHD_RequestTerminationCode /*why*/) {
+  delete static_cast<Arriving*>(*state);
+  *state = nullptr;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string& text, Answer answer) {
+  FARLANE_ASSIGN(const transport::Address wanted, transport::Address::Parse("tcp://" + text));
+  std::unique_ptr<HttpServer> server(new HttpServer(std::move(answer)));
+  FARLANE_ASSIGN(Fd listener, transport::Listen(wanted, &server->address_));
+  server->daemon_ =
+      MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD, 0, nullptr,
+                       nullptr, &OnRequest, server.get(), MHD_OPTION_LISTEN_SOCKET, listener.get(),
+                       MHD_OPTION_CONNECTION_LIMIT, kConnectionsMax, MHD_OPTION_CONNECTION_TIMEOUT,
+                       kPatienceSeconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT, kHeadBytesMax,
+                       MHD_OPTION_NOTIFY_COMPLETED, &OnOver, nullptr, MHD_OPTION_END);
+  if (server->daemon_ == nullptr) {
+    return Status(StatusCode::kInternal, "cannot start to serve HTTP at " + text);
+  }
+  static_cast<void>(listener.Release());  // the library closes it
+  return server;
+}
+
+HttpServer::~HttpServer() {
+  if (daemon_ != nullptr) {
+    MHD_stop_daemon(daemon_);
+  }
+}
+
+std::string HttpServer::address() const {
+  const std::string text = address_.ToString();
+  return text.substr(text.find("//") + 2);
+}
+
+}  // namespace farlane::pool

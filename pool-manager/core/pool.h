@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pool is what the manager knows and decides: its servers, the sessions it has granted, and which
+// server a new one gets. It does nothing by itself: it is told the time, what servers say and what
+// people ask, and answers with what is to be stored and what servers are to be told.
+//
+// A session is granted in three steps, so that nobody waits for the store while he holds the pool:
+// Draft takes its place, the caller stores it, Confirm or Abandon follows.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pool-manager/core/server_book.h"
+#include "protocol/base/result.h"
+#include "protocol/control/pool.pb.h"
+#include "protocol/token/session_token.h"
+
+namespace farlane::pool {
+
+// Why something that people ask for is not done. `reason` is for programs.
+struct Objection {
+  enum class Kind : uint8_t { kInvalid, kNotFound, kConflict, kNoCapacity, kUnavailable };
+  Kind kind = Kind::kInvalid;
+  std::string reason;
+  std::string detail;
+  std::vector<std::string> explain{};
+};
+
+// What a server is to be told.
+struct Order {
+  uint64_t attachment = 0;
+  v1::ToServer say;
+};
+
+// Thread: caller's.
+class Pool {
+ public:
+  // A token opens its session within this.
+  static constexpr int64_t kTokenMs = 60'000;
+  // Sessions that are over are shown for a while: so many of them.
+  static constexpr size_t kOverMax = 1000;
+
+  struct Now {
+    uint64_t ns = 0;  // of a clock that only goes forward
+    int64_t ms = 0;   // since 1970
+  };
+
+  // What was stored before, at the start: their servers tell whether they still run.
+  void Restore(std::vector<v1::Session> sessions);
+
+  // --- Servers
+
+  // A server's first word on a stream. An empty text, or why it is not taken.
+  std::string Attach(const v1::Inventory& inventory, uint64_t attachment, const Now& now);
+  // What the sessions of a server have come to. `changed`: those to be stored.
+  std::vector<Order> Hear(const std::string& server,
+                          uint64_t attachment,
+                          const v1::Load& load,
+                          const Now& now,
+                          std::vector<v1::Session>* changed);
+  void Detach(const std::string& server, uint64_t attachment, const Now& now);
+  // Empty: it is done.
+  std::optional<Objection> Cordon(const std::string& name, bool cordoned);
+
+  // --- Sessions
+
+  struct Grant {
+    v1::Session session;
+    token::SessionToken token;  // to be signed
+  };
+
+  // A place for a session, that nobody else gets meanwhile.
+  std::optional<Objection> Draft(const v1::CreateSessionRequest& request,
+                                 uint64_t epoch,
+                                 const Now& now,
+                                 Grant* grant);
+  void Confirm(const std::string& id);
+  void Abandon(const std::string& id);
+
+  // The session as it is then, to be stored; its server is told.
+  std::optional<Objection> Release(const std::string& id,
+                                   const Now& now,
+                                   v1::Session* session,
+                                   std::vector<Order>* orders);
+
+  // Sessions that nobody came to, and those of servers that are lost.
+  void Look(const Now& now, std::vector<v1::Session>* changed);
+
+  // --- What people see
+
+  std::vector<v1::Session> Sessions() const;
+  // By its name, or the beginning of it.
+  const v1::Session* FindSession(const std::string& name) const;
+  std::vector<v1::Server> Servers() const;
+  v1::PoolStatus Status() const;
+
+ private:
+  struct Promises {
+    double share = 0;
+    uint64_t memory_bytes = 0;
+    uint32_t sessions = 0;
+  };
+
+  static bool IsLive(const v1::Session& session);
+  Promises PromisesOf(const std::string& server) const;
+  std::string WhyNot(const ServerBook::Entry& server, const v1::SessionSpec& spec) const;
+  void End(v1::Session* session, v1::Phase phase, const std::string& why, const Now& now);
+  void ForgetOld();
+
+  ServerBook servers_;
+  std::map<std::string, v1::Session> sessions_;
+};
+
+}  // namespace farlane::pool

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pool-manager/core/server_book.h"
+
+namespace farlane::pool {
+namespace {
+
+// More than a machine has; what claims more is not believed.
+constexpr int kDevicesMax = 256;
+constexpr size_t kNameMax = 128;
+
+std::string WhyNot(const v1::Inventory& inventory) {
+  if (inventory.server_id().empty() || inventory.name().empty() ||
+      inventory.name().size() > kNameMax) {
+    return "a server needs an id, and a name of 1 to " + std::to_string(kNameMax) + " characters";
+  }
+  if (inventory.devices_size() == 0 || inventory.devices_size() > kDevicesMax) {
+    return "a server has 1 to " + std::to_string(kDevicesMax) + " devices";
+  }
+  return inventory.addresses_size() == 0 ? "a server needs an address" : "";
+}
+
+}  // namespace
+
+void ServerBook::Move(Entry* entry, v1::ServerState state, const std::string& why, int64_t now_ms) {
+  if (entry->state != state) {
+    entry->since_ms = now_ms;
+  }
+  entry->state = state;
+  entry->reason = why;
+}
+
+std::string ServerBook::Attach(const v1::Inventory& inventory,
+                               uint64_t attachment,
+                               uint64_t now_ns,
+                               int64_t now_ms) {
+  if (std::string why = WhyNot(inventory); !why.empty()) {
+    return why;
+  }
+  for (const auto& [id, other] : servers_) {
+    if (id != inventory.server_id() && other.inventory.name() == inventory.name()) {
+      if (other.state != v1::LOST) {
+        return "another server of this pool has the name \"" + inventory.name() + "\"";
+      }
+      // One that was started anew, without a folder to keep its id in.
+      servers_.erase(id);
+      break;
+    }
+  }
+  const auto [found, is_new] = servers_.try_emplace(inventory.server_id());
+  Entry& entry = found->second;
+  entry.since_ms = is_new ? now_ms : entry.since_ms;
+  entry.inventory = inventory;
+  entry.attachment = attachment;
+  entry.heard_ns = now_ns;
+  Move(&entry, v1::READY, "", now_ms);
+  return "";
+}
+
+bool ServerBook::Hear(const std::string& id,
+                      uint64_t attachment,
+                      const v1::Load& load,
+                      uint64_t now_ns) {
+  const auto found = servers_.find(id);
+  if (found == servers_.end() || found->second.attachment != attachment) {
+    return false;
+  }
+  found->second.load = load;
+  found->second.heard_ns = now_ns;
+  found->second.state = v1::READY;
+  found->second.reason.clear();
+  return true;
+}
+
+void ServerBook::Detach(const std::string& id, uint64_t attachment, int64_t now_ms) {
+  const auto found = servers_.find(id);
+  if (found != servers_.end() && found->second.attachment == attachment) {
+    found->second.attachment = 0;
+    Move(&found->second, v1::SUSPECT, "its connection has ended", now_ms);
+  }
+}
+
+std::vector<std::string> ServerBook::Look(uint64_t now_ns, int64_t now_ms) {
+  std::vector<std::string> lost;
+  for (auto& [id, entry] : servers_) {
+    const uint64_t silent_ns = now_ns - entry.heard_ns;
+    const std::string why = "nothing heard for " + std::to_string(silent_ns / 1'000'000'000) + " s";
+    if (silent_ns > kLostNs) {
+      if (entry.state != v1::LOST) {
+        lost.push_back(id);
+      }
+      Move(&entry, v1::LOST, why, now_ms);
+    } else if (silent_ns > kUnreachableNs) {
+      Move(&entry, v1::UNREACHABLE, why, now_ms);
+    } else if (silent_ns > kSuspectNs) {
+      Move(&entry, v1::SUSPECT, why, now_ms);
+    }
+  }
+  return lost;
+}
+
+ServerBook::Entry* ServerBook::Find(const std::string& name) {
+  const auto found = servers_.find(name);
+  if (found != servers_.end()) {
+    return &found->second;
+  }
+  for (auto& [id, entry] : servers_) {
+    if (entry.inventory.name() == name) {
+      return &entry;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace farlane::pool

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// ServerBook is the GPU servers of a pool as the manager sees them now: what they are, how they
+// are, and since when nothing was heard. It is soft state: it is made anew from what servers say,
+// and no part of it is ever stored, but that a server is not to get anything new.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "protocol/control/pool.pb.h"
+
+namespace farlane::pool {
+
+// Thread: caller's.
+class ServerBook {
+ public:
+  // A server that says nothing for so long gets nothing new, is not known to live, and is gone.
+  static constexpr uint64_t kSuspectNs = 6'000'000'000;
+  static constexpr uint64_t kUnreachableNs = 10'000'000'000;
+  static constexpr uint64_t kLostNs = 60'000'000'000;
+
+  struct Entry {
+    v1::Inventory inventory;
+    v1::Load load;
+    uint64_t heard_ns = 0;
+    uint64_t attachment = 0;  // by which its stream is named; 0: there is none
+    v1::ServerState state = v1::READY;
+    int64_t since_ms = 0;
+    bool cordoned = false;
+    std::string reason{};
+  };
+
+  using Map = std::map<std::string, Entry>;  // by server_id
+
+  // One has come, or come back. Its former stream, if it had one, counts no more. An empty text, or
+  // why it cannot be in this pool.
+  std::string Attach(const v1::Inventory& inventory,
+                     uint64_t attachment,
+                     uint64_t now_ns,
+                     int64_t now_ms);
+  // Of the stream that counts; false: another does.
+  bool Hear(const std::string& id, uint64_t attachment, const v1::Load& load, uint64_t now_ns);
+  void Detach(const std::string& id, uint64_t attachment, int64_t now_ms);
+
+  // Notes who was silent for long; the servers that are lost now and were not before.
+  std::vector<std::string> Look(uint64_t now_ns, int64_t now_ms);
+
+  // By name or id; null: there is none.
+  Entry* Find(const std::string& name);
+
+  const Map& servers() const { return servers_; }
+
+ private:
+  static void Move(Entry* entry, v1::ServerState state, const std::string& why, int64_t now_ms);
+
+  Map servers_;
+};
+
+}  // namespace farlane::pool

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pool-manager/daemon/pool_host.h"
+
+#include "protocol/base/clock.h"
+#include "protocol/base/log.h"
+
+namespace farlane::pool {
+namespace {
+
+constexpr uint32_t kKeyId = 1;
+
+int64_t WallMs() {
+  const timespec now = WallTime();
+  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+}
+
+Pool::Now TakeNow() {
+  return {.ns = NowNs(), .ms = WallMs()};
+}
+
+}  // namespace
+
+PoolHost::PoolHost(Settings settings, std::unique_ptr<SessionStore> store, token::SigningKey key)
+    : settings_(std::move(settings)),
+      store_(std::move(store)),
+      key_(std::move(key)),
+      started_ms_(WallMs()) {}
+
+Result<std::unique_ptr<PoolHost>> PoolHost::Open(Settings settings,
+                                                 std::unique_ptr<SessionStore> store,
+                                                 token::SigningKey key) {
+  FARLANE_ASSIGN(std::vector<v1::Session> sessions, store->Load());
+  std::unique_ptr<PoolHost> host(
+      new PoolHost(std::move(settings), std::move(store), std::move(key)));
+  host->state_.With([&](State& state) { state.pool.Restore(std::move(sessions)); });
+  return host;
+}
+
+void PoolHost::Tell(State& state, uint64_t epoch, const std::vector<Order>& orders) {
+  for (const Order& order : orders) {
+    const auto line = state.lines.find(order.attachment);
+    if (line != state.lines.end()) {
+      v1::ToServer say = order.say;
+      say.set_epoch(epoch);
+      line->second->Say(std::move(say));
+    }
+  }
+}
+
+std::string PoolHost::Attach(const v1::Inventory& inventory,
+                             uint64_t attachment,
+                             ServerLine* line) {
+  v1::ToServer say;
+  say.set_epoch(store_->epoch());
+  v1::ToServer::Welcome* const welcome = say.mutable_welcome();
+  welcome->set_pool(settings_.name);
+  welcome->set_report_ms(settings_.report_ms);
+  v1::ToServer::Key* const key = welcome->mutable_keys()->add_keys();
+  key->set_id(kKeyId);
+  key->set_public_key(key_.public_key().data(), key_.public_key().size());
+  return state_.With([&](State& state) {
+    std::string why = state.pool.Attach(inventory, attachment, TakeNow());
+    if (why.empty()) {
+      state.lines[attachment] = line;
+      line->Say(std::move(say));
+      LogInfo("server \"%s\" (%s) with %d devices has come", inventory.name().c_str(),
+              inventory.server_id().c_str(), inventory.devices_size());
+    }
+    return why;
+  });
+}
+
+void PoolHost::Hear(const std::string& server, uint64_t attachment, const v1::Load& load) {
+  std::vector<v1::Session> changed;
+  state_.With([&](State& state) {
+    Tell(state, store_->epoch(), state.pool.Hear(server, attachment, load, TakeNow(), &changed));
+  });
+  Save(changed);
+}
+
+void PoolHost::Detach(const std::string& server, uint64_t attachment) {
+  state_.With([&](State& state) {
+    state.lines.erase(attachment);
+    state.pool.Detach(server, attachment, TakeNow());
+  });
+}
+
+std::optional<Objection> PoolHost::Create(const v1::CreateSessionRequest& request,
+                                          const std::string& user,
+                                          v1::CreateSessionResponse* response) {
+  Pool::Grant grant;
+  if (auto objection = state_.With([&](State& state) {
+        return state.pool.Draft(request, store_->epoch(), TakeNow(), &grant);
+      })) {
+    return objection;
+  }
+  grant.session.set_user(user);
+  grant.token.key_id = kKeyId;
+  const Result<std::string> token = token::SignToken(grant.token, key_);
+  const farlane::Status stored =
+      token.ok() ? store_->Save(grant.session) : farlane::Status(token.error());
+  if (!stored.ok()) {
+    LogError("a session cannot be granted: %s", stored.message().c_str());
+    state_.With([&](State& state) { state.pool.Abandon(grant.session.id()); });
+    return Objection{Objection::Kind::kUnavailable, "StoreFailed", stored.message()};
+  }
+  state_.With([&](State& state) { state.pool.Confirm(grant.session.id()); });
+  *response->mutable_session() = std::move(grant.session);
+  response->set_token(token.value());
+  return std::nullopt;
+}
+
+std::optional<Objection> PoolHost::Release(const std::string& id, v1::Session* session) {
+  auto objection = state_.With([&](State& state) {
+    std::vector<Order> orders;
+    auto problem = state.pool.Release(id, TakeNow(), session, &orders);
+    Tell(state, store_->epoch(), orders);
+    return problem;
+  });
+  if (!objection.has_value()) {
+    Save({*session});
+  }
+  return objection;
+}
+
+std::optional<Objection> PoolHost::Cordon(const std::string& name, bool cordoned) {
+  return state_.With([&](State& state) { return state.pool.Cordon(name, cordoned); });
+}
+
+// What is not stored now is found again when the session's server is heard: nothing is lost by it.
+void PoolHost::Save(const std::vector<v1::Session>& sessions) {
+  for (const v1::Session& session : sessions) {
+    if (const farlane::Status status = store_->Save(session); !status.ok()) {
+      LogWarn("what has become of session %s cannot be stored: %s", session.id().c_str(),
+              status.message().c_str());
+    }
+  }
+}
+
+void PoolHost::Look() {
+  std::vector<v1::Session> changed;
+  state_.With([&](State& state) { state.pool.Look(TakeNow(), &changed); });
+  Save(changed);
+}
+
+std::vector<v1::Session> PoolHost::Sessions() const {
+  return state_.With([](const State& state) { return state.pool.Sessions(); });
+}
+
+std::optional<v1::Session> PoolHost::FindSession(const std::string& name) const {
+  return state_.With([&](const State& state) {
+    const v1::Session* const found = state.pool.FindSession(name);
+    return found == nullptr ? std::nullopt : std::optional(*found);
+  });
+}
+
+std::vector<v1::Server> PoolHost::Servers() const {
+  return state_.With([](const State& state) { return state.pool.Servers(); });
+}
+
+v1::PoolStatus PoolHost::Status() const {
+  v1::PoolStatus status = state_.With([](const State& state) { return state.pool.Status(); });
+  status.set_pool(settings_.name);
+  status.set_version(FARLANE_VERSION);
+  status.set_epoch(store_->epoch());
+  status.set_leader(true);
+  status.set_store(store_->kind());
+  status.set_started_ms(started_ms_);
+  return status;
+}
+
+}  // namespace farlane::pool

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// PoolHost is the pool as several threads use it: the streams of servers, the requests of people
+// and a clock that looks at it now and then. It stores what has to survive, signs tokens, and hands
+// servers what they are to be told.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pool-manager/core/pool.h"
+#include "pool-manager/daemon/session_store.h"
+#include "protocol/base/guarded.h"
+#include "protocol/base/result.h"
+#include "protocol/token/ed25519.h"
+
+namespace farlane::pool {
+
+// A server's stream, as far as the pool has to do with it. Does not wait.
+class ServerLine {
+ public:
+  virtual ~ServerLine() = default;
+  virtual void Say(v1::ToServer say) = 0;
+};
+
+// Thread: any, guarded.
+class PoolHost {
+ public:
+  struct Settings {
+    std::string name = "default";
+    uint32_t report_ms = 1000;
+  };
+
+  // Takes up what the store has.
+  static Result<std::unique_ptr<PoolHost>> Open(Settings settings,
+                                                std::unique_ptr<SessionStore> store,
+                                                token::SigningKey key);
+
+  // --- For servers. The line stays the caller's, until Detach returns.
+  std::string Attach(const v1::Inventory& inventory, uint64_t attachment, ServerLine* line);
+  void Hear(const std::string& server, uint64_t attachment, const v1::Load& load);
+  void Detach(const std::string& server, uint64_t attachment);
+
+  // --- For people.
+  std::optional<Objection> Create(const v1::CreateSessionRequest& request,
+                                  const std::string& user,
+                                  v1::CreateSessionResponse* response);
+  std::optional<Objection> Release(const std::string& id, v1::Session* session);
+  std::optional<Objection> Cordon(const std::string& name, bool cordoned);
+  std::vector<v1::Session> Sessions() const;
+  std::optional<v1::Session> FindSession(const std::string& name) const;
+  std::vector<v1::Server> Servers() const;
+  v1::PoolStatus Status() const;
+
+  // Once a second, or so.
+  void Look();
+
+  uint64_t FreshAttachment() { return next_attachment_++; }
+
+ private:
+  struct State {
+    Pool pool;
+    std::map<uint64_t, ServerLine*> lines;
+  };
+
+  PoolHost(Settings settings, std::unique_ptr<SessionStore> store, token::SigningKey key);
+
+  void Save(const std::vector<v1::Session>& sessions);
+  static void Tell(State& state, uint64_t epoch, const std::vector<Order>& orders);
+
+  const Settings settings_;
+  const std::unique_ptr<SessionStore> store_;
+  const token::SigningKey key_;
+  const int64_t started_ms_;
+  std::atomic<uint64_t> next_attachment_{1};
+  Guarded<State> state_;
+};
+
+}  // namespace farlane::pool

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// SessionStore keeps what must survive the manager: which sessions were granted, and the epoch, a
+// number that is higher each time somebody begins to manage the pool.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "protocol/base/result.h"
+#include "protocol/control/pool.pb.h"
+
+namespace farlane::pool {
+
+// Thread: any, guarded.
+class SessionStore {
+ public:
+  virtual ~SessionStore() = default;
+
+  // What it is, for people: "sqlite".
+  virtual const char* kind() const = 0;
+  // Of the manager that has opened it.
+  virtual uint64_t epoch() const = 0;
+
+  virtual Result<std::vector<v1::Session>> Load() = 0;
+  // When this returns, the session is there whatever becomes of the machine.
+  virtual farlane::Status Save(const v1::Session& session) = 0;
+};
+
+}  // namespace farlane::pool
