@@ -56,7 +56,7 @@ Status MakeFolder(const std::string& path) {
 Result<std::unique_ptr<PoolHost>> OpenPool(const Options& options) {
   FARLANE_TRY(MakeFolder(options.state_dir));
   FARLANE_ASSIGN(std::unique_ptr<SqliteStore> sqlite,
-                 SqliteStore::Open({.path = options.state_dir + "/pool.db"}));
+                 SqliteStore::Open({.path = options.state_dir + "/pool.db", .vfs = {}}));
   FARLANE_ASSIGN(std::unique_ptr<StateSessionStore> store,
                  StateSessionStore::Open(std::move(sqlite), "sqlite"));
   FARLANE_ASSIGN(token::SigningKey key, TakeSigningKey(options.state_dir));

@@ -146,6 +146,9 @@ grpc::ServerBidiReactor<v1::FromServer, v1::ToServer>* AttachService::Attach(
   return new Line(host_);
 }
 
+AttachServer::AttachServer(PoolHost& host, const std::string& join_key)
+    : service_(host, join_key) {}
+
 Result<std::unique_ptr<AttachServer>> AttachServer::Start(const std::string& address,
                                                           PoolHost& host,
                                                           const std::string& join_key) {

@@ -40,7 +40,7 @@ class AttachServer {
   const std::string& address() const { return address_; }
 
  private:
-  AttachServer(PoolHost& host, const std::string& join_key) : service_(host, join_key) {}
+  AttachServer(PoolHost& host, const std::string& join_key);
 
   AttachService service_;
   std::string address_;

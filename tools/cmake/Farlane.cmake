@@ -145,6 +145,7 @@ function(farlane_proto target file)
   find_library(FARLANE_GRPCPP grpc++ REQUIRED)
   find_library(FARLANE_GRPC grpc REQUIRED)
   find_library(FARLANE_GPR gpr REQUIRED)
+  find_library(FARLANE_ABSL_SYNCHRONIZATION absl_synchronization REQUIRED)  # gRPC's headers use it
   file(RELATIVE_PATH folder "${CMAKE_SOURCE_DIR}" "${CMAKE_CURRENT_SOURCE_DIR}")
   get_filename_component(name "${file}" NAME_WE)
   set(stem "${FARLANE_GENERATED}/${folder}/${name}")
@@ -157,6 +158,7 @@ function(farlane_proto target file)
   add_library(${target} STATIC ${made})
   # Not our sources: their warnings are nobody's here.
   target_compile_options(${target} PRIVATE -w)
-  target_link_libraries(${target} PUBLIC ${FARLANE_GRPCPP} ${FARLANE_GRPC} ${FARLANE_GPR} protobuf::libprotobuf)
+  target_link_libraries(${target} PUBLIC ${FARLANE_GRPCPP} ${FARLANE_GRPC} ${FARLANE_GPR} ${FARLANE_ABSL_SYNCHRONIZATION}
+                        protobuf::libprotobuf)
   set_target_properties(${target} PROPERTIES FARLANE_FLOOR 1 FARLANE_HOUSE control)
 endfunction()

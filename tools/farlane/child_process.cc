@@ -50,6 +50,9 @@ int Become(const ChildPlan& plan, pid_t parent) {
   if (plan.background) {
     LeaveTerminal(plan);
   }
+  if (plan.output >= 0) {
+    dup2(plan.output, STDOUT_FILENO);
+  }
   ApplySettings(plan.settings);
   std::vector<char*> arguments;
   for (const std::string& argument : plan.arguments) {

@@ -25,6 +25,7 @@ struct ChildPlan {
   const sigset_t* mask = nullptr;  // signals blocked in the child; null: as here
   bool background = false;         // away from the terminal, without our stdin and stdout
   std::vector<int> inherited;      // descriptors that a background child keeps
+  int output = -1;                 // what its standard output is; -1: ours
 };
 
 // One of both: the child runs, or `exec_error` says why its program could not be executed.

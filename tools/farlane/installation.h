@@ -19,6 +19,10 @@ class Installation {
 
   std::string ServerProgram() const { return prefix_ + "/bin/farlane-gpud"; }
 
+  std::string ManagerProgram() const { return prefix_ + "/bin/farlane-poold"; }
+
+  std::string SessionHelper() const { return prefix_ + "/libexec/farlane/farlane-session"; }
+
   std::string ClientFolder() const { return prefix_ + "/lib/farlane/client"; }
 
   std::string ClientLibrary() const { return ClientFolder() + "/libcuda.so.1"; }

@@ -27,6 +27,7 @@ int main(int argc, char** argv) {
   const std::vector<Verb> verbs = {
       farlane::cli::AddRun(root),        farlane::cli::AddCheck(root),
       farlane::cli::AddBench(root),      farlane::cli::AddSession(root),
+      farlane::cli::AddPool(root),       farlane::cli::AddServer(root),
       farlane::cli::AddSmi(root),        farlane::cli::AddMetrics(root),
       farlane::cli::AddSoft(root),       farlane::cli::AddVersion(root),
       farlane::cli::AddCompletion(root), farlane::cli::AddHelp(root),

@@ -7,10 +7,8 @@
 #include <optional>
 #include <string>
 
-#include <sys/types.h>
-
-#include "protocol/base/fd.h"
 #include "protocol/base/result.h"
+#include "tools/farlane/background_program.h"
 #include "tools/farlane/installation.h"
 #include "tools/farlane/signal_inbox.h"
 
@@ -30,25 +28,16 @@ class PrivateServer {
                                      SignalInbox* inbox,
                                      int* interrupted_by);
 
-  PrivateServer(PrivateServer&& other) noexcept;
-  PrivateServer& operator=(PrivateServer&&) = delete;
-  ~PrivateServer();
-
   // Where it listens, as FARLANE_SERVER spells it.
-  const std::string& address() const { return address_; }
+  const std::string& address() const { return program_.lines().front(); }
 
   // How it ended, the first time this is asked after that happened.
-  std::optional<std::string> TakeEnd();
+  std::optional<std::string> TakeEnd() { return program_.TakeEnd(); }
 
  private:
-  PrivateServer(pid_t pid, Fd watch) : pid_(pid), watch_(std::move(watch)) {}
+  explicit PrivateServer(BackgroundProgram program) : program_(std::move(program)) {}
 
-  Status AwaitReady(int ready, SignalInbox* inbox, int* interrupted_by);
-  bool GoneWithin(uint64_t timeout_ns);
-
-  pid_t pid_ = -1;
-  Fd watch_;  // the server ends when this closes
-  std::string address_;
+  BackgroundProgram program_;
 };
 
 }  // namespace farlane::cli

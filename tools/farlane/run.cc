@@ -15,6 +15,7 @@
 #include "protocol/transport/address_list.h"
 #include "tools/farlane/command.h"
 #include "tools/farlane/help_format.h"
+#include "tools/farlane/pool_client.h"
 #include "tools/farlane/private_server.h"
 #include "tools/farlane/probe.h"
 #include "tools/farlane/session_ticket.h"
@@ -31,6 +32,7 @@ constexpr char kDevicesFile[] = "FARLANE_SOFT_SHARED";
 
 struct RunOptions {
   std::string server;
+  std::string pool;
   SliceWords slice;
   bool local = false;
   bool direct = false;
@@ -46,7 +48,6 @@ struct Unavailable {
 // Written in full, so that somebody who read about them is told what is the matter, not that the
 // option does not exist. They stay out of --help.
 constexpr Unavailable kNotThereYet[] = {
-    {"--pool", "this version has no pool; name a server with --server"},
     {"-n,--gpus", "in this version a program sees all GPUs of its server"},
     {"--isolation", "in this version programs of a server are always \"shared\""},
 };
@@ -62,11 +63,6 @@ Result<std::string> ChooseServer(const RunOptions& options) {
     return std::string();
   }
   std::string server = options.server;
-  if (server.empty() && Environment("FARLANE_POOL")) {
-    return Status(StatusCode::kUnsupported,
-                  "FARLANE_POOL is set, but this version has no pool; unset it, or name a server "
-                  "with --server");
-  }
   if (server.empty()) {
     server = Environment("FARLANE_SERVER").value_or("");
   }
@@ -121,6 +117,21 @@ Status Announce(const PrivateServer& server, const Installation& installation, b
   return Status::Ok();
 }
 
+// What is not said here may be said by the caller's environment.
+std::vector<Setting> SliceSettings(const SliceWords& slice) {
+  std::vector<Setting> settings;
+  const auto say = [&settings](const char* name, const std::string& value) {
+    if (!value.empty()) {
+      settings.push_back({name, value});
+    }
+  };
+  say("FARLANE_MEM", slice.memory);
+  say("FARLANE_SHARE", slice.share);
+  say("FARLANE_SHARE_LIMIT", slice.share_limit);
+  say("FARLANE_PRIORITY", slice.priority);
+  return settings;
+}
+
 // What the command is given, so that all its processes are one session of the server.
 std::vector<Setting> ClientSettings(const Installation& installation,
                                     const std::string& server,
@@ -132,16 +143,8 @@ std::vector<Setting> ClientSettings(const Installation& installation,
       {"FARLANE_SESSION", ticket},
       {"FARLANE_POOL", std::nullopt},
   };
-  // What is not said here may be said by the caller's environment.
-  const auto say = [&settings](const char* name, const std::string& value) {
-    if (!value.empty()) {
-      settings.push_back({name, value});
-    }
-  };
-  say("FARLANE_MEM", slice.memory);
-  say("FARLANE_SHARE", slice.share);
-  say("FARLANE_SHARE_LIMIT", slice.share_limit);
-  say("FARLANE_PRIORITY", slice.priority);
+  const std::vector<Setting> wishes = SliceSettings(slice);
+  settings.insert(settings.end(), wishes.begin(), wishes.end());
   return settings;
 }
 
@@ -188,6 +191,38 @@ int RunAt(const std::string& server,
   SignalInbox inbox;
   const std::vector<Setting> settings =
       ClientSettings(installation, server, ticket.value(), options.slice);
+  return RunCommand(command, settings, inbox, [] {});
+}
+
+// A session that somebody has asked for already, a run around this one perhaps, is used as it is.
+std::string ChoosePool(const RunOptions& options) {
+  const bool has_server = !options.server.empty() || options.local;
+  if (has_server || (options.pool.empty() && Environment("FARLANE_SERVER"))) {
+    return "";
+  }
+  return PoolNamed(options.pool);
+}
+
+int RunInPool(const std::string& pool,
+              const Installation& installation,
+              const RunOptions& options,
+              const std::vector<std::string>& command) {
+  std::vector<Setting> wishes = SliceSettings(options.slice);
+  wishes.emplace_back("FARLANE_PROGRAM", command.front());
+  int code = kExitFarlane;
+  const Result<PoolSession> session = PoolSession::Open(installation, pool, wishes, &code);
+  if (!session.ok()) {
+    // 124, as of timeout(1): there was no room in time.
+    constexpr int kNoRoom = 8;
+    return code == kNoRoom ? kExitQueueTimeout : Fail(session.error());
+  }
+  SignalInbox inbox;
+  std::vector<Setting> settings = {
+      {"LD_LIBRARY_PATH", LibraryPathStartingWith(installation.ClientFolder())},
+      {"FARLANE_POOL", std::nullopt},
+  };
+  settings.insert(settings.end(), session.value().settings().begin(),
+                  session.value().settings().end());
   return RunCommand(command, settings, inbox, [] {});
 }
 
@@ -244,6 +279,9 @@ int Run(const RunOptions& options, const std::vector<std::string>& command) {
       !status.ok()) {
     return Fail(status);
   }
+  if (const std::string pool = ChoosePool(options); !pool.empty()) {
+    return RunInPool(pool, installation, options, command);
+  }
   if (server.value().empty()) {
     return RunPrivately(installation, options, slice.value(), command);
   }
@@ -291,18 +329,25 @@ Verb AddRun(CLI::App& root) {
                                      "use a private server on this machine, without a notice");
   CLI::Option* direct = app->add_flag("--direct", options->direct,
                                       "use the software GPU in the program itself, no server");
-  server->excludes(local)->excludes(direct);
+  CLI::Option* pool = app->add_option("--pool", options->pool,
+                                      "the pool that gives the command a server (default: "
+                                      "FARLANE_POOL)");
+  pool->type_name("HOST:PORT");
+  server->excludes(local)->excludes(direct)->excludes(pool);
+  pool->excludes(local)->excludes(direct);
   local->excludes(direct);
   AddSlice(app, &options->slice, direct);
   AddUnavailable(app, options);
   app->footer(
       "With nothing configured, a private server is started and ends with the command.\n"
       "Exit code: the command's; 128+N if signal N ended it; 127 if it was not found, 126 if it\n"
-      "could not be executed, 125 if farlane itself failed.\n\n"
+      "could not be executed, 125 if farlane itself failed, 124 if the pool had no room in "
+      "time.\n\n"
       "Examples:\n"
       "  farlane run -- ./vector_add\n"
       "  farlane run --server tcp://gpu1:7450 -- python3 train.py --epochs 3\n"
       "  farlane run --server tcp://gpu1:7450 --mem 8Gi --share 0.5 -- ./bench\n"
+      "  farlane run --pool gpus:7443 --share 0.5 -- ./bench\n"
       "  farlane run --direct -- ./vector_add");
   const auto act = [options](const std::vector<std::string>& command) {
     return Run(*options, command);

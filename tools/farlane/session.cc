@@ -7,12 +7,15 @@
 #include <memory>
 #include <thread>
 
+#include "protocol/base/environment.h"
 #include "protocol/base/log.h"
 #include "protocol/base/slice.h"
 #include "protocol/control/service_client.h"
 #include "tools/farlane/help_format.h"
 #include "tools/farlane/json.h"
 #include "tools/farlane/output_format.h"
+#include "tools/farlane/pool_client.h"
+#include "tools/farlane/pool_tables.h"
 #include "tools/farlane/session_client.h"
 #include "tools/farlane/session_report.h"
 #include "tools/farlane/verb.h"
@@ -27,6 +30,7 @@ struct SessionOptions {
   std::string topic;
   std::string name;
   std::string service;
+  std::string pool;
   std::string format;
   SliceWords slice;
   uint32_t count = 0;
@@ -107,11 +111,50 @@ Result<control::ServiceRequest> RequestOf(const SessionOptions& options) {
   return request;
 }
 
+// A pool that is named is asked, unless a server of this machine is named as well.
+bool IsOfPool(const SessionOptions& options) {
+  return !options.pool.empty() || (options.service.empty() && !Environment("FARLANE_CONTROL") &&
+                                   Environment("FARLANE_POOL"));
+}
+
+int AskManager(const SessionOptions& options) {
+  const bool kill = options.topic == "kill";
+  if (options.topic != "list" && !kill) {
+    LogError("farlane session %s asks a server of this machine (--control), not a pool",
+             options.topic.c_str());
+    return kExitFarlane;
+  }
+  const Result<Installation> installation = Installation::Find();
+  if (!installation.ok()) {
+    return FailAsking(installation.error());
+  }
+  const Result<PoolReply> reply =
+      AskPool(installation.value(), PoolNamed(options.pool), kill ? "DELETE" : "GET",
+              kill ? "/v1/sessions/" + options.name : "/v1/sessions");
+  if (!reply.ok() || reply.value().code != 0) {
+    return reply.ok() ? reply.value().code : FailAsking(reply.error());
+  }
+  if (kill && !options.wants_json()) {
+    printf("ended %s\n", options.name.c_str());
+    return 0;
+  }
+  const Result<std::string> text =
+      options.wants_json() ? reply.value().output : SessionsTable(reply.value().output);
+  if (!text.ok()) {
+    return FailAsking(text.error());
+  }
+  fputs(text.value().c_str(), stdout);
+  return 0;
+}
+
 int Act(const SessionOptions& options) {
   const Result<control::ServiceRequest> request = RequestOf(options);
   if (!request.ok()) {
     LogError("%s", request.error().message().c_str());
     return kExitFarlane;
+  }
+  if (IsOfPool(options)) {
+    return AskManager(options);
   }
   const std::string service = ServiceAddress(options.service);
   Result<Records> records = control::AskService(service, request.value());
@@ -141,6 +184,7 @@ Verb AddSession(CLI::App& root) {
                   "of resize and kill: the session, or the beginning of its name")
       ->type_name("");
   AddControlOption(app, &options->service);
+  AddPoolOption(app, &options->pool);
   app->add_option("--mem", options->slice.memory, "of resize: memory of each GPU")
       ->type_name("SIZE");
   app->add_option("--share", options->slice.share, "of resize: share of each GPU's time")
@@ -157,7 +201,7 @@ Verb AddSession(CLI::App& root) {
   app->footer(
       "The server is a farlane-gpud on this machine that was started with --control. It answers "
       "its\n"
-      "own user and root.\n\n"
+      "own user and root. With --pool, or FARLANE_POOL, list and kill ask the pool.\n\n"
       "Exit code: 0 if it was done, 1 if there is no such session, 125 if the server did not "
       "answer.\n\n"
       "Examples:\n"

@@ -17,6 +17,7 @@ namespace farlane::cli {
 
 // As docker's, so that a caller can tell the tool's own failure from the command's exit code.
 inline constexpr int kExitFarlane = 125;
+inline constexpr int kExitQueueTimeout = 124;
 inline constexpr int kExitCannotExecute = 126;
 inline constexpr int kExitNotFound = 127;
 inline constexpr int kExitSignalBase = 128;
@@ -33,6 +34,8 @@ Verb AddRun(CLI::App& root);
 Verb AddCheck(CLI::App& root);
 Verb AddBench(CLI::App& root);
 Verb AddSession(CLI::App& root);
+Verb AddPool(CLI::App& root);
+Verb AddServer(CLI::App& root);
 Verb AddSmi(CLI::App& root);
 Verb AddMetrics(CLI::App& root);
 Verb AddSoft(CLI::App& root);

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+// farlane pool: a pool on this machine by one command, and how a pool is.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "protocol/base/clock.h"
+#include "protocol/base/environment.h"
+#include "protocol/base/log.h"
+#include "tools/farlane/background_program.h"
+#include "tools/farlane/help_format.h"
+#include "tools/farlane/output_format.h"
+#include "tools/farlane/pool_client.h"
+#include "tools/farlane/pool_tables.h"
+#include "tools/farlane/signal_inbox.h"
+#include "tools/farlane/verb.h"
+
+namespace farlane::cli {
+namespace {
+
+// A server attaches as soon as it serves.
+constexpr uint64_t kAttachNs = 30'000'000'000;
+
+struct PoolOptions {
+  std::string topic;
+  std::string pool;
+  std::string format;
+  std::string listen = "127.0.0.1:7443";
+  std::string state_dir;
+  std::string driver = "auto";
+  std::string memory;
+  std::string name;
+  int ready_fd = -1;
+};
+
+int Fail(const Status& status) {
+  LogError("%s", status.message().c_str());
+  return kExitFarlane;
+}
+
+int ShowStatus(const Installation& installation, const PoolOptions& options) {
+  const std::string pool = PoolNamed(options.pool);
+  if (pool.empty()) {
+    return Fail(Status(StatusCode::kInvalidArgument,
+                       "which pool? say --pool HOST:PORT or set FARLANE_POOL"));
+  }
+  const Result<PoolReply> reply = AskPool(installation, pool, "GET", "/v1/status");
+  if (!reply.ok()) {
+    return Fail(reply.error());
+  }
+  if (reply.value().code != 0) {
+    return reply.value().code;
+  }
+  const Result<std::string> text =
+      options.format == "json" ? reply.value().output : StatusText(reply.value().output);
+  if (!text.ok()) {
+    return Fail(text.error());
+  }
+  fputs(text.value().c_str(), stdout);
+  return 0;
+}
+
+BackgroundPlan ManagerPlan(const Installation& installation, const PoolOptions& options) {
+  BackgroundPlan plan{.name = "the pool's manager",
+                      .arguments = {installation.ManagerProgram(), "--listen", options.listen,
+                                    "--log-level", Environment("FARLANE_LOG").value_or("warn")},
+                      .lines_count = 2};
+  if (!options.state_dir.empty()) {
+    plan.arguments.insert(plan.arguments.end(), {"--state-dir", options.state_dir});
+  }
+  if (!options.name.empty()) {
+    plan.arguments.insert(plan.arguments.end(), {"--name", options.name});
+  }
+  return plan;
+}
+
+BackgroundPlan ServerPlan(const Installation& installation,
+                          const PoolOptions& options,
+                          const std::string& manager) {
+  const std::string host = manager.substr(0, manager.rfind(':'));
+  BackgroundPlan plan{
+      .name = "the GPU server",
+      .arguments = {installation.ServerProgram(), "--listen", "tcp://" + host + ":0", "--driver",
+                    options.driver, "--pool", manager, "--log-level",
+                    Environment("FARLANE_LOG").value_or("warn")}};
+  if (!options.memory.empty()) {
+    plan.arguments.insert(plan.arguments.end(), {"--mem", options.memory});
+  }
+  return plan;
+}
+
+Status AwaitServer(const Installation& installation, const std::string& pool) {
+  const uint64_t until_ns = NowNs() + kAttachNs;
+  while (NowNs() < until_ns) {
+    FARLANE_ASSIGN(const PoolReply reply, AskPool(installation, pool, "GET", "/v1/status"));
+    if (reply.code != 0) {
+      return Status(StatusCode::kUnavailable, "the manager that was started does not answer");
+    }
+    FARLANE_ASSIGN(const uint64_t ready, ReadyServers(reply.output));
+    if (ready > 0) {
+      return Status::Ok();
+    }
+    usleep(50'000);
+  }
+  return Status(StatusCode::kTimeout, "the GPU server does not come to the pool");
+}
+
+Status Tell(const PoolOptions& options, const std::string& pool) {
+  printf(
+      "The pool is up. A program uses it so, here or wherever this address is reached:\n\n"
+      "  export FARLANE_POOL=%s\n"
+      "  farlane run -- ./program\n\n"
+      "farlane server list and farlane session list --pool %s show what there is. Ctrl-C ends "
+      "the pool.\n",
+      pool.c_str(), pool.c_str());
+  const bool said = fflush(stdout) == 0;
+  const std::string line = pool + "\n";
+  if (options.ready_fd >= 0 &&
+      write(options.ready_fd, line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
+    return Status(StatusCode::kInvalidArgument, "cannot write to the descriptor of --ready-fd");
+  }
+  return said ? Status::Ok() : Status(StatusCode::kUnavailable, "cannot write the answer");
+}
+
+// Until a signal comes (true), or one of both has ended.
+bool Attend(SignalInbox& inbox, BackgroundProgram& manager, BackgroundProgram& server) {
+  while (true) {
+    pollfd waiting{.fd = inbox.fd(), .events = POLLIN, .revents = 0};
+    poll(&waiting, 1, 1000);
+    while (const std::optional<signalfd_siginfo> signal = inbox.Take()) {
+      const auto number = static_cast<int>(signal->ssi_signo);
+      if (number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT) {
+        return true;
+      }
+    }
+    if (const auto end = manager.TakeEnd()) {
+      LogError("the pool's manager has ended (%s)", end->c_str());
+      return false;
+    }
+    if (const auto end = server.TakeEnd()) {
+      LogError("the GPU server has ended (%s)", end->c_str());
+      return false;
+    }
+  }
+}
+
+int Up(const Installation& installation, const PoolOptions& options) {
+  SignalInbox inbox;
+  int interrupted_by = 0;
+  const auto fail = [&interrupted_by](const Status& status) {
+    return interrupted_by != 0 ? kExitSignalBase + interrupted_by : Fail(status);
+  };
+  Result<BackgroundProgram> manager =
+      BackgroundProgram::Start(ManagerPlan(installation, options), &inbox, &interrupted_by);
+  if (!manager.ok()) {
+    return fail(manager.error());
+  }
+  const std::string people = manager.value().lines()[0];
+  Result<BackgroundProgram> server = BackgroundProgram::Start(
+      ServerPlan(installation, options, manager.value().lines()[1]), &inbox, &interrupted_by);
+  if (!server.ok()) {
+    return fail(server.error());
+  }
+  if (const Status status = AwaitServer(installation, people); !status.ok()) {
+    return fail(status);
+  }
+  if (const Status status = Tell(options, people); !status.ok()) {
+    return fail(status);
+  }
+  return Attend(inbox, manager.value(), server.value()) ? 0 : 1;
+}
+
+int Act(const PoolOptions& options) {
+  const Result<Installation> installation = Installation::Find();
+  if (!installation.ok()) {
+    return Fail(installation.error());
+  }
+  return options.topic == "up" ? Up(installation.value(), options)
+                               : ShowStatus(installation.value(), options);
+}
+
+}  // namespace
+
+Verb AddPool(CLI::App& root) {
+  auto options = std::make_shared<PoolOptions>();  // shared by the parser and the verb's action
+  CLI::App* app = root.add_subcommand("pool", "Start a pool of GPU servers, and see how it is");
+  app->formatter(std::make_shared<HelpFormat>("up|status [OPTIONS]"));
+  app->add_option("topic", options->topic, "\"up\" or \"status\"")
+      ->required()
+      ->check(CLI::IsMember({"up", "status"}))
+      ->type_name("");
+  AddPoolOption(app, &options->pool);
+  app->add_option("--listen", options->listen,
+                  "of up: where people and programs come "
+                  "[127.0.0.1:7443]")
+      ->type_name("HOST:PORT");
+  app->add_option("--driver", options->driver,
+                  "of up: auto, nvidia, soft or the path of a libcuda [auto]")
+      ->type_name("DRIVER");
+  app->add_option("--mem", options->memory, "of up: memory of each GPU that a session may use")
+      ->type_name("SIZE");
+  app->add_option("--name", options->name, "of up: the pool's name [default]")->type_name("NAME");
+  app->add_option("--state-dir", options->state_dir,
+                  "of up: the folder for what must survive [~/.local/state/farlane/pool]")
+      ->type_name("FOLDER");
+  app->add_option("--ready-fd", options->ready_fd,
+                  "of up: write the address to this descriptor once programs may come")
+      ->type_name("N");
+  AddOutputFormat(app, &options->format);
+  app->footer(
+      "\"up\" runs a manager (farlane-poold) and a GPU server (farlane-gpud) on this machine "
+      "until\n"
+      "it is interrupted. More servers join with farlane-gpud --pool HOST:PORT, where PORT is the\n"
+      "one after the pool's.\n\n"
+      "Exit code: 0; 1 if one of both ends; 125 if it cannot start; of status as of\n"
+      "\"farlane server\".\n\n"
+      "Examples:\n"
+      "  farlane pool up\n"
+      "  FARLANE_POOL=127.0.0.1:7443 farlane run -- ./vector_add\n"
+      "  farlane pool status --pool 127.0.0.1:7443");
+  const auto act = [options](const std::vector<std::string>&) { return Act(*options); };
+  return {.app = app, .act = act};
+}
+
+}  // namespace farlane::cli

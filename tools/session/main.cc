@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// farlane-session: asks a pool's manager, for the command line and for the client library.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <iterator>
+
+#include "protocol/base/log.h"
+#include "tools/session/open_session.h"
+#include "tools/session/pool_request.h"
+
+namespace farlane::session {
+namespace {
+
+struct Words {
+  std::string pool;
+  std::string id;
+  PoolRequest request;
+  bool has_body = false;
+};
+
+std::string ReadAll(FILE* file) {
+  std::string text;
+  char bytes[4096];
+  for (size_t got = fread(bytes, 1, sizeof bytes, file); got > 0;
+       got = fread(bytes, 1, sizeof bytes, file)) {
+    text.append(bytes, got);
+  }
+  return text;
+}
+
+int Fail(const Status& why, int code) {
+  LogError("%s", why.message().c_str());
+  return code;
+}
+
+int Open(const PoolAddress& pool) {
+  int code = 0;
+  const Result<OpenedSession> opened = OpenSession(pool, &code);
+  if (!opened.ok()) {
+    return Fail(opened.error(), code);
+  }
+  const bool said = fputs(opened.value().settings.c_str(), stdout) >= 0 && fflush(stdout) == 0;
+  return said ? 0 : 1;
+}
+
+int AskAndPrint(const PoolAddress& pool, const PoolRequest& request, bool print) {
+  const Result<PoolAnswer> answer = Ask(pool, request);
+  if (!answer.ok()) {
+    return Fail(answer.error(), ExitCodeOf(answer.error()));
+  }
+  const int code = ExitCodeOf(answer.value());
+  if (code != 0) {
+    LogError("%s", ProblemText(answer.value()).c_str());
+  } else if (print) {
+    fputs(answer.value().body.c_str(), stdout);
+  }
+  return fflush(stdout) == 0 ? code : 1;
+}
+
+int Act(const CLI::App& app, const Words& words) {
+  if (!words.pool.empty()) {
+    setenv("FARLANE_POOL", words.pool.c_str(), 1);
+  }
+  const Result<PoolAddress> pool = PoolAddress::FromEnvironment();
+  if (!pool.ok()) {
+    return Fail(pool.error(), 2);
+  }
+  if (app.got_subcommand("open")) {
+    return Open(pool.value());
+  }
+  if (app.got_subcommand("close")) {
+    return AskAndPrint(pool.value(),
+                       {.method = "DELETE", .path = "/v1/sessions/" + words.id, .body = {}}, false);
+  }
+  PoolRequest request = words.request;
+  request.body = words.has_body ? ReadAll(stdin) : "";
+  return AskAndPrint(pool.value(), request, true);
+}
+
+}  // namespace
+}  // namespace farlane::session
+
+int main(int argc, char** argv) {
+  farlane::SetLogName("farlane");
+  farlane::session::Words words;
+  CLI::App app("Asks the manager of a pool.", "farlane-session");
+  app.add_option("--pool", words.pool, "HOST:PORT [FARLANE_POOL]");
+  app.require_subcommand(1);
+  app.add_subcommand("open", "Ask for a session, and print what its programs need");
+  app.add_subcommand("close", "Give a session back")->add_option("id", words.id)->required();
+  CLI::App* const ask = app.add_subcommand("ask", "Send a request and print the answer");
+  ask->add_option("method", words.request.method)->required();
+  ask->add_option("path", words.request.path)->required();
+  ask->add_flag("--body", words.has_body, "with what stands on the standard input");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {  // the parser's own way of saying that it is done
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  return farlane::session::Act(app, words);
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/session/open_session.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <thread>
+
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "protocol/base/clock.h"
+#include "protocol/base/environment.h"
+#include "protocol/base/log.h"
+#include "protocol/base/sha256.h"
+#include "protocol/base/slice.h"
+#include "protocol/control/hex.h"
+
+namespace farlane::session {
+namespace {
+
+using nlohmann::json;
+
+constexpr uint64_t kQueueSeconds = 60;
+constexpr uint64_t kSecondNs = 1'000'000'000;
+constexpr std::chrono::milliseconds kPauseMin{100};
+constexpr std::chrono::milliseconds kPauseMax{2'000};
+
+Result<uint64_t> QueueSeconds() {
+  const std::string text = Environment("FARLANE_QUEUE_TIMEOUT").value_or("");
+  uint64_t seconds = kQueueSeconds;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (!text.empty() && (error != std::errc() || stop != text.data() + text.size())) {
+    return Status(StatusCode::kInvalidArgument,
+                  "FARLANE_QUEUE_TIMEOUT is \"" + text + "\"; it is a number of seconds");
+  }
+  return seconds;
+}
+
+Result<json> SpecFromEnvironment() {
+  FARLANE_ASSIGN(const SliceRequest slice,
+                 ParseSlice({.memory = Environment("FARLANE_MEM").value_or(""),
+                             .share = Environment("FARLANE_SHARE").value_or(""),
+                             .share_limit = Environment("FARLANE_SHARE_LIMIT").value_or(""),
+                             .priority = Environment("FARLANE_PRIORITY").value_or("")}));
+  char host[256] = "";
+  gethostname(host, sizeof host - 1);
+  json spec;
+  spec["slice"]["memoryBytes"] = slice.memory_bytes;
+  spec["slice"]["share"] = static_cast<double>(slice.share) / kWholeShare;
+  spec["slice"]["shareLimit"] = static_cast<double>(slice.share_limit) / kWholeShare;
+  spec["slice"]["priority"] = Environment("FARLANE_PRIORITY").value_or("");
+  spec["model"] = Environment("FARLANE_MODEL").value_or("");
+  spec["program"] = Environment("FARLANE_PROGRAM").value_or("");
+  spec["host"] = host;
+  return spec;
+}
+
+// Asks until there is room, or the time is over.
+Result<PoolAnswer> AskForRoom(const PoolAddress& pool, const PoolRequest& request) {
+  FARLANE_ASSIGN(const uint64_t seconds, QueueSeconds());
+  const uint64_t until_ns = NowNs() + seconds * kSecondNs;
+  std::chrono::milliseconds pause = kPauseMin;
+  bool said = false;
+  while (true) {
+    Result<PoolAnswer> answer = Ask(pool, request);
+    if (!answer.ok() || answer.value().status != 503 || NowNs() >= until_ns) {
+      return answer;
+    }
+    if (!said) {
+      LogWarn("waiting for room in the pool, for %llu s at most: %s",
+              static_cast<unsigned long long>(seconds), ProblemText(answer.value()).c_str());
+      said = true;
+    }
+    std::this_thread::sleep_for(pause);
+    pause = std::min(2 * pause, kPauseMax);
+  }
+}
+
+Result<OpenedSession> Understand(const PoolAnswer& answer, const std::string& key) {
+  const json said = json::parse(answer.body, nullptr, false);
+  const Status odd(StatusCode::kCorrupt, "the pool's answer is not understood");
+  if (!said.is_object() || !said.contains("session") || !said["session"].is_object()) {
+    return odd;
+  }
+  const json& session = said["session"];
+  std::string servers;
+  for (const auto& address : session.value("addresses", json::array())) {
+    // The first is the best; the others lead to the same server.
+    servers = servers.empty() && address.is_string() ? address.get<std::string>() : servers;
+  }
+  OpenedSession opened{.id = session.value("id", ""), .settings = {}};
+  const std::string token = said.value("token", "");
+  std::array<uint8_t, 16> id{};
+  if (servers.empty() || token.empty() || !control::FromHex(opened.id, id)) {
+    return odd;
+  }
+  opened.settings = "FARLANE_SERVER=" + servers + "\nFARLANE_TOKEN=" + token +
+                    "\nFARLANE_SESSION=" + opened.id + "." + key + "\n";
+  return opened;
+}
+
+}  // namespace
+
+Result<OpenedSession> OpenSession(const PoolAddress& pool, int* exit_code) {
+  *exit_code = 2;
+  FARLANE_ASSIGN(json spec, SpecFromEnvironment());
+  std::array<uint8_t, 32> key{};
+  if (getrandom(key.data(), key.size(), 0) != static_cast<ssize_t>(key.size())) {
+    return Status::FromErrno(StatusCode::kInternal, "no random numbers", errno);
+  }
+  json wanted;
+  wanted["spec"] = std::move(spec);
+  wanted["keyDigest"] = control::Hex(Sha256(std::as_bytes(std::span(key))));
+  const Result<PoolAnswer> answer =
+      AskForRoom(pool, {.method = "POST", .path = "/v1/sessions", .body = wanted.dump()});
+  if (!answer.ok()) {
+    *exit_code = ExitCodeOf(answer.error());
+    return answer.error();
+  }
+  *exit_code = ExitCodeOf(answer.value());
+  if (*exit_code != 0) {
+    return Status(StatusCode::kRefused, ProblemText(answer.value()));
+  }
+  *exit_code = 1;
+  return Understand(answer.value(), control::Hex(key));
+}
+
+}  // namespace farlane::session
