@@ -49,21 +49,6 @@ bool ReadHex(const std::string& text, size_t start, uint8_t* bytes, size_t count
   return true;
 }
 
-// ID.KEY, in hexadecimal digits.
-void ReadSession(const std::string& text, Config* config) {
-  SessionTicket ticket;
-  const size_t dot = 2 * sizeof ticket.id;
-  if (text.size() != dot + 1 + 2 * sizeof ticket.key || text[dot] != '.' ||
-      !ReadHex(text, 0, ticket.id, sizeof ticket.id) ||
-      !ReadHex(text, dot + 1, ticket.key, sizeof ticket.key)) {
-    config->session_error =
-        "FARLANE_SESSION is not of the form that farlane run makes; unset it, or start the program "
-        "with farlane run";
-    return;
-  }
-  config->session = ticket;
-}
-
 void ReadGrace(const std::string& text, Config* config) {
   const char* const end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, config->grace);
@@ -89,6 +74,21 @@ void ReadSlice(Config* config) {
 
 }  // namespace
 
+// ID.KEY, in hexadecimal digits.
+void Config::SetSession(const std::string& text) {
+  SessionTicket ticket;
+  const size_t dot = 2 * sizeof ticket.id;
+  if (text.size() != dot + 1 + 2 * sizeof ticket.key || text[dot] != '.' ||
+      !ReadHex(text, 0, ticket.id, sizeof ticket.id) ||
+      !ReadHex(text, dot + 1, ticket.key, sizeof ticket.key)) {
+    session_error =
+        "FARLANE_SESSION is not of the form that farlane run makes; unset it, or start the program "
+        "with farlane run";
+    return;
+  }
+  session = ticket;
+}
+
 Config Config::FromEnvironment() {
   Config config;
   config.server = Environment("FARLANE_SERVER");
@@ -99,7 +99,7 @@ Config Config::FromEnvironment() {
     ReadTokenFile(*path, &config);
   }
   if (const auto session = Environment("FARLANE_SESSION")) {
-    ReadSession(*session, &config);
+    config.SetSession(*session);
   }
   config.tls = transport::TlsSettings::FromEnvironment();
   const std::string transport = Environment("FARLANE_TRANSPORT").value_or("");

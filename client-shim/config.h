@@ -47,6 +47,9 @@ struct Config {
   std::optional<std::string> visible_devices;  // CUDA_VISIBLE_DEVICES
 
   static Config FromEnvironment();
+
+  // What FARLANE_SESSION says, or `session_error`.
+  void SetSession(const std::string& text);
 };
 
 }  // namespace farlane::shim

@@ -9,6 +9,7 @@
 #include "client-shim/abi_host.h"
 #include "client-shim/cu_result.h"
 #include "client-shim/current_context.h"
+#include "client-shim/pool_helper.h"
 #include "protocol/base/log.h"
 
 namespace farlane::shim {
@@ -34,7 +35,7 @@ CUresult Process::Init() {
 }
 
 CUresult Process::Start() {
-  const Config config = Config::FromEnvironment();
+  Config config = Config::FromEnvironment();
   if (!config.token_error.empty()) {
     LogError("%s", config.token_error.c_str());
     return CUDA_ERROR_NO_DEVICE;
@@ -47,11 +48,16 @@ CUresult Process::Start() {
     LogError("%s", config.setting_error.c_str());
     return CUDA_ERROR_NO_DEVICE;
   }
+  if (!config.server.has_value() && config.pool.has_value()) {
+    if (const Status status = AskPool(&config); !status.ok()) {
+      LogError("no GPU server: %s", status.message().c_str());
+      return CUDA_ERROR_NO_DEVICE;
+    }
+  }
   if (!config.server.has_value()) {
-    LogError("no GPU server: %s",
-             config.pool.has_value()
-                 ? "FARLANE_POOL is set, but this version cannot ask a pool; set FARLANE_SERVER"
-                 : "set FARLANE_SERVER=tcp://HOST:PORT, or start the program with `farlane run`");
+    LogError(
+        "no GPU server: set FARLANE_SERVER=tcp://HOST:PORT or FARLANE_POOL=HOST:PORT, or start the "
+        "program with `farlane run`");
     return CUDA_ERROR_NO_DEVICE;
   }
   Result<Servers> servers = Servers::Connect(*config.server, config);

@@ -143,7 +143,8 @@ std::string Objection(const Config& config) {
   }
   if (!config.server.has_value()) {
     return config.pool.has_value()
-               ? "FARLANE_POOL is set, but this version cannot ask a pool; set FARLANE_SERVER"
+               ? "FARLANE_POOL alone names no session to look at; start the program with farlane "
+                 "run"
                : "no GPU server: set FARLANE_SERVER=tcp://HOST:PORT, or start the program with "
                  "`farlane run`";
   }

@@ -86,6 +86,8 @@ class ClientRegister {
   // The session of a worker that serves a client.
   const SessionId& SessionOf(pid_t worker) const;
 
+  void EndSession(const SessionId& id) { book_.End(id); }
+
   // Gives a session other numbers, or says why not.
   std::optional<std::string> Resize(const SessionId& id, const SliceRequest& slice) {
     return book_.Resize(id, slice);

@@ -298,13 +298,21 @@ std::string Daemon::AnswerOperator(const control::ServiceRequest& request, uint6
   if (request.verb == control::ServiceVerb::kResize) {
     return ResizeSession(request, now_ns);
   }
-  const std::vector<pid_t> workers = clients_->WorkersOf(control::TextOf(request.session));
+  return EndSession(control::TextOf(request.session));
+}
+
+std::string Daemon::EndSession(const std::string& name) {
+  const std::optional<SessionId> id = clients_->SessionNamed(name);
+  if (!id.has_value()) {
+    return EndOfService(0, "no session has this name, or several begin with it");
+  }
+  const std::vector<pid_t> workers = clients_->WorkersOf(name);
   for (const pid_t worker : workers) {
     LogInfo("worker %d is ended on request", worker);
     workers_.End(worker);
   }
-  return EndOfService(static_cast<uint32_t>(workers.size()),
-                      workers.empty() ? "no session has this name, or several begin with it" : "");
+  clients_->EndSession(*id);
+  return EndOfService(static_cast<uint32_t>(workers.size()), "");
 }
 
 // What is not said stays as it is.
@@ -356,7 +364,9 @@ Greeter::Placement Daemon::Place(const Fd& connection,
     return {.taken = Assign(connection, guest, clients_->GrantOfProbe(), true) != 0, .refusal = {}};
   }
   if (auto objection = clients_->Objection(newcomer)) {
-    return {.taken = false, .refusal = std::move(objection)};
+    // The pool counts on what another session of its has just given up, and is not gone yet.
+    const bool passes = newcomer.granted && objection->verdict == wire::Verdict::kBusy;
+    return {.taken = false, .refusal = passes ? std::nullopt : std::move(objection)};
   }
   if (newcomer.asks && !caretaker_.has_settled(now_ns)) {
     return {};

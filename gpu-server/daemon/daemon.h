@@ -55,6 +55,7 @@ class Daemon {
   void BeginToServe(uint64_t now_ns);
   void AdoptWorkers(uint64_t now_ns);
   void TakeTurns(pid_t worker, const SessionId& session, uint64_t now_ns);
+  std::string EndSession(const std::string& name);
   std::string ResizeSession(const control::ServiceRequest& request, uint64_t now_ns);
   bool WatchedIsGone() const;
   void AcceptAll();

@@ -231,6 +231,7 @@ void Greeter::Judged(uint64_t ticket, bool right, const std::string& tail, uint6
   if (right && tail.size() == sizeof found->newcomer.slice) {
     // What the pool has granted, whatever the client would like.
     memcpy(&found->newcomer.slice, tail.data(), tail.size());
+    found->newcomer.granted = true;
     LetWait(*found, now_ns);
     return;
   }

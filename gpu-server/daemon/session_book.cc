@@ -63,6 +63,9 @@ std::optional<Decision> SessionBook::Objection(const Newcomer& newcomer) const {
     if (found->second.key_digest != newcomer.key_digest) {
       return Decision{wire::Verdict::kRefused, "the key of FARLANE_SESSION is not this session's"};
     }
+    if (found->second.over) {
+      return Decision{wire::Verdict::kRefused, "the session is over"};
+    }
     return std::nullopt;  // it has a slice already, whatever this process asks for
   }
   if (!newcomer.alone() && sessions_.size() >= kSessionsMax) {
@@ -200,10 +203,19 @@ void SessionBook::Leave(const SessionId& id, uint64_t now_ns) {
   Session& session = sessions_.at(id);
   if (--session.clients == 0) {
     session.empty_since_ns = now_ns;
-    if (session.alone) {
+    if (session.alone || session.over) {
       ledger_.Close(session.account);
       sessions_.erase(id);
     }
+  }
+}
+
+void SessionBook::End(const SessionId& id) {
+  Session& session = sessions_.at(id);
+  session.over = true;
+  if (session.clients == 0) {
+    ledger_.Close(session.account);
+    sessions_.erase(id);
   }
 }
 

@@ -33,6 +33,7 @@ struct Newcomer {
   std::string host{};
   std::string program{};
   bool probe = false;
+  bool granted = false;  // its pool has found room for it
   bool asks = false;     // for a report; it comes to no worker
   SliceRequest slice{};  // of the session, if this process opens it
 
@@ -58,6 +59,7 @@ class SessionBook {
     uint64_t empty_since_ns = 0;
     size_t clients = 0;
     bool alone = false;  // of one process, and over with it
+    bool over = false;   // nobody joins it any more, and it goes with its last client
   };
 
   // The quotas are what each session may have that asks for no less.
@@ -72,6 +74,8 @@ class SessionBook {
   // Lets in one that nothing speaks against. The first of a session brings the session's slice.
   Session& Enter(const Newcomer& newcomer, uint64_t now_ns);
   void Leave(const SessionId& id, uint64_t now_ns);
+  // It is over, at once if nobody is in.
+  void End(const SessionId& id);
   // Lets in a client of another daemon's session, as that knew it. Null: a session of this name has
   // another key.
   Session* Adopt(const Session& known, const std::vector<DeviceQuota>& quotas);

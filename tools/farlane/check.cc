@@ -10,6 +10,8 @@
 #include "tools/farlane/check_server.h"
 #include "tools/farlane/help_format.h"
 #include "tools/farlane/output_format.h"
+#include "tools/farlane/pool_client.h"
+#include "tools/farlane/pool_tables.h"
 #include "tools/farlane/private_server.h"
 #include "tools/farlane/verb.h"
 
@@ -40,6 +42,23 @@ void CheckPrivateServer(const Installation& installation, uint64_t timeout_ns, F
   CheckServers(server.value().address(), timeout_ns, findings);
 }
 
+void CheckPool(const Installation& installation, const std::string& pool, Findings* findings) {
+  const Result<PoolReply> reply = AskPool(installation, pool, "GET", "/v1/status");
+  const Result<uint64_t> ready = reply.ok() && reply.value().code == 0
+                                     ? ReadyServers(reply.value().output)
+                                     : Result<uint64_t>(Status(StatusCode::kUnavailable, "none"));
+  if (!ready.ok()) {
+    findings->Fail("pool", "the manager at " + pool + " does not answer",
+                   "is it the address of farlane-poold --listen? the line above says why");
+  } else if (ready.value() == 0) {
+    findings->Fail("pool", "the manager at " + pool + " answers, and has no server that is ready",
+                   "farlane server list says why");
+  } else {
+    findings->Ok("pool", "the manager at " + pool +
+                             " answers; servers that are ready: " + std::to_string(ready.value()));
+  }
+}
+
 int Check(const CheckOptions& options) {
   const Result<Installation> found = Installation::Find();
   if (!found.ok()) {
@@ -58,9 +77,8 @@ int Check(const CheckOptions& options) {
   const auto timeout_ns = static_cast<uint64_t>(options.timeout_seconds * 1e9);
   if (!server.empty()) {
     CheckServers(server, timeout_ns, &findings);
-  } else if (Environment("FARLANE_POOL")) {
-    findings.Fail("pool", "FARLANE_POOL is set, but this version has no pool",
-                  "unset it, and set FARLANE_SERVER");
+  } else if (const auto pool = Environment("FARLANE_POOL")) {
+    CheckPool(installation, *pool, &findings);
   } else {
     CheckPrivateServer(installation, timeout_ns, &findings);
   }

@@ -28,7 +28,7 @@ struct MetricsOptions {
 };
 
 Result<std::string> Collect(const std::string& service) {
-  FARLANE_ASSIGN(const nvml::Report devices, AskDevices(service));
+  FARLANE_ASSIGN(const nvml::Report devices, control::AskDevices(service));
   FARLANE_ASSIGN(
       const SessionRecords sessions,
       control::AskService(service, control::MakeServiceRequest(control::ServiceVerb::kList, "")));

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <thread>
@@ -41,6 +42,14 @@ Result<uint64_t> QueueSeconds() {
   return seconds;
 }
 
+// Of the program that has started this one.
+std::string ParentName() {
+  std::ifstream file("/proc/" + std::to_string(getppid()) + "/comm");
+  std::string name;
+  std::getline(file, name);
+  return name;
+}
+
 Result<json> SpecFromEnvironment() {
   FARLANE_ASSIGN(const SliceRequest slice,
                  ParseSlice({.memory = Environment("FARLANE_MEM").value_or(""),
@@ -55,7 +64,7 @@ Result<json> SpecFromEnvironment() {
   spec["slice"]["shareLimit"] = static_cast<double>(slice.share_limit) / kWholeShare;
   spec["slice"]["priority"] = Environment("FARLANE_PRIORITY").value_or("");
   spec["model"] = Environment("FARLANE_MODEL").value_or("");
-  spec["program"] = Environment("FARLANE_PROGRAM").value_or("");
+  spec["program"] = Environment("FARLANE_PROGRAM").value_or(ParentName());
   spec["host"] = host;
   return spec;
 }

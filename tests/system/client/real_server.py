@@ -153,6 +153,7 @@ class Server:
 
     def workers(self):
         others = self.children_named("gpud-doorman") + self.children_named("gpud-caretaker")
+        others += self.children_named("farlane-agent")
         return [pid for pid in children(self.pid) if pid not in others]
 
     def said(self):
