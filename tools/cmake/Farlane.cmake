@@ -136,3 +136,29 @@ function(farlane_unit_test target)
     farlane_test_limit(300 ${target})
   endif()
 endfunction()
+
+# farlane_proto(<target> <file.proto>) in FLOOR 1, HOUSE control
+# A static library of what protoc makes of a file of this folder: messages, and the services for gRPC.
+function(farlane_proto target file)
+  find_package(Protobuf REQUIRED)
+  find_program(FARLANE_GRPC_PLUGIN grpc_cpp_plugin REQUIRED)
+  find_library(FARLANE_GRPCPP grpc++ REQUIRED)
+  find_library(FARLANE_GRPC grpc REQUIRED)
+  find_library(FARLANE_GPR gpr REQUIRED)
+  find_library(FARLANE_ABSL_SYNCHRONIZATION absl_synchronization REQUIRED)  # gRPC's headers use it
+  file(RELATIVE_PATH folder "${CMAKE_SOURCE_DIR}" "${CMAKE_CURRENT_SOURCE_DIR}")
+  get_filename_component(name "${file}" NAME_WE)
+  set(stem "${FARLANE_GENERATED}/${folder}/${name}")
+  set(made "${stem}.pb.cc" "${stem}.grpc.pb.cc")
+  add_custom_command(OUTPUT ${made} "${stem}.pb.h" "${stem}.grpc.pb.h"
+    COMMAND "${CMAKE_COMMAND}" -E make_directory "${FARLANE_GENERATED}"
+    COMMAND protobuf::protoc "--cpp_out=${FARLANE_GENERATED}" "--grpc_out=${FARLANE_GENERATED}"
+            "--plugin=protoc-gen-grpc=${FARLANE_GRPC_PLUGIN}" "-I${CMAKE_SOURCE_DIR}" "${folder}/${file}"
+    WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}" DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/${file}" VERBATIM)
+  add_library(${target} STATIC ${made})
+  # Not our sources: their warnings are nobody's here.
+  target_compile_options(${target} PRIVATE -w)
+  target_link_libraries(${target} PUBLIC ${FARLANE_GRPCPP} ${FARLANE_GRPC} ${FARLANE_GPR} ${FARLANE_ABSL_SYNCHRONIZATION}
+                        protobuf::libprotobuf)
+  set_target_properties(${target} PROPERTIES FARLANE_FLOOR 1 FARLANE_HOUSE control)
+endfunction()
