@@ -6,6 +6,7 @@
 
 #include <sys/random.h>
 
+#include "pool-manager/placement/explain.h"
 #include "protocol/base/check.h"
 #include "protocol/base/slice.h"
 #include "protocol/control/hex.h"
@@ -36,8 +37,109 @@ Result<SliceRequest> ToSlice(const v1::SliceSpec& spec) {
   return slice;
 }
 
-std::string Gibibytes(uint64_t bytes) {
-  return std::to_string(bytes >> 20) + " MiB";
+constexpr char kBestEffort[] = "best-effort";
+constexpr uint32_t kShareOfNone = kWholeShare / 100;
+// What a server is found with may be more than it has: any debt fits into this.
+constexpr double kDebt = 1e6;
+// Servers that are told why they do not do.
+constexpr size_t kExplainMax = 20;
+
+ServerState StateOf(v1::ServerState state) {
+  switch (state) {
+    case v1::READY:
+      return ServerState::kReady;
+    case v1::SUSPECT:
+      return ServerState::kSuspect;
+    case v1::UNREACHABLE:
+      return ServerState::kUnreachable;
+    default:
+      return ServerState::kLost;
+  }
+}
+
+std::string LabelOf(const v1::Inventory& inventory, const char* key) {
+  const auto found = inventory.labels().find(key);
+  return found == inventory.labels().end() ? "" : found->second;
+}
+
+ServerFacts FactsOf(const v1::Inventory& inventory) {
+  ServerFacts facts{.id = inventory.server_id(),
+                    .place = {.region = LabelOf(inventory, "region"),
+                              .zone = LabelOf(inventory, "zone"),
+                              .rack = LabelOf(inventory, "rack"),
+                              .host = inventory.name()}};
+  for (const auto& [key, value] : inventory.labels()) {
+    facts.labels.push_back({.key = key, .value = value});
+  }
+  return facts;
+}
+
+std::vector<NewDevice> DevicesOf(const v1::Inventory& inventory) {
+  std::vector<NewDevice> devices;
+  for (const v1::Device& device : inventory.devices()) {
+    DeviceFacts facts;
+    facts.memory_bytes = device.memory_bytes();
+    facts.compute_capability =
+        static_cast<uint32_t>(10 * device.compute_major() + device.compute_minor());
+    facts.cuda_version = static_cast<uint32_t>(inventory.cuda_version());
+    devices.push_back({.id = device.uuid(), .model = device.model(), .facts = facts});
+  }
+  return devices;
+}
+
+// XID errors after which NVIDIA's guide has the device reset or replaced.
+bool IsSick(const v1::DeviceLoad& load) {
+  switch (load.xid_last()) {
+    case 48:  // double-bit ECC error
+    case 63:  // a row is remapped, or could not be
+    case 64:
+    case 74:  // NVLink
+    case 79:  // it has fallen off the bus
+    case 94:  // ECC errors that were contained, and that were not
+    case 95:
+      return load.xid_count() != 0;
+    default:
+      return false;
+  }
+}
+
+Request RequestOf(const v1::Session& session) {
+  const v1::SessionSpec& spec = session.spec();
+  Request request;
+  request.id = session.id();
+  request.tenant = spec.project();
+  request.app = spec.program();
+  request.devices = std::max(spec.gpus(), 1u);
+  // Who asks for no share is promised none, and gets some of what is left.
+  const auto share = static_cast<uint32_t>(spec.slice().share() * kWholeShare);
+  request.share = share != 0 ? share : kShareOfNone;
+  request.best_effort = share == 0 || spec.slice().priority() == kBestEffort;
+  request.memory_bytes = spec.slice().memory_bytes();
+  if (!spec.model().empty()) {
+    request.models.push_back("*" + spec.model() + "*");
+  }
+  for (const auto& [key, value] : spec.selector()) {
+    request.selector.push_back({.key = key, .kind = LabelRule::Kind::kIn, .values = {value}});
+  }
+  request.rtt_max_s = spec.max_rtt_ms() / 1000;
+  request.profile = AppProfile::OfClass(AppClassOf(spec.profile()));
+  return request;
+}
+
+// Of a session that runs at a server already: which of its devices it has is not known, so it is
+// the first ones.
+Grant GrantAt(const ClusterView& cluster, uint32_t server, const v1::Session& session) {
+  const Request request = RequestOf(session);
+  Grant grant{.session = session.id(),
+              .tenant = request.tenant,
+              .share = request.GuaranteedShare(),
+              .memory_bytes = request.memory_bytes,
+              .memory_limit_bytes = request.MemoryLimit()};
+  const ServerView& view = cluster.servers()[server];
+  for (uint32_t i = 0; i < std::min(request.devices, view.devices_count); ++i) {
+    grant.devices.push_back(view.device_first + i);
+  }
+  return grant;
 }
 
 std::optional<Objection> ReadRequest(const v1::CreateSessionRequest& request,
@@ -73,17 +175,74 @@ void Pool::Restore(std::vector<v1::Session> sessions) {
 }
 
 std::string Pool::Attach(const v1::Inventory& inventory, uint64_t attachment, const Now& now) {
-  return servers_.Attach(inventory, attachment, now.ns, now.ms);
+  if (std::string why = servers_.Attach(inventory, attachment, now.ns, now.ms); !why.empty()) {
+    return why;
+  }
+  const Result<uint32_t> index = cluster_.SetServer(FactsOf(inventory), DevicesOf(inventory));
+  if (!index.ok()) {
+    servers_.Detach(inventory.server_id(), attachment, now.ms);
+    return index.error().message();
+  }
+  SetState(inventory.server_id());
+  PromiseAgain(inventory.server_id());
+  return "";
+}
+
+// What its sessions were promised by a manager before this one, or before it had other devices.
+void Pool::PromiseAgain(const std::string& server) {
+  for (const auto& [id, session] : sessions_) {
+    if (session.server_id() != server || !IsLive(session) || cluster_.FindGrant(id) != nullptr) {
+      continue;
+    }
+    if (const auto index = cluster_.Find(server)) {
+      // More than there is, perhaps: then it is a debt, and nothing new comes there until it is
+      // paid.
+      static_cast<void>(cluster_.Assume(GrantAt(cluster_, *index, session), kDebt, kDebt).ok());
+    }
+  }
+}
+
+// Placement knows what is ready and what is not.
+void Pool::SetState(const std::string& server) {
+  const ServerBook::Entry* const entry = servers_.Find(server);
+  const auto index = cluster_.Find(server);
+  if (entry == nullptr || !index.has_value()) {
+    return;
+  }
+  cluster_.SetState(*index, StateOf(entry->state));
+  cluster_.SetCordoned(*index, entry->cordoned);
+}
+
+void Pool::SetLoads(const std::string& server, const v1::Load& load) {
+  const auto index = cluster_.Find(server);
+  if (!index.has_value()) {
+    return;
+  }
+  const ServerView& view = cluster_.servers()[*index];
+  for (int i = 0; i < load.devices_size() && i < static_cast<int>(view.devices_count); ++i) {
+    const uint32_t device = view.device_first + static_cast<uint32_t>(i);
+    const v1::DeviceLoad& said = load.devices(i);
+    cluster_.SetLoad(device, {.busy = static_cast<float>(said.busy_percent()) / 100,
+                              .working_set_bytes = said.used_bytes()});
+    cluster_.SetDeviceHealth(device, !IsSick(said), false);
+  }
+  for (const v1::SessionLoad& session : load.sessions()) {
+    if (session.gpu_ns() != 0) {
+      cluster_.Settle(session.session_id());
+    }
+  }
 }
 
 void Pool::Detach(const std::string& server, uint64_t attachment, const Now& now) {
   servers_.Detach(server, attachment, now.ms);
+  SetState(server);
 }
 
 void Pool::End(v1::Session* session, v1::Phase phase, const std::string& why, const Now& now) {
   session->set_phase(phase);
   session->set_reason(why);
   session->set_ended_ms(now.ms);
+  cluster_.Forget(session->id());
 }
 
 std::vector<Order> Pool::Hear(const std::string& server,
@@ -95,6 +254,8 @@ std::vector<Order> Pool::Hear(const std::string& server,
   if (!servers_.Hear(server, attachment, load, now.ns)) {
     return orders;
   }
+  SetState(server);
+  SetLoads(server, load);
   std::map<std::string, const v1::SessionLoad*> seen;
   for (const v1::SessionLoad& one : load.sessions()) {
     seen[one.session_id()] = &one;
@@ -137,100 +298,74 @@ std::optional<Objection> Pool::Cordon(const std::string& name, bool cordoned) {
     return Objection{Objection::Kind::kNotFound, "NotFound", "there is no server \"" + name + "\""};
   }
   entry->cordoned = cordoned;
+  SetState(entry->inventory.server_id());
   return std::nullopt;
 }
 
-Pool::Promises Pool::PromisesOf(const std::string& server) const {
-  Promises promises;
+std::map<std::string, Pool::Promises> Pool::PromisesByServer() const {
+  std::map<std::string, Promises> promises;
   for (const auto& [id, session] : sessions_) {
-    if (session.server_id() == server && IsLive(session)) {
-      const bool counts = session.spec().slice().priority() != "best-effort";
-      promises.share += counts ? session.spec().slice().share() : 0;
-      promises.memory_bytes += session.spec().slice().memory_bytes();
-      ++promises.sessions;
+    if (IsLive(session)) {
+      const bool counts = session.spec().slice().priority() != kBestEffort;
+      Promises& sum = promises[session.server_id()];
+      sum.share += counts ? session.spec().slice().share() : 0;
+      sum.memory_bytes += session.spec().slice().memory_bytes();
+      ++sum.sessions;
     }
   }
   return promises;
 }
 
-// Empty: it can.
-std::string Pool::WhyNot(const ServerBook::Entry& server, const v1::SessionSpec& spec) const {
-  if (server.state != v1::READY) {
-    return "is " + v1::ServerState_Name(server.state) + ": " + server.reason;
-  }
-  if (server.cordoned) {
-    return "is cordoned";
-  }
-  for (const auto& [key, value] : spec.selector()) {
-    const auto label = server.inventory.labels().find(key);
-    if (label == server.inventory.labels().end() || label->second != value) {
-      return "has not the label " + key + "=" + value;
+Objection Pool::NoRoom(const Request& request, const NetworkView& network) const {
+  const Explanation explanation = Explain(cluster_, network, request, policy_);
+  Objection objection{Objection::Kind::kNoCapacity, "NoServer", explanation.decision.refusal};
+  for (const ServerVerdict& verdict : explanation.servers) {
+    if (objection.explain.size() == kExplainMax) {
+      break;
     }
+    const ServerBook::Entry* const server =
+        servers_.Find(cluster_.servers()[verdict.server].facts.id);
+    objection.explain.push_back((server == nullptr ? "?" : server->inventory.name()) + ": " +
+                                ReasonText(verdict.reason));
   }
-  const auto& devices = server.inventory.devices();
-  if (static_cast<int>(spec.gpus()) > devices.size()) {
-    return "has " + std::to_string(devices.size()) + " devices";
-  }
-  for (const v1::Device& device : devices) {
-    if (!spec.model().empty() && device.model().find(spec.model()) == std::string::npos) {
-      return "is a " + device.model();
-    }
-  }
-  const Promises promised = PromisesOf(server.inventory.server_id());
-  const v1::SliceSpec& slice = spec.slice();
-  if (slice.priority() != "best-effort" && promised.share + slice.share() > 1 + 1e-9) {
-    return "has a share of " + std::to_string(1 - promised.share) + " that is not promised";
-  }
-  const uint64_t memory_bytes =
-      std::min_element(devices.begin(), devices.end(), [](const auto& a, const auto& b) {
-        return a.memory_bytes() < b.memory_bytes();
-      })->memory_bytes();
-  if (slice.memory_bytes() > memory_bytes - std::min(memory_bytes, promised.memory_bytes)) {
-    return "has " + Gibibytes(memory_bytes - std::min(memory_bytes, promised.memory_bytes)) +
-           " of memory that are not promised";
-  }
-  return "";
+  return objection;
 }
 
-std::optional<Objection> Pool::Draft(const v1::CreateSessionRequest& request,
+std::optional<Objection> Pool::Draft(const v1::CreateSessionRequest& wanted,
                                      uint64_t epoch,
                                      const Now& now,
                                      Grant* grant) {
-  if (auto objection = ReadRequest(request, &grant->token)) {
+  if (auto objection = ReadRequest(wanted, &grant->token)) {
     return objection;
-  }
-  const ServerBook::Entry* best = nullptr;
-  double best_load = 0;
-  Objection none{Objection::Kind::kNoCapacity, "NoServer", "no server can take this session"};
-  for (const auto& [id, server] : servers_.servers()) {
-    if (const std::string why = WhyNot(server, request.spec()); !why.empty()) {
-      none.explain.push_back(server.inventory.name() + " " + why);
-      continue;
-    }
-    const Promises promised = PromisesOf(id);
-    const double load = promised.share + 0.01 * promised.sessions;
-    if (best == nullptr || load < best_load) {
-      best = &server;
-      best_load = load;
-    }
-  }
-  if (best == nullptr) {
-    none.detail += servers_.servers().empty() ? ": the pool has no servers" : "";
-    return none;
   }
   v1::Session& session = grant->session;
   session.set_id(FreshId());
-  *session.mutable_spec() = request.spec();
+  *session.mutable_spec() = wanted.spec();
+  const Request request = RequestOf(session);
+  if (const farlane::Status status = CheckRequest(request); !status.ok()) {
+    return Objection{Objection::Kind::kInvalid, "Invalid", status.message()};
+  }
+  const NetworkView network(cluster_, {.host = wanted.spec().host()}, distances_);
+  NoteDemand(cluster_, network, request);
+  const Decision decision = Decide(cluster_, network, request, policy_);
+  if (!decision.placed) {
+    return NoRoom(request, network);
+  }
+  const farlane::Status assumed = cluster_.Assume(GrantOf(session.id(), request, decision));
+  const uint32_t index = decision.chosen().servers.front().server;
+  const ServerBook::Entry* const server = servers_.Find(cluster_.servers()[index].facts.id);
+  if (!assumed.ok() || server == nullptr) {
+    return Objection{Objection::Kind::kUnavailable, "Retry", assumed.message()};
+  }
   session.set_phase(v1::RESERVED);
-  session.set_server(best->inventory.name());
-  session.set_server_id(best->inventory.server_id());
-  *session.mutable_addresses() = best->inventory.addresses();
+  session.set_server(server->inventory.name());
+  session.set_server_id(server->inventory.server_id());
+  *session.mutable_addresses() = server->inventory.addresses();
   session.set_created_ms(now.ms);
-  session.set_key_digest(request.key_digest());
+  session.set_key_digest(wanted.key_digest());
   session.set_epoch(epoch);
-  session.set_devices(request.spec().gpus() != 0
-                          ? request.spec().gpus()
-                          : static_cast<uint32_t>(best->inventory.devices_size()));
+  session.set_devices(request.devices);
+  session.set_forecast(decision.forecast());
   grant->token.epoch = epoch;
   control::FromHex(session.id(), grant->token.session);
   control::FromHex(session.server_id(), grant->token.server);
@@ -245,6 +380,7 @@ void Pool::Confirm(const std::string& /*id*/) {
 }
 
 void Pool::Abandon(const std::string& id) {
+  cluster_.Forget(id);
   sessions_.erase(id);
 }
 
@@ -272,6 +408,9 @@ std::optional<Objection> Pool::Release(const std::string& id,
 
 void Pool::Look(const Now& now, std::vector<v1::Session>* changed) {
   const std::vector<std::string> lost = servers_.Look(now.ns, now.ms);
+  for (const auto& [id, server] : servers_.servers()) {
+    SetState(id);
+  }
   for (auto& [id, session] : sessions_) {
     const ServerBook::Entry* const server = servers_.Find(session.server_id());
     if (session.phase() == v1::RESERVED && now.ms > session.created_ms() + 2 * kTokenMs) {
@@ -329,9 +468,10 @@ const v1::Session* Pool::FindSession(const std::string& name) const {
 
 std::vector<v1::Server> Pool::Servers() const {
   std::vector<v1::Server> servers;
+  std::map<std::string, Promises> promises = PromisesByServer();
   for (const auto& [id, entry] : servers_.servers()) {
     v1::Server& server = servers.emplace_back();
-    const Promises promised = PromisesOf(id);
+    const Promises& promised = promises[id];
     *server.mutable_inventory() = entry.inventory;
     *server.mutable_load() = entry.load;
     server.set_state(entry.state);

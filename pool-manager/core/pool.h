@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "pool-manager/core/server_book.h"
+#include "pool-manager/placement/decide.h"
 #include "protocol/base/result.h"
 #include "protocol/control/pool.pb.h"
 #include "protocol/token/session_token.h"
@@ -105,12 +106,18 @@ class Pool {
   };
 
   static bool IsLive(const v1::Session& session);
-  Promises PromisesOf(const std::string& server) const;
-  std::string WhyNot(const ServerBook::Entry& server, const v1::SessionSpec& spec) const;
+  std::map<std::string, Promises> PromisesByServer() const;
+  void PromiseAgain(const std::string& server);
+  void SetLoads(const std::string& server, const v1::Load& load);
+  void SetState(const std::string& server);
+  Objection NoRoom(const Request& request, const NetworkView& network) const;
   void End(v1::Session* session, v1::Phase phase, const std::string& why, const Now& now);
   void ForgetOld();
 
   ServerBook servers_;
+  ClusterView cluster_;  // the same servers, as placement sees them, and what they were promised
+  PlacementPolicy policy_;
+  DistanceTable distances_;
   std::map<std::string, v1::Session> sessions_;
 };
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pool-manager/core/server_book.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace farlane::pool {
 namespace {
 
@@ -98,17 +101,18 @@ std::vector<std::string> ServerBook::Look(uint64_t now_ns, int64_t now_ms) {
   return lost;
 }
 
+const ServerBook::Entry* ServerBook::Find(const std::string& name) const {
+  auto found = servers_.find(name);
+  if (found == servers_.end()) {
+    found = std::find_if(servers_.begin(), servers_.end(), [&name](const auto& one) {
+      return one.second.inventory.name() == name;
+    });
+  }
+  return found == servers_.end() ? nullptr : &found->second;
+}
+
 ServerBook::Entry* ServerBook::Find(const std::string& name) {
-  const auto found = servers_.find(name);
-  if (found != servers_.end()) {
-    return &found->second;
-  }
-  for (auto& [id, entry] : servers_) {
-    if (entry.inventory.name() == name) {
-      return &entry;
-    }
-  }
-  return nullptr;
+  return const_cast<Entry*>(std::as_const(*this).Find(name));
 }
 
 }  // namespace farlane::pool

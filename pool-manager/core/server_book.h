@@ -49,6 +49,7 @@ class ServerBook {
 
   // By name or id; null: there is none.
   Entry* Find(const std::string& name);
+  const Entry* Find(const std::string& name) const;
 
   const Map& servers() const { return servers_; }
 

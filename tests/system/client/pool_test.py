@@ -247,7 +247,7 @@ class OnePool(PoolTest):
         self.assertEqual((done.returncode, done.stdout), (0, "one is cordoned\n"), done.stderr)
         refused = self.run_farlane("run", "--", "true", FARLANE_QUEUE_TIMEOUT="0")
         self.assertEqual(refused.returncode, 124)
-        self.assertIn("one is cordoned", refused.stderr)
+        self.assertIn("one: cordoned", refused.stderr)
         process.stdin.write("work\n")
         process.stdin.flush()
         self.assertEqual(process.stdout.readline(), "worked\n")
