@@ -69,11 +69,11 @@ class Agent {
       : options_(std::move(options)), judge_(std::in_place, options_.server) {}
 
   Status Run() {
-    FARLANE_ASSIGN(
-        const std::unique_ptr<PoolStream> stream,
-        PoolStream::Make(options_.pool, {.inventory = [this] { return TakeInventory(); },
-                                         .load = [this] { return TakeLoad(); },
-                                         .hear = [this](const auto& said) { return Hear(said); }}));
+    FARLANE_ASSIGN(const std::unique_ptr<PoolStream> stream,
+                   PoolStream::Make(options_.pool, options_.key,
+                                    {.inventory = [this] { return TakeInventory(); },
+                                     .load = [this] { return TakeLoad(); },
+                                     .hear = [this](const auto& said) { return Hear(said); }}));
     std::thread speaker([&stream] { stream->Run(); });
     JudgeAll();
     stream->End();

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <fstream>
 
 #include "protocol/base/log.h"
 #include "protocol/control/hex.h"
@@ -12,6 +13,7 @@ namespace farlane::agent {
 std::optional<Options> ReadCommandLine(int argc, char** argv) {
   Options options;
   std::string server;
+  std::string key_file;
   std::vector<std::string> labels;
   CLI::App app("Speaks with a pool's manager for the farlane-gpud that starts it.",
                "farlane-agent");
@@ -22,6 +24,7 @@ std::optional<Options> ReadCommandLine(int argc, char** argv) {
   app.add_option("--link-fd", options.link_fd)->required();
   app.add_option("--address", options.addresses)->required();
   app.add_option("--label", labels);
+  app.add_option("--key-file", key_file);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {  // the parser's own way of saying that it is done
@@ -32,6 +35,10 @@ std::optional<Options> ReadCommandLine(int argc, char** argv) {
     const size_t equals = label.find('=');
     options.labels[label.substr(0, equals)] =
         equals == std::string::npos ? "" : label.substr(equals + 1);
+  }
+  if (std::ifstream file(key_file); !key_file.empty() && !std::getline(file, options.key)) {
+    LogError("%s has no first line that can be read", key_file.c_str());
+    return std::nullopt;
   }
   if (!control::FromHex(server, options.server)) {
     LogError("\"%s\" names no server", server.c_str());

@@ -38,13 +38,15 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& pool) {
 
 }  // namespace
 
-Result<std::unique_ptr<PoolStream>> PoolStream::Make(std::string pool, Ears ears) {
+Result<std::unique_ptr<PoolStream>> PoolStream::Make(std::string pool,
+                                                     std::string key,
+                                                     Ears ears) {
   Fd bell(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!bell.valid()) {
     return Status::FromErrno(StatusCode::kExhausted, "no event descriptor", errno);
   }
   return std::unique_ptr<PoolStream>(
-      new PoolStream(std::move(pool), std::move(ears), std::move(bell)));
+      new PoolStream(std::move(pool), std::move(key), std::move(ears), std::move(bell)));
 }
 
 void PoolStream::Ring() {
@@ -98,6 +100,9 @@ Status PoolStream::Attend(pool::v1::ServerService::Stub& stub) {
   pool::v1::FromServer first;
   FARLANE_ASSIGN(*first.mutable_inventory(), ears_.inventory());
   const auto context = std::make_shared<grpc::ClientContext>();
+  if (!key_.empty()) {
+    context->AddMetadata("farlane-join-key", key_);
+  }
   context_.With([&context](std::weak_ptr<grpc::ClientContext>& current) { current = context; });
   const std::unique_ptr<Wire> wire = stub.Attach(context.get());
   closed_ = false;

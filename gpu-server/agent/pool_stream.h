@@ -28,7 +28,8 @@ class PoolStream {
     std::function<std::string(const pool::v1::ToServer& said)> hear;
   };
 
-  static Result<std::unique_ptr<PoolStream>> Make(std::string pool, Ears ears);
+  // `key` is what the pool asks servers for; empty: nothing.
+  static Result<std::unique_ptr<PoolStream>> Make(std::string pool, std::string key, Ears ears);
 
   // Until End.
   void Run();
@@ -37,8 +38,11 @@ class PoolStream {
  private:
   using Wire = grpc::ClientReaderWriterInterface<pool::v1::FromServer, pool::v1::ToServer>;
 
-  PoolStream(std::string pool, Ears ears, Fd bell)
-      : pool_(std::move(pool)), ears_(std::move(ears)), bell_(std::move(bell)) {}
+  PoolStream(std::string pool, std::string key, Ears ears, Fd bell)
+      : pool_(std::move(pool)),
+        key_(std::move(key)),
+        ears_(std::move(ears)),
+        bell_(std::move(bell)) {}
 
   Status Attend(pool::v1::ServerService::Stub& stub);
   void Read(Wire& wire);
@@ -47,6 +51,7 @@ class PoolStream {
   void AwaitRing(uint64_t timeout_ns);
 
   const std::string pool_;
+  const std::string key_;
   const Ears ears_;
   const Fd bell_;
   std::atomic<bool> ends_{false};

@@ -81,6 +81,10 @@ void AddPoolOptions(CLI::App* app, PoolSettings* pool) {
                       "Belong to the pool whose manager servers reach at HOST:PORT; clients need a "
                       "session of the pool's")
           ->type_name("HOST:PORT");
+  app->add_option("--pool-key-file", pool->key_file,
+                  "The pool's join key is on the first line of this file")
+      ->type_name("FILE")
+      ->needs(manager);
   app->add_option("--name", pool->name, "This server's name in the pool [the machine's]")
       ->type_name("NAME")
       ->needs(manager);

@@ -58,6 +58,9 @@ Status PoolLink::Start(const PoolSettings& settings,
                        uint64_t now_ns) {
   arguments_ = {AgentProgram(), "--pool",  settings.manager, "--name", settings.name,
                 "--server-id",  server_id, "--control",      control};
+  if (!settings.key_file.empty()) {
+    arguments_.insert(arguments_.end(), {"--key-file", settings.key_file});
+  }
   for (const std::string& address : settings.advertised) {
     arguments_.insert(arguments_.end(), {"--address", address});
   }

@@ -234,6 +234,13 @@ class OnePool(PoolTest):
         known = {session["id"] for session in self.sessions()}
         self.assertLessEqual(set(granted), known)
 
+    def test_nothing_listens_to_the_world_without_a_secret(self):
+        for options in (("--listen", "0.0.0.0:0"), ("--listen-servers", "0.0.0.0:0")):
+            done = subprocess.run([POOLD, "--state-dir", self.folder + "/other", *options], capture_output=True,
+                                  text=True, check=False, timeout=20 * SLOWNESS)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn("can be reached from other machines", done.stderr)
+
     def test_two_managers_do_not_share_a_folder(self):
         second = Manager(self.folder + "/pool")
         self.addCleanup(second.stop)
@@ -339,7 +346,21 @@ class Guarded(PoolTest):
     def manage(self, *options, **where):
         path = pathlib.Path(self.folder) / "token"
         path.write_text(self.TOKEN + "\n", encoding="utf-8")
-        return super().manage("--token-file", str(path), *options, **where)
+        key = pathlib.Path(self.folder) / "key"
+        key.write_text("a key for servers\n", encoding="utf-8")
+        return super().manage("--token-file", str(path), "--join-key-file", str(key), *options, **where)
+
+    def serve(self, name, *options):
+        path = pathlib.Path(self.folder) / "key"
+        return super().serve(name, "--pool-key-file", str(path), *options)
+
+    def test_the_pool_asks_servers_for_its_key(self):
+        path = pathlib.Path(self.folder) / "another"
+        path.write_text("another key\n", encoding="utf-8")
+        stranger = Server("--pool", self.manager.servers, "--name", "two", "--pool-key-file", str(path))
+        self.addCleanup(stranger.stop)
+        self.assertLess(seconds_until(lambda: "join key" in stranger.said(), 10), 10)
+        self.assertEqual([one["inventory"]["name"] for one in self.get("/v1/servers")["servers"]], ["one"])
 
     def test_the_pool_asks_people_for_its_token(self):
         refused = self.run_farlane("server", "list")

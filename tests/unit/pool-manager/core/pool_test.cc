@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pool-manager/core/pool.h"
+
+#include <gtest/gtest.h>
+
+namespace farlane::pool {
+namespace {
+
+constexpr uint64_t kSecondNs = 1'000'000'000;
+
+class PoolTest : public testing::Test {
+ protected:
+  v1::Inventory Inventory(char digit, const std::string& name, int devices = 1) {
+    v1::Inventory inventory;
+    inventory.set_server_id(std::string(32, digit));
+    inventory.set_name(name);
+    inventory.add_addresses("tcp://" + name + ":7450");
+    for (int i = 0; i < devices; ++i) {
+      v1::Device* const device = inventory.add_devices();
+      device->set_uuid("GPU-" + name + std::to_string(i));
+      device->set_model("H100");
+      device->set_memory_bytes(8ull << 30);
+      device->set_compute_major(9);
+    }
+    return inventory;
+  }
+
+  void Attach(char digit, const std::string& name, uint64_t attachment) {
+    ASSERT_EQ(pool_.Attach(Inventory(digit, name), attachment, now_), "");
+  }
+
+  // The session, or why there is none.
+  std::optional<Objection> Create(double share, v1::Session* session = nullptr) {
+    v1::CreateSessionRequest request;
+    request.mutable_spec()->mutable_slice()->set_share(share);
+    request.set_key_digest(std::string(64, 'a'));
+    Pool::Grant grant;
+    auto objection = pool_.Draft(request, 1, now_, &grant);
+    if (!objection.has_value()) {
+      pool_.Confirm(grant.session.id());
+      if (session != nullptr) {
+        *session = grant.session;
+      }
+    }
+    return objection;
+  }
+
+  v1::Load LoadWith(const std::vector<std::string>& sessions) {
+    v1::Load load;
+    load.add_devices();
+    for (const std::string& id : sessions) {
+      load.add_sessions()->set_session_id(id);
+    }
+    return load;
+  }
+
+  std::vector<Order> Hear(char digit,
+                          uint64_t attachment,
+                          const std::vector<std::string>& sessions) {
+    changed_.clear();
+    return pool_.Hear(std::string(32, digit), attachment, LoadWith(sessions), now_, &changed_);
+  }
+
+  v1::Phase PhaseOf(const std::string& id) { return pool_.FindSession(id)->phase(); }
+
+  void Pass(uint64_t seconds) {
+    now_.ns += seconds * kSecondNs;
+    now_.ms += static_cast<int64_t>(seconds) * 1000;
+    changed_.clear();
+    pool_.Look(now_, &changed_);
+  }
+
+  Pool pool_;
+  Pool::Now now_{.ns = kSecondNs, .ms = 1'000'000'000};
+  std::vector<v1::Session> changed_;
+};
+
+TEST_F(PoolTest, AnEmptyPoolSaysSo) {
+  const auto objection = Create(0.5);
+  ASSERT_TRUE(objection.has_value());
+  EXPECT_EQ(objection->kind, Objection::Kind::kNoCapacity);
+  EXPECT_FALSE(objection->detail.empty());
+}
+
+TEST_F(PoolTest, NobodyIsPromisedWhatAnotherHas) {
+  Attach('1', "one", 1);
+  v1::Session first;
+  ASSERT_FALSE(Create(0.7, &first).has_value());
+  const auto objection = Create(0.4);
+  ASSERT_TRUE(objection.has_value());
+  ASSERT_EQ(objection->explain.size(), 1u);
+  EXPECT_TRUE(objection->explain[0].starts_with("one: ")) << objection->explain[0];
+  ASSERT_FALSE(Create(0.3).has_value());
+  v1::Session released;
+  std::vector<Order> orders;
+  ASSERT_FALSE(pool_.Release(first.id(), now_, &released, &orders).has_value());
+  EXPECT_EQ(orders.size(), 1u) << "its server is told";
+  EXPECT_FALSE(Create(0.7).has_value());
+}
+
+TEST_F(PoolTest, WhatCouldNotBeStoredIsFreeAgain) {
+  Attach('1', "one", 1);
+  v1::Session session;
+  ASSERT_FALSE(Create(1, &session).has_value());
+  pool_.Abandon(session.id());
+  EXPECT_EQ(pool_.FindSession(session.id()), nullptr);
+  EXPECT_FALSE(Create(1).has_value());
+}
+
+TEST_F(PoolTest, ASessionBeginsAndEndsAsItsServerSays) {
+  Attach('1', "one", 1);
+  v1::Session session;
+  ASSERT_FALSE(Create(0.5, &session).has_value());
+  Hear('1', 1, {});
+  EXPECT_EQ(PhaseOf(session.id()), v1::RESERVED);
+  Hear('1', 1, {session.id()});
+  EXPECT_EQ(PhaseOf(session.id()), v1::ACTIVE);
+  EXPECT_EQ(changed_.size(), 1u);
+  Hear('1', 1, {});
+  EXPECT_EQ(PhaseOf(session.id()), v1::RELEASED);
+  EXPECT_FALSE(Create(1).has_value());
+}
+
+TEST_F(PoolTest, WhatNobodyComesForExpires) {
+  Attach('1', "one", 1);
+  v1::Session session;
+  ASSERT_FALSE(Create(1, &session).has_value());
+  for (int i = 0; i < 121; ++i) {
+    Hear('1', 1, {});
+    Pass(1);
+  }
+  EXPECT_EQ(PhaseOf(session.id()), v1::EXPIRED);
+  EXPECT_FALSE(Create(1).has_value());
+}
+
+TEST_F(PoolTest, ASilentServerGetsNothingAndItsSessionsStay) {
+  Attach('1', "one", 1);
+  v1::Session session;
+  ASSERT_FALSE(Create(0.1, &session).has_value());
+  Hear('1', 1, {session.id()});
+  Pass(7);
+  EXPECT_TRUE(Create(0.1).has_value());
+  EXPECT_EQ(PhaseOf(session.id()), v1::ACTIVE);
+  Pass(5);
+  EXPECT_EQ(PhaseOf(session.id()), v1::UNKNOWN);
+  Hear('1', 1, {session.id()});
+  EXPECT_EQ(PhaseOf(session.id()), v1::ACTIVE);
+  EXPECT_FALSE(Create(0.1).has_value());
+  Pass(61);
+  EXPECT_EQ(PhaseOf(session.id()), v1::FAILED);
+}
+
+TEST_F(PoolTest, OnlyTheLastStreamOfAServerCounts) {
+  Attach('1', "one", 1);
+  Attach('1', "one", 2);
+  v1::Session session;
+  ASSERT_FALSE(Create(0.1, &session).has_value());
+  Hear('1', 1, {session.id()});
+  EXPECT_EQ(PhaseOf(session.id()), v1::RESERVED);
+  pool_.Detach(std::string(32, '1'), 1, now_);
+  EXPECT_FALSE(Create(0.1).has_value());
+  pool_.Detach(std::string(32, '1'), 2, now_);
+  EXPECT_TRUE(Create(0.1).has_value());
+}
+
+TEST_F(PoolTest, TwoServersDoNotHaveOneName) {
+  Attach('1', "one", 1);
+  EXPECT_NE(pool_.Attach(Inventory('2', "one"), 2, now_), "");
+}
+
+TEST_F(PoolTest, AManagerThatBeginsAnewAdoptsWhatRuns) {
+  Attach('1', "one", 1);
+  v1::Session runs;
+  v1::Session ended;
+  ASSERT_FALSE(Create(0.6, &runs).has_value());
+  ASSERT_FALSE(Create(0.4, &ended).has_value());
+  Hear('1', 1, {runs.id(), ended.id()});
+  Pool next;
+  next.Restore(pool_.Sessions());
+  EXPECT_EQ(next.FindSession(runs.id())->phase(), v1::UNKNOWN);
+  ASSERT_EQ(next.Attach(Inventory('1', "one"), 1, now_), "");
+  pool_ = std::move(next);
+  EXPECT_TRUE(Create(0.1).has_value()) << "both have what they were promised";
+  Hear('1', 1, {runs.id()});
+  EXPECT_EQ(PhaseOf(runs.id()), v1::ACTIVE);
+  EXPECT_EQ(PhaseOf(ended.id()), v1::EXPIRED);
+  EXPECT_FALSE(Create(0.4).has_value());
+}
+
+TEST_F(PoolTest, ASessionThatIsOverAndRunsIsEnded) {
+  Attach('1', "one", 1);
+  v1::Session session;
+  ASSERT_FALSE(Create(0.5, &session).has_value());
+  std::vector<Order> orders;
+  ASSERT_FALSE(pool_.Release(session.id(), now_, &session, &orders).has_value());
+  orders = Hear('1', 1, {session.id()});
+  ASSERT_EQ(orders.size(), 1u);
+  EXPECT_EQ(orders[0].say.end_session().session_id(), session.id());
+}
+
+TEST_F(PoolTest, ASickDeviceGetsNothingNew) {
+  Attach('1', "one", 1);
+  v1::Load load = LoadWith({});
+  load.mutable_devices(0)->set_xid_last(79);
+  load.mutable_devices(0)->set_xid_count(1);
+  pool_.Hear(std::string(32, '1'), 1, load, now_, &changed_);
+  const auto objection = Create(0.1);
+  ASSERT_TRUE(objection.has_value());
+  load.mutable_devices(0)->set_xid_last(13);  // a program's mistake
+  pool_.Hear(std::string(32, '1'), 1, load, now_, &changed_);
+  EXPECT_FALSE(Create(0.1).has_value());
+}
+
+TEST_F(PoolTest, RequestsThatCannotBeMeantAreRefused) {
+  Attach('1', "one", 1);
+  EXPECT_EQ(Create(1.5)->kind, Objection::Kind::kInvalid);
+  EXPECT_EQ(Create(-1)->kind, Objection::Kind::kInvalid);
+  v1::CreateSessionRequest request;
+  request.set_key_digest("12");
+  Pool::Grant grant;
+  EXPECT_EQ(pool_.Draft(request, 1, now_, &grant)->kind, Objection::Kind::kInvalid);
+}
+
+TEST_F(PoolTest, ASessionIsFoundByTheBeginningOfItsName) {
+  Attach('1', "one", 1);
+  v1::Session session;
+  ASSERT_FALSE(Create(0.1, &session).has_value());
+  EXPECT_NE(pool_.FindSession(session.id().substr(0, 8)), nullptr);
+  EXPECT_EQ(pool_.FindSession(""), nullptr);
+  EXPECT_EQ(pool_.FindSession(session.id() + "0"), nullptr);
+}
+
+}  // namespace
+}  // namespace farlane::pool
