@@ -9,7 +9,7 @@
 #include "client-shim/abi_host.h"
 #include "client-shim/cu_result.h"
 #include "client-shim/current_context.h"
-#include "client-shim/pool_helper.h"
+#include "client-shim/pool_session.h"
 #include "protocol/base/log.h"
 
 namespace farlane::shim {

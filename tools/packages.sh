@@ -6,7 +6,7 @@ set -eu
 
 # What builds the programs and libraries.
 build="g++ cmake ninja-build git python3 llvm-19-dev libzstd-dev liblz4-dev zlib1g-dev libseccomp-dev
-       libcli11-dev libssl-dev libmicrohttpd-dev libsqlite3-dev libgrpc++-dev libprotobuf-dev
+       libcli11-dev libssl-dev libmicrohttpd-dev libsqlite3-dev libgrpc++-dev libprotobuf-dev nlohmann-json3-dev libcurl4-openssl-dev
        protobuf-compiler protobuf-compiler-grpc"
 # What builds and runs the tests on top.
 tests="libgtest-dev libgmock-dev clang-19 procps strace iproute2 valgrind openssl etcd-server"

@@ -13,8 +13,8 @@ namespace farlane::agent {
 
 struct Options {
   std::string pool;                    // HOST:PORT of the manager, where servers attach
-  std::string key;  // that the pool asks servers for; empty: none
-  std::string name;  // of this server, for people
+  std::string key;                     // that the pool asks servers for; empty: none
+  std::string name;                    // of this server, for people
   std::string control;                 // where the server's session service answers
   std::vector<std::string> addresses;  // where clients come
   std::map<std::string, std::string> labels;

@@ -38,9 +38,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& pool) {
 
 }  // namespace
 
-Result<std::unique_ptr<PoolStream>> PoolStream::Make(std::string pool,
-                                                     std::string key,
-                                                     Ears ears) {
+Result<std::unique_ptr<PoolStream>> PoolStream::Make(std::string pool, std::string key, Ears ears) {
   Fd bell(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!bell.valid()) {
     return Status::FromErrno(StatusCode::kExhausted, "no event descriptor", errno);

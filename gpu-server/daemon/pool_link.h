@@ -17,7 +17,7 @@
 namespace farlane::server {
 
 struct PoolSettings {
-  std::string manager;                  // HOST:PORT; empty: this server belongs to no pool
+  std::string manager;   // HOST:PORT; empty: this server belongs to no pool
   std::string key_file;  // the pool's join key is on its first line; empty: there is none
   std::string name;      // of this server, for people
   std::vector<std::string> advertised;  // where clients come; empty: where the server listens

@@ -104,9 +104,8 @@ std::vector<std::string> ServerBook::Look(uint64_t now_ns, int64_t now_ms) {
 const ServerBook::Entry* ServerBook::Find(const std::string& name) const {
   auto found = servers_.find(name);
   if (found == servers_.end()) {
-    found = std::find_if(servers_.begin(), servers_.end(), [&name](const auto& one) {
-      return one.second.inventory.name() == name;
-    });
+    found = std::find_if(servers_.begin(), servers_.end(),
+                         [&name](const auto& one) { return one.second.inventory.name() == name; });
   }
   return found == servers_.end() ? nullptr : &found->second;
 }

@@ -21,7 +21,7 @@ class Installation {
 
   std::string ManagerProgram() const { return prefix_ + "/bin/farlane-poold"; }
 
-  std::string SessionHelper() const { return prefix_ + "/libexec/farlane/farlane-session"; }
+  std::string SessionProgram() const { return prefix_ + "/libexec/farlane/farlane-session"; }
 
   std::string ClientFolder() const { return prefix_ + "/lib/farlane/client"; }
 

@@ -31,10 +31,10 @@ std::string ReadAll(int descriptor) {
   return text;
 }
 
-Result<PoolReply> RunHelper(const Installation& installation,
-                            const std::string& pool,
-                            const std::vector<std::string>& words,
-                            std::vector<Setting> settings) {
+Result<PoolReply> RunSessionProgram(const Installation& installation,
+                                    const std::string& pool,
+                                    const std::vector<std::string>& words,
+                                    std::vector<Setting> settings) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) {
     return Status::FromErrno(StatusCode::kExhausted, "cannot make a pipe", errno);
@@ -42,7 +42,7 @@ Result<PoolReply> RunHelper(const Installation& installation,
   const Fd output(ends[0]);
   Fd input(ends[1]);
   ChildPlan plan;
-  plan.arguments = {installation.SessionHelper(), "--pool", pool};
+  plan.arguments = {installation.SessionProgram(), "--pool", pool};
   plan.arguments.insert(plan.arguments.end(), words.begin(), words.end());
   plan.settings = std::move(settings);
   plan.output = input.get();
@@ -89,14 +89,14 @@ Result<PoolReply> AskPool(const Installation& installation,
                           const std::string& pool,
                           const std::string& method,
                           const std::string& path) {
-  return RunHelper(installation, pool, {"ask", method, path}, {});
+  return RunSessionProgram(installation, pool, {"ask", method, path}, {});
 }
 
 Result<PoolSession> PoolSession::Open(const Installation& installation,
                                       const std::string& pool,
                                       const std::vector<Setting>& wishes,
                                       int* code) {
-  FARLANE_ASSIGN(const PoolReply reply, RunHelper(installation, pool, {"open"}, wishes));
+  FARLANE_ASSIGN(const PoolReply reply, RunSessionProgram(installation, pool, {"open"}, wishes));
   *code = reply.code;
   if (reply.code != 0) {
     return Status(StatusCode::kRefused, "no session of the pool's at " + pool);
@@ -120,7 +120,7 @@ PoolSession::PoolSession(PoolSession&& other) noexcept
 PoolSession::~PoolSession() {
   if (!id_.empty()) {
     // If nobody answers, the pool hears from the server that the session is over.
-    static_cast<void>(RunHelper(installation_, pool_, {"close", id_}, {}).ok());
+    static_cast<void>(RunSessionProgram(installation_, pool_, {"close", id_}, {}).ok());
   }
 }
 

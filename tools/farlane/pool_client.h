@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Asking the manager of a pool, by the helper program that speaks HTTP.
+// Asking the manager of a pool, by the program that speaks HTTP.
 #pragma once
 
 #include <string>
@@ -21,7 +21,7 @@ void AddPoolOption(CLI::App* app, std::string* given);
 std::string PoolNamed(const std::string& given);
 
 struct PoolReply {
-  int code = 0;        // 0: done; else what `farlane` ends with, and the helper has said why
+  int code = 0;        // 0: done; else what `farlane` ends with, and it has been said why
   std::string output;  // JSON
 };
 

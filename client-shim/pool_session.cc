@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "client-shim/pool_helper.h"
+#include "client-shim/pool_session.h"
 
 #include <cerrno>
 #include <climits>
@@ -25,7 +25,7 @@ constexpr size_t kAnswerBytesMax = 4096;
 
 // lib/farlane/client/libcuda.so.1 -> libexec/farlane/farlane-session. Never from PATH, which others
 // may have set.
-Result<std::string> HelperProgram() {
+Result<std::string> SessionProgram() {
   Dl_info own{};
   char path[PATH_MAX];
   if (dladdr(reinterpret_cast<const void*>(&AskPool), &own) == 0 ||
@@ -39,7 +39,7 @@ Result<std::string> HelperProgram() {
   return prefix + "/libexec/farlane/farlane-session";
 }
 
-// Signals of the program's are not the helper's: it starts with all of them as usual.
+// Signals of the program's are not that program's: it starts with all of them as usual.
 Status Spawn(const std::string& program, int output, pid_t* pid) {
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
@@ -91,10 +91,10 @@ std::string ValueOf(const std::string& text, const std::string& name) {
 Status AskPool(Config* config) {
   if (getauxval(AT_SECURE) != 0) {
     return Status(StatusCode::kRefused,
-                  "a program that runs with another user's rights starts no helper; set "
+                  "a program that runs with another user's rights asks no pool; set "
                   "FARLANE_SERVER");
   }
-  FARLANE_ASSIGN(const std::string program, HelperProgram());
+  FARLANE_ASSIGN(const std::string program, SessionProgram());
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) {
     return Status::FromErrno(StatusCode::kExhausted, "cannot make a pipe", errno);
