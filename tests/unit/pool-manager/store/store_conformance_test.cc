@@ -221,7 +221,7 @@ TEST_P(StoreConformance, TakesBigValuesAndAnyBytes) {
   Put("empty", "");
   EXPECT_EQ(ValueOf("empty"), "");
 
-  const std::string big(kTransactionBytesMax - Key("big").size(), 'b');
+  const std::string big(kTransactionBytesMax - Key("big5").size(), 'b');
   Put("big", big);
   EXPECT_EQ(ValueOf("big"), big);
   for (const std::string name : {"big2", "big3", "big4", "big5"}) {

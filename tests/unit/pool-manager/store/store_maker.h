@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,11 @@ struct StoreKind {
   std::string name;
   std::function<std::unique_ptr<StoreMaker>()> make;
 };
+
+// For messages of failed tests.
+inline void PrintTo(const StoreKind& kind, std::ostream* out) {
+  *out << kind.name;
+}
 
 std::vector<StoreKind> StoresToTest();
 
