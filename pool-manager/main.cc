@@ -2,6 +2,7 @@
 // farlane-poold: gives the sessions of a pool to its GPU servers.
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 
 #include <poll.h>
 #include <sys/signalfd.h>
@@ -11,19 +12,22 @@
 #include "pool-manager/api/http_server.h"
 #include "pool-manager/api/routes.h"
 #include "pool-manager/attach/attach_service.h"
+#include "pool-manager/daemon/office.h"
 #include "pool-manager/daemon/options.h"
-#include "pool-manager/daemon/pool_host.h"
 #include "pool-manager/daemon/signing_key_file.h"
-#include "pool-manager/daemon/state_session_store.h"
+#include "pool-manager/store/etcd_store.h"
 #include "pool-manager/store/sqlite_store.h"
 #include "protocol/base/environment.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/log.h"
+#include "protocol/transport/address.h"
 
 namespace farlane::pool {
 namespace {
 
 constexpr int kLookMs = 500;
+// Nobody else can have a store of this machine's: it is led at once.
+constexpr uint64_t kTermNs = 20'000'000'000;
 
 // Before any thread is started: they inherit what is blocked.
 Result<Fd> CatchSignals() {
@@ -53,14 +57,17 @@ Status MakeFolder(const std::string& path) {
   return Status::Ok();
 }
 
-Result<std::unique_ptr<PoolHost>> OpenPool(const Options& options) {
-  FARLANE_TRY(MakeFolder(options.state_dir));
-  FARLANE_ASSIGN(std::unique_ptr<SqliteStore> sqlite,
-                 SqliteStore::Open({.path = options.state_dir + "/pool.db", .vfs = {}}));
-  FARLANE_ASSIGN(std::unique_ptr<StateSessionStore> store,
-                 StateSessionStore::Open(std::move(sqlite), "sqlite"));
-  FARLANE_ASSIGN(token::SigningKey key, TakeSigningKey(options.state_dir));
-  return PoolHost::Open({.name = options.name}, std::move(store), std::move(key));
+Result<std::unique_ptr<StateStore>> OpenStore(const Options& options) {
+  if (!options.etcd.empty()) {
+    EtcdStore::Options etcd;
+    etcd.endpoints = options.etcd;
+    FARLANE_ASSIGN(std::unique_ptr<EtcdStore> store, EtcdStore::Open(etcd));
+    return std::unique_ptr<StateStore>(std::move(store));
+  }
+  SqliteStore::Options sqlite;
+  sqlite.path = options.state_dir + "/pool.db";
+  FARLANE_ASSIGN(std::unique_ptr<SqliteStore> store, SqliteStore::Open(sqlite));
+  return std::unique_ptr<StateStore>(std::move(store));
 }
 
 Status Announce(const Options& options, const std::string& people, const std::string& servers) {
@@ -79,27 +86,53 @@ Status Announce(const Options& options, const std::string& people, const std::st
   return Status::Ok();
 }
 
-Status Serve(const Options& options) {
-  FARLANE_ASSIGN(const Fd signals, CatchSignals());
-  FARLANE_ASSIGN(const std::unique_ptr<PoolHost> host, OpenPool(options));
-  FARLANE_ASSIGN(const std::unique_ptr<AttachServer> servers,
-                 AttachServer::Start(options.listen_servers, *host, options.join_key));
-  const Routes routes(*host, options.token);
-  FARLANE_ASSIGN(const std::unique_ptr<HttpServer> people,
-                 HttpServer::Start(options.listen, [&routes](const HttpRequest& request) {
-                   return routes.Answer(request);
-                 }));
-  FARLANE_TRY(Announce(options, people->address(), servers->address()));
+// Until a signal comes, or the watched descriptor ends.
+void AttendTo(Office& office, const Fd& signals, int watch_fd) {
   while (true) {
     pollfd waiting[2] = {{.fd = signals.get(), .events = POLLIN, .revents = 0},
-                         {.fd = options.watch_fd, .events = POLLIN, .revents = 0}};
+                         {.fd = watch_fd, .events = POLLIN, .revents = 0}};
     poll(waiting, 2, kLookMs);
     if (waiting[0].revents != 0 || waiting[1].revents != 0) {
       LogInfo("ends");
-      return Status::Ok();
+      return;
     }
-    host->Look();
+    office.Look();
   }
+}
+
+Status Serve(const Options& options) {
+  FARLANE_ASSIGN(const Fd signals, CatchSignals());
+  FARLANE_TRY(MakeFolder(options.state_dir));
+  FARLANE_ASSIGN(const std::unique_ptr<StateStore> store, OpenStore(options));
+  FARLANE_ASSIGN(token::SigningKey key, TakeSigningKey(options.state_dir));
+  FARLANE_ASSIGN(const std::unique_ptr<AttachServer> servers,
+                 AttachServer::Start(options.listen_servers, options.join_key));
+  FARLANE_ASSIGN(const transport::Address wanted,
+                 transport::Address::Parse("tcp://" + options.listen));
+  transport::Address bound;
+  FARLANE_ASSIGN(Fd listener, transport::Listen(wanted, &bound));
+  const std::string people = bound.ToString().substr(strlen("tcp://"));
+  Office office(*store,
+                {.pool = {.name = options.name},
+                 .own = {.people = people, .servers = servers->address()},
+                 .store_kind = options.etcd.empty() ? "sqlite" : "etcd",
+                 .sole = options.etcd.empty()},
+                std::move(key));
+  const Routes routes(office, options.token);
+  FARLANE_ASSIGN(const std::unique_ptr<HttpServer> http,
+                 HttpServer::Start(std::move(listener), [&routes](const HttpRequest& request) {
+                   return routes.Answer(request);
+                 }));
+  servers->Serve(&office);
+  if (options.etcd.empty() && !office.AwaitTerm(kTermNs)) {
+    return Status(StatusCode::kUnavailable, "the store in " + options.state_dir + " cannot be led");
+  }
+  FARLANE_TRY(Announce(options, people, servers->address()));
+  AttendTo(office, signals, options.watch_fd);
+  // Streams first: they lead into the office.
+  servers->Serve(nullptr);
+  servers->Stop();
+  return Status::Ok();
 }
 
 }  // namespace

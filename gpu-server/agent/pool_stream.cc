@@ -27,6 +27,7 @@ constexpr int kKeepaliveMs = 5'000;
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& pool) {
   grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
@@ -34,6 +35,16 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& pool) {
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
   return grpc::CreateCustomChannel(pool, grpc::InsecureChannelCredentials(), arguments);
+}
+
+std::vector<std::string> ManagersOf(const std::string& pool) {
+  std::vector<std::string> managers;
+  for (size_t start = 0; start <= pool.size();) {
+    const size_t comma = std::min(pool.find(',', start), pool.size());
+    managers.push_back(pool.substr(start, comma - start));
+    start = comma + 1;
+  }
+  return managers;
 }
 
 }  // namespace
@@ -44,7 +55,7 @@ Result<std::unique_ptr<PoolStream>> PoolStream::Make(std::string pool, std::stri
     return Status::FromErrno(StatusCode::kExhausted, "no event descriptor", errno);
   }
   return std::unique_ptr<PoolStream>(
-      new PoolStream(std::move(pool), std::move(key), std::move(ears), std::move(bell)));
+      new PoolStream(ManagersOf(pool), std::move(key), std::move(ears), std::move(bell)));
 }
 
 void PoolStream::Ring() {
@@ -70,23 +81,24 @@ void PoolStream::End() {
 }
 
 void PoolStream::Run() {
-  const std::shared_ptr<grpc::Channel> channel = MakeChannel(pool_);
-  pool::v1::ServerService::Stub stub(channel);
   uint64_t pause_ns = kPauseNsMin;
-  std::string said;
-  while (!ends_) {
+  std::vector<std::string> said(managers_.size());
+  for (size_t i = 0; !ends_; i = (i + 1) % managers_.size()) {
     const uint64_t since_ns = NowNs();
-    const Status why = Attend(stub);
+    const Status why = Attend(managers_[i]);
     if (ends_) {
       return;
     }
     // Each reason once: a manager can be away for days.
-    if (why.message() != said) {
-      LogWarn("no connection to the pool at %s: %s; trying again", pool_.c_str(),
+    if (why.message() != said[i]) {
+      LogWarn("no connection to the pool at %s: %s; trying again", managers_[i].c_str(),
               why.message().c_str());
-      said = why.message();
+      said[i] = why.message();
     }
-    pause_ns = NowNs() - since_ns > kPauseNsMax ? kPauseNsMin : std::min(2 * pause_ns, kPauseNsMax);
+    const bool was_long = NowNs() - since_ns > kPauseNsMax;
+    // Of several, one has taken over or is about to.
+    const uint64_t longest_ns = managers_.size() > 1 ? kPauseNsMin : kPauseNsMax;
+    pause_ns = was_long ? kPauseNsMin : std::min(2 * pause_ns, longest_ns);
     const uint64_t until_ns = NowNs() + pause_ns;
     for (uint64_t now_ns = NowNs(); now_ns < until_ns && !ends_; now_ns = NowNs()) {
       AwaitRing(until_ns - now_ns);
@@ -94,7 +106,9 @@ void PoolStream::Run() {
   }
 }
 
-Status PoolStream::Attend(pool::v1::ServerService::Stub& stub) {
+Status PoolStream::Attend(const std::string& manager) {
+  // A channel of its own each time: what gRPC remembers of one that failed would be waited for.
+  pool::v1::ServerService::Stub stub(MakeChannel(manager));
   pool::v1::FromServer first;
   FARLANE_ASSIGN(*first.mutable_inventory(), ears_.inventory());
   const auto context = std::make_shared<grpc::ClientContext>();

@@ -28,7 +28,8 @@ class PoolStream {
     std::function<std::string(const pool::v1::ToServer& said)> hear;
   };
 
-  // `key` is what the pool asks servers for; empty: nothing.
+  // `pool`: HOST:PORT of its managers, with commas between them; one of them leads. `key` is what
+  // the pool asks servers for; empty: nothing.
   static Result<std::unique_ptr<PoolStream>> Make(std::string pool, std::string key, Ears ears);
 
   // Until End.
@@ -38,19 +39,20 @@ class PoolStream {
  private:
   using Wire = grpc::ClientReaderWriterInterface<pool::v1::FromServer, pool::v1::ToServer>;
 
-  PoolStream(std::string pool, std::string key, Ears ears, Fd bell)
-      : pool_(std::move(pool)),
+  PoolStream(std::vector<std::string> managers, std::string key, Ears ears, Fd bell)
+      : managers_(std::move(managers)),
         key_(std::move(key)),
         ears_(std::move(ears)),
         bell_(std::move(bell)) {}
 
-  Status Attend(pool::v1::ServerService::Stub& stub);
+  // One conversation with one of the managers; why it has ended.
+  Status Attend(const std::string& manager);
   void Read(Wire& wire);
   bool WriteAnswers(Wire& wire);
   void Ring();
   void AwaitRing(uint64_t timeout_ns);
 
-  const std::string pool_;
+  const std::vector<std::string> managers_;
   const std::string key_;
   const Ears ears_;
   const Fd bell_;

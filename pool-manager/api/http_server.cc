@@ -6,8 +6,6 @@
 
 #include <microhttpd.h>
 
-#include "protocol/base/fd.h"
-
 namespace farlane::pool {
 namespace {
 
@@ -97,10 +95,8 @@ void OnOver(void* /*server*/,
 
 }  // namespace
 
-Result<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string& text, Answer answer) {
-  FARLANE_ASSIGN(const transport::Address wanted, transport::Address::Parse("tcp://" + text));
+Result<std::unique_ptr<HttpServer>> HttpServer::Start(Fd listener, Answer answer) {
   std::unique_ptr<HttpServer> server(new HttpServer(std::move(answer)));
-  FARLANE_ASSIGN(Fd listener, transport::Listen(wanted, &server->address_));
   server->daemon_ =
       MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD, 0, nullptr,
                        nullptr, &OnRequest, server.get(), MHD_OPTION_LISTEN_SOCKET, listener.get(),
@@ -108,7 +104,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string& text, A
                        kPatienceSeconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT, kHeadBytesMax,
                        MHD_OPTION_NOTIFY_COMPLETED, &OnOver, nullptr, MHD_OPTION_END);
   if (server->daemon_ == nullptr) {
-    return Status(StatusCode::kInternal, "cannot start to serve HTTP at " + text);
+    return Status(StatusCode::kInternal, "cannot start to serve HTTP");
   }
   static_cast<void>(listener.Release());  // the library closes it
   return server;
@@ -118,11 +114,6 @@ HttpServer::~HttpServer() {
   if (daemon_ != nullptr) {
     MHD_stop_daemon(daemon_);
   }
-}
-
-std::string HttpServer::address() const {
-  const std::string text = address_.ToString();
-  return text.substr(text.find("//") + 2);
 }
 
 }  // namespace farlane::pool

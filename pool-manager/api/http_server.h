@@ -8,8 +8,8 @@
 #include <memory>
 #include <string>
 
+#include "protocol/base/fd.h"
 #include "protocol/base/result.h"
-#include "protocol/transport/address.h"
 
 struct MHD_Daemon;
 
@@ -35,16 +35,13 @@ class HttpServer {
  public:
   using Answer = std::function<HttpAnswer(const HttpRequest& request)>;
 
-  // `address` is HOST:PORT; port 0 takes a free one.
-  static Result<std::unique_ptr<HttpServer>> Start(const std::string& address, Answer answer);
+  // On a socket that listens.
+  static Result<std::unique_ptr<HttpServer>> Start(Fd listener, Answer answer);
 
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
   // Answers nobody any more.
   ~HttpServer();
-
-  // HOST:PORT.
-  std::string address() const;
 
   const Answer& answer() const { return answer_; }
 
@@ -52,7 +49,6 @@ class HttpServer {
   explicit HttpServer(Answer answer) : answer_(std::move(answer)) {}
 
   const Answer answer_;
-  transport::Address address_;
   MHD_Daemon* daemon_ = nullptr;
 };
 

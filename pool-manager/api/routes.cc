@@ -70,47 +70,10 @@ bool IsSame(const std::string& one, const std::string& other) {
   return differences == 0;
 }
 
-}  // namespace
-
-bool Routes::IsAllowed(const HttpRequest& request) const {
-  return token_.empty() || IsSame("Bearer " + token_, request.authorization);
-}
-
-HttpAnswer Routes::Answer(const HttpRequest& request) const {
-  if (request.path == "/healthz") {
-    return {.status = 200, .body = "ok\n", .type = "text/plain"};
-  }
-  if (!IsAllowed(request)) {
-    return Problem(401, "Unauthenticated", "this pool asks for a token (FARLANE_POOL_TOKEN)");
-  }
-  if (request.path == "/v1/status") {
-    return request.method == "GET" ? Json(host_.Status()) : NotAllowed("GET");
-  }
-  if (request.path == kSessions) {
-    return AnswerSessions(request);
-  }
-  if (request.path == kServers) {
-    return AnswerServers(request);
-  }
-  const std::string sessions = std::string(kSessions) + "/";
-  if (request.path.starts_with(sessions)) {
-    return AnswerSession(request, request.path.substr(sessions.size()));
-  }
-  const std::string servers = std::string(kServers) + "/";
-  if (request.path.starts_with(servers)) {
-    const std::string rest = request.path.substr(servers.size());
-    const size_t colon = rest.rfind(':');
-    return colon == std::string::npos
-               ? AnswerServer(request, rest, "")
-               : AnswerServer(request, rest.substr(0, colon), rest.substr(colon + 1));
-  }
-  return NotFound("such path; the API is at /v1/status, /v1/sessions and /v1/servers");
-}
-
-HttpAnswer Routes::AnswerSessions(const HttpRequest& request) const {
+HttpAnswer AnswerSessions(PoolHost& host, const HttpRequest& request) {
   if (request.method == "GET") {
     v1::ListSessionsResponse list;
-    for (v1::Session& session : host_.Sessions()) {
+    for (v1::Session& session : host.Sessions()) {
       *list.add_sessions() = std::move(session);
     }
     return Json(list);
@@ -124,12 +87,12 @@ HttpAnswer Routes::AnswerSessions(const HttpRequest& request) const {
     return Problem(400, "Invalid", "the body is not a CreateSessionRequest: " + read.ToString());
   }
   v1::CreateSessionResponse response;
-  const auto objection = host_.Create(wanted, "", &response);
+  const auto objection = host.Create(wanted, "", &response);
   return objection.has_value() ? Problem(*objection) : Json(response, 201);
 }
 
-HttpAnswer Routes::AnswerSession(const HttpRequest& request, const std::string& id) const {
-  const std::optional<v1::Session> session = host_.FindSession(id);
+HttpAnswer AnswerSession(PoolHost& host, const HttpRequest& request, const std::string& id) {
+  const std::optional<v1::Session> session = host.FindSession(id);
   if (!session.has_value()) {
     return NotFound("session \"" + id + "\", or several begin so");
   }
@@ -140,29 +103,30 @@ HttpAnswer Routes::AnswerSession(const HttpRequest& request, const std::string& 
     return NotAllowed("GET and DELETE");
   }
   v1::Session released;
-  const auto objection = host_.Release(session->id(), &released);
+  const auto objection = host.Release(session->id(), &released);
   return objection.has_value() ? Problem(*objection) : Json(released);
 }
 
-HttpAnswer Routes::AnswerServers(const HttpRequest& request) const {
+HttpAnswer AnswerServers(PoolHost& host, const HttpRequest& request) {
   if (request.method != "GET") {
     return NotAllowed("GET");
   }
   v1::ListServersResponse list;
-  for (v1::Server& server : host_.Servers()) {
+  for (v1::Server& server : host.Servers()) {
     *list.add_servers() = std::move(server);
   }
   return Json(list);
 }
 
-HttpAnswer Routes::AnswerServer(const HttpRequest& request,
-                                const std::string& name,
-                                const std::string& verb) const {
+HttpAnswer AnswerServer(PoolHost& host,
+                        const HttpRequest& request,
+                        const std::string& name,
+                        const std::string& verb) {
   if (verb == "cordon" || verb == "uncordon") {
     if (request.method != "POST") {
       return NotAllowed("POST");
     }
-    if (const auto objection = host_.Cordon(name, verb == "cordon")) {
+    if (const auto objection = host.Cordon(name, verb == "cordon")) {
       return Problem(*objection);
     }
   } else if (!verb.empty()) {
@@ -170,12 +134,61 @@ HttpAnswer Routes::AnswerServer(const HttpRequest& request,
   } else if (request.method != "GET") {
     return NotAllowed("GET");
   }
-  for (const v1::Server& server : host_.Servers()) {
+  for (const v1::Server& server : host.Servers()) {
     if (server.inventory().name() == name || server.inventory().server_id() == name) {
       return Json(server);
     }
   }
   return NotFound("server \"" + name + "\"");
+}
+
+}  // namespace
+
+bool Routes::IsAllowed(const HttpRequest& request) const {
+  return token_.empty() || IsSame("Bearer " + token_, request.authorization);
+}
+
+HttpAnswer Routes::NotLeading() const {
+  const std::optional<ManagerAddress> leader = office_.Leader();
+  return Problem(503, "NotLeader",
+                 leader.has_value()
+                     ? "this manager stands by; the one at " + leader->people + " leads the pool"
+                     : "this manager stands by, and none leads the pool now");
+}
+
+HttpAnswer Routes::Answer(const HttpRequest& request) const {
+  if (request.path == "/healthz") {
+    return {.status = 200, .body = "ok\n", .type = "text/plain"};
+  }
+  if (!IsAllowed(request)) {
+    return Problem(401, "Unauthenticated", "this pool asks for a token (FARLANE_POOL_TOKEN)");
+  }
+  const std::shared_ptr<PoolHost> host = office_.Host();
+  if (host == nullptr) {
+    return NotLeading();
+  }
+  if (request.path == "/v1/status") {
+    return request.method == "GET" ? Json(host->Status()) : NotAllowed("GET");
+  }
+  if (request.path == kSessions) {
+    return AnswerSessions(*host, request);
+  }
+  if (request.path == kServers) {
+    return AnswerServers(*host, request);
+  }
+  const std::string sessions = std::string(kSessions) + "/";
+  if (request.path.starts_with(sessions)) {
+    return AnswerSession(*host, request, request.path.substr(sessions.size()));
+  }
+  const std::string servers = std::string(kServers) + "/";
+  if (request.path.starts_with(servers)) {
+    const std::string rest = request.path.substr(servers.size());
+    const size_t colon = rest.rfind(':');
+    return colon == std::string::npos
+               ? AnswerServer(*host, request, rest, "")
+               : AnswerServer(*host, request, rest.substr(0, colon), rest.substr(colon + 1));
+  }
+  return NotFound("such path; the API is at /v1/status, /v1/sessions and /v1/servers");
 }
 
 }  // namespace farlane::pool

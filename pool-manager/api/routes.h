@@ -6,7 +6,7 @@
 #include <string>
 
 #include "pool-manager/api/http_server.h"
-#include "pool-manager/daemon/pool_host.h"
+#include "pool-manager/daemon/office.h"
 
 namespace farlane::pool {
 
@@ -14,20 +14,15 @@ namespace farlane::pool {
 class Routes {
  public:
   // `token`: what people show as "Authorization: Bearer …"; empty: nothing.
-  Routes(PoolHost& host, std::string token) : host_(host), token_(std::move(token)) {}
+  Routes(Office& office, std::string token) : office_(office), token_(std::move(token)) {}
 
   HttpAnswer Answer(const HttpRequest& request) const;
 
  private:
   bool IsAllowed(const HttpRequest& request) const;
-  HttpAnswer AnswerSessions(const HttpRequest& request) const;
-  HttpAnswer AnswerSession(const HttpRequest& request, const std::string& id) const;
-  HttpAnswer AnswerServers(const HttpRequest& request) const;
-  HttpAnswer AnswerServer(const HttpRequest& request,
-                          const std::string& name,
-                          const std::string& verb) const;
+  HttpAnswer NotLeading() const;
 
-  PoolHost& host_;
+  Office& office_;
   const std::string token_;
 };
 

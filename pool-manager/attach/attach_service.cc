@@ -31,8 +31,14 @@ bool IsSame(const std::string& expected, const std::string& shown) {
 // Thread: gRPC's, and whoever calls Say.
 class Line : public grpc::ServerBidiReactor<v1::FromServer, v1::ToServer>, public ServerLine {
  public:
-  explicit Line(PoolHost& host) : host_(host), attachment_(host.FreshAttachment()) {
+  explicit Line(std::shared_ptr<PoolHost> host)
+      : host_(std::move(host)), attachment_(host_->FreshAttachment()) {
     StartRead(&heard_);
+  }
+
+  void End() override {
+    End(grpc::Status(grpc::StatusCode::UNAVAILABLE,
+                     "this manager does not lead the pool any more"));
   }
 
   void Say(v1::ToServer say) override {
@@ -55,7 +61,7 @@ class Line : public grpc::ServerBidiReactor<v1::FromServer, v1::ToServer>, publi
         return;
       }
     } else if (heard_.has_load() && !server_.empty()) {
-      host_.Hear(server_, attachment_, heard_.load());
+      host_->Hear(server_, attachment_, heard_.load());
     } else if (heard_.has_done() && !heard_.done().problem().empty()) {
       LogWarn("server %s: %s", server_.c_str(), heard_.done().problem().c_str());
     }
@@ -74,7 +80,7 @@ class Line : public grpc::ServerBidiReactor<v1::FromServer, v1::ToServer>, publi
 
   void OnDone() override {
     if (!server_.empty()) {
-      host_.Detach(server_, attachment_);
+      host_->Detach(server_, attachment_);
       LogInfo("the stream of server %s has ended", server_.c_str());
     }
     delete this;
@@ -96,7 +102,7 @@ class Line : public grpc::ServerBidiReactor<v1::FromServer, v1::ToServer>, publi
 
   // False: the stream is over.
   bool HearInventory() {
-    const std::string why = host_.Attach(heard_.inventory(), attachment_, this);
+    const std::string why = host_->Attach(heard_.inventory(), attachment_, this);
     if (!why.empty()) {
       LogWarn("server \"%s\" is not taken: %s", heard_.inventory().name().c_str(), why.c_str());
       End(grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, why));
@@ -114,7 +120,7 @@ class Line : public grpc::ServerBidiReactor<v1::FromServer, v1::ToServer>, publi
     }
   }
 
-  PoolHost& host_;
+  const std::shared_ptr<PoolHost> host_;  // shared with the office and the other streams
   const uint64_t attachment_;
   std::string server_;  // once it is attached
   v1::FromServer heard_;
@@ -124,10 +130,7 @@ class Line : public grpc::ServerBidiReactor<v1::FromServer, v1::ToServer>, publi
 // Of somebody who is not let in.
 class Refusal : public grpc::ServerBidiReactor<v1::FromServer, v1::ToServer> {
  public:
-  Refusal() {
-    Finish(grpc::Status(grpc::StatusCode::UNAUTHENTICATED,
-                        "this pool asks servers for its join key (--pool-key-file)"));
-  }
+  explicit Refusal(const grpc::Status& why) { Finish(why); }
 
   void OnDone() override { delete this; }
 };
@@ -141,18 +144,23 @@ grpc::ServerBidiReactor<v1::FromServer, v1::ToServer>* AttachService::Attach(
                               ? ""
                               : std::string(shown->second.data(), shown->second.size());
   if (!join_key_.empty() && !IsSame(join_key_, key)) {
-    return new Refusal;
+    return new Refusal(grpc::Status(grpc::StatusCode::UNAUTHENTICATED,
+                                    "this pool asks servers for its join key (--pool-key-file)"));
   }
-  return new Line(host_);
+  Office* const office = office_;
+  std::shared_ptr<PoolHost> host = office == nullptr ? nullptr : office->Host();
+  if (host == nullptr) {
+    return new Refusal(
+        grpc::Status(grpc::StatusCode::UNAVAILABLE, "this manager does not lead the pool now"));
+  }
+  return new Line(std::move(host));
 }
 
-AttachServer::AttachServer(PoolHost& host, const std::string& join_key)
-    : service_(host, join_key) {}
+AttachServer::AttachServer(const std::string& join_key) : service_(join_key) {}
 
 Result<std::unique_ptr<AttachServer>> AttachServer::Start(const std::string& address,
-                                                          PoolHost& host,
                                                           const std::string& join_key) {
-  std::unique_ptr<AttachServer> server(new AttachServer(host, join_key));
+  std::unique_ptr<AttachServer> server(new AttachServer(join_key));
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
@@ -171,8 +179,13 @@ Result<std::unique_ptr<AttachServer>> AttachServer::Start(const std::string& add
 }
 
 AttachServer::~AttachServer() {
+  Stop();
+}
+
+void AttachServer::Stop() {
   if (server_ != nullptr) {
     server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(1));
+    server_.reset();
   }
 }
 

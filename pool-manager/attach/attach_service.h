@@ -3,10 +3,11 @@
 // how they are, and hear what is to be done.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 
-#include "pool-manager/daemon/pool_host.h"
+#include "pool-manager/daemon/office.h"
 #include "protocol/base/result.h"
 #include "protocol/control/pool.grpc.pb.h"
 
@@ -16,14 +17,16 @@ namespace farlane::pool {
 class AttachService : public v1::ServerService::CallbackService {
  public:
   // `join_key`: what a server has to show; empty: nothing.
-  AttachService(PoolHost& host, std::string join_key)
-      : host_(host), join_key_(std::move(join_key)) {}
+  explicit AttachService(std::string join_key) : join_key_(std::move(join_key)) {}
+
+  // Before the first server comes, and before the last has gone: null.
+  void Serve(Office* office) { office_ = office; }
 
   grpc::ServerBidiReactor<v1::FromServer, v1::ToServer>* Attach(
       grpc::CallbackServerContext* context) override;
 
  private:
-  PoolHost& host_;
+  std::atomic<Office*> office_{nullptr};
   const std::string join_key_;
 };
 
@@ -33,14 +36,19 @@ class AttachServer {
  public:
   // `address`: HOST:PORT; port 0 takes a free one.
   static Result<std::unique_ptr<AttachServer>> Start(const std::string& address,
-                                                     PoolHost& host,
                                                      const std::string& join_key);
   ~AttachServer();
+
+  // Lets servers in; until then they are told to come later.
+  void Serve(Office* office) { service_.Serve(office); }
+
+  // All streams have ended when this returns.
+  void Stop();
 
   const std::string& address() const { return address_; }
 
  private:
-  AttachServer(PoolHost& host, const std::string& join_key);
+  explicit AttachServer(const std::string& join_key);
 
   AttachService service_;
   std::string address_;

@@ -109,6 +109,11 @@ CommandLine ReadCommandLine(int argc, char** argv, const std::string& version) {
   app.add_option("--state-dir", options.state_dir,
                  "The folder for what must survive [~/.local/state/farlane/pool]")
       ->type_name("FOLDER");
+  app.add_option(
+         "--etcd", options.etcd,
+         "Keep the pool in this etcd cluster, which several managers share [in --state-dir]")
+      ->type_name("HOST:PORT")
+      ->delimiter(',');
   app.add_option("--name", options.name, "The pool's name [default]")->type_name("NAME");
   app.add_option("--token-file", words.token_file,
                  "People must present the token on the first line of this file")

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "protocol/base/log.h"
 
@@ -13,6 +14,7 @@ struct Options {
   std::string listen = "127.0.0.1:7443";  // where people and clients come: HTTP
   std::string listen_servers;             // where GPU servers come: gRPC; empty: a port further
   std::string state_dir;                  // what must survive
+  std::vector<std::string> etcd;          // HOST:PORT each; none: SQLite in the folder
   std::string name = "default";
   std::string token;     // of people and clients; empty: none is asked for
   std::string join_key;  // of servers

@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pool-manager/daemon/pool_host.h"
 
+#include <cstring>
+
 #include "protocol/base/clock.h"
 #include "protocol/base/log.h"
 
 namespace farlane::pool {
 namespace {
 
-constexpr uint32_t kKeyId = 1;
+// Two managers' keys have different numbers, unless chance wills it; then the signatures differ.
+uint32_t IdOf(const token::PublicKey& key) {
+  uint32_t id = 0;
+  memcpy(&id, key.data(), sizeof id);
+  return id;
+}
 
 int64_t WallMs() {
   const timespec now = WallTime();
@@ -20,20 +27,31 @@ Pool::Now TakeNow() {
 
 }  // namespace
 
-PoolHost::PoolHost(Settings settings, std::unique_ptr<SessionStore> store, token::SigningKey key)
+PoolHost::PoolHost(Settings settings,
+                   std::unique_ptr<SessionStore> store,
+                   const token::SigningKey& key)
     : settings_(std::move(settings)),
       store_(std::move(store)),
-      key_(std::move(key)),
+      key_(key),
+      key_id_(IdOf(key.public_key())),
       started_ms_(WallMs()) {}
 
 Result<std::unique_ptr<PoolHost>> PoolHost::Open(Settings settings,
                                                  std::unique_ptr<SessionStore> store,
-                                                 token::SigningKey key) {
+                                                 const token::SigningKey& key) {
   FARLANE_ASSIGN(std::vector<v1::Session> sessions, store->Load());
-  std::unique_ptr<PoolHost> host(
-      new PoolHost(std::move(settings), std::move(store), std::move(key)));
+  std::unique_ptr<PoolHost> host(new PoolHost(std::move(settings), std::move(store), key));
   host->state_.With([&](State& state) { state.pool.Restore(std::move(sessions)); });
   return host;
+}
+
+void PoolHost::Close() {
+  state_.With([](State& state) {
+    state.closed = true;
+    for (const auto& [attachment, line] : state.lines) {
+      line->End();
+    }
+  });
 }
 
 void PoolHost::Tell(State& state, uint64_t epoch, const std::vector<Order>& orders) {
@@ -56,9 +74,12 @@ std::string PoolHost::Attach(const v1::Inventory& inventory,
   welcome->set_pool(settings_.name);
   welcome->set_report_ms(settings_.report_ms);
   v1::ToServer::Key* const key = welcome->mutable_keys()->add_keys();
-  key->set_id(kKeyId);
+  key->set_id(key_id_);
   key->set_public_key(key_.public_key().data(), key_.public_key().size());
   return state_.With([&](State& state) {
+    if (state.closed) {
+      return std::string("this manager does not lead the pool any more");
+    }
     std::string why = state.pool.Attach(inventory, attachment, TakeNow());
     if (why.empty()) {
       state.lines[attachment] = line;
@@ -95,7 +116,7 @@ std::optional<Objection> PoolHost::Create(const v1::CreateSessionRequest& reques
     return objection;
   }
   grant.session.set_user(user);
-  grant.token.key_id = kKeyId;
+  grant.token.key_id = key_id_;
   const Result<std::string> token = token::SignToken(grant.token, key_);
   const farlane::Status stored =
       token.ok() ? store_->Save(grant.session) : farlane::Status(token.error());

@@ -24,6 +24,8 @@ class ServerLine {
  public:
   virtual ~ServerLine() = default;
   virtual void Say(v1::ToServer say) = 0;
+  // Nobody listens to it any more: the server is to come again, here or elsewhere.
+  virtual void End() = 0;
 };
 
 // Thread: any, guarded.
@@ -37,7 +39,10 @@ class PoolHost {
   // Takes up what the store has.
   static Result<std::unique_ptr<PoolHost>> Open(Settings settings,
                                                 std::unique_ptr<SessionStore> store,
-                                                token::SigningKey key);
+                                                const token::SigningKey& key);
+
+  // Another leads: the streams of all servers end, and nobody is let in.
+  void Close();
 
   // --- For servers. The line stays the caller's, until Detach returns.
   std::string Attach(const v1::Inventory& inventory, uint64_t attachment, ServerLine* line);
@@ -64,16 +69,18 @@ class PoolHost {
   struct State {
     Pool pool;
     std::map<uint64_t, ServerLine*> lines;
+    bool closed = false;
   };
 
-  PoolHost(Settings settings, std::unique_ptr<SessionStore> store, token::SigningKey key);
+  PoolHost(Settings settings, std::unique_ptr<SessionStore> store, const token::SigningKey& key);
 
   void Save(const std::vector<v1::Session>& sessions);
   static void Tell(State& state, uint64_t epoch, const std::vector<Order>& orders);
 
   const Settings settings_;
   const std::unique_ptr<SessionStore> store_;
-  const token::SigningKey key_;
+  const token::SigningKey& key_;  // of the process
+  const uint32_t key_id_;
   const int64_t started_ms_;
   std::atomic<uint64_t> next_attachment_{1};
   Guarded<State> state_;

@@ -77,12 +77,15 @@ Result<PoolAnswer> AskForRoom(const PoolAddress& pool, const PoolRequest& reques
   bool said = false;
   while (true) {
     Result<PoolAnswer> answer = Ask(pool, request);
-    if (!answer.ok() || answer.value().status != 503 || NowNs() >= until_ns) {
+    // Of several managers one takes over from another that has died.
+    const bool passes = answer.ok() ? answer.value().status == 503 : pool.managers.size() > 1;
+    if (!passes || NowNs() >= until_ns) {
       return answer;
     }
     if (!said) {
       LogWarn("waiting for room in the pool, for %llu s at most: %s",
-              static_cast<unsigned long long>(seconds), ProblemText(answer.value()).c_str());
+              static_cast<unsigned long long>(seconds),
+              answer.ok() ? ProblemText(answer.value()).c_str() : answer.error().message().c_str());
       said = true;
     }
     std::this_thread::sleep_for(pause);

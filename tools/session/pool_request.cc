@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/session/pool_request.h"
 
+#include <algorithm>
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -35,39 +36,35 @@ size_t TakeBody(const char* bytes, size_t one, size_t count, void* into) {
   return one * count;
 }
 
-std::string UrlOf(const PoolAddress& pool, const std::string& path) {
-  const bool whole = pool.address.find("://") != std::string::npos;
-  return (whole ? "" : "http://") + pool.address + path;
+std::string UrlOf(const std::string& manager, const std::string& path) {
+  const bool whole = manager.find("://") != std::string::npos;
+  return (whole ? "" : "http://") + manager + path;
 }
 
-Status Failed(CURLcode code, const PoolAddress& pool, const char* text) {
+std::vector<std::string> ManagersOf(const std::string& text) {
+  std::vector<std::string> managers;
+  for (size_t start = 0; start <= text.size();) {
+    const size_t comma = std::min(text.find(',', start), text.size());
+    managers.push_back(text.substr(start, comma - start));
+    start = comma + 1;
+  }
+  return managers;
+}
+
+bool LeadsNot(const PoolAnswer& answer) {
+  return answer.status == 503 && answer.body.find("\"NotLeader\"") != std::string::npos;
+}
+
+Status Failed(CURLcode code, const std::string& manager, const char* text) {
   const StatusCode meaning =
       code == CURLE_OPERATION_TIMEDOUT ? StatusCode::kTimeout : StatusCode::kUnavailable;
   const std::string why = text[0] != '\0' ? text : curl_easy_strerror(code);
-  return Status(meaning, "the pool at " + pool.address + " does not answer: " + why);
+  return Status(meaning, "the pool at " + manager + " does not answer: " + why);
 }
 
-}  // namespace
-
-Result<PoolAddress> PoolAddress::FromEnvironment() {
-  PoolAddress pool;
-  pool.address = Environment("FARLANE_POOL").value_or("");
-  if (pool.address.empty()) {
-    return Status(StatusCode::kInvalidArgument,
-                  "no pool is named: say --pool HOST:PORT or set FARLANE_POOL");
-  }
-  pool.token = Environment("FARLANE_POOL_TOKEN").value_or("");
-  if (const auto path = Environment("FARLANE_POOL_TOKEN_FILE"); path && pool.token.empty()) {
-    std::ifstream file(*path);
-    if (!std::getline(file, pool.token)) {
-      return Status(StatusCode::kInvalidArgument,
-                    "FARLANE_POOL_TOKEN_FILE " + *path + " has no first line that can be read");
-    }
-  }
-  return pool;
-}
-
-Result<PoolAnswer> Ask(const PoolAddress& pool, const PoolRequest& request) {
+Result<PoolAnswer> AskManager(const PoolAddress& pool,
+                              const std::string& manager,
+                              const PoolRequest& request) {
   const std::unique_ptr<CURL, FreeCurl> curl(curl_easy_init());
   if (curl == nullptr) {
     return Status(StatusCode::kInternal, "libcurl does not start");
@@ -80,7 +77,7 @@ Result<PoolAnswer> Ask(const PoolAddress& pool, const PoolRequest& request) {
   }
   PoolAnswer answer;
   char error[CURL_ERROR_SIZE] = "";
-  const std::string url = UrlOf(pool, request.path);
+  const std::string url = UrlOf(manager, request.path);
   curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
   curl_easy_setopt(curl.get(), CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(curl.get(), CURLOPT_CUSTOMREQUEST, request.method.c_str());
@@ -97,9 +94,43 @@ Result<PoolAnswer> Ask(const PoolAddress& pool, const PoolRequest& request) {
                      static_cast<curl_off_t>(request.body.size()));
   }
   if (const CURLcode code = curl_easy_perform(curl.get()); code != CURLE_OK) {
-    return Failed(code, pool, error);
+    return Failed(code, manager, error);
   }
   curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &answer.status);
+  return answer;
+}
+
+}  // namespace
+
+Result<PoolAddress> PoolAddress::FromEnvironment() {
+  PoolAddress pool;
+  const std::string managers = Environment("FARLANE_POOL").value_or("");
+  if (managers.empty()) {
+    return Status(StatusCode::kInvalidArgument,
+                  "no pool is named: say --pool HOST:PORT or set FARLANE_POOL");
+  }
+  pool.managers = ManagersOf(managers);
+  pool.token = Environment("FARLANE_POOL_TOKEN").value_or("");
+  if (const auto path = Environment("FARLANE_POOL_TOKEN_FILE"); path && pool.token.empty()) {
+    std::ifstream file(*path);
+    if (!std::getline(file, pool.token)) {
+      return Status(StatusCode::kInvalidArgument,
+                    "FARLANE_POOL_TOKEN_FILE " + *path + " has no first line that can be read");
+    }
+  }
+  return pool;
+}
+
+Result<PoolAnswer> Ask(const PoolAddress& pool, const PoolRequest& request) {
+  Result<PoolAnswer> answer(Status(StatusCode::kInvalidArgument, "no pool is named"));
+  for (const std::string& manager : pool.managers) {
+    Result<PoolAnswer> next = AskManager(pool, manager, request);
+    if (next.ok() && !LeadsNot(next.value())) {
+      return next;
+    }
+    // That one stands by says more than that another is away.
+    answer = !next.ok() && answer.ok() ? std::move(answer) : std::move(next);
+  }
   return answer;
 }
 

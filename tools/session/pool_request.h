@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "protocol/base/result.h"
 
@@ -22,14 +23,15 @@ struct PoolAnswer {
 // Where the manager is and what it is shown.
 // Thread: caller's.
 struct PoolAddress {
-  std::string address;  // HOST:PORT, or http://HOST:PORT
-  std::string token;    // empty: none
+  std::vector<std::string> managers;  // HOST:PORT, or https://HOST:PORT; one of them leads
+  std::string token;                  // empty: none
 
   // FARLANE_POOL, and FARLANE_POOL_TOKEN or the first line of the file FARLANE_POOL_TOKEN_FILE.
   static Result<PoolAddress> FromEnvironment();
 };
 
-// An answer, whatever it says; fails where there is none.
+// An answer, whatever it says; fails where there is none. Of several managers the one that leads
+// answers, if any does.
 Result<PoolAnswer> Ask(const PoolAddress& pool, const PoolRequest& request);
 
 // What an answer means to a shell: 0 done, 1 failed, 2 the request is wrong, 3 there is no such

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// LedSessionStore keeps sessions in a StateStore for as long as this process leads the pool. Each
+// write says whose it is: once another manager leads, none of this one's is taken any more.
+#pragma once
+
+#include <memory>
+
+#include "pool-manager/daemon/session_store.h"
+#include "pool-manager/store/leadership.h"
+#include "pool-manager/store/state_store.h"
+
+namespace farlane::pool {
+
+// Borrows both.
+// Thread: any.
+class LedSessionStore : public SessionStore {
+ public:
+  // `epoch` is the one that the leadership began with. The pointer may be set later, by whoever
+  // lets anybody store something.
+  LedSessionStore(StateStore& store,
+                  const std::unique_ptr<Leadership>& leadership,
+                  const char* kind,
+                  int64_t epoch)
+      : store_(store), leadership_(leadership), kind_(kind), epoch_(epoch) {}
+
+  const char* kind() const override { return kind_; }
+
+  uint64_t epoch() const override { return static_cast<uint64_t>(epoch_); }
+
+  Result<std::vector<v1::Session>> Load() override;
+  farlane::Status Save(const v1::Session& session) override;
+
+ private:
+  StateStore& store_;
+  const std::unique_ptr<Leadership>& leadership_;
+  const char* const kind_;
+  const int64_t epoch_;
+};
+
+}  // namespace farlane::pool
