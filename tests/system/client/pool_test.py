@@ -10,6 +10,7 @@ import os
 import pathlib
 import secrets
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -39,10 +40,13 @@ class Manager:
         self.log.seek(0)
         return self.log.read()
 
-    def stop(self):
+    def stop_process(self):
         if self.process.poll() is None:
             self.process.terminate()
-        code = self.process.wait(10 * SLOWNESS)
+        return self.process.wait(10 * SLOWNESS)
+
+    def stop(self):
+        code = self.stop_process()
         said = self.said()
         self.log.close()
         if "Sanitizer: " in said or "runtime error: " in said:
@@ -368,6 +372,110 @@ class Guarded(PoolTest):
         self.assertEqual(self.run_farlane("server", "list", FARLANE_POOL_TOKEN=self.TOKEN).returncode, 0)
         self.assertEqual(self.run_farlane("server", "list", FARLANE_POOL_TOKEN=self.TOKEN + "x").returncode, 4)
         self.assertEqual(self.run_farlane("run", "--", "true").returncode, 125)
+
+
+class Etcd:
+    """One etcd of the test's own; answers when made."""
+
+    def __init__(self, folder):
+        ports = []
+        for _ in range(2):
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                ports.append(probe.getsockname()[1])
+        self.address = f"127.0.0.1:{ports[0]}"
+        client, peer = (f"http://127.0.0.1:{port}" for port in ports)
+        self.process = subprocess.Popen(
+            ["etcd", "--data-dir", folder, "--listen-client-urls", client, "--advertise-client-urls", client,
+             "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}",
+             "--unsafe-no-fsync"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            preexec_fn=die_with_parent)
+
+        def answers():
+            connection = http.client.HTTPConnection("127.0.0.1", ports[0], timeout=1)
+            try:
+                connection.request("GET", "/health")
+                return connection.getresponse().status == 200
+            except OSError:
+                return False
+            finally:
+                connection.close()
+        assert seconds_until(answers, 30) <= 30, "etcd does not answer"
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class TwoManagers(PoolTest):
+    """One leads, the other stands by."""
+
+    def setUp(self):
+        self.etcd_folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.etcd_folder.cleanup)
+        self.etcd = Etcd(self.etcd_folder.name)
+        self.addCleanup(self.etcd.stop)
+        self.managers = []
+        super().setUp()
+
+    def manage(self, *options, **where):
+        for name in ("a", "b"):
+            self.managers.append(Manager(f"{self.etcd_folder.name}/manager-{name}", "--etcd", self.etcd.address))
+            self.addCleanup(self.managers[-1].stop)
+            self.assertTrue(self.managers[-1].address, self.managers[-1].said())
+            if name == "a":
+                self.assertLess(seconds_until(lambda: self.leads(self.managers[0]), 20), 20)
+        return self.managers[0]
+
+    def leads(self, manager):
+        try:
+            return self.ask("GET", "/v1/status", address=manager.address)[0].status == 200
+        except OSError:
+            return False
+
+    def serve(self, name, *options):
+        both = ",".join(manager.servers for manager in self.managers)
+        server = Server("--pool", both, "--name", name, *options)
+        self.addCleanup(server.stop)
+        return server
+
+    def environment(self, **more):
+        return client_environment(None, FARLANE_POOL=",".join(manager.address for manager in self.managers), **more)
+
+    def test_one_takes_over_from_the_other_and_programs_do_not_notice(self):
+        first, second = self.managers
+        answer, problem = self.ask("GET", "/v1/servers", address=second.address)
+        self.assertEqual((answer.status, problem["reason"]), (503, "NotLeader"))
+        self.assertIn(first.address, problem["detail"])
+        process = self.start_run("commanded", "--share", "0.5")
+        self.assertEqual(process.stdout.readline(), "ready\n")
+        self.assertLess(seconds_until(lambda: self.sessions(phase="ACTIVE"), 10), 10)
+        [session] = self.sessions(phase="ACTIVE")
+        epoch = int(self.get("/v1/status")["epoch"])
+        first.process.kill()
+        first.process.wait()
+        process.stdin.write("work\n")
+        process.stdin.flush()
+        self.assertEqual(process.stdout.readline(), "worked\n")
+        took = seconds_until(lambda: self.leads(second), 20)
+        self.assertLess(took, 20, second.said())
+        self.manager = second
+        self.await_servers(1)
+        self.assertGreater(int(self.get("/v1/status")["epoch"]), epoch)
+        self.assertLess(seconds_until(lambda: self.sessions(id=session["id"], phase="ACTIVE"), 20), 20)
+        # What the one has granted the other has promised.
+        self.assertEqual(self.get("/v1/servers/one")["promisedShare"], 0.5)
+        done = self.run_farlane("run", "--share", "0.5", "--", *EMULATOR, CASE, "posted-launches")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        out, errors = process.communicate("", timeout=20 * SLOWNESS)
+        self.assertEqual((process.returncode, errors), (0, ""), out)
+        print(f"took over after {took:.2f} s")
+
+    def test_a_manager_that_ends_hands_over_at_once(self):
+        first, second = self.managers
+        self.assertEqual(first.stop_process(), 0)
+        took = seconds_until(lambda: self.leads(second), 20)
+        self.assertLess(took, 4, second.said())
 
 
 class OneCommand(Client):
