@@ -86,6 +86,15 @@ HttpAnswer AnswerSessions(PoolHost& host, const HttpRequest& request) {
   if (!read.ok()) {
     return Problem(400, "Invalid", "the body is not a CreateSessionRequest: " + read.ToString());
   }
+  const auto dry_run = request.query.find("dryRun");
+  if (dry_run != request.query.end() && dry_run->second != "All") {
+    return Problem(400, "Invalid", "dryRun can only be All");
+  }
+  if (dry_run != request.query.end()) {
+    v1::Placement placement;
+    const auto objection = host.Consider(wanted, &placement);
+    return objection.has_value() ? Problem(*objection) : Json(placement);
+  }
   v1::CreateSessionResponse response;
   const auto objection = host.Create(wanted, "", &response);
   return objection.has_value() ? Problem(*objection) : Json(response, 201);

@@ -375,6 +375,41 @@ std::optional<Objection> Pool::Draft(const v1::CreateSessionRequest& wanted,
   return std::nullopt;
 }
 
+std::optional<Objection> Pool::Consider(const v1::CreateSessionRequest& wanted,
+                                        v1::Placement* placement) const {
+  token::SessionToken unused;
+  v1::CreateSessionRequest asked = wanted;
+  asked.set_key_digest(std::string(2 * unused.key_digest.size(), '0'));  // nobody opens it
+  if (auto objection = ReadRequest(asked, &unused)) {
+    return objection;
+  }
+  v1::Session session;
+  *session.mutable_spec() = wanted.spec();
+  const Request request = RequestOf(session);
+  if (const farlane::Status status = CheckRequest(request); !status.ok()) {
+    return Objection{Objection::Kind::kInvalid, "Invalid", status.message()};
+  }
+  const NetworkView network(cluster_, {.host = wanted.spec().host()}, distances_);
+  const Explanation explanation = Explain(cluster_, network, request, policy_);
+  placement->set_placed(explanation.decision.placed);
+  placement->set_refusal(explanation.decision.refusal);
+  placement->set_forecast(explanation.decision.forecast());
+  std::string text = ExplanationText(cluster_, request, policy_, explanation);
+  for (const auto& [id, server] : servers_.servers()) {
+    // People know servers by their names.
+    for (size_t at = text.find(id); at != std::string::npos; at = text.find(id, at)) {
+      text.replace(at, id.size(), server.inventory.name());
+    }
+  }
+  placement->set_explanation(text);
+  if (explanation.decision.placed) {
+    const uint32_t index = explanation.decision.chosen().servers.front().server;
+    const ServerBook::Entry* const server = servers_.Find(cluster_.servers()[index].facts.id);
+    placement->set_server(server == nullptr ? "" : server->inventory.name());
+  }
+  return std::nullopt;
+}
+
 void Pool::Confirm(const std::string& /*id*/) {
   ForgetOld();
 }

@@ -78,6 +78,9 @@ class Pool {
                                  uint64_t epoch,
                                  const Now& now,
                                  Grant* grant);
+  // What would become of a request; nothing is promised.
+  std::optional<Objection> Consider(const v1::CreateSessionRequest& request,
+                                    v1::Placement* placement) const;
   void Confirm(const std::string& id);
   void Abandon(const std::string& id);
 

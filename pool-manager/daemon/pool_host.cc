@@ -131,6 +131,11 @@ std::optional<Objection> PoolHost::Create(const v1::CreateSessionRequest& reques
   return std::nullopt;
 }
 
+std::optional<Objection> PoolHost::Consider(const v1::CreateSessionRequest& request,
+                                            v1::Placement* placement) const {
+  return state_.With([&](const State& state) { return state.pool.Consider(request, placement); });
+}
+
 std::optional<Objection> PoolHost::Release(const std::string& id, v1::Session* session) {
   auto objection = state_.With([&](State& state) {
     std::vector<Order> orders;

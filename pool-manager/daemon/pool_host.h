@@ -53,6 +53,8 @@ class PoolHost {
   std::optional<Objection> Create(const v1::CreateSessionRequest& request,
                                   const std::string& user,
                                   v1::CreateSessionResponse* response);
+  std::optional<Objection> Consider(const v1::CreateSessionRequest& request,
+                                    v1::Placement* placement) const;
   std::optional<Objection> Release(const std::string& id, v1::Session* session);
   std::optional<Objection> Cordon(const std::string& name, bool cordoned);
   std::vector<v1::Session> Sessions() const;

@@ -88,8 +88,13 @@ std::string PoolNamed(const std::string& given) {
 Result<PoolReply> AskPool(const Installation& installation,
                           const std::string& pool,
                           const std::string& method,
-                          const std::string& path) {
-  return RunSessionProgram(installation, pool, {"ask", method, path}, {});
+                          const std::string& path,
+                          const std::string& body) {
+  std::vector<std::string> words = {"ask", method, path};
+  if (!body.empty()) {
+    words.insert(words.end(), {"--text", body});
+  }
+  return RunSessionProgram(installation, pool, words, {});
 }
 
 Result<PoolSession> PoolSession::Open(const Installation& installation,

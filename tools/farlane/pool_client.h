@@ -29,7 +29,8 @@ struct PoolReply {
 Result<PoolReply> AskPool(const Installation& installation,
                           const std::string& pool,
                           const std::string& method,
-                          const std::string& path);
+                          const std::string& path,
+                          const std::string& body = "");
 
 // A session of a pool's, for as long as this lives: then it is given back.
 // Thread: main.

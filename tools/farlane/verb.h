@@ -36,6 +36,7 @@ Verb AddBench(CLI::App& root);
 Verb AddSession(CLI::App& root);
 Verb AddPool(CLI::App& root);
 Verb AddServer(CLI::App& root);
+Verb AddPlace(CLI::App& root);
 Verb AddSmi(CLI::App& root);
 Verb AddMetrics(CLI::App& root);
 Verb AddSoft(CLI::App& root);

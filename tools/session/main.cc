@@ -16,6 +16,7 @@ struct Words {
   std::string id;
   PoolRequest request;
   bool has_body = false;
+  std::string body;
 };
 
 std::string ReadAll(FILE* file) {
@@ -73,7 +74,7 @@ int Act(const CLI::App& app, const Words& words) {
                        {.method = "DELETE", .path = "/v1/sessions/" + words.id, .body = {}}, false);
   }
   PoolRequest request = words.request;
-  request.body = words.has_body ? ReadAll(stdin) : "";
+  request.body = words.has_body ? ReadAll(stdin) : words.body;
   return AskAndPrint(pool.value(), request, true);
 }
 
@@ -91,6 +92,7 @@ int main(int argc, char** argv) {
   CLI::App* const ask = app.add_subcommand("ask", "Send a request and print the answer");
   ask->add_option("method", words.request.method)->required();
   ask->add_option("path", words.request.path)->required();
+  ask->add_option("--text", words.body, "with this");
   ask->add_flag("--body", words.has_body, "with what stands on the standard input");
   try {
     app.parse(argc, argv);

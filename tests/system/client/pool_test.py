@@ -322,6 +322,23 @@ class TwoServers(PoolTest):
         self.assertFalse(served)
         self.assertIn("another server", words)
 
+    def test_what_placement_thinks_can_be_asked(self):
+        status, said, _ = self.create(slice={"share": 0.6})
+        self.assertEqual(status, 201, said)
+        taken = said["session"]["server"]
+        other = "two" if taken == "one" else "one"
+        asked = self.run_farlane("place", "--dry-run", "--share", "0.6")
+        self.assertEqual((asked.returncode, asked.stderr), (0, ""))
+        self.assertIn(other, asked.stdout)
+        self.assertRegex(asked.stdout, rf"(?m)^.*{taken}.*share")
+        self.assertEqual(json.loads(self.run_farlane("place", "--dry-run", "-o", "json").stdout)["placed"], True)
+        self.assertEqual(len(self.sessions()), 1, "nothing was taken")
+        none = self.run_farlane("place", "--dry-run", "--model", "H100")
+        self.assertEqual(none.returncode, 8)
+        self.assertIn("model", none.stdout)
+        self.assertEqual(self.run_farlane("place").returncode, 125)
+        self.assertEqual(self.run_farlane("place", "--dry-run", "--share", "7").returncode, 125)
+
     def test_a_server_that_dies_gets_nothing_new(self):
         self.servers["one"].process.send_signal(signal.SIGKILL)
         def is_known():

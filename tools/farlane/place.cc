@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// farlane place: where a pool would put a program, and why not elsewhere.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include <unistd.h>
+
+#include "protocol/base/log.h"
+#include "protocol/base/slice.h"
+#include "tools/farlane/help_format.h"
+#include "tools/farlane/output_format.h"
+#include "tools/farlane/pool_client.h"
+#include "tools/farlane/verb.h"
+
+namespace farlane::cli {
+namespace {
+
+using nlohmann::json;
+
+// As of a request that was made: there is no room.
+constexpr int kExitNoRoom = 8;
+
+struct PlaceOptions {
+  SliceWords slice;
+  std::string pool;
+  std::string model;
+  std::string profile;
+  std::vector<std::string> selector;
+  std::string format;
+  uint32_t gpus = 1;
+  bool dry_run = false;
+};
+
+int Fail(const Status& status) {
+  LogError("%s", status.message().c_str());
+  return kExitFarlane;
+}
+
+Result<std::string> BodyOf(const PlaceOptions& options) {
+  FARLANE_ASSIGN(const SliceRequest slice, ParseSlice(options.slice));
+  json spec;
+  spec["slice"]["memoryBytes"] = slice.memory_bytes;
+  spec["slice"]["share"] = static_cast<double>(slice.share) / kWholeShare;
+  spec["slice"]["priority"] = options.slice.priority;
+  spec["gpus"] = options.gpus;
+  spec["model"] = options.model;
+  spec["profile"] = options.profile;
+  for (const std::string& one : options.selector) {
+    const size_t equals = one.find('=');
+    if (equals == std::string::npos) {
+      return Status(StatusCode::kInvalidArgument, "--selector takes KEY=VALUE, not " + one);
+    }
+    spec["selector"][one.substr(0, equals)] = one.substr(equals + 1);
+  }
+  char host[256] = "";
+  gethostname(host, sizeof host - 1);
+  spec["host"] = host;
+  json body;
+  body["spec"] = std::move(spec);
+  return body.dump();
+}
+
+int Show(const PlaceOptions& options, const std::string& output) {
+  const json said = json::parse(output, nullptr, false);
+  if (!said.is_object()) {
+    return Fail(Status(StatusCode::kCorrupt, "the pool's answer is not understood"));
+  }
+  const std::string text = said.value("explanation", "");
+  fputs(options.format == "json" ? output.c_str() : text.c_str(), stdout);
+  return said.value("placed", false) ? 0 : kExitNoRoom;
+}
+
+int Act(const PlaceOptions& options) {
+  const std::string pool = PoolNamed(options.pool);
+  if (pool.empty()) {
+    return Fail(Status(StatusCode::kInvalidArgument,
+                       "which pool? say --pool HOST:PORT or set FARLANE_POOL"));
+  }
+  if (!options.dry_run) {
+    return Fail(Status(StatusCode::kInvalidArgument,
+                       "farlane place only asks: say --dry-run; farlane run runs a program"));
+  }
+  const Result<std::string> body = BodyOf(options);
+  const Result<Installation> installation = Installation::Find();
+  if (!body.ok() || !installation.ok()) {
+    return Fail(body.ok() ? installation.error() : body.error());
+  }
+  const Result<PoolReply> reply =
+      AskPool(installation.value(), pool, "POST", "/v1/sessions?dryRun=All", body.value());
+  if (!reply.ok()) {
+    return Fail(reply.error());
+  }
+  return reply.value().code != 0 ? reply.value().code : Show(options, reply.value().output);
+}
+
+}  // namespace
+
+Verb AddPlace(CLI::App& root) {
+  auto options = std::make_shared<PlaceOptions>();  // shared by the parser and the verb's action
+  CLI::App* app = root.add_subcommand("place", "Say where a pool would put a program, and why");
+  app->formatter(std::make_shared<HelpFormat>("--dry-run [OPTIONS]"));
+  app->add_flag("--dry-run", options->dry_run, "ask, and take nothing");
+  AddPoolOption(app, &options->pool);
+  app->add_option("-n,--gpus", options->gpus, "so many GPUs of one server [1]")->type_name("N");
+  app->add_option("--mem", options->slice.memory, "memory of each, e.g. 8Gi")->type_name("SIZE");
+  app->add_option("--share", options->slice.share, "part of each one's time, e.g. 0.5")
+      ->type_name("PART");
+  app->add_option("--priority", options->slice.priority, "guaranteed, standard or best-effort")
+      ->type_name("CLASS");
+  app->add_option("--model", options->model, "a GPU whose model has this in its name")
+      ->type_name("NAME");
+  app->add_option("--profile", options->profile,
+                  "what the program is like: train, infer or "
+                  "interactive")
+      ->type_name("KIND");
+  app->add_option("--selector", options->selector, "a label that the server must have")
+      ->type_name("KEY=VALUE");
+  AddOutputFormat(app, &options->format);
+  app->footer(
+      "Exit code: 0 there is room, 8 there is none, 125 nobody could be asked; else as of\n"
+      "\"farlane server\".\n\n"
+      "Example:\n"
+      "  farlane place --dry-run --share 0.5 --selector zone=a");
+  const auto act = [options](const std::vector<std::string>&) { return Act(*options); };
+  return {.app = app, .act = act};
+}
+
+}  // namespace farlane::cli
