@@ -73,7 +73,7 @@ class Greeter {
   // How many wait for a worker.
   size_t waiting_count() const;
 
-  // Refuses all who wait for a worker.
+  // Refuses all who wait for a worker, and for nothing else.
   void RefuseWaiting(const Decision& decision, uint64_t now_ns);
 
  private:
@@ -94,8 +94,10 @@ class Greeter {
     Guest guest = 0;
     Newcomer newcomer;
     uint64_t until_ns = 0;
-    uint64_t tell_ns = 0;  // while it waits: when to say so again
-    std::string unsent{};  // of what it is told
+    uint64_t tell_ns = 0;      // while it waits: when to say so again
+    uint64_t queue_ns = 0;     // until when it waits for what is promised to others
+    std::string queued_for{};  // why it waits for that; empty: it does not
+    std::string unsent{};      // of what it is told
   };
 
   void LookAt(Connection& connection, uint64_t now_ns);
@@ -107,7 +109,9 @@ class Greeter {
   void LeadToDoorman(Connection& connection, uint64_t now_ns);
   void Decide(Connection& connection, const wire::ClientHello& hello, uint64_t now_ns);
   Connection* Find(Guest guest);
-  void TellToWait(Connection& connection, uint64_t now_ns);
+  void TellToWait(Connection& connection, const Decision& decision, uint64_t now_ns);
+  void Queue(Connection& connection, const Decision& decision, uint64_t now_ns);
+  void Settle(Connection& connection, const Placement& placement, uint64_t now_ns);
   void Refuse(Connection& connection, const Decision& decision, uint64_t now_ns);
   void Tell(Connection& connection, const std::string& answer, uint64_t now_ns);
   void SendRest(Connection& connection, uint64_t now_ns);

@@ -47,8 +47,6 @@ struct Unavailable {
 // option does not exist. They stay out of --help.
 constexpr Unavailable kNotThereYet[] = {
     {"--pool", "this version has no pool; name a server with --server"},
-    {"-n,--gpus", "in this version a program sees all GPUs of its server"},
-    {"--isolation", "in this version programs of a server are always \"shared\""},
 };
 
 int Fail(const Status& status) {
@@ -142,6 +140,8 @@ std::vector<Setting> ClientSettings(const Installation& installation,
   say("FARLANE_SHARE", slice.share);
   say("FARLANE_SHARE_LIMIT", slice.share_limit);
   say("FARLANE_PRIORITY", slice.priority);
+  say("FARLANE_GPUS", slice.gpus);
+  say("FARLANE_ISOLATION", slice.isolation);
   return settings;
 }
 
@@ -234,7 +234,9 @@ int Run(const RunOptions& options, const std::vector<std::string>& command) {
   }
   const Result<SliceRequest> slice = ParseSlice(options.slice);
   if (!slice.ok()) {
-    return Fail(Status(slice.error()).While("reading --mem, --share, --share-limit or --priority"));
+    return Fail(
+        Status(slice.error())
+            .While("reading --mem, --share, --share-limit, --priority, --gpus or --isolation"));
   }
   const Result<std::string> server = ChooseServer(options);
   if (!server.ok()) {
@@ -273,7 +275,14 @@ void AddSlice(CLI::App* app, SliceWords* slice, CLI::Option* direct) {
   share->type_name("PART");
   limit->type_name("PART");
   priority->type_name("CLASS");
+  CLI::Option* gpus =
+      app->add_option("-n,--gpus", slice->gpus, "so many GPUs of the server [all of them]");
+  CLI::Option* isolation = app->add_option("--isolation", slice->isolation,
+                                           "shared, scrubbed, exclusive or mig [shared]");
+  gpus->type_name("N");
+  isolation->type_name("KIND");
   direct->excludes(memory)->excludes(share)->excludes(limit)->excludes(priority);
+  direct->excludes(gpus)->excludes(isolation);
 }
 
 }  // namespace
