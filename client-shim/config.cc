@@ -62,13 +62,23 @@ void ReadSlice(Config* config) {
       ParseSlice({.memory = Environment("FARLANE_MEM").value_or(""),
                   .share = Environment("FARLANE_SHARE").value_or(""),
                   .share_limit = Environment("FARLANE_SHARE_LIMIT").value_or(""),
-                  .priority = Environment("FARLANE_PRIORITY").value_or("")});
+                  .priority = Environment("FARLANE_PRIORITY").value_or(""),
+                  .gpus = Environment("FARLANE_GPUS").value_or(""),
+                  .isolation = Environment("FARLANE_ISOLATION").value_or("")});
   if (slice.ok()) {
     config->slice = slice.value();
   } else {
     config->setting_error =
-        "FARLANE_MEM, FARLANE_SHARE, FARLANE_SHARE_LIMIT or FARLANE_PRIORITY: " +
+        "FARLANE_MEM, FARLANE_SHARE, FARLANE_SHARE_LIMIT, FARLANE_PRIORITY, FARLANE_GPUS or "
+        "FARLANE_ISOLATION: " +
         slice.error().message();
+  }
+  const Result<uint32_t> seconds = ParseQueueSeconds(
+      Environment("FARLANE_QUEUE_TIMEOUT").value_or(std::to_string(kQueueSeconds)));
+  if (seconds.ok()) {
+    config->slice.queue_seconds = seconds.value();
+  } else {
+    config->setting_error = "FARLANE_QUEUE_TIMEOUT: " + seconds.error().message();
   }
 }
 

@@ -30,7 +30,9 @@ struct Config {
   std::string token_error;            // why there is no token although one was named
   SessionTicket session;              // FARLANE_SESSION; all zero: a session of this process alone
   std::string session_error;          // why FARLANE_SESSION cannot be used
-  SliceRequest slice{};        // FARLANE_MEM, FARLANE_SHARE, FARLANE_SHARE_LIMIT, FARLANE_PRIORITY
+  // FARLANE_MEM, FARLANE_SHARE, FARLANE_SHARE_LIMIT, FARLANE_PRIORITY, FARLANE_GPUS,
+  // FARLANE_ISOLATION and FARLANE_QUEUE_TIMEOUT
+  SliceRequest slice{};
   transport::TlsSettings tls;  // FARLANE_TLS_CA, FARLANE_TLS_CERT, FARLANE_TLS_KEY
   channel::WishedTransport transport = channel::WishedTransport::kAuto;  // FARLANE_TRANSPORT
   uint32_t grace = channel::kGraceLooks;  // FARLANE_GRACE, in seconds

@@ -2,6 +2,7 @@
 #include "client-shim/hello.h"
 
 #include <cstring>
+#include <utility>
 
 #include <unistd.h>
 
@@ -21,6 +22,9 @@ constexpr uint64_t kConnectNs = 2'000'000'000;
 constexpr uint64_t kStartingMaxNs = 60'000'000'000;
 // After so long the person in front of the program is told what it waits for.
 constexpr uint64_t kSayWaitingNs = 3'000'000'000;
+constexpr uint64_t kSecondNs = 1'000'000'000;
+// A server that says no when the time in its queue is over is given so long to say it.
+constexpr uint64_t kQueueSlackNs = 5'000'000'000;
 
 template <size_t N>
 void CopyText(char (&to)[N], const std::string& text) {
@@ -94,17 +98,29 @@ bool IsOurs(const wire::ServerHello& answer) {
 
 // Until the server has decided.
 Status ReceiveDecision(const transport::Address& server,
+                       const Config& config,
                        transport::Stream& stream,
                        uint64_t start,
                        wire::ServerHello* answer) {
   FARLANE_TRY(ReceiveAnswer(stream, start + wire::kGreetingSilenceNs, answer));
   bool said = false;
-  while (IsOurs(*answer) && answer->verdict == wire::Verdict::kStarting) {
+  uint64_t queued_ns = 0;
+  while (IsOurs(*answer) && (answer->verdict == wire::Verdict::kStarting ||
+                             answer->verdict == wire::Verdict::kQueued)) {
     const uint64_t now = NowNs();
-    if (now - start > kStartingMaxNs) {
+    const bool queued = answer->verdict == wire::Verdict::kQueued;
+    const uint64_t since = std::exchange(queued_ns, queued ? now - start : queued_ns);
+    if (queued && queued_ns > config.slice.queue_seconds * kSecondNs + kQueueSlackNs) {
+      return Status(StatusCode::kTimeout, std::string("it goes on waiting: ") + answer->reason);
+    }
+    if (!queued && now - start - queued_ns > kStartingMaxNs) {
       return Status(StatusCode::kTimeout, "its driver is still not loaded");
     }
-    if (!said && now - start > kSayWaitingNs) {
+    if (queued && since == 0) {
+      LogWarn("waiting for %s for up to %u s (FARLANE_QUEUE_TIMEOUT): %s",
+              server.ToString().c_str(), config.slice.queue_seconds, answer->reason);
+      said = true;
+    } else if (!said && now - start > kSayWaitingNs) {
       LogWarn("waiting for %s: %s", server.ToString().c_str(), answer->reason);
       said = true;
     }
@@ -157,7 +173,7 @@ Result<Introduction> Introduce(const transport::Address& server,
   FARLANE_ASSIGN(met.stream, transport::ConnectStream(server, config.tls, kConnectNs));
   const wire::ClientHello hello = MakeHello(config, purpose, offers);
   FARLANE_TRY(SendHello(*met.stream, hello).While("saying hello to " + server.ToString()));
-  FARLANE_TRY(ReceiveDecision(server, *met.stream, start, &met.answer)
+  FARLANE_TRY(ReceiveDecision(server, config, *met.stream, start, &met.answer)
                   .While("waiting for the answer of " + server.ToString()));
   if (!IsOurs(met.answer)) {
     return Status(StatusCode::kCorrupt,
@@ -189,7 +205,7 @@ std::string WhyNotWelcome(const wire::ServerHello& answer) {
       text = "it has no usable GPU";
       break;
     case wire::Verdict::kBusy:
-      text = "it has no room for another client";
+      text = "it cannot give what is asked for";
       break;
     default:
       text = "it did not understand the greeting";

@@ -31,6 +31,8 @@ class ShareAccounts {
   // Other numbers, from the next decision on.
   void Resize(Session session, const SliceRequest& slice, uint64_t now_ns);
 
+  bool Has(Session session) const { return accounts_.contains(session); }
+
   // The session has used so much more.
   void Charge(Session session, uint64_t used_ns);
   // Whether it has work. One that had none goes on where the others are. True when that is new.

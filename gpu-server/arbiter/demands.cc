@@ -36,7 +36,8 @@ void Demands::SetWeight(Session session, uint64_t weight) {
 // A cap is kept by turns, and who is to give way to everybody else must be stopped by somebody.
 bool Demands::NeedsTurns(const Demand& one) {
   return one.deep || one.lengthy || one.endless_spans >= kEndlessSpans ||
-         one.slice.share_limit != 0 || one.slice.priority == Priority::kBestEffort;
+         one.slice.share_limit != 0 || one.slice.priority == Priority::kBestEffort ||
+         one.slice.isolation == Isolation::kScrubbed;
 }
 
 void Demands::Note(Session session, const Work& more) {
@@ -55,7 +56,9 @@ void Demands::Count() {
   active_weight_ = 0;
   active_ = needing_ = 0;
   lowest_needing_ = Priority::kGuaranteed;
+  scrubbed_ = false;
   for (const auto& [session, one] : demands_) {
+    scrubbed_ = scrubbed_ || one.slice.isolation == Isolation::kScrubbed;
     if (!IsActive(one)) {
       continue;
     }
@@ -122,7 +125,7 @@ void Demands::EndSpan() {
 
 // Whoever is of a higher class than one who needs turns takes them, too: it stops the other so.
 bool Demands::MayBeLight(const Demand& one) const {
-  if (NeedsTurns(one) || (needing_ != 0 && lowest_needing_ < ClassOf(one))) {
+  if (scrubbed_ || NeedsTurns(one) || (needing_ != 0 && lowest_needing_ < ClassOf(one))) {
     return false;
   }
   if (needing_ == 0) {

@@ -118,7 +118,8 @@ class Demands {
   // Of those that work, or did so a moment ago.
   uint64_t active_weight_ = 0;
   size_t active_ = 0;
-  size_t needing_ = 0;  // turns
+  size_t needing_ = 0;     // turns
+  bool scrubbed_ = false;  // somebody is kept apart from the others, whether it works or not
   Priority lowest_needing_ = Priority::kGuaranteed;
   uint64_t span_began_ns_ = 0;
   uint64_t now_ns_ = 0;

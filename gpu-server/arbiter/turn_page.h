@@ -28,6 +28,7 @@ struct alignas(64) GrantSlot {
   std::atomic<uint64_t> turn;       // its number; never 0
   std::atomic<uint64_t> until_ns;   // it ends when the worker has used so much, as UseSlot counts
   std::atomic<uint64_t> window_ns;  // how much the device may be given ahead
+  std::atomic<uint32_t> strict;     // not 0: work must never be beside others', not for a moment
 };
 
 // What a worker has done on one device.
@@ -41,9 +42,10 @@ struct alignas(64) UseSlot {
   std::atomic<uint32_t> in_flight;  // commands that the device has and has not finished
   std::atomic<uint64_t> asked_ns;   // of used_ns, what it takes without anybody beside it
   std::atomic<uint64_t> deep_ns;    // of that, what was done while more waited at the gate
+  std::atomic<uint32_t> settled;    // the `strict` since which all that the device has is counted
 };
 
-static_assert(sizeof(GrantSlot) == 64 && sizeof(UseSlot) == 64);
+static_assert(sizeof(GrantSlot) == 64 && sizeof(UseSlot) == 128);
 static_assert(std::atomic<uint64_t>::is_always_lock_free);
 
 // A page's memory, for so many devices, which stays as large as it is.

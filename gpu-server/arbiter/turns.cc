@@ -46,15 +46,23 @@ void Turns::Enter(Worker worker,
                   const SliceRequest& slice,
                   TurnMemory grants,
                   TurnMemory uses,
-                  uint64_t now_ns) {
+                  uint64_t now_ns,
+                  const std::vector<size_t>& devices) {
   Member member{.session = session,
                 .grants = std::move(grants),
                 .uses = std::move(uses),
                 .since_ns = now_ns,
-                .seen = std::vector<Seen>(gpus_.size())};
+                .seen = std::vector<Seen>(gpus_.size()),
+                .has = std::vector<bool>(gpus_.size(), devices.empty())};
+  for (const size_t device : devices) {
+    member.has[device] = true;
+  }
   const auto [found, is_new] = slices_.emplace(session, slice);
   for (size_t device = 0; device < gpus_.size(); ++device) {
     Gpu& gpu = gpus_[device];
+    if (!member.has[device]) {
+      continue;
+    }
     if (is_new) {
       gpu.accounts.Enter(session, slice, now_ns);
       gpu.demands.Enter(session, slice);
@@ -77,7 +85,9 @@ void Turns::Leave(Worker worker, uint64_t now_ns) {
     return;
   }
   for (size_t device = 0; device < gpus_.size(); ++device) {
-    Read(found->second, device, now_ns);  // what it used last counts, too
+    if (found->second.has[device]) {
+      Read(found->second, device, now_ns);  // what it used last counts, too
+    }
     if (gpus_[device].holder == worker) {
       gpus_[device].holder.reset();
       gpus_[device].leaves = false;
@@ -91,6 +101,9 @@ void Turns::Leave(Worker worker, uint64_t now_ns) {
   if (was_last) {
     slices_.erase(session);
     for (Gpu& gpu : gpus_) {
+      if (!gpu.accounts.Has(session)) {
+        continue;
+      }
       gpu.accounts.Leave(session);
       gpu.demands.Leave(session);
       SetWeights(gpu);
@@ -108,6 +121,9 @@ void Turns::Resize(Session session, const SliceRequest& slice, uint64_t now_ns) 
   }
   found->second = slice;
   for (Gpu& gpu : gpus_) {
+    if (!gpu.accounts.Has(session)) {
+      continue;
+    }
     gpu.accounts.Resize(session, slice, now_ns);
     gpu.demands.Resize(session, slice);
     SetWeights(gpu);
@@ -126,17 +142,44 @@ void Turns::SetWeights(Gpu& gpu) {
 
 // Whoever is alone, without a cap, needs no turns. One that must yield at once when somebody comes
 // has them from the start, so that little of its work is ahead then.
-bool Turns::IsShared() const {
-  return !divides_ || slices_.size() > 1 ||
-         std::any_of(slices_.begin(), slices_.end(), [](const auto& one) {
-           return one.second.share_limit != 0 || one.second.priority == Priority::kBestEffort;
+bool Turns::IsShared(const Gpu& gpu) const {
+  const std::vector<Session> sessions = gpu.accounts.sessions();
+  return !divides_ || sessions.size() > 1 || HasScrubbed(gpu) ||
+         std::any_of(sessions.begin(), sessions.end(), [this](Session session) {
+           const SliceRequest& slice = slices_.at(session);
+           return slice.share_limit != 0 || slice.priority == Priority::kBestEffort;
          });
 }
 
+bool Turns::HasScrubbed(const Gpu& gpu) const {
+  const std::vector<Session> sessions = gpu.accounts.sessions();
+  return std::any_of(sessions.begin(), sessions.end(), [this](Session session) {
+    return slices_.at(session).isolation == Isolation::kScrubbed;
+  });
+}
+
+// Before the modes: who reads that it has to wait reads this, too.
+void Turns::SetStrict(size_t device) {
+  Gpu& gpu = gpus_[device];
+  const bool strict = divides_ && HasScrubbed(gpu);
+  if (strict != (gpu.strict != 0)) {
+    gpu.strict = strict ? ++gpu.strict_last : 0;
+    gpu.blocked_ns = 0;
+  }
+  for (auto& [worker, member] : members_) {
+    std::atomic<uint32_t>& told = member.grants.grants()[device].strict;
+    if (member.has[device] && told.load(memory_order_relaxed) != gpu.strict) {
+      told.store(gpu.strict, memory_order_release);
+      ring_(worker);
+    }
+  }
+}
+
 void Turns::SetSharing() {
-  const bool shared = IsShared();
   for (size_t device = 0; device < gpus_.size(); ++device) {
     Gpu& gpu = gpus_[device];
+    SetStrict(device);
+    const bool shared = IsShared(gpu);
     if (gpu.shared == shared) {
       continue;
     }
@@ -151,6 +194,9 @@ void Turns::SetSharing() {
 
 void Turns::OpenAll(size_t device, TurnMode mode) {
   for (auto& [worker, member] : members_) {
+    if (!member.has[device]) {
+      continue;
+    }
     member.grants.grants()[device].mode.store(mode, memory_order_release);
     member.seen[device].passes = false;
     ring_(worker);
@@ -196,6 +242,9 @@ std::map<Turns::Session, bool> Turns::ReadPages(size_t device, uint64_t now_ns) 
   std::map<Session, Demands::Work> work;
   std::map<Session, uint64_t> least_ns;  // of the workers that wanted something before
   for (auto& [worker, member] : members_) {
+    if (!member.has[device]) {
+      continue;
+    }
     const Demands::Work more = Read(member, device, now_ns);
     Demands::Work& all = work[member.session];
     all.asked_ns += more.asked_ns;
@@ -210,6 +259,9 @@ std::map<Turns::Session, bool> Turns::ReadPages(size_t device, uint64_t now_ns) 
   }
   std::map<Session, bool> wants;
   for (auto& [worker, member] : members_) {
+    if (!member.has[device]) {
+      continue;
+    }
     Seen& seen = member.seen[device];
     const bool wants_now = member.uses.uses()[device].wants.load(memory_order_acquire) != 0;
     if (wants_now && !seen.wants && least_ns.contains(member.session)) {
@@ -246,6 +298,9 @@ void Turns::NoteWants(Gpu& gpu,
 void Turns::LetPass(size_t device) {
   Gpu& gpu = gpus_[device];
   for (auto& [worker, member] : members_) {
+    if (!member.has[device]) {
+      continue;
+    }
     Seen& seen = member.seen[device];
     if (gpu.demands.IsLight(member.session)) {
       LetPass(worker, member, device);
@@ -358,7 +413,7 @@ void Turns::LookAt(size_t device, uint64_t now_ns) {
 void Turns::NoteAhead(Gpu& gpu, size_t device, Session session) {
   uint64_t ahead = 0;
   for (const auto& [worker, member] : members_) {
-    if (slices_.at(member.session).priority < slices_.at(session).priority) {
+    if (member.has[device] && slices_.at(member.session).priority < slices_.at(session).priority) {
       ahead += member.uses.uses()[device].in_flight.load(memory_order_acquire);
     }
   }
@@ -374,9 +429,43 @@ void Turns::MoveTo(std::optional<Worker> next,
   if (gpu.holder.has_value() && next != gpu.holder) {
     Stop(device, now_ns);
   }
-  if (next.has_value() && !gpu.leaves) {
-    Give(*next, decision, device, now_ns);
+  if (!next.has_value() || gpu.leaves) {
+    return;
   }
+  if (const std::optional<Worker> beside = WhoIsBeside(*next, device)) {
+    AwaitClear(*beside, device, now_ns);
+    return;
+  }
+  gpu.blocked_ns = 0;
+  Give(*next, decision, device, now_ns);
+}
+
+// Where sessions are kept apart: another worker of whose work the device may have something.
+std::optional<Turns::Worker> Turns::WhoIsBeside(Worker next, size_t device) const {
+  const Gpu& gpu = gpus_[device];
+  for (const auto& [worker, member] : members_) {
+    const UseSlot& use = member.uses.uses()[device];
+    if (gpu.strict != 0 && worker != next && member.has[device] &&
+        (use.settled.load(memory_order_acquire) != gpu.strict ||
+         use.in_flight.load(std::memory_order_seq_cst) != 0)) {
+      return worker;
+    }
+  }
+  return std::nullopt;
+}
+
+// What the device has may wait for something that is held: then its turn goes on.
+void Turns::AwaitClear(Worker beside, size_t device, uint64_t now_ns) {
+  Gpu& gpu = gpus_[device];
+  gpu.holder.reset();
+  gpu.blocked_ns = gpu.blocked_ns == 0 ? now_ns : gpu.blocked_ns;
+  if (now_ns - gpu.blocked_ns >= kDrainNs && !WhoIsBeside(beside, device).has_value()) {
+    gpu.blocked_ns = 0;
+    Give(beside, {.kind = TurnDecision::Kind::kGive, .credit_ns = kTurnNsMin, .others = true},
+         device, now_ns);
+    return;
+  }
+  next_ns_ = std::min(next_ns_, std::max(gpu.blocked_ns, now_ns - kDrainNs / 2) + kDrainNs);
 }
 
 std::optional<Turns::Worker> Turns::ChooseWorker(Session session, size_t device) const {
@@ -399,8 +488,9 @@ void Turns::Stop(size_t device, uint64_t now_ns) {
     return;
   }
   Member& member = members_.at(*gpu.holder);
-  member.grants.grants()[device].mode.store(TurnMode::kHold, memory_order_release);
-  if (member.uses.uses()[device].in_flight.load(memory_order_acquire) == 0) {
+  // In this order for all: whoever begins something says so before it looks whether it may.
+  member.grants.grants()[device].mode.store(TurnMode::kHold, std::memory_order_seq_cst);
+  if (member.uses.uses()[device].in_flight.load(std::memory_order_seq_cst) == 0) {
     gpu.holder.reset();
     return;
   }

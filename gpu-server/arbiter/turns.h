@@ -5,7 +5,9 @@
 // time, beside whoever has one.
 //
 // A worker that does not give its turn back is waited for no longer than kDrainNs: what it has
-// given the device goes on beside the next one's, and the device shares itself.
+// given the device goes on beside the next one's, and the device shares itself. Not so where a
+// session is to be kept apart (Isolation::kScrubbed): there everybody takes turns, and nobody's
+// begins while the device has anything of another's.
 #pragma once
 
 #include <cstdint>
@@ -51,13 +53,14 @@ class Turns {
   Turns(size_t devices_count, bool divides, Ring ring);
 
   // A worker begins to serve a client of a session; its pages are this process's. The first worker
-  // of a session brings its slice.
+  // of a session brings its slice, and the devices that it has; none named: all.
   void Enter(Worker worker,
              Session session,
              const SliceRequest& slice,
              TurnMemory grants,
              TurnMemory uses,
-             uint64_t now_ns);
+             uint64_t now_ns,
+             const std::vector<size_t>& devices = {});
   void Leave(Worker worker, uint64_t now_ns);
   void Resize(Session session, const SliceRequest& slice, uint64_t now_ns);
 
@@ -89,6 +92,7 @@ class Turns {
     TurnMemory uses;
     uint64_t since_ns = 0;
     std::vector<Seen> seen;  // by device
+    std::vector<bool> has;   // ... whether it may use it at all
   };
 
   struct Gpu {
@@ -96,6 +100,9 @@ class Turns {
     Demands demands;
     std::map<Session, TurnFigures> figures;
     bool shared = false;
+    uint32_t strict = 0;  // another number each time that it begins; 0: it is not
+    uint32_t strict_last = 0;
+    uint64_t blocked_ns = 0;  // since when a turn cannot begin, because of another's work
     std::optional<Worker> holder;
     bool leaves = false;  // it has been told to stop, and is waited for
     uint64_t leaves_until_ns = 0;
@@ -108,7 +115,11 @@ class Turns {
   };
 
   void SetSharing();
-  bool IsShared() const;
+  void SetStrict(size_t device);
+  bool IsShared(const Gpu& gpu) const;
+  bool HasScrubbed(const Gpu& gpu) const;
+  std::optional<Worker> WhoIsBeside(Worker next, size_t device) const;
+  void AwaitClear(Worker beside, size_t device, uint64_t now_ns);
   void LookAt(size_t device, uint64_t now_ns);
   void SetWeights(Gpu& gpu);
   std::map<Session, bool> ReadPages(size_t device, uint64_t now_ns);

@@ -12,7 +12,8 @@ namespace farlane::server {
 
 struct Decision {
   wire::Verdict verdict = wire::Verdict::kWelcome;
-  std::string reason;  // for people, when it is not a welcome
+  std::string reason;    // for people, when it is not a welcome
+  bool for_now = false;  // who waits may be welcome later
 };
 
 // Thread: immutable.

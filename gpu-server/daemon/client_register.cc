@@ -18,12 +18,13 @@ constexpr uint64_t kFirstCreditShare = 4;
 
 ClientRegister::ClientRegister(const std::vector<uint64_t>& device_bytes,
                                uint64_t limit_bytes,
-                               Tell tell)
+                               Tell tell,
+                               SessionBook::Rules rules)
     : device_bytes_(device_bytes),
       quotas_(QuotasFor(device_bytes, limit_bytes)),
       tell_(std::move(tell)),
       ledger_(QuotasFor(device_bytes, 0)),
-      book_(ledger_, quotas_),
+      book_(ledger_, quotas_, std::move(rules)),
       desk_(ledger_,
             [this](Ledger::Holder holder, const ControlRecord& record) {
               TellHolder(holder, record, -1);
@@ -64,6 +65,8 @@ Ledger::Holder ClientRegister::Enter(const Newcomer& newcomer, uint64_t now_ns, 
                       .worker = 0,
                       .since_ns = now_ns,
                       .kin = newcomer.alone() ? newcomer.key_digest : Sha256Digest{}};
+  grant->isolation = session.slice.isolation;
+  grant->awaits_turns = book_.IsBesideScrubbed(session);
   grant->quotas = ledger_.quotas(session.account);
   for (size_t device = 0; device < grant->quotas.size(); ++device) {
     grant->first_bytes.push_back(TakeFirst(holder, device, grant->quotas[device].limit_bytes));
@@ -168,7 +171,7 @@ bool ClientRegister::HearBusy(Client* client, const ControlRecord& record) const
 
 void ClientRegister::Look(uint64_t now_ns) {
   desk_.Look(now_ns);
-  book_.Look(now_ns);
+  book_.Look(now_ns, book_.has_claims());
 }
 
 std::optional<SessionId> ClientRegister::SessionNamed(const std::string& name) const {
@@ -187,6 +190,14 @@ std::optional<SessionId> ClientRegister::SessionNamed(const std::string& name) c
 
 const SessionId& ClientRegister::SessionOf(pid_t worker) const {
   return clients_.at(by_worker_.at(worker)).session;
+}
+
+std::optional<std::string> ClientRegister::Resize(const SessionId& id, const SliceRequest& slice) {
+  std::optional<std::string> objection = book_.Resize(id, slice);
+  if (!objection.has_value()) {
+    desk_.Shrink(book_.sessions().at(id).account);
+  }
+  return objection;
 }
 
 std::vector<pid_t> ClientRegister::WorkersOf(const std::string& name) const {

@@ -41,7 +41,10 @@ class ClientRegister {
   using Tell = std::function<void(pid_t worker, const ControlRecord& record, int descriptor)>;
 
   // The devices' sizes, and what each session may take of each; 0: all that can be given.
-  ClientRegister(const std::vector<uint64_t>& device_bytes, uint64_t limit_bytes, Tell tell);
+  ClientRegister(const std::vector<uint64_t>& device_bytes,
+                 uint64_t limit_bytes,
+                 Tell tell,
+                 SessionBook::Rules rules = {});
 
   ClientRegister(const ClientRegister&) = delete;
   ClientRegister& operator=(const ClientRegister&) = delete;
@@ -50,6 +53,11 @@ class ClientRegister {
   std::optional<Decision> Objection(const Newcomer& newcomer) const {
     return book_.Objection(newcomer);
   }
+
+  // See SessionBook: who waits keeps what it waits for from those who come later.
+  void Claim(const Newcomer& newcomer) { book_.Claim(newcomer); }
+
+  void ForgetClaims() { book_.ForgetClaims(); }
 
   // What a session may have that nobody has opened.
   const std::vector<DeviceQuota>& quotas() const { return quotas_; }
@@ -89,9 +97,9 @@ class ClientRegister {
   void EndSession(const SessionId& id) { book_.End(id); }
 
   // Gives a session other numbers, or says why not.
-  std::optional<std::string> Resize(const SessionId& id, const SliceRequest& slice) {
-    return book_.Resize(id, slice);
-  }
+  std::optional<std::string> Resize(const SessionId& id, const SliceRequest& slice);
+
+  void SetShare(const SessionId& id, uint32_t share) { book_.SetShare(id, share); }
 
   // The workers of a session; of all sessions whose name starts so if there is only one of them.
   std::vector<pid_t> WorkersOf(const std::string& name) const;

@@ -40,6 +40,10 @@ constexpr size_t kDevicesMax = 256;
 
 constexpr size_t kPathMax = 4096;
 
+// Flags of a grant.
+constexpr uint64_t kZeroes = 1;
+constexpr uint64_t kAwaitsTurns = 2;
+
 }  // namespace
 
 std::string PackGrant(const Grant& grant) {
@@ -50,6 +54,8 @@ std::string PackGrant(const Grant& grant) {
     PutNumber(&bytes, grant.quotas[i].limit_bytes);
     PutNumber(&bytes, grant.first_bytes[i]);
   }
+  PutNumber(&bytes, static_cast<uint64_t>(grant.isolation));
+  PutNumber(&bytes, (grant.zeroes ? kZeroes : 0) | (grant.awaits_turns ? kAwaitsTurns : 0));
   return bytes + grant.seat;
 }
 
@@ -69,6 +75,15 @@ bool UnpackGrant(const std::string& bytes, Grant* grant) {
     grant->quotas.push_back(quota);
     grant->first_bytes.push_back(first);
   }
+  uint64_t isolation = 0;
+  uint64_t flags = 0;
+  if (!TakeNumber(&rest, &isolation) || isolation > static_cast<uint64_t>(Isolation::kMig) ||
+      !TakeNumber(&rest, &flags)) {
+    return false;
+  }
+  grant->isolation = static_cast<Isolation>(isolation);
+  grant->zeroes = (flags & kZeroes) != 0;
+  grant->awaits_turns = (flags & kAwaitsTurns) != 0;
   grant->seat = rest;
   return true;
 }
@@ -80,6 +95,7 @@ std::string PackCapacity(const Capacity& capacity) {
     PutNumber(&bytes, total_bytes);
   }
   const std::string path = capacity.driver_path.substr(0, kPathMax);
+  PutNumber(&bytes, static_cast<uint64_t>(capacity.memory));
   PutNumber(&bytes, path.size());
   return bytes + path + nvml::PackReport(capacity.devices);
 }
@@ -97,6 +113,11 @@ bool UnpackCapacity(const std::string& bytes, Capacity* capacity) {
     }
     capacity->total_bytes.push_back(total_bytes);
   }
+  uint64_t memory = 0;
+  if (!TakeNumber(&rest, &memory) || memory > static_cast<uint64_t>(FreshMemory::kDirty)) {
+    return false;
+  }
+  capacity->memory = static_cast<FreshMemory>(memory);
   uint64_t path_size = 0;
   if (!TakeNumber(&rest, &path_size) || path_size > rest.size()) {
     return false;

@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "gpu-server/memory/ledger.h"
+#include "gpu-server/memory/scrubber.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/result.h"
+#include "protocol/base/slice.h"
 #include "protocol/nvml/report.h"
 
 namespace farlane::server {
@@ -81,7 +83,10 @@ struct ControlRecord {
 struct Grant {
   std::vector<DeviceQuota> quotas;
   std::vector<uint64_t> first_bytes;
-  std::string seat{};  // for the next daemon; empty: there is to be none
+  Isolation isolation = Isolation::kShared;
+  bool zeroes = false;        // the driver's fresh memory is not known to be zero
+  bool awaits_turns = false;  // nothing of it may reach a device before it knows of turns
+  std::string seat{};         // for the next daemon; empty: there is to be none
 };
 
 std::string PackGrant(const Grant& grant);
@@ -92,7 +97,8 @@ bool UnpackGrant(const std::string& bytes, Grant* grant);
 struct Capacity {
   std::vector<uint64_t> total_bytes;  // by device
   std::string driver_path;
-  nvml::Report devices{};  // what they are, for those who only ask
+  FreshMemory memory = FreshMemory::kUnknown;  // of all devices together
+  nvml::Report devices{};                      // what they are, for those who only ask
 };
 
 std::string PackCapacity(const Capacity& capacity);

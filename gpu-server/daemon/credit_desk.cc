@@ -60,11 +60,16 @@ bool CreditDesk::HearRecalled(Ledger::Holder holder, uint64_t id) {
   if (found == recalls_.end() || found->second.from != holder) {
     return false;
   }
-  std::deque<Ask>& queue = queues_[found->second.device];
-  if (!queue.empty()) {
+  const size_t device = found->second.device;
+  recalls_.erase(found);
+  std::deque<Ask>& queue = queues_[device];
+  const bool more_comes =
+      std::any_of(recalls_.begin(), recalls_.end(), [holder, device](const auto& recall) {
+        return recall.second.from == holder && recall.second.device == device;
+      });
+  if (!queue.empty() && !more_comes) {
     queue.front().awaited.erase(holder);
   }
-  recalls_.erase(found);
   const bool owes_more =
       std::any_of(recalls_.begin(), recalls_.end(),
                   [holder](const auto& recall) { return recall.second.from == holder; });
@@ -139,17 +144,32 @@ bool CreditDesk::BeginRecall(Ask& ask, uint64_t now_ns) {
   except.insert(ask.asked.begin(), ask.asked.end());
   const auto claims = ledger_.ClaimsFor(ask.holder, ask.device, ask.bytes, except);
   for (const Ledger::Claim& claim : claims) {
-    const uint64_t id = next_recall_++;
-    recalls_[id] = {.from = claim.holder, .device = ask.device};
     ask.awaited.insert(claim.holder);
     ask.asked.insert(claim.holder);
-    tell_(claim.holder, {.kind = Kind::kRecall,
-                         .device = static_cast<uint32_t>(ask.device),
-                         .id = id,
-                         .bytes = claim.bytes});
+    SendRecall(claim, ask.device);
   }
   ask.until_ns = now_ns + kRecallNs;
   return !claims.empty();
+}
+
+void CreditDesk::SendRecall(const Ledger::Claim& claim, size_t device) {
+  const uint64_t id = next_recall_++;
+  recalls_[id] = {.from = claim.holder, .device = device};
+  tell_(claim.holder, {.kind = Kind::kRecall,
+                       .device = static_cast<uint32_t>(device),
+                       .id = id,
+                       .bytes = claim.bytes});
+}
+
+// Nobody waits for it: what does not come back now is not given again when it does.
+void CreditDesk::Shrink(Ledger::Session session) {
+  for (size_t device = 0; device < ledger_.devices_count(); ++device) {
+    for (const Ledger::Claim& claim : ledger_.ClaimsOver(session, device)) {
+      if (!owing_.contains(claim.holder)) {
+        SendRecall(claim, device);
+      }
+    }
+  }
 }
 
 void CreditDesk::Answer(const Ask& ask, uint64_t bytes) {

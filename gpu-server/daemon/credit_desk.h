@@ -33,6 +33,9 @@ class CreditDesk {
   // What a worker that holds credit has said. False when it says what cannot be: it is to be ended.
   bool Hear(Ledger::Holder holder, const ControlRecord& record, uint64_t now_ns);
 
+  // A session may have less now: asks back what it has beyond that and does not use.
+  void Shrink(Ledger::Session session);
+
   // A worker has left, and the ledger knows.
   void Forget(Ledger::Holder holder, uint64_t now_ns);
 
@@ -63,6 +66,7 @@ class CreditDesk {
   void ServeQueue(size_t device, uint64_t now_ns);
   bool Decide(Ask& ask, uint64_t now_ns);
   bool BeginRecall(Ask& ask, uint64_t now_ns);
+  void SendRecall(const Ledger::Claim& claim, size_t device);
   void Answer(const Ask& ask, uint64_t bytes);
 
   Ledger& ledger_;

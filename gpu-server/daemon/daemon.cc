@@ -26,6 +26,11 @@ constexpr uint64_t kSleepNs = 1'000'000'000;
 
 constexpr uint64_t kSecondNs = 1'000'000'000;
 
+// A driver names the parts that it has made of a GPU so: "NVIDIA A100-SXM4-40GB MIG 1g.5gb".
+bool IsInstance(const std::string& name) {
+  return name.find(" MIG ") != std::string::npos;
+}
+
 Status CheckAddress(const transport::Address& address, const Options& options) {
   FARLANE_ASSIGN(const bool local, transport::IsLocalOnly(address));
   const bool certified =
@@ -71,7 +76,11 @@ Daemon::Daemon(const Options& options,
       heritage_(std::move(heritage)),
       workers_(config, options.warm),
       limit_bytes_(options.memory_bytes),
-      divides_time_(options.divides_time) {
+      divides_time_(options.divides_time),
+      zero_memory_(options.zero_memory),
+      rules_{.slices_max = options.slices_max,
+             .isolation_min = options.isolation_min,
+             .turns = options.divides_time} {
   memcpy(boot_, config.boot, sizeof boot_);
 }
 
@@ -81,6 +90,8 @@ Result<std::unique_ptr<Daemon>> Daemon::Create(const Options& options,
   WorkerConfig config{.drivers = std::move(drivers),
                       .grace = options.grace,
                       .tls = !options.tls.cert_file.empty(),
+                      .soils_memory = options.zero_memory == "auto",
+                      .tests_memory = options.zero_memory == "auto",
                       .state_dir = options.state_dir};
   if (getrandom(config.boot, sizeof config.boot, 0) != sizeof config.boot) {
     return Status::FromErrno(StatusCode::kInternal, "no random numbers", errno);
@@ -177,14 +188,18 @@ void Daemon::BeginToServe(uint64_t now_ns) {
   const auto tell = [this](pid_t worker, const ControlRecord& record, int descriptor) {
     workers_.Tell(worker, record, descriptor);
   };
-  clients_.emplace(workers_.device_bytes(), limit_bytes_, tell);
+  SessionBook::Rules rules = rules_;
+  for (const nvml::Gpu& gpu : workers_.devices().gpus) {
+    rules.instances.push_back(IsInstance(gpu.name));
+  }
+  clients_.emplace(workers_.device_bytes(), limit_bytes_, tell, std::move(rules));
   turns_.emplace(workers_.device_bytes().size(), divides_time_, tell);
   caretaker_.Start(HealthLibrary::PathBeside(workers_.driver_path()), now_ns);
 }
 
 void Daemon::TakeTurns(pid_t worker, const SessionId& session, uint64_t now_ns) {
   const SessionBook::Session& known = clients_->book().sessions().at(session);
-  turns_->Enter(worker, known.account, known.slice, now_ns);
+  turns_->Enter(worker, known.account, known.slice, known.devices, now_ns);
 }
 
 // Once the devices are known: who claims others is left alone.
@@ -277,6 +292,44 @@ void Daemon::HearWorkers(const std::vector<pollfd>& polls) {
   if (clients_.has_value()) {
     clients_->Look(now_ns);
     turns_->Look(now_ns);
+    TuneShares(now_ns);
+  }
+}
+
+// Shares that were asked for as a range follow what is used of them.
+void Daemon::TuneShares(uint64_t now_ns) {
+  std::vector<ShareTuner::View> views;
+  std::map<ShareTuner::Session, SessionId> names;
+  bool any = false;
+  for (const auto& [id, session] : clients_->book().sessions()) {
+    if (session.slice.priority == Priority::kBestEffort || session.slice.share == 0) {
+      continue;
+    }
+    any = any || session.slice.share_max != 0;
+    names[session.account] = id;
+    ShareTuner::View& view = views.emplace_back(ShareTuner::View{.session = session.account,
+                                                                 .least = session.slice.share,
+                                                                 .most = session.slice.share_max,
+                                                                 .now = session.share_now,
+                                                                 .uses = {}});
+    for (const size_t device : session.devices) {
+      const TurnFigures figures = turns_->FiguresOf(session.account, device);
+      view.uses.push_back({.device = device,
+                           .used_ns = figures.used_ns,
+                           .clock_ns = figures.clock_ns,
+                           .held_ns = figures.held_ns});
+    }
+  }
+  if (!any) {
+    return;
+  }
+  for (const auto& [account, share] : tuner_.Look(now_ns, std::move(views))) {
+    const SessionId& id = names.at(account);
+    clients_->SetShare(id, share);
+    SliceRequest slice = clients_->book().sessions().at(id).slice;
+    slice.share = share;
+    turns_->Resize(account, slice, now_ns);
+    LogDebug("session %s has a share of %s now", SessionName(id).c_str(), ShareText(share).c_str());
   }
 }
 
@@ -323,7 +376,10 @@ std::string Daemon::ResizeSession(const control::ServiceRequest& request, uint64
   }
   SliceRequest slice = clients_->book().sessions().at(*id).slice;
   slice.memory_bytes = request.memory_bytes != 0 ? request.memory_bytes : slice.memory_bytes;
-  slice.share = request.share != 0 ? request.share : slice.share;
+  if (request.share != 0) {
+    slice.share = request.share;
+    slice.share_max = request.share_max;
+  }
   slice.share_limit = request.share_limit != 0 ? request.share_limit : slice.share_limit;
   slice.priority = request.priority != 0 ? static_cast<Priority>(request.priority) : slice.priority;
   if (const std::optional<std::string> objection = clients_->Resize(*id, slice)) {
@@ -364,9 +420,10 @@ Greeter::Placement Daemon::Place(const Fd& connection,
     return {.taken = Assign(connection, guest, clients_->GrantOfProbe(), true) != 0, .refusal = {}};
   }
   if (auto objection = clients_->Objection(newcomer)) {
-    // The pool counts on what another session of its has just given up, and is not gone yet.
-    const bool passes = newcomer.granted && objection->verdict == wire::Verdict::kBusy;
-    return {.taken = false, .refusal = passes ? std::nullopt : std::move(objection)};
+    if (objection->for_now && newcomer.slice.queue_seconds != 0) {
+      clients_->Claim(newcomer);
+    }
+    return {.taken = false, .refusal = std::move(objection)};
   }
   if (newcomer.asks && !caretaker_.has_settled(now_ns)) {
     return {};
@@ -381,6 +438,8 @@ Greeter::Placement Daemon::Place(const Fd& connection,
     return {};
   }
   Grant grant;
+  grant.zeroes =
+      zero_memory_ == "always" || (zero_memory_ == "auto" && !workers_.memory_is_clean());
   const Ledger::Holder holder = clients_->Enter(newcomer, now_ns, &grant);
   if (heritage_.state_dir.has_value()) {
     Seat seat = clients_->SeatOf(holder);
@@ -394,10 +453,14 @@ Greeter::Placement Daemon::Place(const Fd& connection,
   }
   clients_->SeatAt(holder, worker);
   TakeTurns(worker, clients_->SessionOf(worker), now_ns);
+  TuneShares(now_ns);
   return {.taken = true, .refusal = {}};
 }
 
 void Daemon::ServeWaiting(uint64_t now_ns) {
+  if (clients_.has_value()) {
+    clients_->ForgetClaims();
+  }
   greeter_.Serve(
       [this, now_ns](const Fd& connection, const Newcomer& newcomer, Greeter::Guest guest) {
         return Place(connection, newcomer, guest, now_ns);

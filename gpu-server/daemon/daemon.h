@@ -16,6 +16,7 @@
 #include "gpu-server/daemon/options.h"
 #include "gpu-server/daemon/pool_link.h"
 #include "gpu-server/daemon/service_desk.h"
+#include "gpu-server/daemon/share_tuner.h"
 #include "gpu-server/daemon/turn_desk.h"
 #include "gpu-server/daemon/worker_pool.h"
 #include "protocol/transport/address.h"
@@ -56,6 +57,7 @@ class Daemon {
   void AdoptWorkers(uint64_t now_ns);
   void TakeTurns(pid_t worker, const SessionId& session, uint64_t now_ns);
   std::string EndSession(const std::string& name);
+  void TuneShares(uint64_t now_ns);
   std::string ResizeSession(const control::ServiceRequest& request, uint64_t now_ns);
   bool WatchedIsGone() const;
   void AcceptAll();
@@ -89,8 +91,11 @@ class Daemon {
   const uint64_t limit_bytes_;
   uint8_t boot_[16]{};
   const bool divides_time_;
+  const std::string zero_memory_;
+  const SessionBook::Rules rules_;
   std::optional<ClientRegister> clients_;  // once a worker has found the devices
   std::optional<TurnDesk> turns_;          // the same
+  ShareTuner tuner_;
 };
 
 }  // namespace farlane::server

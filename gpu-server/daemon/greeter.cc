@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include <sys/socket.h>
 
@@ -16,6 +17,8 @@ namespace {
 // A hello that has arrived in part makes its socket readable all the time, so it is looked at now
 // and then instead.
 constexpr uint64_t kPartialNs = 5'000'000;
+
+constexpr uint64_t kSecondNs = 1'000'000'000;
 
 // The doorman has a limit of its own, and says so; this is for one that says nothing.
 constexpr uint64_t kDoormanNs = 2 * Greeter::kSilenceNs;
@@ -231,7 +234,6 @@ void Greeter::Judged(uint64_t ticket, bool right, const std::string& tail, uint6
   if (right && tail.size() == sizeof found->newcomer.slice) {
     // What the pool has granted, whatever the client would like.
     memcpy(&found->newcomer.slice, tail.data(), tail.size());
-    found->newcomer.granted = true;
     LetWait(*found, now_ns);
     return;
   }
@@ -255,12 +257,12 @@ void Greeter::LetWait(Connection& connection, uint64_t now_ns) {
   connection.state = State::kWaiting;
   connection.until_ns = now_ns + kPatienceNs;
   connection.tell_ns = now_ns;
+  connection.queue_ns = now_ns + hello.slice.queue_seconds * kSecondNs;
 }
 
 // A client cannot tell a driver that loads from a server that hangs unless it is told.
-void Greeter::TellToWait(Connection& connection, uint64_t now_ns) {
-  const wire::ServerHello answer =
-      MakeServerHello({wire::Verdict::kStarting, "the server is loading its driver"}, boot_);
+void Greeter::TellToWait(Connection& connection, const Decision& decision, uint64_t now_ns) {
+  const wire::ServerHello answer = MakeServerHello(decision, boot_);
   connection.tell_ns = now_ns + wire::kStartingEveryNs;
   if (connection.guest != 0) {
     doorman_.Say(connection.guest, BytesOf(answer), false);
@@ -270,6 +272,20 @@ void Greeter::TellToWait(Connection& connection, uint64_t now_ns) {
       send(connection.socket.get(), &answer, sizeof answer, MSG_DONTWAIT | MSG_NOSIGNAL);
   if (sent != static_cast<ssize_t>(sizeof answer)) {
     connection.state = State::kDone;  // it is gone, or takes nothing of what it waits for
+  }
+}
+
+// What it asks for is promised to others, who may leave.
+void Greeter::Queue(Connection& connection, const Decision& decision, uint64_t now_ns) {
+  if (connection.queued_for.empty()) {
+    LogInfo("%s (pid %u on %s) waits: %s", connection.newcomer.program.c_str(),
+            connection.newcomer.process, connection.newcomer.host.c_str(), decision.reason.c_str());
+    connection.tell_ns = now_ns;
+  }
+  connection.queued_for = decision.reason;
+  connection.until_ns = connection.queue_ns;
+  if (now_ns >= connection.tell_ns) {
+    TellToWait(connection, {wire::Verdict::kQueued, decision.reason}, now_ns);
   }
 }
 
@@ -331,7 +347,10 @@ void Greeter::Discard(Connection& connection) {
 void Greeter::Expire(Connection& connection, uint64_t now_ns) {
   switch (connection.state) {
     case State::kWaiting:
-      Refuse(connection, {wire::Verdict::kBusy, "no worker got ready in time"}, now_ns);
+      Refuse(connection,
+             {wire::Verdict::kBusy, connection.queued_for.empty() ? "no worker got ready in time"
+                                                                  : connection.queued_for},
+             now_ns);
       break;
     case State::kJudged:
       Refuse(connection, {wire::Verdict::kRefused, "the server's agent does not answer"}, now_ns);
@@ -352,32 +371,45 @@ void Greeter::Serve(const Take& take, uint64_t now_ns) {
     if (connection.state != State::kWaiting) {
       continue;
     }
-    const Placement placement = take(connection.socket, connection.newcomer, connection.guest);
-    if (placement.taken) {
-      connection.state = State::kDone;
-    } else if (!placement.answer.empty()) {
-      Tell(connection, placement.answer, now_ns);
-    } else if (placement.refusal.has_value()) {
-      LogInfo("%s (pid %u on %s) is not served: %s", connection.newcomer.program.c_str(),
-              connection.newcomer.process, connection.newcomer.host.c_str(),
-              placement.refusal->reason.c_str());
-      Refuse(connection, *placement.refusal, now_ns);
-    } else if (now_ns >= connection.tell_ns) {
-      TellToWait(connection, now_ns);
-    }
+    Settle(connection, take(connection.socket, connection.newcomer, connection.guest), now_ns);
   }
   std::erase_if(connections_, [](const Connection& one) { return one.state == State::kDone; });
 }
 
+void Greeter::Settle(Connection& connection, const Placement& placement, uint64_t now_ns) {
+  if (placement.taken) {
+    connection.state = State::kDone;
+  } else if (!placement.answer.empty()) {
+    Tell(connection, placement.answer, now_ns);
+  } else if (placement.refusal.has_value() && placement.refusal->for_now &&
+             now_ns < connection.queue_ns) {
+    Queue(connection, *placement.refusal, now_ns);
+  } else if (placement.refusal.has_value()) {
+    LogInfo("%s (pid %u on %s) is not served: %s", connection.newcomer.program.c_str(),
+            connection.newcomer.process, connection.newcomer.host.c_str(),
+            placement.refusal->reason.c_str());
+    Refuse(connection, *placement.refusal, now_ns);
+  } else {
+    if (!std::exchange(connection.queued_for, {}).empty()) {
+      connection.until_ns = now_ns + kPatienceNs;
+    }
+    if (now_ns >= connection.tell_ns) {
+      TellToWait(connection, {wire::Verdict::kStarting, "the server is loading its driver"},
+                 now_ns);
+    }
+  }
+}
+
 size_t Greeter::waiting_count() const {
-  return static_cast<size_t>(std::count_if(
-      connections_.begin(), connections_.end(),
-      [](const Connection& one) { return one.state == State::kWaiting && !one.newcomer.asks; }));
+  return static_cast<size_t>(
+      std::count_if(connections_.begin(), connections_.end(), [](const Connection& one) {
+        return one.state == State::kWaiting && !one.newcomer.asks && one.queued_for.empty();
+      }));
 }
 
 void Greeter::RefuseWaiting(const Decision& decision, uint64_t now_ns) {
   for (Connection& connection : connections_) {
-    if (connection.state == State::kWaiting) {
+    if (connection.state == State::kWaiting && connection.queued_for.empty()) {
       Refuse(connection, decision, now_ns);
     }
   }

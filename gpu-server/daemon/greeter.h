@@ -86,7 +86,7 @@ class Greeter {
   // How many wait for a worker.
   size_t waiting_count() const;
 
-  // Refuses all who wait for a worker.
+  // Refuses all who wait for a worker, and for nothing else.
   void RefuseWaiting(const Decision& decision, uint64_t now_ns);
 
  private:
@@ -109,8 +109,10 @@ class Greeter {
     uint64_t ticket = 0;  // kJudged: by which the agent names it
     Newcomer newcomer;
     uint64_t until_ns = 0;
-    uint64_t tell_ns = 0;  // while it waits: when to say so again
-    std::string unsent{};  // of what it is told
+    uint64_t tell_ns = 0;      // while it waits: when to say so again
+    uint64_t queue_ns = 0;     // until when it waits for what is promised to others
+    std::string queued_for{};  // why it waits for that; empty: it does not
+    std::string unsent{};      // of what it is told
   };
 
   void LookAt(Connection& connection, uint64_t now_ns);
@@ -124,7 +126,9 @@ class Greeter {
   void LeadToJudge(Connection& connection, const wire::ClientHello& hello, uint64_t now_ns);
   void LetWait(Connection& connection, uint64_t now_ns);
   Connection* Find(Guest guest);
-  void TellToWait(Connection& connection, uint64_t now_ns);
+  void TellToWait(Connection& connection, const Decision& decision, uint64_t now_ns);
+  void Queue(Connection& connection, const Decision& decision, uint64_t now_ns);
+  void Settle(Connection& connection, const Placement& placement, uint64_t now_ns);
   void Refuse(Connection& connection, const Decision& decision, uint64_t now_ns);
   void Tell(Connection& connection, const std::string& answer, uint64_t now_ns);
   void SendRest(Connection& connection, uint64_t now_ns);

@@ -15,6 +15,9 @@ constexpr char kDefaultAddress[] = "tcp://127.0.0.1:7450";
 // Each warm worker holds a process with a driver in it.
 constexpr uint32_t kWarmMax = 64;
 
+// As many as a server has workers.
+constexpr uint32_t kSlicesMax = 512;
+
 // A day: more is meant to be for ever.
 constexpr uint32_t kGraceMax = 86'400;
 
@@ -23,7 +26,25 @@ struct Words {
   std::string memory;
   std::string token_file;
   std::string log_level;
+  std::string isolation_min;
 };
+
+void AddSliceOptions(CLI::App* app, Words* words, Options* options) {
+  app->add_option("--mem", words->memory, "Memory of each device that a session may use, e.g. 8Gi")
+      ->type_name("BYTES");
+  app->add_option("--slices-max", options->slices_max,
+                  "The most sessions on one device [as many as come]")
+      ->check(CLI::Range(1u, kSlicesMax))
+      ->type_name("N");
+  app->add_option("--zero-memory", options->zero_memory,
+                  "Zero memory before a session gets it: auto (where the driver does not), always "
+                  "or never [auto]")
+      ->check(CLI::IsMember({"auto", "always", "never"}))
+      ->type_name("WHEN");
+  app->add_option("--isolation-min", words->isolation_min,
+                  "Every session has at least this: shared, scrubbed, exclusive or mig [shared]")
+      ->type_name("KIND");
+}
 
 Status CheckTls(const Options& options) {
   const bool wanted =
@@ -46,6 +67,9 @@ Status CheckTls(const Options& options) {
 Status Understand(const Words& words, Options* options) {
   if (!words.memory.empty()) {
     FARLANE_ASSIGN(options->memory_bytes, ParseBytes(words.memory));
+  }
+  if (!words.isolation_min.empty()) {
+    FARLANE_ASSIGN(options->isolation_min, ParseIsolation(words.isolation_min));
   }
   if (!words.token_file.empty()) {
     FARLANE_ASSIGN(options->token,
@@ -115,8 +139,7 @@ CommandLine ReadCommandLine(int argc, char** argv, const std::string& version) {
   app.add_option("--driver", options.driver,
                  "auto, nvidia, soft (the software GPU) or the absolute path of a libcuda [auto]")
       ->type_name("DRIVER");
-  app.add_option("--mem", words.memory, "Memory of each device that a session may use, e.g. 8Gi")
-      ->type_name("BYTES");
+  AddSliceOptions(&app, &words, &options);
   app.add_flag_callback(
       "--no-turns", [&options] { options.divides_time = false; },
       "Let all sessions work at once and only measure what they use: shares of time do not hold");

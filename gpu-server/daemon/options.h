@@ -11,6 +11,7 @@
 #include "gpu-server/daemon/secret.h"
 #include "protocol/base/log.h"
 #include "protocol/base/result.h"
+#include "protocol/base/slice.h"
 #include "protocol/channel/pulse.h"
 #include "protocol/transport/tls.h"
 
@@ -29,6 +30,11 @@ struct Options {
   PoolSettings pool;
   bool insecure = false;
   bool divides_time = true;  // of the devices, among sessions
+  // Whether workers zero memory before clients get it: where the driver does not (auto), always, or
+  // never unless a session asks for more isolation.
+  std::string zero_memory = "auto";
+  uint32_t slices_max = 0;                       // sessions on one device; 0: as many as come
+  Isolation isolation_min = Isolation::kShared;  // that every session has at least
   int ready_fd = -1;
   int watch_fd = -1;
   std::optional<LogLevel> log_level;

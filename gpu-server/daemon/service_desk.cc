@@ -26,7 +26,7 @@ void AppendMemory(const ClientRegister& clients,
                   const SessionBook::Session& session,
                   std::string* records) {
   const std::vector<DeviceQuota>& quotas = clients.ledger().quotas(session.account);
-  for (size_t device = 0; device < quotas.size(); ++device) {
+  for (const size_t device : session.devices) {
     ServiceRecord record{};
     record.kind = RecordKind::kMemory;
     record.number = static_cast<uint32_t>(device);
@@ -36,11 +36,8 @@ void AppendMemory(const ClientRegister& clients,
   }
 }
 
-void AppendTime(const ClientRegister& clients,
-                const TurnDesk& turns,
-                const SessionBook::Session& session,
-                std::string* records) {
-  for (size_t device = 0; device < clients.ledger().devices_count(); ++device) {
+void AppendTime(const TurnDesk& turns, const SessionBook::Session& session, std::string* records) {
+  for (const size_t device : session.devices) {
     const TurnFigures figures = turns.FiguresOf(session.account, device);
     ServiceRecord record{};
     record.kind = RecordKind::kTime;
@@ -172,13 +169,17 @@ std::string ListSessions(const ClientRegister& clients, const TurnDesk& turns, u
     ServiceRecord record{};
     record.kind = RecordKind::kSession;
     record.age_ms = (now_ns - session.opened_ns) / kMillisecondNs;
-    record.share = session.slice.share;
+    record.share = session.share_now;
+    record.process = session.slice.share;
+    record.reserved = session.slice.share_max;
     record.share_limit = session.slice.share_limit;
     record.priority = static_cast<uint32_t>(session.slice.priority);
+    record.isolation = static_cast<uint32_t>(session.slice.isolation);
+    record.number = session.slice.gpus;
     control::SetText(record.session, SessionName(id));
     Append(&records, record);
     AppendMemory(clients, session, &records);
-    AppendTime(clients, turns, session, &records);
+    AppendTime(turns, session, &records);
     for (const auto& [holder, client] : clients.clients()) {
       if (client.session == id) {
         AppendClient(clients, holder, client, now_ns, &records);

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
+#include <tuple>
 
 #include <sys/random.h>
 
@@ -33,7 +35,13 @@ std::vector<uint64_t> UsableBytes(const Ledger& ledger) {
 }  // namespace
 
 SessionBook::SessionBook(Ledger& ledger, std::vector<DeviceQuota> quotas)
-    : ledger_(ledger), quotas_(std::move(quotas)), usable_bytes_(UsableBytes(ledger)) {}
+    : SessionBook(ledger, std::move(quotas), Rules{}) {}
+
+SessionBook::SessionBook(Ledger& ledger, std::vector<DeviceQuota> quotas, Rules rules)
+    : ledger_(ledger),
+      quotas_(std::move(quotas)),
+      usable_bytes_(UsableBytes(ledger)),
+      rules_(std::move(rules)) {}
 
 std::string SessionName(const SessionId& id) {
   static constexpr char kDigits[] = "0123456789abcdef";
@@ -74,7 +82,14 @@ std::optional<Decision> SessionBook::Objection(const Newcomer& newcomer) const {
   if (newcomer.asks) {
     return std::nullopt;
   }
-  return WhyNot(newcomer.slice, nullptr);
+  if (const Status status = CheckSlice(newcomer.slice); !status.ok()) {
+    return Decision{wire::Verdict::kBadHello, status.message()};
+  }
+  const SliceRequest slice = Meant(newcomer.slice);
+  if (auto never = WhyNever(slice)) {
+    return never;
+  }
+  return WhyNotNow(slice, nullptr);
 }
 
 bool SessionBook::IsMember(const Newcomer& newcomer) const {
@@ -82,60 +97,185 @@ bool SessionBook::IsMember(const Newcomer& newcomer) const {
   return found != sessions_.end() && found->second.key_digest == newcomer.key_digest;
 }
 
-uint64_t SessionBook::PromisedShare(const SessionId* except) const {
-  uint64_t sum = 0;
-  for (const auto& [id, session] : sessions_) {
-    const bool counts = session.slice.priority != Priority::kBestEffort;
-    sum += counts && (except == nullptr || id != *except) ? session.slice.share : 0;
-  }
-  return sum;
+// What is asked for, and what the server asks for of everybody.
+SliceRequest SessionBook::Meant(const SliceRequest& slice) const {
+  SliceRequest meant = slice;
+  meant.isolation = std::max({slice.isolation, rules_.isolation_min, Isolation::kShared});
+  return meant;
 }
 
-uint64_t SessionBook::PromisedBytes(const SessionId* except) const {
-  uint64_t sum = 0;
-  for (const auto& [id, session] : sessions_) {
-    sum += except == nullptr || id != *except ? session.slice.memory_bytes : 0;
-  }
-  return sum;
+size_t SessionBook::GpusOf(const SliceRequest& slice) const {
+  return slice.gpus == 0 ? quotas_.size() : slice.gpus;
 }
 
-std::optional<Decision> SessionBook::WhyNot(const SliceRequest& slice, const SessionId* who) const {
-  if (const Status status = CheckSlice(slice); !status.ok()) {
-    return Decision{wire::Verdict::kBadHello, status.message()};
-  }
-  const uint64_t promised = PromisedShare(who);
-  if (slice.priority != Priority::kBestEffort && slice.share + promised > kWholeShare) {
-    return Decision{wire::Verdict::kBusy, "a share of " + ShareText(slice.share) +
-                                              " is asked for, and " +
-                                              ShareText(kWholeShare - promised) +
-                                              " of each GPU is not promised to others"};
-  }
-  for (const DeviceQuota& quota : quotas_) {
-    if (slice.memory_bytes > quota.total_bytes) {
-      return Decision{wire::Verdict::kBusy,
-                      MebibytesText(slice.memory_bytes) +
-                          " of memory are asked for, and a session may have " +
-                          MebibytesText(quota.total_bytes)};
+void SessionBook::Count(const SliceRequest& slice, Promise* promise) {
+  promise->share += slice.priority == Priority::kBestEffort ? 0 : slice.share;
+  promise->bytes += slice.memory_bytes;
+  ++promise->sessions;
+  promise->alone = promise->alone || slice.isolation >= Isolation::kExclusive;
+}
+
+std::vector<SessionBook::Promise> SessionBook::Promises(const SessionId* except) const {
+  std::vector<Promise> promises(quotas_.size());
+  for (const auto& [id, session] : sessions_) {
+    for (const size_t device : session.devices) {
+      if (except == nullptr || id != *except) {
+        Count(session.slice, &promises[device]);
+      }
     }
   }
-  const uint64_t promised_bytes = PromisedBytes(who);
-  for (const uint64_t usable_bytes : usable_bytes_) {
-    // What is asked for beyond what the driver leaves is not given either.
-    const uint64_t wanted_bytes = std::min(slice.memory_bytes, usable_bytes);
-    if (wanted_bytes > usable_bytes - std::min(usable_bytes, promised_bytes)) {
-      return Decision{wire::Verdict::kBusy,
-                      MebibytesText(slice.memory_bytes) + " of memory are asked for, and " +
-                          MebibytesText(usable_bytes - std::min(usable_bytes, promised_bytes)) +
-                          " of each GPU are not promised to others"};
+  for (const Taker& claim : claims_) {
+    for (const size_t device : claim.devices) {
+      Count(claim.slice, &promises[device]);
     }
+  }
+  return promises;
+}
+
+// What would be no better if everybody else left.
+std::optional<Decision> SessionBook::WhyNever(const SliceRequest& slice) const {
+  const size_t count = quotas_.size();
+  if (GpusOf(slice) > count) {
+    return Decision{wire::Verdict::kBusy,
+                    std::to_string(GpusOf(slice)) + " GPUs are asked for, and the server has " +
+                        std::to_string(count) + "; it makes no several GPUs of one"};
+  }
+  const auto instances =
+      static_cast<size_t>(std::count(rules_.instances.begin(), rules_.instances.end(), true));
+  if (slice.isolation == Isolation::kMig && instances < GpusOf(slice)) {
+    return Decision{wire::Verdict::kBusy, "isolation mig is asked for, and " +
+                                              std::to_string(instances) + " of " +
+                                              std::to_string(count) + " devices are MIG instances"};
+  }
+  if (slice.isolation == Isolation::kScrubbed && !rules_.turns) {
+    return Decision{wire::Verdict::kBusy,
+                    "isolation scrubbed is asked for, and the server gives no turns (--no-turns)"};
+  }
+  const auto fits = std::count_if(quotas_.begin(), quotas_.end(), [&](const DeviceQuota& quota) {
+    return slice.memory_bytes <= quota.total_bytes;
+  });
+  if (static_cast<size_t>(fits) < GpusOf(slice)) {
+    uint64_t most = 0;
+    for (const DeviceQuota& quota : quotas_) {
+      most = std::max(most, quota.total_bytes);
+    }
+    return Decision{wire::Verdict::kBusy, MebibytesText(slice.memory_bytes) +
+                                              " of memory are asked for, and a session may have " +
+                                              MebibytesText(most)};
   }
   return std::nullopt;
 }
 
-// The smaller of what the server gives and what was asked for.
-std::vector<DeviceQuota> SessionBook::QuotasOf(const SliceRequest& slice) const {
-  std::vector<DeviceQuota> quotas = quotas_;
-  for (DeviceQuota& quota : quotas) {
+// Empty when nothing speaks against this device.
+std::optional<std::string> SessionBook::WhyNotOn(size_t device,
+                                                 const Promise& promise,
+                                                 const SliceRequest& slice) const {
+  const uint64_t usable = usable_bytes_[device];
+  const uint64_t left_bytes = usable - std::min(usable, promise.bytes);
+  const uint64_t left_share = kWholeShare - std::min<uint64_t>(kWholeShare, promise.share);
+  if (slice.memory_bytes > quotas_[device].total_bytes) {
+    return "a session may have " + MebibytesText(quotas_[device].total_bytes) + " of memory";
+  }
+  if (slice.isolation == Isolation::kMig &&
+      (device >= rules_.instances.size() || !rules_.instances[device])) {
+    return "it is no MIG instance";
+  }
+  if (promise.alone) {
+    return "somebody is to be alone on it";
+  }
+  if (slice.isolation >= Isolation::kExclusive && promise.sessions != 0) {
+    return "isolation " + std::string(IsolationName(slice.isolation)) +
+           " is asked for, and it has sessions (" + std::to_string(promise.sessions) + ")";
+  }
+  if (rules_.slices_max != 0 && promise.sessions >= rules_.slices_max) {
+    return "it has as many sessions as it takes (" + std::to_string(promise.sessions) + ")";
+  }
+  if (slice.priority != Priority::kBestEffort && slice.share > left_share) {
+    return "a share of " + ShareText(slice.share) + " is asked for, and " + ShareText(left_share) +
+           " is not promised to others";
+  }
+  // What is asked for beyond what the driver leaves is not given either.
+  if (std::min(slice.memory_bytes, usable) > left_bytes) {
+    return MebibytesText(slice.memory_bytes) + " of memory are asked for, and " +
+           MebibytesText(left_bytes) + " are not promised to others";
+  }
+  return std::nullopt;
+}
+
+// The best device first.
+std::vector<size_t> SessionBook::InOrder(const std::vector<Promise>& promises) const {
+  std::vector<size_t> devices(promises.size());
+  std::iota(devices.begin(), devices.end(), size_t{0});
+  std::sort(devices.begin(), devices.end(), [&](size_t one, size_t other) {
+    const auto key = [&](size_t device) {
+      const Promise& promise = promises[device];
+      return std::tuple(promise.share, promise.bytes, promise.sessions,
+                        ledger_.device_bytes(device), device);
+    };
+    return key(one) < key(other);
+  });
+  return devices;
+}
+
+// `only_free`: of those of which nothing speaks against it; fewer than asked for if there are no
+// more.
+std::vector<size_t> SessionBook::Choose(const SliceRequest& slice, bool only_free) const {
+  const std::vector<Promise> promises = Promises(nullptr);
+  std::vector<size_t> chosen;
+  for (const size_t device : InOrder(promises)) {
+    if (chosen.size() < GpusOf(slice) &&
+        (!only_free || !WhyNotOn(device, promises[device], slice).has_value())) {
+      chosen.push_back(device);
+    }
+  }
+  std::sort(chosen.begin(), chosen.end());
+  return chosen;
+}
+
+// `who` stays where it is, and others may take its place.
+std::optional<Decision> SessionBook::WhyNotNow(const SliceRequest& slice,
+                                               const SessionId* who) const {
+  const std::vector<Promise> promises = Promises(who);
+  std::vector<size_t> devices = InOrder(promises);
+  if (who != nullptr) {
+    devices = sessions_.at(*who).devices;
+  }
+  const size_t wanted = who == nullptr ? GpusOf(slice) : devices.size();
+  size_t free = 0;
+  std::string why;
+  for (const size_t device : devices) {
+    const std::optional<std::string> objection = WhyNotOn(device, promises[device], slice);
+    free += objection.has_value() ? 0 : 1;
+    if (objection.has_value() && why.empty()) {
+      why = "device " + std::to_string(device) + ": " + *objection;
+    }
+  }
+  if (free >= wanted) {
+    return std::nullopt;
+  }
+  if (wanted > 1 || devices.size() > 1) {
+    why = std::to_string(free) + " of " + std::to_string(wanted) + " GPUs are free for it; " + why;
+  }
+  return Decision{wire::Verdict::kBusy, why, true};
+}
+
+void SessionBook::Claim(const Newcomer& newcomer) {
+  const SliceRequest slice = Meant(newcomer.slice);
+  claims_.push_back({.slice = slice, .devices = Choose(slice, false)});
+}
+
+std::vector<size_t> SessionBook::DevicesFor(const Newcomer& newcomer) const {
+  const auto found = newcomer.alone() ? sessions_.end() : sessions_.find(newcomer.session);
+  return found != sessions_.end() ? found->second.devices : Choose(Meant(newcomer.slice), false);
+}
+
+// The smaller of what the server gives and what was asked for; nothing of other devices.
+std::vector<DeviceQuota> SessionBook::QuotasOf(const SliceRequest& slice,
+                                               const std::vector<size_t>& devices) const {
+  std::vector<DeviceQuota> quotas(quotas_.size());
+  for (const size_t device : devices) {
+    DeviceQuota& quota = quotas[device];
+    quota = quotas_[device];
     if (slice.memory_bytes != 0) {
       quota.total_bytes = std::min(quota.total_bytes, slice.memory_bytes);
       quota.limit_bytes = std::min(quota.limit_bytes, slice.memory_bytes);
@@ -148,11 +288,16 @@ SessionBook::Session& SessionBook::Enter(const Newcomer& newcomer, uint64_t now_
   const SessionId id = newcomer.alone() ? RandomId() : newcomer.session;
   auto found = sessions_.find(id);
   if (found == sessions_.end()) {
+    const SliceRequest slice = Meant(newcomer.slice);
+    std::vector<size_t> devices = Choose(slice, true);
+    const Ledger::Session account = ledger_.Open(QuotasOf(slice, devices));
     found = sessions_
                 .emplace(id, Session{.id = id,
                                      .key_digest = newcomer.key_digest,
-                                     .account = ledger_.Open(QuotasOf(newcomer.slice)),
-                                     .slice = newcomer.slice,
+                                     .account = account,
+                                     .slice = slice,
+                                     .devices = std::move(devices),
+                                     .share_now = slice.share,
                                      .opened_ns = now_ns})
                 .first;
     // Nobody knows the key to a session that was made for one process.
@@ -166,13 +311,27 @@ SessionBook::Session& SessionBook::Enter(const Newcomer& newcomer, uint64_t now_
   return found->second;
 }
 
+bool SessionBook::IsBesideScrubbed(const Session& session) const {
+  return std::any_of(sessions_.begin(), sessions_.end(), [&session](const auto& entry) {
+    const Session& other = entry.second;
+    return other.slice.isolation == Isolation::kScrubbed &&
+           std::any_of(other.devices.begin(), other.devices.end(), [&session](size_t device) {
+             return std::binary_search(session.devices.begin(), session.devices.end(), device);
+           });
+  });
+}
+
 std::optional<std::string> SessionBook::Resize(const SessionId& id, const SliceRequest& slice) {
-  if (const std::optional<Decision> objection = WhyNot(slice, &id)) {
+  if (const Status status = CheckSlice(slice); !status.ok()) {
+    return status.message();
+  }
+  if (const std::optional<Decision> objection = WhyNotNow(slice, &id)) {
     return objection->reason;
   }
   Session& session = sessions_.at(id);
   session.slice = slice;
-  std::vector<DeviceQuota> quotas = QuotasOf(slice);
+  session.share_now = slice.share;
+  std::vector<DeviceQuota> quotas = QuotasOf(slice, session.devices);
   const std::vector<DeviceQuota>& before = ledger_.quotas(session.account);
   for (size_t i = 0; i < quotas.size(); ++i) {
     // Programs have been told how large their device is, and go on believing it.
@@ -189,6 +348,13 @@ SessionBook::Session* SessionBook::Adopt(const Session& known,
     found = sessions_.emplace(known.id, known).first;
     found->second.account = ledger_.Open(quotas);
     found->second.clients = 0;
+    found->second.share_now = known.slice.share;
+    found->second.devices.clear();
+    for (size_t device = 0; device < quotas.size(); ++device) {
+      if (quotas[device].total_bytes != 0) {
+        found->second.devices.push_back(device);
+      }
+    }
   }
   Session& session = found->second;
   if (session.key_digest != known.key_digest || session.alone != known.alone ||
@@ -219,10 +385,11 @@ void SessionBook::End(const SessionId& id) {
   }
 }
 
-void SessionBook::Look(uint64_t now_ns) {
+void SessionBook::Look(uint64_t now_ns, bool awaited) {
+  const uint64_t empty_ns = awaited ? kEmptyAwaitedNs : kEmptyNs;
   std::erase_if(sessions_, [&](const auto& entry) {
     const Session& session = entry.second;
-    const bool over = session.clients == 0 && now_ns - session.empty_since_ns > kEmptyNs;
+    const bool over = session.clients == 0 && now_ns - session.empty_since_ns > empty_ns;
     if (over) {
       ledger_.Close(session.account);
     }

@@ -33,7 +33,6 @@ struct Newcomer {
   std::string host{};
   std::string program{};
   bool probe = false;
-  bool granted = false;  // its pool has found room for it
   bool asks = false;     // for a report; it comes to no worker
   SliceRequest slice{};  // of the session, if this process opens it
 
@@ -47,14 +46,27 @@ class SessionBook {
  public:
   // A session that nobody is in is forgotten after so long: its processes come one after another.
   static constexpr uint64_t kEmptyNs = 60'000'000'000;
+  // ... and after so long while somebody waits for what it was promised.
+  static constexpr uint64_t kEmptyAwaitedNs = 2'000'000'000;
   // Sessions without a client are few; this many are somebody's mischief.
   static constexpr size_t kSessionsMax = 4096;
+
+  // What is said of a whole server.
+  struct Rules {
+    uint32_t slices_max = 0;  // sessions on one device; 0: as many as come
+    Isolation isolation_min = Isolation::kShared;
+    bool turns = true;  // are given
+    std::vector<bool>
+        instances{};  // by device: it is a part of a GPU that the hardware keeps apart
+  };
 
   struct Session {
     SessionId id{};
     Sha256Digest key_digest{};
     Ledger::Session account = 0;
     SliceRequest slice{};
+    std::vector<size_t> devices{};  // that it has, in their order
+    uint32_t share_now = 0;         // of what `slice` has asked for: more where that is a range
     uint64_t opened_ns = 0;
     uint64_t empty_since_ns = 0;
     size_t clients = 0;
@@ -64,12 +76,24 @@ class SessionBook {
 
   // The quotas are what each session may have that asks for no less.
   SessionBook(Ledger& ledger, std::vector<DeviceQuota> quotas);
+  SessionBook(Ledger& ledger, std::vector<DeviceQuota> quotas, Rules rules);
 
   // Why a newcomer cannot be let in; nothing when it can.
   std::optional<Decision> Objection(const Newcomer& newcomer) const;
 
   // Whether it is of a session that is there, and has its key.
   bool IsMember(const Newcomer& newcomer) const;
+  // Keeps for one that waits what it has asked for: those who are asked about after it cannot have
+  // that. Until ForgetClaims.
+  void Claim(const Newcomer& newcomer);
+
+  void ForgetClaims() { claims_.clear(); }
+
+  bool has_claims() const { return !claims_.empty(); }
+
+  // The devices that a newcomer has, or would be given now: those of which the least is promised,
+  // used by the fewest, in this order, whether it would be let in or not.
+  std::vector<size_t> DevicesFor(const Newcomer& newcomer) const;
 
   // Lets in one that nothing speaks against. The first of a session brings the session's slice.
   Session& Enter(const Newcomer& newcomer, uint64_t now_ns);
@@ -80,26 +104,55 @@ class SessionBook {
   // another key.
   Session* Adopt(const Session& known, const std::vector<DeviceQuota>& quotas);
 
-  // Forgets sessions that have been empty for long.
-  void Look(uint64_t now_ns);
+  // Forgets sessions that have been empty for long. `awaited`: others wait for what they have.
+  void Look(uint64_t now_ns, bool awaited = false);
 
   const std::map<SessionId, Session>& sessions() const { return sessions_; }
+
+  // Whether a device of this session's is one of a scrubbed one's, or it is scrubbed itself.
+  bool IsBesideScrubbed(const Session& session) const;
+
+  // The share of a session that may have more than it was promised.
+  void SetShare(const SessionId& id, uint32_t share) { sessions_.at(id).share_now = share; }
 
   // Gives a session other numbers, or says why not. Memory that it holds already stays its own.
   std::optional<std::string> Resize(const SessionId& id, const SliceRequest& slice);
 
  private:
-  // What others than this session (null: all) have been promised of each device: of its time, in
-  // millionths, and of its memory.
-  uint64_t PromisedShare(const SessionId* except) const;
-  uint64_t PromisedBytes(const SessionId* except) const;
-  std::optional<Decision> WhyNot(const SliceRequest& slice, const SessionId* who) const;
-  std::vector<DeviceQuota> QuotasOf(const SliceRequest& slice) const;
+  // What others have been promised of one device.
+  struct Promise {
+    uint64_t share = 0;  // of its time, in millionths
+    uint64_t bytes = 0;
+    size_t sessions = 0;
+    bool alone = false;  // to somebody who is to be alone on it
+  };
+
+  struct Taker {
+    SliceRequest slice{};
+    std::vector<size_t> devices;
+  };
+
+  static void Count(const SliceRequest& slice, Promise* promise);
+  SliceRequest Meant(const SliceRequest& slice) const;
+  size_t GpusOf(const SliceRequest& slice) const;
+  // By device, without this session's (null: all).
+  std::vector<Promise> Promises(const SessionId* except) const;
+  std::optional<Decision> WhyNever(const SliceRequest& slice) const;
+  std::optional<Decision> WhyNotNow(const SliceRequest& slice, const SessionId* who) const;
+  std::optional<std::string> WhyNotOn(size_t device,
+                                      const Promise& promise,
+                                      const SliceRequest& slice) const;
+  std::vector<size_t> InOrder(const std::vector<Promise>& promises) const;
+  std::vector<size_t> Choose(const SliceRequest& slice, bool only_free) const;
+  std::vector<DeviceQuota> QuotasOf(const SliceRequest& slice,
+                                    const std::vector<size_t>& devices) const;
 
   Ledger& ledger_;
   const std::vector<DeviceQuota> quotas_;
   const std::vector<uint64_t> usable_bytes_;  // of each device, by all sessions together
+  const Rules rules_;
   std::map<SessionId, Session> sessions_;
+  std::vector<Taker> claims_;
 };
 
 }  // namespace farlane::server

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 namespace farlane::server {
 namespace {
@@ -63,6 +64,37 @@ DeviceQuota QuotaOf(const ClientRegister& clients, const Newcomer& asker, size_t
                                  : clients.ledger().quotas(found->second.account)[device];
 }
 
+// The devices that the asker is to know of: its session's, its own process's, those of its kin
+// where it has asked for some of all, or those that it would be given.
+std::vector<size_t> DevicesOf(const ClientRegister& clients, const Newcomer& asker) {
+  std::set<size_t> of_kin;
+  for (const auto& [holder, client] : clients.clients()) {
+    if (!asker.alone() || !IsKin(asker, client.kin)) {
+      continue;
+    }
+    const std::vector<size_t>& devices = clients.book().sessions().at(client.session).devices;
+    if (client.who.process == asker.process && client.who.host == asker.host) {
+      return devices;
+    }
+    of_kin.insert(devices.begin(), devices.end());
+  }
+  return asker.slice.gpus == 0 || of_kin.empty()
+             ? clients.book().DevicesFor(asker)
+             : std::vector<size_t>(of_kin.begin(), of_kin.end());
+}
+
+// What the bits of a device's peers are where only these are left.
+uint64_t PeersAmong(uint64_t peers, const std::vector<size_t>& devices) {
+  constexpr size_t kBits = 64;
+  uint64_t left = 0;
+  for (size_t i = 0; i < devices.size() && i < kBits; ++i) {
+    if (devices[i] < kBits && (peers >> devices[i] & 1) != 0) {
+      left |= uint64_t{1} << i;
+    }
+  }
+  return left;
+}
+
 }  // namespace
 
 nvml::Report MakeStatusReport(const nvml::Report& devices,
@@ -72,9 +104,14 @@ nvml::Report MakeStatusReport(const nvml::Report& devices,
   nvml::Report report = devices;
   report.driver_version = health.driver_version;
   const size_t count = std::min(report.gpus.size(), clients.quotas().size());
-  report.gpus.resize(count);
-  for (size_t device = 0; device < count; ++device) {
-    nvml::Gpu& gpu = report.gpus[device];
+  const std::vector<size_t> devices_of = DevicesOf(clients, asker);
+  report.gpus.clear();
+  for (const size_t device : devices_of) {
+    if (device >= count) {
+      continue;
+    }
+    nvml::Gpu& gpu = report.gpus.emplace_back(devices.gpus[device]);
+    gpu.peers = PeersAmong(gpu.peers, devices_of);
     TakeHealth(health, &gpu);
     for (const auto& [holder, client] : clients.clients()) {
       if (IsOwn(asker, client)) {

@@ -25,6 +25,7 @@ TurnDesk::TurnDesk(size_t devices_count, bool divides, Tell tell)
 Status TurnDesk::TryToEnter(pid_t worker,
                             Ledger::Session session,
                             const SliceRequest& slice,
+                            const std::vector<size_t>& devices,
                             uint64_t now_ns) {
   FARLANE_ASSIGN(TurnMemory grants, TurnMemory::Make(devices_count_, false));
   FARLANE_ASSIGN(TurnMemory uses, TurnMemory::Make(devices_count_, true));
@@ -38,15 +39,16 @@ Status TurnDesk::TryToEnter(pid_t worker,
   }
   bells_[worker] = std::move(bell);
   turns_.Enter(static_cast<Turns::Worker>(worker), session, slice, std::move(grants),
-               std::move(uses), now_ns);
+               std::move(uses), now_ns, devices);
   return Status::Ok();
 }
 
 void TurnDesk::Enter(pid_t worker,
                      Ledger::Session session,
                      const SliceRequest& slice,
+                     const std::vector<size_t>& devices,
                      uint64_t now_ns) {
-  const Status status = TryToEnter(worker, session, slice, now_ns);
+  const Status status = TryToEnter(worker, session, slice, devices, now_ns);
   if (!status.ok()) {
     LogWarn("worker %d takes no turns: %s", worker, status.message().c_str());
   }

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <map>
+#include <vector>
 
 #include <sys/types.h>
 
@@ -25,7 +26,11 @@ class TurnDesk {
 
   // A worker serves a client of a session from now on. One that can be given no pages is not held
   // back by anybody.
-  void Enter(pid_t worker, Ledger::Session session, const SliceRequest& slice, uint64_t now_ns);
+  void Enter(pid_t worker,
+             Ledger::Session session,
+             const SliceRequest& slice,
+             const std::vector<size_t>& devices,
+             uint64_t now_ns);
   void Leave(pid_t worker, uint64_t now_ns);
 
   void Resize(Ledger::Session session, const SliceRequest& slice, uint64_t now_ns) {
@@ -44,6 +49,7 @@ class TurnDesk {
   Status TryToEnter(pid_t worker,
                     Ledger::Session session,
                     const SliceRequest& slice,
+                    const std::vector<size_t>& devices,
                     uint64_t now_ns);
 
   const size_t devices_count_;

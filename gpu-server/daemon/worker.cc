@@ -29,6 +29,12 @@ namespace {
 // this is not a client.
 constexpr uint64_t kHelloNs = 2'000'000'000;
 
+// Turns follow a client at once.
+constexpr uint64_t kTurnsNs = 2'000'000'000;
+
+// What a client that is kept apart sees of time.
+constexpr uint64_t kTimeGridNs = 500'000;
+
 [[noreturn]] void Fail(const Fd& control, const Status& status) {
   SendRecord(control.get(), {.kind = ControlRecord::Kind::kFailed, .tail = status.message()}, true);
   _exit(1);
@@ -76,6 +82,7 @@ struct Readiness {
   std::vector<DeviceFacts> facts;
   OutputPipe output;
   Fd share;  // the devices' memory, for the next daemon
+  FreshMemory memory = FreshMemory::kUnknown;
 };
 
 // A probe is told where its memory would be, and gets none.
@@ -175,7 +182,16 @@ void FollowTurns(ClientSession& session, DaemonLink& link, size_t devices_count)
         outbox.FlushOrWake();
       },
       std::move(inheritance));
-  session.OpenDevices(grant.quotas, std::move(first));
+  if (grant.awaits_turns && !session.gate().AwaitPages(kTurnsNs)) {
+    LogWarn("worker %d is told nothing of turns; it ends", getpid());
+    _exit(1);
+  }
+  const bool isolated = grant.isolation >= Isolation::kScrubbed;
+  session.OpenDevices(grant.quotas, std::move(first),
+                      {.before = grant.zeroes || isolated, .after = isolated});
+  if (grant.isolation == Isolation::kScrubbed) {
+    session.SetTimeGrid(kTimeGridNs);
+  }
   AppendWelcome(outbox, *ready.driver, ready.facts, session.memories());
   SessionLoop loop(stream, session, wakeup, channel::WaitPolicy::Default(), ears);
   BusyMeter meter(session, ears, [&link](size_t device, uint32_t busy, uint32_t copies) {
@@ -184,6 +200,10 @@ void FollowTurns(ClientSession& session, DaemonLink& link, size_t devices_count)
   meter.Start();
   const SessionEnd end = loop.Run();
   LogEnd(loop, end, session, client, start_ns);
+  if (isolated && session.ZeroMemory() != CUDA_SUCCESS) {
+    LogWarn("worker %d: its memory cannot be zeroed; what comes of it is the driver's to see to",
+            getpid());
+  }
   _exit(0);
 }
 
@@ -286,6 +306,17 @@ bool AwaitVisitor(int control, size_t devices_count, Visitor* visitor) {
           visitor->pass.valid());
 }
 
+// The worst of what is found of any device.
+FreshMemory TestMemory(const WorkerConfig& config, const Readiness& ready) {
+  FreshMemory all = config.tests_memory ? FreshMemory::kZero : FreshMemory::kUnknown;
+  for (size_t i = 0; config.tests_memory && i < ready.facts.size(); ++i) {
+    const FreshMemory one =
+        TestFreshMemory(ready.driver->table(), static_cast<CUdevice>(i), config.soils_memory);
+    all = all == FreshMemory::kDirty || one == FreshMemory::kZero ? all : one;
+  }
+  return all;
+}
+
 Status GetReady(const WorkerConfig& config, Readiness* ready) {
   if (config.tls) {
     FARLANE_TRY(transport::LoadTls());
@@ -294,6 +325,7 @@ Status GetReady(const WorkerConfig& config, Readiness* ready) {
   ready->share = config.state_dir.empty() ? Fd() : OpenDeviceShare();
   FARLANE_ASSIGN(ready->driver, Driver::LoadFirst(config.drivers));
   FARLANE_ASSIGN(ready->facts, CollectFacts(ready->driver->table()));
+  ready->memory = TestMemory(config, *ready);
   return EnterSandbox();
 }
 
@@ -309,6 +341,7 @@ void RunWorker(Fd inherited, pid_t daemon, const WorkerConfig& config) {
   }
   Capacity capacity{.total_bytes = {},
                     .driver_path = ready.driver->path(),
+                    .memory = ready.memory,
                     .devices = ReportOf(ready.driver->table(), ready.facts)};
   for (const DeviceFacts& device : ready.facts) {
     capacity.total_bytes.push_back(device.total_bytes);

@@ -150,6 +150,22 @@ void WorkerPool::HearOne(Worker& worker, const ControlRecord& record, const Hear
   }
 }
 
+// The first worker leaves something behind and looks for it; the next one looks from a process of
+// its own. Once something was found, memory is not believed to be zero again.
+void WorkerPool::NoteMemory(FreshMemory found) {
+  if (found == FreshMemory::kDirty && memory_ != FreshMemory::kDirty) {
+    LogWarn("the driver gives memory that is not zero; workers zero all of it themselves");
+  } else if (found == FreshMemory::kUnknown && !was_ready_ && config_.tests_memory) {
+    LogWarn(
+        "it cannot be found out whether the driver gives memory that is zero; workers zero all of "
+        "it themselves");
+  }
+  const bool tells = memory_ != FreshMemory::kDirty && found != FreshMemory::kUnknown;
+  memory_ = tells ? found : memory_;
+  config_.tests_memory = config_.soils_memory;
+  config_.soils_memory = false;
+}
+
 void WorkerPool::HearReady(Worker& worker, const ControlRecord& record) {
   Capacity capacity;
   if (!UnpackCapacity(record.tail, &capacity) ||
@@ -158,6 +174,9 @@ void WorkerPool::HearReady(Worker& worker, const ControlRecord& record) {
     worker.state = State::kLost;
     End(worker.pid);
     return;
+  }
+  if (worker.state == State::kStarting) {  // not when it is back from a probe
+    NoteMemory(capacity.memory);
   }
   worker.state = State::kReady;
   failure_.clear();

@@ -73,6 +73,9 @@ class WorkerPool {
   // What the devices are, as that worker has found them.
   const nvml::Report& devices() const { return devices_; }
 
+  // Whether every worker that has looked has found the driver's fresh memory to be zero.
+  bool memory_is_clean() const { return memory_ == FreshMemory::kZero; }
+
   // Why the last worker could not start; empty once one could.
   const std::string& failure() const { return failure_; }
 
@@ -91,6 +94,7 @@ class WorkerPool {
   static bool HasEnded(const Worker& worker, int* status);
   void HearOne(Worker& worker, const ControlRecord& record, const HearServing& hear);
   void HearReady(Worker& worker, const ControlRecord& record);
+  void NoteMemory(FreshMemory found);
   size_t CountSpare() const;
 
   WorkerConfig config_;
@@ -100,6 +104,7 @@ class WorkerPool {
   std::string driver_path_;
   std::vector<uint64_t> device_bytes_;
   nvml::Report devices_;
+  FreshMemory memory_ = FreshMemory::kUnknown;
   std::string failure_;
   uint64_t not_before_ns_ = 0;  // after a failure, for a while, no worker is made
 };

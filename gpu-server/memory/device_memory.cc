@@ -96,13 +96,44 @@ void DeviceMemory::OpenArena() {
   }
 }
 
+void DeviceMemory::Scrub(bool after) {
+  scrubber_ = std::make_unique<Scrubber>(driver_, device_);
+  scrubs_after_ = after;
+}
+
+CUresult DeviceMemory::CreateClean(size_t count, std::vector<ChunkHandle>* chunks) const {
+  CUresult result = CreateChunks(driver_, device_, count, chunks);
+  if (result != CUDA_SUCCESS || scrubber_ == nullptr) {
+    return result;
+  }
+  result = scrubber_->Zero(*chunks);
+  if (result != CUDA_SUCCESS) {
+    // What cannot be zeroed is not given.
+    ReleaseChunks(driver_, *chunks);
+    chunks->clear();
+  }
+  return result;
+}
+
+CUresult DeviceMemory::ZeroAll() const {
+  std::vector<ChunkHandle> chunks = stock_;
+  for (const Space& space : spaces_) {
+    for (size_t i = 0; i < space.backing.size(); ++i) {
+      if (space.backing[i] != 0 && !space.pinned[i]) {
+        chunks.push_back(space.backing[i]);
+      }
+    }
+  }
+  return scrubber_ == nullptr ? CUDA_SUCCESS : scrubber_->Zero(chunks);
+}
+
 void DeviceMemory::Open(Reservation first) {
   OpenArena();
   // Somebody outside of the ledger may hold most of the device: a smaller first credit is as good,
   // since more can be asked for.
   while (first.bytes() != 0) {
     std::vector<ChunkHandle> chunks;
-    if (CreateChunks(driver_, device_, first.bytes() / kChunkBytes, &chunks) == CUDA_SUCCESS) {
+    if (CreateClean(first.bytes() / kChunkBytes, &chunks) == CUDA_SUCCESS) {
       AddCredit(std::move(first), chunks);
       return;
     }

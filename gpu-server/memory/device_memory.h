@@ -6,10 +6,12 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <vector>
 
 #include "gpu-server/memory/chunk_credit.h"
 #include "gpu-server/memory/credit_source.h"
+#include "gpu-server/memory/scrubber.h"
 #include "protocol/base/result.h"
 #include "protocol/wire/wire_error.h"
 
@@ -39,6 +41,16 @@ class DeviceMemory {
   // Gives everything back to the driver.
   ~DeviceMemory();
 
+  // From now on what a client gets of this memory is zero whatever the driver gives. `after`: and
+  // so is what it gives back, see scrubs_after and ZeroAll. Before Open.
+  void Scrub(bool after);
+
+  // Null unless this memory is zeroed.
+  const Scrubber* scrubber() const { return scrubber_.get(); }
+
+  // Makes chunks for AddCredit. May take long: never on a dispatch thread. Thread: any.
+  CUresult CreateClean(size_t count, std::vector<ChunkHandle>* chunks) const;
+
   // Reserves the arena and makes the first credit of what was granted. Where the driver gives
   // neither, both are empty.
   void Open(Reservation first);
@@ -60,11 +72,18 @@ class DeviceMemory {
   wire::WireError AddSpace(uint32_t attempt, uint64_t bytes, CUresult* result, AddressRange* space);
 
   // Asking for credit has three steps, since the first two may take long: the source's Ask,
-  // CreateChunks anywhere, AddCredit here.
+  // CreateClean anywhere, AddCredit here.
   void AddCredit(Reservation reservation, const std::vector<ChunkHandle>& chunks);
 
   // Gives credit back that backs nothing, in whole chunks; to say more than that is a breach.
   wire::WireError ReturnCredit(uint64_t bytes);
+
+  // Whether what is given back is to be zeroed first: then it is taken out by TakeChunks, zeroed
+  // anywhere, and given up by Forfeit.
+  bool scrubs_after() const { return scrubs_after_; }
+
+  // Zeroes all that the client has had and nobody else has: nothing of it must be in use any more.
+  CUresult ZeroAll() const;
 
   // Backs whole chunks of the arena. What the client may not ask for is a breach; `result` is the
   // driver's.
@@ -144,6 +163,8 @@ class DeviceMemory {
   const CUdevice device_;
   const size_t ordinal_;
   const size_t devices_count_;
+  std::unique_ptr<const Scrubber> scrubber_;
+  bool scrubs_after_ = false;
   std::vector<Space> spaces_;  // the arena first
   Reservation credit_;
   std::vector<ChunkHandle> stock_;      // credit that backs nothing now

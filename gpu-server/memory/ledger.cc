@@ -181,6 +181,24 @@ std::vector<Ledger::Claim> Ledger::Spread(Holder holder,
   return claims;
 }
 
+std::vector<Ledger::Claim> Ledger::ClaimsOver(Session session, size_t device) const {
+  const Account& account = accounts_.at(session);
+  const uint64_t over_bytes = Left(account.taken[device], account.quotas[device].limit_bytes);
+  uint64_t idle_bytes = 0;
+  for (const auto& [holder, place] : places_) {
+    idle_bytes += place.session == session ? place.idle[device] : 0;
+  }
+  std::vector<Claim> claims;
+  for (const auto& [holder, place] : places_) {
+    const uint64_t has_bytes = idle_bytes >= over_bytes ? place.idle[device] : place.held[device];
+    const uint64_t bytes = std::min(over_bytes, has_bytes);
+    if (place.session == session && bytes != 0) {
+      claims.push_back({.holder = holder, .bytes = bytes});
+    }
+  }
+  return claims;
+}
+
 std::vector<Ledger::Claim> Ledger::ClaimsFor(Holder holder,
                                              size_t device,
                                              uint64_t bytes,

@@ -81,6 +81,10 @@ class Ledger {
     uint64_t bytes = 0;
   };
 
+  // Who of a session could give back what it has beyond its limit: those who hold what they do not
+  // use, as far as is known, else all of them. Empty when it has no more than it may.
+  std::vector<Claim> ClaimsOver(Session session, size_t device) const;
+
   // From whom so many bytes could come back that Take would succeed: those who hold what they do
   // not use, as far as is known; if that is not enough, everybody whose memory would help, since
   // only they know what of it they could do without. Empty when even all of it is not enough. Only

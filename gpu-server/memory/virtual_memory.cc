@@ -70,13 +70,32 @@ WireError VirtualMemory::Release(wire::Handle handle) {
   return physicals_.erase(handle) != 0 ? WireError::kNone : WireError::kBadReference;
 }
 
+CUresult VirtualMemory::ZeroAll() const {
+  CUresult result = CUDA_SUCCESS;
+  const auto zero = [&result](const Physical& physical) {
+    const Scrubber* const scrubber = physical.memory->scrubber();
+    // One with another end is, or was, shared: others may go on with it.
+    if (scrubber != nullptr && physical.end == nullptr) {
+      const CUresult one = scrubber->Zero(physical.chunks);
+      result = result == CUDA_SUCCESS ? one : result;
+    }
+  };
+  for (const auto& [handle, physical] : physicals_) {
+    zero(*physical);
+  }
+  for (const auto& [address, mapping] : mappings_) {
+    zero(*mapping.physical);
+  }
+  return result;
+}
+
 WireError VirtualMemory::Map(AddressRange range, wire::Handle handle, CUresult* result) {
   const auto found = physicals_.find(handle);
   if (found == physicals_.end()) {
     return WireError::kBadReference;
   }
   const auto lender = std::find_if(memories_.begin(), memories_.end(), [&](const auto& memory) {
-    return memory->LendAddresses(range);
+    return memory != nullptr && memory->LendAddresses(range);
   });
   if (lender == memories_.end()) {
     *result = CUDA_ERROR_INVALID_VALUE;

@@ -44,6 +44,8 @@ class VirtualMemory {
   bool ReplaceEnd(wire::Handle handle, End end);
   // The memory itself stays as long as something of it is mapped.
   wire::WireError Release(wire::Handle handle);
+  // Zeroes what it has of chunks that nobody else has, as DeviceMemory::ZeroAll.
+  CUresult ZeroAll() const;
   wire::WireError Map(AddressRange range, wire::Handle handle, CUresult* result);
   wire::WireError Unmap(AddressRange range, CUresult* result);
   wire::WireError SetAccess(AddressRange range,

@@ -11,13 +11,13 @@ namespace farlane::server {
 // Thread: the one that made it.
 class BorrowedContext {
  public:
-  explicit BorrowedContext(const DriverTable& driver) : driver_(driver) {
+  BorrowedContext(const DriverTable& driver, CUdevice device) : driver_(driver), device_(device) {
     CUcontext current = nullptr;
     if (driver_.cuCtxGetCurrent(&current) == CUDA_SUCCESS && current != nullptr) {
       return;
     }
     CUcontext primary = nullptr;
-    if (driver_.cuDevicePrimaryCtxRetain(&primary, 0) != CUDA_SUCCESS) {
+    if (driver_.cuDevicePrimaryCtxRetain(&primary, device_) != CUDA_SUCCESS) {
       return;
     }
     retained_ = true;
@@ -30,7 +30,7 @@ class BorrowedContext {
       static_cast<void>(driver_.cuCtxPopCurrent_v2(&popped));
     }
     if (retained_) {
-      static_cast<void>(driver_.cuDevicePrimaryCtxRelease_v2(0));
+      static_cast<void>(driver_.cuDevicePrimaryCtxRelease_v2(device_));
     }
   }
 
@@ -39,6 +39,7 @@ class BorrowedContext {
 
  private:
   const DriverTable& driver_;
+  const CUdevice device_;
   bool retained_ = false;
   bool pushed_ = false;
 };

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gpu-server/session/client_session.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "protocol/base/log.h"
 
 namespace farlane::server {
@@ -38,12 +41,40 @@ ClientSession::ClientSession(const DriverTable& driver,
       shares_(*this, shares) {}
 
 void ClientSession::OpenDevices(const std::vector<DeviceQuota>& quotas,
-                                std::vector<Reservation> first) {
+                                std::vector<Reservation> first,
+                                Zeroing zero) {
   for (size_t i = 0; i < quotas.size(); ++i) {
-    memories_.push_back(std::make_unique<DeviceMemory>(driver_, source_, quotas[i],
-                                                       static_cast<CUdevice>(i), i, quotas.size()));
-    memories_.back()->Open(std::move(first[i]));
+    memories_.emplace_back();
+    if (quotas[i].total_bytes != 0) {
+      memories_.back() = std::make_unique<DeviceMemory>(driver_, source_, quotas[i],
+                                                        static_cast<CUdevice>(i), i, quotas.size());
+      if (zero.before || zero.after) {
+        memories_.back()->Scrub(zero.after);
+      }
+      memories_.back()->Open(std::move(first[i]));
+    }
   }
+}
+
+void ClientSession::SetTimeGrid(uint64_t grid_ns) {
+  time_grid_ns_ = grid_ns;
+  outbox_.SetTimeGrid(grid_ns);
+}
+
+wire::EventElapsedTimeReply ClientSession::Coarse(const wire::EventElapsedTimeReply& reply) const {
+  constexpr float kNsPerMs = 1'000'000;
+  const float grid_ms = static_cast<float>(time_grid_ns_) / kNsPerMs;
+  return {.pMilliseconds = time_grid_ns_ == 0 ? reply.pMilliseconds
+                                              : std::ceil(reply.pMilliseconds / grid_ms) * grid_ms};
+}
+
+CUresult ClientSession::ZeroMemory() const {
+  CUresult result = virtual_memory_.ZeroAll();
+  for (const auto& memory : memories_) {
+    const CUresult one = memory == nullptr ? CUDA_SUCCESS : memory->ZeroAll();
+    result = result == CUDA_SUCCESS ? one : result;
+  }
+  return result;
 }
 
 ClientSession::~ClientSession() {
@@ -63,6 +94,12 @@ DeviceMemory* ClientSession::memory(int32_t device) {
   return device >= 0 && static_cast<size_t>(device) < memories_.size()
              ? memories_[static_cast<size_t>(device)].get()
              : nullptr;
+}
+
+CUdevice ClientSession::first_device() const {
+  const auto found = std::find_if(memories_.begin(), memories_.end(),
+                                  [](const auto& memory) { return memory != nullptr; });
+  return found == memories_.end() ? 0 : (*found)->device();
 }
 
 std::vector<const DeviceMemory*> ClientSession::memories() const {
@@ -249,7 +286,7 @@ bool ClientSession::OwnsRows(uint64_t address,
     }
   }
   for (const auto& memory : memories_) {
-    if (memory->Owns(address, extent)) {
+    if (memory != nullptr && memory->Owns(address, extent)) {
       return true;
     }
   }
@@ -478,7 +515,7 @@ bool ClientSession::LookAtActivity(std::vector<DeviceActivity>* activity) {
   const auto note = [this, activity](CUdevice device, CUstream stream) {
     for (size_t i = 0; i < memories_.size(); ++i) {
       DeviceActivity& found = (*activity)[i];
-      if (memories_[i]->device() == device && !found.busy) {
+      if (memories_[i] != nullptr && memories_[i]->device() == device && !found.busy) {
         found.busy = driver_.cuStreamQuery(stream) == CUDA_ERROR_NOT_READY;
       }
     }
@@ -489,7 +526,8 @@ bool ClientSession::LookAtActivity(std::vector<DeviceActivity>* activity) {
   });
   streams_.ForEach([&note](BoundStream& stream) { note(stream.context->device, stream.stream); });
   for (size_t i = 0; i < memories_.size(); ++i) {
-    (*activity)[i].copies = transfers_.HasPartsOn(memories_[i]->device());
+    (*activity)[i].copies =
+        memories_[i] != nullptr && transfers_.HasPartsOn(memories_[i]->device());
   }
   return true;
 }

@@ -64,6 +64,12 @@ struct DeviceActivity {
   bool copies = false;  // to the client, or from it
 };
 
+// When memory is zeroed: before the client has it, and when it gives it back.
+struct Zeroing {
+  bool before = false;
+  bool after = false;
+};
+
 // Thread: the dispatch thread, except where a function says otherwise.
 class ClientSession {
  public:
@@ -78,7 +84,17 @@ class ClientSession {
   ~ClientSession();
 
   // Takes the devices into use, each with the first credit that was granted; before the welcome.
-  void OpenDevices(const std::vector<DeviceQuota>& quotas, std::vector<Reservation> first);
+  // One with a quota of nothing is not the client's.
+  void OpenDevices(const std::vector<DeviceQuota>& quotas,
+                   std::vector<Reservation> first,
+                   Zeroing zero = {});
+
+  // What the client learns of time comes in multiples of this: when anything happens, and how long
+  // it took. Before the welcome.
+  void SetTimeGrid(uint64_t grid_ns);
+
+  // Zeroes all memory of the client's, after which it may only end.
+  CUresult ZeroMemory() const;
 
   const DriverTable& driver() const { return driver_; }
 
@@ -145,7 +161,7 @@ class ClientSession {
   void Answer(const wire::MessageView& view, CUresult result, const Reply& reply) {
     std::vector<std::byte> body(result == CUDA_SUCCESS ? EncodedBytes(reply) : 0);
     if (!body.empty()) {
-      Encode(reply, body.data());
+      Encode(Coarse(reply), body.data());
     }
     AnswerWith(view, result, body, context_.get());
   }
@@ -193,11 +209,14 @@ class ClientSession {
   bool AnswerIfDone(const wire::MessageView& view, CUstream stream);
   bool AnswerIfDone(const wire::MessageView& view, CUevent event);
 
-  // Null for a device that there is not.
+  // Null for a device that there is not, or that is not the client's.
   DeviceMemory* memory(int32_t device);
 
-  // By ordinal.
+  // By ordinal; null where it is not the client's.
   std::vector<const DeviceMemory*> memories() const;
+
+  // The first that is the client's.
+  CUdevice first_device() const;
 
   VirtualMemory& virtual_memory() { return virtual_memory_; }
 
@@ -261,6 +280,14 @@ class ClientSession {
   // What loaded images may take of this process's memory to be found again.
   static constexpr uint64_t kImageStoreBytes = 256_MiB;
 
+  // What a reply says of time, on the grid.
+  template <typename Reply>
+  const Reply& Coarse(const Reply& reply) const {
+    return reply;
+  }
+
+  wire::EventElapsedTimeReply Coarse(const wire::EventElapsedTimeReply& reply) const;
+
   void AnswerWith(const wire::MessageView& view,
                   CUresult result,
                   ConstBytes body,
@@ -304,6 +331,7 @@ class ClientSession {
       std::make_shared<HostCalls>(*this);  // shared with streams
   ContextPtr context_;
   wire::Handle context_handle_ = 0;  // what the client said last, even if that is gone since
+  uint64_t time_grid_ns_ = 0;        // 0: there is none
   SessionCounters counters_;
   Gate gate_{*this};
   Waiters waiters_;  // last: its jobs use all of the above

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include <unistd.h>
@@ -92,6 +94,17 @@ void Gate::Attach(TurnMemory grants, TurnMemory uses, Fd bell, Ring ring) {
   session_.Return([] {});  // it may sleep, without this bell
 }
 
+bool Gate::AwaitPages(uint64_t patience_ns) const {
+  const uint64_t until_ns = NowNs() + patience_ns;
+  while (pages_.load(memory_order_acquire) == nullptr) {
+    if (NowNs() > until_ns) {
+      return false;
+    }
+    std::this_thread::sleep_for(std::chrono::nanoseconds(kPollNsMin));
+  }
+  return true;
+}
+
 void Gate::Detach() {
   pages_.store(nullptr, memory_order_release);
   session_.Return([] {});
@@ -151,19 +164,77 @@ bool Gate::AdmitByPage(const wire::MessageView& view) {
   if (pages == nullptr || Current(&index) == nullptr) {
     return true;  // without a context it will be refused
   }
-  const TurnMode mode = pages->grants.grants()[index].mode.load(memory_order_acquire);
-  if (mode != TurnMode::kOpen && !MayPass(*pages, index, mode)) {
-    Hold(*pages, index, mode);
+  const GrantSlot& grant = pages->grants.grants()[index];
+  const TurnMode mode = grant.mode.load(memory_order_acquire);
+  if (mode != TurnMode::kOpen &&
+      (!MayPass(*pages, index, mode) ||
+       (grant.strict.load(memory_order_relaxed) != 0 && !AnnounceStrict(*pages, index)))) {
+    Hold(*pages, index, grant.mode.load(memory_order_relaxed));
     return false;
+  }
+  if (mode == TurnMode::kOpen) {
+    devices_[index]->unmeasured = true;
   }
   Release(*pages, index);
   command_ = mode != TurnMode::kOpen;
   graph_ = view.op == static_cast<uint16_t>(wire::Op::kGraphLaunch);
   device_ = index;
   key_ = static_cast<uint64_t>(view.op) << 32 | std::bit_width(view.body.size());
-  const uint64_t window_ns = pages->grants.grants()[index].window_ns.load(memory_order_relaxed);
+  const uint64_t window_ns = grant.window_ns.load(memory_order_relaxed);
   run_ns_ = std::min(window_ns / kRunParts, kRunNsMax);
   return true;
+}
+
+// Says that something is under way before it is, and looks again: the daemon says that the turn is
+// over before it looks. So one of them sees the other.
+bool Gate::AnnounceStrict(Pages& pages, size_t index) {
+  Device& device = *devices_[index];
+  const GrantSlot& grant = pages.grants.grants()[index];
+  UseSlot& use = pages.uses.uses()[index];
+  const uint32_t before = device.told_in_flight;
+  device.told_in_flight = std::max(before, 1U);
+  use.in_flight.store(device.told_in_flight, std::memory_order_seq_cst);
+  if (grant.mode.load(std::memory_order_seq_cst) == TurnMode::kRun) {
+    return true;
+  }
+  device.told_in_flight = before;
+  use.in_flight.store(before, memory_order_release);
+  if (before == 0) {
+    pages.ring();  // the daemon may have seen it, and wait
+  }
+  return false;
+}
+
+// What the daemon has to wait for. Where nobody's work may be beside another's, that is also what a
+// stream has not come to.
+uint32_t Gate::InFlight(const Pages& pages, size_t index, const Device& device) {
+  const bool strict = pages.grants.grants()[index].strict.load(memory_order_relaxed) != 0;
+  const uint32_t in_flight = device.meter.in_flight();
+  return strict && device.meter.any() ? std::max(in_flight, 1U) : in_flight;
+}
+
+// Tells the daemon when all that the device has is counted. In how long to look again.
+uint64_t Gate::Settle(Pages& pages, size_t index) {
+  Device& device = *devices_[index];
+  const GrantSlot& grant = pages.grants.grants()[index];
+  const uint32_t strict = grant.strict.load(memory_order_acquire);
+  if (strict == device.settled) {
+    return UINT64_MAX;
+  }
+  std::vector<DeviceActivity> activity;
+  const bool open = grant.mode.load(memory_order_acquire) == TurnMode::kOpen;
+  if (strict != 0 && open) {
+    return kPollNsMax;  // it is about to be said that it has to wait
+  }
+  if (strict != 0 && device.unmeasured &&
+      (!session_.LookAtActivity(&activity) || activity[index].busy)) {
+    return kPollNsMax;
+  }
+  device.unmeasured = device.unmeasured && strict == 0;
+  device.settled = strict;
+  pages.uses.uses()[index].settled.store(strict, memory_order_release);
+  pages.ring();
+  return UINT64_MAX;
 }
 
 // What is not work may end a stream, be meant for another one, or make one wait.
@@ -319,6 +390,7 @@ void Gate::EndCommand() {
   // The daemon must not believe that a device is free which is not.
   device.told_in_flight = device.meter.in_flight();
   if (followed_ != nullptr) {
+    device.told_in_flight = InFlight(*followed_, device_, device);
     followed_->uses.uses()[device_].in_flight.store(device.told_in_flight, memory_order_release);
   }
 }
@@ -330,7 +402,7 @@ void Gate::Publish(Pages& pages, size_t index) {
   use.deep_ns.store(device.deep_ns + DoneOfBacklog(device), memory_order_relaxed);
   use.asked_ns.store(device.meter.asked_ns(), memory_order_relaxed);
   use.used_ns.store(device.meter.used_ns(), memory_order_release);
-  device.told_in_flight = device.meter.in_flight();
+  device.told_in_flight = InFlight(pages, index, device);
   use.in_flight.store(device.told_in_flight, memory_order_release);
 }
 
@@ -344,7 +416,7 @@ uint64_t Gate::Tend() {
   uint64_t next_ns = UINT64_MAX;
   measuring_ = false;
   for (size_t index = 0; index < devices_.size(); ++index) {
-    next_ns = std::min(next_ns, TendDevice(*pages, index));
+    next_ns = std::min({next_ns, Settle(*pages, index), TendDevice(*pages, index)});
     measuring_ = measuring_ || devices_[index]->meter.any();
   }
   return next_ns;
@@ -368,7 +440,7 @@ uint64_t Gate::TendDevice(Pages& pages, size_t index) {
   const bool was_told_of = device.told_in_flight != 0;
   Publish(pages, index);
   if (device.meter.in_flight() == 0) {
-    if (mode == TurnMode::kHold && was_told_of) {
+    if (mode == TurnMode::kHold && was_told_of && device.told_in_flight == 0) {
       pages.ring();  // it is waited for
     }
     const uint64_t idle_ns = held ? TendHeld(pages, index) : TendIdle(pages, index, now_ns);

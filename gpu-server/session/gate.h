@@ -54,6 +54,8 @@ class Gate {
 
   // The pages to follow from now on. Any thread.
   void Attach(TurnMemory grants, TurnMemory uses, Fd bell, Ring ring);
+  // Waits until there are pages; false where none come in so long. Before anything is admitted.
+  bool AwaitPages(uint64_t patience_ns) const;
   // There is nobody any more who would give turns: all pass. Any thread.
   void Detach();
 
@@ -126,6 +128,8 @@ class Gate {
     uint64_t idle_since_ns = 0;
     uint64_t over_turn = 0;
     uint32_t told_in_flight = 0;
+    bool unmeasured = true;  // the device may have work that was let through without being counted
+    uint32_t settled = 0;    // see UseSlot
   };
 
   bool AdmitByPage(const wire::MessageView& view);
@@ -137,6 +141,9 @@ class Gate {
   static uint64_t DoneOfBacklog(const Device& device);
   static void EndBacklog(Device& device);
   bool Look(Device& device, uint64_t now_ns);
+  bool AnnounceStrict(Pages& pages, size_t index);
+  uint64_t Settle(Pages& pages, size_t index);
+  static uint32_t InFlight(const Pages& pages, size_t index, const Device& device);
   void Publish(Pages& pages, size_t index);
   uint64_t TendDevice(Pages& pages, size_t index);
   uint64_t TendIdle(Pages& pages, size_t index, uint64_t now_ns);

@@ -31,6 +31,23 @@ CUresult AskDriver(const DriverTable& driver, Creation* creation) {
   return result;
 }
 
+// Before the client knows of it.
+CUresult Zero(const DriverTable& driver, const Scrubber& scrubber, const Creation& creation) {
+  const abi::ArrayShape& shape = creation.array.shape;
+  if (creation.levels == 0) {
+    return scrubber.ZeroArray(creation.array.memory->array, shape);
+  }
+  CUresult result = CUDA_SUCCESS;
+  for (uint32_t level = 0; result == CUDA_SUCCESS && level < creation.levels; ++level) {
+    CUarray array = nullptr;
+    result = driver.cuMipmappedArrayGetLevel(&array, creation.array.memory->mipmapped, level);
+    if (result == CUDA_SUCCESS) {
+      result = scrubber.ZeroArray(array, shape.Level(level));
+    }
+  }
+  return result;
+}
+
 CUresult End(const DriverTable& driver, ArrayMemory* memory) {
   const CUresult result = memory->mipmapped != nullptr
                               ? driver.cuMipmappedArrayDestroy(memory->mipmapped)
@@ -63,6 +80,13 @@ void Create(ClientSession& session, const CreationPtr& creation) {
   }
   session.DeferIn(creation->array.context, creation->view, [&session, creation] {
     creation->result = AskDriver(session.driver(), creation.get());
+    const Scrubber* const scrubber = session.memory(creation->array.context->device)->scrubber();
+    if (creation->result == CUDA_SUCCESS && scrubber != nullptr) {
+      creation->result = Zero(session.driver(), *scrubber, *creation);
+      if (creation->result != CUDA_SUCCESS) {
+        static_cast<void>(End(session.driver(), creation->array.memory.get()));
+      }
+    }
     session.Return([&session, creation] { FinishCreation(session, creation); });
   });
 }

@@ -22,8 +22,7 @@ void MakeCredit(ClientSession& session,
   }
   session.DeferIn(nullptr, view, [&session, view, memory, reservation, bytes] {
     std::vector<ChunkHandle> chunks;
-    const CUresult result =
-        CreateChunks(session.driver(), memory->device(), bytes / kChunkBytes, &chunks);
+    const CUresult result = memory->CreateClean(bytes / kChunkBytes, &chunks);
     session.Return(
         [&session, view, memory, reservation, chunks = std::move(chunks), result, bytes] {
           if (result == CUDA_SUCCESS) {
@@ -34,6 +33,29 @@ void MakeCredit(ClientSession& session,
           session.Answer(view, result, wire::CreditRequestReply{.granted_bytes = bytes});
         });
   });
+}
+
+// As ReturnCredit, for memory that is zeroed before anybody else can have it: that may wait for the
+// device.
+WireError ReturnZeroed(ClientSession& session,
+                       const wire::MessageView& view,
+                       DeviceMemory* memory,
+                       const wire::CreditReturn& message) {
+  std::vector<ChunkHandle> chunks;
+  if (message.bytes != 0 && !memory->TakeChunks(message.bytes, &chunks)) {
+    return WireError::kBadValue;
+  }
+  session.DeferIn(nullptr, view,
+                  [&session, memory, recall = message.recall, chunks = std::move(chunks)] {
+                    static_cast<void>(memory->scrubber()->Zero(chunks));
+                    session.Return([&session, memory, recall, chunks] {
+                      memory->Forfeit(chunks);
+                      if (recall != 0) {
+                        session.source().FinishRecall(recall);
+                      }
+                    });
+                  });
+  return WireError::kNone;
 }
 
 }  // namespace
@@ -91,11 +113,14 @@ WireError Execute(ClientSession& session,
 }
 
 WireError Execute(ClientSession& session,
-                  const wire::MessageView&,
+                  const wire::MessageView& view,
                   const wire::CreditReturn& message) {
   DeviceMemory* memory = session.memory(message.device);
   if (memory == nullptr) {
     return WireError::kBadValue;
+  }
+  if (memory->scrubs_after()) {
+    return ReturnZeroed(session, view, memory, message);
   }
   FARLANE_WIRE_TRY(memory->ReturnCredit(message.bytes));
   if (message.recall != 0) {

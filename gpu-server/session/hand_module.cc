@@ -27,7 +27,7 @@ struct Load {
 Reservation ReserveVariables(ClientSession& session, const ContextPtr& context, uint64_t bytes) {
   // Shared with the thread that answers, which may still be at it when the answer is here.
   const auto answer = std::make_shared<std::promise<Reservation>>();
-  const CUdevice device = context == nullptr ? 0 : context->device;
+  const CUdevice device = context == nullptr ? session.first_device() : context->device;
   session.source().Ask(static_cast<size_t>(device), bytes,
                        [answer](Reservation granted) { answer->set_value(std::move(granted)); });
   return answer->get_future().get();
@@ -90,7 +90,9 @@ WireError Execute(ClientSession& session,
   load->view = {.op = view.op, .flags = view.flags, .sequence = view.sequence, .body = {}};
   load->module = message.module;
   load->hash = HashFromWords(message.hash_0, message.hash_1, message.hash_2, message.hash_3);
-  load->request = {.library = message.library != 0, .log_bytes = message.log_bytes};
+  load->request = {.library = message.library != 0,
+                   .device = session.first_device(),
+                   .log_bytes = message.log_bytes};
   load->request.reserve = [&session, context = session.context()](uint64_t bytes) {
     return ReserveVariables(session, context, bytes);
   };

@@ -34,12 +34,14 @@ CUkernel AsKernel(CUfunction function) {
 
 // What the driver will allocate for the variables of an image. An image whose index cannot be read
 // counts as one without any.
-uint64_t VariableBytes(const DriverTable& driver, const abi::ImageView& image) {
+uint64_t VariableBytes(const DriverTable& driver,
+                       const abi::ImageView& image,
+                       CUdevice without_context) {
   CUdevice device = 0;
   int major = 0;
   int minor = 0;
   if (driver.cuCtxGetDevice(&device) != CUDA_SUCCESS) {
-    device = 0;  // a library can be loaded before there is a context
+    device = without_context;  // a library can be loaded before there is a context
   }
   if (driver.cuDeviceGetAttribute(&major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device) !=
           CUDA_SUCCESS ||
@@ -71,7 +73,8 @@ CUresult LoadedImage::Load(const DriverTable& driver,
     return CUDA_ERROR_INVALID_IMAGE;
   }
   auto made = std::make_unique<LoadedImage>();
-  const uint64_t bytes = request.reserve == nullptr ? 0 : VariableBytes(driver, package->view());
+  const uint64_t bytes =
+      request.reserve == nullptr ? 0 : VariableBytes(driver, package->view(), request.device);
   if (bytes != 0) {
     // Before the driver is asked, so that a refusal has no side effect.
     made->variables_ = request.reserve(bytes);
@@ -83,7 +86,7 @@ CUresult LoadedImage::Load(const DriverTable& driver,
   if (result != CUDA_SUCCESS) {
     return result;
   }
-  result = made->ListKernels(driver);
+  result = made->ListKernels(driver, request.device);
   if (result != CUDA_SUCCESS) {
     static_cast<void>(made->Unload(driver));
     return result;
@@ -143,8 +146,8 @@ CUresult LoadedImage::FindReference(const DriverTable& driver,
                       : driver.cuModuleGetSurfRef(surface, module_, name.c_str());
 }
 
-CUresult LoadedImage::ListKernels(const DriverTable& driver) {
-  const BorrowedContext borrowed(driver);
+CUresult LoadedImage::ListKernels(const DriverTable& driver, CUdevice without_context) {
+  const BorrowedContext borrowed(driver, without_context);
   unsigned int count = 0;
   CUresult result = is_library() ? driver.cuLibraryGetKernelCount(&count, library_)
                                  : driver.cuModuleGetFunctionCount(&count, module_);
@@ -161,7 +164,7 @@ CUresult LoadedImage::ListKernels(const DriverTable& driver) {
   }
   CUdevice device = 0;
   if (driver.cuCtxGetDevice(&device) != CUDA_SUCCESS) {
-    device = 0;  // a library can be loaded before there is a context
+    device = without_context;  // a library can be loaded before there is a context
   }
   for (size_t i = 0; result == CUDA_SUCCESS && i < functions.size(); ++i) {
     KernelInfo kernel;

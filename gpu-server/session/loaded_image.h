@@ -34,6 +34,7 @@ struct KernelInfo {
 
 struct LoadRequest {
   bool library = false;
+  CUdevice device = 0;     // where there is no context: one that the client has
   uint32_t log_bytes = 0;  // how much of the compiler's log is wanted
   // Asks the ledger for the memory of the image's variables; an empty reservation says no. None:
   // they are not counted.
@@ -86,7 +87,7 @@ class LoadedImage {
                   const void* image,
                   const LoadRequest& request,
                   std::string* log);
-  CUresult ListKernels(const DriverTable& driver);
+  CUresult ListKernels(const DriverTable& driver, CUdevice device);
   CUresult Describe(const DriverTable& driver, CUdevice device, KernelInfo* kernel) const;
 
   CUmodule module_ = nullptr;

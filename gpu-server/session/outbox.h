@@ -42,6 +42,12 @@ class Outbox {
     });
   }
 
+  // From now on bytes leave only when the clock stands on a multiple of this.
+  void SetTimeGrid(uint64_t grid_ns) { grid_ns_ = grid_ns; }
+
+  // In how many nanoseconds what there is may leave; 0: now, or there is nothing.
+  uint64_t DueInNs() const;
+
   // Sends what the socket takes. What remains is the dispatch thread's to send.
   void Flush();
   // As Flush, for other threads: wakes the dispatch thread if something remains.
@@ -73,10 +79,13 @@ class Outbox {
  private:
   bool FlushSome(channel::BatchWriter& writer);
   bool FlushAll();
+  bool IsHeldBack(const channel::BatchWriter& writer);
 
   Wakeup& wakeup_;
   Guarded<channel::BatchWriter> writer_;
   std::atomic<bool> broken_{false};
+  uint64_t grid_ns_ = 0;                 // 0: bytes leave at once
+  std::atomic<uint64_t> release_ns_{0};  // when what there is may leave; 0: there was nothing
 };
 
 }  // namespace farlane::server

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gpu-server/session/session_loop.h"
 
+#include <algorithm>
 #include <iterator>
 
 #include <poll.h>
@@ -80,6 +81,9 @@ SessionEnd SessionLoop::Run() {
     Say(true);
     session_.HandOver();
     tend_after_ns_ = session_.gate().Tend();
+    if (const uint64_t due_ns = outbox.DueInNs(); due_ns != 0) {
+      tend_after_ns_ = std::min(tend_after_ns_, due_ns);
+    }
     if (!Sleep()) {
       return SessionEnd::kLost;
     }
@@ -211,7 +215,9 @@ wire::WireError SessionLoop::DispatchAll(bool* any) {
 
 // What the stream is to be waited for; nothing while no more is read, and there is nothing to send.
 std::optional<transport::Interest> SessionLoop::Awaited() const {
-  const size_t unsent = session_.outbox().unsent_bytes();
+  // What may not leave yet is not waited for by the socket, but by the clock.
+  const bool due = session_.outbox().DueInNs() == 0;
+  const size_t unsent = due ? session_.outbox().unsent_bytes() : 0;
   if (said_bye_ || held_.full() || unsent > Outbox::kUnsentBytesMax) {
     return unsent == 0 ? std::nullopt : std::optional(transport::Interest::kWrite);
   }

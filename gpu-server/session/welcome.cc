@@ -140,7 +140,12 @@ void AppendWelcome(Outbox& outbox,
                    const Driver& driver,
                    const std::vector<DeviceFacts>& facts,
                    const std::vector<const DeviceMemory*>& memories) {
+  int32_t count = 0;
   for (size_t i = 0; i < facts.size(); ++i) {
+    if (memories[i] == nullptr) {
+      continue;
+    }
+    ++count;
     const DeviceFacts& device = facts[i];
     const DeviceMemory& memory = *memories[i];
     wire::Device message{
@@ -162,9 +167,8 @@ void AppendWelcome(Outbox& outbox,
   }
   int version = 0;
   static_cast<void>(driver.table().cuDriverGetVersion(&version));  // 0 says that it is unknown
-  outbox.Append(wire::Welcome{.driver_version = version,
-                              .devices_count = static_cast<int32_t>(facts.size()),
-                              .driver_path = driver.path()});
+  outbox.Append(wire::Welcome{
+      .driver_version = version, .devices_count = count, .driver_path = driver.path()});
 }
 
 }  // namespace farlane::server

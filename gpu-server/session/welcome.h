@@ -29,7 +29,8 @@ Result<std::vector<DeviceFacts>> CollectFacts(const DriverTable& driver);
 // The same for those who only ask what there is.
 nvml::Report ReportOf(const DriverTable& driver, const std::vector<DeviceFacts>& facts);
 
-// One Device message each, then Welcome. `memories` has each device's size, arena and credit.
+// One Device message for each that is the client's, then Welcome. `memories` has each device's
+// size, arena and credit, and null for the others'.
 void AppendWelcome(Outbox& outbox,
                    const Driver& driver,
                    const std::vector<DeviceFacts>& facts,

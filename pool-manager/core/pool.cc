@@ -20,16 +20,26 @@ std::string FreshId() {
   return control::Hex(id);
 }
 
-Result<SliceRequest> ToSlice(const v1::SliceSpec& spec) {
+// The server has room for it, or will have as soon as those are gone who are over.
+constexpr uint32_t kQueueSeconds = 10;
+
+Result<SliceRequest> ToSlice(const v1::SessionSpec& session) {
+  const v1::SliceSpec& spec = session.slice();
   SliceRequest slice{};
+  slice.gpus = static_cast<uint16_t>(std::clamp(session.gpus(), 1u, kGpusMax));
+  slice.queue_seconds = kQueueSeconds;
   slice.memory_bytes = spec.memory_bytes();
-  const bool shares_fit =
-      spec.share() >= 0 && spec.share() <= 1 && spec.share_limit() >= 0 && spec.share_limit() <= 1;
+  const bool shares_fit = spec.share() >= 0 && spec.share() <= 1 && spec.share_limit() >= 0 &&
+                          spec.share_limit() <= 1 && spec.share_max() >= 0 && spec.share_max() <= 1;
   if (!shares_fit) {
     return farlane::Status(StatusCode::kInvalidArgument, "a share is a number from 0 to 1");
   }
   slice.share = static_cast<uint32_t>(spec.share() * kWholeShare);
   slice.share_limit = static_cast<uint32_t>(spec.share_limit() * kWholeShare);
+  slice.share_max = static_cast<uint32_t>(spec.share_max() * kWholeShare);
+  if (!session.isolation().empty()) {
+    FARLANE_ASSIGN(slice.isolation, ParseIsolation(session.isolation()));
+  }
   if (!spec.priority().empty()) {
     FARLANE_ASSIGN(slice.priority, ParsePriority(spec.priority()));
   }
@@ -82,6 +92,7 @@ std::vector<NewDevice> DevicesOf(const v1::Inventory& inventory) {
     facts.compute_capability =
         static_cast<uint32_t>(10 * device.compute_major() + device.compute_minor());
     facts.cuda_version = static_cast<uint32_t>(inventory.cuda_version());
+    facts.offers = kUsualIsolations | SetOf(Isolation::kScrubbed);
     devices.push_back({.id = device.uuid(), .model = device.model(), .facts = facts});
   }
   return devices;
@@ -103,6 +114,13 @@ bool IsSick(const v1::DeviceLoad& load) {
   }
 }
 
+Isolation IsolationOf(const std::string& word) {
+  return word == "scrubbed"    ? Isolation::kScrubbed
+         : word == "exclusive" ? Isolation::kExclusive
+         : word == "mig"       ? Isolation::kMig
+                               : Isolation::kShared;
+}
+
 Request RequestOf(const v1::Session& session) {
   const v1::SessionSpec& spec = session.spec();
   Request request;
@@ -122,6 +140,7 @@ Request RequestOf(const v1::Session& session) {
     request.selector.push_back({.key = key, .kind = LabelRule::Kind::kIn, .values = {value}});
   }
   request.rtt_max_s = spec.max_rtt_ms() / 1000;
+  request.isolation = IsolationOf(spec.isolation());
   request.profile = AppProfile::OfClass(AppClassOf(spec.profile()));
   return request;
 }
@@ -144,7 +163,7 @@ Grant GrantAt(const ClusterView& cluster, uint32_t server, const v1::Session& se
 
 std::optional<Objection> ReadRequest(const v1::CreateSessionRequest& request,
                                      token::SessionToken* token) {
-  const Result<SliceRequest> slice = ToSlice(request.spec().slice());
+  const Result<SliceRequest> slice = ToSlice(request.spec());
   if (!slice.ok()) {
     return Objection{Objection::Kind::kInvalid, "Invalid", slice.error().message()};
   }

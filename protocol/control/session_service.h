@@ -31,14 +31,17 @@ struct ServiceRequest {
   uint32_t share;
   uint32_t share_limit;
   uint32_t priority;
-  uint32_t reserved[3];
+  uint32_t share_max;  // goes with `share`
+  uint32_t reserved[2];
 };
 
 static_assert(sizeof(ServiceRequest) == 96 && std::is_trivially_copyable_v<ServiceRequest>);
 
 enum class RecordKind : uint32_t {
-  kSession = 1,  // `session`, `age_ms`
-  kMemory = 2,   // of the session before: `number` is the device, `taken_bytes` of `limit_bytes`
+  kSession = 1,  // `session`, `age_ms`; `number` of the GPUs that it has asked for, 0: all;
+                 // `process` the least and `reserved` the most that its share may be
+  kMemory = 2,   // of the session before: `number` is a device of its, of which it has taken
+                 // `taken_bytes` of `limit_bytes`
   kClient = 3,   // of the session before: `number` is the worker's pid, `process` the program's
   kEnd = 4,      // `number` of clients that a kill has ended, or of sessions that were resized;
                  // `text` says what went wrong, if any
@@ -61,10 +64,10 @@ struct ServiceRecord {
   uint64_t holds;      // so often
   uint64_t turns;      // that it had
   uint64_t ahead_max;  // commands of lower classes that it waited for, at most
-  uint32_t share;      // of kSession: what it has asked for, as in a SliceRequest
+  uint32_t share;      // of kSession: what it has, or has asked for, as in a SliceRequest
   uint32_t share_limit;
   uint32_t priority;
-  uint32_t reserved2;
+  uint32_t isolation;  // of kSession, as in a SliceRequest
   char session[40];
   char host[64];
   char program[48];

@@ -51,9 +51,10 @@ enum class Verdict : uint32_t {
   kBusy = 4,      // no room for another client now
   kBadHello = 5,
   kStarting = 6,  // not yet: a worker is loading its driver. Another answer follows on its own
+  kQueued = 7,    // not yet: what is asked for is promised to others. Another answer follows
 };
 
-// A server that cannot say more says kStarting at once, and again at least this often.
+// A server that cannot say more says kStarting or kQueued at once, and again at least this often.
 inline constexpr uint64_t kStartingEveryNs = 1'000'000'000;
 // Hence whoever has heard nothing for so long, at any point before the devices are known, is not
 // talking to a server that works.
@@ -66,8 +67,8 @@ enum class Way : uint32_t {
   kMeeting = 2,  // in shared memory if the client can come for it, see transport/ring_meeting.h
 };
 
-// The answer, before anything else. Unless it is a welcome or kStarting, the connection ends after
-// it.
+// The answer, before anything else. Unless it is a welcome, kStarting or kQueued, the
+// connection ends after it.
 struct ServerHello {
   char magic[8];
   uint32_t version;

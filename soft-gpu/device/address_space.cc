@@ -11,6 +11,11 @@ Result<std::unique_ptr<AddressSpace>> AddressSpace::Create(const Config& config)
   FARLANE_ASSIGN(auto window, AddressWindow::Create());
   FARLANE_ASSIGN(std::shared_ptr<FrameFile> file,
                  FrameFile::Open({config.device_count, config.memory_bytes}, config.shared_path));
+  if (config.canary) {
+    file->LeaveCanaries();
+  } else if (config.leftovers) {
+    file->LeaveContents();
+  }
   std::vector<Frames> frames;
   for (uint32_t device = 0; device < config.device_count; ++device) {
     frames.emplace_back(file, device);

@@ -109,6 +109,16 @@ Status ReadStrict(Config* config) {
   return Status::Ok();
 }
 
+Status ReadCanary(Config* config) {
+  const std::string text = Environment("FARLANE_SOFT_CANARY").value_or("0");
+  if (text != "0" && text != "1" && text != "leftovers") {
+    return Refuse("FARLANE_SOFT_CANARY", text, "0, 1 or leftovers");
+  }
+  config->canary = text == "1";
+  config->leftovers = text == "leftovers";
+  return Status::Ok();
+}
+
 }  // namespace
 
 Result<FaultPlan> ReadFaultPlan() {
@@ -123,6 +133,7 @@ Result<Config> ReadConfig() {
   FARLANE_TRY(ReadComputeCapability(&config));
   FARLANE_TRY(ReadStrict(&config));
   config.shared_path = Environment("FARLANE_SOFT_SHARED").value_or("");
+  FARLANE_TRY(ReadCanary(&config));
   const auto null_mode = Environment("FARLANE_SOFT_NULL");
   config.null_mode = null_mode && *null_mode != "0";
   FARLANE_ASSIGN(config.execution, ReadExecutionOptions());

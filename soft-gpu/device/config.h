@@ -25,6 +25,8 @@ struct Config {
   int cc_minor = 1;
   std::string shared_path;  // the file of device memory that is shared with others; empty: our own
   std::optional<uint64_t> strict_seed;  // promise no more than drivers do, at random from a seed
+  bool leftovers = false;               // fresh memory is as its last owner left it
+  bool canary = false;                  // ... or full of one and the same byte
   bool null_mode = false;               // kernels are accepted and do nothing
   ExecutionOptions execution;
 };

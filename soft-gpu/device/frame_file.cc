@@ -305,6 +305,9 @@ bool FrameFile::IsTaken(uint32_t slot) const {
 }
 
 bool FrameFile::Empty(const Extent& extent) const {
+  if (leftovers_) {
+    return true;
+  }
   if (fallocate(fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
                 static_cast<off_t>(extent.offset_bytes),
                 static_cast<off_t>(extent.size_bytes)) == 0) {
@@ -374,7 +377,11 @@ Result<std::vector<Extent>> FrameFile::Allocate(uint32_t device, uint64_t size_b
         Reclaim(device);
       }
       if (count <= table(device).free_count) {
-        return Take(device, count);
+        std::vector<Extent> taken = Take(device, count);
+        for (const Extent& extent : taken) {
+          FillWithCanary(extent);
+        }
+        return taken;
       }
       if (waited >= kEndingTime || !OthersHold(device, count)) {
         return Status(StatusCode::kExhausted, std::to_string(count) + " frames are wanted and " +
@@ -384,6 +391,20 @@ Result<std::vector<Extent>> FrameFile::Allocate(uint32_t device, uint64_t size_b
     }
     // Somebody's process may be about to end: its program has been told that it is over.
     std::this_thread::sleep_for(kLookEvery);
+  }
+}
+
+void FrameFile::FillWithCanary(const Extent& extent) {
+  if (!canaries_) {
+    return;
+  }
+  static const std::vector<std::byte> canary(kFrameBytes, std::byte{0xca});
+  for (uint64_t done = 0; done < extent.size_bytes; done += kFrameBytes) {
+    if (pwrite(fd(), canary.data(), canary.size(),
+               static_cast<off_t>(extent.offset_bytes + done)) !=
+        static_cast<ssize_t>(canary.size())) {
+      LogError("soft-gpu: no canary in fresh memory: errno %d", errno);
+    }
   }
 }
 

@@ -64,6 +64,13 @@ class FrameFile {
   Result<std::vector<Extent>> Allocate(uint32_t device, uint64_t size_bytes);
   void Free(uint32_t device, const std::vector<Extent>& extents);
 
+  // For those who must not believe that fresh memory is clean, before anything is allocated: what
+  // this process is given is full of a canary, as if somebody had left it there; or what it and the
+  // dead leave stays as it is.
+  void LeaveCanaries() { canaries_ = true; }
+
+  void LeaveContents() { leftovers_ = true; }
+
   // Lets others join frames of this process. The same frames have one key.
   FrameKey Share(uint32_t device, const std::vector<Extent>& extents);
   // A descriptor that holds shared frames by itself, whoever has it, and says which they are.
@@ -108,6 +115,7 @@ class FrameFile {
 
   static uint64_t TableBytes(const FrameFileShape& shape);
   uint32_t FramesPerDevice() const;
+  void FillWithCanary(const Extent& extent);
   uint64_t OffsetOf(uint32_t device, uint32_t frame) const;
   Status MapTable();
   Status InitialiseOnce();
@@ -146,6 +154,8 @@ class FrameFile {
   std::array<std::mutex, kDevicesMax> turns_;
   uint32_t slot_ = 0;  // this process's, from 1, which was another's before
   uint32_t process_ = 0;
+  bool canaries_ = false;
+  bool leftovers_ = false;
   // By device, guarded by its turn: how often this process has joined a frame. Its locks are one's
   // own to the kernel, which does not count them.
   std::array<std::map<uint32_t, uint32_t>, kDevicesMax> joined_;

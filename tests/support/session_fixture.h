@@ -25,8 +25,10 @@ inline std::unique_ptr<Driver> LoadFakeDriver() {
 // Thread: the test's; the session has one of its own.
 class SessionFixture {
  public:
-  // `table` null: the test driver's own.
-  explicit SessionFixture(uint64_t limit_bytes = 0, const DriverTable* table = nullptr)
+  // `table` null: the test driver's own. `owns` false: its devices are not this client's.
+  explicit SessionFixture(uint64_t limit_bytes = 0,
+                          const DriverTable* table = nullptr,
+                          bool owns = true)
       : fake_(LoadFakeDriver()), driver_(table == nullptr ? fake_->table() : *table, "fake") {
     int ends[2];
     EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
@@ -38,7 +40,8 @@ class SessionFixture {
     for (const DeviceFacts& device : *facts) {
       totals.push_back(device.total_bytes);
     }
-    credit_ = std::make_unique<LocalCredit>(QuotasFor(totals, limit_bytes));
+    credit_ = std::make_unique<LocalCredit>(owns ? QuotasFor(totals, limit_bytes)
+                                                 : std::vector<DeviceQuota>(totals.size()));
     outbox_ = std::make_unique<Outbox>(*stream_, wakeup_);
     session_ = std::make_unique<ClientSession>(driver_.table(), *credit_, *outbox_, wakeup_,
                                                output_, &shares_);

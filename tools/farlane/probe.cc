@@ -280,6 +280,8 @@ const char* VerdictName(wire::Verdict verdict) {
       return "bad hello";
     case wire::Verdict::kStarting:
       return "starting";
+    case wire::Verdict::kQueued:
+      return "queued";
   }
   return "unknown";
 }

@@ -36,20 +36,6 @@ struct RunOptions {
   SliceWords slice;
   bool local = false;
   bool direct = false;
-  // Options of a server that shares its GPUs or of a pool; see kNotThereYet.
-  std::vector<std::pair<std::string, std::string>> unavailable;
-};
-
-struct Unavailable {
-  const char* name;
-  const char* why;
-};
-
-// Written in full, so that somebody who read about them is told what is the matter, not that the
-// option does not exist. They stay out of --help.
-constexpr Unavailable kNotThereYet[] = {
-    {"-n,--gpus", "in this version a program sees all GPUs of its server"},
-    {"--isolation", "in this version programs of a server are always \"shared\""},
 };
 
 int Fail(const Status& status) {
@@ -129,6 +115,8 @@ std::vector<Setting> SliceSettings(const SliceWords& slice) {
   say("FARLANE_SHARE", slice.share);
   say("FARLANE_SHARE_LIMIT", slice.share_limit);
   say("FARLANE_PRIORITY", slice.priority);
+  say("FARLANE_GPUS", slice.gpus);
+  say("FARLANE_ISOLATION", slice.isolation);
   return settings;
 }
 
@@ -243,10 +231,7 @@ int RunDirectly(const Installation& installation, const std::vector<std::string>
   return RunCommand(command, settings, inbox, [] {});
 }
 
-Status CheckOptions(const RunOptions& options, const std::vector<std::string>& command) {
-  for (const auto& [name, why] : options.unavailable) {
-    return Status(StatusCode::kUnsupported, name + " is not there yet: " + why);
-  }
+Status CheckCommand(const std::vector<std::string>& command) {
   if (command.empty()) {
     return Status(StatusCode::kInvalidArgument,
                   "no command to run (farlane run [options] -- COMMAND ARGS; see farlane run "
@@ -256,7 +241,7 @@ Status CheckOptions(const RunOptions& options, const std::vector<std::string>& c
 }
 
 int Run(const RunOptions& options, const std::vector<std::string>& command) {
-  if (Status status = CheckOptions(options, command); !status.ok()) {
+  if (Status status = CheckCommand(command); !status.ok()) {
     return Fail(status);
   }
   const Result<Installation> found = Installation::Find();
@@ -269,7 +254,9 @@ int Run(const RunOptions& options, const std::vector<std::string>& command) {
   }
   const Result<SliceRequest> slice = ParseSlice(options.slice);
   if (!slice.ok()) {
-    return Fail(Status(slice.error()).While("reading --mem, --share, --share-limit or --priority"));
+    return Fail(
+        Status(slice.error())
+            .While("reading --mem, --share, --share-limit, --priority, --gpus or --isolation"));
   }
   const Result<std::string> server = ChooseServer(options);
   if (!server.ok()) {
@@ -288,16 +275,6 @@ int Run(const RunOptions& options, const std::vector<std::string>& command) {
   return RunAt(server.value(), installation, options, command);
 }
 
-void AddUnavailable(CLI::App* app, const std::shared_ptr<RunOptions>& options) {
-  for (const Unavailable& one : kNotThereYet) {
-    const std::string name = one.name;
-    const auto refuse = [options, name, why = one.why](const std::string&) {
-      options->unavailable.emplace_back(name.substr(name.find("--")), why);
-    };
-    app->add_option_function<std::string>(name, refuse)->group("");
-  }
-}
-
 void AddSlice(CLI::App* app, SliceWords* slice, CLI::Option* direct) {
   CLI::Option* memory =
       app->add_option("--mem", slice->memory, "device memory that the command may use, e.g. 8Gi");
@@ -311,7 +288,14 @@ void AddSlice(CLI::App* app, SliceWords* slice, CLI::Option* direct) {
   share->type_name("PART");
   limit->type_name("PART");
   priority->type_name("CLASS");
+  CLI::Option* gpus =
+      app->add_option("-n,--gpus", slice->gpus, "so many GPUs of the server [all of them]");
+  CLI::Option* isolation = app->add_option("--isolation", slice->isolation,
+                                           "shared, scrubbed, exclusive or mig [shared]");
+  gpus->type_name("N");
+  isolation->type_name("KIND");
   direct->excludes(memory)->excludes(share)->excludes(limit)->excludes(priority);
+  direct->excludes(gpus)->excludes(isolation);
 }
 
 }  // namespace
@@ -337,7 +321,6 @@ Verb AddRun(CLI::App& root) {
   pool->excludes(local)->excludes(direct);
   local->excludes(direct);
   AddSlice(app, &options->slice, direct);
-  AddUnavailable(app, options);
   app->footer(
       "With nothing configured, a private server is started and ends with the command.\n"
       "Exit code: the command's; 128+N if signal N ended it; 127 if it was not found, 126 if it\n"

@@ -106,6 +106,7 @@ Result<control::ServiceRequest> RequestOf(const SessionOptions& options) {
                                   options.name);
   request.memory_bytes = slice.memory_bytes;
   request.share = slice.share;
+  request.share_max = slice.share_max;
   request.share_limit = slice.share_limit;
   request.priority = static_cast<uint32_t>(slice.priority);
   return request;

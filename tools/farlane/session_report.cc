@@ -76,11 +76,13 @@ bool IsOfSession(const ServiceRecord& record) {
 // The records of one session, from its own to the next one's.
 std::string SessionJson(SessionRecords::const_iterator* at) {
   const ServiceRecord& session = **at;
+  std::vector<std::string> gpus;
   std::vector<std::string> memory;
   std::vector<std::string> clients;
   std::vector<std::string> time;
   for (++*at; IsOfSession(**at); ++*at) {
     if ((*at)->kind == RecordKind::kMemory) {
+      gpus.push_back(std::to_string((*at)->number));
       memory.push_back(MemoryJson(**at));
     } else if ((*at)->kind == RecordKind::kTime) {
       time.push_back(TimeJson(**at));
@@ -92,8 +94,12 @@ std::string SessionJson(SessionRecords::const_iterator* at) {
       .Text("id", TextOf(session.session))
       .Number("age_ms", session.age_ms)
       .Raw("share", ShareText(session.share))
+      .Raw("share_min", ShareText(session.process))
+      .Raw("share_max", ShareText(session.reserved == 0 ? session.process : session.reserved))
       .Raw("share_limit", ShareText(session.share_limit))
       .Text("priority", PriorityName(static_cast<Priority>(session.priority)))
+      .Text("isolation", IsolationName(static_cast<Isolation>(session.isolation)))
+      .Raw("gpus", JsonList(gpus))
       .Raw("memory", JsonList(memory))
       .Raw("time", JsonList(time))
       .Raw("clients", JsonList(clients))
@@ -114,10 +120,17 @@ std::string ClientText(const ServiceRecord& client) {
          std::to_string(client.age_ms / 1000) + " s, " + MebibytesOf(client.taken_bytes) + "\n";
 }
 
+// What it has asked for; which they are the lines below it say.
+std::string GpusText(uint32_t gpus) {
+  return gpus == 0 ? "all GPUs" : std::to_string(gpus) + (gpus == 1 ? " GPU" : " GPUs");
+}
+
 std::string SessionText(const ServiceRecord& session) {
   return "session " + TextOf(session.session) + ", for " + std::to_string(session.age_ms / 1000) +
          " s, " + PriorityName(static_cast<Priority>(session.priority)) + ", share " +
-         AskedText(session.share) + ", limit " + AskedText(session.share_limit) + "\n";
+         AskedText(session.share) + ", limit " + AskedText(session.share_limit) + ", " +
+         GpusText(session.number) + ", " +
+         IsolationName(static_cast<Isolation>(session.isolation)) + "\n";
 }
 
 const ServiceRecord* FindTime(const SessionRecords& records,

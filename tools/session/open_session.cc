@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -26,21 +25,9 @@ namespace {
 
 using nlohmann::json;
 
-constexpr uint64_t kQueueSeconds = 60;
 constexpr uint64_t kSecondNs = 1'000'000'000;
 constexpr std::chrono::milliseconds kPauseMin{100};
 constexpr std::chrono::milliseconds kPauseMax{2'000};
-
-Result<uint64_t> QueueSeconds() {
-  const std::string text = Environment("FARLANE_QUEUE_TIMEOUT").value_or("");
-  uint64_t seconds = kQueueSeconds;
-  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (!text.empty() && (error != std::errc() || stop != text.data() + text.size())) {
-    return Status(StatusCode::kInvalidArgument,
-                  "FARLANE_QUEUE_TIMEOUT is \"" + text + "\"; it is a number of seconds");
-  }
-  return seconds;
-}
 
 // Of the program that has started this one.
 std::string ParentName() {
@@ -55,7 +42,9 @@ Result<json> SpecFromEnvironment() {
                  ParseSlice({.memory = Environment("FARLANE_MEM").value_or(""),
                              .share = Environment("FARLANE_SHARE").value_or(""),
                              .share_limit = Environment("FARLANE_SHARE_LIMIT").value_or(""),
-                             .priority = Environment("FARLANE_PRIORITY").value_or("")}));
+                             .priority = Environment("FARLANE_PRIORITY").value_or(""),
+                             .gpus = Environment("FARLANE_GPUS").value_or(""),
+                             .isolation = Environment("FARLANE_ISOLATION").value_or("")}));
   char host[256] = "";
   gethostname(host, sizeof host - 1);
   json spec;
@@ -63,6 +52,9 @@ Result<json> SpecFromEnvironment() {
   spec["slice"]["share"] = static_cast<double>(slice.share) / kWholeShare;
   spec["slice"]["shareLimit"] = static_cast<double>(slice.share_limit) / kWholeShare;
   spec["slice"]["priority"] = Environment("FARLANE_PRIORITY").value_or("");
+  spec["slice"]["shareMax"] = static_cast<double>(slice.share_max) / kWholeShare;
+  spec["gpus"] = slice.gpus;
+  spec["isolation"] = Environment("FARLANE_ISOLATION").value_or("");
   spec["model"] = Environment("FARLANE_MODEL").value_or("");
   spec["program"] = Environment("FARLANE_PROGRAM").value_or(ParentName());
   spec["host"] = host;
@@ -71,7 +63,8 @@ Result<json> SpecFromEnvironment() {
 
 // Asks until there is room, or the time is over.
 Result<PoolAnswer> AskForRoom(const PoolAddress& pool, const PoolRequest& request) {
-  FARLANE_ASSIGN(const uint64_t seconds, QueueSeconds());
+  FARLANE_ASSIGN(const uint64_t seconds,
+                 ParseQueueSeconds(Environment("FARLANE_QUEUE_TIMEOUT").value_or("")));
   const uint64_t until_ns = NowNs() + seconds * kSecondNs;
   std::chrono::milliseconds pause = kPauseMin;
   bool said = false;

@@ -43,11 +43,11 @@ class ExitCodes(StagedPrefix):
             ("--server", "tcp://a:1,,tcp://b:1", "--", "true"): "it names no host",
             ("--mem", "much", "--", "true"): '"much" is not a size',
             ("--pool", "a:1", "--", "true"): "--pool is not there yet",
-            ("-n", "2", "--", "true"): "--gpus is not there yet",
+            ("-n", "none", "--", "true"): '"none" is no number of GPUs',
             ("--share", "1.5", "--", "true"): '"1.5" is no share of a GPU',
             ("--share", "0.5", "--share-limit", "0.4", "--", "true"): "the share is larger than its limit",
             ("--priority", "high", "--", "true"): '"high" is no priority',
-            ("--isolation", "mig", "--", "true"): "--isolation is not there yet",
+            ("--isolation", "total", "--", "true"): '"total" is no isolation',
             ("--direct", "--local", "--", "true"): "excludes",
             ("--lokal", "--", "true"): 'does not know "--lokal"; did you mean "--local"?',
         }

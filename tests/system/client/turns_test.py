@@ -201,9 +201,10 @@ class Shares(Turns):
 
     def test_what_is_promised_to_others_is_refused(self):
         first = self.client("busy", share="0.7")
-        out, lines = self.run_case("initialise", self.server.address, FARLANE_SHARE="0.4")
+        out, lines = self.run_case("initialise", self.server.address, FARLANE_SHARE="0.4",
+                                   FARLANE_QUEUE_TIMEOUT="0")
         self.assertEqual(out, f"cuInit {NO_DEVICE}\n")
-        self.assert_one_line(lines, "a share of 0.4 is asked for", "0.3 of each GPU")
+        self.assert_one_line(lines, "a share of 0.4 is asked for", "0.3 is not promised")
         self.end(self.client("busy", share="0.4", priority="best-effort"))
         self.end(self.client("busy", share="0.3"))
         self.end(first)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A client that does what it is told on standard input, a line each, and answers with a line each:
 // for tests of several clients at once. While it waits for a line it makes no call at all.
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <string>
@@ -49,6 +51,77 @@ void PrintInfo() {
   std::printf("%d %zu %zu\n", result, free_bytes / kMebibyte, total_bytes / kMebibyte);
 }
 
+// How many devices there are, and which.
+void PrintDevices() {
+  int count = 0;
+  EXPECT_OK(Cuda().cuDeviceGetCount(&count));
+  std::printf("%d", count);
+  for (int i = 0; i < count; ++i) {
+    char bus[32] = {};
+    EXPECT_OK(Cuda().cuDeviceGetPCIBusId(bus, sizeof bus, i));
+    std::printf(" %s", bus);
+  }
+  std::printf("\n");
+}
+
+// What Soil leaves behind.
+constexpr uint8_t kSecret = 0x5e;
+
+// Memory as it is given: how many of its bytes are not zero, and how many a secret.
+void CountDirty(size_t mebibytes, std::vector<CUdeviceptr>* held) {
+  CUdeviceptr address = 0;
+  const CUresult result = Cuda().cuMemAlloc_v2(&address, mebibytes * kMebibyte);
+  size_t dirty = 0;
+  size_t secrets = 0;
+  if (result == CUDA_SUCCESS) {
+    held->push_back(address);
+    std::vector<uint8_t> bytes(mebibytes * kMebibyte);
+    EXPECT_OK(Cuda().cuMemcpyDtoH_v2(bytes.data(), address, bytes.size()));
+    dirty = bytes.size() - static_cast<size_t>(std::count(bytes.begin(), bytes.end(), 0));
+    secrets = static_cast<size_t>(std::count(bytes.begin(), bytes.end(), kSecret));
+  }
+  std::printf("%d %zu %zu\n", result, dirty, secrets);
+}
+
+// A secret in all that is held.
+void Soil(size_t mebibytes, std::vector<CUdeviceptr>* held) {
+  CUdeviceptr address = 0;
+  EXPECT_OK(Cuda().cuMemAlloc_v2(&address, mebibytes * kMebibyte));
+  held->push_back(address);
+  EXPECT_OK(Cuda().cuMemsetD8_v2(address, kSecret, mebibytes * kMebibyte));
+  std::printf("%d\n", Cuda().cuCtxSynchronize());
+}
+
+// How long work took, as events tell it.
+void PrintElapsed(const Kernels& kernels) {
+  CUevent ends[2] = {};
+  for (CUevent& end : ends) {
+    EXPECT_OK(Cuda().cuEventCreate(&end, CU_EVENT_DEFAULT));
+    EXPECT_OK(Cuda().cuEventRecord(end, nullptr));
+    CheckWork(kernels, 7);
+  }
+  float milliseconds = 0;
+  EXPECT_OK(Cuda().cuEventElapsedTime(&milliseconds, ends[0], ends[1]));
+  std::printf("%.6f\n", static_cast<double>(milliseconds));
+}
+
+// The shortest of so many calls that wait for an answer, in microseconds, and all together.
+void TimeCalls(size_t count) {
+  using Clock = std::chrono::steady_clock;
+  double shortest = 1e9;
+  double all = 0;
+  for (size_t i = 0; i < count; ++i) {
+    size_t free_bytes = 0;
+    size_t total_bytes = 0;
+    const auto start = Clock::now();
+    EXPECT_OK(Cuda().cuMemGetInfo_v2(&free_bytes, &total_bytes));
+    const double took = std::chrono::duration<double, std::micro>(Clock::now() - start).count();
+    shortest = std::min(shortest, took);
+    all += took;
+  }
+  std::printf("%.1f %.1f\n", shortest, all);
+}
+
 }  // namespace
 
 void Commanded() {
@@ -65,6 +138,16 @@ void Commanded() {
       Allocate(number, &held);
     } else if (std::sscanf(line, "load %zu", &number) == 1) {
       module = Load(number);
+    } else if (std::sscanf(line, "dirty %zu", &number) == 1) {
+      CountDirty(number, &held);
+    } else if (std::sscanf(line, "soil %zu", &number) == 1) {
+      Soil(number, &held);
+    } else if (std::sscanf(line, "calls %zu", &number) == 1) {
+      TimeCalls(number);
+    } else if (std::strcmp(line, "elapsed\n") == 0) {
+      PrintElapsed(kernels);
+    } else if (std::strcmp(line, "devices\n") == 0) {
+      PrintDevices();
     } else if (std::strcmp(line, "unload\n") == 0) {
       std::printf("%d\n", Cuda().cuModuleUnload(module));
     } else if (std::strcmp(line, "free\n") == 0) {

@@ -62,6 +62,54 @@ TEST(Turns, SharesHoldWhateverTheKernelsTake) {
   }
 }
 
+SliceRequest Isolated(Isolation isolation) {
+  SliceRequest slice{};
+  slice.isolation = isolation;
+  return slice;
+}
+
+// Somebody is there already, with much given ahead; others come and go.
+uint64_t BesidesWith(Isolation isolation) {
+  VirtualGpu gpu;
+  gpu.Add(1, SliceRequest{}, Always(20'000));
+  gpu.Run(100 * kMs);
+  gpu.Add(2, Isolated(isolation), Always(kMs));
+  VirtualGpu::Client& small = gpu.Add(3, SliceRequest{}, Every(3 * kMs, 50'000));
+  gpu.Run(2 * kSecond);
+  EXPECT_GT(gpu.clients[0]->used_ns, kSecond / 2);
+  EXPECT_GT(gpu.clients[1]->used_ns, kSecond / 2);
+  EXPECT_GT(small.commands, 50u);
+  gpu.Kill(small);
+  gpu.Run(kSecond);
+  return gpu.besides;
+}
+
+TEST(Turns, NobodysWorkIsBesideThatOfWhoIsKeptApart) {
+  EXPECT_EQ(BesidesWith(Isolation::kScrubbed), 0u);
+  EXPECT_GT(BesidesWith(Isolation::kShared), 0u) << "what the line above is worth";
+}
+
+TEST(Turns, WhoHasOtherDevicesIsNobodysRival) {
+  Turns turns(2, true, [](Turns::Worker) {});
+  std::vector<TurnMemory> seen;
+  for (const size_t device : {0, 1}) {
+    TurnMemory grants = TurnMemory::Make(2, false).value();
+    TurnMemory uses = TurnMemory::Make(2, true).value();
+    seen.push_back(TurnMemory::Take(grants.descriptor(), 2, false).value());
+    turns.Enter(device + 1, device + 1, Share(0.9), std::move(grants), std::move(uses), kSecond,
+                {device});
+  }
+  EXPECT_EQ(seen[0].grants()[0].mode, TurnMode::kOpen);
+  EXPECT_EQ(seen[1].grants()[1].mode, TurnMode::kOpen);
+  TurnMemory grants = TurnMemory::Make(2, false).value();
+  TurnMemory uses = TurnMemory::Make(2, true).value();
+  turns.Enter(3, 3, SliceRequest{}, std::move(grants), std::move(uses), kSecond, {1});
+  EXPECT_EQ(seen[0].grants()[0].mode, TurnMode::kOpen);
+  EXPECT_NE(seen[1].grants()[1].mode, TurnMode::kOpen);
+  turns.Leave(3, 2 * kSecond);
+  EXPECT_EQ(seen[1].grants()[1].mode, TurnMode::kOpen);
+}
+
 // What the test above is worth: the same clients without turns.
 TEST(Turns, WithoutTurnsTheLongestKernelsWin) {
   VirtualGpu gpu(false);

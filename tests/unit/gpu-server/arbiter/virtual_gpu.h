@@ -3,6 +3,7 @@
 // keep the rules of the gate, and the device does one command after the other.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -75,6 +76,7 @@ class VirtualGpu {
   uint64_t now_ns = 1'000'000'000;
   Turns turns;
   std::vector<std::unique_ptr<Client>> clients;
+  uint64_t besides = 0;  // how often a command came to a device that had one of another client's
 
  private:
   struct Command {
@@ -129,6 +131,7 @@ class VirtualGpu {
       }
       UseSlot& use = client.uses.uses()[0];
       const GrantSlot& grant = client.grants.grants()[0];
+      use.settled = grant.strict.load();  // all that it gives the device is counted
       use.wants = client.waiting_ns != 0 || use.in_flight != 0 ? 1 : 0;
       const uint64_t ahead_ns = client.used_ns + client.expected_ns;
       const bool used_up = ahead_ns >= grant.until_ns;
@@ -145,6 +148,8 @@ class VirtualGpu {
       if (use.in_flight > kDeep) {
         return;
       }
+      besides += std::any_of(queue_.begin(), queue_.end(),
+                             [&client](const Command& one) { return one.client != &client; });
       queue_.push_back({&client, client.waiting_ns, client.waits_since_ns});
       client.expected_ns += client.waiting_ns;
       ++use.in_flight;

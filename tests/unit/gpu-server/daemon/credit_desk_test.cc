@@ -180,5 +180,27 @@ TEST_F(CreditDeskTest, AWorkerDoesNotFillTheQueue) {
   EXPECT_FALSE(Say(flood, Kind::kAsk, 50, CreditDesk::kAsksMax));
 }
 
+TEST_F(CreditDeskTest, WhoMayHaveLessIsAskedForWhatItDoesNotUse) {
+  const Ledger::Session session = ledger_.Open({{.total_bytes = 100, .limit_bytes = 100}});
+  const Ledger::Holder idle = ledger_.Join(session);
+  const Ledger::Holder busy = ledger_.Join(session);
+  ASSERT_TRUE(ledger_.Take(idle, 0, 50) && ledger_.Take(busy, 0, 40));
+  ledger_.NoteIdle(idle, 0, 45);
+
+  desk_.Shrink(session);
+  EXPECT_EQ(Last(idle).kind, Kind::kReady) << "it has no more than it may";
+  ledger_.Resize(session, {{.total_bytes = 100, .limit_bytes = 60}});
+  desk_.Shrink(session);
+  EXPECT_EQ(Last(idle).kind, Kind::kRecall);
+  EXPECT_EQ(Last(idle).bytes, 30u);
+  EXPECT_EQ(Last(busy).kind, Kind::kReady) << "what is in use stays";
+
+  const uint64_t recall = Last(idle).id;
+  EXPECT_TRUE(Say(idle, Kind::kReturn, 30));
+  EXPECT_TRUE(Say(idle, Kind::kRecalled, 0, recall));
+  EXPECT_EQ(ledger_.session_bytes(session, 0), 60u);
+  EXPECT_FALSE(ledger_.Take(idle, 0, 1));
+}
+
 }  // namespace
 }  // namespace farlane::server

@@ -107,7 +107,7 @@ TEST(SessionBook, NoMoreTimeIsPromisedThanThereIs) {
   const auto objection = book.Objection(Asking(2, Share(41)));
   ASSERT_TRUE(objection.has_value());
   EXPECT_EQ(objection->verdict, wire::Verdict::kBusy);
-  EXPECT_NE(objection->reason.find("0.4 of each GPU"), std::string::npos) << objection->reason;
+  EXPECT_NE(objection->reason.find("0.4 is not promised"), std::string::npos) << objection->reason;
   EXPECT_FALSE(book.Objection(Asking(2, Share(40))).has_value());
   EXPECT_FALSE(book.Objection(Asking(2, Share(100, Priority::kBestEffort))).has_value());
   EXPECT_FALSE(book.Objection(Asking(1, Share(100))).has_value()) << "it has its slice already";
@@ -153,6 +153,103 @@ TEST(SessionBook, ASessionIsResizedWithinWhatIsPromised) {
   EXPECT_FALSE(book.Resize(one.id, slice).has_value());
   EXPECT_EQ(ledger.quotas(one.account)[0].limit_bytes, 20u);
   EXPECT_EQ(ledger.quotas(one.account)[0].total_bytes, 100u) << "as it was told";
+}
+
+const std::vector<DeviceQuota> kThree(3, {.total_bytes = 100, .limit_bytes = 80});
+
+SliceRequest Gpus(uint16_t count, uint32_t percent = 0, Isolation isolation = Isolation::kUnset) {
+  SliceRequest slice = Share(percent);
+  slice.gpus = count;
+  slice.isolation = isolation;
+  return slice;
+}
+
+using Devices = std::vector<size_t>;
+
+TEST(SessionBook, DevicesAreThoseOfWhichTheLeastIsPromised) {
+  Ledger ledger(kThree);
+  SessionBook book(ledger, kThree);
+  EXPECT_EQ(book.Enter(Asking(1, Gpus(1, 50)), 0).devices, Devices({0}));
+  EXPECT_EQ(book.Enter(Asking(2, Gpus(1, 20)), 0).devices, Devices({1}));
+  EXPECT_EQ(book.DevicesFor(Asking(3, Gpus(2, 60))), Devices({1, 2}));
+  EXPECT_EQ(book.Enter(Asking(3, Gpus(2, 60)), 0).devices, Devices({1, 2}));
+  EXPECT_EQ(book.Enter(Asking(3, Gpus(1)), 0).devices, Devices({1, 2})) << "it has them already";
+  EXPECT_EQ(book.Enter(Asking(4, Gpus(0)), 0).devices, Devices({0, 1, 2}));
+
+  const SessionBook::Session& two = book.sessions().at(Asking(3, {}).session);
+  EXPECT_EQ(ledger.quotas(two.account)[0], DeviceQuota{}) << "it has nothing of the others";
+  EXPECT_EQ(ledger.quotas(two.account)[1], kThree[1]);
+}
+
+TEST(SessionBook, WhatDoesNotFitOneDeviceGoesToAnother) {
+  Ledger ledger(kThree);
+  SessionBook book(ledger, kThree);
+  for (uint8_t i = 1; i <= 3; ++i) {
+    book.Enter(Asking(i, Gpus(1, 70)), 0);
+  }
+  EXPECT_FALSE(book.Objection(Asking(4, Gpus(3, 30))).has_value());
+  const auto objection = book.Objection(Asking(4, Gpus(1, 31)));
+  ASSERT_TRUE(objection.has_value());
+  EXPECT_TRUE(objection->for_now);
+  const auto never = book.Objection(Asking(4, Gpus(4)));
+  ASSERT_TRUE(never.has_value());
+  EXPECT_FALSE(never->for_now);
+  EXPECT_NE(never->reason.find("the server has 3"), std::string::npos) << never->reason;
+}
+
+TEST(SessionBook, WhoIsToBeAloneIsAlone) {
+  Ledger ledger(kThree);
+  SessionBook book(ledger, kThree);
+  const SessionId first = book.Enter(Asking(1, Gpus(1)), 0).id;
+  EXPECT_EQ(book.Enter(Asking(2, Gpus(1, 0, Isolation::kExclusive)), 0).devices, Devices({1}));
+  EXPECT_EQ(book.DevicesFor(Asking(3, Gpus(1))), Devices({2}));
+  EXPECT_TRUE(book.Objection(Asking(3, Gpus(3))).has_value());
+  EXPECT_TRUE(book.Objection(Asking(3, Gpus(2, 0, Isolation::kExclusive))).has_value());
+  book.Leave(first, 0);
+  book.Look(SessionBook::kEmptyAwaitedNs + 1, true);
+  EXPECT_FALSE(book.Objection(Asking(3, Gpus(2, 0, Isolation::kExclusive))).has_value());
+}
+
+TEST(SessionBook, MigIsForInstancesOnly) {
+  Ledger ledger(kThree);
+  const SessionBook plain(ledger, kThree);
+  const auto objection = plain.Objection(Asking(1, Gpus(1, 0, Isolation::kMig)));
+  ASSERT_TRUE(objection.has_value());
+  EXPECT_FALSE(objection->for_now);
+  EXPECT_NE(objection->reason.find("0 of 3 devices are MIG instances"), std::string::npos)
+      << objection->reason;
+
+  SessionBook some(ledger, kThree, {.instances = {false, true, false}});
+  EXPECT_EQ(some.Enter(Asking(1, Gpus(1, 0, Isolation::kMig)), 0).devices, Devices({1}));
+  EXPECT_TRUE(some.Objection(Asking(2, Gpus(1, 0, Isolation::kMig)))->for_now);
+}
+
+TEST(SessionBook, WhoWaitsKeepsWhatItWaitsFor) {
+  Ledger ledger(kQuotas);
+  SessionBook book(ledger, kQuotas);
+  book.Enter(Asking(1, Share(70)), 0);
+  EXPECT_FALSE(book.Objection(Asking(3, Share(30))).has_value());
+  book.Claim(Asking(2, Share(50)));
+  EXPECT_TRUE(book.Objection(Asking(3, Share(30))).has_value());
+  EXPECT_FALSE(book.Objection(Asking(3, Share(0))).has_value()) << "it is promised nothing";
+  book.ForgetClaims();
+  book.Claim(Asking(2, Gpus(1, 0, Isolation::kExclusive)));
+  EXPECT_TRUE(book.Objection(Asking(3, Share(0))).has_value()) << "who waits would wait for ever";
+  book.ForgetClaims();
+  EXPECT_FALSE(book.Objection(Asking(3, Share(30))).has_value());
+}
+
+TEST(SessionBook, AServerMayAskForMore) {
+  Ledger ledger(kQuotas);
+  SessionBook book(ledger, kQuotas, {.slices_max = 2, .isolation_min = Isolation::kScrubbed});
+  const SessionBook::Session first = book.Enter(Asking(1, Share(10)), 0);
+  EXPECT_EQ(first.slice.isolation, Isolation::kScrubbed);
+  EXPECT_TRUE(book.IsBesideScrubbed(first));
+  book.Enter(Asking(2, Share(10)), 0);
+  EXPECT_TRUE(book.Objection(Asking(3, Share(10))).has_value()) << "two are enough";
+
+  const SessionBook without(ledger, kQuotas, {.turns = false});
+  EXPECT_FALSE(without.Objection(Asking(1, Gpus(1, 0, Isolation::kScrubbed)))->for_now);
 }
 
 }  // namespace

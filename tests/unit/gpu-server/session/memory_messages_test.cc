@@ -64,6 +64,21 @@ TEST(MemoryMessages, WhatTheDriverCannotGiveIsNotCounted) {
   EXPECT_EQ(after.free_bytes, before.free_bytes);
 }
 
+// The driver has it, and a session that was given fewer devices must not reach it.
+TEST(MemoryMessages, DevicesOfOthersAreRefused) {
+  SessionFixture fixture(0, nullptr, false);
+  ScriptedClient& client = fixture.client();
+  wire::MemoryInfoReply info;
+
+  EXPECT_EQ(client.Call(wire::MemoryInfo{.device = 0}, &info), CUDA_ERROR_INVALID_DEVICE);
+  EXPECT_EQ(client.Call(wire::CreditRequest{.device = 0, .bytes = 2_MiB}),
+            CUDA_ERROR_INVALID_DEVICE);
+  EXPECT_EQ(client.Call(wire::PrimaryRetain{.context = SessionFixture::kContext, .device = 0}),
+            CUDA_ERROR_INVALID_DEVICE);
+  EXPECT_EQ(client.Call(wire::DeviceQuiesce{.device = 0}), CUDA_ERROR_INVALID_DEVICE);
+  EXPECT_EQ(client.Call(wire::ArenaDecline{.device = 0, .attempt = 1}), CUDA_ERROR_INVALID_DEVICE);
+}
+
 TEST(MemoryMessages, UnknownDevicesAreRefused) {
   SessionFixture fixture;
   wire::MemoryInfoReply info;

@@ -40,5 +40,51 @@ TEST(Slice, PrioritiesHaveNames) {
   EXPECT_STREQ(PriorityName(Priority::kUnset), "standard");
 }
 
+TEST(Slice, SaysHowManyGpusAndHowFarApart) {
+  const SliceRequest slice = ParseSlice({.memory = "",
+                                         .share = "0.2..0.8",
+                                         .share_limit = "",
+                                         .priority = "",
+                                         .gpus = "2",
+                                         .isolation = "scrubbed"})
+                                 .value();
+  EXPECT_EQ(slice.gpus, 2);
+  EXPECT_EQ(slice.isolation, Isolation::kScrubbed);
+  EXPECT_EQ(slice.share, kWholeShare / 5);
+  EXPECT_EQ(slice.share_max, kWholeShare / 5 * 4);
+}
+
+TEST(Slice, RefusesWhatCannotBeMeant) {
+  const auto with = [](const char* share, const char* limit, const char* priority, const char* gpus,
+                       const char* isolation) {
+    return ParseSlice({.memory = "",
+                       .share = share,
+                       .share_limit = limit,
+                       .priority = priority,
+                       .gpus = gpus,
+                       .isolation = isolation})
+        .ok();
+  };
+  EXPECT_TRUE(with("0.2..0.8", "0.9", "", "1", "mig"));
+  EXPECT_FALSE(with("0.8..0.2", "", "", "", ""));
+  EXPECT_FALSE(with("0.2..", "", "", "", ""));
+  EXPECT_FALSE(with("..0.2", "", "", "", ""));
+  EXPECT_FALSE(with("0.2..1.2", "", "", "", ""));
+  EXPECT_FALSE(with("0.2..0.8", "0.7", "", "", ""));
+  EXPECT_FALSE(with("0.2..0.8", "", "best-effort", "", ""));
+  for (const char* gpus : {"0", "-1", "1.5", "257", "99999999999", "x"}) {
+    EXPECT_FALSE(with("", "", "", gpus, "")) << gpus;
+  }
+  EXPECT_FALSE(with("", "", "", "", "none"));
+}
+
+TEST(Slice, SaysHowLongToWait) {
+  EXPECT_EQ(ParseQueueSeconds("0").value(), 0u);
+  EXPECT_EQ(ParseQueueSeconds("86400").value(), 86'400u);
+  EXPECT_FALSE(ParseQueueSeconds("86401").ok());
+  EXPECT_FALSE(ParseQueueSeconds("").ok());
+  EXPECT_FALSE(ParseQueueSeconds("1s").ok());
+}
+
 }  // namespace
 }  // namespace farlane
