@@ -222,11 +222,20 @@ CUresult Session::Lost() {
   if (closed_.load()) {
     return CUDA_ERROR_DEINITIALIZED;
   }
+  // After a fault a program cannot do anything there, whether somebody is there or not.
+  const CUresult fault = failures_.fault();
   if (!said_lost_.exchange(true)) {
-    LogError("lost the GPU server at %s: %s", server_.ToString().c_str(),
-             channel_->lost().message().c_str());
+    if (fault == CUDA_ERROR_LAUNCH_TIMEOUT) {
+      LogError(
+          "the GPU server at %s has ended this program's work: a command took longer than it "
+          "lets one take",
+          server_.ToString().c_str());
+    } else {
+      LogError("lost the GPU server at %s: %s", server_.ToString().c_str(),
+               channel_->lost().message().c_str());
+    }
   }
-  return CUDA_ERROR_DEVICE_UNAVAILABLE;
+  return fault == CUDA_SUCCESS ? CUDA_ERROR_DEVICE_UNAVAILABLE : fault;
 }
 
 CUresult Session::BrokenReply() {

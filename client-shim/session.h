@@ -266,7 +266,8 @@ class Session final : public channel::ServerListener {
   // Forgets a fault of a context that is gone.
   void ForgetError() { failures_.Forget(); }
 
-  // The server is gone: says so once, and every call fails from now on.
+  // The server is gone: says so once, and every call fails from now on, with the fault that came
+  // before if there was one.
   CUresult Lost();
 
   bool is_lost() const { return channel_->is_lost(); }

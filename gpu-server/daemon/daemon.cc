@@ -71,6 +71,7 @@ Result<std::unique_ptr<Daemon>> Daemon::Create(const Options& options,
                                                Heritage heritage) {
   WorkerConfig config{.drivers = std::move(drivers),
                       .grace = options.grace,
+                      .command_max_ns = options.command_max_ns,
                       .tls = !options.tls.cert_file.empty(),
                       .state_dir = options.state_dir};
   if (getrandom(config.boot, sizeof config.boot, 0) != sizeof config.boot) {

@@ -161,7 +161,7 @@ WireError Execute(ClientSession& session,
   }
   const DeviceMemory* memory = session.memory(context->device);
   session.source().Ask(memory->ordinal(), creation->array.shape.DeviceBytes(),
-                       [&session, creation](Reservation granted) {
+                       CreditSource::Purpose::kObject, [&session, creation](Reservation granted) {
                          creation->array.memory->reservation = std::move(granted);
                          session.Return([&session, creation] { Create(session, creation); });
                        });

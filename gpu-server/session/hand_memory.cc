@@ -80,6 +80,7 @@ WireError Execute(ClientSession& session,
   }
   // The ledger first: what would pass a limit has no side effect at all.
   session.source().Ask(memory->ordinal(), RoundUp(message.bytes, kChunkBytes),
+                       CreditSource::Purpose::kCredit,
                        [&session, view, memory](Reservation granted) {
                          // Shared because a letter must be copyable; in truth it passes it on.
                          const auto reservation = std::make_shared<Reservation>(std::move(granted));

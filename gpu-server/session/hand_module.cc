@@ -28,7 +28,7 @@ Reservation ReserveVariables(ClientSession& session, const ContextPtr& context, 
   // Shared with the thread that answers, which may still be at it when the answer is here.
   const auto answer = std::make_shared<std::promise<Reservation>>();
   const CUdevice device = context == nullptr ? 0 : context->device;
-  session.source().Ask(static_cast<size_t>(device), bytes,
+  session.source().Ask(static_cast<size_t>(device), bytes, CreditSource::Purpose::kObject,
                        [answer](Reservation granted) { answer->set_value(std::move(granted)); });
   return answer->get_future().get();
 }
