@@ -27,6 +27,7 @@ SHARE = 0.45
 SLACK = 0.05
 # For so long is looked at each attack: time of the device, of all sessions together.
 WINDOW_MS = 700
+LOOKS = 3
 CAMPAIGN = None
 
 
@@ -229,10 +230,19 @@ class Neighbours(Turns):
         return {"part": [one / (sum(used) + others) for one in used], "of_clock": [one / clock for one in used],
                 "of_each_other": used[0] / sum(used)}
 
-    def assert_unharmed(self, name, seen):
-        for part in seen["part"]:
-            self.assertGreater(part, SHARE * (1 - SLACK), f"{name}: {seen}")
-        self.assertAlmostEqual(seen["of_each_other"], 0.5, delta=0.5 * SLACK, msg=f"{name}: {seen}")
+    @staticmethod
+    def is_unharmed(seen):
+        return (min(seen["part"]) > SHARE * (1 - SLACK)
+                and abs(seen["of_each_other"] - 0.5) <= 0.5 * SLACK)
+
+    def look_during(self, attack, victims):
+        """What the victims have had beside it; a look is repeated that a busy machine may have spoiled."""
+        looks = []
+        with attack(self):
+            while not looks or (not self.is_unharmed(looks[-1]) and len(looks) < LOOKS):
+                looks.append(self.look(victims, WINDOW_MS))
+        self.assertTrue(self.is_unharmed(looks[-1]), f"{attack.__name__}: {looks}")
+        return looks
 
     def assert_all_was_right(self, victims):
         for victim in victims:
@@ -250,19 +260,19 @@ class Neighbours(Turns):
         for part in parts:
             attack = names[part % len(names)]
             before = self.look(victims, WINDOW_MS) if CAMPAIGN else None
-            with attack(self):
-                seen = self.look(victims, WINDOW_MS)
+            looks = self.look_during(attack, victims)
             for one in victims:
                 self.assertIsNone(one.poll(), f"{attack.__name__}: a victim has ended")
-            self.assert_unharmed(attack.__name__, seen)
-            print(f"{attack.__name__}: {seen['part'][0]:.3f} and {seen['part'][1]:.3f} of the device's time", flush=True)
+            part = looks[-1]["part"]
+            print(f"{attack.__name__}: {part[0]:.3f} and {part[1]:.3f} of the device's time, {len(looks)} looks",
+                  flush=True)
             if CAMPAIGN:
-                CAMPAIGN.done(part, {"attack": attack.__name__, "before": before, "during": seen})
+                CAMPAIGN.done(part, {"attack": attack.__name__, "before": before, "during": looks})
         self.assert_all_was_right(victims)
 
 
 if __name__ == "__main__":
-    CAMPAIGN = Campaign.from_arguments(parts=10 * len(ATTACKS))
+    CAMPAIGN = Campaign.from_arguments(parts=3 * len(ATTACKS))
     if CAMPAIGN:
         WINDOW_MS = 5000
     unittest.main(argv=[__file__, "Neighbours"])

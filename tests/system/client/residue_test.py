@@ -3,7 +3,7 @@
 """Device memory that goes from one tenant to the next, again and again, whatever the former one dies of: nobody finds a
 byte of anybody else's. The device gives out first what was freed last.
 
-    residue_test.py --campaign RESULT.json [--seed N] [--parts N]      of a thousand hand-overs each"""
+    residue_test.py --campaign RESULT.json [--seed N] [--parts N]      of 250 hand-overs each"""
 
 import os
 import random
@@ -113,12 +113,12 @@ class LongRun(Residue):
     def test_campaign(self):
         CAMPAIGN.note(chains=CHAINS)
         for part in CAMPAIGN.left():
-            sums = self.run_chains(CAMPAIGN.seed + part, 1000)
+            sums = self.run_chains(CAMPAIGN.seed + part, 250)
             self.assertEqual(sums["found_bytes"], 0, f"seed {CAMPAIGN.seed + part}")
             CAMPAIGN.done(part, sums | {"seed": CAMPAIGN.seed + part})
 
 
 if __name__ == "__main__":
-    CAMPAIGN = Campaign.from_arguments(parts=10)
+    CAMPAIGN = Campaign.from_arguments(parts=40)
     unittest.main(argv=[__file__, "LongRun"] if CAMPAIGN else None,
                   defaultTest=None if CAMPAIGN else ["NobodyFindsAnything", "WhereFramesAreNotEmptied"])

@@ -101,7 +101,7 @@ Claim TakeMipmapped(size_t mebibytes, CUstream) {
   return claim;
 }
 
-Claim TakeModule(size_t mebibytes, CUstream) {
+Claim TakeModule(size_t mebibytes, CUstream stream) {
   const std::string ptx =
       ".version 7.0\n.target sm_70\n.address_size 64\n.visible .global .align 8 .b8 large[" +
       std::to_string(mebibytes * kMebibyte) + "];\n.visible .entry nothing() { ret; }\n";
@@ -111,6 +111,9 @@ Claim TakeModule(size_t mebibytes, CUstream) {
   if (claim.result == CUDA_SUCCESS) {
     EXPECT_OK(Cuda().cuModuleGetGlobal_v2(&claim.address, &bytes, claim.module, "large"));
     claim.bytes = bytes;
+    CUfunction nothing = nullptr;
+    EXPECT_OK(Cuda().cuModuleGetFunction(&nothing, claim.module, "nothing"));
+    EXPECT_OK(Cuda().cuLaunchKernel(nothing, 1, 1, 1, 1, 1, 1, 0, stream, nullptr, nullptr));
   }
   return claim;
 }
