@@ -119,6 +119,7 @@ void Gate::TakeUp(Pages* pages) {
     std::erase_if(kept, [&](const auto& one) { return one.get() != pages && one.get() != latest; });
   });
   devices_.clear();
+  NoteOldest(NowNs());  // what was under way is not looked at any more
   for (size_t i = 0; i < session_.devices_count(); ++i) {
     devices_.push_back(std::make_unique<Device>(session_.driver()));
   }

@@ -119,6 +119,15 @@ TEST_F(WatchedSession, AndOfWhoTakesTurnsHoweverMuchItSays) {
   EXPECT_EQ(fixture_.WaitForEnd(), SessionEnd::kOverdue);
 }
 
+TEST_F(WatchedSession, NobodyIsEndedWhileThereIsNoDaemon) {
+  fixture_.session().Return([this] { fixture_.session().gate().Watch(&watch_); });
+  Attach(TurnMode::kOpen);
+  Work();
+  fixture_.session().gate().Detach();
+  EXPECT_EQ(client().Call(wire::StreamQuery{.hStream = 0}), CUDA_SUCCESS);
+  EXPECT_FALSE(watch_.IsOverdueUnseen(UINT64_MAX));
+}
+
 TEST_F(WatchedSession, WithoutAWatchItGoesOn) {
   Attach(TurnMode::kRun);
   Work();
