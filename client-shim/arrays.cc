@@ -6,19 +6,6 @@
 namespace farlane::shim {
 namespace {
 
-// Memory that this client has and does not use counts as taken: it does without before it is told
-// that there is none.
-CUresult AskFor(const CallScope& scope,
-                const ArrayObject& array,
-                const wire::ArrayCreate& message) {
-  CUresult result = scope.session().Call(scope.context(), message);
-  if (result == CUDA_ERROR_OUT_OF_MEMORY) {
-    scope.session().memory(scope.device()).GiveBack(array.shape.DeviceBytes(), 0);
-    result = scope.session().Call(scope.context(), message);
-  }
-  return result;
-}
-
 CUresult Create(const CallScope& scope,
                 const CUDA_ARRAY3D_DESCRIPTOR& descriptor,
                 uint32_t levels,
@@ -39,16 +26,15 @@ CUresult Create(const CallScope& scope,
   if (minted == 0) {
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
-  const CUresult result =
-      AskFor(scope, array,
-             wire::ArrayCreate{.array = minted,
-                               .width = descriptor.Width,
-                               .height = descriptor.Height,
-                               .depth = descriptor.Depth,
-                               .format = static_cast<int32_t>(descriptor.Format),
-                               .channels = descriptor.NumChannels,
-                               .flags = descriptor.Flags,
-                               .levels = is_mipmapped ? shape.levels() : 0});
+  const CUresult result = scope.session().Call(
+      scope.context(), wire::ArrayCreate{.array = minted,
+                                         .width = descriptor.Width,
+                                         .height = descriptor.Height,
+                                         .depth = descriptor.Depth,
+                                         .format = static_cast<int32_t>(descriptor.Format),
+                                         .channels = descriptor.NumChannels,
+                                         .flags = descriptor.Flags,
+                                         .levels = is_mipmapped ? shape.levels() : 0});
   if (result != CUDA_SUCCESS) {
     scope.session().objects().arrays.Retire(minted);
     return result;

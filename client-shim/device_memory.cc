@@ -200,17 +200,37 @@ void DeviceMemory::Unback(uint64_t bytes_max) {
   }
 }
 
-void DeviceMemory::GiveBack(uint64_t bytes, uint64_t recall) {
-  const Lock lock(mutex_);
+// Whether so many bytes of the credit back nothing, after what is free has been taken from its
+// addresses.
+bool DeviceMemory::MakeIdle(uint64_t bytes) {
   RecycleLocked(session_.quiet_work());
-  bytes = RoundUp(std::min(bytes, credit_bytes_), Arena::kChunkBytes);
   const uint64_t idle = credit_bytes_ - used_bytes();
   if (bytes > idle) {
     Unback(bytes - idle);
   }
+  return credit_bytes_ - used_bytes() >= bytes;
+}
+
+bool DeviceMemory::GiveBack(uint64_t bytes, uint64_t recall, uint32_t* fences) {
+  Lock lock(mutex_);
+  bytes = RoundUp(std::min(bytes, credit_bytes_), Arena::kChunkBytes);
+  bool enough = MakeIdle(bytes);
+  if (!enough) {
+    lock.unlock();
+    session_.pools().TrimAll(device_);
+    lock.lock();
+    enough = MakeIdle(bytes);
+  }
+  const bool waits = fence_open_.load(std::memory_order_relaxed);
+  if (!enough && !freed_.empty() && (waits || *fences < kRecallFencesMax)) {
+    *fences += waits ? 0 : 1;
+    FenceLocked();
+    return false;
+  }
   const uint64_t given = std::min(bytes, credit_bytes_ - used_bytes());
   credit_bytes_ -= given;
   session_.Post(0, wire::CreditReturn{.device = server_ordinal_, .bytes = given, .recall = recall});
+  return true;
 }
 
 CUresult DeviceMemory::AskForCredit(Lock& lock, uint64_t bytes) {

@@ -61,9 +61,10 @@ class DeviceMemory {
   // All work up to here is done, on every device.
   void OnFence(uint64_t work);
 
-  // Does without up to so many bytes that the program does not use, and tells the server that this
-  // answers its recall.
-  void GiveBack(uint64_t bytes, uint64_t recall);
+  // Does without up to so many bytes that the program does not use, nor its pools, and tells the
+  // server that this answers its recall. False, and nothing is told yet, if freed memory would help
+  // that the device may still use: to be called again after OnFence. `fences` counts such waits.
+  bool GiveBack(uint64_t bytes, uint64_t recall, uint32_t* fences);
 
  private:
   // Beyond this much freed but unused memory, waiting for the device is cheaper than asking for
@@ -73,6 +74,8 @@ class DeviceMemory {
   // Freed memory that the device may still use is looked after in portions of this size.
   static constexpr uint64_t kFenceBytes = 16ull << 20;
   static constexpr size_t kFenceCount = 256;
+  // For what is asked back, so often is waited for what is freed meanwhile.
+  static constexpr uint32_t kRecallFencesMax = 3;
   // Addresses that are asked for at once where there is no arena.
   static constexpr uint64_t kSpaceBytes = 64ull << 20;
   // Asked for in passing, when more is asked for anyway; a quarter of what there is.
@@ -97,6 +100,7 @@ class DeviceMemory {
 
   void MoveFreeChunks(uint64_t wanted);
   void Unback(uint64_t bytes_max);
+  bool MakeIdle(uint64_t bytes);
   CUresult AskForCredit(Lock& lock, uint64_t bytes);
   bool WaitForFreed(Lock& lock);
   void RecycleLocked(uint64_t quiet_work);

@@ -42,6 +42,12 @@ class Failures {
     return first_.load(std::memory_order_relaxed) == CUDA_SUCCESS ? CUDA_SUCCESS : TakeSlow();
   }
 
+  // The fault that every call returns; success when there is none.
+  CUresult fault() const {
+    const auto first = static_cast<CUresult>(first_.load(std::memory_order_relaxed));
+    return IsFault(first) ? first : CUDA_SUCCESS;
+  }
+
   // The same for a call that has waited for all commands of this thread.
   CUresult TakeOwn();
 

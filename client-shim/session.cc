@@ -222,11 +222,20 @@ CUresult Session::Lost() {
   if (closed_.load()) {
     return CUDA_ERROR_DEINITIALIZED;
   }
+  // After a fault a program cannot do anything there, whether somebody is there or not.
+  const CUresult fault = failures_.fault();
   if (!said_lost_.exchange(true)) {
-    LogError("lost the GPU server at %s: %s", server_.ToString().c_str(),
-             channel_->lost().message().c_str());
+    if (fault == CUDA_ERROR_LAUNCH_TIMEOUT) {
+      LogError(
+          "the GPU server at %s has ended this program's work: a command took longer than it "
+          "lets one take",
+          server_.ToString().c_str());
+    } else {
+      LogError("lost the GPU server at %s: %s", server_.ToString().c_str(),
+               channel_->lost().message().c_str());
+    }
   }
-  return CUDA_ERROR_DEVICE_UNAVAILABLE;
+  return fault == CUDA_SUCCESS ? CUDA_ERROR_DEVICE_UNAVAILABLE : fault;
 }
 
 CUresult Session::BrokenReply() {
@@ -343,6 +352,9 @@ wire::WireError Session::OnFence(const wire::MessageView& message) {
     return wire::WireError::kBadReference;
   }
   memories_[static_cast<size_t>(memory - devices_.begin())]->OnFence(fence.fence);
+  if (recalls_.With([](const std::vector<Recall>& recalls) { return !recalls.empty(); })) {
+    attendant_->Wake();
+  }
   // The server has waited for all contexts.
   NoteQuiet(fence.fence);
   return wire::WireError::kNone;
@@ -352,8 +364,8 @@ wire::WireError Session::OnFence(const wire::MessageView& message) {
 wire::WireError Session::OnRecall(const wire::MessageView& message) {
   wire::CreditRecall recall;
   FARLANE_WIRE_TRY(Decode(message.body, &recall));
-  const bool taken = recalls_.With([&recall](std::vector<wire::CreditRecall>& recalls) {
-    recalls.push_back(recall);
+  const bool taken = recalls_.With([&recall](std::vector<Recall>& recalls) {
+    recalls.push_back({.asked = recall});
     return recalls.size() <= kRecallsMax;
   });
   attendant_->Wake();
@@ -361,20 +373,27 @@ wire::WireError Session::OnRecall(const wire::MessageView& message) {
 }
 
 void Session::AnswerRecalls() {
-  std::vector<wire::CreditRecall> recalls;
-  recalls_.With([&recalls](std::vector<wire::CreditRecall>& heard) { recalls.swap(heard); });
-  for (const wire::CreditRecall& recall : recalls) {
-    const auto device =
-        std::find_if(devices_.begin(), devices_.end(),
-                     [&recall](const Device& one) { return one.server_ordinal == recall.device; });
-    if (device == devices_.end()) {
-      // Hidden by CUDA_VISIBLE_DEVICES: what was granted of it has been given back already.
-      Post(0, wire::CreditReturn{.device = recall.device, .bytes = 0, .recall = recall.recall});
-      continue;
-    }
-    memories_[static_cast<size_t>(device - devices_.begin())]->GiveBack(recall.bytes,
-                                                                        recall.recall);
+  std::vector<Recall> recalls;
+  recalls_.With([&recalls](std::vector<Recall>& heard) { recalls.swap(heard); });
+  std::erase_if(recalls, [this](Recall& recall) { return Answer(&recall); });
+  recalls_.With([&recalls](std::vector<Recall>& heard) {
+    heard.insert(heard.begin(), recalls.begin(), recalls.end());
+  });
+}
+
+// False while it waits for a fence.
+bool Session::Answer(Recall* recall) {
+  const wire::CreditRecall& asked = recall->asked;
+  const auto device = std::find_if(devices_.begin(), devices_.end(), [&asked](const Device& one) {
+    return one.server_ordinal == asked.device;
+  });
+  if (device == devices_.end()) {
+    // Hidden by CUDA_VISIBLE_DEVICES: what was granted of it has been given back already.
+    Post(0, wire::CreditReturn{.device = asked.device, .bytes = 0, .recall = asked.recall});
+    return true;
   }
+  return memories_[static_cast<size_t>(device - devices_.begin())]->GiveBack(
+      asked.bytes, asked.recall, &recall->fences);
 }
 
 wire::WireError Session::OnKernels(const wire::MessageView& message) {

@@ -266,7 +266,8 @@ class Session final : public channel::ServerListener {
   // Forgets a fault of a context that is gone.
   void ForgetError() { failures_.Forget(); }
 
-  // The server is gone: says so once, and every call fails from now on.
+  // The server is gone: says so once, and every call fails from now on, with the fault that came
+  // before if there was one.
   CUresult Lost();
 
   bool is_lost() const { return channel_->is_lost(); }
@@ -316,7 +317,15 @@ class Session final : public channel::ServerListener {
   wire::WireError OnKernels(const wire::MessageView& message);
   wire::WireError OnFence(const wire::MessageView& message);
   wire::WireError OnRecall(const wire::MessageView& message);
+
+  // Memory that the server asks back.
+  struct Recall {
+    wire::CreditRecall asked;
+    uint32_t fences = 0;  // that were waited for
+  };
+
   void AnswerRecalls();
+  bool Answer(Recall* recall);
 
   const Config config_;
   const transport::Address server_;
@@ -348,7 +357,7 @@ class Session final : public channel::ServerListener {
   graph::Captures captures_{graphs_};
   std::unique_ptr<channel::CommandChannel> channel_;
   std::shared_mutex recording_;
-  Guarded<std::vector<wire::CreditRecall>> recalls_;  // heard and not answered yet
+  Guarded<std::vector<Recall>> recalls_;  // heard and not answered yet
   std::optional<Attendant> attendant_;
   wire::Handle stream_context_ = 0;  // what SetContext said last; guarded by the channel's writing
 

@@ -26,7 +26,8 @@ struct ControlRecord {
     // From a worker.
     kReady = 1,       // may be given a client; the tail is a Capacity
     kFailed = 2,      // will never be; the tail says why
-    kAsk = 3,         // `bytes` of `device`, please; the answer names `id`
+    kAsk = 3,         // `bytes` of `device`, please; the answer names `id`. `total` 1: what this
+                      // worker itself does not use may be asked back for it
     kReturn = 4,      // `bytes` of `device` are given back
     kIdle = 5,        // `bytes` of `device` of all that was granted are not in use
     kAskFigures = 6,  // how much is left of `device`?

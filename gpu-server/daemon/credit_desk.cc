@@ -49,8 +49,11 @@ bool CreditDesk::HearAsk(Ledger::Holder holder, const ControlRecord& record, uin
   if (own >= static_cast<ptrdiff_t>(kAsksMax)) {
     return false;
   }
-  queue.push_back(
-      {.holder = holder, .id = record.id, .device = record.device, .bytes = record.bytes});
+  queue.push_back({.holder = holder,
+                   .id = record.id,
+                   .device = record.device,
+                   .bytes = record.bytes,
+                   .own_too = record.total != 0});
   ServeQueue(record.device, now_ns);
   return true;
 }
@@ -142,6 +145,9 @@ bool CreditDesk::Decide(Ask& ask, uint64_t now_ns) {
 bool CreditDesk::BeginRecall(Ask& ask, uint64_t now_ns) {
   std::set<Ledger::Holder> except = owing_;
   except.insert(ask.asked.begin(), ask.asked.end());
+  if (!ask.own_too) {
+    except.insert(ask.holder);
+  }
   const auto claims = ledger_.ClaimsFor(ask.holder, ask.device, ask.bytes, except);
   for (const Ledger::Claim& claim : claims) {
     ask.awaited.insert(claim.holder);

@@ -51,6 +51,7 @@ class CreditDesk {
     uint64_t id = 0;
     size_t device = 0;
     uint64_t bytes = 0;
+    bool own_too = false;                // its own idle memory may be asked back for it
     uint64_t until_ns = 0;               // 0: nobody has been asked for it yet
     std::set<Ledger::Holder> awaited{};  // who has not answered yet
     std::set<Ledger::Holder> asked{};    // who has been asked for it: once is enough

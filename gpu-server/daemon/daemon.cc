@@ -89,6 +89,7 @@ Result<std::unique_ptr<Daemon>> Daemon::Create(const Options& options,
                                                Heritage heritage) {
   WorkerConfig config{.drivers = std::move(drivers),
                       .grace = options.grace,
+                      .command_max_ns = options.command_max_ns,
                       .tls = !options.tls.cert_file.empty(),
                       .soils_memory = options.zero_memory == "auto",
                       .tests_memory = options.zero_memory == "auto",

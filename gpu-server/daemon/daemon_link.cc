@@ -297,13 +297,16 @@ void DaemonLink::Send(State& state, const ControlRecord& record) {
   }
 }
 
-void DaemonLink::Ask(size_t device, uint64_t bytes, Granted granted) {
+void DaemonLink::Ask(size_t device, uint64_t bytes, Purpose purpose, Granted granted) {
   const bool asked = state_.With([&](State& state) {
     if (!state.gone) {
       const uint64_t id = state.next++;
       state.memory[id] = {.device = device, .bytes = bytes, .granted = std::move(granted)};
-      Send(state,
-           {.kind = Kind::kAsk, .device = static_cast<uint32_t>(device), .id = id, .bytes = bytes});
+      Send(state, {.kind = Kind::kAsk,
+                   .device = static_cast<uint32_t>(device),
+                   .id = id,
+                   .bytes = bytes,
+                   .total = purpose == Purpose::kObject ? 1u : 0u});
       return true;
     }
     return false;

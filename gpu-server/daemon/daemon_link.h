@@ -80,7 +80,7 @@ class DaemonLink final : public CreditSource, public ShareSource {
   void NoteBusy(size_t device, uint32_t busy_percent, uint32_t copy_percent);
 
   // CreditSource
-  void Ask(size_t device, uint64_t bytes, Granted granted) override;
+  void Ask(size_t device, uint64_t bytes, Purpose purpose, Granted granted) override;
   void AskFigures(size_t device, Told told) override;
   void NoteIdle(size_t device, uint64_t bytes) override;
   void FinishRecall(uint64_t recall) override;

@@ -21,9 +21,15 @@ constexpr uint32_t kSlicesMax = 512;
 // A day: more is meant to be for ever.
 constexpr uint32_t kGraceMax = 86'400;
 
+// Shorter, and a machine that is busy otherwise could make a command look endless.
+constexpr double kCommandMaxLeast = 0.1;
+constexpr double kCommandMaxMost = 86'400;
+constexpr double kNsPerSecond = 1e9;
+
 // The words of the line that need more than reading.
 struct Words {
   std::string memory;
+  double command_max = 0;
   std::string token_file;
   std::string log_level;
   std::string isolation_min;
@@ -71,6 +77,7 @@ Status Understand(const Words& words, Options* options) {
   if (!words.isolation_min.empty()) {
     FARLANE_ASSIGN(options->isolation_min, ParseIsolation(words.isolation_min));
   }
+  options->command_max_ns = static_cast<uint64_t>(words.command_max * kNsPerSecond);
   if (!words.token_file.empty()) {
     FARLANE_ASSIGN(options->token,
                    Secret::ReadFirstLine(words.token_file, sizeof(wire::ClientHello::token) - 1));
@@ -149,6 +156,11 @@ CommandLine ReadCommandLine(int argc, char** argv, const std::string& version) {
   app.add_option("--grace", options.grace,
                  "A client that says nothing is waited for so long; 0: for ever [60]")
       ->check(CLI::Range(0u, kGraceMax))
+      ->type_name("SECONDS");
+  app.add_option("--command-max", words.command_max,
+                 "A command may be worked on for so long, 0.1 to 86400; then its program's calls "
+                 "return 702 (CUDA_ERROR_LAUNCH_TIMEOUT) [any time]")
+      ->check(CLI::Range(kCommandMaxLeast, kCommandMaxMost))
       ->type_name("SECONDS");
   app.add_option("--control", options.control,
                  "Where the server's user may list and end sessions (farlane session): unix:/PATH")

@@ -23,6 +23,7 @@ struct Options {
   uint64_t memory_bytes = 0;  // 0: what each device has
   uint32_t warm = 1;
   uint32_t grace = channel::kGraceLooks;  // for so many seconds a silent client is waited for
+  uint64_t command_max_ns = 0;            // for so long a command may be worked on; 0: for ever
   std::string state_dir;  // where a restarted daemon finds its workers; empty: they end with it
   std::string control;    // where the operator asks about sessions; empty: nowhere
   Secret token;           // of the token file; empty: no token is asked for

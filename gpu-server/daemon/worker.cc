@@ -10,6 +10,7 @@
 #include "gpu-server/daemon/daemon_link.h"
 #include "gpu-server/daemon/forked_child.h"
 #include "gpu-server/daemon/hangup_watch.h"
+#include "gpu-server/daemon/last_word.h"
 #include "gpu-server/daemon/sandbox.h"
 #include "gpu-server/daemon/state_dir.h"
 #include "gpu-server/daemon/tls_pass.h"
@@ -150,6 +151,14 @@ void FollowTurns(ClientSession& session, DaemonLink& link, size_t devices_count)
   link.FollowTurns(begin, [&session] { session.gate().Detach(); });
 }
 
+// `watch` stays for as long as the process lives.
+void LimitCommands(ClientSession& session, Outbox& outbox, int socket, CommandWatch& watch) {
+  if (watch.limit_ns() != 0) {
+    session.gate().Watch(&watch);
+    WatchDispatch(outbox, socket, watch);
+  }
+}
+
 // Serves the client until it is gone. The end of the process frees everything, at once and whatever
 // the device is doing; nothing is taken apart before.
 [[noreturn]] void Serve(transport::Stream& stream,
@@ -157,7 +166,7 @@ void FollowTurns(ClientSession& session, DaemonLink& link, size_t devices_count)
                         Readiness& ready,
                         DaemonLink& link,
                         const Grant& grant,
-                        uint32_t grace,
+                        const WorkerConfig& config,
                         std::optional<DaemonLink::Inheritance> inheritance) {
   const uint64_t start_ns = NowNs();
   const std::string client = Printable(hello.program, sizeof hello.program) + " (pid " +
@@ -167,12 +176,14 @@ void FollowTurns(ClientSession& session, DaemonLink& link, size_t devices_count)
   Wakeup wakeup;
   Outbox outbox(stream, wakeup);
   Ears ears;
-  WatchHangup(stream.LifeFd(), outbox, ears, grace);
+  WatchHangup(stream.LifeFd(), outbox, ears, config.grace);
   ClientSession session(ready.driver->table(), link, outbox, wakeup, ready.output, &link);
   link.HearShares(
       {.hand = [&session](const ShareToken& token,
                           Fd socket) { session.shares().SendTo(token, std::move(socket)); },
        .over = [&session](const ShareToken& token) { session.shares().Over(token); }});
+  CommandWatch watch(config.command_max_ns);
+  LimitCommands(session, outbox, stream.LifeFd(), watch);
   std::vector<Reservation> first = link.TakeFirst(grant);
   FollowTurns(session, link, ready.facts.size());
   link.Listen(
@@ -203,6 +214,9 @@ void FollowTurns(ClientSession& session, DaemonLink& link, size_t devices_count)
   if (isolated && session.ZeroMemory() != CUDA_SUCCESS) {
     LogWarn("worker %d: its memory cannot be zeroed; what comes of it is the driver's to see to",
             getpid());
+  }
+  if (end == SessionEnd::kOverdue) {
+    EndWithLastWord(outbox, stream.LifeFd(), watch);
   }
   _exit(0);
 }
@@ -288,7 +302,7 @@ void Meet(Visitor visitor, Readiness& ready, DaemonLink& link, const WorkerConfi
   if (!inheritance.ok()) {
     LogWarn("worker %d ends with the daemon: %s", getpid(), inheritance.error().message().c_str());
   }
-  Serve(**stream, hello, ready, link, visitor.grant, config.grace,
+  Serve(**stream, hello, ready, link, visitor.grant, config,
         inheritance.ok() ? std::move(*inheritance) : std::nullopt);
 }
 

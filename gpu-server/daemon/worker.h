@@ -17,9 +17,10 @@ namespace farlane::server {
 struct WorkerConfig {
   std::vector<DriverCandidate> drivers;
   uint8_t boot[16] = {};
-  uint32_t grace = 0;        // for so many seconds a silent client is waited for; 0: for ever
-  bool tls = false;          // clients may come under TLS
-  bool soils_memory = true;  // when it tests what fresh memory holds: else it only looks
+  uint32_t grace = 0;           // for so many seconds a silent client is waited for; 0: for ever
+  uint64_t command_max_ns = 0;  // a command takes no longer, or its client ends; 0: any time
+  bool tls = false;             // clients may come under TLS
+  bool soils_memory = true;     // when it tests what fresh memory holds: else it only looks
   bool tests_memory = true;
   std::string state_dir;  // where the next daemon looks for workers; empty: none does
 };

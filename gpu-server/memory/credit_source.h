@@ -53,9 +53,13 @@ class CreditSource {
 
   virtual ~CreditSource() = default;
 
+  // For whom memory is asked: for addresses that the client gives out, who would have used what it
+  // has free; or for something else of its own, for which it can give that back.
+  enum class Purpose : uint8_t { kCredit, kObject };
+
   // Asks for `bytes` of a device. `granted` is called once, perhaps before this returns, on any
   // thread: it may wait for others to give back what they do not use.
-  virtual void Ask(size_t device, uint64_t bytes, Granted granted) = 0;
+  virtual void Ask(size_t device, uint64_t bytes, Purpose purpose, Granted granted) = 0;
   // How much is left, by way of the same door, so that it counts all that was asked before.
   virtual void AskFigures(size_t device, Told told) = 0;
   // How much of all that was granted is not in use now, and could be asked back.

@@ -154,7 +154,7 @@ std::vector<Ledger::Claim> Ledger::Spread(Holder holder,
   std::vector<std::pair<bool, Claim>> candidates;
   for (const auto& [other, place] : places_) {
     const uint64_t bytes = idle_only ? place.idle[device] : place.held[device];
-    if (other != holder && bytes != 0 && !except.contains(other)) {
+    if (bytes != 0 && !except.contains(other)) {
       candidates.push_back({place.session == own, {.holder = other, .bytes = bytes}});
     }
   }

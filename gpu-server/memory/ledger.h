@@ -88,7 +88,8 @@ class Ledger {
   // From whom so many bytes could come back that Take would succeed: those who hold what they do
   // not use, as far as is known; if that is not enough, everybody whose memory would help, since
   // only they know what of it they could do without. Empty when even all of it is not enough. Only
-  // the same session's help against its limit, so they come first. Nobody in `except` is asked.
+  // the same session's help against its limit, so they come first. Nobody in `except` is asked; the
+  // holder itself is, unless it is in there.
   std::vector<Claim> ClaimsFor(Holder holder,
                                size_t device,
                                uint64_t bytes,

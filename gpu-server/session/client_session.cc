@@ -144,6 +144,26 @@ bool ClientSession::Find(wire::Handle handle, GraphPtr* graph) {
   return found != nullptr;
 }
 
+void ClientSession::AskForMemory(size_t device,
+                                 uint64_t bytes,
+                                 CreditSource::Purpose purpose,
+                                 CreditSource::Granted granted) {
+  const auto again = [this, device, bytes, purpose, granted] {
+    source_.Ask(device, bytes, purpose, granted);
+  };
+  if (!releases_.any()) {
+    again();
+    return;
+  }
+  source_.Ask(device, bytes, purpose, [this, granted, again](Reservation reservation) {
+    if (reservation.bytes() != 0) {
+      granted(std::move(reservation));
+    } else {
+      releases_.Await(again);
+    }
+  });
+}
+
 bool ClientSession::FindToAsk(wire::Handle handle, CUstream* stream) {
   *stream = nullptr;
   if (handle == 0) {

@@ -27,6 +27,7 @@
 #include "gpu-server/session/output_pipe.h"
 #include "gpu-server/session/peer_pairs.h"
 #include "gpu-server/session/recorded_graph.h"
+#include "gpu-server/session/releases.h"
 #include "gpu-server/session/shares.h"
 #include "gpu-server/session/stream_fences.h"
 #include "gpu-server/session/transfer_queue.h"
@@ -226,6 +227,15 @@ class ClientSession {
 
   CreditSource& source() { return source_; }
 
+  // Asks for memory; who is refused while the client's own comes back asks once more. `granted` is
+  // called on any thread.
+  void AskForMemory(size_t device,
+                    uint64_t bytes,
+                    CreditSource::Purpose purpose,
+                    CreditSource::Granted granted);
+
+  Releases& releases() { return releases_; }
+
   OwnedRanges& globals() { return globals_; }
 
   PeerPairs& peers() { return peers_; }
@@ -306,6 +316,7 @@ class ClientSession {
   Mirrors mirrors_;
   ImageStore images_{kImageStoreBytes};
   ImageInbox image_inbox_;
+  Releases releases_;
   std::vector<std::unique_ptr<DeviceMemory>> memories_;
   Shares shares_;
   VirtualMemory virtual_memory_{driver_, memories_};  // after the memories that it lives from

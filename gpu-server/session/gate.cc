@@ -132,6 +132,7 @@ void Gate::TakeUp(Pages* pages) {
     std::erase_if(kept, [&](const auto& one) { return one.get() != pages && one.get() != latest; });
   });
   devices_.clear();
+  NoteOldest(NowNs());  // what was under way is not looked at any more
   for (size_t i = 0; i < session_.devices_count(); ++i) {
     devices_.push_back(std::make_unique<Device>(session_.driver()));
   }
@@ -166,22 +167,22 @@ bool Gate::AdmitByPage(const wire::MessageView& view) {
   }
   const GrantSlot& grant = pages->grants.grants()[index];
   const TurnMode mode = grant.mode.load(memory_order_acquire);
-  if (mode != TurnMode::kOpen &&
-      (!MayPass(*pages, index, mode) ||
-       (grant.strict.load(memory_order_relaxed) != 0 && !AnnounceStrict(*pages, index)))) {
+  const bool measured = mode != TurnMode::kOpen || watch_or_null_ != nullptr;
+  const bool strict = mode != TurnMode::kOpen && grant.strict.load(memory_order_relaxed) != 0;
+  if (measured && (!MayPass(*pages, index, mode) || (strict && !AnnounceStrict(*pages, index)))) {
     Hold(*pages, index, grant.mode.load(memory_order_relaxed));
     return false;
   }
-  if (mode == TurnMode::kOpen) {
+  if (!measured) {
     devices_[index]->unmeasured = true;
   }
   Release(*pages, index);
-  command_ = mode != TurnMode::kOpen;
+  command_ = measured;
   graph_ = view.op == static_cast<uint16_t>(wire::Op::kGraphLaunch);
   device_ = index;
   key_ = static_cast<uint64_t>(view.op) << 32 | std::bit_width(view.body.size());
   const uint64_t window_ns = grant.window_ns.load(memory_order_relaxed);
-  run_ns_ = std::min(window_ns / kRunParts, kRunNsMax);
+  run_ns_ = watch_or_null_ != nullptr ? 0 : std::min(window_ns / kRunParts, kRunNsMax);
   return true;
 }
 
@@ -253,6 +254,16 @@ void Gate::NoteOther(uint16_t op) {
   }
 }
 
+// Whoever is alone, and watched, has no end and a window all the same.
+Gate::Bounds Gate::BoundsOf(const GrantSlot& grant, const Device& device, TurnMode mode) {
+  if (mode == TurnMode::kOpen) {
+    return {};
+  }
+  return {.until_ns = grant.until_ns.load(memory_order_relaxed),
+          .window_ns = grant.window_ns.load(memory_order_relaxed),
+          .is_over = grant.turn.load(memory_order_relaxed) == device.over_turn};
+}
+
 bool Gate::MayPass(Pages& pages, size_t index, TurnMode mode) {
   Device& device = *devices_[index];
   UseSlot& use = pages.uses.uses()[index];
@@ -260,20 +271,15 @@ bool Gate::MayPass(Pages& pages, size_t index, TurnMode mode) {
     use.wants.store(1, memory_order_release);
   }
   device.idle_since_ns = 0;
-  if (mode != TurnMode::kRun) {
+  const Bounds bounds = BoundsOf(pages.grants.grants()[index], device, mode);
+  if (mode == TurnMode::kHold || bounds.is_over) {
     return false;
   }
-  const GrantSlot& grant = pages.grants.grants()[index];
-  if (grant.turn.load(memory_order_relaxed) == device.over_turn) {
-    return false;  // it has been given back
-  }
   const WorkMeter& meter = device.meter;
-  const uint64_t until_ns = grant.until_ns.load(memory_order_relaxed);
-  const uint64_t window_ns = grant.window_ns.load(memory_order_relaxed);
   const auto has_room = [&] {
     const uint64_t expected_ns = meter.expected_ns();
-    return expected_ns < window_ns &&
-           (until_ns == UINT64_MAX || meter.used_ns() + expected_ns < until_ns);
+    return expected_ns < bounds.window_ns &&
+           (bounds.until_ns == UINT64_MAX || meter.used_ns() + expected_ns < bounds.until_ns);
   };
   if (has_room()) {
     return true;
@@ -287,23 +293,22 @@ bool Gate::MayPass(Pages& pages, size_t index, TurnMode mode) {
     return true;
   }
   // What was measured is used up for good. What is expected may never come, or wait for this.
-  return meter.used_ns() < until_ns && HasRoom(grant, device, now_ns);
+  return meter.used_ns() < bounds.until_ns && HasRoom(bounds, device, now_ns);
 }
 
-bool Gate::IsStuck(const GrantSlot& grant, const Device& device, uint64_t now_ns) {
-  const uint64_t expected_ns =
-      std::max(device.meter.expected_ns(), grant.window_ns.load(memory_order_relaxed));
+bool Gate::IsStuck(const Bounds& bounds, const Device& device, uint64_t now_ns) {
+  const uint64_t expected_ns = std::max(device.meter.expected_ns(), bounds.window_ns);
   const uint64_t patience_ns = std::clamp(kStuckFactor * expected_ns, kStuckNs, kStuckNsMax);
   return device.meter.in_flight() != 0 && now_ns - device.progress_ns >= patience_ns;
 }
 
 // Something under way may wait for what is held: another stream's work, or a word that a copy
 // brings. So what makes no progress is given more.
-bool Gate::HasRoom(const GrantSlot& grant, Device& device, uint64_t now_ns) {
+bool Gate::HasRoom(const Bounds& bounds, Device& device, uint64_t now_ns) {
   if (device.meter.in_flight() == 0) {
     return true;
   }
-  if (IsStuck(grant, device, now_ns)) {
+  if (IsStuck(bounds, device, now_ns)) {
     device.progress_ns = now_ns;
     device.stuck_room = std::min(1U << std::min(device.stuck_times++, 31U), kStuckCommandsMax);
   }
@@ -327,7 +332,7 @@ void Gate::Hold(Pages& pages, size_t index, TurnMode mode) {
     use.holds.store(use.holds.load(memory_order_relaxed) + 1, memory_order_relaxed);
   }
   // The daemon finds out what is wanted when it looks, and it looks when it is told to.
-  if (mode != TurnMode::kRun && now_ns - device.asked_ns >= kAskAgainNs) {
+  if (mode == TurnMode::kHold && now_ns - device.asked_ns >= kAskAgainNs) {
     device.asked_ns = now_ns;
     pages.ring();
   }
@@ -364,7 +369,26 @@ bool Gate::Look(Device& device, uint64_t now_ns) {
     device.stuck_times = 0;
     device.stuck_room = 0;
   }
+  NoteOldest(now_ns);
   return any;
+}
+
+void Gate::NoteOldest(uint64_t now_ns) {
+  if (watch_or_null_ == nullptr) {
+    return;
+  }
+  uint64_t oldest_ns = UINT64_MAX;
+  for (const auto& device : devices_) {
+    const uint64_t begun_ns = device->meter.begun_ns();
+    oldest_ns = begun_ns == 0 ? oldest_ns : std::min(oldest_ns, begun_ns);
+  }
+  watch_or_null_->Note(oldest_ns == UINT64_MAX ? 0 : oldest_ns, now_ns);
+}
+
+void Gate::TellWatch() {
+  if (measuring_ && watch_or_null_ != nullptr && watch_or_null_->IsDue(NowNs())) {
+    Tend();
+  }
 }
 
 void Gate::BeginCommand(CUstream stream) {
@@ -387,6 +411,9 @@ void Gate::EndCommand() {
   Device& device = *devices_[device_];
   device.meter.End(key_, run_ns_, graph_);
   measuring_ = true;
+  if (watch_or_null_ != nullptr) {
+    watch_or_null_->NoteGiven(NowNs());
+  }
   // The daemon must not believe that a device is free which is not.
   device.told_in_flight = device.meter.in_flight();
   if (followed_ != nullptr) {
@@ -446,7 +473,7 @@ uint64_t Gate::TendDevice(Pages& pages, size_t index) {
     const uint64_t idle_ns = held ? TendHeld(pages, index) : TendIdle(pages, index, now_ns);
     return device.meter.any() ? std::min(idle_ns, kPollWaitingNs) : idle_ns;
   }
-  if (held && mode == TurnMode::kRun && IsStuck(grant, device, now_ns)) {
+  if (held && mode != TurnMode::kHold && IsStuck(BoundsOf(grant, device, mode), device, now_ns)) {
     TendHeld(pages, index);
   }
   const bool is_awaited =

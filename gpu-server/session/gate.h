@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "gpu-server/arbiter/turn_page.h"
+#include "gpu-server/session/command_watch.h"
 #include "gpu-server/session/work_meter.h"
 #include "protocol/base/guarded.h"
 #include "protocol/wire/messages.h"
@@ -46,6 +47,9 @@ class Gate {
   static constexpr uint64_t kPollUnawaitedNs = 5'000'000;
   static constexpr uint64_t kPollWaitingNs = 20'000'000;
   static constexpr uint64_t kAskAgainNs = 100'000'000;
+  // Of whoever is alone, the device is given so much ahead where commands are watched: a launch
+  // must not have to wait in the driver for room.
+  static constexpr uint64_t kWatchedWindowNs = 1'000'000;
 
   explicit Gate(ClientSession& session);
 
@@ -58,6 +62,16 @@ class Gate {
   bool AwaitPages(uint64_t patience_ns) const;
   // There is nobody any more who would give turns: all pass. Any thread.
   void Detach();
+
+  // Measures each command by itself from now on, also of whoever is alone, and tells the watch,
+  // which outlives the gate. Before anything is admitted.
+  void Watch(CommandWatch* watch) { watch_or_null_ = watch; }
+
+  // For a dispatch thread that has much to do: tells the watch if that is due.
+  void TellWatch();
+
+  // Whether a command has taken longer than the watch allows.
+  bool is_overdue() const { return watch_or_null_ != nullptr && watch_or_null_->WasOverdue(); }
 
   // Whether a message gives the device work.
   static bool IsWork(uint16_t op);
@@ -132,10 +146,18 @@ class Gate {
     uint32_t settled = 0;    // see UseSlot
   };
 
+  // What a page allows.
+  struct Bounds {
+    uint64_t until_ns = UINT64_MAX;
+    uint64_t window_ns = kWatchedWindowNs;
+    bool is_over = false;  // the turn has been given back
+  };
+
+  static Bounds BoundsOf(const GrantSlot& grant, const Device& device, TurnMode mode);
   bool AdmitByPage(const wire::MessageView& view);
   bool MayPass(Pages& pages, size_t index, TurnMode mode);
-  static bool HasRoom(const GrantSlot& grant, Device& device, uint64_t now_ns);
-  static bool IsStuck(const GrantSlot& grant, const Device& device, uint64_t now_ns);
+  static bool HasRoom(const Bounds& bounds, Device& device, uint64_t now_ns);
+  static bool IsStuck(const Bounds& bounds, const Device& device, uint64_t now_ns);
   void Hold(Pages& pages, size_t index, TurnMode mode);
   void Release(Pages& pages, size_t index);
   static uint64_t DoneOfBacklog(const Device& device);
@@ -144,6 +166,7 @@ class Gate {
   bool AnnounceStrict(Pages& pages, size_t index);
   uint64_t Settle(Pages& pages, size_t index);
   static uint32_t InFlight(const Pages& pages, size_t index, const Device& device);
+  void NoteOldest(uint64_t now_ns);
   void Publish(Pages& pages, size_t index);
   uint64_t TendDevice(Pages& pages, size_t index);
   uint64_t TendIdle(Pages& pages, size_t index, uint64_t now_ns);
@@ -162,6 +185,7 @@ class Gate {
   Guarded<std::vector<std::unique_ptr<Pages>>> kept_;
   Pages* followed_ = nullptr;
   std::vector<std::unique_ptr<Device>> devices_;
+  CommandWatch* watch_or_null_ = nullptr;
   bool measuring_ = false;  // a device has runs that are to be looked at
   bool may_wait_ = false;   // streams may wait for something else than work
   bool command_ = false;    // the message that is carried out is measured

@@ -184,8 +184,8 @@ WireError Execute(ClientSession& session,
     return session.Refuse(view, possible);
   }
   const DeviceMemory* memory = session.memory(context->device);
-  session.source().Ask(memory->ordinal(), creation->array.shape.DeviceBytes(),
-                       [&session, creation](Reservation granted) {
+  session.AskForMemory(memory->ordinal(), creation->array.shape.DeviceBytes(),
+                       CreditSource::Purpose::kObject, [&session, creation](Reservation granted) {
                          creation->array.memory->reservation = std::move(granted);
                          session.Return([&session, creation] { Create(session, creation); });
                        });

@@ -101,7 +101,8 @@ WireError Execute(ClientSession& session,
     return session.Refuse(view, CUDA_ERROR_OUT_OF_MEMORY);
   }
   // The ledger first: what would pass a limit has no side effect at all.
-  session.source().Ask(memory->ordinal(), RoundUp(message.bytes, kChunkBytes),
+  session.AskForMemory(memory->ordinal(), RoundUp(message.bytes, kChunkBytes),
+                       CreditSource::Purpose::kCredit,
                        [&session, view, memory](Reservation granted) {
                          // Shared because a letter must be copyable; in truth it passes it on.
                          const auto reservation = std::make_shared<Reservation>(std::move(granted));

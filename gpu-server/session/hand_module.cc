@@ -28,7 +28,7 @@ Reservation ReserveVariables(ClientSession& session, const ContextPtr& context, 
   // Shared with the thread that answers, which may still be at it when the answer is here.
   const auto answer = std::make_shared<std::promise<Reservation>>();
   const CUdevice device = context == nullptr ? session.first_device() : context->device;
-  session.source().Ask(static_cast<size_t>(device), bytes,
+  session.AskForMemory(static_cast<size_t>(device), bytes, CreditSource::Purpose::kObject,
                        [answer](Reservation granted) { answer->set_value(std::move(granted)); });
   return answer->get_future().get();
 }
@@ -132,8 +132,10 @@ WireError Execute(ClientSession& session,
     return session.Refuse(view, CUDA_ERROR_INVALID_HANDLE);
   }
   session.arrays().ForgetReferencesOf(*taken.image);
+  session.releases().Begin();
   session.DeferIn(taken.context, view, [&session, view, image = taken.image] {
     session.Finish(view, image->Unload(session.driver()));
+    session.releases().End();
     session.outbox().FlushOrWake();
   });
   return WireError::kNone;

@@ -77,10 +77,11 @@ CUresult LoadedImage::Load(const DriverTable& driver,
       request.reserve == nullptr ? 0 : VariableBytes(driver, package->view(), request.device);
   if (bytes != 0) {
     // Before the driver is asked, so that a refusal has no side effect.
-    made->variables_ = request.reserve(bytes);
-    if (made->variables_.bytes() == 0) {
+    Reservation reserved = request.reserve(bytes);
+    if (reserved.bytes() == 0) {
       return CUDA_ERROR_OUT_OF_MEMORY;
     }
+    made->variables_.With([&reserved](Reservation& variables) { variables = std::move(reserved); });
   }
   CUresult result = made->LoadIt(driver, package->image(), request, log);
   if (result != CUDA_SUCCESS) {
@@ -111,7 +112,12 @@ CUresult LoadedImage::LoadIt(const DriverTable& driver,
 }
 
 CUresult LoadedImage::Unload(const DriverTable& driver) const {
-  return is_library() ? driver.cuLibraryUnload(library_) : driver.cuModuleUnload(module_);
+  const CUresult result =
+      is_library() ? driver.cuLibraryUnload(library_) : driver.cuModuleUnload(module_);
+  if (result == CUDA_SUCCESS) {
+    variables_.With([](Reservation& variables) { variables = Reservation(); });
+  }
+  return result;
 }
 
 CUresult LoadedImage::FindGlobal(const DriverTable& driver,

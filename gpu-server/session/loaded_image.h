@@ -12,6 +12,7 @@
 #include "gpu-server/driver/driver_table.h"
 #include "gpu-server/memory/credit_source.h"
 #include "protocol/base/bytes.h"
+#include "protocol/base/guarded.h"
 
 namespace farlane::server {
 
@@ -41,7 +42,7 @@ struct LoadRequest {
   std::function<Reservation(uint64_t bytes)> reserve = nullptr;
 };
 
-// Thread: immutable, after Load.
+// Thread: any; immutable after Load, but for what Unload gives back.
 class LoadedImage {
  public:
   // Opens the package (protocol/abi/module_package.h) and has the driver load it in the current
@@ -52,7 +53,7 @@ class LoadedImage {
                        std::unique_ptr<LoadedImage>* loaded,
                        std::string* log);
 
-  // May wait for the device.
+  // May wait for the device. The memory of the variables is given back, whoever still has this.
   CUresult Unload(const DriverTable& driver) const;
 
   CUresult FindGlobal(const DriverTable& driver,
@@ -92,7 +93,8 @@ class LoadedImage {
 
   CUmodule module_ = nullptr;
   CUlibrary library_ = nullptr;
-  Reservation variables_;  // of the image; the driver allocates them when it loads it
+  // Of the image; the driver allocates them when it loads it, and frees them when it unloads it.
+  mutable Guarded<Reservation> variables_;
   std::vector<KernelInfo> kernels_;
 };
 

@@ -25,6 +25,8 @@ const char* SessionEndName(SessionEnd end) {
       return "was lost";
     case SessionEnd::kBreach:
       return "broke the protocol";
+    case SessionEnd::kOverdue:
+      return "had a command that took too long";
   }
   return "ended";
 }
@@ -58,6 +60,10 @@ SessionEnd SessionLoop::Run() {
     }
     if (!held_.empty()) {
       session_.gate().Tend();
+    }
+    session_.gate().TellWatch();
+    if (session_.gate().is_overdue()) {
+      return SessionEnd::kOverdue;
     }
     Say(false);
     if (outbox.broken()) {

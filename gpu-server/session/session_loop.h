@@ -16,10 +16,11 @@ namespace farlane::server {
 
 // Why a session ended.
 enum class SessionEnd : uint8_t {
-  kBye,     // in good order
-  kGone,    // the client's process ended without a word
-  kLost,    // the connection broke
-  kBreach,  // the client broke the protocol
+  kBye,      // in good order
+  kGone,     // the client's process ended without a word
+  kLost,     // the connection broke
+  kBreach,   // the client broke the protocol
+  kOverdue,  // a command of the client's takes longer than it may
 };
 
 const char* SessionEndName(SessionEnd end);

@@ -113,6 +113,20 @@ bool WorkMeter::IsWaiting(const ContextState* current, Run& run, const Waits& wa
   return run.waits || (waits.streams && waits.now_ns - run.given_ns >= kBeginNs);
 }
 
+// What waits is not worked on, and when it goes on it counts from there.
+void WorkMeter::NoteOldest(uint64_t now_ns) {
+  begun_ns_ = 0;
+  for (Run& run : runs_) {
+    if (run.waits) {
+      run.begun_ns = 0;
+    } else if (run.begun) {
+      run.begun_ns = run.begun_ns == 0 ? now_ns : run.begun_ns;
+      begun_ns_ = run.begun_ns;
+      return;
+    }
+  }
+}
+
 bool WorkMeter::IsBehindAWait(const ContextState* context, CUstream stream) const {
   for (auto run = runs_.rbegin(); run != runs_.rend(); ++run) {
     if (run->context.get() == context && run->stream == stream) {
@@ -142,6 +156,7 @@ bool WorkMeter::Look(const ContextState* current, const Waits& waits) {
       ++at;
     }
   }
+  NoteOldest(waits.now_ns);
   Count();
   return any;
 }
@@ -240,6 +255,7 @@ void WorkMeter::Forget(const ContextPtr& context) {
     return true;
   });
   Count();
+  begun_ns_ = 0;
   if (base_context_ == context) {
     base_ = nullptr;
     base_context_ = nullptr;

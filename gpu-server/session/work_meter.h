@@ -70,6 +70,10 @@ class WorkMeter {
   // What is expected of the oldest run that is under way.
   uint64_t oldest_ns() const { return runs_.empty() ? 0 : runs_.front().expected_ns; }
 
+  // Since when the oldest run that is under way was seen to be worked on, with no older one beside
+  // it, which might have held it up; 0: none is.
+  uint64_t begun_ns() const { return begun_ns_; }
+
   uint64_t used_ns() const { return used_ns_; }
 
   // Of that, what such commands take when nothing else is on the device: no more than they were
@@ -99,8 +103,9 @@ class WorkMeter {
     uint64_t expected_ns = 0;
     uint64_t given_ns = 0;  // when, by the clock; 0: no Look has seen it
     bool graph = false;
-    bool begun = false;  // the stream has come to it
-    bool waits = false;  // ... or waits for something before it, or in it
+    uint64_t begun_ns = 0;  // since when it was seen to be worked on as the oldest; 0: it was not
+    bool begun = false;     // the stream has come to it
+    bool waits = false;     // ... or waits for something before it, or in it
   };
 
   // A stream whose first run of those that are not done has been looked at.
@@ -113,6 +118,7 @@ class WorkMeter {
   bool FollowsTheLast(const ContextPtr& context, CUstream stream) const;
   bool IsDone(const ContextState* current, const Run& run);
   bool IsWaiting(const ContextState* current, Run& run, const Waits& waits, bool* any);
+  void NoteOldest(uint64_t now_ns);
   bool IsBehindAWait(const ContextState* context, CUstream stream) const;
   void Count();
   uint64_t Expected(uint64_t key) const;
@@ -130,6 +136,7 @@ class WorkMeter {
   ContextPtr base_context_;
   std::shared_ptr<PooledEvent> base_;  // from which times are counted
   double covered_ms_ = 0;              // up to there all is charged
+  uint64_t begun_ns_ = 0;
   uint32_t in_flight_ = 0;
   uint64_t expected_ns_ = 0;
   uint64_t used_ns_ = 0;

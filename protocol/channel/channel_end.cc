@@ -14,6 +14,9 @@ namespace {
 constexpr uint64_t kGoodbyeNs =
     200'000'000;  // a process that ends does not wait longer for a full socket
 
+constexpr uint64_t kLastWordNs =
+    100'000'000;  // what a server that has ended said last is there already
+
 constexpr timespec kLockPause{.tv_sec = 0, .tv_nsec = 100'000};  // between two looks at a lock
 
 // The thread that ends the process may be one that holds the lock already: exit() from a signal
@@ -113,6 +116,23 @@ Status CommandChannel::lost() const {
 void CommandChannel::Lose(const Status& why) {
   std::lock_guard<std::mutex> lock(reading_);
   LoseLocked(why);
+}
+
+// The server takes nothing more; why may lie there unread.
+void CommandChannel::HearTheLast(const Status& why) {
+  const uint64_t until = NowNs() + kLastWordNs;
+  while (!is_lost() && NowNs() < until) {
+    if (!TakeRole()) {
+      WaitForOthers(rounds_.load(), until);  // who reads finds the end
+      continue;
+    }
+    const Status status = ReadRound(true, until);
+    GiveRole();
+    if (!status.ok()) {
+      Lose(status);
+    }
+  }
+  Lose(why);
 }
 
 void CommandChannel::LoseLocked(const Status& why) {

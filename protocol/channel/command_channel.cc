@@ -161,7 +161,7 @@ void CommandChannel::FlushLocked(std::unique_lock<std::mutex>& lock) {
       return;
     }
     lock.unlock();
-    done.ok() ? WaitForRoom() : Lose(done.error());
+    done.ok() ? WaitForRoom() : HearTheLast(done.error());
     lock.lock();
   }
   writer_.Keep();  // who has lent something goes on now

@@ -257,6 +257,7 @@ class CommandChannel {  // NOLINT(clang-analyzer-optin.performance.Padding): as 
   wire::WireError DeliverReply(const wire::MessageView& message);
   void RunListenerWork();
   void WaitForOthers(uint64_t seen, transport::Deadline until);
+  void HearTheLast(const Status& why);
   void Lose(const Status& why);
   void LoseLocked(const Status& why);
   void TendLoop();

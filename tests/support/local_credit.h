@@ -19,7 +19,7 @@ class LocalCredit final : public CreditSource {
     ledger_.With([this](Ledger& ledger) { holder_ = ledger.Join(ledger.Open(quotas_)); });
   }
 
-  void Ask(size_t device, uint64_t bytes, Granted granted) override {
+  void Ask(size_t device, uint64_t bytes, Purpose, Granted granted) override {
     const bool taken =
         ledger_.With([&](Ledger& ledger) { return ledger.Take(holder_, device, bytes); });
     granted(taken ? Reservation(this, device, bytes) : Reservation());
@@ -41,7 +41,8 @@ class LocalCredit final : public CreditSource {
     for (size_t device = 0; device < quotas_.size(); ++device) {
       const uint64_t bytes =
           RoundDown(std::min<uint64_t>(64_MiB, quotas_[device].limit_bytes / 4), kChunkBytes);
-      Ask(device, bytes, [&first](Reservation granted) { first.push_back(std::move(granted)); });
+      Ask(device, bytes, Purpose::kCredit,
+          [&first](Reservation granted) { first.push_back(std::move(granted)); });
     }
     return first;
   }

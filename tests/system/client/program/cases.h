@@ -71,6 +71,23 @@ void Asked();
 void WorkBehindFunctions();
 // sharer.cc: the same, for what processes share
 void Sharer();
+// claimant.cc: memory in every way that there is
+void BeAClaimant();
+// residue.cc: what others have left
+void FindResidue();
+// victim.cc: a tenant whose results and time are looked at
+void BeAVictim();
+// long_waits.cc: what takes long and is no command
+void LongWaits();
+// attackers.cc: tenants that are no good neighbours
+void AttackIllegal();
+void AttackEndless();
+void AttackEndlessFlood();
+void AttackAllocations();
+void AttackModules();
+void AttackLaunches();
+void AttackBulk();
+void AttackDeaf();
 // random_operations.cc: anything, against a model
 void RandomOperations();
 // several.cc: one program with two servers

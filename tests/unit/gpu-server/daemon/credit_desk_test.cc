@@ -56,6 +56,26 @@ TEST_F(CreditDeskTest, RefusesAtOnceWhatNobodyCouldGiveBack) {
   EXPECT_EQ(Last(one).bytes, 0u);
 }
 
+TEST_F(CreditDeskTest, AsksWhoAsksForWhatItDoesNotUseIfItCanDoWithout) {
+  const Ledger::Holder one = Join();
+  ASSERT_TRUE(Say(one, Kind::kAsk, 80, 1));
+  ASSERT_TRUE(Say(one, Kind::kIdle, 40));
+
+  EXPECT_TRUE(Say(one, Kind::kAsk, 30, 2));
+  EXPECT_EQ(Last(one).bytes, 0u) << "what it asks for is for addresses, and these are free";
+
+  EXPECT_TRUE(
+      desk_.Hear(one, {.kind = Kind::kAsk, .device = 0, .id = 3, .bytes = 30, .total = 1}, 0));
+  ASSERT_EQ(Last(one).kind, Kind::kRecall);
+  EXPECT_EQ(Last(one).bytes, 10u);
+  const uint64_t recall = Last(one).id;
+  EXPECT_TRUE(Say(one, Kind::kReturn, 10));
+  EXPECT_TRUE(Say(one, Kind::kRecalled, 0, recall));
+  EXPECT_EQ(Last(one).kind, Kind::kGranted);
+  EXPECT_EQ(Last(one).id, 3u);
+  EXPECT_EQ(Last(one).bytes, 30u);
+}
+
 TEST_F(CreditDeskTest, AsksForWhatOthersDoNotUseBeforeItRefuses) {
   const Ledger::Holder idle = Join();
   const Ledger::Holder asker = Join();

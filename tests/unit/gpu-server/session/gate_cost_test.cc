@@ -84,6 +84,7 @@ class GateCost : public testing::Test {
 
   std::unique_ptr<Driver> fake_ = LoadFakeDriver();
   DriverTable table_ = Quick(fake_->table());
+  CommandWatch watch_{60'000'000'000};  // before the session, which may go by it
   SessionFixture fixture_{0, &table_};
   uint64_t address_ = 0;
   std::shared_ptr<std::atomic<int>> rung_ =
@@ -112,6 +113,14 @@ TEST_F(GateCost, WithoutTurnsAllIsMeasuredAndNobodyTold) {
 
 TEST_F(GateCost, ALightSessionIsMeasuredAndTellsNobody) {
   Attach(TurnMode::kRun, 1'000'000'000, 1'000'000);
+  Run();
+  EXPECT_TRUE(IsMeasured());
+  EXPECT_EQ(*rung_, 0);
+}
+
+TEST_F(GateCost, WhereCommandsAreWatchedEachIsMeasuredByItself) {
+  fixture_.session().Return([this] { fixture_.session().gate().Watch(&watch_); });
+  Attach(TurnMode::kOpen);
   Run();
   EXPECT_TRUE(IsMeasured());
   EXPECT_EQ(*rung_, 0);

@@ -101,6 +101,37 @@ TEST_F(WorkMeterTest, WorkOfSeveralStreamsIsChargedOnce) {
   EXPECT_NEAR(static_cast<double>(meter_.used_ns()), 900.0 * kUs, 2.0 * kUs);
 }
 
+TEST_F(WorkMeterTest, TheOldestRunCountsFromWhenItWasSeenToBegin) {
+  Command(1, 100, 900);
+  Command(2, 100, 950);
+  LookAgainAfter(10);
+  EXPECT_EQ(meter_.begun_ns(), 0u) << "the device has not come to it";
+  ReachTime(500);
+  const uint64_t begun_ns = waits_.now_ns;
+  EXPECT_EQ(meter_.begun_ns(), begun_ns);
+  LookAgainAfter(1000);
+  EXPECT_EQ(meter_.begun_ns(), begun_ns);
+  ReachTime(900);
+  EXPECT_EQ(meter_.begun_ns(), begun_ns + 1000) << "the first may have held up the second";
+  ReachTime(950);
+  EXPECT_EQ(meter_.begun_ns(), 0u);
+}
+
+TEST_F(WorkMeterTest, AGraphThatWaitsForTheProgramCountsFromWhenItGoesOn) {
+  script_.now_us = 0;
+  meter_.Begin(context_, reinterpret_cast<CUstream>(1));
+  meter_.End(1, 0, true);
+  script_.recorded_us.back() = 900;
+  ReachTime(1);
+  EXPECT_EQ(meter_.begun_ns(), waits_.now_ns);
+  waits_.graphs = true;
+  LookAgainAfter(1000);
+  EXPECT_EQ(meter_.begun_ns(), 0u);
+  waits_.graphs = false;
+  LookAgainAfter(1000);
+  EXPECT_EQ(meter_.begun_ns(), waits_.now_ns);
+}
+
 TEST_F(WorkMeterTest, ManySecondsDoNotBlurIt) {
   for (int i = 0; i < 100'000; ++i) {
     Command(1, i * 1000.0, i * 1000.0 + 20);

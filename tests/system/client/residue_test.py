@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Device memory that goes from one tenant to the next, again and again, whatever the former one dies of: nobody finds a
+byte of anybody else's. The device gives out first what was freed last.
+
+    residue_test.py --campaign RESULT.json [--seed N] [--parts N]      of 250 hand-overs each"""
+
+import os
+import random
+import re
+import signal
+import threading
+import time
+import unittest
+
+from campaign import Campaign
+from real_server import SANITIZER, SLOWNESS, Client, Server
+
+KEPT_FRAMES = os.environ.get("FARLANE_KEPT_FRAMES", "")
+HAND_OVERS = 200
+CHAINS = 3  # at a time
+CAMPAIGN = None
+
+
+class Residue(Client):
+    TRANSPORT = "shm"
+    PRELOAD = ""
+
+    def setUp(self):
+        self.seed = CAMPAIGN.seed if CAMPAIGN else int(os.environ.get("FARLANE_SEED", "0")) or random.SystemRandom(
+        ).randrange(1, 1 << 30)
+        more = {"LD_PRELOAD": self.PRELOAD} if self.PRELOAD else {}
+        self.server = Server("--warm", "4", FARLANE_SOFT_MEMORY="256Mi", **more)
+        self.addCleanup(self.server.stop)
+        self.assertTrue(self.server.address, self.server.said())
+        self.handle = ""  # how somebody has named memory last
+        self.sums = {"looked_bytes": 0, "found_bytes": 0, "hand_overs": 0, "ends": {}}
+        self.wrong = []
+        self.lock = threading.Lock()
+
+    def worker_of(self, process):
+        """As the server has logged it."""
+        said = self.server.said()
+        found = re.findall(rf"worker (\d+): serves \S+ \(pid {process.pid} on", said)
+        return int(found[-1]) if found else None
+
+    def hand_over(self, number, choose):
+        """One tenant: looks, leaves something, and ends somehow."""
+        process = self.start("residue", self.server.address, RESIDUE_NUMBER=str(number), RESIDUE_HANDLE=self.handle)
+        line = process.stdout.readline()
+        seen = re.match(r"looked (\d+) found (\d+) opened (\d+) named (\S+)\n", line)
+        if seen is None:
+            self.wrong.append(line + "".join(process.communicate("")))
+            return
+        end = choose.choice(("says goodbye", "is killed", "is killed while it writes", "its worker is killed"))
+        if end != "is killed while it writes":
+            said = process.stdout.readline() + process.stdout.readline()
+            if said != f"own text {number}\nleft\n":
+                self.wrong.append(said)
+        else:
+            time.sleep(choose.random() * 0.01)
+        if end == "its worker is killed" and (worker := self.worker_of(process)) is not None:
+            os.kill(worker, signal.SIGKILL)
+        elif end != "says goodbye":
+            process.kill()
+        process.communicate("", timeout=60 * SLOWNESS)
+        with self.lock:
+            self.handle = seen[4]
+            self.sums["looked_bytes"] += int(seen[1])
+            self.sums["found_bytes"] += int(seen[2])
+            self.sums["hand_overs"] += 1
+            self.sums["ends"][end] = self.sums["ends"].get(end, 0) + 1
+            if seen[3] == "0":
+                self.wrong.append(f"memory of another session was opened: {self.handle}")
+
+    def chain(self, chain, seed, hand_overs):
+        choose = random.Random(seed * CHAINS + chain)
+        for number in range(hand_overs):
+            self.hand_over(1 + number * CHAINS + chain, choose)
+
+    def run_chains(self, seed, hand_overs):
+        self.sums = {"looked_bytes": 0, "found_bytes": 0, "hand_overs": 0, "ends": {}}
+        threads = [threading.Thread(target=self.chain, args=(chain, seed, -(-hand_overs // CHAINS)))
+                   for chain in range(CHAINS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(self.wrong, [], f"seed {seed}")
+        self.assertGreaterEqual(self.sums["hand_overs"], hand_overs)
+        return self.sums
+
+
+class NobodyFindsAnything(Residue):
+    def test_nobody_finds_anything(self):
+        sums = self.run_chains(self.seed, HAND_OVERS)
+        print(f"seed {self.seed}: {sums}", flush=True)
+        self.assertEqual(sums["found_bytes"], 0)
+        self.assertGreater(sums["looked_bytes"], HAND_OVERS << 20)
+
+
+@unittest.skipIf(SANITIZER, "a sanitizer's library comes first")
+class WhereFramesAreNotEmptied(Residue):
+    """What the test is worth: the device does not empty what it hands on."""
+
+    PRELOAD = KEPT_FRAMES
+
+    def test_it_is_found(self):
+        self.assertGreater(self.run_chains(self.seed, 6)["found_bytes"], 1 << 20)
+
+
+class LongRun(Residue):
+    def test_campaign(self):
+        CAMPAIGN.note(chains=CHAINS)
+        for part in CAMPAIGN.left():
+            sums = self.run_chains(CAMPAIGN.seed + part, 250)
+            self.assertEqual(sums["found_bytes"], 0, f"seed {CAMPAIGN.seed + part}")
+            CAMPAIGN.done(part, sums | {"seed": CAMPAIGN.seed + part})
+
+
+if __name__ == "__main__":
+    CAMPAIGN = Campaign.from_arguments(parts=40)
+    unittest.main(argv=[__file__, "LongRun"] if CAMPAIGN else None,
+                  defaultTest=None if CAMPAIGN else ["NobodyFindsAnything", "WhereFramesAreNotEmptied"])
