@@ -55,20 +55,23 @@ Greeter::Door DoorOf(transport::Address::Kind kind) {
 Daemon::Daemon(const Options& options,
                const WorkerConfig& config,
                Admission admission,
-               Heritage heritage)
+               Heritage heritage,
+               PolicySeat policy)
     : ready_fd_(options.ready_fd),
       watch_fd_(options.watch_fd),
       greeter_(std::move(admission), config.boot, doorman_),
       heritage_(std::move(heritage)),
       workers_(config, options.warm),
       limit_bytes_(options.memory_bytes),
-      divides_time_(options.divides_time) {
+      divides_time_(options.divides_time),
+      policy_(std::move(policy)) {
   memcpy(boot_, config.boot, sizeof boot_);
 }
 
 Result<std::unique_ptr<Daemon>> Daemon::Create(const Options& options,
                                                std::vector<DriverCandidate> drivers,
-                                               Heritage heritage) {
+                                               Heritage heritage,
+                                               PolicySeat policy) {
   WorkerConfig config{.drivers = std::move(drivers),
                       .grace = options.grace,
                       .tls = !options.tls.cert_file.empty(),
@@ -80,8 +83,8 @@ Result<std::unique_ptr<Daemon>> Daemon::Create(const Options& options,
   if (const auto& boot = heritage.adoption.boot()) {
     std::copy(boot->begin(), boot->end(), config.boot);
   }
-  std::unique_ptr<Daemon> daemon(
-      new Daemon(options, config, Admission(options.token), std::move(heritage)));
+  std::unique_ptr<Daemon> daemon(new Daemon(options, config, Admission(options.token),
+                                            std::move(heritage), std::move(policy)));
   FARLANE_TRY(daemon->Listen(options));
   if (config.tls) {
     FARLANE_TRY(daemon->doorman_.Start(options.tls));
@@ -162,7 +165,7 @@ void Daemon::BeginToServe(uint64_t now_ns) {
     workers_.Tell(worker, record, descriptor);
   };
   clients_.emplace(workers_.device_bytes(), limit_bytes_, tell);
-  turns_.emplace(workers_.device_bytes().size(), divides_time_, tell);
+  turns_.emplace(workers_.device_bytes().size(), divides_time_, tell, policy_);
   caretaker_.Start(HealthLibrary::PathBeside(workers_.driver_path()), now_ns);
 }
 

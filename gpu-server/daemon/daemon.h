@@ -27,7 +27,8 @@ class Daemon {
   // Opens the addresses; nobody is answered before Run.
   static Result<std::unique_ptr<Daemon>> Create(const Options& options,
                                                 std::vector<DriverCandidate> drivers,
-                                                Heritage heritage);
+                                                Heritage heritage,
+                                                PolicySeat policy);
 
   // Serves until a signal, or the end of the watched descriptor, ends it. Fails if no driver
   // starts.
@@ -42,7 +43,8 @@ class Daemon {
   Daemon(const Options& options,
          const WorkerConfig& config,
          Admission admission,
-         Heritage heritage);
+         Heritage heritage,
+         PolicySeat policy);
 
   Status Listen(const Options& options);
   Status CatchSignals();
@@ -82,6 +84,7 @@ class Daemon {
   uint8_t boot_[16]{};
   const bool divides_time_;
   std::optional<ClientRegister> clients_;  // once a worker has found the devices
+  const PolicySeat policy_;
   std::optional<TurnDesk> turns_;          // the same
 };
 

@@ -102,6 +102,10 @@ CommandLine ReadCommandLine(int argc, char** argv, const std::string& version) {
       ->check(CLI::Range(0u, kWarmMax))
       ->type_name("N");
   app.add_option("--grace", options.grace,
+  app.add_option("--policy", options.policy,
+                 "Who decides whose turn it is: built-in, the name of a policy beside this program"
+                 " (strict) or the absolute path of one [built-in]")
+      ->type_name("POLICY");
                  "A client that says nothing is waited for so long; 0: for ever [60]")
       ->check(CLI::Range(0u, kGraceMax))
       ->type_name("SECONDS");

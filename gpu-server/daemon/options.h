@@ -26,7 +26,8 @@ struct Options {
   Secret token;           // of the token file; empty: no token is asked for
   transport::TlsServerSettings tls;  // for addresses of tls://
   bool insecure = false;
-  bool divides_time = true;  // of the devices, among sessions
+  bool divides_time = true;         // of the devices, among sessions
+  std::string policy = "built-in";  // who says whose turn it is
   int ready_fd = -1;
   int watch_fd = -1;
   std::optional<LogLevel> log_level;
