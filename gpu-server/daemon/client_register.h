@@ -91,6 +91,8 @@ class ClientRegister {
     return book_.Resize(id, slice);
   }
 
+  void LimitNet(const SessionId& id, NetRate limit) { book_.LimitNet(id, limit); }
+
   // The workers of a session; of all sessions whose name starts so if there is only one of them.
   std::vector<pid_t> WorkersOf(const std::string& name) const;
 

@@ -64,7 +64,8 @@ Daemon::Daemon(const Options& options,
       workers_(config, options.warm),
       limit_bytes_(options.memory_bytes),
       divides_time_(options.divides_time),
-      policy_(std::move(policy)) {
+      policy_(std::move(policy)),
+      net_rate_(options.net_rate) {
   memcpy(boot_, config.boot, sizeof boot_);
 }
 
@@ -128,6 +129,7 @@ Status Daemon::Run() {
       }
       if (clients_.has_value()) {
         turns_->Leave(worker, now_ns);
+        net_->Leave(worker);
         clients_->LeaveWithWorker(worker, now_ns);
       }
     });
@@ -166,12 +168,14 @@ void Daemon::BeginToServe(uint64_t now_ns) {
   };
   clients_.emplace(workers_.device_bytes(), limit_bytes_, tell);
   turns_.emplace(workers_.device_bytes().size(), divides_time_, tell, policy_);
+  net_.emplace(NetRateBytes(net_rate_), tell);
   caretaker_.Start(HealthLibrary::PathBeside(workers_.driver_path()), now_ns);
 }
 
 void Daemon::TakeTurns(pid_t worker, const SessionId& session, uint64_t now_ns) {
   const SessionBook::Session& known = clients_->book().sessions().at(session);
   turns_->Enter(worker, known.account, known.slice, now_ns);
+  net_->Enter(worker, known.account, known.slice, NetRateBytes(known.net_limit));
 }
 
 // Once the devices are known: who claims others is left alone.
@@ -237,6 +241,7 @@ void Daemon::HearWorkers(const std::vector<pollfd>& polls) {
   if (clients_.has_value()) {
     clients_->Look(now_ns);
     turns_->Look(now_ns);
+    net_->Look(now_ns);
   }
 }
 
@@ -253,7 +258,7 @@ std::string Daemon::AnswerOperator(const control::ServiceRequest& request, uint6
   }
   if (request.verb == control::ServiceVerb::kList) {
     turns_->Look(now_ns);
-    return ListSessions(*clients_, *turns_, now_ns);
+    return ListSessions(*clients_, *turns_, *net_, now_ns);
   }
   if (request.verb == control::ServiceVerb::kResize) {
     return ResizeSession(request, now_ns);
@@ -281,7 +286,12 @@ std::string Daemon::ResizeSession(const control::ServiceRequest& request, uint64
   if (const std::optional<std::string> objection = clients_->Resize(*id, slice)) {
     return EndOfService(0, *objection);
   }
-  turns_->Resize(clients_->book().sessions().at(*id).account, slice, now_ns);
+  const SessionBook::Session& session = clients_->book().sessions().at(*id);
+  if (request.net_limit != 0) {
+    clients_->LimitNet(*id, request.net_limit);
+  }
+  turns_->Resize(session.account, slice, now_ns);
+  net_->Resize(session.account, slice, NetRateBytes(session.net_limit));
   LogInfo("session %s has a share of %s and a limit of %s now, as %s", SessionName(*id).c_str(),
           ShareText(slice.share).c_str(), ShareText(slice.share_limit).c_str(),
           PriorityName(slice.priority));
@@ -398,8 +408,9 @@ void Daemon::Wait(std::vector<pollfd>* polls) {
   const uint64_t now_ns = NowNs();
   const uint64_t clients_ns = clients_.has_value() ? clients_->NextTime() : UINT64_MAX;
   const uint64_t turns_ns = turns_.has_value() ? turns_->NextTime() : UINT64_MAX;
-  const uint64_t until_ns = std::min(
-      {greeter_.NextTime(now_ns), service_.NextTime(), clients_ns, turns_ns, now_ns + kSleepNs});
+  const uint64_t net_ns = net_.has_value() ? net_->NextTime() : UINT64_MAX;
+  const uint64_t until_ns = std::min({greeter_.NextTime(now_ns), service_.NextTime(), clients_ns,
+                                      turns_ns, net_ns, now_ns + kSleepNs});
   const uint64_t left_ns = until_ns > now_ns ? until_ns - now_ns : 0;
   const timespec left{.tv_sec = static_cast<time_t>(left_ns / kSecondNs),
                       .tv_nsec = static_cast<long>(left_ns % kSecondNs)};

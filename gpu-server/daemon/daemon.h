@@ -13,6 +13,7 @@
 #include "gpu-server/daemon/client_register.h"
 #include "gpu-server/daemon/doorman_link.h"
 #include "gpu-server/daemon/greeter.h"
+#include "gpu-server/daemon/net_desk.h"
 #include "gpu-server/daemon/options.h"
 #include "gpu-server/daemon/service_desk.h"
 #include "gpu-server/daemon/turn_desk.h"
@@ -83,9 +84,11 @@ class Daemon {
   const uint64_t limit_bytes_;
   uint8_t boot_[16]{};
   const bool divides_time_;
-  std::optional<ClientRegister> clients_;  // once a worker has found the devices
   const PolicySeat policy_;
+  const NetRate net_rate_;
+  std::optional<ClientRegister> clients_;  // once a worker has found the devices
   std::optional<TurnDesk> turns_;          // the same
+  std::optional<NetDesk> net_;             // the same
 };
 
 }  // namespace farlane::server

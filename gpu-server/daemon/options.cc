@@ -23,6 +23,7 @@ struct Words {
   std::string memory;
   std::string token_file;
   std::string log_level;
+  std::string net_rate;
 };
 
 Status CheckTls(const Options& options) {
@@ -50,6 +51,9 @@ Status Understand(const Words& words, Options* options) {
   if (!words.token_file.empty()) {
     FARLANE_ASSIGN(options->token,
                    Secret::ReadFirstLine(words.token_file, sizeof(wire::ClientHello::token) - 1));
+  }
+  if (!words.net_rate.empty()) {
+    FARLANE_ASSIGN(options->net_rate, ParseNetRate(words.net_rate));
   }
   if (!words.log_level.empty()) {
     LogLevel level = LogLevel::kInfo;
@@ -98,14 +102,18 @@ CommandLine ReadCommandLine(int argc, char** argv, const std::string& version) {
   app.add_flag_callback(
       "--no-turns", [&options] { options.divides_time = false; },
       "Let all sessions work at once and only measure what they use: shares of time do not hold");
-  app.add_option("--warm", options.warm, "Workers kept ready for new clients [1]")
-      ->check(CLI::Range(0u, kWarmMax))
-      ->type_name("N");
-  app.add_option("--grace", options.grace,
   app.add_option("--policy", options.policy,
                  "Who decides whose turn it is: built-in, the name of a policy beside this program"
                  " (strict) or the absolute path of one [built-in]")
       ->type_name("POLICY");
+  app.add_option("--net-rate", words.net_rate,
+                 "What the link to the clients carries in each direction, e.g. 1200M/s: sessions"
+                 " that want more of it together divide it")
+      ->type_name("SIZE/s");
+  app.add_option("--warm", options.warm, "Workers kept ready for new clients [1]")
+      ->check(CLI::Range(0u, kWarmMax))
+      ->type_name("N");
+  app.add_option("--grace", options.grace,
                  "A client that says nothing is waited for so long; 0: for ever [60]")
       ->check(CLI::Range(0u, kGraceMax))
       ->type_name("SECONDS");

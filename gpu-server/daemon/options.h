@@ -9,6 +9,7 @@
 
 #include "gpu-server/daemon/secret.h"
 #include "protocol/base/log.h"
+#include "protocol/base/net_rate.h"
 #include "protocol/base/result.h"
 #include "protocol/channel/pulse.h"
 #include "protocol/transport/tls.h"
@@ -28,6 +29,7 @@ struct Options {
   bool insecure = false;
   bool divides_time = true;         // of the devices, among sessions
   std::string policy = "built-in";  // who says whose turn it is
+  NetRate net_rate = 0;  // of the link by which clients come, in each direction; 0: not known
   int ready_fd = -1;
   int watch_fd = -1;
   std::optional<LogLevel> log_level;

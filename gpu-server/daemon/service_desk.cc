@@ -55,6 +55,15 @@ void AppendTime(const ClientRegister& clients,
   }
 }
 
+void AppendNet(NetDesk& net, const SessionBook::Session& session, std::string* records) {
+  const NetFigures figures = net.FiguresOf(session.account);
+  ServiceRecord record{};
+  record.kind = RecordKind::kNet;
+  record.taken_bytes = figures.in_bytes;
+  record.limit_bytes = figures.out_bytes;
+  Append(records, record);
+}
+
 void AppendClient(const ClientRegister& clients,
                   Ledger::Holder holder,
                   const ClientRegister::Client& client,
@@ -166,7 +175,10 @@ void ServiceDesk::LookAt(Visitor& visitor, const Answer& answer) {
   visitor.done = visitor.unsent.empty();
 }
 
-std::string ListSessions(const ClientRegister& clients, const TurnDesk& turns, uint64_t now_ns) {
+std::string ListSessions(const ClientRegister& clients,
+                         const TurnDesk& turns,
+                         NetDesk& net,
+                         uint64_t now_ns) {
   std::string records;
   for (const auto& [id, session] : clients.book().sessions()) {
     ServiceRecord record{};
@@ -175,10 +187,12 @@ std::string ListSessions(const ClientRegister& clients, const TurnDesk& turns, u
     record.share = session.slice.share;
     record.share_limit = session.slice.share_limit;
     record.priority = static_cast<uint32_t>(session.slice.priority);
+    record.net_limit = session.net_limit;
     control::SetText(record.session, SessionName(id));
     Append(&records, record);
     AppendMemory(clients, session, &records);
     AppendTime(clients, turns, session, &records);
+    AppendNet(net, session, &records);
     for (const auto& [holder, client] : clients.clients()) {
       if (client.session == id) {
         AppendClient(clients, holder, client, now_ns, &records);

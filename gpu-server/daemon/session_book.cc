@@ -51,7 +51,8 @@ Newcomer Newcomer::FromHello(const wire::ClientHello& hello) {
                     .program = Printable(hello.program, sizeof hello.program),
                     .probe = hello.purpose == wire::Purpose::kProbe,
                     .asks = hello.purpose == wire::Purpose::kStatus,
-                    .slice = hello.slice};
+                    .slice = hello.slice,
+                    .net_limit = hello.net_limit};
   memcpy(newcomer.session.data(), hello.session, sizeof hello.session);
   newcomer.key_digest = Sha256(std::as_bytes(std::span(hello.session_key)));
   return newcomer;
@@ -145,6 +146,7 @@ SessionBook::Session& SessionBook::Enter(const Newcomer& newcomer, uint64_t now_
                                      .key_digest = newcomer.key_digest,
                                      .account = ledger_.Open(QuotasOf(newcomer.slice)),
                                      .slice = newcomer.slice,
+                                     .net_limit = newcomer.net_limit,
                                      .opened_ns = now_ns})
                 .first;
     // Nobody knows the key to a session that was made for one process.

@@ -33,8 +33,9 @@ struct Newcomer {
   std::string host{};
   std::string program{};
   bool probe = false;
-  bool asks = false;     // for a report; it comes to no worker
-  SliceRequest slice{};  // of the session, if this process opens it
+  bool asks = false;      // for a report; it comes to no worker
+  SliceRequest slice{};   // of the session, if this process opens it
+  NetRate net_limit = 0;  // the same
 
   static Newcomer FromHello(const wire::ClientHello& hello);
 
@@ -54,6 +55,7 @@ class SessionBook {
     Sha256Digest key_digest{};
     Ledger::Session account = 0;
     SliceRequest slice{};
+    NetRate net_limit = 0;
     uint64_t opened_ns = 0;
     uint64_t empty_since_ns = 0;
     size_t clients = 0;
@@ -80,6 +82,8 @@ class SessionBook {
 
   // Gives a session other numbers, or says why not. Memory that it holds already stays its own.
   std::optional<std::string> Resize(const SessionId& id, const SliceRequest& slice);
+
+  void LimitNet(const SessionId& id, NetRate limit) { sessions_.at(id).net_limit = limit; }
 
  private:
   // What others than this session (null: all) have been promised of each device: of its time, in

@@ -7,6 +7,8 @@
 #include <string>
 #include <type_traits>
 
+#include "protocol/base/net_rate.h"
+
 namespace farlane::control {
 
 inline constexpr char kServiceMagic[8] = {'F', 'A', 'R', 'L', 'C', 'T', 'L', '\n'};
@@ -31,7 +33,8 @@ struct ServiceRequest {
   uint32_t share;
   uint32_t share_limit;
   uint32_t priority;
-  uint32_t reserved[3];
+  NetRate net_limit;
+  uint32_t reserved[2];
 };
 
 static_assert(sizeof(ServiceRequest) == 96 && std::is_trivially_copyable_v<ServiceRequest>);
@@ -43,6 +46,8 @@ enum class RecordKind : uint32_t {
   kEnd = 4,      // `number` of clients that a kill has ended, or of sessions that were resized;
                  // `text` says what went wrong, if any
   kTime = 5,     // of the session before: its share of the time of device `number`
+  kNet = 7,      // of the session before: over the network it was sent `taken_bytes`, and sent
+                 // `limit_bytes` itself
   kReport = 6,   // behind it come `number` bytes, a packed report (protocol/nvml/report.h)
 };
 
@@ -51,7 +56,7 @@ struct ServiceRecord {
   RecordKind kind;
   uint32_t number;
   uint32_t process;
-  uint32_t reserved;
+  NetRate net_limit;  // of kSession
   uint64_t age_ms;
   uint64_t taken_bytes;
   uint64_t limit_bytes;

@@ -11,6 +11,7 @@
 #include "protocol/base/environment.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/log.h"
+#include "protocol/base/net_rate.h"
 #include "protocol/base/slice.h"
 #include "protocol/transport/address_list.h"
 #include "tools/farlane/command.h"
@@ -32,6 +33,7 @@ constexpr char kDevicesFile[] = "FARLANE_SOFT_SHARED";
 struct RunOptions {
   std::string server;
   SliceWords slice;
+  std::string net_limit;
   bool local = false;
   bool direct = false;
   // Options of a server that shares its GPUs or of a pool; see kNotThereYet.
@@ -50,6 +52,11 @@ constexpr Unavailable kNotThereYet[] = {
     {"-n,--gpus", "in this version a program sees all GPUs of its server"},
     {"--isolation", "in this version programs of a server are always \"shared\""},
 };
+
+// The command would be told only by its first call.
+Status CheckNetLimit(const std::string& text) {
+  return text.empty() ? Status::Ok() : ToStatus(ParseNetRate(text));
+}
 
 int Fail(const Status& status) {
   LogError("%s", status.message().c_str());
@@ -125,7 +132,8 @@ Status Announce(const PrivateServer& server, const Installation& installation, b
 std::vector<Setting> ClientSettings(const Installation& installation,
                                     const std::string& server,
                                     const std::string& ticket,
-                                    const SliceWords& slice) {
+                                    const SliceWords& slice,
+                                    const std::string& net_limit) {
   std::vector<Setting> settings = {
       {"LD_LIBRARY_PATH", LibraryPathStartingWith(installation.ClientFolder())},
       {"FARLANE_SERVER", server},
@@ -142,6 +150,7 @@ std::vector<Setting> ClientSettings(const Installation& installation,
   say("FARLANE_SHARE", slice.share);
   say("FARLANE_SHARE_LIMIT", slice.share_limit);
   say("FARLANE_PRIORITY", slice.priority);
+  say("FARLANE_NET_LIMIT", net_limit);
   return settings;
 }
 
@@ -168,8 +177,8 @@ int RunPrivately(const Installation& installation,
   if (!ticket.ok()) {
     return Fail(ticket.error());
   }
-  const std::vector<Setting> settings =
-      ClientSettings(installation, server.address(), ticket.value(), options.slice);
+  const std::vector<Setting> settings = ClientSettings(
+      installation, server.address(), ticket.value(), options.slice, options.net_limit);
   return RunCommand(command, settings, inbox, [&server] {
     if (const std::optional<std::string> end = server.TakeEnd()) {
       LogError("the private server ended (%s); the command has no GPU any more", end->c_str());
@@ -187,7 +196,7 @@ int RunAt(const std::string& server,
   }
   SignalInbox inbox;
   const std::vector<Setting> settings =
-      ClientSettings(installation, server, ticket.value(), options.slice);
+      ClientSettings(installation, server, ticket.value(), options.slice, options.net_limit);
   return RunCommand(command, settings, inbox, [] {});
 }
 
@@ -232,6 +241,9 @@ int Run(const RunOptions& options, const std::vector<std::string>& command) {
   if (options.direct) {
     return RunDirectly(installation, command);
   }
+  if (const Status status = CheckNetLimit(options.net_limit); !status.ok()) {
+    return Fail(status);
+  }
   const Result<SliceRequest> slice = ParseSlice(options.slice);
   if (!slice.ok()) {
     return Fail(Status(slice.error()).While("reading --mem, --share, --share-limit or --priority"));
@@ -260,7 +272,8 @@ void AddUnavailable(CLI::App* app, const std::shared_ptr<RunOptions>& options) {
   }
 }
 
-void AddSlice(CLI::App* app, SliceWords* slice, CLI::Option* direct) {
+void AddSlice(CLI::App* app, RunOptions* options, CLI::Option* direct) {
+  SliceWords* const slice = &options->slice;
   CLI::Option* memory =
       app->add_option("--mem", slice->memory, "device memory that the command may use, e.g. 8Gi");
   CLI::Option* share = app->add_option(
@@ -273,7 +286,11 @@ void AddSlice(CLI::App* app, SliceWords* slice, CLI::Option* direct) {
   share->type_name("PART");
   limit->type_name("PART");
   priority->type_name("CLASS");
-  direct->excludes(memory)->excludes(share)->excludes(limit)->excludes(priority);
+  CLI::Option* net =
+      app->add_option("--net-limit", options->net_limit,
+                      "the most that it moves over the network, each way, e.g. 100M/s");
+  net->type_name("SIZE/s");
+  direct->excludes(memory)->excludes(share)->excludes(limit)->excludes(priority)->excludes(net);
 }
 
 }  // namespace
@@ -293,7 +310,7 @@ Verb AddRun(CLI::App& root) {
                                       "use the software GPU in the program itself, no server");
   server->excludes(local)->excludes(direct);
   local->excludes(direct);
-  AddSlice(app, &options->slice, direct);
+  AddSlice(app, options.get(), direct);
   AddUnavailable(app, options);
   app->footer(
       "With nothing configured, a private server is started and ends with the command.\n"

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "protocol/base/net_rate.h"
 #include "protocol/base/slice.h"
 #include "tools/farlane/json.h"
 
@@ -68,9 +69,16 @@ std::string TimeJson(const ServiceRecord& time) {
       .str();
 }
 
+std::string NetJson(const ServiceRecord& net) {
+  return JsonObject()
+      .Number("in_bytes", net.taken_bytes)
+      .Number("out_bytes", net.limit_bytes)
+      .str();
+}
+
 bool IsOfSession(const ServiceRecord& record) {
   return record.kind == RecordKind::kMemory || record.kind == RecordKind::kClient ||
-         record.kind == RecordKind::kTime;
+         record.kind == RecordKind::kTime || record.kind == RecordKind::kNet;
 }
 
 // The records of one session, from its own to the next one's.
@@ -79,8 +87,11 @@ std::string SessionJson(SessionRecords::const_iterator* at) {
   std::vector<std::string> memory;
   std::vector<std::string> clients;
   std::vector<std::string> time;
+  std::string net = NetJson({});
   for (++*at; IsOfSession(**at); ++*at) {
-    if ((*at)->kind == RecordKind::kMemory) {
+    if ((*at)->kind == RecordKind::kNet) {
+      net = NetJson(**at);
+    } else if ((*at)->kind == RecordKind::kMemory) {
       memory.push_back(MemoryJson(**at));
     } else if ((*at)->kind == RecordKind::kTime) {
       time.push_back(TimeJson(**at));
@@ -94,10 +105,19 @@ std::string SessionJson(SessionRecords::const_iterator* at) {
       .Raw("share", ShareText(session.share))
       .Raw("share_limit", ShareText(session.share_limit))
       .Text("priority", PriorityName(static_cast<Priority>(session.priority)))
+      .Number("net_limit_bytes", session.net_limit == 0 || session.net_limit == kNetRateNone
+                                     ? 0
+                                     : NetRateBytes(session.net_limit))
+      .Raw("net", net)
       .Raw("memory", JsonList(memory))
       .Raw("time", JsonList(time))
       .Raw("clients", JsonList(clients))
       .str();
+}
+
+std::string NetText(const ServiceRecord& net) {
+  return "  network  " + MebibytesOf(net.taken_bytes) + " in, " + MebibytesOf(net.limit_bytes) +
+         " out\n";
 }
 
 std::string TimeText(const ServiceRecord& time) {
@@ -117,7 +137,11 @@ std::string ClientText(const ServiceRecord& client) {
 std::string SessionText(const ServiceRecord& session) {
   return "session " + TextOf(session.session) + ", for " + std::to_string(session.age_ms / 1000) +
          " s, " + PriorityName(static_cast<Priority>(session.priority)) + ", share " +
-         AskedText(session.share) + ", limit " + AskedText(session.share_limit) + "\n";
+         AskedText(session.share) + ", limit " + AskedText(session.share_limit) +
+         (NetRateText(session.net_limit) == "-"
+              ? ""
+              : ", network limit " + NetRateText(session.net_limit)) +
+         "\n";
 }
 
 const ServiceRecord* FindTime(const SessionRecords& records,
@@ -168,6 +192,8 @@ std::string SessionsText(const SessionRecords& records) {
               " of " + MebibytesOf(record.limit_bytes) + "\n";
     } else if (record.kind == RecordKind::kTime && record.clock_ns != 0) {
       text += TimeText(record);
+    } else if (record.kind == RecordKind::kNet && (record.taken_bytes | record.limit_bytes) != 0) {
+      text += NetText(record);
     } else if (record.kind == RecordKind::kClient) {
       text += ClientText(record);
     }
