@@ -9,7 +9,7 @@
 // built-in policy: whoever has had least of its share is next.
 //
 // For servers where answers must come at once (guaranteed) and whatever else there is may wait.
-#include "farlane_policy.h"
+#include <farlane_policy.h>
 
 #define MS 1000000
 

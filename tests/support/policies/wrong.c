@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Scheduling policies that break the rules, one for each WRONG_… that this is built with.
+#include <farlane_policy.h>
 #include <pthread.h>
 #include <time.h>
-
-#include "farlane_policy.h"
 
 #define MS 1000000
 
