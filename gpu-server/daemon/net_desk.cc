@@ -35,6 +35,7 @@ void NetDesk::Enter(pid_t worker,
 }
 
 void NetDesk::Leave(pid_t worker) {
+  ReadPages();  // what it moved last counts for its session, too
   if (pages_.erase(worker) != 0) {
     shares_.Leave(static_cast<NetShares::Worker>(worker));
     WritePages();
