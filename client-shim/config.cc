@@ -82,6 +82,15 @@ void ReadSlice(Config* config) {
   }
 }
 
+void ReadNetLimit(const std::string& text, Config* config) {
+  const Result<NetRate> limit = ParseNetRate(text);
+  if (limit.ok()) {
+    config->net_limit = *limit;
+  } else {
+    config->setting_error = "FARLANE_NET_LIMIT: " + limit.error().message();
+  }
+}
+
 }  // namespace
 
 // ID.KEY, in hexadecimal digits.
@@ -123,6 +132,9 @@ Config Config::FromEnvironment() {
     ReadGrace(*grace, &config);
   }
   ReadSlice(&config);
+  if (const auto limit = Environment("FARLANE_NET_LIMIT")) {
+    ReadNetLimit(*limit, &config);
+  }
   config.track_writes = Environment("FARLANE_TRACK_WRITES") != "0";
   config.synchronous = IsOn("FARLANE_SYNC");
   const std::string trace = "," + Environment("FARLANE_TRACE").value_or("") + ",";

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "protocol/base/net_rate.h"
 #include "protocol/base/slice.h"
 #include "protocol/channel/pulse.h"
 #include "protocol/channel/way.h"
@@ -33,6 +34,7 @@ struct Config {
   // FARLANE_MEM, FARLANE_SHARE, FARLANE_SHARE_LIMIT, FARLANE_PRIORITY, FARLANE_GPUS,
   // FARLANE_ISOLATION and FARLANE_QUEUE_TIMEOUT
   SliceRequest slice{};
+  NetRate net_limit = 0;       // FARLANE_NET_LIMIT
   transport::TlsSettings tls;  // FARLANE_TLS_CA, FARLANE_TLS_CERT, FARLANE_TLS_KEY
   channel::WishedTransport transport = channel::WishedTransport::kAuto;  // FARLANE_TRANSPORT
   uint32_t grace = channel::kGraceLooks;  // FARLANE_GRACE, in seconds

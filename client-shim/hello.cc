@@ -77,6 +77,7 @@ wire::ClientHello MakeHello(const Config& config, wire::Purpose purpose, uint32_
   CopyText(hello.host, host);
   CopyText(hello.program, ProgramName());
   CopyText(hello.token, config.token);
+  hello.net_limit = config.net_limit;
   hello.slice = config.slice;
   memcpy(hello.session, config.session.id, sizeof hello.session);
   memcpy(hello.session_key, config.session.key, sizeof hello.session_key);

@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include "gpu-server/arbiter/policy_library.h"
 #include "gpu-server/daemon/clean_environment.h"
 #include "gpu-server/daemon/daemon.h"
 #include "gpu-server/daemon/options.h"
@@ -31,8 +32,15 @@ Status Serve(const farlane::server::Options& options) {
                  farlane::server::OfferDeviceShare(heritage.adoption.TakeShare()));
   FARLANE_ASSIGN(auto drivers,
                  farlane::server::DriverCandidates(options.driver, ExecutableFolder()));
+  // It becomes part of this process: whoever is forked later has it as it is.
+  FARLANE_ASSIGN(farlane::server::PolicySeat policy,
+                 farlane::server::LoadPolicy(options.policy, ExecutableFolder()));
+  if (!policy.is_built_in()) {
+    farlane::LogInfo("the policy \"%s\" decides whose turn it is", policy.name());
+  }
   FARLANE_ASSIGN(const auto daemon,
-                 farlane::server::Daemon::Create(options, std::move(drivers), std::move(heritage)));
+                 farlane::server::Daemon::Create(options, std::move(drivers), std::move(heritage),
+                                                 std::move(policy)));
   return daemon->Run();
 }
 

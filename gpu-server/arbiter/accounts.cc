@@ -119,13 +119,15 @@ bool ShareAccounts::NoteWants(Session session, bool wants) {
   }
   account.wants = wants;
   account.woken = wants;
+  account.waits_from_ns = now_ns_;
   return true;
 }
 
-void ShareAccounts::NoteTurn() {
-  for (auto& [session, account] : accounts_) {
+void ShareAccounts::NoteTurn(Session session) {
+  for (auto& [other, account] : accounts_) {
     account.woken = false;
   }
+  accounts_.at(session).waits_from_ns = now_ns_;
 }
 
 void ShareAccounts::Advance(uint64_t now_ns) {
@@ -141,6 +143,7 @@ void ShareAccounts::Advance(uint64_t now_ns) {
 
 std::vector<SessionView> ShareAccounts::Views() const {
   std::vector<SessionView> views;
+  views.reserve(accounts_.size());
   for (const auto& [session, account] : accounts_) {
     const Priority priority =
         account.slice.priority == Priority::kUnset ? Priority::kStandard : account.slice.priority;
@@ -149,7 +152,10 @@ std::vector<SessionView> ShareAccounts::Views() const {
                      .virtual_ns = account.virtual_ns,
                      .wants = account.wants,
                      .woken = account.woken,
-                     .left_ns = account.slice.share_limit == 0 ? INT64_MAX : account.left_ns});
+                     .left_ns = account.slice.share_limit == 0 ? INT64_MAX : account.left_ns,
+                     .session = session,
+                     .used_ns = account.used_ns,
+                     .waits_ns = account.wants ? now_ns_ - account.waits_from_ns : 0});
   }
   return views;
 }

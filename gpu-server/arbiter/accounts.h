@@ -37,8 +37,8 @@ class ShareAccounts {
   void Charge(Session session, uint64_t used_ns);
   // Whether it has work. One that had none goes on where the others are. True when that is new.
   bool NoteWants(Session session, bool wants);
-  // A turn has begun: who wants now does not come anew.
-  void NoteTurn();
+  // A turn of the session's has begun: who wants now does not come anew.
+  void NoteTurn(Session session);
   // The clock goes on, and caps fill.
   void Advance(uint64_t now_ns);
 
@@ -61,6 +61,7 @@ class ShareAccounts {
     int64_t virtual_ns = 0;
     int64_t left_ns = 0;  // of the cap
     uint64_t used_ns = 0;
+    uint64_t waits_from_ns = 0;  // on the clock
     bool wants = false;
     bool woken = false;
   };

@@ -15,16 +15,12 @@ bool MayRun(const SessionView& session, bool holds) {
   return session.wants && session.left_ns >= (holds ? 1 : kCapTurnNs);
 }
 
-bool IsCandidate(const GpuView& view, size_t i) {
-  return MayRun(view.sessions[i], view.holder == i && !view.turn_is_over);
-}
-
 // The one of these with the least virtual time.
 template <typename Belongs>
 std::optional<size_t> Least(const GpuView& view, Belongs&& belongs) {
   std::optional<size_t> least;
   for (size_t i = 0; i < view.sessions.size(); ++i) {
-    if (IsCandidate(view, i) && belongs(view.sessions[i]) &&
+    if (MayHaveTurn(view, i) && belongs(view.sessions[i]) &&
         (!least.has_value() || view.sessions[i].virtual_ns < view.sessions[*least].virtual_ns)) {
       least = i;
     }
@@ -34,7 +30,7 @@ std::optional<size_t> Least(const GpuView& view, Belongs&& belongs) {
 
 bool OthersWait(const GpuView& view, size_t but) {
   for (size_t i = 0; i < view.sessions.size(); ++i) {
-    if (i != but && IsCandidate(view, i)) {
+    if (i != but && MayHaveTurn(view, i)) {
       return true;
     }
   }
@@ -47,7 +43,7 @@ uint64_t CreditOf(const GpuView& view, size_t chosen, bool for_floor) {
   int64_t next_ns = INT64_MAX;
   bool others = false;
   for (size_t i = 0; i < view.sessions.size(); ++i) {
-    if (i == chosen || !IsCandidate(view, i)) {
+    if (i == chosen || !MayHaveTurn(view, i)) {
       continue;
     }
     others = true;
@@ -91,7 +87,7 @@ std::optional<size_t> WhoGoesBefore(const GpuView& view) {
   std::optional<size_t> first;
   for (size_t i = 0; i < view.sessions.size(); ++i) {
     const SessionView& session = view.sessions[i];
-    if (i != *view.holder && IsCandidate(view, i) && GoesBefore(session, holder) &&
+    if (i != *view.holder && MayHaveTurn(view, i) && GoesBefore(session, holder) &&
         (!first.has_value() || session.priority > view.sessions[*first].priority)) {
       first = i;
     }
@@ -101,8 +97,12 @@ std::optional<size_t> WhoGoesBefore(const GpuView& view) {
 
 }  // namespace
 
+bool MayHaveTurn(const GpuView& view, size_t session) {
+  return MayRun(view.sessions[session], view.holder == session && !view.turn_is_over);
+}
+
 TurnDecision Decide(const GpuView& view) {
-  if (view.holder.has_value() && !view.turn_is_over && IsCandidate(view, *view.holder)) {
+  if (view.holder.has_value() && !view.turn_is_over && MayHaveTurn(view, *view.holder)) {
     if (const std::optional<size_t> first = WhoGoesBefore(view)) {
       return Give(view, *first);
     }

@@ -23,6 +23,9 @@ struct SessionView {
   bool wants = false;           // it has work that waits or is under way
   bool woken = false;           // ... and had none when the turn began
   int64_t left_ns = INT64_MAX;  // of what its cap allows now; nothing: it may not run
+  uint64_t session = 0;         // its number
+  uint64_t used_ns = 0;         // in all
+  uint64_t waits_ns = 0;        // of the clock: since it began to want, or its last turn began
 };
 
 struct GpuView {
@@ -30,6 +33,7 @@ struct GpuView {
   std::optional<size_t> holder;  // whose turn it is
   bool turn_is_over = false;     // it has used what it was given, or does nothing with it
   int64_t owed_ns = 0;           // what the best-effort sessions lack of their floor
+  size_t device = 0;
 };
 
 struct TurnDecision {
@@ -53,6 +57,10 @@ inline constexpr int64_t kFloorTurnNs = 1'000'000;
 // So much must a cap allow before a turn is worth it.
 inline constexpr int64_t kCapTurnNs = 1'000'000;
 
+// Whether this one may have the next turn, or go on with its own: it wants, and its cap allows it.
+bool MayHaveTurn(const GpuView& view, size_t session);
+
+// The built-in policy. Others can be loaded (policy_seat.h).
 TurnDecision Decide(const GpuView& view);
 
 }  // namespace farlane::server

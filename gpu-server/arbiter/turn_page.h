@@ -45,7 +45,19 @@ struct alignas(64) UseSlot {
   std::atomic<uint32_t> settled;    // the `strict` since which all that the device has is counted
 };
 
+// How fast a worker may move data over the network, in and out, in bytes a second; UINT64_MAX: as
+// it likes. It has a page of its own, and so has what the worker has moved.
+struct alignas(64) NetGrantSlot {
+  std::atomic<uint64_t> rates[2];
+};
+
+struct alignas(64) NetUseSlot {
+  std::atomic<uint64_t> bytes[2];  // moved, in and out
+  std::atomic<uint64_t> stops[2];  // so often there was more to move than the rate allowed
+};
+
 static_assert(sizeof(GrantSlot) == 64 && sizeof(UseSlot) == 128);
+static_assert(sizeof(NetGrantSlot) == 64 && sizeof(NetUseSlot) == 64);
 static_assert(std::atomic<uint64_t>::is_always_lock_free);
 
 // A page's memory, for so many devices, which stays as large as it is.
@@ -64,6 +76,11 @@ class TurnMemory {
   GrantSlot* grants() const { return static_cast<GrantSlot*>(memory_); }
 
   UseSlot* uses() const { return static_cast<UseSlot*>(memory_); }
+
+  // Of a page for the network, which is made for one device.
+  NetGrantSlot& net_grant() const { return *static_cast<NetGrantSlot*>(memory_); }
+
+  NetUseSlot& net_use() const { return *static_cast<NetUseSlot*>(memory_); }
 
   // Of Make only.
   const Fd& descriptor() const { return descriptor_; }

@@ -38,8 +38,8 @@ void Write(GrantSlot& slot, const Limits& limits) {
 
 }  // namespace
 
-Turns::Turns(size_t devices_count, bool divides, Ring ring)
-    : divides_(divides), ring_(std::move(ring)), gpus_(devices_count) {}
+Turns::Turns(size_t devices_count, bool divides, Ring ring, PolicySeat policy)
+    : divides_(divides), ring_(std::move(ring)), policy_(std::move(policy)), gpus_(devices_count) {}
 
 void Turns::Enter(Worker worker,
                   Session session,
@@ -368,8 +368,8 @@ void Turns::LookAt(size_t device, uint64_t now_ns) {
   Gpu& gpu = gpus_[device];
   const std::map<Session, bool> wants = ReadPages(device, now_ns);
   const std::vector<Session> heavier = gpu.demands.Advance(now_ns);
-  NoteWants(gpu, device, wants, now_ns);
   gpu.accounts.Advance(now_ns);
+  NoteWants(gpu, device, wants, now_ns);
   if (!Divides(gpu)) {
     return;
   }
@@ -388,14 +388,17 @@ void Turns::LookAt(size_t device, uint64_t now_ns) {
   }
   const std::vector<Session> sessions = gpu.accounts.sessions();
   const std::vector<SessionView> views = gpu.accounts.Views();
-  GpuView view{
-      .sessions = views, .holder = {}, .turn_is_over = is_over, .owed_ns = gpu.accounts.owed_ns()};
+  GpuView view{.sessions = views,
+               .holder = {},
+               .turn_is_over = is_over,
+               .owed_ns = gpu.accounts.owed_ns(),
+               .device = device};
   if (gpu.holder.has_value()) {
     const auto found =
         std::lower_bound(sessions.begin(), sessions.end(), members_.at(*gpu.holder).session);
     view.holder = static_cast<size_t>(found - sessions.begin());
   }
-  const TurnDecision decision = Decide(view);
+  const TurnDecision decision = policy_.Decide(view);
   if (decision.kind == TurnDecision::Kind::kKeep) {
     Keep(decision, device, now_ns);
   } else if (decision.kind == TurnDecision::Kind::kNobody) {
@@ -503,7 +506,7 @@ void Turns::Give(Worker worker, const TurnDecision& decision, size_t device, uin
   Gpu& gpu = gpus_[device];
   gpu.holder = worker;
   gpu.holder_turn = ++gpu.turn;
-  gpu.accounts.NoteTurn();
+  gpu.accounts.NoteTurn(members_.at(worker).session);
   ++gpu.figures[members_.at(worker).session].turns;
   Allow(decision, device, now_ns);
 }

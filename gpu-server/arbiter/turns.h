@@ -18,6 +18,7 @@
 
 #include "gpu-server/arbiter/accounts.h"
 #include "gpu-server/arbiter/demands.h"
+#include "gpu-server/arbiter/policy_seat.h"
 #include "gpu-server/arbiter/turn_page.h"
 
 namespace farlane::server {
@@ -50,7 +51,7 @@ class Turns {
   using Ring = std::function<void(Worker)>;
 
   // `divides`: false lets everybody run at once, and only measures.
-  Turns(size_t devices_count, bool divides, Ring ring);
+  Turns(size_t devices_count, bool divides, Ring ring, PolicySeat policy = PolicySeat());
 
   // A worker begins to serve a client of a session; its pages are this process's. The first worker
   // of a session brings its slice, and the devices that it has; none named: all.
@@ -148,6 +149,7 @@ class Turns {
 
   const bool divides_;
   const Ring ring_;
+  PolicySeat policy_;
   std::map<Worker, Member> members_;
   std::map<Session, SliceRequest> slices_;
   std::vector<Gpu> gpus_;

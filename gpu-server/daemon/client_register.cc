@@ -102,6 +102,7 @@ bool ClientRegister::Adopt(pid_t worker, const Account& account, uint64_t now_ns
       book_.Adopt({.id = who.session,
                    .key_digest = who.key_digest,
                    .slice = who.slice,
+                   .net_limit = who.net_limit,
                    .opened_ns = std::min(seat.session_since_ns, now_ns),
                    .alone = seat.alone != 0},
                   quotas);

@@ -101,6 +101,8 @@ class ClientRegister {
 
   void SetShare(const SessionId& id, uint32_t share) { book_.SetShare(id, share); }
 
+  void LimitNet(const SessionId& id, NetRate limit) { book_.LimitNet(id, limit); }
+
   // The workers of a session; of all sessions whose name starts so if there is only one of them.
   std::vector<pid_t> WorkersOf(const std::string& name) const;
 

@@ -60,6 +60,8 @@ struct ControlRecord {
     kPass = 36,  // where the TlsPass of the client can be read
     kTurnPart = 37,  // one of what turns are given by comes along: `id` 0 the page of grants, 1 the
                      // page of uses, 2 the bell, which comes last
+    kNetPart = 38,   // the same for the network: `id` 0 the page of rates, 1 the page of what is
+                     // moved, which comes last
     kOffered = 40,   // the answer to kOffer `id`: its name is in the tail
     kOpened = 41,    // the answer to kOpen `id`: a socket to its offerer comes along; without: no
     kHand = 42,      // what the tail names is to be given to who is at the socket that comes along
@@ -110,7 +112,7 @@ bool UnpackCapacity(const std::string& bytes, Capacity* capacity);
 struct PoolTicket {
   uint8_t session[16];
   uint8_t key_digest[32];
-  char token[288];
+  char token[280];
 };
 
 struct SocketPair {

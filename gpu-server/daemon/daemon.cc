@@ -62,7 +62,8 @@ Greeter::Door DoorOf(transport::Address::Kind kind) {
 Daemon::Daemon(const Options& options,
                const WorkerConfig& config,
                Admission admission,
-               Heritage heritage)
+               Heritage heritage,
+               PolicySeat policy)
     : ready_fd_(options.ready_fd),
       watch_fd_(options.watch_fd),
       pool_(options.pool),
@@ -77,6 +78,8 @@ Daemon::Daemon(const Options& options,
       workers_(config, options.warm),
       limit_bytes_(options.memory_bytes),
       divides_time_(options.divides_time),
+      policy_(std::move(policy)),
+      net_rate_(options.net_rate),
       zero_memory_(options.zero_memory),
       rules_{.slices_max = options.slices_max,
              .isolation_min = options.isolation_min,
@@ -86,7 +89,8 @@ Daemon::Daemon(const Options& options,
 
 Result<std::unique_ptr<Daemon>> Daemon::Create(const Options& options,
                                                std::vector<DriverCandidate> drivers,
-                                               Heritage heritage) {
+                                               Heritage heritage,
+                                               PolicySeat policy) {
   WorkerConfig config{.drivers = std::move(drivers),
                       .grace = options.grace,
                       .command_max_ns = options.command_max_ns,
@@ -103,7 +107,7 @@ Result<std::unique_ptr<Daemon>> Daemon::Create(const Options& options,
   }
   std::unique_ptr<Daemon> daemon(new Daemon(options, config,
                                             Admission(options.token, !options.pool.manager.empty()),
-                                            std::move(heritage)));
+                                            std::move(heritage), std::move(policy)));
   FARLANE_TRY(daemon->Listen(options));
   if (config.tls) {
     FARLANE_TRY(daemon->doorman_.Start(options.tls));
@@ -152,6 +156,7 @@ Status Daemon::Run() {
       }
       if (clients_.has_value()) {
         turns_->Leave(worker, now_ns);
+        net_->Leave(worker);
         clients_->LeaveWithWorker(worker, now_ns);
       }
     });
@@ -194,13 +199,15 @@ void Daemon::BeginToServe(uint64_t now_ns) {
     rules.instances.push_back(IsInstance(gpu.name));
   }
   clients_.emplace(workers_.device_bytes(), limit_bytes_, tell, std::move(rules));
-  turns_.emplace(workers_.device_bytes().size(), divides_time_, tell);
+  turns_.emplace(workers_.device_bytes().size(), divides_time_, tell, policy_);
+  net_.emplace(NetRateBytes(net_rate_), tell);
   caretaker_.Start(HealthLibrary::PathBeside(workers_.driver_path()), now_ns);
 }
 
 void Daemon::TakeTurns(pid_t worker, const SessionId& session, uint64_t now_ns) {
   const SessionBook::Session& known = clients_->book().sessions().at(session);
   turns_->Enter(worker, known.account, known.slice, known.devices, now_ns);
+  net_->Enter(worker, known.account, known.slice, NetRateBytes(known.net_limit));
 }
 
 // Once the devices are known: who claims others is left alone.
@@ -294,6 +301,7 @@ void Daemon::HearWorkers(const std::vector<pollfd>& polls) {
     clients_->Look(now_ns);
     turns_->Look(now_ns);
     TuneShares(now_ns);
+    net_->Look(now_ns);
   }
 }
 
@@ -347,7 +355,7 @@ std::string Daemon::AnswerOperator(const control::ServiceRequest& request, uint6
   }
   if (request.verb == control::ServiceVerb::kList) {
     turns_->Look(now_ns);
-    return ListSessions(*clients_, *turns_, now_ns);
+    return ListSessions(*clients_, *turns_, *net_, now_ns);
   }
   if (request.verb == control::ServiceVerb::kResize) {
     return ResizeSession(request, now_ns);
@@ -386,7 +394,12 @@ std::string Daemon::ResizeSession(const control::ServiceRequest& request, uint64
   if (const std::optional<std::string> objection = clients_->Resize(*id, slice)) {
     return EndOfService(0, *objection);
   }
-  turns_->Resize(clients_->book().sessions().at(*id).account, slice, now_ns);
+  const SessionBook::Session& session = clients_->book().sessions().at(*id);
+  if (request.net_limit != 0) {
+    clients_->LimitNet(*id, request.net_limit);
+  }
+  turns_->Resize(session.account, slice, now_ns);
+  net_->Resize(session.account, slice, NetRateBytes(session.net_limit));
   LogInfo("session %s has a share of %s and a limit of %s now, as %s", SessionName(*id).c_str(),
           ShareText(slice.share).c_str(), ShareText(slice.share_limit).c_str(),
           PriorityName(slice.priority));
@@ -514,8 +527,9 @@ void Daemon::Wait(std::vector<pollfd>* polls) {
   const uint64_t now_ns = NowNs();
   const uint64_t clients_ns = clients_.has_value() ? clients_->NextTime() : UINT64_MAX;
   const uint64_t turns_ns = turns_.has_value() ? turns_->NextTime() : UINT64_MAX;
-  const uint64_t until_ns = std::min(
-      {greeter_.NextTime(now_ns), service_.NextTime(), clients_ns, turns_ns, now_ns + kSleepNs});
+  const uint64_t net_ns = net_.has_value() ? net_->NextTime() : UINT64_MAX;
+  const uint64_t until_ns = std::min({greeter_.NextTime(now_ns), service_.NextTime(), clients_ns,
+                                      turns_ns, net_ns, now_ns + kSleepNs});
   const uint64_t left_ns = until_ns > now_ns ? until_ns - now_ns : 0;
   const timespec left{.tv_sec = static_cast<time_t>(left_ns / kSecondNs),
                       .tv_nsec = static_cast<long>(left_ns % kSecondNs)};

@@ -13,6 +13,7 @@
 #include "gpu-server/daemon/client_register.h"
 #include "gpu-server/daemon/doorman_link.h"
 #include "gpu-server/daemon/greeter.h"
+#include "gpu-server/daemon/net_desk.h"
 #include "gpu-server/daemon/options.h"
 #include "gpu-server/daemon/pool_link.h"
 #include "gpu-server/daemon/service_desk.h"
@@ -29,7 +30,8 @@ class Daemon {
   // Opens the addresses; nobody is answered before Run.
   static Result<std::unique_ptr<Daemon>> Create(const Options& options,
                                                 std::vector<DriverCandidate> drivers,
-                                                Heritage heritage);
+                                                Heritage heritage,
+                                                PolicySeat policy);
 
   // Serves until a signal, or the end of the watched descriptor, ends it. Fails if no driver
   // starts.
@@ -44,7 +46,8 @@ class Daemon {
   Daemon(const Options& options,
          const WorkerConfig& config,
          Admission admission,
-         Heritage heritage);
+         Heritage heritage,
+         PolicySeat policy);
 
   Status Listen(const Options& options);
   Status CatchSignals();
@@ -91,10 +94,13 @@ class Daemon {
   const uint64_t limit_bytes_;
   uint8_t boot_[16]{};
   const bool divides_time_;
+  const PolicySeat policy_;
+  const NetRate net_rate_;
   const std::string zero_memory_;
   const SessionBook::Rules rules_;
   std::optional<ClientRegister> clients_;  // once a worker has found the devices
   std::optional<TurnDesk> turns_;          // the same
+  std::optional<NetDesk> net_;             // the same
   ShareTuner tuner_;
 };
 

@@ -80,12 +80,19 @@ void DaemonLink::HearAll() {
       HearTurnPart(record.id, std::move(descriptor));
       continue;
     }
+    if (record.kind == Kind::kNetPart) {
+      HearNetPart(record.id, std::move(descriptor));
+      continue;
+    }
     Hear(record);
     HearOfShares(record, std::move(descriptor));
   }
   turn_parts_ = {};
   if (turns_end_ != nullptr) {
     turns_end_();
+  }
+  if (net_end_ != nullptr) {
+    net_end_();
   }
   state_.With([](State& state) {
     state.control = -1;
@@ -100,6 +107,14 @@ void DaemonLink::HearTurnPart(uint64_t part, Fd descriptor) {
   place = std::move(descriptor);
   if (part == kBell && turns_begin_ != nullptr) {
     turns_begin_(std::exchange(turn_parts_, {}));
+  }
+}
+
+void DaemonLink::HearNetPart(uint64_t part, Fd descriptor) {
+  if (part == 0) {
+    net_grants_ = std::move(descriptor);
+  } else if (net_begin_ != nullptr) {
+    net_begin_({.grants = std::move(net_grants_), .uses = std::move(descriptor)});
   }
 }
 

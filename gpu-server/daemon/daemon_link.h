@@ -43,6 +43,13 @@ class DaemonLink final : public CreditSource, public ShareSource {
     Fd bell;
   };
 
+  // The same for the network.
+  struct NetParts {
+    Fd grants;
+    Fd uses;
+  };
+
+  using NetBegin = std::function<void(NetParts)>;
   using TurnsBegin = std::function<void(TurnParts)>;
   using TurnsEnd = std::function<void()>;
 
@@ -64,6 +71,12 @@ class DaemonLink final : public CreditSource, public ShareSource {
   void FollowTurns(TurnsBegin begin, TurnsEnd end) {
     turns_begin_ = std::move(begin);
     turns_end_ = std::move(end);
+  }
+
+  // Before Listen: who is to know how fast data may go.
+  void FollowNet(NetBegin begin, TurnsEnd end) {
+    net_begin_ = std::move(begin);
+    net_end_ = std::move(end);
   }
 
   // Makes the daemon look at this worker's page of turns; never waits.
@@ -123,6 +136,7 @@ class DaemonLink final : public CreditSource, public ShareSource {
   void HearAll();
   void Hear(const ControlRecord& record);
   void HearTurnPart(uint64_t part, Fd descriptor);
+  void HearNetPart(uint64_t part, Fd descriptor);
   void HearOfShares(const ControlRecord& record, Fd descriptor);
   void RefuseShares();
   void Gone();
@@ -134,6 +148,9 @@ class DaemonLink final : public CreditSource, public ShareSource {
   TurnsBegin turns_begin_;
   TurnsEnd turns_end_;
   TurnParts turn_parts_;
+  NetBegin net_begin_;
+  TurnsEnd net_end_;
+  Fd net_grants_;  // until the other page has come, too
   ShareEars share_ears_;
   std::optional<Inheritance> inheritance_;
   Guarded<State> state_;

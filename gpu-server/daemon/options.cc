@@ -33,6 +33,7 @@ struct Words {
   std::string token_file;
   std::string log_level;
   std::string isolation_min;
+  std::string net_rate;
 };
 
 void AddSliceOptions(CLI::App* app, Words* words, Options* options) {
@@ -81,6 +82,9 @@ Status Understand(const Words& words, Options* options) {
   if (!words.token_file.empty()) {
     FARLANE_ASSIGN(options->token,
                    Secret::ReadFirstLine(words.token_file, sizeof(wire::ClientHello::token) - 1));
+  }
+  if (!words.net_rate.empty()) {
+    FARLANE_ASSIGN(options->net_rate, ParseNetRate(words.net_rate));
   }
   if (!words.log_level.empty()) {
     LogLevel level = LogLevel::kInfo;
@@ -150,6 +154,14 @@ CommandLine ReadCommandLine(int argc, char** argv, const std::string& version) {
   app.add_flag_callback(
       "--no-turns", [&options] { options.divides_time = false; },
       "Let all sessions work at once and only measure what they use: shares of time do not hold");
+  app.add_option("--policy", options.policy,
+                 "Who decides whose turn it is: built-in, the name of a policy beside this program"
+                 " (strict) or the absolute path of one [built-in]")
+      ->type_name("POLICY");
+  app.add_option("--net-rate", words.net_rate,
+                 "What the link to the clients carries in each direction, e.g. 1200M/s: sessions"
+                 " that want more of it together divide it")
+      ->type_name("SIZE/s");
   app.add_option("--warm", options.warm, "Workers kept ready for new clients [1]")
       ->check(CLI::Range(0u, kWarmMax))
       ->type_name("N");

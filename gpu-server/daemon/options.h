@@ -10,6 +10,7 @@
 #include "gpu-server/daemon/pool_link.h"
 #include "gpu-server/daemon/secret.h"
 #include "protocol/base/log.h"
+#include "protocol/base/net_rate.h"
 #include "protocol/base/result.h"
 #include "protocol/base/slice.h"
 #include "protocol/channel/pulse.h"
@@ -30,7 +31,9 @@ struct Options {
   transport::TlsServerSettings tls;  // for addresses of tls://
   PoolSettings pool;
   bool insecure = false;
-  bool divides_time = true;  // of the devices, among sessions
+  bool divides_time = true;         // of the devices, among sessions
+  std::string policy = "built-in";  // who says whose turn it is
+  NetRate net_rate = 0;  // of the link by which clients come, in each direction; 0: not known
   // Whether workers zero memory before clients get it: where the driver does not (auto), always, or
   // never unless a session asks for more isolation.
   std::string zero_memory = "auto";

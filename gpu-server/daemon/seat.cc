@@ -31,6 +31,7 @@ Seat Seat::Of(const SessionBook::Session& session, const Newcomer& who, uint64_t
   seat.session_since_ns = session.opened_ns;
   seat.since_ns = since_ns;
   seat.process = who.process;
+  seat.net_limit = session.net_limit;
   seat.slice = session.slice;
   Put(seat.host, who.host);
   Put(seat.program, who.program);
@@ -41,7 +42,8 @@ Newcomer Seat::Who() const {
   Newcomer who{.process = process,
                .host = Printable(host, sizeof host),
                .program = Printable(program, sizeof program),
-               .slice = slice};
+               .slice = slice,
+               .net_limit = net_limit};
   memcpy(who.session.data(), session, sizeof session);
   memcpy(who.key_digest.data(), key_digest, sizeof key_digest);
   return who;

@@ -23,7 +23,7 @@ struct Seat {
   uint64_t session_since_ns;  // on the machine's clock
   uint64_t since_ns;
   uint32_t process;
-  uint32_t reserved;
+  NetRate net_limit;
   SliceRequest slice;  // the session's
   char host[64];
   char program[48];

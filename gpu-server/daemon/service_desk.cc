@@ -52,6 +52,15 @@ void AppendTime(const TurnDesk& turns, const SessionBook::Session& session, std:
   }
 }
 
+void AppendNet(NetDesk& net, const SessionBook::Session& session, std::string* records) {
+  const NetFigures figures = net.FiguresOf(session.account);
+  ServiceRecord record{};
+  record.kind = RecordKind::kNet;
+  record.taken_bytes = figures.in_bytes;
+  record.limit_bytes = figures.out_bytes;
+  Append(records, record);
+}
+
 void AppendClient(const ClientRegister& clients,
                   Ledger::Holder holder,
                   const ClientRegister::Client& client,
@@ -163,7 +172,10 @@ void ServiceDesk::LookAt(Visitor& visitor, const Answer& answer) {
   visitor.done = visitor.unsent.empty();
 }
 
-std::string ListSessions(const ClientRegister& clients, const TurnDesk& turns, uint64_t now_ns) {
+std::string ListSessions(const ClientRegister& clients,
+                         const TurnDesk& turns,
+                         NetDesk& net,
+                         uint64_t now_ns) {
   std::string records;
   for (const auto& [id, session] : clients.book().sessions()) {
     ServiceRecord record{};
@@ -171,15 +183,17 @@ std::string ListSessions(const ClientRegister& clients, const TurnDesk& turns, u
     record.age_ms = (now_ns - session.opened_ns) / kMillisecondNs;
     record.share = session.share_now;
     record.process = session.slice.share;
-    record.reserved = session.slice.share_max;
+    record.share_max = session.slice.share_max;
     record.share_limit = session.slice.share_limit;
     record.priority = static_cast<uint32_t>(session.slice.priority);
+    record.net_limit = session.net_limit;
     record.isolation = static_cast<uint32_t>(session.slice.isolation);
     record.number = session.slice.gpus;
     control::SetText(record.session, SessionName(id));
     Append(&records, record);
     AppendMemory(clients, session, &records);
     AppendTime(turns, session, &records);
+    AppendNet(net, session, &records);
     for (const auto& [holder, client] : clients.clients()) {
       if (client.session == id) {
         AppendClient(clients, holder, client, now_ns, &records);

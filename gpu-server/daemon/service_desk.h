@@ -11,6 +11,7 @@
 #include <poll.h>
 
 #include "gpu-server/daemon/client_register.h"
+#include "gpu-server/daemon/net_desk.h"
 #include "gpu-server/daemon/turn_desk.h"
 #include "protocol/base/fd.h"
 #include "protocol/control/session_service.h"
@@ -54,7 +55,10 @@ class ServiceDesk {
 };
 
 // What kList answers.
-std::string ListSessions(const ClientRegister& clients, const TurnDesk& turns, uint64_t now_ns);
+std::string ListSessions(const ClientRegister& clients,
+                         const TurnDesk& turns,
+                         NetDesk& net,
+                         uint64_t now_ns);
 
 // What kDevices answers.
 std::string DescribeDevices(const nvml::Report& report);

@@ -59,7 +59,8 @@ Newcomer Newcomer::FromHello(const wire::ClientHello& hello) {
                     .program = Printable(hello.program, sizeof hello.program),
                     .probe = hello.purpose == wire::Purpose::kProbe,
                     .asks = hello.purpose == wire::Purpose::kStatus,
-                    .slice = hello.slice};
+                    .slice = hello.slice,
+                    .net_limit = hello.net_limit};
   memcpy(newcomer.session.data(), hello.session, sizeof hello.session);
   newcomer.key_digest = Sha256(std::as_bytes(std::span(hello.session_key)));
   return newcomer;
@@ -296,6 +297,7 @@ SessionBook::Session& SessionBook::Enter(const Newcomer& newcomer, uint64_t now_
                                      .key_digest = newcomer.key_digest,
                                      .account = account,
                                      .slice = slice,
+                                     .net_limit = newcomer.net_limit,
                                      .devices = std::move(devices),
                                      .share_now = slice.share,
                                      .opened_ns = now_ns})

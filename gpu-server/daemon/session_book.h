@@ -33,8 +33,9 @@ struct Newcomer {
   std::string host{};
   std::string program{};
   bool probe = false;
-  bool asks = false;     // for a report; it comes to no worker
-  SliceRequest slice{};  // of the session, if this process opens it
+  bool asks = false;      // for a report; it comes to no worker
+  SliceRequest slice{};   // of the session, if this process opens it
+  NetRate net_limit = 0;  // the same
 
   static Newcomer FromHello(const wire::ClientHello& hello);
 
@@ -65,6 +66,7 @@ class SessionBook {
     Sha256Digest key_digest{};
     Ledger::Session account = 0;
     SliceRequest slice{};
+    NetRate net_limit = 0;
     std::vector<size_t> devices{};  // that it has, in their order
     uint32_t share_now = 0;         // of what `slice` has asked for: more where that is a range
     uint64_t opened_ns = 0;
@@ -117,6 +119,8 @@ class SessionBook {
 
   // Gives a session other numbers, or says why not. Memory that it holds already stays its own.
   std::optional<std::string> Resize(const SessionId& id, const SliceRequest& slice);
+
+  void LimitNet(const SessionId& id, NetRate limit) { sessions_.at(id).net_limit = limit; }
 
  private:
   // What others have been promised of one device.

@@ -10,17 +10,21 @@
 
 namespace farlane::server {
 
-TurnDesk::TurnDesk(size_t devices_count, bool divides, Tell tell)
+TurnDesk::TurnDesk(size_t devices_count, bool divides, Tell tell, PolicySeat policy)
     : devices_count_(devices_count),
       tell_(std::move(tell)),
-      turns_(devices_count, divides, [this](Turns::Worker worker) {
-        const auto found = bells_.find(static_cast<pid_t>(worker));
-        const uint64_t one = 1;
-        // A bell that rings already need not be rung.
-        if (found != bells_.end()) {
-          static_cast<void>(!write(found->second.get(), &one, sizeof one));
-        }
-      }) {}
+      turns_(
+          devices_count,
+          divides,
+          [this](Turns::Worker worker) {
+            const auto found = bells_.find(static_cast<pid_t>(worker));
+            const uint64_t one = 1;
+            // A bell that rings already need not be rung.
+            if (found != bells_.end()) {
+              static_cast<void>(!write(found->second.get(), &one, sizeof one));
+            }
+          },
+          std::move(policy)) {}
 
 Status TurnDesk::TryToEnter(pid_t worker,
                             Ledger::Session session,

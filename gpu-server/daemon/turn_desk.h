@@ -22,7 +22,7 @@ class TurnDesk {
   using Tell = std::function<void(pid_t worker, const ControlRecord& record, int descriptor)>;
 
   // `divides`: see Turns.
-  TurnDesk(size_t devices_count, bool divides, Tell tell);
+  TurnDesk(size_t devices_count, bool divides, Tell tell, PolicySeat policy = PolicySeat());
 
   // A worker serves a client of a session from now on. One that can be given no pages is not held
   // back by anybody.

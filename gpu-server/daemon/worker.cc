@@ -16,6 +16,7 @@
 #include "gpu-server/daemon/tls_pass.h"
 #include "gpu-server/driver/device_share.h"
 #include "gpu-server/session/busy_meter.h"
+#include "gpu-server/session/paced_stream.h"
 #include "gpu-server/session/session_loop.h"
 #include "gpu-server/session/welcome.h"
 #include "protocol/base/clock.h"
@@ -159,9 +160,24 @@ void LimitCommands(ClientSession& session, Outbox& outbox, int socket, CommandWa
   }
 }
 
+// Data goes as fast as it likes where nobody says how fast it may.
+void FollowNet(NetGate& gate, DaemonLink& link) {
+  const auto begin = [&gate](DaemonLink::NetParts parts) {
+    Result<TurnMemory> grants = TurnMemory::Take(parts.grants, 1, false);
+    Result<TurnMemory> uses = TurnMemory::Take(parts.uses, 1, true);
+    if (!grants.ok() || !uses.ok()) {
+      LogWarn("worker %d has no share of the network: %s", getpid(),
+              (grants.ok() ? uses : grants).error().message().c_str());
+      return;
+    }
+    gate.Attach(std::move(*grants), std::move(*uses));
+  };
+  link.FollowNet(begin, [&gate] { gate.Detach(); });
+}
+
 // Serves the client until it is gone. The end of the process frees everything, at once and whatever
 // the device is doing; nothing is taken apart before.
-[[noreturn]] void Serve(transport::Stream& stream,
+[[noreturn]] void Serve(transport::Stream& connection,
                         const wire::ClientHello& hello,
                         Readiness& ready,
                         DaemonLink& link,
@@ -172,7 +188,11 @@ void LimitCommands(ClientSession& session, Outbox& outbox, int socket, CommandWa
   const std::string client = Printable(hello.program, sizeof hello.program) + " (pid " +
                              std::to_string(hello.process) + " on " +
                              Printable(hello.host, sizeof hello.host) + ")";
-  LogInfo("worker %d: serves %s over %s", getpid(), client.c_str(), stream.name());
+  LogInfo("worker %d: serves %s over %s", getpid(), client.c_str(), connection.name());
+  NetGate net;
+  PacedStream paced(connection, net);
+  const bool goes_over_network = GoesOverNetwork(connection);
+  transport::Stream& stream = goes_over_network ? paced : connection;
   Wakeup wakeup;
   Outbox outbox(stream, wakeup);
   Ears ears;
@@ -186,6 +206,9 @@ void LimitCommands(ClientSession& session, Outbox& outbox, int socket, CommandWa
   LimitCommands(session, outbox, stream.LifeFd(), watch);
   std::vector<Reservation> first = link.TakeFirst(grant);
   FollowTurns(session, link, ready.facts.size());
+  if (goes_over_network) {
+    FollowNet(net, link);
+  }
   link.Listen(
       [&outbox](size_t device, uint64_t bytes, uint64_t recall) {
         outbox.Append(wire::CreditRecall{

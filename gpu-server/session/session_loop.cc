@@ -7,6 +7,7 @@
 #include <poll.h>
 
 #include "gpu-server/session/dispatch.h"
+#include "protocol/base/clock.h"
 
 namespace farlane::server {
 namespace {
@@ -230,6 +231,16 @@ std::optional<transport::Interest> SessionLoop::Awaited() const {
   return unsent == 0 ? transport::Interest::kRead : transport::Interest::kReadOrWrite;
 }
 
+// How long to sleep at most: the gate, or the connection, may have something to do then.
+uint64_t SessionLoop::SleepNs(std::optional<transport::Interest> what) const {
+  const uint64_t until_ns = what.has_value() ? stream_.WaitUntil(*what) : UINT64_MAX;
+  if (until_ns == UINT64_MAX) {
+    return tend_after_ns_;
+  }
+  const uint64_t now_ns = NowNs();
+  return std::min(tend_after_ns_, until_ns > now_ns ? until_ns - now_ns : 0);
+}
+
 bool SessionLoop::Sleep() {
   const std::optional<transport::Interest> what = Awaited();
   if (what.has_value() && !stream_.BeginWait(*what)) {
@@ -246,10 +257,11 @@ bool SessionLoop::Sleep() {
   };
   // While nothing is read, nobody's silence means anything.
   ears_.listening.store(!held_.full(), std::memory_order_relaxed);
-  const timespec until{.tv_sec = static_cast<time_t>(tend_after_ns_ / kSecondNs),
-                       .tv_nsec = static_cast<long>(tend_after_ns_ % kSecondNs)};
+  const uint64_t after_ns = SleepNs(what);
+  const timespec until{.tv_sec = static_cast<time_t>(after_ns / kSecondNs),
+                       .tv_nsec = static_cast<long>(after_ns % kSecondNs)};
   // Interrupted: as if something had come.
-  ppoll(waiting, std::size(waiting), tend_after_ns_ == UINT64_MAX ? nullptr : &until, nullptr);
+  ppoll(waiting, std::size(waiting), after_ns == UINT64_MAX ? nullptr : &until, nullptr);
   ears_.listening.store(false, std::memory_order_relaxed);
   if (what.has_value()) {
     stream_.EndWait(*what);

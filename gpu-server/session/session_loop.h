@@ -62,6 +62,7 @@ class SessionLoop {
   std::optional<transport::Interest> Awaited() const;
   wire::WireError NoteTaken();
   void Say(bool idle);
+  uint64_t SleepNs(std::optional<transport::Interest> what) const;
   bool Sleep();
 
   transport::Stream& stream_;

@@ -7,10 +7,12 @@
 #include <string>
 #include <type_traits>
 
+#include "protocol/base/net_rate.h"
+
 namespace farlane::control {
 
 inline constexpr char kServiceMagic[8] = {'F', 'A', 'R', 'L', 'C', 'T', 'L', '\n'};
-inline constexpr uint32_t kServiceVersion = 2;
+inline constexpr uint32_t kServiceVersion = 3;
 
 // Where the command line looks when nobody says anything else.
 inline constexpr char kDefaultService[] = "unix:/run/farlane/gpud.sock";
@@ -32,20 +34,23 @@ struct ServiceRequest {
   uint32_t share_limit;
   uint32_t priority;
   uint32_t share_max;  // goes with `share`
-  uint32_t reserved[2];
+  NetRate net_limit;
+  uint32_t reserved;
 };
 
 static_assert(sizeof(ServiceRequest) == 96 && std::is_trivially_copyable_v<ServiceRequest>);
 
 enum class RecordKind : uint32_t {
   kSession = 1,  // `session`, `age_ms`; `number` of the GPUs that it has asked for, 0: all;
-                 // `process` the least and `reserved` the most that its share may be
+                 // `process` the least and `share_max` the most that its share may be
   kMemory = 2,   // of the session before: `number` is a device of its, of which it has taken
                  // `taken_bytes` of `limit_bytes`
   kClient = 3,   // of the session before: `number` is the worker's pid, `process` the program's
   kEnd = 4,      // `number` of clients that a kill has ended, or of sessions that were resized;
                  // `text` says what went wrong, if any
   kTime = 5,     // of the session before: its share of the time of device `number`
+  kNet = 7,      // of the session before: over the network it was sent `taken_bytes`, and sent
+                 // `limit_bytes` itself
   kReport = 6,   // behind it come `number` bytes, a packed report (protocol/nvml/report.h)
 };
 
@@ -54,7 +59,7 @@ struct ServiceRecord {
   RecordKind kind;
   uint32_t number;
   uint32_t process;
-  uint32_t reserved;
+  NetRate net_limit;  // of kSession
   uint64_t age_ms;
   uint64_t taken_bytes;
   uint64_t limit_bytes;
@@ -68,13 +73,15 @@ struct ServiceRecord {
   uint32_t share_limit;
   uint32_t priority;
   uint32_t isolation;  // of kSession, as in a SliceRequest
+  uint32_t share_max;  // the same
+  uint32_t reserved;
   char session[40];
   char host[64];
   char program[48];
   char text[64];
 };
 
-static_assert(sizeof(ServiceRecord) == 320 && std::is_trivially_copyable_v<ServiceRecord>);
+static_assert(sizeof(ServiceRecord) == 328 && std::is_trivially_copyable_v<ServiceRecord>);
 
 // Whether a request is one of this service, in this version.
 bool IsServiceRequest(const ServiceRequest& request);

@@ -61,6 +61,10 @@ class Stream {
                               (what != Interest::kRead ? POLLOUT : 0));
   }
 
+  // Between BeginWait and EndWait: when to go on though poll() has found nothing. UINT64_MAX:
+  // never.
+  virtual uint64_t WaitUntil(Interest /*what*/) const { return UINT64_MAX; }
+
   // What carries the bytes, for people: "tcp", "unix", "shm".
   virtual const char* name() const = 0;
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "protocol/base/net_rate.h"
 #include "protocol/base/slice.h"
 
 namespace farlane::wire {
@@ -37,7 +38,9 @@ struct ClientHello {
   uint32_t offers;          // kOffersRings
   char host[64];
   char program[48];
-  char token[288];     // what FARLANE_TOKEN holds; empty when there is none
+  char token[280];    // what FARLANE_TOKEN holds; empty when there is none
+  NetRate net_limit;  // of the session, if this process opens it
+  uint32_t reserved;
   SliceRequest slice;  // of the session, if this process opens it
 };
 

@@ -125,6 +125,8 @@ void Define(Metrics* metrics) {
                   "The share of each GPU's time that it has asked for.");
   metrics->Define("farlane_session_share_limit_ratio", "gauge",
                   "The most of each GPU's time that it may have.");
+  metrics->Define("farlane_session_net_bytes_total", "counter",
+                  "Bytes that came from the session over the network (in), or went to it (out).");
   metrics->Define("farlane_session_memory_bytes", "gauge", "Memory that the session has.");
   metrics->Define("farlane_session_memory_limit_bytes", "gauge", "Memory that it may have.");
   metrics->Define("farlane_session_gpu_seconds_total", "counter",
@@ -166,6 +168,15 @@ double Ratio(uint32_t share) {
   return static_cast<double>(share) / kWholeShare;
 }
 
+void AddNet(const ServiceRecord& net, const Labels& session, Metrics* metrics) {
+  Labels in = session;
+  Labels out = session;
+  in.emplace_back("direction", "in");
+  out.emplace_back("direction", "out");
+  metrics->Add("farlane_session_net_bytes_total", in, static_cast<double>(net.taken_bytes));
+  metrics->Add("farlane_session_net_bytes_total", out, static_cast<double>(net.limit_bytes));
+}
+
 // Of one session: its own record is `records[at]`. Where the next one's is.
 size_t AddSession(const SessionRecords& records, size_t at, Metrics* metrics) {
   const ServiceRecord& session = records[at];
@@ -185,6 +196,8 @@ size_t AddSession(const SessionRecords& records, size_t at, Metrics* metrics) {
       metrics->Add("farlane_session_memory_bytes", on_gpu, static_cast<double>(record.taken_bytes));
       metrics->Add("farlane_session_memory_limit_bytes", on_gpu,
                    static_cast<double>(record.limit_bytes));
+    } else if (record.kind == RecordKind::kNet) {
+      AddNet(record, labels, metrics);
     } else if (record.kind == RecordKind::kTime) {
       metrics->Add("farlane_session_gpu_seconds_total", on_gpu,
                    static_cast<double>(record.used_ns) / kNsPerSecond);

@@ -11,6 +11,7 @@
 #include "protocol/base/environment.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/log.h"
+#include "protocol/base/net_rate.h"
 #include "protocol/base/slice.h"
 #include "protocol/transport/address_list.h"
 #include "tools/farlane/command.h"
@@ -34,9 +35,15 @@ struct RunOptions {
   std::string server;
   std::string pool;
   SliceWords slice;
+  std::string net_limit;
   bool local = false;
   bool direct = false;
 };
+
+// The command would be told only by its first call.
+Status CheckNetLimit(const std::string& text) {
+  return text.empty() ? Status::Ok() : ToStatus(ParseNetRate(text));
+}
 
 int Fail(const Status& status) {
   LogError("%s", status.message().c_str());
@@ -124,7 +131,8 @@ std::vector<Setting> SliceSettings(const SliceWords& slice) {
 std::vector<Setting> ClientSettings(const Installation& installation,
                                     const std::string& server,
                                     const std::string& ticket,
-                                    const SliceWords& slice) {
+                                    const SliceWords& slice,
+                                    const std::string& net_limit) {
   std::vector<Setting> settings = {
       {"LD_LIBRARY_PATH", LibraryPathStartingWith(installation.ClientFolder())},
       {"FARLANE_SERVER", server},
@@ -133,6 +141,9 @@ std::vector<Setting> ClientSettings(const Installation& installation,
   };
   const std::vector<Setting> wishes = SliceSettings(slice);
   settings.insert(settings.end(), wishes.begin(), wishes.end());
+  if (!net_limit.empty()) {
+    settings.emplace_back("FARLANE_NET_LIMIT", net_limit);
+  }
   return settings;
 }
 
@@ -159,8 +170,8 @@ int RunPrivately(const Installation& installation,
   if (!ticket.ok()) {
     return Fail(ticket.error());
   }
-  const std::vector<Setting> settings =
-      ClientSettings(installation, server.address(), ticket.value(), options.slice);
+  const std::vector<Setting> settings = ClientSettings(
+      installation, server.address(), ticket.value(), options.slice, options.net_limit);
   return RunCommand(command, settings, inbox, [&server] {
     if (const std::optional<std::string> end = server.TakeEnd()) {
       LogError("the private server ended (%s); the command has no GPU any more", end->c_str());
@@ -178,7 +189,7 @@ int RunAt(const std::string& server,
   }
   SignalInbox inbox;
   const std::vector<Setting> settings =
-      ClientSettings(installation, server, ticket.value(), options.slice);
+      ClientSettings(installation, server, ticket.value(), options.slice, options.net_limit);
   return RunCommand(command, settings, inbox, [] {});
 }
 
@@ -211,6 +222,9 @@ int RunInPool(const std::string& pool,
   };
   settings.insert(settings.end(), session.value().settings().begin(),
                   session.value().settings().end());
+  if (!options.net_limit.empty()) {
+    settings.emplace_back("FARLANE_NET_LIMIT", options.net_limit);
+  }
   return RunCommand(command, settings, inbox, [] {});
 }
 
@@ -252,6 +266,9 @@ int Run(const RunOptions& options, const std::vector<std::string>& command) {
   if (options.direct) {
     return RunDirectly(installation, command);
   }
+  if (const Status status = CheckNetLimit(options.net_limit); !status.ok()) {
+    return Fail(status);
+  }
   const Result<SliceRequest> slice = ParseSlice(options.slice);
   if (!slice.ok()) {
     return Fail(
@@ -275,7 +292,8 @@ int Run(const RunOptions& options, const std::vector<std::string>& command) {
   return RunAt(server.value(), installation, options, command);
 }
 
-void AddSlice(CLI::App* app, SliceWords* slice, CLI::Option* direct) {
+void AddSlice(CLI::App* app, RunOptions* options, CLI::Option* direct) {
+  SliceWords* const slice = &options->slice;
   CLI::Option* memory =
       app->add_option("--mem", slice->memory, "device memory that the command may use, e.g. 8Gi");
   CLI::Option* share = app->add_option(
@@ -294,8 +312,12 @@ void AddSlice(CLI::App* app, SliceWords* slice, CLI::Option* direct) {
                                            "shared, scrubbed, exclusive or mig [shared]");
   gpus->type_name("N");
   isolation->type_name("KIND");
+  CLI::Option* net =
+      app->add_option("--net-limit", options->net_limit,
+                      "the most that it moves over the network, each way, e.g. 100M/s");
+  net->type_name("SIZE/s");
   direct->excludes(memory)->excludes(share)->excludes(limit)->excludes(priority);
-  direct->excludes(gpus)->excludes(isolation);
+  direct->excludes(gpus)->excludes(isolation)->excludes(net);
 }
 
 }  // namespace
@@ -320,7 +342,7 @@ Verb AddRun(CLI::App& root) {
   server->excludes(local)->excludes(direct)->excludes(pool);
   pool->excludes(local)->excludes(direct);
   local->excludes(direct);
-  AddSlice(app, &options->slice, direct);
+  AddSlice(app, options.get(), direct);
   app->footer(
       "With nothing configured, a private server is started and ends with the command.\n"
       "Exit code: the command's; 128+N if signal N ended it; 127 if it was not found, 126 if it\n"

@@ -9,6 +9,7 @@
 
 #include "protocol/base/environment.h"
 #include "protocol/base/log.h"
+#include "protocol/base/net_rate.h"
 #include "protocol/base/slice.h"
 #include "protocol/control/service_client.h"
 #include "tools/farlane/help_format.h"
@@ -33,6 +34,7 @@ struct SessionOptions {
   std::string pool;
   std::string format;
   SliceWords slice;
+  std::string net_limit;
   uint32_t count = 0;
   bool json = false;
 
@@ -94,10 +96,15 @@ Result<control::ServiceRequest> RequestOf(const SessionOptions& options) {
                   "farlane session " + options.topic + " takes no name");
   }
   FARLANE_ASSIGN(const SliceRequest slice, ParseSlice(options.slice));
-  if (resize != (slice != SliceRequest{})) {
+  NetRate net_limit = 0;
+  if (!options.net_limit.empty()) {
+    FARLANE_ASSIGN(net_limit, ParseNetRate(options.net_limit));
+  }
+  if (resize != (slice != SliceRequest{} || net_limit != 0)) {
     return Status(StatusCode::kInvalidArgument,
-                  resize ? "resize needs --mem, --share, --share-limit or --priority"
-                         : "--mem, --share, --share-limit and --priority are for resize");
+                  resize
+                      ? "resize needs --mem, --share, --share-limit, --priority or --net-limit"
+                      : "--mem, --share, --share-limit, --priority and --net-limit are for resize");
   }
   control::ServiceRequest request =
       control::MakeServiceRequest(kill     ? control::ServiceVerb::kKill
@@ -109,6 +116,7 @@ Result<control::ServiceRequest> RequestOf(const SessionOptions& options) {
   request.share_max = slice.share_max;
   request.share_limit = slice.share_limit;
   request.priority = static_cast<uint32_t>(slice.priority);
+  request.net_limit = net_limit;
   return request;
 }
 
@@ -195,6 +203,9 @@ Verb AddSession(CLI::App& root) {
   app->add_option("--priority", options->slice.priority,
                   "of resize: guaranteed, standard or best-effort")
       ->type_name("CLASS");
+  app->add_option("--net-limit", options->net_limit,
+                  "of resize: the most that it moves over the network, each way; none: no limit")
+      ->type_name("SIZE/s");
   app->add_option("--count", options->count, "of top: so many times, a second apart [for ever]")
       ->type_name("N");
   AddOutputFormat(app, &options->format);

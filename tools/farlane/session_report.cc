@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "protocol/base/net_rate.h"
 #include "protocol/base/slice.h"
 #include "tools/farlane/json.h"
 
@@ -68,9 +69,16 @@ std::string TimeJson(const ServiceRecord& time) {
       .str();
 }
 
+std::string NetJson(const ServiceRecord& net) {
+  return JsonObject()
+      .Number("in_bytes", net.taken_bytes)
+      .Number("out_bytes", net.limit_bytes)
+      .str();
+}
+
 bool IsOfSession(const ServiceRecord& record) {
   return record.kind == RecordKind::kMemory || record.kind == RecordKind::kClient ||
-         record.kind == RecordKind::kTime;
+         record.kind == RecordKind::kTime || record.kind == RecordKind::kNet;
 }
 
 // The records of one session, from its own to the next one's.
@@ -80,8 +88,11 @@ std::string SessionJson(SessionRecords::const_iterator* at) {
   std::vector<std::string> memory;
   std::vector<std::string> clients;
   std::vector<std::string> time;
+  std::string net = NetJson({});
   for (++*at; IsOfSession(**at); ++*at) {
-    if ((*at)->kind == RecordKind::kMemory) {
+    if ((*at)->kind == RecordKind::kNet) {
+      net = NetJson(**at);
+    } else if ((*at)->kind == RecordKind::kMemory) {
       gpus.push_back(std::to_string((*at)->number));
       memory.push_back(MemoryJson(**at));
     } else if ((*at)->kind == RecordKind::kTime) {
@@ -95,15 +106,24 @@ std::string SessionJson(SessionRecords::const_iterator* at) {
       .Number("age_ms", session.age_ms)
       .Raw("share", ShareText(session.share))
       .Raw("share_min", ShareText(session.process))
-      .Raw("share_max", ShareText(session.reserved == 0 ? session.process : session.reserved))
+      .Raw("share_max", ShareText(session.share_max == 0 ? session.process : session.share_max))
       .Raw("share_limit", ShareText(session.share_limit))
       .Text("priority", PriorityName(static_cast<Priority>(session.priority)))
       .Text("isolation", IsolationName(static_cast<Isolation>(session.isolation)))
       .Raw("gpus", JsonList(gpus))
+      .Number("net_limit_bytes", session.net_limit == 0 || session.net_limit == kNetRateNone
+                                     ? 0
+                                     : NetRateBytes(session.net_limit))
+      .Raw("net", net)
       .Raw("memory", JsonList(memory))
       .Raw("time", JsonList(time))
       .Raw("clients", JsonList(clients))
       .str();
+}
+
+std::string NetText(const ServiceRecord& net) {
+  return "  network  " + MebibytesOf(net.taken_bytes) + " in, " + MebibytesOf(net.limit_bytes) +
+         " out\n";
 }
 
 std::string TimeText(const ServiceRecord& time) {
@@ -130,7 +150,11 @@ std::string SessionText(const ServiceRecord& session) {
          " s, " + PriorityName(static_cast<Priority>(session.priority)) + ", share " +
          AskedText(session.share) + ", limit " + AskedText(session.share_limit) + ", " +
          GpusText(session.number) + ", " +
-         IsolationName(static_cast<Isolation>(session.isolation)) + "\n";
+         IsolationName(static_cast<Isolation>(session.isolation)) +
+         (NetRateText(session.net_limit) == "-"
+              ? ""
+              : ", network limit " + NetRateText(session.net_limit)) +
+         "\n";
 }
 
 const ServiceRecord* FindTime(const SessionRecords& records,
@@ -181,6 +205,8 @@ std::string SessionsText(const SessionRecords& records) {
               " of " + MebibytesOf(record.limit_bytes) + "\n";
     } else if (record.kind == RecordKind::kTime && record.clock_ns != 0) {
       text += TimeText(record);
+    } else if (record.kind == RecordKind::kNet && (record.taken_bytes | record.limit_bytes) != 0) {
+      text += NetText(record);
     } else if (record.kind == RecordKind::kClient) {
       text += ClientText(record);
     }

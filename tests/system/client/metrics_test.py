@@ -104,6 +104,9 @@ class Numbers(RealServer):
         self.assertEqual(self.value(metrics, "farlane_session_clients", session=name), 1)
         self.assertEqual(self.value(metrics, "farlane_session_memory_limit_bytes", session=name, gpu="0"), 64 * MIB)
         self.assertGreaterEqual(self.value(metrics, "farlane_session_memory_bytes", session=name, gpu="0"), 40 * MIB)
+        # Programs on the server's machine use no network.
+        for way in ("in", "out"):
+            self.assertEqual(self.value(metrics, "farlane_session_net_bytes_total", session=name, direction=way), 0)
         info = next(labels for labels, _ in metrics["farlane_session_info"] if labels["session"] == name)
         self.assertEqual((info["priority"], info["program"]), ("guaranteed", pathlib.Path(real_server.CASE).name))
         # What sessions have is what the device lacks.

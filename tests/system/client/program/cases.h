@@ -50,6 +50,8 @@ void TwoContexts();
 void ContextEnds();
 void LargeCopies();
 void Bystander();
+// bulk.cc: data, as much as goes
+void Bulk();
 // order.cc: when copied bytes are read, and when they are there
 void FilledByAFunction();
 void CopiedOutThenIn();

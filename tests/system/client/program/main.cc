@@ -53,6 +53,7 @@ constexpr Case kCases[] = {
     {"copy-from-a-liar", CopyFromALiar},
     {"commanded", Commanded},
     {"busy", Busy},
+    {"bulk", Bulk},
     {"rounds", Rounds},
     {"asked", Asked},
     {"work-behind-functions", WorkBehindFunctions},

@@ -38,7 +38,9 @@ class VirtualGpu {
     uint64_t commands = 0;
   };
 
-  explicit VirtualGpu(bool divides = true) : turns(1, divides, [](Turns::Worker) {}) {}
+  explicit VirtualGpu(bool divides = true, PolicySeat policy = PolicySeat())
+      : turns(
+            1, divides, [](Turns::Worker) {}, std::move(policy)) {}
 
   Client& Add(Turns::Session session, const SliceRequest& slice, Next next) {
     TurnMemory grants = TurnMemory::Make(1, false).value();

@@ -27,7 +27,7 @@ TEST(SessionToken, ComesBackAsItWasAndSigned) {
   const Result<std::string> text = SignToken(SomeToken(), key);
   ASSERT_TRUE(text.ok());
   EXPECT_TRUE(LooksLikeToken(text.value()));
-  EXPECT_LT(text.value().size(), 288u) << "it has to fit into the hello";
+  EXPECT_LT(text.value().size(), 280u) << "it has to fit into the hello";
   const Result<ReadToken> read = ParseToken(text.value());
   ASSERT_TRUE(read.ok()) << read.error().message();
   EXPECT_EQ(read.value().token, SomeToken());
