@@ -214,7 +214,10 @@ CUresult CopySlice(const CallScope& scope,
   }
   const bool waits = wait == Wait::kYes || scope.session().config().synchronous ||
                      !scope.session().IsPinned(host, extent);
-  return transfers.Receive(scope.context(), ToWire(stream), host, device, shape, waits);
+  const CUresult sent = waits ? scope.SendMirrored() : CUDA_SUCCESS;
+  return sent == CUDA_SUCCESS
+             ? transfers.Receive(scope.context(), ToWire(stream), host, device, shape, waits)
+             : sent;
 }
 
 CUresult CopyOnDevice(

@@ -142,6 +142,13 @@ class CallScope {
     if (question.known.has_value()) {
       return *question.known;
     }
+    // Who asks again and again would look through all of it again and again.
+    constexpr bool kOnlyAsks =
+        std::is_same_v<Message, wire::EventQuery> || std::is_same_v<Message, wire::StreamQuery>;
+    const CUresult sent = kOnlyAsks ? CUDA_SUCCESS : SendMirrored();
+    if (sent != CUDA_SUCCESS) [[unlikely]] {
+      return sent;
+    }
     const CUresult result = session_->Call(context_, message);
     session_->completions().Learn(question, result);
     return result == CUDA_SUCCESS ? FetchMirrored() : result;
@@ -162,6 +169,9 @@ class CallScope {
 
   // For what may not be on a captured stream: spoils the capture.
   CUresult RefuseCaptured(CUstream stream) const;
+
+  // Before a wait for work that may itself wait for what the program writes to mirrored memory.
+  CUresult SendMirrored() const { return session_->mirrored().SendToRunning(context_); }
 
   // After a wait that may have seen mirrored memory change.
   CUresult FetchMirrored() const {

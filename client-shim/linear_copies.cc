@@ -122,7 +122,10 @@ CUresult CopyLinear(
   }
   const bool waits =
       wait == Wait::kYes || session.config().synchronous || !session.IsPinned(to, bytes);
-  const CUresult result = ReceiveBytes(scope, stream, to, from, bytes, waits);
+  CUresult result = waits ? scope.SendMirrored() : CUDA_SUCCESS;
+  if (result == CUDA_SUCCESS) {
+    result = ReceiveBytes(scope, stream, to, from, bytes, waits);
+  }
   return result == CUDA_SUCCESS && waits ? scope.FetchMirrored() : result;
 }
 

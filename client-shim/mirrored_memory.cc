@@ -311,6 +311,22 @@ CUresult MirroredMemory::BeginSend(wire::Handle context,
   });
 }
 
+CUresult MirroredMemory::SendToRunning(wire::Handle context) {
+  if (!is_behind()) {
+    return CUDA_SUCCESS;
+  }
+  return regions_.With([&](Regions& regions) {
+    std::vector<Region*> running;
+    for (auto& [allocation, region] : regions) {
+      const bool is_quick = region.tracked && !region.written;
+      if (region.ahead && (is_quick || region.place.kind == MirrorKind::kMapped)) {
+        running.push_back(&region);
+      }
+    }
+    return running.empty() ? CUDA_SUCCESS : SendAll(context, running);
+  });
+}
+
 CUresult MirroredMemory::SendAndWait(wire::Handle context) {
   return regions_.With([&](Regions& regions) {
     const CUresult result = SendAll(context, Reached(&regions, MirrorUse()));

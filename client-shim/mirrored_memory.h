@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // MirroredMemory keeps memory that both sides touch the same on both sides: managed memory, which
 // the program uses by the device's address, and host memory that is mapped for the device. What the
-// program changed is sent before work that could read it, and what the device changed is fetched
-// when the program has waited for it; programs are told (attributes 88 and 89 are 0) that nothing
-// travels in between. The server keeps the same copy of what both have in common as is kept here,
-// and finds by it what the device has changed: nothing else travels. Each side may change what lies
-// beside a change of the other, down to a word of four bytes: of such a word, the program's change
-// counts.
+// program changed is sent before work that could read it and when the program waits for such work,
+// and what the device changed is fetched when the program has waited for it; programs are told
+// (attributes 88 and 89 are 0) that nothing travels in between. The server keeps the same copy of
+// what both have in common as is kept here, and finds by it what the device has changed: nothing
+// else travels. Each side may change what lies beside a change of the other, down to a word of four
+// bytes: of such a word, the program's change counts.
 #pragma once
 
 #include <atomic>
@@ -84,6 +84,10 @@ class MirroredMemory {
 
   void EndSend() { posting_.fetch_sub(1, std::memory_order_release); }
 
+  // Before the program waits for work: sends what the program has changed of what that work may be
+  // reading, since it may be waiting for it. Managed memory only where writes are tracked: programs
+  // leave it alone meanwhile, and to compare all of it at each wait would cost them much.
+  CUresult SendToRunning(wire::Handle context);
   // Where the order on the device is not enough: waits until what the program has changed is there.
   CUresult SendAndWait(wire::Handle context);
   // After work has been waited for: fetches what the device may have changed.

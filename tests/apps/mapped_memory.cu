@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Host memory that kernels read and write: allocated to be mapped, registered and mapped later,
-// copied like any other, and changed by both sides at once in different places.
+// copied like any other, changed by both sides at once in different places, and written by the host
+// while a kernel waits for that.
+#include <cstdint>
 #include <cstring>
 
 #include "tests/apps/cuda_call.h"
@@ -30,6 +32,20 @@ __global__ void AddSlowly(unsigned* sums, const unsigned* terms, unsigned step, 
     }
     sums[i] += terms[i] + (noise == 42 && rounds == 1 ? 1 : 0);
   }
+}
+
+__device__ uint64_t Now() {
+  uint64_t nanoseconds = 0;
+  asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(nanoseconds));
+  return nanoseconds;
+}
+
+// Waits for the host's word, or gives up; its own word says which.
+__global__ void AwaitHost(volatile unsigned* gate, unsigned wanted, uint64_t limit_ns) {
+  const uint64_t start = Now();
+  while (gate[0] != wanted && Now() - start < limit_ns) {
+  }
+  gate[1] = gate[0];
 }
 
 unsigned* AllocateMapped() {
@@ -169,6 +185,53 @@ void CheckHostFunction(apps::Verdict& verdict) {
   CUDA_CALL(cudaFreeHost(halves.cells));
 }
 
+// A kernel that waits for what the host writes after the launch: it is there when the host waits
+// for the kernel, whichever call that is.
+void CheckGate(apps::Verdict& verdict, unsigned* gate) {
+  constexpr uint64_t kLimitNs = 10'000'000'000;
+  apps::DeviceBuffer<unsigned> device(kCells);
+  unsigned words[4] = {};
+  cudaStream_t stream;
+  cudaEvent_t event;
+  CUDA_CALL(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+  CUDA_CALL(cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
+  for (unsigned wait = 1; wait <= 5; ++wait) {
+    AwaitHost<<<1, 1, 0, wait <= 3 ? stream : nullptr>>>(OnDevice(gate), wait, kLimitNs);
+    CUDA_CALL(cudaEventRecord(event, stream));
+    gate[0] = wait;
+    if (wait == 1) {
+      CUDA_CALL(cudaStreamSynchronize(stream));
+    } else if (wait == 2) {
+      CUDA_CALL(cudaEventSynchronize(event));
+    } else if (wait == 3) {
+      CUDA_CALL(cudaDeviceSynchronize());
+    } else if (wait == 4) {  // the last two come after the kernel in the default stream
+      CUDA_CALL(cudaMemcpy(words, device.get(), sizeof(words), cudaMemcpyDeviceToHost));
+    } else {
+      CUDA_CALL(cudaMemcpy2D(words, 8, device.get(), 8, 4, 2, cudaMemcpyDeviceToHost));
+    }
+    CUDA_CALL(cudaDeviceSynchronize());
+    verdict.ExpectCode(static_cast<int>(gate[1]), static_cast<int>(wait),
+                       "what a kernel saw that waited for the host");
+    if (gate[1] != wait) {
+      break;  // the next would take as long
+    }
+  }
+  CUDA_CALL(cudaEventDestroy(event));
+  CUDA_CALL(cudaStreamDestroy(stream));
+}
+
+void CheckGates(apps::Verdict& verdict) {
+  unsigned* mapped = AllocateMapped();
+  memset(mapped, 0, kCells * sizeof(unsigned));
+  CheckGate(verdict, mapped);
+  CUDA_CALL(cudaFreeHost(mapped));
+  std::vector<unsigned> own(kCells);
+  CUDA_CALL(cudaHostRegister(own.data(), kCells * sizeof(unsigned), cudaHostRegisterMapped));
+  CheckGate(verdict, own.data());
+  CUDA_CALL(cudaHostUnregister(own.data()));
+}
+
 void CheckMistakes(apps::Verdict& verdict) {
   unsigned plain = 0;
   void* device = nullptr;
@@ -192,6 +255,7 @@ int main(int argc, char** argv) {
   CheckNeighbours(verdict, random);
   CheckCopies(verdict, random);
   CheckHostFunction(verdict);
+  CheckGates(verdict);
   CheckMistakes(verdict);
   return verdict.Finish();
 }
