@@ -119,6 +119,7 @@ TEST_F(EtcdClusterTest, ReadsFromAMemberThatHasLostTheOthersFail) {
   cluster.Signal(2, SIGSTOP);
   EXPECT_FALSE(one->Get("a").ok()) << "an old value would be worse than none";
   EXPECT_FALSE(one->Txn(PutOf("a", "2")).ok());
+  EXPECT_FALSE(one->Txn({}).ok()) << "nor can it know the revision";
   cluster.Signal(1, SIGCONT);
   cluster.Signal(2, SIGCONT);
   Status back = one->Get("a").error();
