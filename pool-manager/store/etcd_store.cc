@@ -19,8 +19,9 @@ namespace farlane::pool {
 namespace {
 
 constexpr uint64_t kMs = 1'000'000;
-// A read that one member does not answer is asked of another after this.
-constexpr uint64_t kReadMs = 1500;
+// What one member has not answered after this is asked of another, or given up: what was on its way
+// to a leader that died is never answered.
+constexpr uint64_t kAnswerMs = 1500;
 
 std::chrono::system_clock::time_point InMs(uint64_t ms) {
   return std::chrono::system_clock::now() + std::chrono::milliseconds(ms);
@@ -36,7 +37,7 @@ Status Persist(uint64_t timeout_ms, Call call) {
     const uint64_t now = NowNs();
     const uint64_t left_ms = end > now ? (end - now) / kMs : 0;
     grpc::ClientContext context;
-    context.set_deadline(InMs(std::min(left_ms, kReadMs)));
+    context.set_deadline(InMs(std::min(left_ms, kAnswerMs)));
     const grpc::Status answer = call(context);
     if (answer.ok()) {
       return {};
@@ -67,7 +68,7 @@ class TxnCall {
 
   void Start() {
     context_ = std::make_unique<grpc::ClientContext>();
-    context_->set_deadline(InMs(LeftMs()));
+    context_->set_deadline(InMs(std::min(LeftMs(), kAnswerMs)));
     response_.Clear();
     keys_.async()->Txn(context_.get(), &request_, &response_,
                        [this](const grpc::Status& status) { Take(status); });

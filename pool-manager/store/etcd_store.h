@@ -25,8 +25,8 @@ class EtcdStore : public StateStore {
     // "host:port" each. Several must be addresses, all of one family; a single one can be a name,
     // and all its addresses are used.
     std::vector<std::string> endpoints;
-    // How long a call goes on trying. A change whose answer has not come by then may have been
-    // made.
+    // How long a call goes on trying. A change is not tried again once it may have been made: when
+    // its answer does not come within 1.5 s, nobody knows.
     uint64_t timeout_ms = 5000;
     // PEM files; without an authority nothing is encrypted.
     std::string authority_file;

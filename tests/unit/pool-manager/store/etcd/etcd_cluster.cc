@@ -94,7 +94,12 @@ void EtcdCluster::Kill(size_t member) {
 }
 
 void EtcdCluster::Signal(size_t member, int signal) const {
-  kill(members_[member].pid, signal);
+  const pid_t pid = members_[member].pid;
+  kill(pid, signal);
+  if (signal == SIGSTOP) {
+    // It goes on for a moment; the test wants to see what is after that.
+    waitpid(pid, nullptr, WUNTRACED);
+  }
 }
 
 void EtcdCluster::Start(size_t member) {
