@@ -446,6 +446,8 @@ void Turns::MoveTo(std::optional<Worker> next,
 // Where sessions are kept apart: another worker of whose work the device may have something.
 std::optional<Turns::Worker> Turns::WhoIsBeside(Worker next, size_t device) const {
   const Gpu& gpu = gpus_[device];
+  // Whoever was told to wait has been told before anything is read.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
   for (const auto& [worker, member] : members_) {
     const UseSlot& use = member.uses.uses()[device];
     if (gpu.strict != 0 && worker != next && member.has[device] &&

@@ -257,7 +257,7 @@ void Greeter::LetWait(Connection& connection, uint64_t now_ns) {
   connection.state = State::kWaiting;
   connection.until_ns = now_ns + kPatienceNs;
   connection.tell_ns = now_ns;
-  connection.queue_ns = now_ns + hello.slice.queue_seconds * kSecondNs;
+  connection.queue_ns = now_ns + connection.newcomer.slice.queue_seconds * kSecondNs;
 }
 
 // A client cannot tell a driver that loads from a server that hangs unless it is told.

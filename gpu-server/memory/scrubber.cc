@@ -9,7 +9,7 @@
 namespace farlane::server {
 namespace {
 
-// So many chunks are looked at: enough to meet some that were used before.
+// So many chunks are looked at, if there are so many: enough to meet some that were used before.
 constexpr size_t kTestChunks = 4;
 // What no driver writes by itself.
 constexpr uint8_t kCanary = 0xa5;
@@ -112,7 +112,7 @@ CUresult Scrubber::Fill(std::span<const ChunkHandle> chunks, uint8_t value) cons
   const Window window(*this, chunks);
   CUresult result = window.result();
   if (result == CUDA_SUCCESS) {
-    result = driver_.cuMemsetD8_v2(window.address(), value, window.bytes());
+    result = driver_.cuMemsetD8Async(window.address(), value, window.bytes(), nullptr);
   }
   return result == CUDA_SUCCESS ? driver_.cuCtxSynchronize() : result;
 }
@@ -130,8 +130,9 @@ CUresult Scrubber::AreZero(std::span<const ChunkHandle> chunks, bool* zero) cons
   std::vector<uint8_t> bytes(window.bytes());
   CUresult result = window.result();
   if (result == CUDA_SUCCESS) {
-    result = driver_.cuMemcpyDtoH_v2(bytes.data(), window.address(), bytes.size());
+    result = driver_.cuMemcpyDtoHAsync_v2(bytes.data(), window.address(), bytes.size(), nullptr);
   }
+  result = result == CUDA_SUCCESS ? driver_.cuCtxSynchronize() : result;
   *zero = std::all_of(bytes.begin(), bytes.end(), [](uint8_t byte) { return byte == 0; });
   return result;
 }
@@ -159,9 +160,9 @@ CUresult Scrubber::ZeroArray(CUarray array, const abi::ArrayShape& shape) const 
   CUresult result = CUDA_SUCCESS;
   for (uint64_t slice = 0; result == CUDA_SUCCESS && slice < shape.slices(); ++slice) {
     copy.dstZ = slice;
-    result = driver_.cuMemcpy3D_v2(&copy);
+    result = driver_.cuMemcpy3DAsync_v2(&copy, nullptr);
   }
-  return result;
+  return result == CUDA_SUCCESS ? driver_.cuCtxSynchronize() : result;
 }
 
 namespace {
@@ -170,7 +171,10 @@ FreshMemory LookAtFresh(const DriverTable& driver, CUdevice device, bool soil) {
   const Scrubber scrubber(driver, device);
   std::vector<ChunkHandle> chunks;
   bool zero = false;
-  CUresult result = CreateChunks(driver, device, kTestChunks, &chunks);
+  CUresult result = CUDA_ERROR_OUT_OF_MEMORY;
+  for (size_t count = kTestChunks; result != CUDA_SUCCESS && count != 0; count /= 2) {
+    result = CreateChunks(driver, device, count, &chunks);
+  }
   if (result == CUDA_SUCCESS) {
     result = scrubber.AreZero(chunks, &zero);
   }
