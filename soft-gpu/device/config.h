@@ -8,6 +8,7 @@
 #include <string>
 
 #include "protocol/base/result.h"
+#include "soft-gpu/device/device_model.h"
 #include "soft-gpu/device/fault_plan.h"
 #include "soft-gpu/exec/options.h"
 
@@ -26,6 +27,8 @@ struct Config {
   std::string shared_path;  // the file of device memory that is shared with others; empty: our own
   std::optional<uint64_t> strict_seed;  // promise no more than drivers do, at random from a seed
   bool null_mode = false;               // kernels are accepted and do nothing
+  std::optional<DeviceModel> model;     // how long work takes; nothing: as long as it takes here
+  std::string busy_log_path;            // where the engines' work is recorded; empty: nowhere
   ExecutionOptions execution;
 };
 

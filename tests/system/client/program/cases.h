@@ -69,7 +69,10 @@ void Busy();
 void Rounds();
 void Asked();
 void WorkBehindFunctions();
-// sharer.cc: the same, for what processes share
+// loads.cc: work that takes as long as a modelled device is told
+void Loads();
+void Requests();
+// sharer.cc: step by step, for what processes share
 void Sharer();
 // random_operations.cc: anything, against a model
 void RandomOperations();

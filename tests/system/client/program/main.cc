@@ -53,6 +53,8 @@ constexpr Case kCases[] = {
     {"copy-from-a-liar", CopyFromALiar},
     {"commanded", Commanded},
     {"busy", Busy},
+    {"loads", Loads},
+    {"requests", Requests},
     {"rounds", Rounds},
     {"asked", Asked},
     {"work-behind-functions", WorkBehindFunctions},
