@@ -88,6 +88,24 @@ class BusyRecord:
         had = [self.share(owner, start, end) / part for owner, part in wanted.items()]
         return sum(had) ** 2 / (len(had) * sum(one * one for one in had))
 
+    def runs(self, owners, start, end):
+        """Who had the engine between two times, [place in owners, from, until] in milliseconds from the first: what one
+        did without a pause and without anybody between is one run."""
+        found = []
+        for began, ended, whose in zip(self.starts, self.ends, self.owners):
+            if began < start or ended > end or whose not in owners:
+                continue
+            at, began, ended = owners.index(whose), (began - start) / 1e6, (ended - start) / 1e6
+            if found and found[-1][0] == at and began - found[-1][2] < 0.001:
+                found[-1][2] = round(ended, 3)
+            else:
+                found.append([at, round(began, 3), round(ended, 3)])
+        return found
+
+    def series(self, owner, start, end, step):
+        """What part the owner had in each step of the clock."""
+        return [round(self.share(owner, at, at + step), 4) for at in range(start, end - step + 1, step)]
+
     def first_after(self, owner, time):
         """When the owner's first piece of work that began no sooner did begin."""
         at = bisect.bisect_left(self.starts, time)

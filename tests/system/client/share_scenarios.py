@@ -17,6 +17,9 @@ SETTLE = 0.5
 # A part of the device's time is one by now if it is in the next so much of its work.
 SOON = 250 * MILLISECOND
 STEP = 5 * MILLISECOND
+# What pictures show.
+SHOWN = 60 * MILLISECOND
+SHOWN_STEP = 50 * MILLISECOND
 
 
 def start_all(model, programs):
@@ -49,7 +52,8 @@ def shares(model, asked, seconds):
             "seconds": record.used(None, start, end) / SECOND,
             "error": max(abs(one) for one in record.errors(wanted, start, end).values()),
             "worst_second": record.worst_error(wanted, start, end), "jain": record.jain(wanted, start, end),
-            "busy": record.busy(start, end), "overlaps": record.overlaps()}
+            "busy": record.busy(start, end), "overlaps": record.overlaps(),
+            "turns": record.runs(list(wanted), start, start + SHOWN)}
 
 
 def cap(model, limit, seconds):
@@ -116,6 +120,7 @@ def resize(model, before, after):
     record = model.record()
     return {"wanted_before": before / (before + 0.2), "got_before": record.share(one.worker, start, asked),
             "wanted_after": after / (after + 0.2), "got_after": record.share(one.worker, answered + 100 * MILLISECOND, over),
+            "parts": record.series(one.worker, answered - SECOND // 2, answered + SECOND // 2, SHOWN_STEP),
             "answer_ms": (answered - asked) / MILLISECOND,
             "within_ms": in_milliseconds(soon_within(record, one.worker, after / (after + 0.2), answered, over))}
 
