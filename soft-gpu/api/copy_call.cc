@@ -60,7 +60,7 @@ bool IsHost(AddressSpace& space, const Side& side) {
 }
 
 // Copies from the program's memory to the program's memory are nothing to the device.
-Load LoadOf(const DeviceModel& model, AddressSpace& space, const CopyRequest& request) {
+EngineLoad LoadOf(const DeviceModel& model, AddressSpace& space, const CopyRequest& request) {
   const bool from_host = IsHost(space, request.from);
   const bool to_host = IsHost(space, request.to);
   if (from_host && to_host) {

@@ -7,7 +7,7 @@
 
 namespace farlane::soft {
 
-void MakeLoad(const Load& load, Work* work) {
+void MakeLoad(const EngineLoad& load, Work* work) {
   if (load.ns == 0) {
     return;
   }

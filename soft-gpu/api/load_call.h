@@ -8,6 +8,6 @@
 namespace farlane::soft {
 
 // Makes work a load for an engine; only where there is a model, which has said how large it is.
-void MakeLoad(const Load& load, Work* work);
+void MakeLoad(const EngineLoad& load, Work* work);
 
 }  // namespace farlane::soft

@@ -84,7 +84,7 @@ Status DeviceModel::ReadRule(std::string_view rule) {
                 "one of kernel=TIME, block=TIME, copy_in=SPEED, copy_out=SPEED, memory=SPEED");
 }
 
-Load DeviceModel::OfKernel(const uint32_t (&grid)[3]) const {
+EngineLoad DeviceModel::OfKernel(const uint32_t (&grid)[3]) const {
   const unsigned __int128 blocks =
       static_cast<unsigned __int128>(grid[0]) * grid[1] * grid[2];  // less than 2^96
   const uint64_t count = blocks > kLoadNsMax ? kLoadNsMax : static_cast<uint64_t>(blocks);
@@ -92,7 +92,7 @@ Load DeviceModel::OfKernel(const uint32_t (&grid)[3]) const {
           Saturated(static_cast<unsigned __int128>(block_ns_) * count + kernel_ns_)};
 }
 
-Load DeviceModel::OfCopy(Engine engine, uint64_t bytes) const {
+EngineLoad DeviceModel::OfCopy(Engine engine, uint64_t bytes) const {
   const uint64_t speed = bytes_per_second_[static_cast<size_t>(engine)];
   if (speed == 0) {
     return {engine, 0};

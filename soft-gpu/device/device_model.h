@@ -21,7 +21,7 @@ enum class Engine : uint8_t {
 constexpr uint32_t kEngineCount = 3;  // of each device
 
 // For how long a piece of work has an engine.
-struct Load {
+struct EngineLoad {
   Engine engine = Engine::kCompute;
   uint64_t ns = 0;
 };
@@ -37,8 +37,8 @@ class DeviceModel {
   // not named takes no time.
   static Result<DeviceModel> Parse(std::string_view text);
 
-  Load OfKernel(const uint32_t (&grid)[3]) const;
-  Load OfCopy(Engine engine, uint64_t bytes) const;
+  EngineLoad OfKernel(const uint32_t (&grid)[3]) const;
+  EngineLoad OfCopy(Engine engine, uint64_t bytes) const;
 
  private:
   Status ReadRule(std::string_view rule);

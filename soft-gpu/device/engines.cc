@@ -101,7 +101,7 @@ const Engines::State& Engines::StateOf(const FrameFile& file, uint32_t device, E
   return states[device * kEngineCount + static_cast<uint32_t>(engine)];
 }
 
-uint64_t Engines::Begin(const Load& load, uint64_t ready_ns) {
+uint64_t Engines::Begin(const EngineLoad& load, uint64_t ready_ns) {
   Wish wish{.ready_ns = ready_ns, .place = {}, .end_ns = 0};
   for (;;) {
     const uint64_t again_ns = file_.With([&](const std::shared_ptr<FrameFile>& file) {
@@ -115,7 +115,7 @@ uint64_t Engines::Begin(const Load& load, uint64_t ready_ns) {
   }
 }
 
-void Engines::End(const Load& load, uint64_t end_ns) {
+void Engines::End(const EngineLoad& load, uint64_t end_ns) {
   SleepUntil(end_ns);
   if (log_ == nullptr) {
     return;
@@ -129,7 +129,7 @@ void Engines::End(const Load& load, uint64_t end_ns) {
   });
 }
 
-uint64_t Engines::TakeUp(FrameFile& file, const Load& load, Wish* wish) const {
+uint64_t Engines::TakeUp(FrameFile& file, const EngineLoad& load, Wish* wish) const {
   const State& state = StateOf(file, device_, load.engine);
   const uint64_t now_ns = NowNs();
   FreeOfTheDead(file, load.engine, now_ns);

@@ -34,9 +34,9 @@ class Engines {
 
   // Waits until an engine takes up work that has been ready since then, by the device's clock; when
   // it will be done with it.
-  uint64_t Begin(const Load& load, uint64_t ready_ns);
+  uint64_t Begin(const EngineLoad& load, uint64_t ready_ns);
   // Waits until that has come.
-  void End(const Load& load, uint64_t end_ns);
+  void End(const EngineLoad& load, uint64_t end_ns);
 
  private:
   // More wait at the same time than are kept in order: the others come when they come.
@@ -50,7 +50,7 @@ class Engines {
 
   static const State& StateOf(const FrameFile& file, uint32_t device, Engine engine);
   // When to look again; 0: the engine has taken the work up.
-  uint64_t TakeUp(FrameFile& file, const Load& load, Wish* wish) const;
+  uint64_t TakeUp(FrameFile& file, const EngineLoad& load, Wish* wish) const;
   void FreeOfTheDead(FrameFile& file, Engine engine, uint64_t now_ns) const;
   static bool IsFirst(FrameFile& file, const State& state, const Wish& wish);
   static void Enter(FrameFile& file, const State& state, Wish* wish);

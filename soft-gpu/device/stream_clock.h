@@ -31,7 +31,7 @@ class StreamClock {
   static StreamClock* Current() { return current_; }
 
   // Runs something which is a load for an engine.
-  CUresult Spend(const Load& load, const std::function<CUresult()>& run) {
+  CUresult Spend(const EngineLoad& load, const std::function<CUresult()>& run) {
     const uint64_t end_ns = engines_->Begin(load, ns_);
     const CUresult result = run();
     engines_->End(load, end_ns);

@@ -64,18 +64,18 @@ class EnginesTest : public testing::Test {
   const std::string log_path_;
 };
 
-constexpr Load Kernel(uint64_t ns) {
+constexpr EngineLoad Kernel(uint64_t ns) {
   return {Engine::kCompute, ns};
 }
 
-uint64_t RunOn(Engines& engines, const Load& load, uint64_t ready_ns) {
+uint64_t RunOn(Engines& engines, const EngineLoad& load, uint64_t ready_ns) {
   const uint64_t end_ns = engines.Begin(load, ready_ns);
   engines.End(load, end_ns);
   return end_ns;
 }
 
 // Starts, and has its work waiting for the engine: ready before anybody that comes later.
-std::thread RunBeside(Engines& engines, const Load& load, uint64_t* end_ns) {
+std::thread RunBeside(Engines& engines, const EngineLoad& load, uint64_t* end_ns) {
   return std::thread(
       [&engines, load, end_ns, ready_ns = NowNs()] { *end_ns = RunOn(engines, load, ready_ns); });
 }
