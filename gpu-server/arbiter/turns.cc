@@ -13,8 +13,6 @@ using std::memory_order_release;
 
 // A turn that takes so much longer than it should by its use of the device is over all the same.
 constexpr uint64_t kSlackFactor = 2;
-// ... and costs at least this part of the clock's time if it did anything.
-constexpr uint64_t kLateParts = 4;
 
 struct Limits {
   uint64_t turn = 0;
@@ -291,17 +289,14 @@ void Turns::LetPass(Worker worker, Member& member, size_t device) {
 }
 
 // A turn that does not end by itself costs what it took: else a command without an end were free.
-// Whoever got on in it was late rather than endless: the server's processors were busy. It pays for
-// the wait only where it waited for long, and not for what it could not do.
 void Turns::ChargeHolding(Gpu& gpu, size_t device, uint64_t now_ns) {
   Member& member = members_.at(*gpu.holder);
   Seen& seen = member.seen[device];
   const uint64_t held_ns = now_ns - gpu.turn_began_ns;
   const uint64_t told_ns = seen.used_ns - gpu.used_before_ns;
-  const uint64_t cost_ns = told_ns == 0 ? held_ns : held_ns / kLateParts;
-  if (cost_ns > told_ns) {
-    seen.prepaid_ns += cost_ns - told_ns;
-    gpu.accounts.Charge(member.session, cost_ns - told_ns);
+  if (held_ns > told_ns) {
+    seen.prepaid_ns += held_ns - told_ns;
+    gpu.accounts.Charge(member.session, held_ns - told_ns);
   }
 }
 

@@ -193,41 +193,6 @@ TEST(Turns, WhoDoesNotGiveItsTurnBackIsNotWaitedFor) {
   EXPECT_EQ(other.grants.grants()[0].mode, TurnMode::kRun);
 }
 
-// A worker that gets no processor does not end its turns in time, though it does its work in them.
-TEST(Turns, WhoIsLateInItsTurnsPaysForWhatItDid) {
-  VirtualGpu gpu;
-  VirtualGpu::Client& late = gpu.Add(1, Share(0.5, Priority::kBestEffort), Always(3'600 * kSecond));
-  VirtualGpu::Client& punctual =
-      gpu.Add(2, Share(0.5, Priority::kBestEffort), Always(3'600 * kSecond));
-  const auto work = [&gpu](VirtualGpu::Client& client) {
-    UseSlot& use = client.uses.uses()[0];
-    const uint64_t until_ns = client.grants.grants()[0].until_ns;
-    const uint64_t more_ns = std::min(until_ns - use.used_ns, 10 * kMs) - 500'000;
-    gpu.now_ns += more_ns;
-    use.used_ns += more_ns;
-    use.commands += 1;
-  };
-  late.uses.uses()[0].wants = 1;
-  punctual.uses.uses()[0].wants = 1;
-  for (int turn = 0; turn < 400; ++turn) {
-    gpu.turns.Look(gpu.now_ns);
-    if (late.grants.grants()[0].mode == TurnMode::kRun) {
-      work(late);
-      while (late.grants.grants()[0].mode == TurnMode::kRun) {
-        gpu.turns.Look(gpu.now_ns);
-        gpu.now_ns = std::max(gpu.now_ns + 1, std::min(gpu.turns.NextTime(), gpu.now_ns + kMs));
-      }
-    } else if (punctual.grants.grants()[0].mode == TurnMode::kRun) {
-      work(punctual);
-      punctual.uses.uses()[0].over_turn = punctual.grants.grants()[0].turn.load();
-    }
-  }
-  const auto late_ns = static_cast<double>(late.uses.uses()[0].used_ns);
-  const auto punctual_ns = static_cast<double>(punctual.uses.uses()[0].used_ns);
-  EXPECT_GT(late_ns + punctual_ns, 500.0 * kMs);
-  EXPECT_NEAR(late_ns / (late_ns + punctual_ns), 0.5, 0.02);
-}
-
 TEST(Turns, SmallCommandsWaitForOneCommandOfABusySessionAtMost) {
   VirtualGpu gpu;
   VirtualGpu::Client& busy = gpu.Add(1, Share(0.5), Always(kMs));
