@@ -28,6 +28,17 @@ uint64_t Advance(uint64_t* known, uint64_t told) {
   return more;
 }
 
+// What work costs a session. Tests also build a server that counts commands instead of their time,
+// to see that they would notice.
+uint64_t CostOf(uint64_t used_ns, uint64_t commands) {
+#ifdef FARLANE_COUNTS_COMMANDS
+  return used_ns == 0 ? 0 : commands * 100'000;
+#else
+  static_cast<void>(commands);
+  return used_ns;
+#endif
+}
+
 void Write(GrantSlot& slot, const Limits& limits) {
   slot.turn.store(limits.turn, memory_order_relaxed);
   slot.until_ns.store(limits.until_ns, memory_order_relaxed);
@@ -221,8 +232,9 @@ Demands::Work Turns::Read(Member& member, size_t device, uint64_t now_ns) {
   seen.virtual_ns += more_ns;
   const uint64_t paid_ns = std::min(more_ns, seen.prepaid_ns);
   seen.prepaid_ns -= paid_ns;
+  const uint64_t commands = Advance(&seen.commands, use.commands.load(memory_order_relaxed));
   if (!seen.passes) {
-    gpu.accounts.Charge(member.session, more_ns - paid_ns);
+    gpu.accounts.Charge(member.session, CostOf(more_ns - paid_ns, commands));
   }
   TurnFigures& figures = gpu.figures[member.session];
   figures.used_ns += more_ns;
@@ -232,7 +244,7 @@ Demands::Work Turns::Read(Member& member, size_t device, uint64_t now_ns) {
   const uint64_t asked_ns = Advance(&seen.asked_ns, use.asked_ns.load(memory_order_relaxed));
   return {.asked_ns = asked_ns == 0 ? more_ns : std::min(asked_ns, more_ns),
           .deep_ns = Advance(&seen.deep_ns, use.deep_ns.load(memory_order_relaxed)),
-          .commands = Advance(&seen.commands, use.commands.load(memory_order_relaxed)),
+          .commands = commands,
           .wants = use.wants.load(memory_order_acquire) != 0,
           .in_flight = use.in_flight.load(memory_order_acquire) != 0};
 }

@@ -23,8 +23,11 @@ using std::memory_order_release;
 constexpr uint64_t kRunParts = 2;
 // Where nobody waits, runs may be long: they are not waited for.
 constexpr uint64_t kRunNsMax = 1'000'000;
-// Of what is under way, so seldom is looked whether it is done.
-constexpr uint64_t kPollParts = 8;
+// It is looked again whether something is done when half of the time is over until it should be.
+constexpr uint64_t kPollParts = 2;
+// What has only this part of the window left to be done is followed by the next at once: a device
+// that waits to be looked at does nothing.
+constexpr uint64_t kEarlyParts = 4;
 
 }  // namespace
 
@@ -276,11 +279,10 @@ bool Gate::MayPass(Pages& pages, size_t index, TurnMode mode) {
     return false;
   }
   const WorkMeter& meter = device.meter;
-  const auto has_room = [&] {
-    const uint64_t expected_ns = meter.expected_ns();
-    return expected_ns < bounds.window_ns &&
-           (bounds.until_ns == UINT64_MAX || meter.used_ns() + expected_ns < bounds.until_ns);
+  const auto is_in_turn = [&] {
+    return bounds.until_ns == UINT64_MAX || meter.used_ns() + meter.expected_ns() < bounds.until_ns;
   };
+  const auto has_room = [&] { return meter.expected_ns() < bounds.window_ns && is_in_turn(); };
   if (has_room()) {
     return true;
   }
@@ -289,11 +291,28 @@ bool Gate::MayPass(Pages& pages, size_t index, TurnMode mode) {
   if (Look(device, now_ns)) {
     Publish(pages, index);
   }
-  if (has_room()) {
+  if (has_room() || (LeftOf(device, now_ns) < bounds.window_ns / kEarlyParts && is_in_turn())) {
     return true;
   }
   // What was measured is used up for good. What is expected may never come, or wait for this.
   return meter.used_ns() < bounds.until_ns && HasRoom(bounds, device, now_ns);
+}
+
+// What the device has still to do: it has worked on the oldest since something ended last. Of what
+// is overdue nobody knows.
+uint64_t Gate::LeftOf(const Device& device, uint64_t now_ns) {
+  const uint64_t worked_ns = now_ns - device.progress_ns;
+  const uint64_t expected_ns = device.meter.expected_ns();
+  const bool is_overdue = worked_ns >= device.meter.oldest_ns();
+  return is_overdue ? expected_ns : expected_ns - std::min(worked_ns, expected_ns);
+}
+
+// When to look at the oldest again, whose end is near or overdue.
+uint64_t Gate::PollOf(const Device& device, uint64_t now_ns) {
+  const uint64_t worked_ns = now_ns - device.progress_ns;
+  const uint64_t should_ns = device.meter.oldest_ns();
+  const uint64_t away_ns = worked_ns < should_ns ? should_ns - worked_ns : worked_ns - should_ns;
+  return std::clamp(away_ns / kPollParts, kPollNsMin, kPollNsMax);
 }
 
 bool Gate::IsStuck(const Bounds& bounds, const Device& device, uint64_t now_ns) {
@@ -478,8 +497,7 @@ uint64_t Gate::TendDevice(Pages& pages, size_t index) {
   }
   const bool is_awaited =
       held || mode == TurnMode::kHold || grant.others.load(memory_order_relaxed) != 0;
-  return is_awaited ? std::clamp(device.meter.oldest_ns() / kPollParts, kPollNsMin, kPollNsMax)
-                    : kPollUnawaitedNs;
+  return is_awaited ? PollOf(device, now_ns) : kPollUnawaitedNs;
 }
 
 // Something is held, though the device does nothing of ours, or gets on with nothing.

@@ -157,6 +157,8 @@ class Gate {
   bool AdmitByPage(const wire::MessageView& view);
   bool MayPass(Pages& pages, size_t index, TurnMode mode);
   static bool HasRoom(const Bounds& bounds, Device& device, uint64_t now_ns);
+  static uint64_t LeftOf(const Device& device, uint64_t now_ns);
+  static uint64_t PollOf(const Device& device, uint64_t now_ns);
   static bool IsStuck(const Bounds& bounds, const Device& device, uint64_t now_ns);
   void Hold(Pages& pages, size_t index, TurnMode mode);
   void Release(Pages& pages, size_t index);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "soft-gpu/api/captured_events.h"
 
+#include "soft-gpu/device/stream_clock.h"
+
 namespace farlane::soft {
 
 Work RecordWork(const Event& event) {
@@ -25,7 +27,8 @@ graph::CommandPtr RecordNode(const std::shared_ptr<Event>& event) {
     const auto place = std::make_shared<Completion>();
     event->Record(place);
     return [place] {
-      place->Finish();
+      const StreamClock* const clock = StreamClock::Current();
+      place->Finish(clock == nullptr ? NowNs() : clock->ns());
       return CUDA_SUCCESS;
     };
   };
@@ -39,6 +42,9 @@ graph::CommandPtr WaitNode(const std::shared_ptr<Event>& event) {
     return [place = event->place()] {
       if (place != nullptr) {
         place->Wait();
+        if (StreamClock* const clock = StreamClock::Current()) {
+          clock->Join(place->time_ns());
+        }
       }
       return CUDA_SUCCESS;
     };

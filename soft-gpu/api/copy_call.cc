@@ -4,6 +4,7 @@
 #include <cstring>
 #include <vector>
 
+#include "soft-gpu/api/load_call.h"
 #include "soft-gpu/exec/texel_memory.h"
 
 namespace farlane::soft {
@@ -56,6 +57,17 @@ CUresult Finish(const StreamUse& use, const SharedCompletion& done, bool wait) {
 bool IsHost(AddressSpace& space, const Side& side) {
   const auto range = space.table().Find(side.address);
   return !side.known || (range && range->host());
+}
+
+// Copies from the program's memory to the program's memory are nothing to the device.
+EngineLoad LoadOf(const DeviceModel& model, AddressSpace& space, const CopyRequest& request) {
+  const bool from_host = IsHost(space, request.from);
+  const bool to_host = IsHost(space, request.to);
+  if (from_host && to_host) {
+    return {};
+  }
+  const Engine engine = from_host ? Engine::kCopyIn : to_host ? Engine::kCopyOut : Engine::kCompute;
+  return model.OfCopy(engine, BoxBytes(request.box));
 }
 
 uint64_t HeightOf(const Side& side) {
@@ -182,6 +194,9 @@ CUresult SubmitCopy(const ContextCall& call,
   work.run = [space, copy, aside] {
     return Copy(space, copy) ? CUDA_SUCCESS : CUDA_ERROR_ILLEGAL_ADDRESS;
   };
+  if (const DeviceModel* const model = call.driver->model_or_null()) {
+    MakeLoad(LoadOf(*model, *space, request), &work);
+  }
   work.node = CU_GRAPH_NODE_TYPE_MEMCPY;
   if (may_record) {
     work.params = Describe(call, request);
@@ -214,6 +229,10 @@ CUresult SubmitFill(const ContextCall& call,
   };
   const auto range = space->table().Find(request.to.address);
   const bool host = range && (range->host() || range->kind == MemoryKind::kManaged);
+  const DeviceModel* const model = call.driver->model_or_null();
+  if (model != nullptr && !IsHost(*space, request.to)) {
+    MakeLoad(model->OfCopy(Engine::kCompute, bytes), &work);
+  }
   work.node = CU_GRAPH_NODE_TYPE_MEMSET;
   if (call.driver->captures().busy()) {
     work.params = Describe(call, request);

@@ -3,6 +3,7 @@
 #include "soft-gpu/api/call.h"
 #include "soft-gpu/api/captured_events.h"
 #include "soft-gpu/bodies.h"
+#include "soft-gpu/device/stream_clock.h"
 
 namespace farlane::soft {
 namespace {
@@ -53,6 +54,7 @@ CUresult cuCtxWaitEvent(CUcontext hCtx, CUevent hEvent) {
     Work work;
     work.run = [shared, number = shared->last()] {
       shared->Wait(number);
+      JoinTheWall();
       return CUDA_SUCCESS;
     };
     context->Hold(context->Mark(std::move(work)));

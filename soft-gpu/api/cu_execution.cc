@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "protocol/base/log.h"
+#include "soft-gpu/api/load_call.h"
 #include "soft-gpu/api/node_call.h"
 #include "soft-gpu/bodies.h"
 #include "soft-gpu/device/occupancy.h"
@@ -214,8 +215,10 @@ CUresult Launch(const LaunchRequest& request, CUstream stream) {
   if (request.when_done_or_null != nullptr) {
     FARLANE_SOFT_TRY(FindEvent(call, request.when_done_or_null, &when_done));
   }
-  if (!use.module->program().runs() && when_done == nullptr && !call.driver->captures().busy()) {
-    return CUDA_SUCCESS;  // what does nothing has no place in the order
+  const DeviceModel* const model = call.driver->model_or_null();
+  if (!use.module->program().runs() && when_done == nullptr && model == nullptr &&
+      !call.driver->captures().busy()) {
+    return CUDA_SUCCESS;  // what does nothing, and takes no time, has no place in the order
   }
   shape.stack_bytes = stream_use.context->settings().With(
       [](const ContextSettings& settings) { return settings.StackBytes(); });
@@ -227,6 +230,9 @@ CUresult Launch(const LaunchRequest& request, CUstream stream) {
   }
   Work work = WorkOf(use, shape, std::move(packed));
   work.params = std::move(params);
+  if (model != nullptr) {
+    MakeLoad(model->OfKernel(shape.grid), &work);
+  }
   SharedCompletion done;
   FARLANE_SOFT_TRY(Put(call, stream_use, std::move(work), &done));
   if (when_done != nullptr) {

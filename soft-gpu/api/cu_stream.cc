@@ -6,6 +6,7 @@
 #include "soft-gpu/api/call.h"
 #include "soft-gpu/api/captured_events.h"
 #include "soft-gpu/bodies.h"
+#include "soft-gpu/device/stream_clock.h"
 
 namespace farlane::soft {
 namespace {
@@ -135,6 +136,7 @@ CUresult cuStreamWaitEvent(CUstream hStream, CUevent hEvent, unsigned int Flags)
   if (const std::shared_ptr<SharedEvent>& shared = event->shared()) {
     work.run = [shared, number = shared->last()] {
       shared->Wait(number);
+      JoinTheWall();
       return CUDA_SUCCESS;
     };
   } else {
@@ -160,6 +162,7 @@ CUresult cuStreamAddCallback(CUstream hStream,
   work.run = [context = use.context, hStream, callback, userData] {
     const InCallback inside;
     callback(hStream, context->failed().get(), userData);
+    JoinTheWall();
     return CUDA_SUCCESS;
   };
   FARLANE_SOFT_TRY(RefuseCaptured(call, use));
@@ -178,6 +181,7 @@ CUresult cuLaunchHostFunc(CUstream hStream, CUhostFn fn, void* userData) {
   work.run = [fn, userData] {
     const InCallback inside;
     fn(userData);
+    JoinTheWall();
     return CUDA_SUCCESS;
   };
   work.node = CU_GRAPH_NODE_TYPE_HOST;

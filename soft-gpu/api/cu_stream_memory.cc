@@ -8,6 +8,7 @@
 #include "protocol/base/clock.h"
 #include "soft-gpu/api/call.h"
 #include "soft-gpu/bodies.h"
+#include "soft-gpu/device/stream_clock.h"
 
 namespace farlane::soft {
 namespace {
@@ -89,6 +90,7 @@ CUresult MakeWait(
         return CUDA_ERROR_ILLEGAL_ADDRESS;
       }
       if (Holds(found, value, word, flags)) {
+        JoinTheWall();
         return CUDA_SUCCESS;
       }
       if (NowNs() - start_ns > kSpinNs) {

@@ -37,6 +37,8 @@ class AddressSpace {
 
   SharedEvents& shared_events() { return shared_events_; }
 
+  const std::shared_ptr<FrameFile>& frame_file() const { return file_; }
+
   uint32_t device_count() const { return static_cast<uint32_t>(frames_.size()); }
 
   // Shows a part of physical memory at `base`, which lies in a reserved range, to kernels that have
@@ -57,11 +59,13 @@ class AddressSpace {
                std::optional<uint64_t> strict_seed)
       : window_(std::move(window)),
         frames_(std::move(frames)),
-        shared_events_(std::move(file)),
+        file_(std::move(file)),
+        shared_events_(file_),
         strict_(strict_seed) {}
 
   std::unique_ptr<AddressWindow> window_;
-  std::vector<Frames> frames_;  // by device
+  std::vector<Frames> frames_;             // by device
+  const std::shared_ptr<FrameFile> file_;  // shared with all that lies in it
   SharedEvents shared_events_;
   MemoryTable table_;
   CopyGate gate_;

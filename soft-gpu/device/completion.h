@@ -25,7 +25,7 @@ class Completion {
   Completion() = default;
 
   // Of a mark: over once all of these are, which are no marks themselves.
-  explicit Completion(std::vector<Shared> after) : after_(std::move(after)) {}
+  explicit Completion(std::vector<Shared> after) : after_(std::move(after)), time_ns_(NowNs()) {}
 
   bool done() const {
     return done_.load(std::memory_order_acquire) != 0 || (!after_.empty() && AllDone());
@@ -46,9 +46,12 @@ class Completion {
     return last;
   }
 
-  void Finish() {
+  void Finish() { Finish(NowNs()); }
+
+  // By the clock of a device that is modelled.
+  void Finish(uint64_t time_ns) {
     if (after_.empty()) {
-      time_ns_ = NowNs();  // nobody reads it before; a mark's is that of what it comes after
+      time_ns_ = time_ns;  // nobody reads it before; a mark's is that of what it comes after
     }
     done_.store(1, std::memory_order_release);
     done_.notify_all();

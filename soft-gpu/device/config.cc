@@ -119,6 +119,23 @@ Status ReadCanary(Config* config) {
   return Status::Ok();
 }
 
+Status ReadModel(Config* config) {
+  config->busy_log_path = Environment("FARLANE_SOFT_BUSY_LOG").value_or("");
+  const auto text = Environment("FARLANE_SOFT_MODEL");
+  if (!text || *text == "0") {
+    return config->busy_log_path.empty()
+               ? Status::Ok()
+               : Refuse("FARLANE_SOFT_BUSY_LOG", config->busy_log_path,
+                        "of use without FARLANE_SOFT_MODEL: there are no engines");
+  }
+  Result<DeviceModel> model = DeviceModel::Parse(*text);
+  if (!model.ok()) {
+    return Status(model.error()).While("reading FARLANE_SOFT_MODEL=" + *text);
+  }
+  config->model = *model;
+  return Status::Ok();
+}
+
 }  // namespace
 
 Result<FaultPlan> ReadFaultPlan() {
@@ -136,6 +153,7 @@ Result<Config> ReadConfig() {
   FARLANE_TRY(ReadCanary(&config));
   const auto null_mode = Environment("FARLANE_SOFT_NULL");
   config.null_mode = null_mode && *null_mode != "0";
+  FARLANE_TRY(ReadModel(&config));
   FARLANE_ASSIGN(config.execution, ReadExecutionOptions());
   return config;
 }

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "protocol/base/result.h"
+#include "soft-gpu/device/device_model.h"
 #include "soft-gpu/device/fault_plan.h"
 #include "soft-gpu/exec/options.h"
 
@@ -28,6 +29,8 @@ struct Config {
   bool leftovers = false;               // fresh memory is as its last owner left it
   bool canary = false;                  // ... or full of one and the same byte
   bool null_mode = false;               // kernels are accepted and do nothing
+  std::optional<DeviceModel> model;     // how long work takes; nothing: as long as it takes here
+  std::string busy_log_path;            // where the engines' work is recorded; empty: nowhere
   ExecutionOptions execution;
 };
 

@@ -64,6 +64,7 @@ void Context::Open(uint64_t id, uint32_t flags) {
   Stream::Traits traits;
   traits.context = handle_;
   traits.id = NextStreamId();
+  traits.engines = engines_;
   members_.With([&](Streams& members) {
     members.legacy = std::make_shared<Stream>(traits, &failed());
     members.others.clear();
@@ -114,6 +115,7 @@ std::shared_ptr<Stream> Context::CreateStream(uint32_t flags, int priority) {
   traits.context = handle_;
   traits.id = NextStreamId();
   traits.flags = flags;
+  traits.engines = engines_;
   traits.priority = std::clamp(priority, kPriorityGreatest, kPriorityLeast);
   auto stream = std::make_shared<Stream>(traits, &failed());
   members_.With([&](Streams& members) { members.others.push_back(stream); });
@@ -148,9 +150,11 @@ void Context::AddBlockingTails(const Streams& members, Completions* pending) {
 SharedCompletion Context::Mark(Work work) {
   const std::shared_ptr<Stream> marks = members_.With([&](Streams& members) {
     if (members.marks == nullptr) {
-      members.marks = std::make_shared<Stream>(
-          Stream::Traits{.context = handle_, .id = NextStreamId(), .flags = CU_STREAM_NON_BLOCKING},
-          &failed());
+      members.marks = std::make_shared<Stream>(Stream::Traits{.context = handle_,
+                                                              .id = NextStreamId(),
+                                                              .flags = CU_STREAM_NON_BLOCKING,
+                                                              .engines = engines_},
+                                               &failed());
     }
     AddAll(members, &work.after);
     return members.marks;

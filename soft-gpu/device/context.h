@@ -47,8 +47,13 @@ struct ContextSettings {
 // Thread: any, guarded.
 class Context {
  public:
-  Context(uint64_t handle, int device, bool primary, HandleTable<Stream>* streams)
-      : handle_(handle), device_(device), primary_(primary), streams_(streams) {}
+  // `engines`: of the device, where that is modelled; else null.
+  Context(uint64_t handle,
+          int device,
+          bool primary,
+          HandleTable<Stream>* streams,
+          Engines* engines = nullptr)
+      : handle_(handle), device_(device), primary_(primary), streams_(streams), engines_(engines) {}
 
   // A green context: streams of their own, on some of the device's processors. All else is its
   // home's, the device's primary context.
@@ -60,6 +65,7 @@ class Context {
         device_(home->device()),
         primary_(false),
         streams_(streams),
+        engines_(home->engines_),
         home_(std::move(home)),
         processors_(processors) {}
 
@@ -138,6 +144,7 @@ class Context {
   int device_;
   bool primary_;
   HandleTable<Stream>* streams_;
+  Engines* const engines_;
   std::atomic<bool> alive_{false};
   std::atomic<uint64_t> id_{0};
   uint32_t api_version_ = 3020;

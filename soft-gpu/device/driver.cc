@@ -30,7 +30,35 @@ Result<std::unique_ptr<Driver>> Driver::Make() {
   if (config.device_count > 1) {
     FARLANE_TRY(FrameRights::Open());
   }
-  return std::unique_ptr<Driver>(new Driver(config, std::move(space)));
+  std::unique_ptr<Driver> driver(new Driver(config, std::move(space)));
+  FARLANE_TRY(driver->MakeEngines());
+  driver->MakePrimaries();
+  return driver;
+}
+
+Status Driver::MakeEngines() {
+  if (!config_.model.has_value()) {
+    return Status::Ok();
+  }
+  std::shared_ptr<const BusyLog> log;
+  if (!config_.busy_log_path.empty()) {
+    FARLANE_ASSIGN(BusyLog opened, BusyLog::Open(config_.busy_log_path));
+    log = std::make_shared<const BusyLog>(std::move(opened));
+  }
+  for (uint32_t device = 0; device < config_.device_count; ++device) {
+    engines_.push_back(std::make_unique<Engines>(space_->frame_file(), device, log));
+  }
+  return Status::Ok();
+}
+
+void Driver::MakePrimaries() {
+  for (int ordinal = 0; ordinal < static_cast<int>(config_.device_count); ++ordinal) {
+    devices_.emplace_back(config_, ordinal);
+    const uint64_t handle = contexts_.Mint();
+    primaries_.push_back(
+        std::make_shared<Context>(handle, ordinal, true, &streams_, EnginesOf(ordinal)));
+    contexts_.Set(handle, primaries_.back());
+  }
 }
 
 Driver::Driver(const Config& config, std::unique_ptr<AddressSpace> space)
@@ -44,14 +72,7 @@ Driver::Driver(const Config& config, std::unique_ptr<AddressSpace> space)
       graph_source_(
           std::make_unique<GraphSource>(memory_.get(), static_cast<int>(config.device_count))),
       graph_memory_(std::make_unique<graph::GraphMemory>(graphs_, *graph_source_)),
-      primary_states_(std::vector<Primary>(config.device_count)) {
-  for (int ordinal = 0; ordinal < static_cast<int>(config.device_count); ++ordinal) {
-    devices_.emplace_back(config, ordinal);
-    const uint64_t handle = contexts_.Mint();
-    primaries_.push_back(std::make_shared<Context>(handle, ordinal, true, &streams_));
-    contexts_.Set(handle, primaries_.back());
-  }
-}
+      primary_states_(std::vector<Primary>(config.device_count)) {}
 
 CUresult Driver::Start() {
   static std::once_flag once;
@@ -88,7 +109,7 @@ const Device* Driver::FindDevice(CUdevice ordinal) const {
 
 std::shared_ptr<Context> Driver::CreateContext(int device, uint32_t flags) {
   const uint64_t handle = contexts_.Mint();
-  auto context = std::make_shared<Context>(handle, device, false, &streams_);
+  auto context = std::make_shared<Context>(handle, device, false, &streams_, EnginesOf(device));
   context->Open(context_ids_.fetch_add(1) + 1, flags);
   contexts_.Set(handle, context);
   return context;

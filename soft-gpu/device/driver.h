@@ -17,6 +17,7 @@
 #include "soft-gpu/device/context.h"
 #include "soft-gpu/device/device.h"
 #include "soft-gpu/device/device_memory.h"
+#include "soft-gpu/device/engines.h"
 #include "soft-gpu/device/event.h"
 #include "soft-gpu/device/graph_exec.h"
 #include "soft-gpu/device/graph_source.h"
@@ -44,6 +45,9 @@ class Driver {
   const Config& config() const { return config_; }
 
   const std::vector<Device>& devices() const { return devices_; }
+
+  // Null: work takes as long as it takes here.
+  const DeviceModel* model_or_null() const { return config_.model ? &*config_.model : nullptr; }
 
   // Null if there is no such device.
   const Device* FindDevice(CUdevice ordinal) const;
@@ -137,6 +141,13 @@ class Driver {
   Driver(const Config& config, std::unique_ptr<AddressSpace> space);
 
   static Result<std::unique_ptr<Driver>> Make();
+  Status MakeEngines();
+
+  Engines* EnginesOf(int device) const {
+    return engines_.empty() ? nullptr : engines_[static_cast<size_t>(device)].get();
+  }
+
+  void MakePrimaries();
   void AddReferences(const std::shared_ptr<Module>& module);
   void AddFunctions(const std::shared_ptr<Module>& module, const std::shared_ptr<Library>& library);
 
@@ -152,6 +163,7 @@ class Driver {
   abi::MemoryAdvice advice_;  // about managed memory
   Textures textures_;
   std::vector<Device> devices_;
+  std::vector<std::unique_ptr<Engines>> engines_;  // by device; none: they are not modelled
   HandleTable<Context> contexts_{HandleKind::kContext};
   HandleTable<Stream> streams_{HandleKind::kStream};
   HandleTable<Event> events_{HandleKind::kEvent};

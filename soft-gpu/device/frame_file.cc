@@ -24,7 +24,7 @@ namespace farlane::soft {
 namespace {
 
 constexpr uint64_t kArrays = 4;                  // of numbers, one for each frame of a device
-constexpr uint64_t kMagic = 0x34656c694672614d;  // of this layout
+constexpr uint64_t kMagic = 0x35656c694672614d;  // of this layout
 constexpr uint32_t kSlotsMax = 1023;             // processes of one file at a time
 constexpr uint32_t kSlotCount = kSlotsMax + 1;   // the first is nobody's
 // A process holds the lock on its slot's byte for as long as it lives. The bytes need not exist.
@@ -149,9 +149,9 @@ void FrameFile::Write(const void* at, const void* value, size_t bytes) {
 
 uint64_t FrameFile::TableBytes(const FrameFileShape& shape) {
   const uint64_t frames = shape.capacity_bytes / kFrameBytes;
-  return RoundUp(
-      sizeof(Header) + kOtherBytes + shape.device_count * frames * kArrays * sizeof(uint32_t),
-      kFrameBytes);
+  return RoundUp(sizeof(Header) + kOtherBytes + kEnginesBytes +
+                     shape.device_count * frames * kArrays * sizeof(uint32_t),
+                 kFrameBytes);
 }
 
 uint32_t FrameFile::FramesPerDevice() const {
@@ -171,7 +171,7 @@ const FrameFile::DeviceTable& FrameFile::table(uint32_t device) const {
 }
 
 const uint32_t* FrameFile::owners(uint32_t device) const {
-  const auto* const tables = reinterpret_cast<const uint32_t*>(other() + kOtherBytes);
+  const auto* const tables = reinterpret_cast<const uint32_t*>(engines() + kEnginesBytes);
   return tables + uint64_t{device} * FramesPerDevice() * kArrays;
 }
 
@@ -259,7 +259,7 @@ void FrameFile::InitialiseTables() {
   Header header{};
   header.device_count = shape_.device_count;
   header.capacity_bytes = shape_.capacity_bytes;
-  const std::vector<std::byte> nothing(kOtherBytes);
+  const std::vector<std::byte> nothing(kOtherBytes + kEnginesBytes);
   Write(other(), nothing.data(), nothing.size());
   for (uint32_t device = 0; device < shape_.device_count; ++device) {
     header.devices[device].free_count = frames;

@@ -96,6 +96,13 @@ class FrameFile {
   static constexpr int64_t kOtherLocks = int64_t{1} << 61;
 
   const std::byte* other() const;
+
+  // And for the devices' engines, which are about time only.
+  static constexpr uint64_t kEnginesBytes = 128_KiB;
+  static constexpr int64_t kEngineLocks = int64_t{1} << 62;
+
+  const std::byte* engines() const { return other() + kOtherBytes; }
+
   // Changes what others see; `at` is a place in the map.
   void Write(const void* at, const void* value, size_t bytes);
 

@@ -8,6 +8,8 @@
 
 #include <pthread.h>
 
+#include "soft-gpu/device/stream_clock.h"
+
 namespace farlane::soft {
 namespace {
 
@@ -82,6 +84,7 @@ SharedCompletion Stream::Submit(Work work) {
       return completion;
     }
   }
+  const uint64_t given_ns = traits_.engines == nullptr ? 0 : NowNs();
   const bool start = queue_.With([&](Queue& queue) {
     if (!work.run) {
       completion = MakeMark(queue.tail, work.after);
@@ -90,7 +93,7 @@ SharedCompletion Stream::Submit(Work work) {
     if (completion->done()) {
       return false;
     }
-    queue.items.push_back({std::move(work), completion});
+    queue.items.push_back({std::move(work), completion, given_ns});
     return !std::exchange(queue.thread_started, true);
   });
   if (start) {
@@ -130,15 +133,29 @@ bool Stream::Next(Item* item) {
 void Stream::Serve() {
   BlockSignals();
   Item item;
+  uint64_t over_ns = 0;  // of what came before
   while (Next(&item)) {
     for (const SharedCompletion& before : item.work.after) {
       before->Wait();
     }
-    Run(item.work);
+    if (traits_.engines != nullptr) {
+      over_ns = RunModelled(item, over_ns);
+    } else {
+      Run(item.work);
+    }
     item.work = Work();  // what the work holds is let go before anybody hears that it is over
-    item.completion->Finish();
+    item.completion->Finish(traits_.engines != nullptr ? over_ns : NowNs());
     item.completion.reset();
   }
+}
+
+uint64_t Stream::RunModelled(const Item& item, uint64_t ready_ns) {
+  StreamClock clock(traits_.engines, std::max(ready_ns, item.given_ns));
+  for (const SharedCompletion& before : item.work.after) {
+    clock.Join(before->time_ns());
+  }
+  Run(item.work);
+  return clock.ns();
 }
 
 SharedCompletion Stream::Tail() const {

@@ -14,6 +14,7 @@
 #include "protocol/base/guarded.h"
 #include "protocol/graph/node_params.h"
 #include "soft-gpu/device/completion.h"
+#include "soft-gpu/device/engines.h"
 
 namespace farlane::soft {
 
@@ -58,7 +59,8 @@ class Stream : public std::enable_shared_from_this<Stream> {
     uint64_t context = 0;  // handle
     uint64_t id = 0;       // never used twice
     uint32_t flags = 0;
-    int priority = 0;  // at first; see attributes()
+    int priority = 0;            // at first; see attributes()
+    Engines* engines = nullptr;  // what it works with where the device is modelled; else null
   };
 
   Stream(const Traits& traits, StickyError* failed)
@@ -83,6 +85,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
   struct Item {
     Work work;
     SharedCompletion completion;
+    uint64_t given_ns = 0;  // by the clock, where that matters
   };
 
   struct Queue {
@@ -95,6 +98,8 @@ class Stream : public std::enable_shared_from_this<Stream> {
   // False when the queue is empty and closed.
   bool Next(Item* item);
   void Run(const Work& work);
+  // Runs it on a modelled device, from then on; when it was over there.
+  uint64_t RunModelled(const Item& item, uint64_t ready_ns);
   void Serve();
   void StartThread();
 

@@ -126,13 +126,13 @@ class Client(unittest.TestCase):
 class Server:
     """One farlane-gpud; ready when made."""
 
-    def __init__(self, *options, listen="tcp://127.0.0.1:0", **environment):
+    def __init__(self, *options, listen="tcp://127.0.0.1:0", program=GPUD, **environment):
         if listen.startswith("tls://") and "--tls-cert" not in options:
             options += AUTHORITY.issue("server").options()
         self.log = tempfile.TemporaryFile(mode="w+", encoding="utf-8")
         ready, says = os.pipe()
         self.process = subprocess.Popen(
-            [GPUD, "--listen", listen, "--driver", SOFT, "--ready-fd", str(says), *options],
+            [program, "--listen", listen, "--driver", SOFT, "--ready-fd", str(says), *options],
             stdin=subprocess.DEVNULL, stderr=self.log, pass_fds=[says], preexec_fn=die_with_parent,
             env=client_environment(None, LD_LIBRARY_PATH="", **environment))
         os.close(says)

@@ -71,7 +71,10 @@ void Busy();
 void Rounds();
 void Asked();
 void WorkBehindFunctions();
-// sharer.cc: the same, for what processes share
+// loads.cc: work that takes as long as a modelled device is told
+void Loads();
+void Requests();
+// sharer.cc: step by step, for what processes share
 void Sharer();
 // claimant.cc: memory in every way that there is
 void BeAClaimant();

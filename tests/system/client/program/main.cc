@@ -54,6 +54,8 @@ constexpr Case kCases[] = {
     {"commanded", Commanded},
     {"busy", Busy},
     {"bulk", Bulk},
+    {"loads", Loads},
+    {"requests", Requests},
     {"rounds", Rounds},
     {"asked", Asked},
     {"work-behind-functions", WorkBehindFunctions},

@@ -17,7 +17,8 @@ class ConfigTest : public testing::Test {
     for (const char* name :
          {"FARLANE_SOFT_DEVICES", "FARLANE_SOFT_MEMORY", "FARLANE_SOFT_CC", "FARLANE_SOFT_NULL",
           "FARLANE_SOFT_CHECK", "FARLANE_SOFT_TIER", "FARLANE_SOFT_TIMEOUT", "FARLANE_SOFT_THREADS",
-          "CUDA_CACHE_DISABLE", "CUDA_CACHE_PATH", "CUDA_CACHE_MAXSIZE"}) {
+          "FARLANE_SOFT_MODEL", "FARLANE_SOFT_BUSY_LOG", "CUDA_CACHE_DISABLE", "CUDA_CACHE_PATH",
+          "CUDA_CACHE_MAXSIZE"}) {
       unsetenv(name);
     }
   }
@@ -81,7 +82,8 @@ TEST_F(ConfigTest, NamesTheVariableThatCannotBe) {
   const std::pair<const char*, const char*> wrong[] = {{"FARLANE_SOFT_TIER", "warp"},
                                                        {"FARLANE_SOFT_TIMEOUT", "0"},
                                                        {"FARLANE_SOFT_TIMEOUT", "1.5"},
-                                                       {"FARLANE_SOFT_THREADS", "many"}};
+                                                       {"FARLANE_SOFT_THREADS", "many"},
+                                                       {"FARLANE_SOFT_MODEL", "kernel=20"}};
   for (const auto& [name, value] : wrong) {
     setenv(name, value, 1);
     const auto config = ReadConfig();
@@ -89,6 +91,25 @@ TEST_F(ConfigTest, NamesTheVariableThatCannotBe) {
     EXPECT_NE(config.error().message().find(std::string(name) + "=" + value), std::string::npos);
     unsetenv(name);
   }
+}
+
+TEST_F(ConfigTest, ModelsTimeOnlyIfTold) {
+  EXPECT_FALSE(ReadConfig()->model.has_value());
+  setenv("FARLANE_SOFT_MODEL", "0", 1);
+  EXPECT_FALSE(ReadConfig()->model.has_value());
+  setenv("FARLANE_SOFT_MODEL", "kernel=20us", 1);
+  setenv("FARLANE_SOFT_BUSY_LOG", "/somewhere/busy", 1);
+  const auto config = ReadConfig();
+  ASSERT_TRUE(config.ok());
+  EXPECT_EQ(config->model->OfKernel({1, 1, 1}).ns, 20'000u);
+  EXPECT_EQ(config->busy_log_path, "/somewhere/busy");
+}
+
+TEST_F(ConfigTest, RefusesARecordOfEnginesThatAreNotThere) {
+  setenv("FARLANE_SOFT_BUSY_LOG", "/somewhere/busy", 1);
+  const auto config = ReadConfig();
+  ASSERT_FALSE(config.ok());
+  EXPECT_NE(config.error().message().find("FARLANE_SOFT_MODEL"), std::string::npos);
 }
 
 TEST_F(ConfigTest, KeepsKernelsWhereTheProgramsSay) {

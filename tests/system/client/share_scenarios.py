@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a modelled device's time is shared in one situation each, as its own record shows. Every function is given a server
+(model_sessions.Model) and returns what it has measured; what is good enough, its caller says."""
+
+import time
+
+from busy_record import SECOND
+from model_sessions import MILLISECOND, blocks
+from real_server import SLOWNESS, seconds_until
+
+# Kernels of 20 microseconds to 5 milliseconds; the two have different lengths on average: 1.555 and 0.318 ms.
+LONG = blocks(0.02, 0.2, 1, 5)
+SHORT = blocks(0.02, 0.05, 0.2, 1)
+EACH = [blocks(0.02, 0.2), blocks(0.2, 1), blocks(1, 5), blocks(5)]
+# After so long, in seconds, it is known who needs turns.
+SETTLE = 0.5
+# A part of the device's time is one by now if it is in the next so much of its work.
+SOON = 250 * MILLISECOND
+STEP = 5 * MILLISECOND
+# What pictures show.
+SHOWN = 60 * MILLISECOND
+SHOWN_STEP = 50 * MILLISECOND
+
+
+def start_all(model, programs):
+    """When all have begun, and the device has done work of each."""
+    for one in programs:
+        one.go()
+    begun = max(one.begun() for one in programs)
+
+    def all_work():
+        record = model.record()
+        return all(record.first_after(one.worker, 0) is not None for one in programs)
+
+    if seconds_until(all_work, 30) > 30:
+        raise AssertionError("the device does nothing for somebody")
+    time.sleep(SETTLE * SLOWNESS)
+    return begun
+
+
+def shares(model, asked, seconds):
+    """Sessions that always have more waiting; asked: what part each asks for (None: nothing), and its kernels."""
+    programs = [model.program("loads", kernels, seed=at + 1, **({} if part is None else {"share": part}))
+                for at, (part, kernels) in enumerate(asked)]
+    start_all(model, programs)
+    start, end = model.work(seconds, programs)
+    for one in programs:
+        one.end()
+    record = model.record()
+    wanted = {one.worker: part or 1 / len(asked) for one, (part, _) in zip(programs, asked)}
+    return {"asked": list(wanted.values()), "got": [record.share(owner, start, end) for owner in wanted],
+            "seconds": record.used(None, start, end) / SECOND,
+            "error": max(abs(one) for one in record.errors(wanted, start, end).values()),
+            "worst_second": record.worst_error(wanted, start, end), "jain": record.jain(wanted, start, end),
+            "busy": record.busy(start, end), "overlaps": record.overlaps(),
+            "turns": record.runs(list(wanted), start, start + SHOWN)}
+
+
+def cap(model, limit, seconds):
+    """One that has a cap and is alone, after its first second."""
+    capped = model.program("loads", LONG, share_limit=limit)
+    start_all(model, [capped])
+    time.sleep(1)
+    start = model.now()
+    time.sleep(seconds)
+    end = model.now()
+    capped.end()
+    record = model.record()
+    used = [record.busy(at, at + SECOND) for at in range(start, end - SECOND, SECOND // 50)]
+    return {"limit": limit, "used": record.busy(start, end), "most_in_a_second": max(used), "least_in_a_second": min(used)}
+
+
+def soon_within(record, owner, wanted, since, until, tolerance=0.05):
+    """From when on, after `since`, the owner has what is wanted; nothing if it never has."""
+    for start, end in record.windows(since, until, SOON, STEP):
+        if abs(record.share(owner, start, end) - wanted) <= tolerance:
+            return start - since
+    return None
+
+
+def alone_and_yield(model, part, seconds, other_is_there):
+    """One with a small share that is alone, and gives way when somebody comes."""
+    alone = model.program("loads", LONG, share=part)
+    other = model.program("loads", SHORT, share=1 - part) if other_is_there else None
+    start_all(model, [alone])
+    start = model.now()
+    time.sleep(seconds)
+    end = model.now()
+    other = other or model.program("loads", SHORT, share=1 - part)
+    came = other.go().begun()
+    time.sleep(1)
+    over = model.now()
+    for one in (alone, other):
+        one.end()
+    record = model.record()
+    first = record.first_after(other.worker, came)
+    return {"share": part, "other_is_there": other_is_there, "busy_alone": record.busy(start, end),
+            "first_command_ms": (first - came) / MILLISECOND,
+            "yields_ms": in_milliseconds(soon_within(record, other.worker, 1 - part, came, over))}
+
+
+def in_milliseconds(time_ns):
+    return None if time_ns is None else time_ns / MILLISECOND
+
+
+def resize(model, before, after):
+    """Both are asked for of what is left of 0.8 and 0.2; the first's part while both run is changed from one to another."""
+    one = model.program("loads", LONG, share=before)
+    other = model.program("loads", SHORT, share=0.2)
+    start_all(model, [one, other])
+    start = model.now()
+    time.sleep(1)
+    asked = model.now()
+    model.ask("resize", one.session, "--share", str(after))
+    answered = model.now()
+    time.sleep(1)
+    over = model.now()
+    for program in (one, other):
+        program.end()
+    record = model.record()
+    return {"wanted_before": before / (before + 0.2), "got_before": record.share(one.worker, start, asked),
+            "wanted_after": after / (after + 0.2), "got_after": record.share(one.worker, answered + 100 * MILLISECOND, over),
+            "parts": record.series(one.worker, answered - SECOND // 2, answered + SECOND // 2, SHOWN_STEP),
+            "answer_ms": (answered - asked) / MILLISECOND,
+            "within_ms": in_milliseconds(soon_within(record, one.worker, after / (after + 0.2), answered, over))}
+
+
+def percentile(values, part):
+    return sorted(values)[min(int(len(values) * part), len(values) - 1)]
+
+
+def latencies(record, program, said):
+    """Of each request, in milliseconds: until it was over by the device's clock, and by the program's; and how many
+    commands of others the device began from its launch to its begin."""
+    requests = [[int(word) for word in line.split()] for line in said.splitlines()]
+    own = [(start, end) for start, end, owner in zip(record.starts, record.ends, record.owners)
+           if owner == program.worker][-len(requests):]
+    others = [start for start, owner in zip(record.starts, record.owners) if owner != program.worker]
+    return [((end - due) / MILLISECOND, (over - due) / MILLISECOND,
+             sum(1 for one in others if launched < one < start))
+            for (due, launched, over), (start, end) in zip(requests, own)]
+
+
+def priority(model, count, rate):
+    """Requests of a guaranteed session, alone and beside a best-effort session with kernels of 5 ms."""
+    request = blocks(2)
+    variables = {"LOADS_COUNT": str(count), "LOADS_RATE": str(rate)}
+    found = {"requests": count, "rate": rate}
+    lowest = None
+    for side in ("alone", "beside"):
+        if side == "beside":
+            lowest = model.program("loads", blocks(5), priority="best-effort")
+            start_all(model, [lowest])
+        asks = model.program("requests", request, priority="guaranteed", share=0.5, variables=variables)
+        start = model.now()
+        said = asks.go().process.communicate("\n")[0]
+        end = model.now()
+        rows = latencies(model.record(), asks, said)
+        by_device, by_program = [row[0] for row in rows], [row[1] for row in rows]
+        found[side] = {"p50_ms": percentile(by_device, 0.5), "p99_ms": percentile(by_device, 0.99),
+                       "program_p50_ms": percentile(by_program, 0.5), "program_p99_ms": percentile(by_program, 0.99),
+                       "ahead_p99": percentile([row[2] for row in rows], 0.99), "ahead_max": max(row[2] for row in rows)}
+        if lowest is not None:
+            found["best_effort_keeps"] = model.record().used(lowest.worker, start, end) / (end - start)
+            found["requests_have"] = model.record().used(asks.worker, start, end) / (end - start)
+    lowest.end()
+    return found
