@@ -192,12 +192,13 @@ std::string ListSessions(const ClientRegister& clients,
     Append(&records, record);
     AppendMemory(clients, session, &records);
     AppendTime(clients, turns, session, &records);
-    AppendNet(net, session, &records);
     for (const auto& [holder, client] : clients.clients()) {
       if (client.session == id) {
         AppendClient(clients, holder, client, now_ns, &records);
       }
     }
+    // Last, as an older command line knows no such record and reads no further.
+    AppendNet(net, session, &records);
   }
   return records + EndOfService(0, "");
 }
