@@ -193,12 +193,13 @@ std::string ListSessions(const ClientRegister& clients,
     Append(&records, record);
     AppendMemory(clients, session, &records);
     AppendTime(turns, session, &records);
-    AppendNet(net, session, &records);
     for (const auto& [holder, client] : clients.clients()) {
       if (client.session == id) {
         AppendClient(clients, holder, client, now_ns, &records);
       }
     }
+    // Last, as an older command line knows no such record and reads no further.
+    AppendNet(net, session, &records);
   }
   return records + EndOfService(0, "");
 }

@@ -115,6 +115,7 @@ TEST(GoldenFrameBytes, ClientHello) {
   EXPECT_EQ(offsetof(ClientHello, host), 80u);
   EXPECT_EQ(offsetof(ClientHello, program), 144u);
   EXPECT_EQ(offsetof(ClientHello, token), 192u);
+  EXPECT_EQ(offsetof(ClientHello, net_limit), 472u);
   EXPECT_EQ(offsetof(ClientHello, slice), 480u);
   EXPECT_EQ(offsetof(SliceRequest, memory_bytes), 0u);
   EXPECT_EQ(offsetof(SliceRequest, share), 8u);

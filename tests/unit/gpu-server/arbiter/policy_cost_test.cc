@@ -50,11 +50,11 @@ TEST(PolicyCost, OfADecision) {
     const std::vector<SessionView> sessions = Sessions(count);
     const GpuView view{.sessions = sessions, .holder = 0, .turn_is_over = true};
     uint64_t sum = 0;  // so that nothing is left out
-    const double direct_ns = NsOf([&] { sum += Decide(view).session; });
+    const double direct_ns = NsOf([&] { sum += Decide(view).credit_ns; });
     PolicySeat built_in;
-    const double seat_ns = NsOf([&] { sum += built_in.Decide(view).session; });
+    const double seat_ns = NsOf([&] { sum += built_in.Decide(view).credit_ns; });
     PolicySeat plug_in = LoadPolicy("strict", PROGRAM_FOLDER).value();
-    const double plug_in_ns = NsOf([&] { sum += plug_in.Decide(view).session; });
+    const double plug_in_ns = NsOf([&] { sum += plug_in.Decide(view).credit_ns; });
     printf("%zu sessions: %.0f ns directly, %.0f ns built in, %.0f ns as a plug-in\n", count,
            direct_ns, seat_ns, plug_in_ns);
     EXPECT_NE(sum, 0u);
