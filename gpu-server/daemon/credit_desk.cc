@@ -142,13 +142,34 @@ bool CreditDesk::Decide(Ask& ask, uint64_t now_ns) {
   return true;
 }
 
-bool CreditDesk::BeginRecall(Ask& ask, uint64_t now_ns) {
+bool CreditDesk::AreIdle(const std::vector<Ledger::Claim>& claims, size_t device) const {
+  return std::all_of(claims.begin(), claims.end(), [this, device](const Ledger::Claim& claim) {
+    return claim.bytes <=
+           ledger_.held_bytes(claim.holder, device) - ledger_.used_bytes(claim.holder, device);
+  });
+}
+
+// From whom it could come back now.
+std::vector<Ledger::Claim> CreditDesk::ClaimsFor(Ask& ask) const {
   std::set<Ledger::Holder> except = owing_;
-  except.insert(ask.asked.begin(), ask.asked.end());
   if (!ask.own_too) {
     except.insert(ask.holder);
   }
-  const auto claims = ledger_.ClaimsFor(ask.holder, ask.device, ask.bytes, except);
+  std::set<Ledger::Holder> others = except;
+  others.insert(ask.asked.begin(), ask.asked.end());
+  std::vector<Ledger::Claim> claims = ledger_.ClaimsFor(ask.holder, ask.device, ask.bytes, others);
+  if (!claims.empty() || ask.asked.empty() || ask.asked_again) {
+    return claims;
+  }
+  // Somebody had used what was thought idle, and somebody else was asked for less than it has. What
+  // they have said since is true.
+  ask.asked_again = true;
+  claims = ledger_.ClaimsFor(ask.holder, ask.device, ask.bytes, except);
+  return AreIdle(claims, ask.device) ? claims : std::vector<Ledger::Claim>();
+}
+
+bool CreditDesk::BeginRecall(Ask& ask, uint64_t now_ns) {
+  const std::vector<Ledger::Claim> claims = ClaimsFor(ask);
   for (const Ledger::Claim& claim : claims) {
     ask.awaited.insert(claim.holder);
     ask.asked.insert(claim.holder);

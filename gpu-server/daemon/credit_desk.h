@@ -54,7 +54,8 @@ class CreditDesk {
     bool own_too = false;                // its own idle memory may be asked back for it
     uint64_t until_ns = 0;               // 0: nobody has been asked for it yet
     std::set<Ledger::Holder> awaited{};  // who has not answered yet
-    std::set<Ledger::Holder> asked{};    // who has been asked for it: once is enough
+    std::set<Ledger::Holder> asked{};    // who has been asked for it: once is enough,
+    bool asked_again = false;            // or twice, if they have more than was known
   };
 
   struct Recall {
@@ -66,6 +67,8 @@ class CreditDesk {
   bool HearRecalled(Ledger::Holder holder, uint64_t id);
   void ServeQueue(size_t device, uint64_t now_ns);
   bool Decide(Ask& ask, uint64_t now_ns);
+  bool AreIdle(const std::vector<Ledger::Claim>& claims, size_t device) const;
+  std::vector<Ledger::Claim> ClaimsFor(Ask& ask) const;
   bool BeginRecall(Ask& ask, uint64_t now_ns);
   void SendRecall(const Ledger::Claim& claim, size_t device);
   void Answer(const Ask& ask, uint64_t bytes);

@@ -76,6 +76,31 @@ TEST_F(CreditDeskTest, AsksWhoAsksForWhatItDoesNotUseIfItCanDoWithout) {
   EXPECT_EQ(Last(one).bytes, 30u);
 }
 
+TEST_F(CreditDeskTest, AsksAgainWhoHasMoreThanWasKnown) {
+  const Ledger::Holder more = Join();
+  const Ledger::Holder less = Join();
+  const Ledger::Holder asker = Join();
+  ASSERT_TRUE(Say(more, Kind::kAsk, 50, 1));
+  ASSERT_TRUE(Say(less, Kind::kAsk, 20, 1));
+  ASSERT_TRUE(Say(more, Kind::kIdle, 20));
+  ASSERT_TRUE(Say(less, Kind::kIdle, 10));
+
+  EXPECT_TRUE(Say(asker, Kind::kAsk, 60, 1));
+  ASSERT_EQ(Last(more).kind, Kind::kRecall);
+  ASSERT_EQ(Last(less).kind, Kind::kRecall);
+  EXPECT_TRUE(Say(less, Kind::kIdle, 0));  // it is in use by now
+  EXPECT_TRUE(Say(less, Kind::kRecalled, 0, Last(less).id));
+  EXPECT_TRUE(Say(more, Kind::kReturn, 20));
+  EXPECT_TRUE(Say(more, Kind::kIdle, 10));
+  EXPECT_TRUE(Say(more, Kind::kRecalled, 0, Last(more).id));
+
+  EXPECT_NE(Last(asker).kind, Kind::kGranted);
+  ASSERT_EQ(Last(more).kind, Kind::kRecall);
+  EXPECT_EQ(Last(more).bytes, 10u);
+  EXPECT_TRUE(Say(more, Kind::kReturn, 10));
+  EXPECT_EQ(Last(asker).bytes, 60u);
+}
+
 TEST_F(CreditDeskTest, AsksForWhatOthersDoNotUseBeforeItRefuses) {
   const Ledger::Holder idle = Join();
   const Ledger::Holder asker = Join();

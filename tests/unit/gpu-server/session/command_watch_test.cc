@@ -70,6 +70,18 @@ class WatchedSession : public testing::Test {
 
   ScriptedClient& client() { return fixture_.client(); }
 
+  // On the dispatch thread, before anything else comes.
+  void Watch() {
+    std::atomic<bool> done{false};
+    fixture_.session().Return([this, &done] {
+      fixture_.session().gate().Watch(&watch_);
+      done = true;
+    });
+    while (!done) {
+      usleep(1000);
+    }
+  }
+
   void Attach(TurnMode mode) {
     const size_t count = fixture_.session().devices_count();
     grants_.grants()[0].turn = 1;
@@ -98,7 +110,7 @@ class WatchedSession : public testing::Test {
 };
 
 TEST_F(WatchedSession, AnEndlessCommandIsTheEndOfWhoIsAlone) {
-  fixture_.session().Return([this] { fixture_.session().gate().Watch(&watch_); });
+  Watch();
   Attach(TurnMode::kOpen);
   const uint64_t before_ns = NowNs();
   Work();
@@ -107,7 +119,7 @@ TEST_F(WatchedSession, AnEndlessCommandIsTheEndOfWhoIsAlone) {
 }
 
 TEST_F(WatchedSession, AndOfWhoTakesTurnsHoweverMuchItSays) {
-  fixture_.session().Return([this] { fixture_.session().gate().Watch(&watch_); });
+  Watch();
   Attach(TurnMode::kRun);
   Work();
   // Questions all the time: the dispatch thread never has nothing to do.
@@ -120,7 +132,7 @@ TEST_F(WatchedSession, AndOfWhoTakesTurnsHoweverMuchItSays) {
 }
 
 TEST_F(WatchedSession, NobodyIsEndedWhileThereIsNoDaemon) {
-  fixture_.session().Return([this] { fixture_.session().gate().Watch(&watch_); });
+  Watch();
   Attach(TurnMode::kOpen);
   Work();
   fixture_.session().gate().Detach();

@@ -119,7 +119,14 @@ TEST_F(GateCost, ALightSessionIsMeasuredAndTellsNobody) {
 }
 
 TEST_F(GateCost, WhereCommandsAreWatchedEachIsMeasuredByItself) {
-  fixture_.session().Return([this] { fixture_.session().gate().Watch(&watch_); });
+  std::atomic<bool> watched{false};
+  fixture_.session().Return([this, &watched] {
+    fixture_.session().gate().Watch(&watch_);
+    watched = true;
+  });
+  while (!watched) {
+    usleep(1000);
+  }
   Attach(TurnMode::kOpen);
   Run();
   EXPECT_TRUE(IsMeasured());
