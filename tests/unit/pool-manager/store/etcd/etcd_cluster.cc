@@ -44,8 +44,8 @@ bool EtcdCluster::Available() {
   return access(kEtcd, X_OK) == 0;
 }
 
-EtcdCluster::EtcdCluster(size_t members, std::vector<std::string> options)
-    : options_(std::move(options)) {
+EtcdCluster::EtcdCluster(size_t members, std::vector<std::string> options, const Tls& tls)
+    : options_(std::move(options)), tls_(tls) {
   members_.resize(members);
   for (Member& member : members_) {
     member.client_port = ReservePort(&member.client);
@@ -71,14 +71,22 @@ std::vector<std::string> EtcdCluster::Endpoints() const {
   return endpoints;
 }
 
-std::unique_ptr<EtcdStore> EtcdCluster::Open(const std::vector<size_t>& members) const {
+EtcdStore::Options EtcdCluster::StoreOptions() const {
   EtcdStore::Options options;
-  const std::vector<std::string> all = Endpoints();
-  for (const size_t member : members) {
-    options.endpoints.push_back(all[member]);
+  options.endpoints = Endpoints();
+  options.authority_file = tls_.authority;
+  options.certificate_file = tls_.client;
+  options.key_file = tls_.client_key;
+  return options;
+}
+
+std::unique_ptr<EtcdStore> EtcdCluster::Open(const std::vector<size_t>& members) const {
+  EtcdStore::Options options = StoreOptions();
+  if (!members.empty()) {
+    options.endpoints.clear();
   }
-  if (members.empty()) {
-    options.endpoints = all;
+  for (const size_t member : members) {
+    options.endpoints.push_back(Endpoints()[member]);
   }
   Result<std::unique_ptr<EtcdStore>> store = EtcdStore::Open(options);
   EXPECT_TRUE(store.ok()) << store.error().message();
@@ -108,8 +116,14 @@ void EtcdCluster::Start(size_t member) {
   for (size_t i = 0; i < members_.size(); ++i) {
     all += (i == 0 ? "" : ",") + ("m" + std::to_string(i)) + "=" + Url(members_[i].peer);
   }
-  const std::string client = Url(members_[member].client);
+  std::string client = Url(members_[member].client);
   const std::string peer = Url(members_[member].peer);
+  std::vector<std::string> secrets;
+  if (!tls_.authority.empty()) {
+    client.replace(0, 4, "https");
+    secrets = {"--client-cert-auth", "--trusted-ca-file", tls_.authority, "--cert-file",
+               tls_.server,          "--key-file",        tls_.server_key};
+  }
   std::vector<std::string> line = {kEtcd,
                                    "--name",
                                    name,
@@ -132,6 +146,7 @@ void EtcdCluster::Start(size_t member) {
                                    "--log-level",
                                    "error"};
   line.insert(line.end(), options_.begin(), options_.end());
+  line.insert(line.end(), secrets.begin(), secrets.end());
   std::vector<char*> words;
   for (std::string& word : line) {
     words.push_back(word.data());

@@ -20,14 +20,25 @@ class EtcdCluster {
   // Whether there is an etcd to start.
   static bool Available();
 
+  // Files of certificates; their owner keeps them. Empty: nothing is encrypted.
+  struct Tls {
+    std::string authority;
+    std::string server;
+    std::string server_key;
+    std::string client;
+    std::string client_key;
+  };
+
   // Starts them and waits until they answer. `options` go to each.
-  explicit EtcdCluster(size_t members, std::vector<std::string> options = {});
+  explicit EtcdCluster(size_t members, std::vector<std::string> options = {}, const Tls& tls = {});
   EtcdCluster(const EtcdCluster&) = delete;
   EtcdCluster& operator=(const EtcdCluster&) = delete;
   // Kills what is left of it.
   ~EtcdCluster();
 
   std::vector<std::string> Endpoints() const;
+  // For a store of it.
+  EtcdStore::Options StoreOptions() const;
   // To these members, or to all.
   std::unique_ptr<EtcdStore> Open(const std::vector<size_t>& members = {}) const;
 
@@ -50,6 +61,7 @@ class EtcdCluster {
 
   ScratchFolder folder_;
   std::vector<std::string> options_;
+  const Tls tls_;
   std::vector<Member> members_;
 };
 

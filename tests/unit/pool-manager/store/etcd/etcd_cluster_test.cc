@@ -10,11 +10,12 @@
 #include <gtest/gtest.h>
 
 #include "protocol/base/clock.h"
+#include "tests/support/certificate.h"
 
 namespace farlane::pool {
 namespace {
 
-class EtcdClusterTest : public testing::Test {
+class EtcdClusterTest : public ::testing::Test {
  protected:
   void SetUp() override {
     if (!EtcdCluster::Available()) {
@@ -127,6 +128,36 @@ TEST_F(EtcdClusterTest, ReadsFromAMemberThatHasLostTheOthersFail) {
     back = one->Get("a").error();
   }
   EXPECT_TRUE(back.ok()) << back.message();
+}
+
+TEST_F(EtcdClusterTest, IsReachedByThoseWithACertificateOnly) {
+  using farlane::testing::Certificate;
+  const Certificate authority({.authority = true});
+  const Certificate stranger({.authority = true});
+  const Certificate server({}, &authority);
+  const Certificate client({}, &authority);
+  const EtcdCluster cluster(1, {},
+                            {.authority = authority.cert_file(),
+                             .server = server.cert_file(),
+                             .server_key = server.key_file(),
+                             .client = client.cert_file(),
+                             .client_key = client.key_file()});
+  EXPECT_TRUE(cluster.Open()->Txn(PutOf("a", "1")).ok());
+
+  const auto reaches = [](EtcdStore::Options options) {
+    options.timeout_ms = 1000;
+    const Result<std::unique_ptr<EtcdStore>> store = EtcdStore::Open(options);
+    return store.ok() && (*store)->Get("a").ok();
+  };
+  EtcdStore::Options options = cluster.StoreOptions();
+  EXPECT_TRUE(reaches(options));
+  options.authority_file = stranger.cert_file();
+  EXPECT_FALSE(reaches(options)) << "a server that nobody vouches for";
+  options = cluster.StoreOptions();
+  options.certificate_file.clear();
+  EXPECT_FALSE(reaches(options)) << "a client without a certificate";
+  options.authority_file.clear();
+  EXPECT_FALSE(reaches(options)) << "in the clear";
 }
 
 }  // namespace
