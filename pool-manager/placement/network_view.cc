@@ -39,6 +39,10 @@ void NetworkView::SetDomain(uint32_t domain, const LinkEstimate& link) {
   }
 }
 
+void NetworkView::SetSameRack(const LinkEstimate& link) {
+  same_rack_ = PickEvidence(std::array{same_rack_, link});
+}
+
 void NetworkView::SetServer(uint32_t server, const LinkEstimate& link) {
   const auto at = std::lower_bound(measured_.begin(), measured_.end(), server,
                                    [](const auto& one, uint32_t key) { return one.first < key; });

@@ -26,6 +26,8 @@ class NetworkView {
 
   // The way to a whole domain, if better is known than its name.
   void SetDomain(uint32_t domain, const LinkEstimate& link);
+  // The way to other machines of the client's rack.
+  void SetSameRack(const LinkEstimate& link);
   // The way to one server. Of what is said of it, the best evidence counts.
   void SetServer(uint32_t server, const LinkEstimate& link);
 

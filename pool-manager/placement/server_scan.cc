@@ -126,7 +126,41 @@ ServerScan::Picked ServerScan::PickSeveral(std::vector<ScoredDevice>* fitting) c
   return picked;
 }
 
+// As FittingDevices, for the many requests that want one device: nothing is kept, nothing sorted.
+Reason ServerScan::BestDevice(uint32_t index, double* score) {
+  Reason reason = filter_.NetworkReason(index);
+  if (reason == Reason::kFits) {
+    reason = filter_.ServerReason(index);
+  }
+  if (reason != Reason::kFits) {
+    return reason;
+  }
+  const ServerView& server = cluster_->servers()[index];
+  const Slowdown of_server = ServerTerms(index);
+  Reason furthest = Reason::kTooFewDevices;
+  bool found = false;
+  for (uint32_t device = server.device_first; device < server.device_first + server.devices_count;
+       ++device) {
+    const Reason why = filter_.DeviceReason(index, device);
+    if (why != Reason::kFits) {
+      furthest = furthest == Reason::kTooFewDevices ? why : std::max(furthest, why);
+      continue;
+    }
+    Slowdown terms = of_server;
+    AddDeviceTerms(*cluster_, server, cluster_->devices()[device], *request_, *policy_, &terms);
+    const double of_device = ScoreOf(index, device, terms);
+    if (!found || of_device < *score) {
+      *score = of_device;
+      found = true;
+    }
+  }
+  return found ? Reason::kFits : furthest;
+}
+
 Reason ServerScan::Look(uint32_t server, double* score) {
+  if (request_->devices <= 1) {
+    return BestDevice(server, score);
+  }
   const Reason reason = FittingDevices(server, &fitting_);
   if (reason != Reason::kFits) {
     return reason;
@@ -134,7 +168,7 @@ Reason ServerScan::Look(uint32_t server, double* score) {
   if (fitting_.size() < request_->devices) {
     return Reason::kTooFewDevices;
   }
-  *score = request_->devices <= 1 ? fitting_.front().score : PickSeveral(&fitting_).score;
+  *score = PickSeveral(&fitting_).score;
   return Reason::kFits;
 }
 

@@ -59,7 +59,7 @@ class ServerScan {
   };
 
   Slowdown ServerTerms(uint32_t server) const;
-  Reason BestDevice(uint32_t server, ScoredDevice* best);
+  Reason BestDevice(uint32_t server, double* score);
   Picked PickSeveral(std::vector<ScoredDevice>* fitting) const;
 
   const ClusterView* cluster_;
