@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "protocol/abi/driver_environment.h"
 #include "protocol/base/environment.h"
 
 namespace farlane::shim {
@@ -141,12 +142,10 @@ Config Config::FromEnvironment() {
   config.trace_summary = trace.find(",summary,") != std::string::npos;
   config.trace_waits = trace.find(",waits,") != std::string::npos;
   config.trace_errors = trace.find(",errors,") != std::string::npos;
-  config.launch_blocking = IsOn("CUDA_LAUNCH_BLOCKING");
-  config.lazy_loading = Environment("CUDA_MODULE_LOADING") != "EAGER";
-  // Set but empty means "no device", which is not the same as unset.
-  if (const char* visible = RawEnvironment("CUDA_VISIBLE_DEVICES")) {
-    config.visible_devices = visible;
-  }
+  const abi::DriverEnvironment& asked = abi::DriverEnvironment::OfProgram();
+  config.launch_blocking = asked.launch_blocking;
+  config.lazy_loading = !asked.eager_code;
+  config.visible_devices = asked.visible_devices;
   return config;
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client-shim/device.h"
 
-#include <cstdlib>
 #include <cstring>
+
+#include "protocol/abi/device_choice.h"
 
 namespace farlane::shim {
 namespace {
@@ -31,49 +32,12 @@ constexpr CUdevice_attribute kNotOffered[] = {
     CU_DEVICE_ATTRIBUTE_UNIFIED_FUNCTION_POINTERS,
 };
 
-char HexDigit(unsigned value) {
-  return static_cast<char>(value < 10 ? '0' + value : 'a' + value - 10);
-}
-
-// "GPU-" and the UUID in the usual groups.
-std::string UuidText(const CUuuid& uuid) {
-  std::string text = "GPU-";
-  for (int i = 0; i < 16; ++i) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) {
-      text += '-';
-    }
-    const auto byte = static_cast<unsigned char>(uuid.bytes[i]);
-    text += HexDigit(byte >> 4);
-    text += HexDigit(byte & 15);
+std::vector<abi::DeviceName> NamesOf(const std::vector<Device>& devices) {
+  std::vector<abi::DeviceName> names;
+  for (const Device& device : devices) {
+    names.push_back({.uuid = device.uuid, .bus_id = device.pci_bus_id});
   }
-  return text;
-}
-
-// The index of the only device whose UUID begins so; -1 for none, and for a prefix of two.
-int IndexOfUuid(const std::vector<Device>& all, const std::string& prefix) {
-  int found = -1;
-  for (size_t i = 0; i < all.size(); ++i) {
-    if (UuidText(all[i].uuid).rfind(prefix, 0) != 0) {
-      continue;
-    }
-    if (found >= 0) {
-      return -1;
-    }
-    found = static_cast<int>(i);
-  }
-  return found;
-}
-
-// The index in `all` that an entry of the list means; -1 for none.
-int IndexOfEntry(const std::vector<Device>& all, const std::string& entry) {
-  if (entry.rfind("GPU-", 0) == 0) {
-    return IndexOfUuid(all, entry);
-  }
-  char* end = nullptr;
-  const long index = strtol(entry.c_str(), &end, 10);
-  const bool number = end != entry.c_str() && *end == '\0';
-  return number && index >= 0 && index < static_cast<long>(all.size()) ? static_cast<int>(index)
-                                                                       : -1;
+  return names;
 }
 
 }  // namespace
@@ -114,25 +78,8 @@ Result<Device> Device::FromWire(const wire::Device& message) {
 
 std::vector<Device> VisibleDevices(std::vector<Device> all, const std::string& list) {
   std::vector<Device> visible;
-  std::vector<int> taken;
-  size_t start = 0;
-  while (start <= list.size()) {
-    const size_t comma = std::min(list.find(',', start), list.size());
-    std::string entry = list.substr(start, comma - start);
-    entry.erase(0, entry.find_first_not_of(' '));
-    entry.erase(entry.find_last_not_of(' ') + 1);
-    const int index = IndexOfEntry(all, entry);
-    if (index < 0) {
-      break;
-    }
-    for (const int other : taken) {
-      if (other == index) {
-        return {};  // the same device twice: the driver shows none
-      }
-    }
-    taken.push_back(index);
-    visible.push_back(all[static_cast<size_t>(index)]);
-    start = comma + 1;
+  for (const size_t place : abi::VisibleDevices(NamesOf(all), list)) {
+    visible.push_back(all[place]);
   }
   return visible;
 }

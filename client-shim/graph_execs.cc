@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "client-shim/blocking_launch.h"
 #include "client-shim/graph_conditions.h"
 #include "client-shim/graph_messages.h"
+#include "protocol/abi/driver_environment.h"
 #include "protocol/graph/step_lists.h"
 
 namespace farlane::shim {
@@ -164,6 +166,7 @@ CUresult InstantiateGraph(const CallScope& scope,
     return CUDA_ERROR_INVALID_VALUE;
   }
   Session& session = scope.session();
+  flags = abi::DriverEnvironment::OfProgram().InstantiateFlags(flags);
   GraphExec made{.context = scope.context(), .steps = {}, .flags = flags};
   CUresult result = session.graphs().Steps(graph, &made.steps);
   result = result == CUDA_SUCCESS ? CheckBodies(made.steps) : result;
@@ -236,14 +239,15 @@ CUresult LaunchGraph(const CallScope& scope, CUgraphExec exec, CUstream stream) 
     session.captures().ForgetEvent(event);
   }
   const wire::GraphLaunch message{.exec = found->server, .stream = ToWire(stream)};
-  return scope.PostNoting(message, [&](wire::Sequence number) {
+  const auto note = [&](wire::Sequence number) {
     for (const wire::Handle event : found->events) {
       session.completions().NoteRecordedByGraph(event, message.stream, number);
     }
     if (found->waits) {
       session.stream_waits().Note(message.stream, number);
     }
-  });
+  };
+  return StartOrDo(scope, stream, [&] { return scope.PostNoting(message, note); });
 }
 
 CUresult UploadGraph(const CallScope& scope, CUgraphExec exec, CUstream stream) {

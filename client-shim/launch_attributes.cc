@@ -36,6 +36,7 @@ CUresult LaunchAttributes::Keep(const CUlaunchAttribute& attribute) {
     case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN_MAP:
     case CU_LAUNCH_ATTRIBUTE_SYNCHRONIZATION_POLICY:
     case CU_LAUNCH_ATTRIBUTE_ACCESS_POLICY_WINDOW:
+    case CU_LAUNCH_ATTRIBUTE_NVLINK_UTIL_CENTRIC_SCHEDULING:
       // Cleared first, so that nothing of the stack travels in the gaps.
       memset(&kept_[count_], 0, sizeof kept_[count_]);
       kept_[count_].id = attribute.id;

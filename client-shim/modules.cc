@@ -11,6 +11,7 @@
 #include "client-shim/file_content.h"
 #include "client-shim/process.h"
 #include "client-shim/references.h"
+#include "protocol/abi/driver_environment.h"
 #include "protocol/abi/image.h"
 #include "protocol/abi/module_package.h"
 #include "protocol/base/log.h"
@@ -29,6 +30,8 @@ CUresult ResultOf(const Status& status) {
       return CUDA_ERROR_NO_BINARY_FOR_GPU;
     case StatusCode::kExhausted:
       return CUDA_ERROR_OUT_OF_MEMORY;
+    case StatusCode::kRefused:
+      return CUDA_ERROR_JIT_COMPILATION_DISABLED;
     default:
       return CUDA_ERROR_INVALID_IMAGE;
   }
@@ -51,8 +54,9 @@ wire::Handle CurrentAlive(Session& session) {
 // Whether the answer is wanted before the load call returns. A module's call must return its error;
 // a library's error may show at its first use, as with a driver that loads lazily.
 bool WaitsAtOnce(const Session& session, wire::Handle context, const JitLogs& logs) {
-  return context != 0 || logs.info != nullptr || logs.error != nullptr ||
-         !session.config().lazy_loading || session.config().synchronous;
+  const abi::DriverEnvironment& asked = abi::DriverEnvironment::OfProgram();
+  return context != 0 || logs.info != nullptr || logs.error != nullptr || asked.eager_code ||
+         asked.eager_data || session.config().synchronous;
 }
 
 // Of the GPUs that it may be used on: a library's kernels may be launched on any.
@@ -106,7 +110,8 @@ CUresult Load(Session& session,
               const JitLogs& logs,
               std::string* log,
               wire::Handle* handle) {
-  Result<std::vector<std::byte>> package = abi::PackModule(view, Capabilities(session, context));
+  Result<std::vector<std::byte>> package = abi::PackModule(
+      view, Capabilities(session, context), abi::DriverEnvironment::OfProgram().code);
   if (!package.ok()) {
     LogError("cannot load device code: %s", package.error().message().c_str());
     return ResultOf(package.error());

@@ -7,10 +7,13 @@
 #include <pthread.h>
 
 #include "client-shim/abi_host.h"
+#include "client-shim/beginning.h"
 #include "client-shim/cu_result.h"
 #include "client-shim/current_context.h"
 #include "client-shim/pool_session.h"
+#include "protocol/abi/driver_environment.h"
 #include "protocol/base/log.h"
+#include "protocol/base/standard_descriptors.h"
 
 namespace farlane::shim {
 
@@ -35,6 +38,7 @@ CUresult Process::Init() {
 }
 
 CUresult Process::Start() {
+  const StandardDescriptors kept_clear;
   Config config = Config::FromEnvironment();
   if (!config.token_error.empty()) {
     LogError("%s", config.token_error.c_str());
@@ -65,8 +69,13 @@ CUresult Process::Start() {
     LogError("%s", servers.error().message().c_str());
     return ResultOfConnecting(servers.error());
   }
+  for (const std::string& unheeded : abi::UnheededWishes()) {
+    LogWarn("%s", unheeded.c_str());
+  }
   Serve(std::move(*servers));
-  pthread_atfork(nullptr, nullptr, [] { Process::Get().Forked(); });
+  static const int registered =
+      pthread_atfork(nullptr, nullptr, [] { Process::Get().Forked(); });  // for children's, too
+  static_cast<void>(registered);
   return CUDA_SUCCESS;
 }
 
@@ -141,6 +150,7 @@ void Process::Forked() {
     session->AbandonAfterFork();
   }
   (void)owned_.release();
+  started_ = program_has_begun.load(std::memory_order_relaxed);
 }
 
 void Process::Adopt(std::unique_ptr<Session> session) {

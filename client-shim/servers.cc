@@ -5,6 +5,8 @@
 #include <set>
 
 #include "client-shim/device.h"
+#include "protocol/abi/device_choice.h"
+#include "protocol/abi/driver_environment.h"
 #include "protocol/base/bytes.h"
 #include "protocol/base/guarded.h"
 #include "protocol/transport/address_list.h"
@@ -29,6 +31,26 @@ Status NoDevice(const Config& config, bool several) {
                                            ? "CUDA_VISIBLE_DEVICES=\"" + *config.visible_devices +
                                                  "\" leaves no device of " + of + " visible"
                                            : of + (several ? " have" : " has") + " no device");
+}
+
+// Of one server, in the order that the program wants; buses of different machines have none.
+std::vector<Device> InOrder(const Session& session) {
+  std::vector<Device> devices = session.devices();
+  for (Device& device : devices) {
+    device.server = session.number();
+  }
+  if (!abi::DriverEnvironment::OfProgram().by_bus) {
+    return devices;
+  }
+  std::vector<abi::DeviceName> names;
+  for (const Device& device : devices) {
+    names.push_back({.uuid = device.uuid, .bus_id = device.pci_bus_id});
+  }
+  std::vector<Device> ordered;
+  for (const size_t place : abi::OrderByBus(names)) {
+    ordered.push_back(devices[place]);
+  }
+  return ordered;
 }
 
 // Devices of one server that stand together in what the program sees.
@@ -87,10 +109,8 @@ Result<Servers> Servers::Connect(const std::string& list, const Config& config) 
 Status Servers::Settle(const Config& config) {
   std::vector<Device> visible;
   for (const std::unique_ptr<Session>& session : sessions_) {
-    for (Device device : session->devices()) {
-      device.server = session->number();
-      visible.push_back(std::move(device));
-    }
+    const std::vector<Device> ordered = InOrder(*session);
+    visible.insert(visible.end(), ordered.begin(), ordered.end());
   }
   if (config.visible_devices.has_value()) {
     visible = VisibleDevices(std::move(visible), *config.visible_devices);

@@ -164,7 +164,7 @@ CUresult Session::Quiesce(int32_t device) {
   const uint64_t before = work();
   const CUresult result =
       Call(0, wire::DeviceQuiesce{.device = this->device(device).server_ordinal});
-  if (result == CUDA_SUCCESS && devices_.size() == 1) {
+  if (result == CUDA_SUCCESS) {
     NoteQuiet(before);
   }
   return result;

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <span>
 
+#include "client-shim/beginning.h"
 #include "client-shim/bodies.h"
 #include "client-shim/process.h"
 #include "protocol/abi/export_tables.h"
@@ -53,6 +54,7 @@ CUresult cuInit(unsigned int Flags) {
   if (Flags != 0) {
     return CUDA_ERROR_INVALID_VALUE;
   }
+  program_has_begun.store(true, std::memory_order_relaxed);
   return Process::Get().Init();
 }
 

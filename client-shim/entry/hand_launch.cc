@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "client-shim/blocking_launch.h"
 #include "client-shim/bodies.h"
 #include "client-shim/call_scope.h"
 #include "client-shim/launch_attributes.h"
@@ -175,9 +176,7 @@ CUresult Launch(CUfunction f,
                              .cooperative = cooperative ? 1u : 0u,
                              .parameters = given,
                              .attributes = attributes};
-  result = scope.Post(message);
-  return result == CUDA_SUCCESS && session.config().launch_blocking ? scope.WaitForPosted()
-                                                                    : result;
+  return StartOrDo(scope, stream, [&] { return scope.Post(message); });
 }
 
 // What the server of the current context does not know may be another's stream, or a library's

@@ -14,9 +14,30 @@ namespace farlane::server {
 namespace {
 
 constexpr const char* kClientVariables[] = {
-    "FARLANE_SERVER",     "FARLANE_POOL",  "FARLANE_SESSION",      "FARLANE_TOKEN",
-    "FARLANE_TOKEN_FILE", "FARLANE_SYNC",  "FARLANE_TRANSPORT",    "FARLANE_TRACE",
-    "FARLANE_RTT",        "FARLANE_GRACE", "CUDA_VISIBLE_DEVICES",
+    "FARLANE_SERVER",
+    "FARLANE_POOL",
+    "FARLANE_SESSION",
+    "FARLANE_TOKEN",
+    "FARLANE_TOKEN_FILE",
+    "FARLANE_SYNC",
+    "FARLANE_TRANSPORT",
+    "FARLANE_TRACE",
+    "FARLANE_RTT",
+    "FARLANE_GRACE",
+    // What a program asks of its driver the client library does; a private server inherits it. A
+    // worker whose launches waited, or that stopped where a kernel fails, would keep its client
+    // waiting.
+    "CUDA_VISIBLE_DEVICES",
+    "CUDA_LAUNCH_BLOCKING",
+    "CUDA_LOG_FILE",
+    "CUDA_FORCE_PTX_JIT",
+    "CUDA_FORCE_JIT",
+    "CUDA_DISABLE_PTX_JIT",
+    "CUDA_DISABLE_JIT",
+    "CUDA_GRAPHS_USE_NODE_PRIORITY",
+    "CUDA_DEVICE_WAITS_ON_EXCEPTION",
+    "CUDA_ENABLE_COREDUMP_ON_EXCEPTION",
+    "CUDA_ENABLE_USER_TRIGGERED_COREDUMP",
 };
 
 // The folder of the client library, wherever it is installed, and the library itself.

@@ -62,6 +62,7 @@ class LaunchAttributes {
       case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN:
       case CU_LAUNCH_ATTRIBUTE_PREFERRED_CLUSTER_DIMENSION:
       case CU_LAUNCH_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:
+      case CU_LAUNCH_ATTRIBUTE_NVLINK_UTIL_CENTRIC_SCHEDULING:
       case CU_LAUNCH_ATTRIBUTE_ACCESS_POLICY_WINDOW:  // a hint; an address in it is only compared
         return true;
       default:

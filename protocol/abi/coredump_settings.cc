@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include "protocol/abi/driver_environment.h"
 #include "protocol/abi/error_log.h"
 
 namespace farlane::abi {
@@ -36,10 +37,24 @@ std::string UsualName(CUcoredumpSettings id) {
          std::to_string(getpid());
 }
 
+std::optional<std::string> Cut(std::optional<std::string> text) {
+  if (text.has_value() && text->size() >= CoredumpSettings::kTextBytes) {
+    text->resize(CoredumpSettings::kTextBytes - 1);
+  }
+  return text;
+}
+
 }  // namespace
 
 CoredumpSettings& CoredumpSettings::OfProgram() {
-  static auto* const settings = new CoredumpSettings(nullptr);  // never destroyed, as ErrorLog
+  static CoredumpSettings* const settings = [] {
+    auto* const made = new CoredumpSettings(nullptr);  // never destroyed, as ErrorLog
+    const CoredumpWishes wishes = CoredumpWishes::FromEnvironment();
+    made->values_.With([&wishes](Values& values) {
+      values = {.flags = wishes.flags, .file = Cut(wishes.file), .pipe = Cut(wishes.pipe)};
+    });
+    return made;
+  }();
   return *settings;
 }
 

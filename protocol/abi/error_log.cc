@@ -73,7 +73,8 @@ bool Fit(const std::vector<std::string>& lines, uint32_t lost, size_t room, std:
 }  // namespace
 
 ErrorLog& ErrorLog::Get() {
-  static auto* const log = new ErrorLog();  // never destroyed: calls come until the last moment
+  static auto* const log =
+      new ErrorLog(ErrorLogFile::FromEnvironment());  // never destroyed: calls come until the end
   return *log;
 }
 
@@ -95,6 +96,7 @@ void ErrorLog::Note(const char* call, CUresult result, const char* name, const c
     ++lines.next;
     lines.kept = std::min(lines.kept + 1, kLinesMax);
   });
+  file_.Write(line);
   mine.listening = true;
   for (const ListenerPtr& listener : listeners_.With([](const auto& all) { return all; })) {
     const std::lock_guard<std::recursive_mutex> lock(listener->running);

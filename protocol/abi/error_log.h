@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // ErrorLog keeps a line for each of the last calls that failed, as CUDA's error log functions give
-// them out, and passes each on to the functions that the program has registered. It belongs to the
-// library, not to a session: a failing cuInit is in it, too.
+// them out, and passes each on to the file that CUDA_LOG_FILE names and to the functions that the
+// program has registered. It belongs to the library, not to a session: a failing cuInit is in it,
+// too.
 #pragma once
 
 #include <array>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "protocol/abi/cuda_abi.h"
+#include "protocol/abi/error_log_file.h"
 #include "protocol/base/guarded.h"
 
 namespace farlane::abi {
@@ -24,7 +26,10 @@ class ErrorLog {
   static constexpr size_t kLineBytesMax = 256;  // with the end of the line
   static constexpr uint32_t kLinesMax = kDumpBytesMax / kLineBytesMax;
 
-  ErrorLog() = default;
+  ErrorLog() : ErrorLog(ErrorLogFile("")) {}
+
+  explicit ErrorLog(ErrorLogFile file) : file_(std::move(file)) {}
+
   ErrorLog(const ErrorLog&) = delete;
   ErrorLog& operator=(const ErrorLog&) = delete;
 
@@ -73,6 +78,7 @@ class ErrorLog {
                    uint32_t* lost,
                    CUlogIterator* end) const;
 
+  const ErrorLogFile file_;
   Guarded<Lines> lines_;
   Guarded<std::vector<ListenerPtr>> listeners_;
 };

@@ -169,6 +169,17 @@ Result<std::vector<FatbinEntry>> ReadFatbin(ConstBytes fatbin) {
   return entries;
 }
 
+bool Permits(const CodeChoice& choice, EntryKind kind) {
+  switch (kind) {
+    case EntryKind::kPtx:
+    case EntryKind::kLtoIr:
+      return choice.compiling;
+    case EntryKind::kElf:
+      return choice.machine_code;
+  }
+  return true;
+}
+
 bool UsableOn(const FatbinEntry& entry, int capability) {
   const uint32_t device = static_cast<uint32_t>(capability);
   if (entry.scope == ArchScope::kExact) {
@@ -208,16 +219,27 @@ const FatbinEntry* ChooseForDevice(std::span<const FatbinEntry> entries,
 }
 
 Result<std::vector<std::byte>> FilterForDevices(ConstBytes fatbin,
-                                                std::span<const int> capabilities) {
+                                                std::span<const int> capabilities,
+                                                const CodeChoice& choice) {
   FARLANE_ASSIGN(const std::vector<FatbinEntry> entries, ReadFatbin(fatbin));
   FatbinHeader header;
   std::vector<ConstBytes> kept;
+  bool to_compile = false;
   for (const FatbinEntry& entry : entries) {
-    if (std::any_of(capabilities.begin(), capabilities.end(),
-                    [&](int capability) { return Keeps(entries, entry, capability); })) {
+    const bool useful = std::any_of(capabilities.begin(), capabilities.end(), [&](int capability) {
+      return Keeps(entries, entry, capability);
+    });
+    if (useful && Permits(choice, entry.kind)) {
       kept.push_back(entry.whole);
       header.entries_bytes += entry.whole.size();
     }
+    to_compile = to_compile || (useful && !Permits(choice, entry.kind) && !choice.compiling &&
+                                entry.kind != EntryKind::kElf);
+  }
+  if (kept.empty() && to_compile) {
+    return Status(StatusCode::kRefused,
+                  "there is only code to be compiled for this GPU, which CUDA_DISABLE_PTX_JIT or "
+                  "CUDA_DISABLE_JIT forbids");
   }
   if (kept.empty()) {
     return Status(StatusCode::kNotFound, "none of the fatbin's " + std::to_string(entries.size()) +

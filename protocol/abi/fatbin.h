@@ -60,6 +60,13 @@ Result<std::vector<FatbinEntry>> ReadFatbin(ConstBytes fatbin);
 // The entry's cubin or PTX as the compiler wrote it.
 Result<std::vector<std::byte>> Unpack(const FatbinEntry& entry);
 
+// Which code may be used at all.
+struct CodeChoice {
+  bool machine_code = true;  // else only what is compiled for the GPU
+  bool compiling = true;     // else only what is for the GPU already
+};
+
+bool Permits(const CodeChoice& choice, EntryKind kind);
 // Whether a GPU of this compute capability (121: 12.1) can use the entry by loading, compiling or
 // linking it.
 bool UsableOn(const FatbinEntry& entry, int capability);
@@ -71,8 +78,10 @@ const FatbinEntry* ChooseForDevice(std::span<const FatbinEntry> entries,
 
 // Rebuilds the fatbin with the entries that one of these GPUs could use, in their order and
 // unchanged. PTX and link-time code that a later version of itself always beats are left out. The
-// same input gives the same bytes, so that they can be named by a hash. No entry left: kNotFound.
+// same input gives the same bytes, so that they can be named by a hash. No entry left: kNotFound;
+// only because compiling is not allowed: kRefused.
 Result<std::vector<std::byte>> FilterForDevices(ConstBytes fatbin,
-                                                std::span<const int> capabilities);
+                                                std::span<const int> capabilities,
+                                                const CodeChoice& choice = {});
 
 }  // namespace farlane::abi

@@ -36,8 +36,14 @@ void AppendValue(std::vector<std::byte>* to, const T& value) {
 
 using Parts = std::vector<std::vector<std::byte>>;
 
-Result<Parts> MakeParts(const ImageView& image, std::span<const int> capabilities) {
+Result<Parts> MakeParts(const ImageView& image,
+                        std::span<const int> capabilities,
+                        const CodeChoice& choice) {
   Parts parts;
+  if (image.kind == ImageKind::kPtx && !choice.compiling) {
+    return Status(StatusCode::kRefused,
+                  "PTX has to be compiled, which CUDA_DISABLE_PTX_JIT or CUDA_DISABLE_JIT forbids");
+  }
   if (image.kind != ImageKind::kFatbin) {
     parts.emplace_back(image.bytes.begin(), image.bytes.end());
     if (image.kind == ImageKind::kPtx) {
@@ -45,7 +51,7 @@ Result<Parts> MakeParts(const ImageView& image, std::span<const int> capabilitie
     }
     return parts;
   }
-  Result<std::vector<std::byte>> linked = FilterForDevices(image.bytes, capabilities);
+  Result<std::vector<std::byte>> linked = FilterForDevices(image.bytes, capabilities, choice);
   const bool relink = !linked.has_value() && linked.error().code() == StatusCode::kNotFound &&
                       !image.relocatables.empty();
   if (relink) {
@@ -56,10 +62,11 @@ Result<Parts> MakeParts(const ImageView& image, std::span<const int> capabilitie
     FARLANE_ASSIGN(parts.emplace_back(), std::move(linked));
   }
   for (const ConstBytes relocatable : image.relocatables) {
-    Result<std::vector<std::byte>> filtered = FilterForDevices(relocatable, capabilities);
+    Result<std::vector<std::byte>> filtered = FilterForDevices(relocatable, capabilities, choice);
     if (filtered.has_value()) {
       parts.push_back(std::move(filtered).value());
-    } else if (filtered.error().code() != StatusCode::kNotFound) {
+    } else if (filtered.error().code() != StatusCode::kNotFound &&
+               (relink || filtered.error().code() != StatusCode::kRefused)) {
       return filtered.error();
     }
   }
@@ -101,11 +108,12 @@ Result<ImageView> CheckPart(ConstBytes part, ImageKind kind) {
 }  // namespace
 
 Result<std::vector<std::byte>> PackModule(const ImageView& image,
-                                          std::span<const int> capabilities) {
+                                          std::span<const int> capabilities,
+                                          const CodeChoice& choice) {
   if (image.kind == ImageKind::kUnknown || image.kind == ImageKind::kWrapper) {
     return Status(StatusCode::kInvalidArgument, "only a fatbin, a cubin or PTX can be packed");
   }
-  FARLANE_ASSIGN(const Parts parts, MakeParts(image, capabilities));
+  FARLANE_ASSIGN(const Parts parts, MakeParts(image, capabilities, choice));
   PackageHeader header;
   header.kind = static_cast<uint32_t>(image.kind);
   header.part_count = static_cast<uint32_t>(parts.size());

@@ -15,9 +15,11 @@
 
 namespace farlane::abi {
 
-// kNotFound if no GPU of these compute capabilities could use any of it.
+// kNotFound if no GPU of these compute capabilities could use any of it; kRefused if one could, but
+// for the choice. A cubin that comes by itself leaves nothing to choose.
 Result<std::vector<std::byte>> PackModule(const ImageView& image,
-                                          std::span<const int> capabilities);
+                                          std::span<const int> capabilities,
+                                          const CodeChoice& choice = {});
 
 // A package of a peer, proved to hold what it claims, in the shape that a driver wants.
 // Thread: immutable.

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "protocol/base/log.h"
+#include "protocol/base/standard_descriptors.h"
 
 namespace farlane {
 namespace {
@@ -66,6 +67,7 @@ bool WriteTracker::Open() {
     return state_ == State::kOpen;
   }
   state_ = State::kMissing;
+  const StandardDescriptors kept_clear;
   faults_ =
       static_cast<int>(syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY));
   pagemap_ = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);

@@ -8,6 +8,7 @@
 #include "protocol/base/log.h"
 #include "soft-gpu/api/load_call.h"
 #include "soft-gpu/api/node_call.h"
+#include "soft-gpu/api/start.h"
 #include "soft-gpu/bodies.h"
 #include "soft-gpu/device/occupancy.h"
 
@@ -234,7 +235,7 @@ CUresult Launch(const LaunchRequest& request, CUstream stream) {
     MakeLoad(model->OfKernel(shape.grid), &work);
   }
   SharedCompletion done;
-  FARLANE_SOFT_TRY(Put(call, stream_use, std::move(work), &done));
+  FARLANE_SOFT_TRY(Start(call, stream_use, std::move(work), &done));
   if (when_done != nullptr) {
     when_done->Record(done);
   }
@@ -242,14 +243,16 @@ CUresult Launch(const LaunchRequest& request, CUstream stream) {
 }
 
 // Attributes that change where or how fast a grid runs are hints; these change what it means.
-CUresult ReadAttribute(const CUlaunchAttribute& attribute, LaunchRequest* request) {
+CUresult ReadAttribute(const Config& config,
+                       const CUlaunchAttribute& attribute,
+                       LaunchRequest* request) {
   switch (attribute.id) {
     case CU_LAUNCH_ATTRIBUTE_COOPERATIVE:
       request->shape.cooperative = attribute.value.cooperative != 0;
       return CUDA_SUCCESS;
     case CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION: {
       const auto& size = attribute.value.clusterDim;
-      return size.x <= 1 && size.y <= 1 && size.z <= 1
+      return config.null_mode || (size.x <= 1 && size.y <= 1 && size.z <= 1)
                  ? CUDA_SUCCESS
                  : Missing("a launch with clusters of several blocks");
     }
@@ -297,6 +300,8 @@ CUresult cuLaunchKernelEx(const CUlaunchConfig* config,
   if (config == nullptr || (config->numAttrs > 0 && config->attrs == nullptr)) {
     return CUDA_ERROR_INVALID_VALUE;
   }
+  const PlainCall call;
+  FARLANE_SOFT_TRY(call.result);
   LaunchRequest request;
   request.function = f;
   request.shape = {{config->gridDimX, config->gridDimY, config->gridDimZ},
@@ -306,7 +311,7 @@ CUresult cuLaunchKernelEx(const CUlaunchConfig* config,
   request.parameters = kernelParams;
   request.extra = extra;
   for (unsigned int i = 0; i < config->numAttrs; ++i) {
-    FARLANE_SOFT_TRY(ReadAttribute(config->attrs[i], &request));
+    FARLANE_SOFT_TRY(ReadAttribute(call.driver->config(), config->attrs[i], &request));
   }
   return Launch(request, stream);
 }

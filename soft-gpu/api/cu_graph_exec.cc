@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Graphs made ready to run: instantiate, update, launch.
+#include "protocol/abi/driver_environment.h"
 #include "protocol/graph/step_lists.h"
-#include "soft-gpu/api/call.h"
+#include "soft-gpu/api/start.h"
 #include "soft-gpu/bodies.h"
 
 namespace farlane::soft {
@@ -32,7 +33,7 @@ CUresult Instantiate(CUgraph graph, uint64_t flags, CUgraphExec* handle) {
   exec->MakeConditions();
   exec->kernels_run = !call.driver->config().null_mode;
   exec->objects = call.driver->graphs().ObjectsOf(HandleNumber(graph));
-  exec->flags = flags;
+  exec->flags = abi::DriverEnvironment::OfProgram().InstantiateFlags(flags);
   exec->handle = call.driver->graph_execs().Mint();
   call.driver->graph_execs().Set(exec->handle, exec);
   *handle = AsHandle<CUgraphExec>(exec->handle);
@@ -106,7 +107,7 @@ CUresult cuGraphLaunch(CUgraphExec hGraph, CUstream hStream) {
   // What the graph needs lives until all of it has run.
   const auto goes_on = [context = use.context] { return context->alive(); };
   work.run = [exec, run = exec->Prepare(goes_on)] { return run(); };
-  return Put(call, use, std::move(work));
+  return Start(call, use, std::move(work));
 }
 
 CUresult cuGraphExecDestroy(CUgraphExec hGraphExec) {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "protocol/base/environment.h"
+#include "protocol/abi/driver_environment.h"
 #include "soft-gpu/api/call.h"
 #include "soft-gpu/api/file_image.h"
 #include "soft-gpu/api/jit_options.h"
@@ -71,7 +71,7 @@ CUresult cuModuleGetLoadingMode(CUmoduleLoadingMode* mode) {
   if (mode == nullptr) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  const bool eager = Environment("CUDA_MODULE_LOADING") == "EAGER";
+  const bool eager = abi::DriverEnvironment::OfProgram().eager_code;
   *mode = eager ? CU_MODULE_EAGER_LOADING : CU_MODULE_LAZY_LOADING;
   return CUDA_SUCCESS;
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "protocol/abi/cubin.h"
+#include "protocol/abi/driver_environment.h"
 #include "protocol/abi/fatbin.h"
 #include "protocol/abi/image.h"
 #include "protocol/abi/ptx_index.h"
@@ -25,6 +26,12 @@ LoadedCode FailNoPtx(const Config& config) {
               "the module holds machine code only, or PTX for GPUs later than compute capability " +
                   std::to_string(config.cc_major) + "." + std::to_string(config.cc_minor) +
                   "; rebuild it with PTX: nvcc's default, or -arch=compute_XX -code=compute_XX");
+}
+
+LoadedCode FailToCompile() {
+  return Fail(CUDA_ERROR_JIT_COMPILATION_DISABLED,
+              "the module has to be compiled, which CUDA_DISABLE_PTX_JIT or CUDA_DISABLE_JIT "
+              "forbids");
 }
 
 // Up to the NUL that may end it.
@@ -108,13 +115,20 @@ LoadedCode FromFatbin(const Config& config, const abi::ImageView& image) {
     return Fail(CUDA_ERROR_INVALID_IMAGE, entries.error().message());
   }
   const int capability = Capability(config);
-  const abi::FatbinEntry* chosen = abi::ChooseForDevice(*entries, capability, false);
-  if (chosen == nullptr && !image.relocatables.empty()) {
+  const abi::CodeChoice& allowed = abi::DriverEnvironment::OfProgram().code;
+  const abi::FatbinEntry* const ptx = abi::ChooseForDevice(*entries, capability, false);
+  const abi::FatbinEntry* const best = abi::ChooseForDevice(*entries, capability, true);
+  const bool has_machine_code = best != ptx;
+  if (!allowed.compiling && !has_machine_code && (ptx != nullptr || !image.relocatables.empty())) {
+    return FailToCompile();
+  }
+  if (ptx == nullptr && !image.relocatables.empty() && allowed.compiling) {
     return FromRelocatables(config, image.relocatables);
   }
-  if (chosen == nullptr && config.null_mode) {
-    chosen = abi::ChooseForDevice(*entries, capability, true);
-  }
+  const bool takes_machine_code = has_machine_code && allowed.machine_code && config.null_mode;
+  const abi::FatbinEntry* const chosen = ptx != nullptr && allowed.compiling ? ptx
+                                         : takes_machine_code                ? best
+                                                                             : nullptr;
   if (chosen == nullptr) {
     return FailNoPtx(config);
   }
@@ -161,7 +175,8 @@ LoadedCode LoadCode(const Config& config, const void* image) {
   }
   switch (view->kind) {
     case abi::ImageKind::kPtx:
-      return FromPtx(config, view->bytes);
+      return abi::DriverEnvironment::OfProgram().code.compiling ? FromPtx(config, view->bytes)
+                                                                : FailToCompile();
     case abi::ImageKind::kFatbin:
       return FromFatbin(config, *view);
     case abi::ImageKind::kCubin:

@@ -6,7 +6,9 @@
 #include <pthread.h>
 
 #include "protocol/abi/context_storage.h"
+#include "protocol/abi/driver_environment.h"
 #include "protocol/base/log.h"
+#include "protocol/base/standard_descriptors.h"
 #include "soft-gpu/exec/window.h"
 
 namespace farlane::soft {
@@ -81,6 +83,10 @@ CUresult Driver::Start() {
     return CUDA_ERROR_NOT_INITIALIZED;
   }
   std::call_once(once, [] {
+    const StandardDescriptors kept_clear;
+    for (const std::string& unheeded : abi::UnheededWishes()) {
+      LogWarn("soft-gpu: %s", unheeded.c_str());
+    }
     Result<std::unique_ptr<Driver>> made = Make();
     if (!made.ok()) {
       LogError("soft-gpu: %s", made.error().message().c_str());

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a program does wrong is answered as the manual says, and harms nobody; what is right works."""
 
+import re
 import unittest
 
-from real_server import RealServer, SLOWNESS
+from real_server import RealServer, Client, Server, SLOWNESS
 
 
 class Calls(RealServer):
@@ -123,6 +124,14 @@ class Counts(RealServer):
     def test_libraries_that_are_not_used_are_not_waited_for(self):
         # The context, and the one that is used.
         self.assertLessEqual(self.summary("libraries")["round_trips"], 3)
+
+
+class TwoDevices(Client):
+    def test_unmapping_waits_only_for_new_work(self):
+        server = Server(FARLANE_SOFT_DEVICES="2", FARLANE_SOFT_MEMORY="256Mi")
+        self.addCleanup(server.stop)
+        _, lines = self.run_case("mappings", server.address, 20, FARLANE_TRACE="waits")
+        self.assertEqual(re.findall(r"waits for DeviceQuiesce: (\d+)", "".join(lines)), ["1"])
 
 
 class CallsOverUnixSocket(Calls):

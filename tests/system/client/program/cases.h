@@ -35,6 +35,7 @@ void Synchronous();
 // counts.cc: what leaves the process
 void PostedLaunches();
 void Allocations();
+void Mappings();
 void Polling();
 void WaitingForNothing();
 void UnseenWork();
@@ -101,6 +102,15 @@ void OneServerEnds();
 void CountDevices();
 // timings.cc: how long it takes
 void Timings();
+// environment.cc: what CUDA's own variables change
+void TellDevices();
+void BlockingLaunches();
+void BlockingGraphs();
+void CodeChoices();
+void LibraryData();
+void LogFile();
+void CoredumpWords();
+void GraphFlags();
 // processes.cc: how programs start and end
 void Initialise();
 void ForkedChild();
@@ -112,5 +122,16 @@ void CloseLibrary();
 void SpinForever();
 void LoseServer();
 void OutliveParent();
+// lives.cc: children, daemons, threads that end, a library that is loaded again
+void Work();
+void ExecItself();
+void Children();
+void ForkBeforeInit();
+void Greedy();
+void GreedyChild();
+void Daemon();
+void DyingThreads();
+void ExitHandlers();
+void ReopenLibrary();
 
 }  // namespace farlane::cases

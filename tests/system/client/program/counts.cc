@@ -41,6 +41,31 @@ void Allocations() {
   }
 }
 
+// Memory that the program maps by itself and takes away again, with work only before the first
+// time.
+void Mappings() {
+  Begin();
+  constexpr size_t kBytes = 2 << 20;
+  CUmemAllocationProp kind{};
+  kind.type = CU_MEM_ALLOCATION_TYPE_PINNED;
+  kind.location = {.type = CU_MEM_LOCATION_TYPE_DEVICE, .id = 0};
+  const CUmemAccessDesc access{.location = kind.location,
+                               .flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE};
+  CUdeviceptr place = 0;
+  EXPECT_OK(Cuda().cuMemAddressReserve(&place, kBytes, 0, 0, 0));
+  for (int i = 0; i < 50; ++i) {
+    CUmemGenericAllocationHandle memory = 0;
+    EXPECT_OK(Cuda().cuMemCreate(&memory, kBytes, &kind, 0));
+    EXPECT_OK(Cuda().cuMemMap(place, kBytes, 0, memory, 0));
+    EXPECT_OK(Cuda().cuMemSetAccess(place, kBytes, &access, 1));
+    if (i == 0) {
+      EXPECT_OK(Cuda().cuMemsetD8Async(place, 1, kBytes, nullptr));
+    }
+    EXPECT_OK(Cuda().cuMemUnmap(place, kBytes));
+    EXPECT_OK(Cuda().cuMemRelease(memory));
+  }
+}
+
 // Asked again and again while the work goes on, and for what is done already.
 void Polling() {
   Begin();

@@ -91,6 +91,10 @@ void* Library() {
   return library;
 }
 
+void Reopen() {
+  Load();
+}
+
 // On stdout: what is on stderr is the library's alone.
 void Complain(const char* file, int line, const char* text, long long got, long long wanted) {
   all_right = false;

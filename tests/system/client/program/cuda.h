@@ -16,6 +16,8 @@ const server::DriverTable& Cuda();
 
 // What dlopen gave; for the case that closes it.
 void* Library();
+// After that: looks it up again.
+void Reopen();
 
 // Says what is wrong, and makes the program fail at its end.
 void Complain(const char* file, int line, const char* text, long long got, long long wanted);

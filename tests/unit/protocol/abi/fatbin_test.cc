@@ -205,6 +205,34 @@ TEST(FilterForDevices, KeepsCodeOfEveryObjectFileAndOfUnknownKinds) {
   EXPECT_EQ(FilteredNames(fatbin, {80}), "ptx75 ptx80 other80 other80");
 }
 
+TEST(FilterForDevices, KeepsOnlyWhatMayBeUsed) {
+  const int devices[] = {80};
+  const auto kinds = [&](const FatbinBuilder& fatbin, const CodeChoice& choice) {
+    const auto filtered = FilterForDevices(fatbin.Build(), devices, choice);
+    std::string said = filtered.ok() ? "" : StatusCodeName(filtered.error().code());
+    if (filtered.ok()) {
+      for (const FatbinEntry& entry : ReadFatbin(filtered.value()).value()) {
+        said += std::to_string(static_cast<int>(entry.kind)) + " ";
+      }
+    }
+    return said;
+  };
+  const CodeChoice compiled{.machine_code = false};
+  const CodeChoice ready{.compiling = false};
+  const CodeChoice neither{.machine_code = false, .compiling = false};
+  const auto all = FatbinBuilder().Add({kElfEntry, 80}).Add({kPtxEntry, 75}).Add({kLtoEntry, 80});
+  EXPECT_EQ(kinds(all, {}), "2 1 8 ");
+  EXPECT_EQ(kinds(all, compiled), "1 8 ");
+  EXPECT_EQ(kinds(all, ready), "2 ");
+  EXPECT_EQ(kinds(all, neither), StatusCodeName(StatusCode::kRefused));
+  const auto elf = FatbinBuilder().Add({kElfEntry, 80});
+  EXPECT_EQ(kinds(elf, compiled), StatusCodeName(StatusCode::kNotFound));
+  const auto ptx = FatbinBuilder().Add({kElfEntry, 90}).Add({kPtxEntry, 75});
+  EXPECT_EQ(kinds(ptx, ready), StatusCodeName(StatusCode::kRefused));
+  const auto later = FatbinBuilder().Add({kPtxEntry, 90});
+  EXPECT_EQ(kinds(later, ready), StatusCodeName(StatusCode::kNotFound));
+}
+
 TEST(FilterForDevices, GivesTheSameBytesForTheSameCode) {
   const auto fatbin = FatbinBuilder()
                           .Add({kElfEntry, 75, 0, BytesOf("old")})

@@ -74,6 +74,22 @@ TEST(ModulePackage, SaysWhenTheDeviceCanUseNothing) {
   EXPECT_EQ(PackModule(image, kDevice).error().code(), StatusCode::kNotFound);
 }
 
+TEST(ModulePackage, IsNotMadeOfWhatWouldHaveToBeCompiledWhereThatIsForbidden) {
+  const CodeChoice ready{.compiling = false};
+  const std::string text = ".version 8.0 .target sm_80";
+  const ImageView ptx = {ImageKind::kPtx, std::as_bytes(std::span(text)), {}};
+  EXPECT_EQ(PackModule(ptx, kDevice, ready).error().code(), StatusCode::kRefused);
+  // Objects that could only be linked again do not count beside what is linked.
+  const auto linked = FatbinBuilder().Add({kElfEntry, 80}).Build();
+  const auto object = FatbinBuilder().Add({kPtxEntry, 80}).Build();
+  const ImageView fits = {ImageKind::kFatbin, linked, {object}};
+  EXPECT_TRUE(PackModule(fits, kDevice, ready).ok());
+  const auto other = FatbinBuilder().Add({kElfEntry, 90}).Build();
+  const ImageView relinked = {ImageKind::kFatbin, other, {object}};
+  EXPECT_TRUE(PackModule(relinked, kDevice).ok());
+  EXPECT_EQ(PackModule(relinked, kDevice, ready).error().code(), StatusCode::kRefused);
+}
+
 TEST(ModulePackage, EndsPtxWithANul) {
   const std::string text = ".version 8.0 .target sm_80";
   for (size_t size = 20; size <= text.size(); ++size) {

@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""How often NVIDIA's libraries have to wait for the server when a program first uses them.
+
+The kernels are not run (FARLANE_SOFT_NULL): the software GPU has no machine code, of which these libraries mostly
+consist. What they ask of a driver, and how often, is the same.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import unittest
+
+from real_server import CLIENT, SANITIZER, SLOWNESS, Client, Server, client_environment, die_with_parent
+
+LIBRARIES = pathlib.Path(os.environ.get("CUDA_HOME", "/usr/local/cuda")) / "lib64"
+
+PROGRAM = """
+import ctypes, sys
+cudart = ctypes.CDLL("libcudart.so")
+def ok(what, result):
+    if result != 0:
+        sys.exit(f"{what}: {result}")
+memory = ctypes.c_void_p()
+ok("cudaMalloc", cudart.cudaMalloc(ctypes.byref(memory), 1 << 20))
+"""
+
+SGEMM = PROGRAM + """
+cublas = ctypes.CDLL("libcublas.so")
+handle = ctypes.c_void_p()
+ok("cublasCreate", cublas.cublasCreate_v2(ctypes.byref(handle)))
+one, none = ctypes.c_float(1), ctypes.c_float(0)
+ok("cublasSgemm", cublas.cublasSgemm_v2(handle, 0, 0, 256, 256, 256, ctypes.byref(one), memory, 256, memory, 256,
+                                        ctypes.byref(none), memory, 256))
+ok("cudaDeviceSynchronize", cudart.cudaDeviceSynchronize())
+"""
+
+ALL_REDUCE = PROGRAM + """
+nccl = ctypes.CDLL("libnccl.so")
+communicator = ctypes.c_void_p()
+device = ctypes.c_int(0)
+ok("ncclCommInitAll", nccl.ncclCommInitAll(ctypes.byref(communicator), 1, ctypes.byref(device)))
+ok("ncclAllReduce", nccl.ncclAllReduce(memory, memory, ctypes.c_size_t(1024), 7, 0, communicator, None))
+ok("cudaDeviceSynchronize", cudart.cudaDeviceSynchronize())
+ok("ncclCommDestroy", nccl.ncclCommDestroy(communicator))
+"""
+
+
+@unittest.skipIf(SANITIZER, "a program without the sanitizer cannot load a library that has it")
+class FirstUse(Client):
+    def waits(self, program, library, devices):
+        """How often a program that uses a library of the toolkit's waits in all."""
+        if not (LIBRARIES / library).exists() or not (LIBRARIES / "libcudart.so").exists():
+            self.skipTest(f"no {library} in {LIBRARIES}")
+        server = Server(FARLANE_SOFT_DEVICES=str(devices), FARLANE_SOFT_NULL="1", FARLANE_SOFT_MEMORY="2Gi")
+        self.addCleanup(server.stop)
+        environment = client_environment(server.address, LD_LIBRARY_PATH=f"{CLIENT}:{LIBRARIES}",
+                                         FARLANE_TRANSPORT=self.TRANSPORT, FARLANE_TRACE="summary,waits")
+        done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True,
+                              preexec_fn=die_with_parent, timeout=120 * SLOWNESS, check=False)
+        self.assertEqual((done.returncode, done.stdout), (0, ""), done.stderr)
+        found = re.search(r" round_trips=(\d+)", done.stderr)
+        self.assertIsNotNone(found, done.stderr)
+        self.told = done.stderr
+        return int(found.group(1))
+
+    def test_a_first_product_of_matrices(self):
+        for devices in (1, 2):
+            with self.subTest(devices):
+                self.assertLessEqual(self.waits(SGEMM, "libcublas.so", devices), 20, self.told)
+
+    def test_a_first_communicator(self):
+        for devices in (1, 2):
+            with self.subTest(devices):
+                self.assertLessEqual(self.waits(ALL_REDUCE, "libnccl.so", devices), 60, self.told)
+
+
+if __name__ == "__main__":
+    unittest.main()
