@@ -211,7 +211,8 @@ TEST(FilterForDevices, KeepsOnlyWhatMayBeUsed) {
     const auto filtered = FilterForDevices(fatbin.Build(), devices, choice);
     std::string said = filtered.ok() ? "" : StatusCodeName(filtered.error().code());
     if (filtered.ok()) {
-      for (const FatbinEntry& entry : ReadFatbin(filtered.value()).value()) {
+      const auto entries = ReadFatbin(filtered.value());
+      for (const FatbinEntry& entry : entries.value()) {
         said += std::to_string(static_cast<int>(entry.kind)) + " ";
       }
     }
