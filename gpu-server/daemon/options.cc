@@ -132,6 +132,16 @@ void AddPoolOptions(CLI::App* app, PoolSettings* pool) {
       ->needs(manager);
 }
 
+void AddTurnOptions(CLI::App* app, Options* options) {
+  app->add_flag_callback(
+      "--no-turns", [options] { options->divides_time = false; },
+      "Let all sessions work at once and only measure what they use: shares of time do not hold");
+  app->add_option("--policy", options->policy,
+                  "Who decides whose turn it is: built-in, the name of a policy beside this program"
+                  " (strict) or the absolute path of one [built-in]")
+      ->type_name("POLICY");
+}
+
 }  // namespace
 
 CommandLine ReadCommandLine(int argc, char** argv, const std::string& version) {
@@ -151,13 +161,7 @@ CommandLine ReadCommandLine(int argc, char** argv, const std::string& version) {
                  "auto, nvidia, soft (the software GPU) or the absolute path of a libcuda [auto]")
       ->type_name("DRIVER");
   AddSliceOptions(&app, &words, &options);
-  app.add_flag_callback(
-      "--no-turns", [&options] { options.divides_time = false; },
-      "Let all sessions work at once and only measure what they use: shares of time do not hold");
-  app.add_option("--policy", options.policy,
-                 "Who decides whose turn it is: built-in, the name of a policy beside this program"
-                 " (strict) or the absolute path of one [built-in]")
-      ->type_name("POLICY");
+  AddTurnOptions(&app, &options);
   app.add_option("--net-rate", words.net_rate,
                  "What the link to the clients carries in each direction, e.g. 1200M/s: sessions"
                  " that want more of it together divide it")

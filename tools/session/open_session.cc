@@ -63,8 +63,10 @@ Result<json> SpecFromEnvironment() {
 
 // Asks until there is room, or the time is over.
 Result<PoolAnswer> AskForRoom(const PoolAddress& pool, const PoolRequest& request) {
-  FARLANE_ASSIGN(const uint64_t seconds,
-                 ParseQueueSeconds(Environment("FARLANE_QUEUE_TIMEOUT").value_or("")));
+  uint64_t seconds = kQueueSeconds;
+  if (const auto text = Environment("FARLANE_QUEUE_TIMEOUT")) {
+    FARLANE_ASSIGN(seconds, ParseQueueSeconds(*text));
+  }
   const uint64_t until_ns = NowNs() + seconds * kSecondNs;
   std::chrono::milliseconds pause = kPauseMin;
   bool said = false;

@@ -42,7 +42,7 @@ class ExitCodes(StagedPrefix):
             ("--server", "ftp://x:1", "--", "true"): "only tcp://HOST:PORT, tls://HOST:PORT and unix:/PATH",
             ("--server", "tcp://a:1,,tcp://b:1", "--", "true"): "it names no host",
             ("--mem", "much", "--", "true"): '"much" is not a size',
-            ("--pool", "a:1", "--", "true"): "--pool is not there yet",
+            ("--pool", "a:1", "--server", "tcp://b:1", "--", "true"): "excludes",
             ("-n", "none", "--", "true"): '"none" is no number of GPUs',
             ("--share", "1.5", "--", "true"): '"1.5" is no share of a GPU',
             ("--share", "0.5", "--share-limit", "0.4", "--", "true"): "the share is larger than its limit",
@@ -59,8 +59,8 @@ class ExitCodes(StagedPrefix):
             self.assertEqual(done.stdout, "")
 
     def test_says_why_even_when_the_log_is_off(self):
-        done = self.farlane("run", "--pool", "a:1", "--", "true", env={"FARLANE_LOG": "none"})
-        self.assertIn("--pool is not there yet", done.stderr)
+        done = self.farlane("run", "--share", "7", "--", "true", env={"FARLANE_LOG": "none"})
+        self.assertIn('"7" is no share of a GPU', done.stderr)
 
 
 class WhatTheCommandSees(StagedPrefix):
@@ -139,8 +139,7 @@ class WhatCanBeMissing(StagedPrefix):
         (self.prefix / "lib/farlane/soft/libcuda.so.1").unlink()
         self.assertIn("the software GPU is missing", self.failure("--direct"))
 
-    def test_pool_in_the_environment_is_refused(self):
-        self.assertIn("FARLANE_POOL is set", self.failure(env={"FARLANE_POOL": "p:7443"}))
+        self.assertIn("libexec/farlane/farlane-session", self.failure(env={"FARLANE_POOL": "p:7443"}))
 
 
 if __name__ == "__main__":

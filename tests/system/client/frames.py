@@ -14,6 +14,8 @@ DEVICES_MAX = 16
 SLOTS = 1024
 LIVES_AT = 24 + DEVICES_MAX * 8
 OTHER_BYTES = 1 << 20
+ENGINES_BYTES = 128 << 10
+MAGIC = 0x35656C694672614D  # of this layout
 ARRAYS = 4  # of numbers, one for each frame of a device
 # A process holds a lock on the byte of its slot for as long as it lives.
 SLOT_LOCKS = 1 << 60
@@ -31,10 +33,12 @@ class Frames:
         self.dead = {}  # by slot: which of its processes
         self.file = open(shared, "rb")  # kept, to ask for locks
         with open(shared, "rb") as file:
-            _, devices, _, capacity = struct.unpack("QIIQ", file.read(24))
+            magic, devices, _, capacity = struct.unpack("QIIQ", file.read(24))
+            if magic != MAGIC:
+                raise AssertionError(f"another layout of the table: {magic:#x}")
             header = LIVES_AT + SLOTS * 4
             self.count = capacity // FRAME_BYTES
-            self.at = header + OTHER_BYTES
+            self.at = header + OTHER_BYTES + ENGINES_BYTES
             self.map = mmap.mmap(file.fileno(), self.at + devices * self.count * ARRAYS * 4, prot=mmap.PROT_READ)
         if not 1 <= devices <= DEVICES_MAX or capacity % FRAME_BYTES:
             raise AssertionError(f"no table of frames: {devices} devices of {capacity} bytes")

@@ -25,12 +25,13 @@ CAMPAIGN = None
 class Residue(Client):
     TRANSPORT = "shm"
     PRELOAD = ""
+    OPTIONS = ()
 
     def setUp(self):
         self.seed = CAMPAIGN.seed if CAMPAIGN else int(os.environ.get("FARLANE_SEED", "0")) or random.SystemRandom(
         ).randrange(1, 1 << 30)
         more = {"LD_PRELOAD": self.PRELOAD} if self.PRELOAD else {}
-        self.server = Server("--warm", "4", FARLANE_SOFT_MEMORY="256Mi", **more)
+        self.server = Server("--warm", "4", *self.OPTIONS, FARLANE_SOFT_MEMORY="256Mi", **more)
         self.addCleanup(self.server.stop)
         self.assertTrue(self.server.address, self.server.said())
         self.handle = ""  # how somebody has named memory last
@@ -101,12 +102,23 @@ class NobodyFindsAnything(Residue):
 
 @unittest.skipIf(SANITIZER, "a sanitizer's library comes first")
 class WhereFramesAreNotEmptied(Residue):
-    """What the test is worth: the device does not empty what it hands on."""
+    """What the test is worth: the device does not empty what it hands on, and the server trusts it."""
 
     PRELOAD = KEPT_FRAMES
+    OPTIONS = ("--zero-memory", "never")
 
     def test_it_is_found(self):
         self.assertGreater(self.run_chains(self.seed, 6)["found_bytes"], 1 << 20)
+
+
+@unittest.skipIf(SANITIZER, "a sanitizer's library comes first")
+class WhereTheServerEmptiesThem(Residue):
+    """A driver that hands memory on as it got it is found out when the server starts."""
+
+    PRELOAD = KEPT_FRAMES
+
+    def test_nobody_finds_anything(self):
+        self.assertEqual(self.run_chains(self.seed, 6)["found_bytes"], 0)
 
 
 class LongRun(Residue):

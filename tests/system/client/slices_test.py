@@ -392,6 +392,7 @@ class Leftovers(Slices):
         result, _, secrets = self.tell(second, "dirty 200").split()
         self.assertEqual(result, "0")
         self.end(second)
+        self.assertLess(seconds_until(lambda: self.sessions() == [], PATIENCE), PATIENCE)
         return int(secrets)
 
     def test_nothing_is_left_of_a_session_that_was_kept_apart(self):
@@ -399,7 +400,7 @@ class Leftovers(Slices):
             self.assertEqual(self.found_after(isolation=isolation), 0)
 
     def test_what_that_is_worth(self):
-        self.assertGreaterEqual(self.found_after(), 50 << 20)
+        self.assertGreaterEqual(self.found_after(), 8 << 20)
 
     def test_what_it_gives_back_while_it_runs_is_zero(self):
         first = self.client(isolation="scrubbed")
@@ -459,10 +460,10 @@ class Resizing(Slices):
         # What is in use stays.
         self.ask("resize", name, "--mem", "32Mi")
         self.assertEqual(self.free_and_total(program), (0, 256))
-        self.assertEqual(self.tell(program, "work"), "worked")
 
         self.ask("resize", name, "--mem", "128Mi")
         self.assertEqual(self.free_and_total(program), (64, 256))
+        self.assertEqual(self.tell(program, "work"), "worked")
         result, total, _, free = monitor.numbers("memory 0")
         self.assertEqual((result, total, free <= 64), (0, 256, True))
         self.assertEqual(self.tell(program, "alloc 64"), "0")
