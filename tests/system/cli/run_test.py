@@ -134,12 +134,12 @@ class WhatCanBeMissing(StagedPrefix):
     def test_missing_parts_are_named(self):
         (self.prefix / "bin/farlane-gpud").unlink()
         self.assertIn(f"cannot execute {self.prefix}/bin/farlane-gpud", self.failure())
+        self.assertIn("libexec/farlane/farlane-session", self.failure(env={"FARLANE_POOL": "p:7443"}))
         (self.prefix / "lib/farlane/client/libcuda.so.1").unlink()
         self.assertIn("the client library is missing", self.failure("--server", "a:1"))
         (self.prefix / "lib/farlane/soft/libcuda.so.1").unlink()
         self.assertIn("the software GPU is missing", self.failure("--direct"))
 
-        self.assertIn("libexec/farlane/farlane-session", self.failure(env={"FARLANE_POOL": "p:7443"}))
 
 
 if __name__ == "__main__":

@@ -161,6 +161,8 @@ class Server:
         return self.log.read()
 
     def stop(self):
+        if self.log.closed:
+            return self.process.returncode  # it has been stopped before
         if self.process.poll() is None:
             self.process.terminate()
         code = self.process.wait(10 * SLOWNESS)
