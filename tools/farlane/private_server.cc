@@ -35,9 +35,13 @@ Result<PrivateServer> PrivateServer::Start(const Installation& installation,
   FARLANE_ASSIGN(const std::string address, FreshAddress());
   BackgroundPlan plan{
       .name = "the private server",
-      .arguments = {installation.ServerProgram(), "--listen", address,
-                    // A debugger may stop its one program for as long as it likes.
-                    "--grace", "0", "--log-level", Environment("FARLANE_LOG").value_or("warn")}};
+      .arguments = {installation.ServerProgram(), "--listen",
+                    address,  // A debugger may stop its one program for as long as it likes.
+                    "--grace", "0",
+                    // One user's own: nobody else's could be left in its memory,
+                    // and a server that need not look is there sooner.
+                    "--zero-memory", "never", "--log-level",
+                    Environment("FARLANE_LOG").value_or("warn")}};
   if (options.memory_bytes) {
     plan.arguments.insert(plan.arguments.end(), {"--mem", std::to_string(*options.memory_bytes)});
   }

@@ -21,10 +21,11 @@ os.environ["ASAN_OPTIONS"] += ":quarantine_size_mb=0:thread_local_quarantine_siz
 CLIENTS = 64 if not SANITIZER else 16
 SECONDS = 5.0
 
-# A page of the heap that is used for the first time is no growth with time: the daemon's, and the doorman's, which may
-# have had fewer handshakes at a time in the first crowd.
+# A page of the heap that is used for the first time is no growth with time. The doorman has as many handshakes at a time
+# as the machine lets it have, and keeps the most that it ever needed: a crowd may need more than those before it, but not
+# each one.
 GROWTH_BYTES = 2 << 20
-HANDSHAKE_BYTES = 64 << 10
+CROWDS = 4
 
 
 def resident_bytes(pid):
@@ -79,15 +80,19 @@ class Crowd(Client):
     def test_nobody_fails_and_the_daemon_keeps_nothing(self):
         self.crowd(0.5)  # what is used once and kept
         self.settle()
-        before = self.kept()
-        rounds = self.crowd(SECONDS)
-        self.settle()
-        after = self.kept()
-        print(f"{CLIENTS} clients over {self.LISTEN.split(':')[0]} for {SECONDS:.0f} s: {sum(rounds)} rounds, "
-              f"{min(rounds)} to {max(rounds)} each; resident bytes and descriptors {before} -> {after}", flush=True)
-        self.assertEqual([held for _, held in after], [held for _, held in before])
-        for (bytes_after, _), (bytes_before, _) in zip(after, before, strict=True):
-            self.assertLess(bytes_after - bytes_before, GROWTH_BYTES + CLIENTS * HANDSHAKE_BYTES)
+        growth = []
+        for _ in range(CROWDS):
+            before = self.kept()
+            rounds = self.crowd(SECONDS)
+            self.settle()
+            after = self.kept()
+            print(f"{CLIENTS} clients over {self.LISTEN.split(':')[0]} for {SECONDS:.0f} s: {sum(rounds)} rounds, "
+                  f"{min(rounds)} to {max(rounds)} each; resident bytes and descriptors {before} -> {after}", flush=True)
+            self.assertEqual([held for _, held in after], [held for _, held in before])
+            growth.append(max(now - then for (now, _), (then, _) in zip(after, before, strict=True)))
+            if growth[-1] < GROWTH_BYTES:
+                return
+        self.fail(f"it grows with each crowd: {growth} bytes")
 
 
 class CrowdOverTls(Crowd):
