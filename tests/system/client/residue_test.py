@@ -107,7 +107,7 @@ class WhereFramesAreNotEmptied(Residue):
     OPTIONS = ("--zero-memory", "never")
 
     def test_it_is_found(self):
-        self.assertGreater(self.run_chains(self.seed, 6)["found_bytes"], 1 << 20)
+        self.assertGreater(self.run_chains(self.seed, 24)["found_bytes"], 64 << 10)
 
 
 class WhereTheServerEmptiesThem(Residue):
