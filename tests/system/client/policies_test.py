@@ -101,10 +101,12 @@ class BatchTest(Turns):
 
     def test_the_first_runs_until_it_has_nothing_more_to_do(self):
         # On a machine that lets the first one's process wait, it has nothing more to do for a moment.
-        for last in (False, False, True):
-            if self.second_has() < 100_000_000:
+        had = []
+        for _ in range(6):
+            had.append(self.second_has())
+            if had[-1] < 100_000_000:
                 return
-            self.assertFalse(last, "the second had the device beside the first, three times of three")
+        self.fail(f"the second had the device beside the first each time: {had} ns")
 
     def second_has(self):
         """How much a second session has had while the first was busy."""
@@ -114,7 +116,7 @@ class BatchTest(Turns):
         used = self.used([first], 100)
         self.assertGreater(used[0], 0)
         before = self.time_of(second)["used_ns"]
-        self.used([first], 1000)
+        self.used([first], 300)
         had = self.time_of(second)["used_ns"] - before
         self.end(first)
         self.used([second], 200)
