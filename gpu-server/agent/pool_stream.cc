@@ -13,6 +13,7 @@
 
 #include "protocol/base/clock.h"
 #include "protocol/base/log.h"
+#include "protocol/control/pool_addresses.h"
 
 namespace farlane::agent {
 namespace {
@@ -37,16 +38,6 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& pool) {
   return grpc::CreateCustomChannel(pool, grpc::InsecureChannelCredentials(), arguments);
 }
 
-std::vector<std::string> ManagersOf(const std::string& pool) {
-  std::vector<std::string> managers;
-  for (size_t start = 0; start <= pool.size();) {
-    const size_t comma = std::min(pool.find(',', start), pool.size());
-    managers.push_back(pool.substr(start, comma - start));
-    start = comma + 1;
-  }
-  return managers;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<PoolStream>> PoolStream::Make(std::string pool, std::string key, Ears ears) {
@@ -55,7 +46,7 @@ Result<std::unique_ptr<PoolStream>> PoolStream::Make(std::string pool, std::stri
     return Status::FromErrno(StatusCode::kExhausted, "no event descriptor", errno);
   }
   return std::unique_ptr<PoolStream>(
-      new PoolStream(ManagersOf(pool), std::move(key), std::move(ears), std::move(bell)));
+      new PoolStream(control::ManagersOf(pool), std::move(key), std::move(ears), std::move(bell)));
 }
 
 void PoolStream::Ring() {

@@ -10,6 +10,7 @@
 
 #include "protocol/base/bytes.h"
 #include "protocol/base/check.h"
+#include "protocol/control/hex.h"
 
 namespace farlane::server {
 namespace {
@@ -44,13 +45,7 @@ SessionBook::SessionBook(Ledger& ledger, std::vector<DeviceQuota> quotas, Rules 
       rules_(std::move(rules)) {}
 
 std::string SessionName(const SessionId& id) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string name;
-  for (const uint8_t byte : id) {
-    name += kDigits[byte >> 4];
-    name += kDigits[byte & 15];
-  }
-  return name;
+  return control::Hex(id);
 }
 
 Newcomer Newcomer::FromHello(const wire::ClientHello& hello) {

@@ -3,6 +3,8 @@
 
 #include <google/protobuf/util/json_util.h>
 
+#include "pool-manager/core/same_secret.h"
+
 namespace farlane::pool {
 namespace {
 
@@ -59,15 +61,6 @@ HttpAnswer NotAllowed(const std::string& allowed) {
 
 HttpAnswer NotFound(const std::string& what) {
   return Problem(404, "NotFound", "there is no " + what);
-}
-
-// Of two texts of the same size it takes the same time, wherever they differ.
-bool IsSame(const std::string& one, const std::string& other) {
-  unsigned char differences = one.size() == other.size() ? 0 : 1;
-  for (size_t i = 0; i < one.size() && i < other.size(); ++i) {
-    differences |= static_cast<unsigned char>(one[i] ^ other[i]);
-  }
-  return differences == 0;
 }
 
 HttpAnswer AnswerSessions(PoolHost& host, const HttpRequest& request) {
@@ -154,7 +147,7 @@ HttpAnswer AnswerServer(PoolHost& host,
 }  // namespace
 
 bool Routes::IsAllowed(const HttpRequest& request) const {
-  return token_.empty() || IsSame("Bearer " + token_, request.authorization);
+  return token_.empty() || IsSameSecret("Bearer " + token_, request.authorization);
 }
 
 HttpAnswer Routes::NotLeading() const {

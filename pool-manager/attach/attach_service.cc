@@ -6,6 +6,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include "pool-manager/core/same_secret.h"
 #include "protocol/base/log.h"
 
 namespace farlane::pool {
@@ -17,15 +18,6 @@ constexpr int kKeepaliveMs = 5'000;
 constexpr int kMessageBytesMax = 4 << 20;
 // Orders that a server does not take. It is not one of ours, or it is not well.
 constexpr size_t kUnsentMax = 4096;
-
-bool IsSame(const std::string& expected, const std::string& shown) {
-  unsigned char differences = expected.size() == shown.size() ? 0 : 1;
-  for (size_t i = 0; i < expected.size(); ++i) {
-    const char other = i < shown.size() ? shown[i] : '\0';
-    differences |= static_cast<unsigned char>(expected[i] ^ other);
-  }
-  return differences == 0;
-}
 
 // One server's stream. Lives until gRPC says that it is done with it.
 // Thread: gRPC's, and whoever calls Say.
@@ -143,7 +135,7 @@ grpc::ServerBidiReactor<v1::FromServer, v1::ToServer>* AttachService::Attach(
   const std::string key = shown == context->client_metadata().end()
                               ? ""
                               : std::string(shown->second.data(), shown->second.size());
-  if (!join_key_.empty() && !IsSame(join_key_, key)) {
+  if (!join_key_.empty() && !IsSameSecret(join_key_, key)) {
     return new Refusal(grpc::Status(grpc::StatusCode::UNAUTHENTICATED,
                                     "this pool asks servers for its join key (--pool-key-file)"));
   }

@@ -429,10 +429,6 @@ std::optional<Objection> Pool::Consider(const v1::CreateSessionRequest& wanted,
   return std::nullopt;
 }
 
-void Pool::Confirm(const std::string& /*id*/) {
-  ForgetOld();
-}
-
 void Pool::Abandon(const std::string& id) {
   cluster_.Forget(id);
   sessions_.erase(id);

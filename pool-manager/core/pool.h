@@ -4,7 +4,7 @@
 // people ask, and answers with what is to be stored and what servers are to be told.
 //
 // A session is granted in three steps, so that nobody waits for the store while he holds the pool:
-// Draft takes its place, the caller stores it, Confirm or Abandon follows.
+// Draft takes its place, the caller stores it, and says Abandon if it could not.
 #pragma once
 
 #include <cstdint>
@@ -81,7 +81,6 @@ class Pool {
   // What would become of a request; nothing is promised.
   std::optional<Objection> Consider(const v1::CreateSessionRequest& request,
                                     v1::Placement* placement) const;
-  void Confirm(const std::string& id);
   void Abandon(const std::string& id);
 
   // The session as it is then, to be stored; its server is told.

@@ -125,7 +125,6 @@ std::optional<Objection> PoolHost::Create(const v1::CreateSessionRequest& reques
     state_.With([&](State& state) { state.pool.Abandon(grant.session.id()); });
     return Objection{Objection::Kind::kUnavailable, "StoreFailed", stored.message()};
   }
-  state_.With([&](State& state) { state.pool.Confirm(grant.session.id()); });
   *response->mutable_session() = std::move(grant.session);
   response->set_token(token.value());
   return std::nullopt;

@@ -2,10 +2,12 @@
 #include "tools/farlane/session_ticket.h"
 
 #include <cerrno>
+#include <span>
 
 #include <sys/random.h>
 
 #include "protocol/base/environment.h"
+#include "protocol/control/hex.h"
 
 namespace farlane::cli {
 namespace {
@@ -23,14 +25,8 @@ Result<std::string> SessionTicket() {
   if (getrandom(noise, sizeof noise, 0) != static_cast<ssize_t>(sizeof noise)) {
     return Status::FromErrno(StatusCode::kInternal, "no random numbers", errno);
   }
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string ticket;
-  for (size_t i = 0; i < sizeof noise; ++i) {
-    ticket += i == kNameBytes ? "." : "";
-    ticket += kDigits[noise[i] >> 4];
-    ticket += kDigits[noise[i] & 15];
-  }
-  return ticket;
+  const std::span<const unsigned char> all(noise);
+  return control::Hex(all.first(kNameBytes)) + "." + control::Hex(all.subspan(kNameBytes));
 }
 
 }  // namespace farlane::cli

@@ -9,6 +9,7 @@
 #include <curl/curl.h>
 
 #include "protocol/base/environment.h"
+#include "protocol/control/pool_addresses.h"
 
 namespace farlane::session {
 namespace {
@@ -39,16 +40,6 @@ size_t TakeBody(const char* bytes, size_t one, size_t count, void* into) {
 std::string UrlOf(const std::string& manager, const std::string& path) {
   const bool whole = manager.find("://") != std::string::npos;
   return (whole ? "" : "http://") + manager + path;
-}
-
-std::vector<std::string> ManagersOf(const std::string& text) {
-  std::vector<std::string> managers;
-  for (size_t start = 0; start <= text.size();) {
-    const size_t comma = std::min(text.find(',', start), text.size());
-    managers.push_back(text.substr(start, comma - start));
-    start = comma + 1;
-  }
-  return managers;
 }
 
 bool LeadsNot(const PoolAnswer& answer) {
@@ -109,7 +100,7 @@ Result<PoolAddress> PoolAddress::FromEnvironment() {
     return Status(StatusCode::kInvalidArgument,
                   "no pool is named: say --pool HOST:PORT or set FARLANE_POOL");
   }
-  pool.managers = ManagersOf(managers);
+  pool.managers = control::ManagersOf(managers);
   pool.token = Environment("FARLANE_POOL_TOKEN").value_or("");
   if (const auto path = Environment("FARLANE_POOL_TOKEN_FILE"); path && pool.token.empty()) {
     std::ifstream file(*path);

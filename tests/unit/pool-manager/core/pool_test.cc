@@ -36,11 +36,8 @@ class PoolTest : public testing::Test {
     request.set_key_digest(std::string(64, 'a'));
     Pool::Grant grant;
     auto objection = pool_.Draft(request, 1, now_, &grant);
-    if (!objection.has_value()) {
-      pool_.Confirm(grant.session.id());
-      if (session != nullptr) {
-        *session = grant.session;
-      }
+    if (!objection.has_value() && session != nullptr) {
+      *session = grant.session;
     }
     return objection;
   }
