@@ -97,8 +97,11 @@ class TxnCall {
   }
 
   void Finish(Result<TxnResult> result) {
-    const std::unique_ptr<TxnCall> last(this);
-    done_(std::move(result));
+    const StateStore::Done done = std::move(done_);
+    // Before the answer, after which the store may end: the context holds the channel, and gRPC's
+    // thread, on which this runs, would join itself if it were the last to let go of it.
+    delete this;
+    done(std::move(result));
   }
 
   etcdserverpb::KV::Stub& keys_;
@@ -108,7 +111,7 @@ class TxnCall {
   const uint64_t end_ns_;
   Backoff backoff_;
   grpc::Alarm pause_;
-  const StateStore::Done done_;
+  StateStore::Done done_;
 };
 
 Status LeaseGone(int64_t lease) {
