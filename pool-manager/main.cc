@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // farlane-poold: gives the sessions of a pool to its GPU servers.
+#include <array>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 
 #include <poll.h>
+#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,9 +21,14 @@
 #include "pool-manager/daemon/signing_key_file.h"
 #include "pool-manager/store/etcd_store.h"
 #include "pool-manager/store/sqlite_store.h"
+#include "pool-manager/trust/audit_verify.h"
+#include "pool-manager/trust/secret_file.h"
+#include "pool-manager/trust/tls_home.h"
+#include "protocol/base/clock.h"
 #include "protocol/base/environment.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/log.h"
+#include "protocol/control/hex.h"
 #include "protocol/transport/address.h"
 
 namespace farlane::pool {
@@ -70,9 +79,24 @@ Result<std::unique_ptr<StateStore>> OpenStore(const Options& options) {
   return std::unique_ptr<StateStore>(std::move(store));
 }
 
+// Who this manager is, whatever its address and its keys are.
+Result<std::string> TakeManagerId(const std::string& folder) {
+  const std::string path = folder + "/manager.id";
+  FARLANE_ASSIGN(std::optional<std::string> known, ReadSecretFile(path));
+  if (known.has_value()) {
+    return std::move(*known);
+  }
+  std::array<uint8_t, 8> id{};
+  if (getrandom(id.data(), id.size(), 0) != static_cast<ssize_t>(id.size())) {
+    return Status::FromErrno(StatusCode::kInternal, "no random numbers", errno);
+  }
+  FARLANE_TRY(WriteSecretFile(path, control::Hex(id)));
+  return control::Hex(id);
+}
+
 Status Announce(const Options& options, const std::string& people, const std::string& servers) {
-  LogInfo("pool \"%s\": people and programs at http://%s, servers at %s", options.name.c_str(),
-          people.c_str(), servers.c_str());
+  LogInfo("pool \"%s\": people and programs at http%s://%s, servers at %s", options.name.c_str(),
+          options.tls ? "s" : "", people.c_str(), servers.c_str());
   if (options.ready_fd >= 0) {
     const std::string lines = people + "\n" + servers + "\n";
     const bool written =
@@ -86,53 +110,173 @@ Status Announce(const Options& options, const std::string& people, const std::st
   return Status::Ok();
 }
 
-// Until a signal comes, or the watched descriptor ends.
-void AttendTo(Office& office, const Fd& signals, int watch_fd) {
-  while (true) {
-    pollfd waiting[2] = {{.fd = signals.get(), .events = POLLIN, .revents = 0},
-                         {.fd = watch_fd, .events = POLLIN, .revents = 0}};
-    poll(waiting, 2, kLookMs);
-    if (waiting[0].revents != 0 || waiting[1].revents != 0) {
-      LogInfo("ends");
-      return;
+// The names that --listen says, where it says one at all.
+std::vector<std::string> NamesOf(const Options& options) {
+  std::vector<std::string> names = options.names;
+  for (const std::string& listen : {options.listen, options.listen_servers}) {
+    const Result<transport::Address> address = transport::Address::Parse("tcp://" + listen);
+    if (address.ok() && address.value().host != "0.0.0.0" && address.value().host != "::") {
+      names.push_back(address.value().host);
     }
-    office.Look();
   }
+  return names;
 }
 
-Status Serve(const Options& options) {
-  FARLANE_ASSIGN(const Fd signals, CatchSignals());
-  FARLANE_TRY(MakeFolder(options.state_dir));
-  FARLANE_ASSIGN(const std::unique_ptr<StateStore> store, OpenStore(options));
-  FARLANE_ASSIGN(token::SigningKey key, TakeSigningKey(options.state_dir));
-  FARLANE_ASSIGN(const std::unique_ptr<AttachServer> servers,
-                 AttachServer::Start(options.listen_servers, options.join_key));
-  FARLANE_ASSIGN(const transport::Address wanted,
-                 transport::Address::Parse("tcp://" + options.listen));
-  transport::Address bound;
-  FARLANE_ASSIGN(Fd listener, transport::Listen(wanted, &bound));
-  const std::string people = bound.ToString().substr(strlen("tcp://"));
-  Office office(*store,
-                {.pool = {.name = options.name},
-                 .own = {.people = people, .servers = servers->address()},
-                 .store_kind = options.etcd.empty() ? "sqlite" : "etcd",
-                 .sole = options.etcd.empty()},
-                std::move(key));
-  const Routes routes(office, options.token);
-  FARLANE_ASSIGN(const std::unique_ptr<HttpServer> http,
-                 HttpServer::Start(std::move(listener), [&routes](const HttpRequest& request) {
-                   return routes.Answer(request);
-                 }));
-  servers->Serve(&office);
-  if (options.etcd.empty() && !office.AwaitTerm(kTermNs)) {
-    return Status(StatusCode::kUnavailable, "the store in " + options.state_dir + " cannot be led");
+Result<std::unique_ptr<TlsHome>> OpenTls(const Options& options) {
+  FARLANE_ASSIGN(std::unique_ptr<TlsHome> tls,
+                 TlsHome::Open(options.state_dir + "/tls", options.name, NamesOf(options)));
+  LogInfo("the pool's authority is %s, its pin %s", tls->FileOf("ca.pem").c_str(),
+          tls->pin().c_str());
+  return tls;
+}
+
+HttpTls PeopleSee(const Options& options, const TlsHome& tls) {
+  if (!options.certificate.empty()) {
+    return {.certificate = options.certificate, .key = options.certificate_key};
   }
-  FARLANE_TRY(Announce(options, people, servers->address()));
-  AttendTo(office, signals, options.watch_fd);
-  // Streams first: they lead into the office.
-  servers->Serve(nullptr);
-  servers->Stop();
-  return Status::Ok();
+  const pki::KeyPair own = tls.manager();
+  return {.certificate = own.certificate, .key = own.key};
+}
+
+Status Init(const Options& options) {
+  FARLANE_TRY(MakeFolder(options.state_dir));
+  FARLANE_ASSIGN(const std::unique_ptr<TlsHome> tls, OpenTls(options));
+  FARLANE_TRY(TakeSigningKey(options.state_dir));
+  const bool said = printf("%s\n", tls->pin().c_str()) > 0 && fflush(stdout) == 0;
+  return said ? Status::Ok() : Status(StatusCode::kUnavailable, "cannot write the answer");
+}
+
+Status VerifyAuditIn(const std::string& folder) {
+  const v1::AuditVerdict verdict = VerifyAudit(folder, {}, "");
+  printf("%llu records in %llu segments, the last is %llu/%llu with the head %s\n",
+         static_cast<unsigned long long>(verdict.records()),
+         static_cast<unsigned long long>(verdict.segments()),
+         static_cast<unsigned long long>(verdict.epoch()),
+         static_cast<unsigned long long>(verdict.seq()), verdict.head().c_str());
+  std::string problems;
+  for (const std::string& problem : verdict.problems()) {
+    problems += (problems.empty() ? "" : "\n") + problem;
+  }
+  return verdict.intact() && fflush(stdout) == 0 ? Status::Ok()
+                                                 : Status(StatusCode::kCorrupt, problems);
+}
+
+// What a manager has for as long as it runs.
+// Thread: main; Rotate from any that answers people, one at a time.
+class Manager {
+ public:
+  explicit Manager(const Options& options) : options_(options) {}
+
+  Status Run() {
+    FARLANE_ASSIGN(const Fd signals, CatchSignals());
+    FARLANE_TRY(MakeFolder(options_.state_dir));
+    FARLANE_ASSIGN(store_, OpenStore(options_));
+    if (options_.tls) {
+      FARLANE_ASSIGN(tls_, OpenTls(options_));
+    }
+    FARLANE_ASSIGN(token::SigningKey key, TakeSigningKey(options_.state_dir));
+    FARLANE_ASSIGN(servers_,
+                   AttachServer::Start(options_.listen_servers, options_.join_key, tls_.get()));
+    FARLANE_TRY(Listen(std::move(key)));
+    servers_->Serve(office_.get());
+    if (options_.etcd.empty() && !office_->AwaitTerm(kTermNs)) {
+      return Status(StatusCode::kUnavailable,
+                    "the store in " + options_.state_dir + " cannot be led");
+    }
+    FARLANE_TRY(Announce(options_, people_, servers_->address()));
+    Attend(signals);
+    // Streams first: they lead into the office.
+    servers_->Serve(nullptr);
+    servers_->Stop();
+    return Status::Ok();
+  }
+
+ private:
+  Guards::Settings GuardsSettings(const std::string& manager) {
+    return {.tokens = {.admin_token = options_.token, .trusts_strangers = options_.token.empty()},
+            .audit = {.folder = options_.state_dir + "/audit", .manager = manager, .sync = {}},
+            .rotate = [this] { return Rotate(); }};
+  }
+
+  Status Listen(token::SigningKey key) {
+    FARLANE_ASSIGN(const transport::Address wanted,
+                   transport::Address::Parse("tcp://" + options_.listen));
+    transport::Address bound;
+    FARLANE_ASSIGN(Fd listener, transport::Listen(wanted, &bound));
+    people_ = bound.ToString().substr(strlen("tcp://"));
+    // Its address may be another one each time.
+    FARLANE_ASSIGN(const std::string manager, TakeManagerId(options_.state_dir));
+    keys_.emplace(std::move(key));
+    office_ = std::make_unique<Office>(
+        *store_,
+        Office::Settings{.pool = {.name = options_.name},
+                         .guards = GuardsSettings(manager),
+                         .own = {.people = people_, .servers = servers_->address()},
+                         .store_kind = options_.etcd.empty() ? "sqlite" : "etcd",
+                         .sole = options_.etcd.empty()},
+        *keys_);
+    routes_.emplace(*office_);
+    FARLANE_ASSIGN(
+        http_, HttpServer::Start(
+                   std::move(listener), tls_ != nullptr ? PeopleSee(options_, *tls_) : HttpTls{},
+                   [this](const HttpRequest& request) { return routes_->Answer(request); }));
+    return Status::Ok();
+  }
+
+  // Until a signal comes, or the watched descriptor ends.
+  void Attend(const Fd& signals) {
+    while (true) {
+      pollfd waiting[2] = {{.fd = signals.get(), .events = POLLIN, .revents = 0},
+                           {.fd = options_.watch_fd, .events = POLLIN, .revents = 0}};
+      poll(waiting, 2, kLookMs);
+      if (waiting[0].revents != 0 || waiting[1].revents != 0) {
+        LogInfo("ends");
+        return;
+      }
+      office_->Look();
+      if (renews_.exchange(false)) {
+        if (const Status status = http_->Renew(PeopleSee(options_, *tls_)); !status.ok()) {
+          LogError("people do not see the new certificate: %s", status.message().c_str());
+        }
+      }
+    }
+  }
+
+  // New keys. The certificate is changed by the main thread: a server does not stop itself.
+  Result<v1::RotateResponse> Rotate() {
+    // In its file first: whoever has the old one must not sign after a restart.
+    FARLANE_ASSIGN(token::SigningKey next, MakeSigningKey(options_.state_dir));
+    FARLANE_TRY(keys_->Rotate(std::move(next), NowNs()));
+    if (const std::shared_ptr<PoolHost> host = office_->Host()) {
+      host->TellKeys();
+    }
+    v1::RotateResponse response;
+    response.set_signing_key(true);
+    if (tls_ != nullptr) {
+      FARLANE_TRY(tls_->Renew());
+      renews_ = options_.certificate.empty();
+      response.set_certificate(renews_);
+    }
+    return response;
+  }
+
+  const Options& options_;
+  std::unique_ptr<StateStore> store_;
+  std::unique_ptr<TlsHome> tls_;
+  std::unique_ptr<AttachServer> servers_;
+  std::string people_;
+  std::optional<SigningKeys> keys_;
+  std::unique_ptr<Office> office_;
+  std::optional<Routes> routes_;
+  std::unique_ptr<HttpServer> http_;
+  std::atomic<bool> renews_{false};
+};
+
+Status Act(const Options& options) {
+  if (options.audit.has_value()) {
+    return VerifyAuditIn(*options.audit);
+  }
+  return options.init ? Init(options) : Manager(options).Run();
 }
 
 }  // namespace
@@ -151,7 +295,7 @@ int main(int argc, char** argv) {
     farlane::SetLogLevel(farlane::LogLevel::kInfo);
   }
   signal(SIGPIPE, SIG_IGN);
-  const farlane::Status status = farlane::pool::Serve(line.options);
+  const farlane::Status status = farlane::pool::Act(line.options);
   if (!status.ok()) {
     farlane::LogError("%s", status.message().c_str());
     return 1;

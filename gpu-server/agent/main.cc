@@ -69,8 +69,9 @@ class Agent {
       : options_(std::move(options)), judge_(std::in_place, options_.server) {}
 
   Status Run() {
+    FARLANE_ASSIGN(std::unique_ptr<PoolTrust> trust, PoolTrust::Open(options_));
     FARLANE_ASSIGN(const std::unique_ptr<PoolStream> stream,
-                   PoolStream::Make(options_.pool, options_.key,
+                   PoolStream::Make(options_.pool, std::move(trust),
                                     {.inventory = [this] { return TakeInventory(); },
                                      .load = [this] { return TakeLoad(); },
                                      .hear = [this](const auto& said) { return Hear(said); }}));

@@ -25,6 +25,10 @@ std::optional<Options> ReadCommandLine(int argc, char** argv) {
   app.add_option("--address", options.addresses)->required();
   app.add_option("--label", labels);
   app.add_option("--key-file", key_file);
+  app.add_option("--ca-file", options.ca_file);
+  app.add_option("--ca-pin", options.ca_pin);
+  app.add_option("--folder", options.folder);
+  app.add_flag("--insecure", options.insecure);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {  // the parser's own way of saying that it is done

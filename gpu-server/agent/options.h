@@ -18,6 +18,10 @@ struct Options {
   std::string control;                 // where the server's session service answers
   std::vector<std::string> addresses;  // where clients come
   std::map<std::string, std::string> labels;
+  std::string ca_file;  // the pool's authority, in PEM
+  std::string ca_pin;   // or the digest of its certificate; both empty: nothing is encrypted
+  std::string folder;   // where the server's own certificate is kept; empty: nowhere
+  bool insecure = false;
   token::Id server{};
   int link_fd = -1;  // to the server
 };

@@ -26,7 +26,8 @@ constexpr uint32_t kReportMsMin = 100;
 // A manager that says nothing for so long is gone, whatever the network thinks.
 constexpr int kKeepaliveMs = 5'000;
 
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& pool) {
+std::shared_ptr<grpc::Channel> MakeChannel(
+    const std::string& pool, const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
@@ -35,18 +36,20 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& pool) {
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
-  return grpc::CreateCustomChannel(pool, grpc::InsecureChannelCredentials(), arguments);
+  return grpc::CreateCustomChannel(pool, credentials, arguments);
 }
 
 }  // namespace
 
-Result<std::unique_ptr<PoolStream>> PoolStream::Make(std::string pool, std::string key, Ears ears) {
+Result<std::unique_ptr<PoolStream>> PoolStream::Make(const std::string& pool,
+                                                     std::unique_ptr<PoolTrust> trust,
+                                                     Ears ears) {
   Fd bell(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!bell.valid()) {
     return Status::FromErrno(StatusCode::kExhausted, "no event descriptor", errno);
   }
-  return std::unique_ptr<PoolStream>(
-      new PoolStream(control::ManagersOf(pool), std::move(key), std::move(ears), std::move(bell)));
+  return std::unique_ptr<PoolStream>(new PoolStream(control::ManagersOf(pool), std::move(trust),
+                                                    std::move(ears), std::move(bell)));
 }
 
 void PoolStream::Ring() {
@@ -99,12 +102,14 @@ void PoolStream::Run() {
 
 Status PoolStream::Attend(const std::string& manager) {
   // A channel of its own each time: what gRPC remembers of one that failed would be waited for.
-  pool::v1::ServerService::Stub stub(MakeChannel(manager));
+  FARLANE_ASSIGN(const std::shared_ptr<grpc::ChannelCredentials> credentials,
+                 trust_->CredentialsFor(manager));
+  pool::v1::ServerService::Stub stub(MakeChannel(manager, credentials));
   pool::v1::FromServer first;
   FARLANE_ASSIGN(*first.mutable_inventory(), ears_.inventory());
   const auto context = std::make_shared<grpc::ClientContext>();
-  if (!key_.empty()) {
-    context->AddMetadata("farlane-join-key", key_);
+  if (const std::string key = trust_->KeyToShow(); !key.empty()) {
+    context->AddMetadata("farlane-join-key", key);
   }
   context_.With([&context](std::weak_ptr<grpc::ClientContext>& current) { current = context; });
   const std::unique_ptr<Wire> wire = stub.Attach(context.get());
@@ -132,6 +137,9 @@ Status PoolStream::Attend(const std::string& manager) {
   }
   reader.join();
   const grpc::Status ended = wire->Finish();
+  if (ended.error_code() == grpc::StatusCode::UNAUTHENTICATED) {
+    trust_->Forget();
+  }
   return Status(StatusCode::kUnavailable, ended.error_message().empty()
                                               ? "the manager has ended the stream"
                                               : ended.error_message());

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "gpu-server/agent/pool_trust.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/guarded.h"
 #include "protocol/base/result.h"
@@ -28,9 +29,10 @@ class PoolStream {
     std::function<std::string(const pool::v1::ToServer& said)> hear;
   };
 
-  // `pool`: HOST:PORT of its managers, with commas between them; one of them leads. `key` is what
-  // the pool asks servers for; empty: nothing.
-  static Result<std::unique_ptr<PoolStream>> Make(std::string pool, std::string key, Ears ears);
+  // `pool`: HOST:PORT of its managers, with commas between them; one of them leads.
+  static Result<std::unique_ptr<PoolStream>> Make(const std::string& pool,
+                                                  std::unique_ptr<PoolTrust> trust,
+                                                  Ears ears);
 
   // Until End.
   void Run();
@@ -39,9 +41,12 @@ class PoolStream {
  private:
   using Wire = grpc::ClientReaderWriterInterface<pool::v1::FromServer, pool::v1::ToServer>;
 
-  PoolStream(std::vector<std::string> managers, std::string key, Ears ears, Fd bell)
+  PoolStream(std::vector<std::string> managers,
+             std::unique_ptr<PoolTrust> trust,
+             Ears ears,
+             Fd bell)
       : managers_(std::move(managers)),
-        key_(std::move(key)),
+        trust_(std::move(trust)),
         ears_(std::move(ears)),
         bell_(std::move(bell)) {}
 
@@ -53,7 +58,7 @@ class PoolStream {
   void AwaitRing(uint64_t timeout_ns);
 
   const std::vector<std::string> managers_;
-  const std::string key_;
+  const std::unique_ptr<PoolTrust> trust_;  // Run's
   const Ears ears_;
   const Fd bell_;
   std::atomic<bool> ends_{false};

@@ -31,6 +31,10 @@ void AddToSession(const control::ServiceRecord& record, pool::v1::SessionLoad* s
       session->set_gpu_ns(session->gpu_ns() + record.used_ns);
       session->set_held_ns(session->held_ns() + record.held_ns);
       break;
+    case control::RecordKind::kNet:
+      session->set_received_bytes(session->received_bytes() + record.taken_bytes);
+      session->set_sent_bytes(session->sent_bytes() + record.limit_bytes);
+      break;
     case control::RecordKind::kClient:
       session->set_clients(session->clients() + 1);
       break;

@@ -78,6 +78,8 @@ Status Understand(const Words& words, Options* options) {
   if (!words.isolation_min.empty()) {
     FARLANE_ASSIGN(options->isolation_min, ParseIsolation(words.isolation_min));
   }
+  options->pool.folder = options->state_dir;
+  options->pool.insecure = options->insecure;
   options->command_max_ns = static_cast<uint64_t>(words.command_max * kNsPerSecond);
   if (!words.token_file.empty()) {
     FARLANE_ASSIGN(options->token,
@@ -120,6 +122,16 @@ void AddPoolOptions(CLI::App* app, PoolSettings* pool) {
                   "The pool's join key is on the first line of this file")
       ->type_name("FILE")
       ->needs(manager);
+  CLI::Option* const authority =
+      app->add_option("--pool-ca", pool->ca_file,
+                      "Trust the pool's managers by this certificate of its authority, in PEM")
+          ->type_name("FILE")
+          ->needs(manager);
+  app->add_option("--pool-pin", pool->ca_pin,
+                  "The same by the certificate's digest, as farlane-poold prints it")
+      ->type_name("DIGEST")
+      ->needs(manager)
+      ->excludes(authority);
   app->add_option("--name", pool->name, "This server's name in the pool [the machine's]")
       ->type_name("NAME")
       ->needs(manager);

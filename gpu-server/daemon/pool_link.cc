@@ -60,6 +60,16 @@ Status PoolLink::Start(const PoolSettings& settings,
   if (!settings.key_file.empty()) {
     arguments.insert(arguments.end(), {"--key-file", settings.key_file});
   }
+  for (const auto& [option, value] :
+       {std::pair("--ca-file", settings.ca_file), std::pair("--ca-pin", settings.ca_pin),
+        std::pair("--folder", settings.folder)}) {
+    if (!value.empty()) {
+      arguments_.insert(arguments_.end(), {option, value});
+    }
+  }
+  if (settings.insecure) {
+    arguments_.emplace_back("--insecure");
+  }
   for (const std::string& address : settings.advertised) {
     arguments.insert(arguments.end(), {"--address", address});
   }

@@ -16,7 +16,11 @@ namespace farlane::server {
 struct PoolSettings {
   std::string manager;   // HOST:PORT; empty: this server belongs to no pool
   std::string key_file;  // the pool's join key is on its first line; empty: there is none
-  std::string name;      // of this server, for people
+  std::string ca_file;   // the pool's authority; empty: `ca_pin` or nothing
+  std::string ca_pin;    // the digest of its certificate
+  std::string folder;    // where what the pool gives to this server is kept; empty: nowhere
+  bool insecure = false;
+  std::string name;                     // of this server, for people
   std::vector<std::string> advertised;  // where clients come; empty: where the server listens
   std::vector<std::string> labels;      // "KEY=VALUE"
 };

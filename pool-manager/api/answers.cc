@@ -33,6 +33,7 @@ HttpAnswer Problem(unsigned status,
   HttpAnswer answer = Json(problem, status);
   answer.type = "application/problem+json";
   answer.retry_after_seconds = passes ? 1 : 0;
+  answer.detail = detail;
   return answer;
 }
 
@@ -46,6 +47,21 @@ HttpAnswer Problem(const Objection& objection) {
       return Problem(409, objection.reason, objection.detail, objection.explain);
     default:
       return Problem(503, objection.reason, objection.detail, objection.explain);
+  }
+}
+
+HttpAnswer Problem(const Status& status) {
+  switch (status.code()) {
+    case StatusCode::kInvalidArgument:
+      return Problem(400, "Invalid", status.message());
+    case StatusCode::kNotFound:
+      return Problem(404, "NotFound", status.message());
+    case StatusCode::kRefused:
+      return Problem(403, "Forbidden", status.message());
+    case StatusCode::kExhausted:
+      return Problem(409, "TooMany", status.message());
+    default:
+      return Problem(503, "Unavailable", status.message());
   }
 }
 

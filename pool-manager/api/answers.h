@@ -21,6 +21,7 @@ HttpAnswer Problem(unsigned status,
                    const std::string& detail,
                    const std::vector<std::string>& explain = {});
 HttpAnswer Problem(const Objection& objection);
+HttpAnswer Problem(const Status& status);
 HttpAnswer NotFound(const std::string& what);
 
 // Reads a body. False: `problem` says what is wrong with it.

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include <microhttpd.h>
+#include <netdb.h>
+#include <sys/socket.h>
 
 namespace farlane::pool {
 namespace {
@@ -15,6 +17,9 @@ constexpr size_t kHeadBytesMax = 32 << 10;
 // No request of ours is near this.
 constexpr size_t kBodyBytesMax = 1 << 20;
 
+// Nothing older.
+constexpr char kTls13[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3";
+
 // A request while it arrives. The library keeps it for us, as a bare pointer.
 struct Arriving {
   HttpRequest request;
@@ -24,6 +29,16 @@ struct Arriving {
 MHD_Result TakeArgument(void* into, MHD_ValueKind /*kind*/, const char* name, const char* value) {
   (*static_cast<std::map<std::string, std::string>*>(into))[name] = value == nullptr ? "" : value;
   return MHD_YES;
+}
+
+std::string AddressOf(MHD_Connection* connection) {
+  const MHD_ConnectionInfo* const info =
+      MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+  char host[NI_MAXHOST] = "";
+  const bool known = info != nullptr && info->client_addr != nullptr &&
+                     getnameinfo(info->client_addr, sizeof(sockaddr_storage), host, sizeof host,
+                                 nullptr, 0, NI_NUMERICHOST) == 0;
+  return known ? host : "";
 }
 
 MHD_Result Send(MHD_Connection* connection, const HttpAnswer& answer) {
@@ -64,6 +79,7 @@ MHD_Result OnRequest(void* server,
     const char* const authorization =
         MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
     arriving->request.authorization = authorization == nullptr ? "" : authorization;
+    arriving->request.address = AddressOf(connection);
     *state = arriving.release();
     return MHD_YES;
   }
@@ -95,22 +111,58 @@ void OnOver(void* /*server*/,
 
 }  // namespace
 
-Result<std::unique_ptr<HttpServer>> HttpServer::Start(Fd listener, Answer answer) {
-  std::unique_ptr<HttpServer> server(new HttpServer(std::move(answer)));
-  server->daemon_ =
-      MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD, 0, nullptr,
-                       nullptr, &OnRequest, server.get(), MHD_OPTION_LISTEN_SOCKET, listener.get(),
-                       MHD_OPTION_CONNECTION_LIMIT, kConnectionsMax, MHD_OPTION_CONNECTION_TIMEOUT,
-                       kPatienceSeconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT, kHeadBytesMax,
-                       MHD_OPTION_NOTIFY_COMPLETED, &OnOver, nullptr, MHD_OPTION_END);
-  if (server->daemon_ == nullptr) {
-    return Status(StatusCode::kInternal, "cannot start to serve HTTP");
+Status HttpServer::Begin(int listener, const HttpTls& tls) {
+  const bool encrypts = !tls.certificate.empty();
+  std::vector<MHD_OptionItem> options;
+  if (encrypts) {
+    // It copies nothing before it has read them.
+    options = {{MHD_OPTION_HTTPS_MEM_CERT, 0, const_cast<char*>(tls.certificate.c_str())},
+               {MHD_OPTION_HTTPS_MEM_KEY, 0, const_cast<char*>(tls.key.c_str())},
+               {MHD_OPTION_HTTPS_PRIORITIES, 0, const_cast<char*>(kTls13)}};
   }
+  options.push_back({MHD_OPTION_END, 0, nullptr});
+  unsigned mode = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC;
+  if (encrypts) {
+    mode |= MHD_USE_TLS;
+  }
+  daemon_ = MHD_start_daemon(
+      mode, 0, nullptr, nullptr, &OnRequest, this, MHD_OPTION_LISTEN_SOCKET, listener,
+      MHD_OPTION_CONNECTION_LIMIT, kConnectionsMax, MHD_OPTION_CONNECTION_TIMEOUT, kPatienceSeconds,
+      MHD_OPTION_CONNECTION_MEMORY_LIMIT, kHeadBytesMax, MHD_OPTION_NOTIFY_COMPLETED, &OnOver,
+      nullptr, MHD_OPTION_ARRAY, options.data(), MHD_OPTION_END);
+  return daemon_ != nullptr
+             ? Status::Ok()
+             : Status(StatusCode::kInternal,
+                      encrypts ? "cannot start to serve HTTPS; do the certificate and its key fit?"
+                               : "cannot start to serve HTTP");
+}
+
+Result<std::unique_ptr<HttpServer>> HttpServer::Start(Fd listener, HttpTls tls, Answer answer) {
+  std::unique_ptr<HttpServer> server(new HttpServer(std::move(answer)));
+  FARLANE_TRY(server->Begin(listener.get(), tls));
   static_cast<void>(listener.Release());  // the library closes it
   return server;
 }
 
+Status HttpServer::Renew(HttpTls tls) {
+  // Those before the last one have had their time.
+  while (former_.size() > 1) {
+    MHD_stop_daemon(former_.front());
+    former_.erase(former_.begin());
+  }
+  const int listener = MHD_quiesce_daemon(daemon_);
+  if (listener < 0) {
+    return Status(StatusCode::kInternal, "cannot take the listening socket back");
+  }
+  former_.push_back(daemon_);
+  daemon_ = nullptr;
+  return Begin(listener, tls);
+}
+
 HttpServer::~HttpServer() {
+  for (MHD_Daemon* const one : former_) {
+    MHD_stop_daemon(one);
+  }
   if (daemon_ != nullptr) {
     MHD_stop_daemon(daemon_);
   }

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "protocol/base/fd.h"
 #include "protocol/base/result.h"
@@ -21,6 +22,7 @@ struct HttpRequest {
   std::map<std::string, std::string> query;
   std::string body;
   std::string authorization;  // the header, whole
+  std::string address;        // of who sends it, as far as the connection shows
 };
 
 struct HttpAnswer {
@@ -28,6 +30,14 @@ struct HttpAnswer {
   std::string body;
   std::string type = "application/json";
   unsigned retry_after_seconds = 0;  // 0: nothing is said of it
+  std::string object{};              // what it was about, for the audit log; nobody is told
+  std::string detail{};              // what went wrong, likewise
+};
+
+// What the server shows of itself, and proves.
+struct HttpTls {
+  std::string certificate;  // PEM, followed by those between it and its authority; empty: no TLS
+  std::string key;          // PEM
 };
 
 // Thread: caller's; `answer` is called by many at a time.
@@ -36,7 +46,10 @@ class HttpServer {
   using Answer = std::function<HttpAnswer(const HttpRequest& request)>;
 
   // On a socket that listens.
-  static Result<std::unique_ptr<HttpServer>> Start(Fd listener, Answer answer);
+  static Result<std::unique_ptr<HttpServer>> Start(Fd listener, HttpTls tls, Answer answer);
+
+  // Shows another certificate to whoever comes from now on; connections that are there go on.
+  Status Renew(HttpTls tls);
 
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
@@ -48,8 +61,11 @@ class HttpServer {
  private:
   explicit HttpServer(Answer answer) : answer_(std::move(answer)) {}
 
+  Status Begin(int listener, const HttpTls& tls);
+
   const Answer answer_;
   MHD_Daemon* daemon_ = nullptr;
+  std::vector<MHD_Daemon*> former_;  // whose connections go on
 };
 
 }  // namespace farlane::pool

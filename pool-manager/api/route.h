@@ -10,6 +10,7 @@
 
 #include "pool-manager/api/http_server.h"
 #include "pool-manager/daemon/pool_host.h"
+#include "pool-manager/trust/guards.h"
 
 namespace farlane::pool {
 
@@ -18,7 +19,9 @@ struct Call {
   PoolHost& host;
   const HttpRequest& request;
   std::vector<std::string> names;  // what stands where the path has {…}, in order
-  std::string user;                // who asks; empty: nobody in particular
+  std::string user;                // who asks
+  const Caller& caller;            // the same, with what he may do
+  Guards& guards;
 };
 
 struct Route {
@@ -34,6 +37,7 @@ struct Route {
 std::span<const Route> SessionRoutes();
 std::span<const Route> ServerRoutes();
 std::span<const Route> PoolRoutes();
+std::span<const Route> AccessRoutes();
 
 // All of them.
 const std::vector<Route>& AllRoutes();

@@ -6,9 +6,17 @@
 namespace farlane::pool {
 namespace {
 
+// What runs there is told to whoever may see all sessions.
+void HideSessions(const Call& call, v1::Server* server) {
+  if (call.caller.ReachFor(Verb::kSessionRead) != Reach::kPool) {
+    server->mutable_load()->clear_sessions();
+  }
+}
+
 HttpAnswer List(const Call& call) {
   v1::ListServersResponse list;
   for (v1::Server& server : call.host.Servers()) {
+    HideSessions(call, &server);
     *list.add_servers() = std::move(server);
   }
   return Json(list);
@@ -16,8 +24,9 @@ HttpAnswer List(const Call& call) {
 
 HttpAnswer Get(const Call& call) {
   const std::string& name = call.names[0];
-  for (const v1::Server& server : call.host.Servers()) {
+  for (v1::Server& server : call.host.Servers()) {
     if (server.inventory().name() == name || server.inventory().server_id() == name) {
+      HideSessions(call, &server);
       return Json(server);
     }
   }

@@ -2,6 +2,7 @@
 // What is asked about sessions.
 #include "pool-manager/api/answers.h"
 #include "pool-manager/api/route.h"
+#include "pool-manager/api/route_access.h"
 
 namespace farlane::pool {
 namespace {
@@ -9,7 +10,9 @@ namespace {
 HttpAnswer List(const Call& call) {
   v1::ListSessionsResponse list;
   for (v1::Session& session : call.host.Sessions()) {
-    *list.add_sessions() = std::move(session);
+    if (MayWith(call, Verb::kSessionRead, session)) {
+      *list.add_sessions() = std::move(session);
+    }
   }
   return Json(list);
 }
@@ -23,6 +26,10 @@ HttpAnswer Create(const Call& call) {
   if (dry_run != call.request.query.end() && dry_run->second != "All") {
     return Problem(400, "Invalid", "dryRun can only be All");
   }
+  const Verb verb = dry_run != call.request.query.end() ? Verb::kSessionPlan : Verb::kSessionCreate;
+  if (HttpAnswer problem; !SettleProject(call, verb, wanted.mutable_spec(), &problem)) {
+    return problem;
+  }
   if (dry_run != call.request.query.end()) {
     v1::Placement placement;
     const auto objection = call.host.Consider(wanted, &placement);
@@ -30,26 +37,39 @@ HttpAnswer Create(const Call& call) {
   }
   v1::CreateSessionResponse response;
   const auto objection = call.host.Create(wanted, call.user, &response);
-  return objection.has_value() ? Problem(*objection) : Json(response, 201);
+  if (objection.has_value()) {
+    return Problem(*objection);
+  }
+  HttpAnswer answer = Json(response, 201);
+  answer.object = response.session().id();
+  return answer;
 }
 
 std::string NoSuch(const std::string& id) {
   return "session \"" + id + "\", or several begin so";
 }
 
+// Whoever may not do it with this session is told what somebody is told who names none.
+std::optional<v1::Session> Find(const Call& call, Verb verb) {
+  std::optional<v1::Session> session = call.host.FindSession(call.names[0]);
+  return session.has_value() && MayWith(call, verb, *session) ? session : std::nullopt;
+}
+
 HttpAnswer Get(const Call& call) {
-  const std::optional<v1::Session> session = call.host.FindSession(call.names[0]);
+  const std::optional<v1::Session> session = Find(call, Verb::kSessionRead);
   return session.has_value() ? Json(*session) : NotFound(NoSuch(call.names[0]));
 }
 
 HttpAnswer End(const Call& call) {
-  const std::optional<v1::Session> session = call.host.FindSession(call.names[0]);
+  const std::optional<v1::Session> session = Find(call, Verb::kSessionEnd);
   if (!session.has_value()) {
     return NotFound(NoSuch(call.names[0]));
   }
   v1::Session released;
   const auto objection = call.host.Release(session->id(), &released);
-  return objection.has_value() ? Problem(*objection) : Json(released);
+  HttpAnswer answer = objection.has_value() ? Problem(*objection) : Json(released);
+  answer.object = session->id();
+  return answer;
 }
 
 constexpr Route kRoutes[] = {

@@ -5,9 +5,12 @@
 #include <deque>
 
 #include <grpcpp/grpcpp.h>
+#include <grpcpp/security/tls_credentials_options.h>
 
-#include "pool-manager/core/same_secret.h"
+#include "pool-manager/trust/same_secret.h"
+#include "protocol/base/clock.h"
 #include "protocol/base/log.h"
+#include "protocol/control/hex.h"
 
 namespace farlane::pool {
 namespace {
@@ -23,8 +26,9 @@ constexpr size_t kUnsentMax = 4096;
 // Thread: gRPC's, and whoever calls Say.
 class Line : public grpc::ServerBidiReactor<v1::FromServer, v1::ToServer>, public ServerLine {
  public:
-  explicit Line(std::shared_ptr<PoolHost> host)
-      : host_(std::move(host)), attachment_(host_->FreshAttachment()) {
+  // `uri`: of the certificate that it shows; nothing: it needs none.
+  Line(std::shared_ptr<PoolHost> host, std::optional<std::string> uri)
+      : host_(std::move(host)), uri_(std::move(uri)), attachment_(host_->FreshAttachment()) {
     StartRead(&heard_);
   }
 
@@ -94,7 +98,10 @@ class Line : public grpc::ServerBidiReactor<v1::FromServer, v1::ToServer>, publi
 
   // False: the stream is over.
   bool HearInventory() {
-    const std::string why = host_->Attach(heard_.inventory(), attachment_, this);
+    const std::string& id = heard_.inventory().server_id();
+    const std::string why = uri_.has_value() && *uri_ != ServerUri(id)
+                                ? "the certificate is not of the server " + id
+                                : host_->Attach(heard_.inventory(), attachment_, this);
     if (!why.empty()) {
       LogWarn("server \"%s\" is not taken: %s", heard_.inventory().name().c_str(), why.c_str());
       End(grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, why));
@@ -113,6 +120,7 @@ class Line : public grpc::ServerBidiReactor<v1::FromServer, v1::ToServer>, publi
   }
 
   const std::shared_ptr<PoolHost> host_;  // shared with the office and the other streams
+  const std::optional<std::string> uri_;
   const uint64_t attachment_;
   std::string server_;  // once it is attached
   v1::FromServer heard_;
@@ -127,15 +135,108 @@ class Refusal : public grpc::ServerBidiReactor<v1::FromServer, v1::ToServer> {
   void OnDone() override { delete this; }
 };
 
+// Of a certificate that the pool's authority has signed; empty: none was shown.
+std::string UriOf(const grpc::CallbackServerContext& context) {
+  const std::shared_ptr<const grpc::AuthContext> peer = context.auth_context();
+  if (peer == nullptr || !peer->IsPeerAuthenticated()) {
+    return "";
+  }
+  const std::vector<grpc::string_ref> uris = peer->FindPropertyValues(GRPC_PEER_URI_PROPERTY_NAME);
+  return uris.size() == 1 ? std::string(uris[0].data(), uris[0].size()) : "";
+}
+
+bool IsServerId(const std::string& id) {
+  token::Id bytes{};
+  return control::FromHex(id, bytes);
+}
+
+int64_t NowMs() {
+  const timespec now = WallTime();
+  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+}
+
+std::shared_ptr<grpc::ServerCredentials> CredentialsOf(const TlsHome* tls_or_null) {
+  if (tls_or_null == nullptr) {
+    return grpc::InsecureServerCredentials();
+  }
+  constexpr unsigned kLookSeconds = 1;
+  const auto files = std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
+      tls_or_null->FileOf("manager.key"), tls_or_null->FileOf("manager.pem"),
+      tls_or_null->FileOf("ca.pem"), kLookSeconds);
+  grpc::experimental::TlsServerCredentialsOptions options(files);
+  options.watch_root_certs();
+  options.watch_identity_key_cert_pairs();
+  // Who has none yet may ask for one.
+  options.set_cert_request_type(GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_AND_VERIFY);
+  return grpc::experimental::TlsServerCredentials(options);
+}
+
 }  // namespace
+
+bool AttachService::ShowsJoinKey(const grpc::CallbackServerContext& context) const {
+  const auto shown = context.client_metadata().find("farlane-join-key");
+  const std::string key = shown == context.client_metadata().end()
+                              ? ""
+                              : std::string(shown->second.data(), shown->second.size());
+  return join_key_.empty() || IsSameSecret(join_key_, key);
+}
+
+grpc::Status AttachService::EnrollServer(const grpc::CallbackServerContext& context,
+                                         const v1::EnrollRequest& request,
+                                         v1::EnrollResponse* response) const {
+  Office* const office = office_;
+  const std::shared_ptr<Guards> guards = office == nullptr ? nullptr : office->Watch();
+  if (guards == nullptr || tls_ == nullptr) {
+    return {grpc::StatusCode::UNAVAILABLE, tls_ == nullptr
+                                               ? "this pool has no certificates"
+                                               : "this manager does not lead the pool now"};
+  }
+  v1::AuditRecord record;
+  record.set_address(context.peer());
+  record.set_verb("server.enroll");
+  if (!IsServerId(request.server_id())) {
+    return {grpc::StatusCode::INVALID_ARGUMENT, "a server's id has 32 hexadecimal digits"};
+  }
+  record.set_object(request.server_id());
+  const bool renews = UriOf(context) == ServerUri(request.server_id());
+  if (!renews && !ShowsJoinKey(context)) {
+    record.set_detail("it shows neither the join key nor a certificate of its own");
+    guards->audit().NoteRefusal(std::move(record));
+    return {grpc::StatusCode::UNAUTHENTICATED,
+            "this pool asks servers for its join key (--pool-key-file)"};
+  }
+  record.set_kind("asked");
+  record.set_detail(renews ? "by its certificate" : "by the join key");
+  record.set_time_ms(NowMs());
+  if (const Result<uint64_t> asked = guards->audit().Ask(std::move(record)); !asked.ok()) {
+    return {grpc::StatusCode::UNAVAILABLE, asked.error().message()};
+  }
+  const Result<std::string> made = tls_->SignServer(request.request(), request.server_id());
+  if (!made.ok()) {
+    return {grpc::StatusCode::INVALID_ARGUMENT, made.error().message()};
+  }
+  LogInfo("server %s has got a certificate", request.server_id().c_str());
+  response->set_certificate(made.value());
+  response->set_authority(tls_->authority());
+  return grpc::Status::OK;
+}
+
+grpc::ServerUnaryReactor* AttachService::Enroll(grpc::CallbackServerContext* context,
+                                                const v1::EnrollRequest* request,
+                                                v1::EnrollResponse* response) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  reactor->Finish(EnrollServer(*context, *request, response));
+  return reactor;
+}
 
 grpc::ServerBidiReactor<v1::FromServer, v1::ToServer>* AttachService::Attach(
     grpc::CallbackServerContext* context) {
-  const auto shown = context->client_metadata().find("farlane-join-key");
-  const std::string key = shown == context->client_metadata().end()
-                              ? ""
-                              : std::string(shown->second.data(), shown->second.size());
-  if (!join_key_.empty() && !IsSameSecret(join_key_, key)) {
+  const std::string uri = UriOf(*context);
+  if (tls_ != nullptr && uri.empty()) {
+    return new Refusal(grpc::Status(grpc::StatusCode::UNAUTHENTICATED,
+                                    "a server of this pool shows a certificate of the pool's"));
+  }
+  if (tls_ == nullptr && !ShowsJoinKey(*context)) {
     return new Refusal(grpc::Status(grpc::StatusCode::UNAUTHENTICATED,
                                     "this pool asks servers for its join key (--pool-key-file)"));
   }
@@ -145,17 +246,16 @@ grpc::ServerBidiReactor<v1::FromServer, v1::ToServer>* AttachService::Attach(
     return new Refusal(
         grpc::Status(grpc::StatusCode::UNAVAILABLE, "this manager does not lead the pool now"));
   }
-  return new Line(std::move(host));
+  return new Line(std::move(host), tls_ == nullptr ? std::nullopt : std::optional(uri));
 }
 
-AttachServer::AttachServer(const std::string& join_key) : service_(join_key) {}
-
 Result<std::unique_ptr<AttachServer>> AttachServer::Start(const std::string& address,
-                                                          const std::string& join_key) {
-  std::unique_ptr<AttachServer> server(new AttachServer(join_key));
+                                                          const std::string& join_key,
+                                                          const TlsHome* tls_or_null) {
+  std::unique_ptr<AttachServer> server(new AttachServer(join_key, tls_or_null));
   grpc::ServerBuilder builder;
   int port = 0;
-  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort(address, CredentialsOf(tls_or_null), &port);
   builder.RegisterService(&server->service_);
   builder.SetMaxReceiveMessageSize(kMessageBytesMax);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // AttachService is where GPU servers come: a stream for each, over which they say what they are and
-// how they are, and hear what is to be done.
+// how they are, and hear what is to be done. Under TLS a server shows the join key once, to get a
+// certificate, and that certificate from then on.
 #pragma once
 
 #include <atomic>
@@ -8,6 +9,7 @@
 #include <string>
 
 #include "pool-manager/daemon/office.h"
+#include "pool-manager/trust/tls_home.h"
 #include "protocol/base/result.h"
 #include "protocol/control/pool.grpc.pb.h"
 
@@ -16,8 +18,9 @@ namespace farlane::pool {
 // Thread: any; gRPC's threads do the work.
 class AttachService : public v1::ServerService::CallbackService {
  public:
-  // `join_key`: what a server has to show; empty: nothing.
-  explicit AttachService(std::string join_key) : join_key_(std::move(join_key)) {}
+  // `join_key`: what a server has to show; empty: nothing. Without `tls` nothing is encrypted.
+  AttachService(std::string join_key, const TlsHome* tls_or_null)
+      : join_key_(std::move(join_key)), tls_(tls_or_null) {}
 
   // Before the first server comes, and before the last has gone: null.
   void Serve(Office* office) { office_ = office; }
@@ -25,18 +28,29 @@ class AttachService : public v1::ServerService::CallbackService {
   grpc::ServerBidiReactor<v1::FromServer, v1::ToServer>* Attach(
       grpc::CallbackServerContext* context) override;
 
+  grpc::ServerUnaryReactor* Enroll(grpc::CallbackServerContext* context,
+                                   const v1::EnrollRequest* request,
+                                   v1::EnrollResponse* response) override;
+
  private:
+  bool ShowsJoinKey(const grpc::CallbackServerContext& context) const;
+  grpc::Status EnrollServer(const grpc::CallbackServerContext& context,
+                            const v1::EnrollRequest& request,
+                            v1::EnrollResponse* response) const;
+
   std::atomic<Office*> office_{nullptr};
   const std::string join_key_;
+  const TlsHome* const tls_;
 };
 
 // A service that listens. Ends with this, when all streams have been told so.
 // Thread: caller's.
 class AttachServer {
  public:
-  // `address`: HOST:PORT; port 0 takes a free one.
+  // `address`: HOST:PORT; port 0 takes a free one. Borrows `tls_or_null`.
   static Result<std::unique_ptr<AttachServer>> Start(const std::string& address,
-                                                     const std::string& join_key);
+                                                     const std::string& join_key,
+                                                     const TlsHome* tls_or_null);
   ~AttachServer();
 
   // Lets servers in; until then they are told to come later.
@@ -48,7 +62,8 @@ class AttachServer {
   const std::string& address() const { return address_; }
 
  private:
-  explicit AttachServer(const std::string& join_key);
+  AttachServer(const std::string& join_key, const TlsHome* tls_or_null)
+      : service_(join_key, tls_or_null) {}
 
   AttachService service_;
   std::string address_;

@@ -456,6 +456,17 @@ std::optional<Objection> Pool::Release(const std::string& id,
   return std::nullopt;
 }
 
+std::vector<std::string> Pool::EndedLately(const std::string& server, const Now& now) const {
+  std::vector<std::string> ended;
+  for (const auto& [id, session] : sessions_) {
+    if (session.server_id() == server && !IsLive(session) &&
+        now.ms < session.created_ms() + 4 * kTokenMs) {
+      ended.push_back(id);
+    }
+  }
+  return ended;
+}
+
 void Pool::Look(const Now& now, std::vector<v1::Session>* changed) {
   const std::vector<std::string> lost = servers_.Look(now.ns, now.ms);
   for (const auto& [id, server] : servers_.servers()) {

@@ -89,6 +89,9 @@ class Pool {
                                    v1::Session* session,
                                    std::vector<Order>* orders);
 
+  // Sessions of a server's that are over, and whose tokens may not have expired.
+  std::vector<std::string> EndedLately(const std::string& server, const Now& now) const;
+
   // Sessions that nobody came to, and those of servers that are lost.
   void Look(const Now& now, std::vector<v1::Session>* changed);
 

@@ -5,7 +5,8 @@
 
 #include <unistd.h>
 
-#include "pool-manager/daemon/led_session_store.h"
+#include "pool-manager/daemon/audited_session_store.h"
+#include "pool-manager/daemon/led_record_store.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/log.h"
 
@@ -17,13 +18,14 @@ ManagerAddress ManagerAddress::FromText(const std::string& text) {
           .servers = space == std::string::npos ? "" : text.substr(space + 1)};
 }
 
-Office::Office(StateStore& store, Settings settings, token::SigningKey key)
-    : store_(store), settings_(std::move(settings)), key_(std::move(key)) {
+Office::Office(StateStore& store, Settings settings, SigningKeys& keys)
+    : store_(store), settings_(std::move(settings)), keys_(keys) {
   Leadership::Options options;
   options.id = settings_.own.ToText();
   options.sole = settings_.sole;
   options.on_change = [this](std::optional<int64_t> epoch) { Change(epoch); };
   leadership_ = std::make_unique<Leadership>(store_, std::move(options));
+  made_.count_down();
 }
 
 Office::~Office() {
@@ -31,22 +33,31 @@ Office::~Office() {
 }
 
 void Office::StepDown() {
+  if (const std::shared_ptr<Guards> guards = Watch()) {
+    guards->audit().Look();  // while the store still takes what it says
+  }
   leadership_->StepDown();
   Change(std::nullopt);
 }
 
-Result<std::shared_ptr<PoolHost>> Office::Begin(int64_t epoch) {
-  auto sessions =
-      std::make_unique<LedSessionStore>(store_, leadership_, settings_.store_kind, epoch);
+Result<Office::Term> Office::Begin(int64_t epoch) {
+  const timespec now = WallTime();
+  FARLANE_ASSIGN(
+      std::shared_ptr<Guards> guards,
+      Guards::Begin(settings_.guards, std::make_unique<LedRecordStore>(store_, leadership_, epoch),
+                    int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000));
+  auto sessions = std::make_unique<AuditedSessionStore>(store_, leadership_, settings_.store_kind,
+                                                        epoch, guards);
   FARLANE_ASSIGN(std::unique_ptr<PoolHost> host,
-                 PoolHost::Open(settings_.pool, std::move(sessions), key_));
-  return std::shared_ptr<PoolHost>(std::move(host));
+                 PoolHost::Open(settings_.pool, std::move(sessions), keys_));
+  return Term{.host = std::move(host), .guards = std::move(guards)};
 }
 
 void Office::Change(std::optional<int64_t> epoch) {
-  std::shared_ptr<PoolHost> next;
+  made_.wait();
+  Term next;
   if (epoch.has_value()) {
-    Result<std::shared_ptr<PoolHost>> begun = Begin(*epoch);
+    Result<Term> begun = Begin(*epoch);
     if (!begun.ok()) {
       LogError("the pool cannot be led: %s", begun.error().message().c_str());
       return;
@@ -54,16 +65,19 @@ void Office::Change(std::optional<int64_t> epoch) {
     next = std::move(begun).value();
     LogInfo("leads the pool, as manager of epoch %lld", static_cast<long long>(*epoch));
   }
-  const std::shared_ptr<PoolHost> former =
-      host_.With([&next](std::shared_ptr<PoolHost>& host) { return std::exchange(host, next); });
-  if (former != nullptr) {
+  const Term former = term_.With([&next](Term& term) { return std::exchange(term, next); });
+  if (former.host != nullptr) {
     LogInfo("does not lead the pool any more");
-    former->Close();
+    former.host->Close();
   }
 }
 
 std::shared_ptr<PoolHost> Office::Host() const {
-  return host_.With([](const std::shared_ptr<PoolHost>& host) { return host; });
+  return term_.With([](const Term& term) { return term.host; });
+}
+
+std::shared_ptr<Guards> Office::Watch() const {
+  return term_.With([](const Term& term) { return term.guards; });
 }
 
 bool Office::AwaitTerm(uint64_t timeout_ns) const {
@@ -86,6 +100,9 @@ std::optional<ManagerAddress> Office::Leader() {
 void Office::Look() {
   if (const std::shared_ptr<PoolHost> host = Host()) {
     host->Look();
+  }
+  if (const std::shared_ptr<Guards> guards = Watch()) {
+    guards->audit().Look();
   }
 }
 

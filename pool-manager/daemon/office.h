@@ -3,6 +3,7 @@
 // who does. A term of office has a PoolHost of its own, made of what the store has then.
 #pragma once
 
+#include <latch>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 #include "pool-manager/daemon/pool_host.h"
 #include "pool-manager/store/leadership.h"
 #include "pool-manager/store/state_store.h"
+#include "pool-manager/trust/guards.h"
 #include "protocol/base/guarded.h"
 
 namespace farlane::pool {
@@ -29,13 +31,14 @@ class Office {
  public:
   struct Settings {
     PoolHost::Settings pool;
+    Guards::Settings guards;
     ManagerAddress own;
     const char* store_kind = "";
     bool sole = false;  // nobody else can have the store
   };
 
-  // Campaigns from now on. Borrows the store.
-  Office(StateStore& store, Settings settings, token::SigningKey key);
+  // Campaigns from now on. Borrows the store and the keys.
+  Office(StateStore& store, Settings settings, SigningKeys& keys);
   Office(const Office&) = delete;
   Office& operator=(const Office&) = delete;
   // Steps down.
@@ -44,6 +47,9 @@ class Office {
   // While this process leads; whoever has it may go on with it, and gets nothing stored any more
   // once another leads.
   std::shared_ptr<PoolHost> Host() const;
+
+  // What stands before it; null where Host is.
+  std::shared_ptr<Guards> Watch() const;
 
   // Whether it leads within this time.
   bool AwaitTerm(uint64_t timeout_ns) const;
@@ -58,14 +64,21 @@ class Office {
   void StepDown();
 
  private:
+  // Both are shared with the requests and streams under way.
+  struct Term {
+    std::shared_ptr<PoolHost> host;
+    std::shared_ptr<Guards> guards;
+  };
+
   void Change(std::optional<int64_t> epoch);
-  Result<std::shared_ptr<PoolHost>> Begin(int64_t epoch);
+  Result<Term> Begin(int64_t epoch);
 
   StateStore& store_;
   const Settings settings_;
-  const token::SigningKey key_;
-  Guarded<std::shared_ptr<PoolHost>> host_;  // shared with the requests and streams under way
-  std::unique_ptr<Leadership> leadership_;   // last: its thread uses the others
+  SigningKeys& keys_;
+  Guarded<Term> term_;
+  std::latch made_{1};                      // until then there is no leadership to write by
+  std::unique_ptr<Leadership> leadership_;  // last: its thread uses the others
 };
 
 }  // namespace farlane::pool

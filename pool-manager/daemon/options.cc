@@ -16,6 +16,9 @@ namespace {
 struct Words {
   std::string token_file;
   std::string join_key_file;
+  std::string certificate_file;
+  std::string certificate_key_file;
+  std::string audit_folder;
   std::string log_level;
 };
 
@@ -46,7 +49,9 @@ Result<std::string> NextPort(const std::string& listen) {
          std::to_string(address.port == 0 ? 0 : address.port + 1);
 }
 
-Status CheckExposure(const Options& options) {
+// What can be reached from elsewhere is encrypted, unless somebody says that it need not be.
+Status CheckExposure(Options* settings) {
+  Options& options = *settings;
   FARLANE_ASSIGN(const transport::Address people,
                  transport::Address::Parse("tcp://" + options.listen));
   FARLANE_ASSIGN(const transport::Address servers,
@@ -65,6 +70,27 @@ Status CheckExposure(const Options& options) {
                                             " can be reached from other machines and any server "
                                             "could join: set a key with --join-key-file, or say "
                                             "--insecure");
+  }
+  options.tls = options.tls || !options.certificate.empty() ||
+                (!options.insecure && !(people_local && servers_local));
+  return Status::Ok();
+}
+
+Result<std::string> WholeFile(const std::string& path) {
+  std::ifstream file(path);
+  std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  return text.empty() ? Result<std::string>(Status(StatusCode::kInvalidArgument,
+                                                   path + " cannot be read, or is empty"))
+                      : text;
+}
+
+Status ReadCertificate(const Words& words, Options* options) {
+  if (words.certificate_file.empty() != words.certificate_key_file.empty()) {
+    return Status(StatusCode::kInvalidArgument, "--tls-certificate and --tls-key go together");
+  }
+  if (!words.certificate_file.empty()) {
+    FARLANE_ASSIGN(options->certificate, WholeFile(words.certificate_file));
+    FARLANE_ASSIGN(options->certificate_key, WholeFile(words.certificate_key_file));
   }
   return Status::Ok();
 }
@@ -89,7 +115,12 @@ Status Understand(const Words& words, Options* options) {
   if (options->listen_servers.empty()) {
     FARLANE_ASSIGN(options->listen_servers, NextPort(options->listen));
   }
-  return CheckExposure(*options);
+  if (!words.audit_folder.empty()) {
+    options->audit = words.audit_folder;
+    return Status::Ok();
+  }
+  FARLANE_TRY(ReadCertificate(words, options));
+  return CheckExposure(options);
 }
 
 }  // namespace
@@ -121,8 +152,26 @@ CommandLine ReadCommandLine(int argc, char** argv, const std::string& version) {
   app.add_option("--join-key-file", words.join_key_file,
                  "Servers must present the key on the first line of this file")
       ->type_name("FILE");
+  app.add_flag("--tls", options.tls,
+               "Encrypt on this machine's own addresses, too; on others it always does");
+  app.add_option("--tls-certificate", words.certificate_file,
+                 "What people see: a certificate and those between it and its CA, in PEM [one of "
+                 "the pool's own authority]")
+      ->type_name("FILE");
+  app.add_option("--tls-key", words.certificate_key_file,
+                 "The private key of --tls-certificate, in PEM")
+      ->type_name("FILE");
+  app.add_option("--tls-name", options.names,
+                 "A further name or address of this manager, for the pool's own certificate")
+      ->type_name("HOST");
+  app.add_flag("--init", options.init,
+               "Make the pool's authority and keys, print the authority's pin, and end");
+  app.add_option("--verify-audit", words.audit_folder,
+                 "Go through the audit log in this folder, say whether it is whole, and end")
+      ->type_name("FOLDER");
   app.add_flag("--insecure", options.insecure,
-               "Let anybody who can reach the addresses use the pool and join it");
+               "Do not encrypt, and let anybody who can reach the addresses use the pool and join "
+               "it, where no token and no key are set");
   app.add_option("--log-level", words.log_level, "none, error, warn, info or debug [info]")
       ->type_name("LEVEL");
   app.add_option("--ready-fd", options.ready_fd,

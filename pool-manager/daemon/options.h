@@ -16,8 +16,14 @@ struct Options {
   std::string state_dir;                  // what must survive
   std::vector<std::string> etcd;          // HOST:PORT each; none: SQLite in the folder
   std::string name = "default";
-  std::string token;     // of people and clients; empty: none is asked for
-  std::string join_key;  // of servers
+  std::string token;        // of people and clients; empty: none is asked for
+  std::string join_key;     // of servers
+  std::string certificate;  // PEM, of what people see; empty: the pool's own, or none
+  std::string certificate_key;
+  std::vector<std::string> names;  // of this manager, for its own certificate
+  bool tls = false;
+  bool init = false;                 // make what there is to be made, and end
+  std::optional<std::string> audit;  // go through the audit log in this folder, and end
   bool insecure = false;
   int ready_fd = -1;
   int watch_fd = -1;

@@ -1,20 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pool-manager/daemon/pool_host.h"
 
-#include <cstring>
-
 #include "protocol/base/clock.h"
 #include "protocol/base/log.h"
 
 namespace farlane::pool {
 namespace {
-
-// Two managers' keys have different numbers, unless chance wills it; then the signatures differ.
-uint32_t IdOf(const token::PublicKey& key) {
-  uint32_t id = 0;
-  memcpy(&id, key.data(), sizeof id);
-  return id;
-}
 
 int64_t WallMs() {
   const timespec now = WallTime();
@@ -27,20 +18,17 @@ Pool::Now TakeNow() {
 
 }  // namespace
 
-PoolHost::PoolHost(Settings settings,
-                   std::unique_ptr<SessionStore> store,
-                   const token::SigningKey& key)
+PoolHost::PoolHost(Settings settings, std::unique_ptr<SessionStore> store, SigningKeys& keys)
     : settings_(std::move(settings)),
       store_(std::move(store)),
-      key_(key),
-      key_id_(IdOf(key.public_key())),
+      keys_(keys),
       started_ms_(WallMs()) {}
 
 Result<std::unique_ptr<PoolHost>> PoolHost::Open(Settings settings,
                                                  std::unique_ptr<SessionStore> store,
-                                                 const token::SigningKey& key) {
+                                                 SigningKeys& keys) {
   FARLANE_ASSIGN(std::vector<v1::Session> sessions, store->Load());
-  std::unique_ptr<PoolHost> host(new PoolHost(std::move(settings), std::move(store), key));
+  std::unique_ptr<PoolHost> host(new PoolHost(std::move(settings), std::move(store), keys));
   host->state_.With([&](State& state) { state.pool.Restore(std::move(sessions)); });
   return host;
 }
@@ -73,15 +61,17 @@ std::string PoolHost::Attach(const v1::Inventory& inventory,
   v1::ToServer::Welcome* const welcome = say.mutable_welcome();
   welcome->set_pool(settings_.name);
   welcome->set_report_ms(settings_.report_ms);
-  v1::ToServer::Key* const key = welcome->mutable_keys()->add_keys();
-  key->set_id(key_id_);
-  key->set_public_key(key_.public_key().data(), key_.public_key().size());
+  keys_.ListTo(welcome->mutable_keys());
   return state_.With([&](State& state) {
     if (state.closed) {
       return std::string("this manager does not lead the pool any more");
     }
     std::string why = state.pool.Attach(inventory, attachment, TakeNow());
     if (why.empty()) {
+      // What was ended while it could not be told must not begin there any more.
+      for (const std::string& ended : state.pool.EndedLately(inventory.server_id(), TakeNow())) {
+        say.mutable_welcome()->mutable_keys()->add_revoked_sessions(ended);
+      }
       state.lines[attachment] = line;
       line->Say(std::move(say));
       LogInfo("server \"%s\" (%s) with %d devices has come", inventory.name().c_str(),
@@ -116,8 +106,7 @@ std::optional<Objection> PoolHost::Create(const v1::CreateSessionRequest& reques
     return objection;
   }
   grant.session.set_user(user);
-  grant.token.key_id = key_id_;
-  const Result<std::string> token = token::SignToken(grant.token, key_);
+  const Result<std::string> token = keys_.Sign(grant.token);
   const farlane::Status stored =
       token.ok() ? store_->Save(grant.session) : farlane::Status(token.error());
   if (!stored.ok()) {
@@ -162,7 +151,21 @@ void PoolHost::Save(const std::vector<v1::Session>& sessions) {
   }
 }
 
+void PoolHost::TellKeys() {
+  v1::ToServer say;
+  say.set_epoch(store_->epoch());
+  keys_.ListTo(say.mutable_keys());
+  state_.With([&](State& state) {
+    for (const auto& [attachment, line] : state.lines) {
+      line->Say(say);
+    }
+  });
+}
+
 void PoolHost::Look() {
+  if (keys_.Look(NowNs())) {
+    TellKeys();
+  }
   std::vector<v1::Session> changed;
   state_.With([&](State& state) { state.pool.Look(TakeNow(), &changed); });
   Save(changed);

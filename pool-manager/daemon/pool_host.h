@@ -13,9 +13,9 @@
 
 #include "pool-manager/core/pool.h"
 #include "pool-manager/daemon/session_store.h"
+#include "pool-manager/daemon/signing_keys.h"
 #include "protocol/base/guarded.h"
 #include "protocol/base/result.h"
-#include "protocol/token/ed25519.h"
 
 namespace farlane::pool {
 
@@ -39,7 +39,7 @@ class PoolHost {
   // Takes up what the store has.
   static Result<std::unique_ptr<PoolHost>> Open(Settings settings,
                                                 std::unique_ptr<SessionStore> store,
-                                                const token::SigningKey& key);
+                                                SigningKeys& keys);
 
   // Another leads: the streams of all servers end, and nobody is let in.
   void Close();
@@ -62,6 +62,9 @@ class PoolHost {
   std::vector<v1::Server> Servers() const;
   v1::PoolStatus Status() const;
 
+  // Servers are told by which keys tokens are signed.
+  void TellKeys();
+
   // Once a second, or so.
   void Look();
 
@@ -74,15 +77,14 @@ class PoolHost {
     bool closed = false;
   };
 
-  PoolHost(Settings settings, std::unique_ptr<SessionStore> store, const token::SigningKey& key);
+  PoolHost(Settings settings, std::unique_ptr<SessionStore> store, SigningKeys& keys);
 
   void Save(const std::vector<v1::Session>& sessions);
   static void Tell(State& state, uint64_t epoch, const std::vector<Order>& orders);
 
   const Settings settings_;
   const std::unique_ptr<SessionStore> store_;
-  const token::SigningKey& key_;  // of the process
-  const uint32_t key_id_;
+  SigningKeys& keys_;  // of the process
   const int64_t started_ms_;
   std::atomic<uint64_t> next_attachment_{1};
   Guarded<State> state_;

@@ -12,4 +12,7 @@ namespace farlane::pool {
 // The key in this folder; made, and there for good, if there is none yet.
 Result<token::SigningKey> TakeSigningKey(const std::string& folder);
 
+// A new one, in place of what is there.
+Result<token::SigningKey> MakeSigningKey(const std::string& folder);
+
 }  // namespace farlane::pool

@@ -15,6 +15,7 @@
 #include "tools/farlane/help_format.h"
 #include "tools/farlane/output_format.h"
 #include "tools/farlane/pool_client.h"
+#include "tools/farlane/pool_question.h"
 #include "tools/farlane/pool_tables.h"
 #include "tools/farlane/signal_inbox.h"
 #include "tools/farlane/verb.h"
@@ -174,7 +175,18 @@ int Up(const Installation& installation, const PoolOptions& options) {
   return Attend(inbox, manager.value(), server.value()) ? 0 : 1;
 }
 
+Result<std::string> Rotated(const std::string& /*json*/) {
+  return std::string("tokens are signed by a new key within two seconds; sessions go on\n");
+}
+
 int Act(const PoolOptions& options) {
+  if (options.topic == "rotate") {
+    return AskAndPrint({.pool = options.pool,
+                        .method = "POST",
+                        .path = "/v1/keys:rotate",
+                        .format = options.format,
+                        .text = &Rotated});
+  }
   const Result<Installation> installation = Installation::Find();
   if (!installation.ok()) {
     return Fail(installation.error());
@@ -188,10 +200,10 @@ int Act(const PoolOptions& options) {
 Verb AddPool(CLI::App& root) {
   auto options = std::make_shared<PoolOptions>();  // shared by the parser and the verb's action
   CLI::App* app = root.add_subcommand("pool", "Start a pool of GPU servers, and see how it is");
-  app->formatter(std::make_shared<HelpFormat>("up|status [OPTIONS]"));
-  app->add_option("topic", options->topic, "\"up\" or \"status\"")
+  app->formatter(std::make_shared<HelpFormat>("up|status|rotate [OPTIONS]"));
+  app->add_option("topic", options->topic, "\"up\", \"status\" or \"rotate\"")
       ->required()
-      ->check(CLI::IsMember({"up", "status"}))
+      ->check(CLI::IsMember({"up", "status", "rotate"}))
       ->type_name("");
   AddPoolOption(app, &options->pool);
   app->add_option("--listen", options->listen,
@@ -215,7 +227,9 @@ Verb AddPool(CLI::App& root) {
       "\"up\" runs a manager (farlane-poold) and a GPU server (farlane-gpud) on this machine "
       "until\n"
       "it is interrupted. More servers join with farlane-gpud --pool HOST:PORT, where PORT is the\n"
-      "one after the pool's.\n\n"
+      "one after the pool's. \"rotate\" gives the manager new keys: the one that signs tokens, "
+      "and\n"
+      "its own certificate's.\n\n"
       "Exit code: 0; 1 if one of both ends; 125 if it cannot start; of status as of\n"
       "\"farlane server\".\n\n"
       "Examples:\n"

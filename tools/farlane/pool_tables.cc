@@ -122,6 +122,10 @@ Row SessionRow(const json& session) {
 
 }  // namespace
 
+std::string TextTable(const std::vector<std::vector<std::string>>& rows) {
+  return Table(rows);
+}
+
 Result<std::string> ServersTable(const std::string& text) {
   FARLANE_ASSIGN(const json parsed, Parse(text));
   std::vector<Row> rows = {

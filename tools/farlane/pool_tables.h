@@ -3,10 +3,14 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "protocol/base/result.h"
 
 namespace farlane::cli {
+
+// Columns as wide as what stands in them.
+std::string TextTable(const std::vector<std::vector<std::string>>& rows);
 
 // Of the answers to GET /v1/servers, /v1/sessions and /v1/status.
 Result<std::string> ServersTable(const std::string& json);

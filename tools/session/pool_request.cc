@@ -10,6 +10,8 @@
 
 #include "protocol/base/environment.h"
 #include "protocol/control/pool_addresses.h"
+#include "protocol/pki/pinned_authority.h"
+#include "protocol/transport/address.h"
 
 namespace farlane::session {
 namespace {
@@ -37,9 +39,54 @@ size_t TakeBody(const char* bytes, size_t one, size_t count, void* into) {
   return one * count;
 }
 
-std::string UrlOf(const std::string& manager, const std::string& path) {
-  const bool whole = manager.find("://") != std::string::npos;
-  return (whole ? "" : "http://") + manager + path;
+bool IsOfThisMachine(const std::string& place) {
+  const Result<transport::Address> address = transport::Address::Parse("tcp://" + place);
+  if (!address.ok()) {
+    return false;
+  }
+  const Result<bool> local = transport::IsLocalOnly(address.value());
+  return local.ok() && local.value();
+}
+
+// What the pool is told goes over a network only where it is encrypted.
+Result<std::string> UrlOf(const PoolAddress& pool, const std::string& manager) {
+  const size_t scheme = manager.find("://");
+  const std::string place = scheme == std::string::npos ? manager : manager.substr(scheme + 3);
+  const bool trusts = !pool.ca_file.empty() || !pool.ca_pin.empty();
+  const bool local = IsOfThisMachine(place);
+  if (scheme == std::string::npos) {
+    return (trusts || !(local || pool.insecure) ? "https://" : "http://") + place;
+  }
+  if (manager.starts_with("http://") && !local && !pool.insecure) {
+    return Status(StatusCode::kInvalidArgument,
+                  manager +
+                      " is on another machine and would not be encrypted: use https://, or "
+                      "set FARLANE_INSECURE=1");
+  }
+  return manager;
+}
+
+// The authority's certificate, where only its digest is known.
+Result<std::string> AuthorityOf(const PoolAddress& pool, const std::string& url) {
+  if (pool.ca_pin.empty() || !pool.ca_file.empty()) {
+    return std::string();
+  }
+  const size_t scheme = url.find("://") + 3;
+  return pki::FetchAuthority(url.substr(scheme, url.find('/', scheme) - scheme), pool.ca_pin,
+                             kConnectMs * 1'000'000ull);
+}
+
+// Keeps the certificate's bytes, which curl does not copy for good.
+void TrustIn(CURL* curl, const PoolAddress& pool, std::string* authority) {
+  curl_easy_setopt(curl, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  if (!pool.ca_file.empty()) {
+    curl_easy_setopt(curl, CURLOPT_CAINFO, pool.ca_file.c_str());
+    curl_easy_setopt(curl, CURLOPT_CAPATH, nullptr);
+  } else if (!authority->empty()) {
+    curl_blob blob{.data = authority->data(), .len = authority->size(), .flags = CURL_BLOB_COPY};
+    curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &blob);
+    curl_easy_setopt(curl, CURLOPT_CAPATH, nullptr);
+  }
 }
 
 bool LeadsNot(const PoolAnswer& answer) {
@@ -56,6 +103,8 @@ Status Failed(CURLcode code, const std::string& manager, const char* text) {
 Result<PoolAnswer> AskManager(const PoolAddress& pool,
                               const std::string& manager,
                               const PoolRequest& request) {
+  FARLANE_ASSIGN(const std::string place, UrlOf(pool, manager));
+  FARLANE_ASSIGN(std::string authority, AuthorityOf(pool, place));
   const std::unique_ptr<CURL, FreeCurl> curl(curl_easy_init());
   if (curl == nullptr) {
     return Status(StatusCode::kInternal, "libcurl does not start");
@@ -68,7 +117,8 @@ Result<PoolAnswer> AskManager(const PoolAddress& pool,
   }
   PoolAnswer answer;
   char error[CURL_ERROR_SIZE] = "";
-  const std::string url = UrlOf(manager, request.path);
+  const std::string url = place + request.path;
+  TrustIn(curl.get(), pool, &authority);
   curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
   curl_easy_setopt(curl.get(), CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(curl.get(), CURLOPT_CUSTOMREQUEST, request.method.c_str());
@@ -101,6 +151,9 @@ Result<PoolAddress> PoolAddress::FromEnvironment() {
                   "no pool is named: say --pool HOST:PORT or set FARLANE_POOL");
   }
   pool.managers = control::ManagersOf(managers);
+  pool.ca_file = Environment("FARLANE_CA_FILE").value_or("");
+  pool.ca_pin = Environment("FARLANE_CA_PIN").value_or("");
+  pool.insecure = Environment("FARLANE_INSECURE").value_or("") == "1";
   pool.token = Environment("FARLANE_POOL_TOKEN").value_or("");
   if (const auto path = Environment("FARLANE_POOL_TOKEN_FILE"); path && pool.token.empty()) {
     std::ifstream file(*path);

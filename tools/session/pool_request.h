@@ -25,8 +25,12 @@ struct PoolAnswer {
 struct PoolAddress {
   std::vector<std::string> managers;  // HOST:PORT, or https://HOST:PORT; one of them leads
   std::string token;                  // empty: none
+  std::string ca_file;                // whom to trust; empty: `ca_pin`, or those of the system
+  std::string ca_pin;                 // the digest of the authority's certificate
+  bool insecure = false;              // nothing need be encrypted
 
-  // FARLANE_POOL, and FARLANE_POOL_TOKEN or the first line of the file FARLANE_POOL_TOKEN_FILE.
+  // FARLANE_POOL, FARLANE_CA_FILE, FARLANE_CA_PIN, FARLANE_INSECURE, and FARLANE_POOL_TOKEN or the
+  // first line of the file FARLANE_POOL_TOKEN_FILE.
   static Result<PoolAddress> FromEnvironment();
 };
 

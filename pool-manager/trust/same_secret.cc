@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "pool-manager/core/same_secret.h"
+#include "pool-manager/trust/same_secret.h"
 
 namespace farlane::pool {
 

@@ -1,0 +1,243 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Who may do what in a pool, that nobody listens in, and that what was done can be read afterwards."""
+
+import http.client
+import json
+import os
+import pathlib
+import ssl
+import stat
+import subprocess
+import time
+import unittest
+
+from pool_test import POOLD, PoolTest
+from real_server import CASE, EMULATOR, SLOWNESS, Server, client_environment, seconds_until
+
+
+class Trusted(PoolTest):
+    """A pool that encrypts, asks people for tokens and servers for certificates."""
+
+    TOKEN = "the admin's own token"
+    JOIN_KEY = "a key for servers"
+
+    def manage(self, *options, **where):
+        for name, secret in (("token", self.TOKEN), ("key", self.JOIN_KEY)):
+            path = pathlib.Path(self.folder) / name
+            path.write_text(secret + "\n", encoding="utf-8")
+        initiated = subprocess.run([POOLD, "--init", "--state-dir", self.folder + "/pool"], capture_output=True, text=True,
+                                   check=True, timeout=20 * SLOWNESS)
+        self.pin = initiated.stdout.strip()
+        self.authority = self.folder + "/pool/tls/ca.pem"
+        return super().manage("--tls", "--token-file", self.folder + "/token", "--join-key-file", self.folder + "/key",
+                              *options, **where)
+
+    def serve(self, name, *options):
+        return super().serve(name, "--pool-key-file", self.folder + "/key", "--pool-pin", self.pin, *options)
+
+    def ask(self, method, path, body=None, address=None, token=None):
+        host, port = (address or self.manager.address).rsplit(":", 1)
+        trust = ssl.create_default_context(cafile=self.authority)
+        connection = http.client.HTTPSConnection(host, int(port), timeout=20 * SLOWNESS, context=trust)
+        connection.request(method, path, body if isinstance(body, (str, type(None))) else json.dumps(body),
+                           {"Authorization": f"Bearer {token or self.TOKEN}"})
+        self.certificate = connection.sock.getpeercert(binary_form=True)
+        answer = connection.getresponse()
+        text = answer.read()
+        connection.close()
+        return answer, json.loads(text)
+
+    def environment(self, **more):
+        settings = {"FARLANE_CA_FILE": self.authority, "FARLANE_POOL_TOKEN": self.TOKEN, **more}
+        return client_environment(None, FARLANE_POOL=self.manager.address,
+                                  **{name: value for name, value in settings.items() if value is not None})
+
+    def token(self, *options):
+        made = self.run_farlane("token", "create", *options)
+        self.assertEqual((made.returncode, made.stderr), (0, ""))
+        return made.stdout.strip()
+
+
+class Encryption(Trusted):
+    def test_a_program_runs_with_the_authority_or_its_pin(self):
+        for trust in ({}, {"FARLANE_CA_FILE": None, "FARLANE_CA_PIN": self.pin}):
+            done = self.run_farlane("run", "--", *EMULATOR, CASE, "posted-launches", **trust)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+    def test_who_cannot_be_trusted_is_told_nothing(self):
+        other = self.folder + "/other"
+        subprocess.run([POOLD, "--init", "--state-dir", other], capture_output=True, check=True, timeout=20 * SLOWNESS)
+        for trust in ({"FARLANE_CA_FILE": other + "/tls/ca.pem"},
+                      {"FARLANE_CA_FILE": None, "FARLANE_CA_PIN": "0" * 64},
+                      {"FARLANE_CA_FILE": None, "FARLANE_POOL": "https://" + self.manager.address},
+                      {"FARLANE_CA_FILE": None}):
+            environment = {**self.environment(**{k: v for k, v in trust.items() if k != "FARLANE_POOL"}),
+                           **{k: v for k, v in trust.items() if v is not None}}
+            done = subprocess.run([str(pathlib.Path(POOLD).with_name("farlane")), "whoami"], capture_output=True, text=True,
+                                  check=False, timeout=60 * SLOWNESS, env=environment)
+            self.assertNotEqual(done.returncode, 0, trust)
+            self.assertEqual(done.stdout, "", trust)
+
+    def test_what_goes_to_another_machine_is_encrypted_or_not_sent(self):
+        done = self.run_farlane("whoami", "--pool", "http://192.0.2.1:7443")
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("would not be encrypted", done.stderr)
+
+    def test_a_server_without_the_key_or_the_authority_does_not_join(self):
+        path = pathlib.Path(self.folder) / "another"
+        path.write_text("another key\n", encoding="utf-8")
+        for words, options in (("join key", ("--pool-key-file", str(path), "--pool-pin", self.pin)),
+                               ("no certificate with the digest", ("--pool-key-file", self.folder + "/key", "--pool-pin", "1" * 64)),
+                               ("no connection", ("--pool-key-file", self.folder + "/key"))):
+            stranger = Server("--pool", self.manager.servers, "--name", "two", *options)
+            self.addCleanup(stranger.stop)
+            self.assertLess(seconds_until(lambda: words in stranger.said(), 15), 15, stranger.said())
+        self.assertEqual([one["inventory"]["name"] for one in self.get("/v1/servers")["servers"]], ["one"])
+
+    def test_a_server_that_has_its_certificate_needs_no_key(self):
+        folder = self.folder + "/gpud"
+        server = self.serve("two", "--state-dir", folder)
+        self.await_servers(2)
+        self.assertEqual(stat.S_IMODE(os.stat(folder + "/pool.key").st_mode), 0o600)
+        server.process.terminate()
+        server.process.wait(20 * SLOWNESS)
+        def is_away():
+            return [one["state"] for one in self.get("/v1/servers")["servers"] if one["inventory"]["name"] == "two"] != ["READY"]
+        self.assertLess(seconds_until(is_away, 20), 20)
+        again = Server("--pool", self.manager.servers, "--name", "two", "--state-dir", folder, "--pool-ca", self.authority)
+        self.addCleanup(again.stop)
+        self.await_servers(2)
+
+    def test_secrets_are_their_owners(self):
+        for name in ("tls/ca.key", "tls/manager.key", "signing.key", "manager.id", "pool.db"):
+            mode = stat.S_IMODE(os.stat(f"{self.folder}/pool/{name}").st_mode)
+            self.assertEqual(mode & 0o077, 0, f"{name} has mode {mode:o}")
+
+    def test_off_this_machine_it_encrypts_by_itself(self):
+        first = self.manager
+        first.stop_process()
+        manager = PoolTest.manage(self, "--token-file", self.folder + "/token", "--join-key-file", self.folder + "/key",
+                                  listen="0.0.0.0:0", servers="0.0.0.0:0")
+        self.assertIn("at https://", manager.said())
+
+
+class Rotation(Trusted):
+    def test_new_keys_disturb_nobody(self):
+        process = self.start_run("commanded", "--share", "0.2")
+        self.assertEqual(process.stdout.readline(), "ready\n")
+        status, said, key = self.create(slice={"share": 0.1})
+        self.assertEqual(status, 201, said)
+        self.get("/v1/status")
+        before = self.certificate
+        signing = pathlib.Path(self.folder, "pool/signing.key").read_bytes()
+        done = self.run_farlane("pool", "rotate")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertNotEqual(pathlib.Path(self.folder, "pool/signing.key").read_bytes(), signing)
+        # What the old key has signed opens, until it expires.
+        time.sleep(2.5)
+        served, words = self.at(self.servers["one"], said["token"], said["session"]["id"], key)
+        self.assertTrue(served, words)
+        # What the new one signs, too.
+        done = self.run_farlane("run", "--share", "0.1", "--", *EMULATOR, CASE, "posted-launches")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.get("/v1/status")
+        self.assertNotEqual(self.certificate, before)
+        process.stdin.write("work\n")
+        process.stdin.flush()
+        self.assertEqual(process.stdout.readline(), "worked\n")
+        out, errors = process.communicate("", timeout=20 * SLOWNESS)
+        self.assertEqual((process.returncode, errors), (0, ""), out)
+
+    def test_a_session_that_is_ended_is_over_within_a_second(self):
+        process = self.start_run("commanded", "--share", "0.2")
+        self.assertEqual(process.stdout.readline(), "ready\n")
+        self.assertLess(seconds_until(lambda: self.sessions(phase="ACTIVE"), 10), 10)
+        [session] = self.sessions(phase="ACTIVE")
+        clients = len(self.servers["one"].workers())
+        status, said, key = self.create(slice={"share": 0.1})
+        self.assertEqual(status, 201)
+        start = time.monotonic()
+        for one in (session["id"], said["session"]["id"]):
+            self.assertEqual(self.ask("DELETE", f"/v1/sessions/{one}")[0].status, 200)
+        waited = seconds_until(lambda: len(self.servers["one"].workers()) < clients, 10)
+        took = time.monotonic() - start
+        # Its token has a minute to go, and opens nothing.
+        served, words = self.at(self.servers["one"], said["token"], said["session"]["id"], key)
+        self.assertFalse(served, words)
+        self.assertIn("session is over", words)
+        process.kill()
+        process.communicate()
+        print(f"ended after {took:.2f} s")
+        self.assertLess(took, 1 * SLOWNESS, waited)
+
+
+class People(Trusted):
+    def test_a_token_is_made_used_and_ended(self):
+        ann = self.token("--user", "ann", "--role", "user", "--project", "vision", "--expires", "1h")
+        who = self.run_farlane("whoami", FARLANE_POOL_TOKEN=ann)
+        self.assertIn('ann: user in the project "vision"', who.stdout)
+        self.assertEqual(self.run_farlane("auth", "can-i", "session.create", FARLANE_POOL_TOKEN=ann).stdout, "yes\n")
+        refused = self.run_farlane("auth", "can-i", "server.change", FARLANE_POOL_TOKEN=ann)
+        self.assertEqual((refused.returncode, refused.stdout), (4, "no\n"))
+        self.assertEqual(self.run_farlane("server", "cordon", "one", FARLANE_POOL_TOKEN=ann).returncode, 4)
+        done = self.run_farlane("run", "--", *EMULATOR, CASE, "posted-launches", FARLANE_POOL_TOKEN=ann)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        [session] = self.sessions(user="ann")
+        self.assertEqual(session["spec"]["project"], "vision")
+        bob = self.token("--user", "bob", "--role", "user", "--project", "vision")
+        self.assertNotIn(session["id"][:8], self.run_farlane("session", "list", FARLANE_POOL_TOKEN=bob).stdout)
+        listed = json.loads(self.run_farlane("token", "list", "-o", "json").stdout)["tokens"]
+        [token] = [one["id"] for one in listed if one["user"] == "ann"]
+        start = time.monotonic()
+        self.assertEqual(self.run_farlane("token", "revoke", token).returncode, 0)
+        self.assertEqual(self.run_farlane("whoami", FARLANE_POOL_TOKEN=ann).returncode, 4)
+        print(f"revoked and refused after {time.monotonic() - start:.2f} s")
+        self.assertEqual(self.run_farlane("token", "revoke", token).returncode, 3)
+
+    def test_exit_codes(self):
+        self.assertEqual(self.run_farlane("token", "create").returncode, 125)
+        self.assertEqual(self.run_farlane("token", "create", "--user", "a", "--role", "king").returncode, 2)
+        self.assertEqual(self.run_farlane("token", "create", "--user", "a", "--role", "user", "--expires", "soon").returncode, 125)
+        self.assertEqual(self.run_farlane("auth", "can-i", "fly").returncode, 3)
+        self.assertEqual(self.run_farlane("whoami", FARLANE_POOL_TOKEN="forged").returncode, 4)
+
+
+class Log(Trusted):
+    def verify(self):
+        return self.run_farlane("audit", "verify")
+
+    def test_what_was_done_is_read_and_what_was_changed_is_found(self):
+        done = self.run_farlane("run", "--", *EMULATOR, CASE, "posted-launches")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.run_farlane("whoami", FARLANE_POOL_TOKEN="forged")
+        listed = self.get("/v1/audit?limit=1000")["records"]
+        [ended] = [one for one in listed if one["kind"] == "session"]
+        self.assertGreater(int(ended["gpuNs"]) + int(ended["receivedBytes"]), 0, ended)
+        self.assertTrue([one for one in listed if one["kind"] == "refused" and one["status"] == 401])
+        self.assertTrue([one for one in listed if one["verb"] == "server.enroll"])
+        self.assertIn("session.create", self.run_farlane("audit", "list").stdout)
+        self.manager.process.kill()
+        self.manager.process.wait()
+        self.manager = self.manage(listen=self.manager.address, servers=self.manager.servers)
+        whole = self.verify()
+        self.assertEqual(whole.returncode, 0, whole.stdout + whole.stderr)
+        self.assertIn("intact: ", whole.stdout)
+        folder = pathlib.Path(self.folder, "pool/audit")
+        segments = sorted(folder.iterdir())
+        self.assertEqual(len(segments), 2)
+        text = segments[0].read_bytes()
+        at = text.index(b'"actor":"admin"') + 10
+        segments[0].write_bytes(text[:at] + b"b" + text[at + 1:])
+        damaged = self.verify()
+        self.assertEqual(damaged.returncode, 125)
+        self.assertIn("is not what was written", damaged.stderr)
+        alone = subprocess.run([POOLD, "--verify-audit", str(folder)], capture_output=True, text=True, check=False,
+                               timeout=20 * SLOWNESS)
+        self.assertEqual(alone.returncode, 1, alone.stderr)
+        segments[0].write_bytes(text)
+        self.assertEqual(self.verify().returncode, 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pool-manager/api/routes.h"
+
+#include <csignal>
+#include <regex>
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include "pool-manager/api/route.h"
+#include "pool-manager/api/route_access.h"
+#include "pool-manager/store/sqlite_store.h"
+#include "tests/unit/pool-manager/store/scratch_folder.h"
+
+namespace farlane::pool {
+namespace {
+
+constexpr uint64_t kTermNs = 20'000'000'000;
+constexpr char kAdminToken[] = "the admin's own";
+
+// A server's stream that nobody reads.
+class DeafLine : public ServerLine {
+ public:
+  void Say(v1::ToServer) override {}
+
+  void End() override {}
+};
+
+// A pool with one server that has room for much, as people see it over HTTP.
+class RoutesTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    SqliteStore::Options options;
+    options.path = scratch_.Of("pool.db");
+    store_ = SqliteStore::Open(options).value();
+    Office::Settings settings;
+    settings.guards.tokens.admin_token = kAdminToken;
+    settings.guards.rotate = [] { return Result<v1::RotateResponse>(v1::RotateResponse()); };
+    settings.guards.audit.folder = scratch_.Of("audit");
+    settings.guards.audit.manager = "one";
+    settings.store_kind = "sqlite";
+    settings.sole = true;
+    office_ = std::make_unique<Office>(*store_, settings, keys_);
+    ASSERT_TRUE(office_->AwaitTerm(kTermNs));
+    routes_ = std::make_unique<Routes>(*office_);
+    v1::Inventory inventory;
+    inventory.set_server_id(std::string(32, 'a'));
+    inventory.set_name("one");
+    inventory.add_addresses("tcp://one:7450");
+    for (int i = 0; i < 64; ++i) {
+      v1::Device* const device = inventory.add_devices();
+      device->set_uuid("GPU-" + std::to_string(i));
+      device->set_model("H100");
+      device->set_memory_bytes(80ull << 30);
+      device->set_compute_major(9);
+    }
+    ASSERT_EQ(office_->Host()->Attach(inventory, 1, &line_), "");
+  }
+
+  void TearDown() override {
+    if (office_->Host() != nullptr) {
+      office_->Host()->Detach(std::string(32, 'a'), 1);
+    }
+  }
+
+  HttpAnswer Ask(const std::string& token,
+                 const std::string& method,
+                 const std::string& path,
+                 const std::string& body = "",
+                 const std::map<std::string, std::string>& query = {}) {
+    return routes_->Answer({.method = method,
+                            .path = path,
+                            .query = query,
+                            .body = body,
+                            .authorization = token.empty() ? "" : "Bearer " + token,
+                            .address = "10.1.2.3"});
+  }
+
+  std::string TokenOf(const std::string& user, Role role, const std::string& project) {
+    const HttpAnswer made = Ask(kAdminToken, "POST", "/v1/tokens",
+                                R"({"user":")" + user + R"(","roles":[")" + RoleName(role) +
+                                    R"("],"project":")" + project + R"("})");
+    EXPECT_EQ(made.status, 201u) << made.body;
+    return Member(made.body, "secret");
+  }
+
+  // Of JSON, the first text of this name.
+  static std::string Member(const std::string& json, const std::string& name) {
+    std::smatch found;
+    const std::regex pattern("\"" + name + "\": *\"([^\"]*)\"");
+    return std::regex_search(json, found, pattern) ? found[1].str() : "";
+  }
+
+  static size_t Count(const std::string& text, const std::string& part) {
+    size_t count = 0;
+    for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) {
+      ++count;
+    }
+    return count;
+  }
+
+  std::string CreateAs(const std::string& token, const std::string& project = "") {
+    const HttpAnswer made = Ask(token, "POST", "/v1/sessions", Wanted(project));
+    EXPECT_EQ(made.status, 201u) << made.body;
+    return made.object;
+  }
+
+  static std::string Wanted(const std::string& project) {
+    return R"({"spec":{"project":")" + project + R"(","slice":{"share":0.1}},"keyDigest":")" +
+           std::string(64, 'a') + "\"}";
+  }
+
+  // Whose requests the tests here know how to ask.
+  static bool IsOurs(const std::string& verb) {
+    for (const char* kind : {"tokens.", "access.", "audit.", "keys.", "pool.", "sessions."}) {
+      if (verb.starts_with(kind)) {
+        return true;
+      }
+    }
+    return verb == "servers.list" || verb == "servers.get" || verb == "servers.cordon";
+  }
+
+  std::vector<v1::AuditRecord> Log() { return office_->Watch()->audit().Last(10'000).value(); }
+
+  ScratchFolder scratch_;
+  DeafLine line_;
+  SigningKeys keys_{token::SigningKey::Make().value()};
+  std::unique_ptr<SqliteStore> store_;
+  std::unique_ptr<Office> office_;
+  std::unique_ptr<Routes> routes_;
+};
+
+TEST_F(RoutesTest, EveryRouteIsInTheAccessTable) {
+  for (const Route& route : AllRoutes()) {
+    EXPECT_TRUE(AccessOf(route, {}).has_value()) << route.verb;
+    // What only looks is asked by GET.
+    EXPECT_EQ(AccessOf(route, {})->changes, std::string(route.method) != "GET") << route.verb;
+  }
+}
+
+// A request for a route, about things that are there and belong to ann, in the project "vision".
+class RouteSample {
+ public:
+  explicit RouteSample(const Route& route) : method(route.method), path(route.path) {}
+
+  void Name(const std::string& name) {
+    const size_t at = path.find('{');
+    if (at != std::string::npos) {
+      path.replace(at, path.find('}') - at + 1, name);
+    }
+  }
+
+  std::string method;
+  std::string path;
+};
+
+TEST_F(RoutesTest, ARoleDoesWhatTheTableSaysAndNothingElse) {
+  size_t refused = 0;
+  const std::string ann = TokenOf("ann", Role::kUser, "vision");
+  for (const Role role : kRoles) {
+    const bool in_project =
+        role == Role::kProjectAdmin || role == Role::kUser || role == Role::kViewer;
+    const std::string token = TokenOf("ann", role, in_project ? "vision" : "");
+    for (const Route& route : AllRoutes()) {
+      RouteSample sample(route);
+      const std::string verb = route.verb;
+      if (verb.starts_with("tokens.")) {
+        sample.Name(Ask(kAdminToken, "POST", "/v1/tokens",
+                        R"({"user":"ann","roles":["user"],"project":"vision"})")
+                        .object);
+      } else if (verb.starts_with("sessions.")) {
+        sample.Name(sample.path.find('{') == std::string::npos ? "" : CreateAs(ann));
+      } else {
+        sample.Name("one");
+      }
+      const bool makes_token = verb == "tokens.create";
+      const std::string body = makes_token
+                                   ? R"({"user":"bob","roles":["viewer"],"project":"vision"})"
+                                   : Wanted("vision");
+      for (const bool only_asks : {false, true}) {
+        if (only_asks && verb != "sessions.create") {
+          continue;
+        }
+        HttpRequest request;
+        if (only_asks) {
+          request.query["dryRun"] = "All";
+        }
+        const HttpAnswer answer = Ask(token, sample.method, sample.path, body, request.query);
+        const bool may = ReachOf(role, AccessOf(route, request)->verb) != Reach::kNone;
+        EXPECT_EQ(answer.status == 403, !may)
+            << RoleName(role) << " " << sample.method << " " << sample.path << " " << answer.body;
+        // Of what others have added, not all is there to be found.
+        EXPECT_TRUE(!may || answer.status / 100 == 2 || answer.status == 404 ||
+                    answer.status == 400)
+            << RoleName(role) << " " << sample.method << " " << sample.path << " " << answer.body;
+        EXPECT_TRUE(!may || answer.status / 100 == 2 || !IsOurs(verb))
+            << RoleName(role) << " " << sample.method << " " << sample.path << " " << answer.body;
+        refused += may ? 0 : 1;
+      }
+    }
+  }
+  EXPECT_GT(refused, 40u);
+  EXPECT_TRUE(office_->Watch()->VerifyLog().value().intact());
+}
+
+TEST_F(RoutesTest, WhoShowsNothingGoodGetsNothingAtAll) {
+  const std::string good = TokenOf("ann", Role::kPoolAdmin, "");
+  const HttpAnswer brief = Ask(kAdminToken, "POST", "/v1/tokens",
+                               R"({"user":"ann","roles":["pool-admin"],"lifetimeSeconds":"1"})");
+  const std::string revoked = TokenOf("ann", Role::kPoolAdmin, "");
+  const std::string id = Member(Ask(revoked, "GET", "/v1/whoami").body, "tokenId");
+  ASSERT_EQ(Ask(kAdminToken, "DELETE", "/v1/tokens/" + id).status, 200u);
+  std::string forged = good;
+  forged.back() = forged.back() == 'A' ? 'B' : 'A';
+  usleep(1'100'000);
+  const std::map<std::string, std::string> shown = {
+      {"nothing", ""},
+      {"expired", Member(brief.body, "secret")},
+      {"revoked", revoked},
+      {"forged", forged},
+      {"foreign", "flp1.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},
+      {"cut off", good.substr(0, 20)}};
+  for (const auto& [what, token] : shown) {
+    for (const Route& route : AllRoutes()) {
+      RouteSample sample(route);
+      sample.Name("one");
+      const HttpAnswer answer = Ask(token, sample.method, sample.path, Wanted(""));
+      EXPECT_EQ(answer.status, 401u) << what << " " << sample.method << " " << sample.path;
+    }
+  }
+  EXPECT_EQ(Ask(good, "GET", "/v1/status").status, 200u);
+}
+
+TEST_F(RoutesTest, EachSeesHisOwnAndNobodyElses) {
+  const std::string ann = TokenOf("ann", Role::kUser, "vision");
+  const std::string bob = TokenOf("bob", Role::kUser, "vision");
+  const std::string eve = TokenOf("eve", Role::kUser, "speech");
+  const std::string head = TokenOf("head", Role::kProjectAdmin, "vision");
+  const std::string session = CreateAs(ann);
+  CreateAs(bob);
+  CreateAs(eve);
+  const std::map<std::string, size_t> sees = {
+      {ann, 1}, {bob, 1}, {eve, 1}, {head, 2}, {kAdminToken, 3}};
+  for (const auto& [token, count] : sees) {
+    EXPECT_EQ(Count(Ask(token, "GET", "/v1/sessions").body, "\"keyDigest\""), count);
+  }
+  EXPECT_EQ(Ask(ann, "GET", "/v1/sessions/" + session).status, 200u);
+  for (const std::string& other : {bob, eve}) {
+    EXPECT_EQ(Ask(other, "GET", "/v1/sessions/" + session).status, 404u);
+    EXPECT_EQ(Ask(other, "DELETE", "/v1/sessions/" + session).status, 404u);
+  }
+  EXPECT_EQ(Ask(head, "DELETE", "/v1/sessions/" + session).status, 200u);
+}
+
+TEST_F(RoutesTest, AProjectThatIsNotOnesOwnIsRefused) {
+  const std::string ann = TokenOf("ann", Role::kUser, "vision");
+  EXPECT_EQ(Ask(ann, "POST", "/v1/sessions", Wanted("speech")).status, 403u);
+  EXPECT_EQ(Ask(ann, "POST", "/v1/sessions", Wanted("speech"), {{"dryRun", "All"}}).status, 403u);
+  const HttpAnswer made = Ask(ann, "POST", "/v1/sessions", Wanted(""));
+  EXPECT_EQ(Member(made.body, "project"), "vision");
+  EXPECT_EQ(Member(made.body, "user"), "ann");
+}
+
+TEST_F(RoutesTest, WhatIsChangedIsInTheLogBeforeAndAfter) {
+  const std::string ann = TokenOf("ann", Role::kUser, "vision");
+  const std::string session = CreateAs(ann);
+  EXPECT_EQ(Ask(ann, "DELETE", "/v1/sessions/" + session).status, 200u);
+  EXPECT_EQ(Ask(ann, "POST", "/v1/servers/one:cordon").status, 403u);
+  EXPECT_EQ(Ask("", "GET", "/v1/sessions").status, 401u);
+  std::string log;
+  for (const v1::AuditRecord& record : Log()) {
+    log += record.kind() + " " + record.actor() + " " + record.verb() + " " +
+           std::to_string(record.status()) + "\n";
+    EXPECT_TRUE(record.kind() == "segment" || record.kind() == "session" ||
+                record.address() == "10.1.2.3");
+  }
+  for (const char* line :
+       {"asked ann session.create 0\ndone ann session.create 201", "asked ann session.end 0\n",
+        "done ann session.end 200", "refused ann server.change 403", "refused   401", "session   0",
+        "done admin token.create 201"}) {
+    EXPECT_NE(log.find(line), std::string::npos) << line << " is not in\n" << log;
+  }
+  EXPECT_EQ(log.find(kAdminToken), std::string::npos);
+}
+
+TEST_F(RoutesTest, WhatCannotBeWrittenDownIsNotDone) {
+  std::signal(SIGXFSZ, SIG_IGN);
+  rlimit former{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &former), 0);
+  rlimit none = former;
+  none.rlim_cur = 1;
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &none), 0);
+  const HttpAnswer refused = Ask(kAdminToken, "POST", "/v1/servers/one:cordon");
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &former), 0);
+  EXPECT_EQ(refused.status, 503u);
+  EXPECT_EQ(Member(refused.body, "reason"), "AuditFailed");
+  EXPECT_FALSE(office_->Host()->Servers().front().cordoned());
+  EXPECT_EQ(Ask(kAdminToken, "POST", "/v1/servers/one:cordon").status, 200u);
+  EXPECT_TRUE(office_->Host()->Servers().front().cordoned());
+}
+
+TEST_F(RoutesTest, PathsAndMethodsThatAreNotThereAreToldSo) {
+  EXPECT_EQ(Ask(kAdminToken, "GET", "/v2/sessions").status, 404u);
+  EXPECT_EQ(Ask(kAdminToken, "GET", "/v1/sessions/").status, 404u);
+  EXPECT_EQ(Ask(kAdminToken, "GET", "/v1/sessions/a/b").status, 404u);
+  EXPECT_EQ(Ask(kAdminToken, "PUT", "/v1/sessions").status, 405u);
+  EXPECT_EQ(Ask("", "GET", "/healthz").status, 200u);
+}
+
+}  // namespace
+}  // namespace farlane::pool
