@@ -64,11 +64,11 @@ Status PoolLink::Start(const PoolSettings& settings,
        {std::pair("--ca-file", settings.ca_file), std::pair("--ca-pin", settings.ca_pin),
         std::pair("--folder", settings.folder)}) {
     if (!value.empty()) {
-      arguments_.insert(arguments_.end(), {option, value});
+      arguments.insert(arguments.end(), {option, value});
     }
   }
   if (settings.insecure) {
-    arguments_.emplace_back("--insecure");
+    arguments.emplace_back("--insecure");
   }
   for (const std::string& address : settings.advertised) {
     arguments.insert(arguments.end(), {"--address", address});
