@@ -43,6 +43,7 @@ Verb AddWhoAmI(CLI::App& root);
 Verb AddAudit(CLI::App& root);
 Verb AddSmi(CLI::App& root);
 Verb AddMetrics(CLI::App& root);
+Verb AddSim(CLI::App& root);
 Verb AddSoft(CLI::App& root);
 Verb AddVersion(CLI::App& root);
 Verb AddCompletion(CLI::App& root);
