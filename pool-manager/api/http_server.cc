@@ -115,7 +115,7 @@ Status HttpServer::Begin(int listener, const HttpTls& tls) {
   const bool encrypts = !tls.certificate.empty();
   std::vector<MHD_OptionItem> options;
   if (encrypts) {
-    // It copies nothing before it has read them.
+    // Read while it starts.
     options = {{MHD_OPTION_HTTPS_MEM_CERT, 0, const_cast<char*>(tls.certificate.c_str())},
                {MHD_OPTION_HTTPS_MEM_KEY, 0, const_cast<char*>(tls.key.c_str())},
                {MHD_OPTION_HTTPS_PRIORITIES, 0, const_cast<char*>(kTls13)}};

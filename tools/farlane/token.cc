@@ -90,7 +90,7 @@ Verb AddToken(CLI::App& root) {
                   "or metrics; several with commas")
       ->type_name("ROLE")
       ->delimiter(',')
-      ->expected(1);
+      ->allow_extra_args(false);
   app->add_option("--project", options->wish.project,
                   "of create: the roles count in this project [in the whole pool]")
       ->type_name("NAME");

@@ -76,7 +76,7 @@ Result<std::string> AuthorityOf(const PoolAddress& pool, const std::string& url)
                              kConnectMs * 1'000'000ull);
 }
 
-// Keeps the certificate's bytes, which curl does not copy for good.
+// Whom a connection trusts: a file, or the certificate that was fetched, or those of the system.
 void TrustIn(CURL* curl, const PoolAddress& pool, std::string* authority) {
   curl_easy_setopt(curl, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
   if (!pool.ca_file.empty()) {
