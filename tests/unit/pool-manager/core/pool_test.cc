@@ -227,5 +227,20 @@ TEST_F(PoolTest, ASessionIsFoundByTheBeginningOfItsName) {
   EXPECT_EQ(pool_.FindSession(session.id() + "0"), nullptr);
 }
 
+TEST_F(PoolTest, AServerThatComesBackHearsWhatWasEndedMeanwhile) {
+  Attach('a', "one", 1);
+  v1::Session session;
+  ASSERT_FALSE(Create(0.5, &session).has_value());
+  EXPECT_TRUE(pool_.EndedLately(std::string(32, 'a'), now_).empty());
+  std::vector<Order> orders;
+  v1::Session ended;
+  ASSERT_FALSE(pool_.Release(session.id(), now_, &ended, &orders).has_value());
+  EXPECT_EQ(pool_.EndedLately(std::string(32, 'a'), now_), std::vector<std::string>{session.id()});
+  EXPECT_TRUE(pool_.EndedLately(std::string(32, 'b'), now_).empty());
+  // By then its token has expired, whatever the server knows.
+  now_.ms += 4 * Pool::kTokenMs;
+  EXPECT_TRUE(pool_.EndedLately(std::string(32, 'a'), now_).empty());
+}
+
 }  // namespace
 }  // namespace farlane::pool
