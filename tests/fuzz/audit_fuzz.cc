@@ -2,9 +2,11 @@
 // Audit logs that somebody has written: read as they are, or, if the first byte is odd, with hashes
 // put before what stands in the lines, so that what is behind them is reached. What was written by
 // us is read as it was written, and one flipped bit is found.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <span>
 #include <string>
 
 #include "pool-manager/trust/audit_chain.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a server says to a pool, as a hostile one would: inventories and loads of any content, from
 // two servers, with the clock going on. The pool's own account stays possible.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -2,12 +2,14 @@
 // Requests of people, as strangers make them: to a pool with one server, in this process. The first
 // byte says who asks, the second what: one of the routes, or any method and path. Whatever
 // comes, the answer is one of HTTP's, and who shows no token changes nothing and is told nothing.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -15,6 +17,7 @@
 #include "pool-manager/api/route.h"
 #include "pool-manager/api/routes.h"
 #include "pool-manager/store/sqlite_store.h"
+#include "protocol/base/clock.h"
 #include "protocol/base/log.h"
 
 namespace farlane::pool {
@@ -65,7 +68,8 @@ class FuzzedPool {
       wish.set_user("ann");
       wish.add_roles(RoleName(role));
       wish.set_project(role == Role::kProjectAdmin || role == Role::kUser ? "vision" : "");
-      secrets_.push_back(office_->Watch()->tokens().Make(wish, admin, 0).value().secret());
+      secrets_.push_back(
+          office_->Watch()->tokens().Make(wish, admin, WallTime().tv_sec * 1000).value().secret());
     }
   }
 

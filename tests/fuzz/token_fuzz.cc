@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Session tokens as a stranger shows them to a server: the first byte says whether the text is
 // completed to one that can be taken apart.
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "pool-manager/api/route.h"
 #include "pool-manager/api/route_access.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pool-manager/trust/audit_log.h"
 
+#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
