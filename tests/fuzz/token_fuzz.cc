@@ -51,7 +51,7 @@ int Try(const uint8_t* data, size_t size) {
     return 0;
   }
   const std::string input(reinterpret_cast<const char*>(data + 1), size - 1);
-  agent::TokenJudge judge({});
+  agent::TokenJudge judge(token::Id{});
   judge.HearEpoch(data[0] >> 4);
   if ((data[0] & 1) != 0) {
     judge.SetKeys({{1, Key().public_key()}});
