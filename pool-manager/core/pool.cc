@@ -184,7 +184,7 @@ bool Pool::IsLive(const v1::Session& session) {
 
 void Pool::Restore(std::vector<v1::Session> sessions) {
   for (v1::Session& session : sessions) {
-    if (IsLive(session)) {
+    if (IsLive(session) && session.phase() != v1::RESERVED) {
       session.set_phase(v1::UNKNOWN);
       session.set_reason("its server has not come back yet");
     }
@@ -264,6 +264,28 @@ void Pool::End(v1::Session* session, v1::Phase phase, const std::string& why, co
   cluster_.Forget(session->id());
 }
 
+// It runs, whatever was thought of it: what is lost from sight is not ended when it comes back.
+void Pool::TakeReport(v1::Session* session, const Now& now) {
+  const bool was_given_up = !IsLive(*session);
+  session->set_phase(v1::ACTIVE);
+  session->set_reason("");
+  session->set_ended_ms(0);
+  session->set_started_ms(session->started_ms() == 0 ? now.ms : session->started_ms());
+  if (was_given_up) {
+    PromiseAgain(session->server_id());
+  }
+}
+
+std::vector<std::string> Pool::Reserved(const std::string& server) const {
+  std::vector<std::string> reserved;
+  for (const auto& [id, session] : sessions_) {
+    if (session.server_id() == server && session.phase() == v1::RESERVED) {
+      reserved.push_back(id);
+    }
+  }
+  return reserved;
+}
+
 std::vector<Order> Pool::Hear(const std::string& server,
                               uint64_t attachment,
                               const v1::Load& load,
@@ -296,15 +318,13 @@ std::vector<Order> Pool::Hear(const std::string& server,
       continue;
     }
     *session.mutable_load() = *found->second;
-    if (!IsLive(session)) {
+    if (!IsLive(session) && session.phase() != v1::FAILED) {
       v1::ToServer say;
       say.mutable_end_session()->set_session_id(id);
       say.mutable_end_session()->set_reason(session.reason());
       orders.push_back({.attachment = attachment, .say = std::move(say)});
     } else if (session.phase() != v1::ACTIVE) {
-      session.set_phase(v1::ACTIVE);
-      session.set_reason("");
-      session.set_started_ms(session.started_ms() == 0 ? now.ms : session.started_ms());
+      TakeReport(&session, now);
       changed->push_back(session);
     }
   }
@@ -388,8 +408,8 @@ std::optional<Objection> Pool::Draft(const v1::CreateSessionRequest& wanted,
   grant->token.epoch = epoch;
   control::FromHex(session.id(), grant->token.session);
   control::FromHex(session.server_id(), grant->token.server);
-  grant->token.not_before_s = static_cast<uint64_t>(now.ms / 1000);
-  grant->token.expires_s = static_cast<uint64_t>((now.ms + kTokenMs) / 1000);
+  grant->token.not_before_s = static_cast<uint64_t>(now.pool_ms / 1000);
+  grant->token.expires_s = static_cast<uint64_t>((now.pool_ms + kTokenMs) / 1000);
   sessions_[session.id()] = session;
   return std::nullopt;
 }
@@ -456,6 +476,16 @@ std::optional<Objection> Pool::Release(const std::string& id,
   return std::nullopt;
 }
 
+// By the clock that only goes forward: who sets the other one must not end anybody's session.
+bool Pool::WasLeftAlone(const v1::Session& session, const Now& now) {
+  if (session.phase() == v1::RESERVED &&
+      now.ns - reserved_since_ns_.try_emplace(session.id(), now.ns).first->second <= kReservedNs) {
+    return false;
+  }
+  reserved_since_ns_.erase(session.id());
+  return session.phase() == v1::RESERVED;
+}
+
 void Pool::Look(const Now& now, std::vector<v1::Session>* changed) {
   const std::vector<std::string> lost = servers_.Look(now.ns, now.ms);
   for (const auto& [id, server] : servers_.servers()) {
@@ -463,7 +493,7 @@ void Pool::Look(const Now& now, std::vector<v1::Session>* changed) {
   }
   for (auto& [id, session] : sessions_) {
     const ServerBook::Entry* const server = servers_.Find(session.server_id());
-    if (session.phase() == v1::RESERVED && now.ms > session.created_ms() + 2 * kTokenMs) {
+    if (WasLeftAlone(session, now)) {
       End(&session, v1::EXPIRED, "nobody came", now);
       changed->push_back(session);
     } else if (session.phase() == v1::ACTIVE && server != nullptr &&

@@ -41,12 +41,15 @@ class Pool {
  public:
   // A token opens its session within this.
   static constexpr int64_t kTokenMs = 60'000;
+  // What is promised to a session that nobody comes to is given to others after this.
+  static constexpr uint64_t kReservedNs = 2 * kTokenMs * 1'000'000;
   // Sessions that are over are shown for a while: so many of them.
   static constexpr size_t kOverMax = 1000;
 
   struct Now {
-    uint64_t ns = 0;  // of a clock that only goes forward
-    int64_t ms = 0;   // since 1970
+    uint64_t ns = 0;      // of a clock that only goes forward
+    int64_t ms = 0;       // since 1970, as this machine's clock is set; for people
+    int64_t pool_ms = 0;  // the pool's time (ToServer.now_ms), which goes on evenly; for tokens
   };
 
   // What was stored before, at the start: their servers tell whether they still run.
@@ -63,6 +66,8 @@ class Pool {
                           const Now& now,
                           std::vector<v1::Session>* changed);
   void Detach(const std::string& server, uint64_t attachment, const Now& now);
+  // The sessions that were granted there and whom nobody has come to yet.
+  std::vector<std::string> Reserved(const std::string& server) const;
   // Empty: it is done.
   std::optional<Objection> Cordon(const std::string& name, bool cordoned);
 
@@ -110,10 +115,12 @@ class Pool {
   static bool IsLive(const v1::Session& session);
   std::map<std::string, Promises> PromisesByServer() const;
   void PromiseAgain(const std::string& server);
+  void TakeReport(v1::Session* session, const Now& now);
   void SetLoads(const std::string& server, const v1::Load& load);
   void SetState(const std::string& server);
   Objection NoRoom(const Request& request, const NetworkView& network) const;
   void End(v1::Session* session, v1::Phase phase, const std::string& why, const Now& now);
+  bool WasLeftAlone(const v1::Session& session, const Now& now);
   void ForgetOld();
 
   ServerBook servers_;
@@ -121,6 +128,7 @@ class Pool {
   PlacementPolicy policy_;
   DistanceTable distances_;
   std::map<std::string, v1::Session> sessions_;
+  std::map<std::string, uint64_t> reserved_since_ns_;  // as far as Look has seen
 };
 
 }  // namespace farlane::pool

@@ -21,10 +21,6 @@ int64_t WallMs() {
   return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
 }
 
-Pool::Now TakeNow() {
-  return {.ns = NowNs(), .ms = WallMs()};
-}
-
 }  // namespace
 
 PoolHost::PoolHost(Settings settings,
@@ -34,7 +30,15 @@ PoolHost::PoolHost(Settings settings,
       store_(std::move(store)),
       key_(key),
       key_id_(IdOf(key.public_key())),
-      started_ms_(WallMs()) {}
+      started_ms_(WallMs()),
+      started_ns_(NowNs()) {}
+
+Pool::Now PoolHost::TakeNow() const {
+  const uint64_t ns = NowNs();
+  return {.ns = ns,
+          .ms = WallMs(),
+          .pool_ms = started_ms_ + static_cast<int64_t>((ns - started_ns_) / 1'000'000)};
+}
 
 Result<std::unique_ptr<PoolHost>> PoolHost::Open(Settings settings,
                                                  std::unique_ptr<SessionStore> store,
@@ -54,12 +58,13 @@ void PoolHost::Close() {
   });
 }
 
-void PoolHost::Tell(State& state, uint64_t epoch, const std::vector<Order>& orders) {
+void PoolHost::Tell(State& state, const std::vector<Order>& orders) const {
   for (const Order& order : orders) {
     const auto line = state.lines.find(order.attachment);
     if (line != state.lines.end()) {
       v1::ToServer say = order.say;
-      say.set_epoch(epoch);
+      say.set_epoch(store_->epoch());
+      say.set_now_ms(TakeNow().pool_ms);
       line->second->Say(std::move(say));
     }
   }
@@ -70,6 +75,7 @@ std::string PoolHost::Attach(const v1::Inventory& inventory,
                              ServerLine* line) {
   v1::ToServer say;
   say.set_epoch(store_->epoch());
+  say.set_now_ms(TakeNow().pool_ms);
   v1::ToServer::Welcome* const welcome = say.mutable_welcome();
   welcome->set_pool(settings_.name);
   welcome->set_report_ms(settings_.report_ms);
@@ -83,6 +89,9 @@ std::string PoolHost::Attach(const v1::Inventory& inventory,
     std::string why = state.pool.Attach(inventory, attachment, TakeNow());
     if (why.empty()) {
       state.lines[attachment] = line;
+      for (std::string& id : state.pool.Reserved(inventory.server_id())) {
+        welcome->add_reserved_sessions(std::move(id));
+      }
       line->Say(std::move(say));
       LogInfo("server \"%s\" (%s) with %d devices has come", inventory.name().c_str(),
               inventory.server_id().c_str(), inventory.devices_size());
@@ -94,7 +103,7 @@ std::string PoolHost::Attach(const v1::Inventory& inventory,
 void PoolHost::Hear(const std::string& server, uint64_t attachment, const v1::Load& load) {
   std::vector<v1::Session> changed;
   state_.With([&](State& state) {
-    Tell(state, store_->epoch(), state.pool.Hear(server, attachment, load, TakeNow(), &changed));
+    Tell(state, state.pool.Hear(server, attachment, load, TakeNow(), &changed));
   });
   Save(changed);
 }
@@ -139,7 +148,7 @@ std::optional<Objection> PoolHost::Release(const std::string& id, v1::Session* s
   auto objection = state_.With([&](State& state) {
     std::vector<Order> orders;
     auto problem = state.pool.Release(id, TakeNow(), session, &orders);
-    Tell(state, store_->epoch(), orders);
+    Tell(state, orders);
     return problem;
   });
   if (!objection.has_value()) {

@@ -77,13 +77,15 @@ class PoolHost {
   PoolHost(Settings settings, std::unique_ptr<SessionStore> store, const token::SigningKey& key);
 
   void Save(const std::vector<v1::Session>& sessions);
-  static void Tell(State& state, uint64_t epoch, const std::vector<Order>& orders);
+  void Tell(State& state, const std::vector<Order>& orders) const;
+  Pool::Now TakeNow() const;
 
   const Settings settings_;
   const std::unique_ptr<SessionStore> store_;
   const token::SigningKey& key_;  // of the process
   const uint32_t key_id_;
-  const int64_t started_ms_;
+  const int64_t started_ms_;   // by the wall clock
+  const uint64_t started_ns_;  // by the one that only goes forward
   std::atomic<uint64_t> next_attachment_{1};
   Guarded<State> state_;
 };

@@ -77,6 +77,8 @@ void Loads();
 void Requests();
 // sharer.cc: step by step, for what processes share
 void Sharer();
+// checksummed.cc: numbers that stay on the device
+void Checksummed();
 // claimant.cc: memory in every way that there is
 void BeAClaimant();
 // residue.cc: what others have left

@@ -61,6 +61,7 @@ constexpr Case kCases[] = {
     {"asked", Asked},
     {"work-behind-functions", WorkBehindFunctions},
     {"sharer", Sharer},
+    {"checksummed", Checksummed},
     {"claimant", BeAClaimant},
     {"residue", FindResidue},
     {"victim", BeAVictim},

@@ -63,12 +63,13 @@ class PoolTest : public testing::Test {
   void Pass(uint64_t seconds) {
     now_.ns += seconds * kSecondNs;
     now_.ms += static_cast<int64_t>(seconds) * 1000;
+    now_.pool_ms += static_cast<int64_t>(seconds) * 1000;
     changed_.clear();
     pool_.Look(now_, &changed_);
   }
 
   Pool pool_;
-  Pool::Now now_{.ns = kSecondNs, .ms = 1'000'000'000};
+  Pool::Now now_{.ns = kSecondNs, .ms = 1'000'000'000, .pool_ms = 1'000'000'000};
   std::vector<v1::Session> changed_;
 };
 
@@ -104,6 +105,60 @@ TEST_F(PoolTest, WhatCouldNotBeStoredIsFreeAgain) {
   EXPECT_FALSE(Create(1).has_value());
 }
 
+TEST_F(PoolTest, WhoeverSetsTheClockEndsNobodysSession) {
+  Attach('1', "one", 1);
+  v1::Session session;
+  ASSERT_FALSE(Create(0.5, &session).has_value());
+  for (const int64_t jump_ms : {3'600'000, -7'200'000}) {
+    now_.ms += jump_ms;
+    Pass(1);
+    EXPECT_EQ(PhaseOf(session.id()), v1::RESERVED);
+  }
+  EXPECT_TRUE(Hear('1', 1, {session.id()}).empty());
+  EXPECT_EQ(PhaseOf(session.id()), v1::ACTIVE);
+}
+
+TEST_F(PoolTest, WhatWasReservedStaysSoUnderTheNextManager) {
+  Attach('1', "one", 1);
+  v1::Session session;
+  ASSERT_FALSE(Create(0.7, &session).has_value());
+  Pool next;
+  next.Restore({session});
+  EXPECT_EQ(next.FindSession(session.id())->phase(), v1::RESERVED);
+  EXPECT_EQ(next.Reserved(session.server_id()), std::vector<std::string>{session.id()});
+  EXPECT_TRUE(next.Reserved(std::string(32, '2')).empty());
+}
+
+TEST_F(PoolTest, WhatRunsOnAServerThatWasLostGoesOn) {
+  Attach('1', "one", 1);
+  v1::Session session;
+  ASSERT_FALSE(Create(0.7, &session).has_value());
+  Hear('1', 1, {session.id()});
+  pool_.Detach(std::string(32, '1'), 1, now_);
+  for (int i = 0; i < 90; ++i) {
+    Pass(1);
+  }
+  EXPECT_EQ(PhaseOf(session.id()), v1::FAILED);
+  Attach('1', "one", 2);
+  EXPECT_TRUE(Hear('1', 2, {session.id()}).empty()) << "nobody is told to end it";
+  EXPECT_EQ(PhaseOf(session.id()), v1::ACTIVE);
+  ASSERT_EQ(changed_.size(), 1u) << "it is stored";
+  EXPECT_EQ(changed_[0].ended_ms(), 0);
+  EXPECT_TRUE(Create(0.5).has_value()) << "its share is its own again";
+  EXPECT_FALSE(Create(0.3).has_value());
+}
+
+TEST_F(PoolTest, TokensAreOfThePoolsTime) {
+  Attach('1', "one", 1);
+  now_.ms += 3'600'000;
+  v1::CreateSessionRequest request;
+  request.set_key_digest(std::string(64, 'a'));
+  Pool::Grant grant;
+  ASSERT_FALSE(pool_.Draft(request, 7, now_, &grant).has_value());
+  EXPECT_EQ(grant.token.not_before_s, 1'000'000u);
+  EXPECT_EQ(grant.token.expires_s, 1'000'060u);
+}
+
 TEST_F(PoolTest, ASessionBeginsAndEndsAsItsServerSays) {
   Attach('1', "one", 1);
   v1::Session session;
@@ -122,7 +177,7 @@ TEST_F(PoolTest, WhatNobodyComesForExpires) {
   Attach('1', "one", 1);
   v1::Session session;
   ASSERT_FALSE(Create(1, &session).has_value());
-  for (int i = 0; i < 121; ++i) {
+  for (int i = 0; i < 122; ++i) {
     Hear('1', 1, {});
     Pass(1);
   }
