@@ -31,7 +31,8 @@ PoolHost::PoolHost(Settings settings,
       key_(key),
       key_id_(IdOf(key.public_key())),
       started_ms_(WallMs()),
-      started_ns_(NowNs()) {}
+      started_ns_(NowNs()),
+      saver_(*store_, [this](const std::string& id) { return FindSession(id); }) {}
 
 Pool::Now PoolHost::TakeNow() const {
   const uint64_t ns = NowNs();
@@ -105,7 +106,7 @@ void PoolHost::Hear(const std::string& server, uint64_t attachment, const v1::Lo
   state_.With([&](State& state) {
     Tell(state, state.pool.Hear(server, attachment, load, TakeNow(), &changed));
   });
-  Save(changed);
+  saver_.SaveSoon(changed);
 }
 
 void PoolHost::Detach(const std::string& server, uint64_t attachment) {
@@ -152,7 +153,7 @@ std::optional<Objection> PoolHost::Release(const std::string& id, v1::Session* s
     return problem;
   });
   if (!objection.has_value()) {
-    Save({*session});
+    saver_.Save(id);
   }
   return objection;
 }
@@ -161,20 +162,10 @@ std::optional<Objection> PoolHost::Cordon(const std::string& name, bool cordoned
   return state_.With([&](State& state) { return state.pool.Cordon(name, cordoned); });
 }
 
-// What is not stored now is found again when the session's server is heard: nothing is lost by it.
-void PoolHost::Save(const std::vector<v1::Session>& sessions) {
-  for (const v1::Session& session : sessions) {
-    if (const farlane::Status status = store_->Save(session); !status.ok()) {
-      LogWarn("what has become of session %s cannot be stored: %s", session.id().c_str(),
-              status.message().c_str());
-    }
-  }
-}
-
 void PoolHost::Look() {
   std::vector<v1::Session> changed;
   state_.With([&](State& state) { state.pool.Look(TakeNow(), &changed); });
-  Save(changed);
+  saver_.SaveSoon(changed);
 }
 
 std::vector<v1::Session> PoolHost::Sessions() const {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "pool-manager/core/pool.h"
+#include "pool-manager/daemon/session_saver.h"
 #include "pool-manager/daemon/session_store.h"
 #include "protocol/base/guarded.h"
 #include "protocol/base/result.h"
@@ -76,7 +77,6 @@ class PoolHost {
 
   PoolHost(Settings settings, std::unique_ptr<SessionStore> store, const token::SigningKey& key);
 
-  void Save(const std::vector<v1::Session>& sessions);
   void Tell(State& state, const std::vector<Order>& orders) const;
   Pool::Now TakeNow() const;
 
@@ -88,6 +88,7 @@ class PoolHost {
   const uint64_t started_ns_;  // by the one that only goes forward
   std::atomic<uint64_t> next_attachment_{1};
   Guarded<State> state_;
+  SessionSaver saver_;  // last: it looks at the state
 };
 
 }  // namespace farlane::pool

@@ -24,7 +24,7 @@ constexpr Faults kNone = {0, 0};
 
 const volatile Faults& Now() {
   static const volatile Faults* const faults = [] {
-    const char* const path = std::getenv("FARLANE_TEST_FAULTS");
+    const char* const path = secure_getenv("FARLANE_TEST_FAULTS");
     const int file = path == nullptr ? -1 : open(path, O_RDONLY | O_CLOEXEC);
     void* const bytes =
         file < 0 ? MAP_FAILED : mmap(nullptr, sizeof(Faults), PROT_READ, MAP_SHARED, file, 0);

@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <thread>
 
+#include <unistd.h>
+
 #include "protocol/base/environment.h"
 #include "tests/system/client/program/cases.h"
 #include "tests/system/client/program/cuda.h"
@@ -102,7 +104,7 @@ void Checksummed() {
   CUdeviceptr cells = 0;
   Must(cu.cuMemAlloc_v2(&cells, sizeof wanted), "cuMemAlloc");
   Must(cu.cuMemcpyHtoD_v2(cells, wanted.data(), sizeof wanted), "cuMemcpyHtoD");
-  std::printf("ready\n");
+  std::printf("ready %d\n", static_cast<int>(getpid()));
   std::fflush(stdout);
   std::array<uint32_t, kCells> got{};
   uint32_t steps = 0;
