@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "protocol/base/result.h"
 #include "soft-gpu/device/device_model.h"
@@ -19,7 +20,9 @@ constexpr uint32_t kProcessorsMax = 512;
 
 // Thread: caller's.
 struct Config {
-  uint32_t device_count = 1;
+  uint32_t device_count = 1;  // that there are
+  // The places of those that the program sees, by their ordinals; empty: all, in their order.
+  std::vector<uint32_t> visible;
   uint64_t memory_bytes = 0;  // of each device, a multiple of kFrameBytes
   uint32_t processors = 0;    // that each device says it has; 0: as many as the process may use
   int cc_major = 12;
@@ -32,6 +35,12 @@ struct Config {
   std::optional<DeviceModel> model;     // how long work takes; nothing: as long as it takes here
   std::string busy_log_path;            // where the engines' work is recorded; empty: nowhere
   ExecutionOptions execution;
+
+  uint32_t visible_count() const {
+    return visible.empty() ? device_count : static_cast<uint32_t>(visible.size());
+  }
+
+  uint32_t PlaceOf(uint32_t ordinal) const { return visible.empty() ? ordinal : visible[ordinal]; }
 };
 
 // The FARLANE_SOFT_* variables, and those by which programs say where compiled kernels are kept.

@@ -90,7 +90,6 @@ constexpr Attribute kAttributes[] = {
     {CU_DEVICE_ATTRIBUTE_STREAM_PRIORITIES_SUPPORTED, 1},
     {CU_DEVICE_ATTRIBUTE_GLOBAL_L1_CACHE_SUPPORTED, 1},
     {CU_DEVICE_ATTRIBUTE_LOCAL_L1_CACHE_SUPPORTED, 1},
-    {CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR, kSharedBytesPerProcessor},
     {CU_DEVICE_ATTRIBUTE_MAX_REGISTERS_PER_MULTIPROCESSOR, kRegistersPerBlock},
     {CU_DEVICE_ATTRIBUTE_MANAGED_MEMORY, 1},
     {CU_DEVICE_ATTRIBUTE_SINGLE_TO_DOUBLE_PRECISION_PERF_RATIO, 2},
@@ -99,7 +98,6 @@ constexpr Attribute kAttributes[] = {
     {CU_DEVICE_ATTRIBUTE_CAN_USE_64_BIT_STREAM_MEM_OPS_V1, 1},
     {CU_DEVICE_ATTRIBUTE_CAN_USE_STREAM_WAIT_VALUE_NOR_V1, 1},
     {CU_DEVICE_ATTRIBUTE_COOPERATIVE_LAUNCH, 1},
-    {CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN, kSharedBytesOptInMax},
     {CU_DEVICE_ATTRIBUTE_HOST_REGISTER_SUPPORTED, 1},
     {CU_DEVICE_ATTRIBUTE_IPC_EVENT_SUPPORTED, 1},
     {CU_DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED, 1},
@@ -107,7 +105,6 @@ constexpr Attribute kAttributes[] = {
     {CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED, 1},
     {CU_DEVICE_ATTRIBUTE_MEMPOOL_SUPPORTED_HANDLE_TYPES, CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR},
     {CU_DEVICE_ATTRIBUTE_MAX_BLOCKS_PER_MULTIPROCESSOR, kBlocksPerProcessor},
-    {CU_DEVICE_ATTRIBUTE_RESERVED_SHARED_MEMORY_PER_BLOCK, kSharedBytesReserved},
     // Programs may ask for it; there is no cache whose lines could be kept.
     {CU_DEVICE_ATTRIBUTE_MAX_PERSISTING_L2_CACHE_SIZE, kPersistingBytesMax},
     {CU_DEVICE_ATTRIBUTE_MAX_ACCESS_POLICY_WINDOW_SIZE, 4 << 20},
@@ -146,10 +143,19 @@ CUresult Device::Attribute(CUdevice_attribute attribute, int* value) const {
       *value = config_.cc_minor;
       return CUDA_SUCCESS;
     case CU_DEVICE_ATTRIBUTE_PCI_BUS_ID:
-      *value = kPciBusFirst + ordinal_;
+      *value = kPciBusFirst + place_;
       return CUDA_SUCCESS;
     case CU_DEVICE_ATTRIBUTE_MULTI_GPU_BOARD_GROUP_ID:
-      *value = ordinal_;
+      *value = place_;
+      return CUDA_SUCCESS;
+    case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR:
+      *value = static_cast<int>(SharedMemoryOf(config_).processor_bytes);
+      return CUDA_SUCCESS;
+    case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN:
+      *value = static_cast<int>(SharedMemoryOf(config_).block_bytes);
+      return CUDA_SUCCESS;
+    case CU_DEVICE_ATTRIBUTE_RESERVED_SHARED_MEMORY_PER_BLOCK:
+      *value = static_cast<int>(SharedMemoryOf(config_).reserved_bytes);
       return CUDA_SUCCESS;
     default:
       break;
@@ -164,17 +170,17 @@ CUresult Device::Attribute(CUdevice_attribute attribute, int* value) const {
 }
 
 CUuuid Device::Uuid() const {
-  // "farlane-soft-gpu" with the ordinal in the last byte.
+  // "farlane-soft-gpu" with the place in the last byte.
   CUuuid uuid;
   static_assert(sizeof uuid.bytes == 16);
   std::memcpy(uuid.bytes, "farlane-soft-gp", 15);
-  uuid.bytes[15] = static_cast<char>(ordinal_);
+  uuid.bytes[15] = static_cast<char>(place_);
   return uuid;
 }
 
 std::string Device::PciBusId() const {
   char text[16];
-  snprintf(text, sizeof text, "0000:%02X:00.0", kPciBusFirst + ordinal_);
+  snprintf(text, sizeof text, "0000:%02X:00.0", kPciBusFirst + place_);
   return text;
 }
 

@@ -8,15 +8,12 @@
 
 #include "protocol/abi/cuda_abi.h"
 #include "soft-gpu/device/config.h"
+#include "soft-gpu/device/shared_memory.h"
 
 namespace farlane::soft {
 
 constexpr char kDeviceName[] = "Farlane Software GPU";
-constexpr uint32_t kSharedBytesDefaultMax = 48 << 10;  // without asking for more
-constexpr uint32_t kSharedBytesOptInMax = 99 << 10;    // what compute capability 12.x has
-constexpr uint32_t kSharedBytesPerProcessor = 100 << 10;
-constexpr int kPersistingBytesMax = 1 << 20;        // of the cache that programs may ask to keep
-constexpr uint32_t kSharedBytesReserved = 1 << 10;  // of each block
+constexpr int kPersistingBytesMax = 1 << 20;  // of the cache that programs may ask to keep
 constexpr uint32_t kRegistersPerBlock = 64 << 10;
 constexpr uint32_t kThreadsPerProcessor = 1536;
 constexpr uint32_t kBlocksPerProcessor = 24;
@@ -28,11 +25,14 @@ constexpr uint64_t kConstantBytes = 64 << 10;
 // Thread: immutable.
 class Device {
  public:
-  Device(const Config& config, int ordinal) : config_(config), ordinal_(ordinal) {}
+  Device(const Config& config, int ordinal)
+      : config_(config),
+        ordinal_(ordinal),
+        place_(static_cast<int>(config.PlaceOf(static_cast<uint32_t>(ordinal)))) {}
 
   // Unknown attributes are INVALID_VALUE.
   CUresult Attribute(CUdevice_attribute attribute, int* value) const;
-  // The same for an ordinal in every process, so that a client and its server agree.
+  // The same for a place in every process, so that a client and its server agree.
   CUuuid Uuid() const;
   // "0000:65:00.0"
   std::string PciBusId() const;
@@ -50,6 +50,7 @@ class Device {
  private:
   Config config_;
   int ordinal_;
+  int place_;  // among all that there are, of which the program may see some only
 };
 
 }  // namespace farlane::soft

@@ -15,6 +15,7 @@ void UnknownHandles();
 void WrongPointers();
 // launches.cc: shapes and parameters
 void ForbiddenShapes();
+void SharedMemory();
 void WrongParameters();
 // images.cc: code that cannot be loaded
 void WithoutPtx();

@@ -12,6 +12,7 @@ constexpr Case kCases[] = {
     {"unknown-handles", UnknownHandles},
     {"wrong-pointers", WrongPointers},
     {"forbidden-shapes", ForbiddenShapes},
+    {"shared-memory", SharedMemory},
     {"wrong-parameters", WrongParameters},
     {"without-ptx", WithoutPtx},
     {"broken-ptx", BrokenPtx},
