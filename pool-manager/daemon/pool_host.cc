@@ -40,8 +40,12 @@ Result<std::unique_ptr<PoolHost>> PoolHost::Open(Settings settings,
                                                  std::unique_ptr<SessionStore> store,
                                                  const token::SigningKey& key) {
   FARLANE_ASSIGN(std::vector<v1::Session> sessions, store->Load());
+  FARLANE_ASSIGN(const std::vector<v1::Profile> profiles, store->LoadProfiles());
   std::unique_ptr<PoolHost> host(new PoolHost(std::move(settings), std::move(store), key));
-  host->state_.With([&](State& state) { state.pool.Restore(std::move(sessions)); });
+  host->state_.With([&](State& state) {
+    state.pool.Restore(std::move(sessions));
+    state.pool.RestoreProfiles(profiles);
+  });
   return host;
 }
 
@@ -115,6 +119,12 @@ std::optional<Objection> PoolHost::Create(const v1::CreateSessionRequest& reques
       })) {
     return objection;
   }
+  if (!grant.candidates.empty()) {
+    for (v1::Candidate& candidate : grant.candidates) {
+      *response->add_candidates() = std::move(candidate);
+    }
+    return std::nullopt;
+  }
   grant.session.set_user(user);
   grant.token.key_id = key_id_;
   const Result<std::string> token = token::SignToken(grant.token, key_);
@@ -132,7 +142,8 @@ std::optional<Objection> PoolHost::Create(const v1::CreateSessionRequest& reques
 
 std::optional<Objection> PoolHost::Consider(const v1::CreateSessionRequest& request,
                                             v1::Placement* placement) const {
-  return state_.With([&](const State& state) { return state.pool.Consider(request, placement); });
+  return state_.With(
+      [&](const State& state) { return state.pool.Consider(request, TakeNow(), placement); });
 }
 
 std::optional<Objection> PoolHost::Release(const std::string& id, v1::Session* session) {
@@ -158,6 +169,13 @@ void PoolHost::Save(const std::vector<v1::Session>& sessions) {
     if (const farlane::Status status = store_->Save(session); !status.ok()) {
       LogWarn("what has become of session %s cannot be stored: %s", session.id().c_str(),
               status.message().c_str());
+    }
+  }
+  // With the sessions by whose end something was learned.
+  for (const v1::Profile& profile :
+       state_.With([](State& state) { return state.pool.TakeProfiles(); })) {
+    if (const farlane::Status status = store_->SaveProfile(profile); !status.ok()) {
+      LogWarn("what was learned of a program cannot be stored: %s", status.message().c_str());
     }
   }
 }
