@@ -54,6 +54,11 @@ struct alignas(64) NetGrantSlot {
 struct alignas(64) NetUseSlot {
   std::atomic<uint64_t> bytes[2];  // moved, in and out
   std::atomic<uint64_t> stops[2];  // so often there was more to move than the rate allowed
+  // What the client is like, whatever way it takes.
+  std::atomic<uint64_t> trips;    // so often it has waited for an answer
+  std::atomic<uint64_t> rtt_ns;   // what a trip takes at least, of late; 0: not known
+  std::atomic<uint64_t> talked;   // bytes, both ways together
+  std::atomic<uint64_t> busy_ns;  // work of its was under way, over all devices
 };
 
 static_assert(sizeof(GrantSlot) == 64 && sizeof(UseSlot) == 128);

@@ -58,6 +58,10 @@ void AppendNet(NetDesk& net, const SessionBook::Session& session, std::string* r
   record.kind = RecordKind::kNet;
   record.taken_bytes = figures.in_bytes;
   record.limit_bytes = figures.out_bytes;
+  record.turns = figures.trips;
+  record.clock_ns = figures.rtt_ns;
+  record.ahead_max = figures.talked_bytes;
+  record.used_ns = figures.busy_ns;
   Append(records, record);
 }
 

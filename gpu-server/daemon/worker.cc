@@ -206,9 +206,7 @@ void FollowNet(NetGate& gate, DaemonLink& link) {
   LimitCommands(session, outbox, stream.LifeFd(), watch);
   std::vector<Reservation> first = link.TakeFirst(grant);
   FollowTurns(session, link, ready.facts.size());
-  if (goes_over_network) {
-    FollowNet(net, link);
-  }
+  FollowNet(net, link);
   link.Listen(
       [&outbox](size_t device, uint64_t bytes, uint64_t recall) {
         outbox.Append(wire::CreditRecall{
@@ -228,9 +226,13 @@ void FollowNet(NetGate& gate, DaemonLink& link) {
   }
   AppendWelcome(outbox, *ready.driver, ready.facts, session.memories());
   SessionLoop loop(stream, session, wakeup, channel::WaitPolicy::Default(), ears);
-  BusyMeter meter(session, ears, [&link](size_t device, uint32_t busy, uint32_t copies) {
-    link.NoteBusy(device, busy, copies);
-  });
+  loop.TellTalk(net);
+  BusyMeter meter(
+      session, ears,
+      [&link](size_t device, uint32_t busy, uint32_t copies) {
+        link.NoteBusy(device, busy, copies);
+      },
+      [&net](uint64_t busy_ns) { net.NoteBusy(busy_ns); });
   meter.Start();
   const SessionEnd end = loop.Run();
   LogEnd(loop, end, session, client, start_ns);

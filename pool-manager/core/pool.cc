@@ -140,6 +140,7 @@ Request RequestOf(const v1::Session& session) {
     request.selector.push_back({.key = key, .kind = LabelRule::Kind::kIn, .values = {value}});
   }
   request.rtt_max_s = spec.max_rtt_ms() / 1000;
+  request.bandwidth_min_bytes_per_s = spec.min_bandwidth_bytes();
   request.isolation = IsolationOf(spec.isolation());
   request.profile = AppProfile::OfClass(AppClassOf(spec.profile()));
   return request;
@@ -261,6 +262,7 @@ void Pool::End(v1::Session* session, v1::Phase phase, const std::string& why, co
   session->set_phase(phase);
   session->set_reason(why);
   session->set_ended_ms(now.ms);
+  learning_.NoteEnd(*session, now.ms);
   cluster_.Forget(session->id());
 }
 
@@ -318,6 +320,7 @@ std::vector<Order> Pool::Hear(const std::string& server,
       continue;
     }
     *session.mutable_load() = *found->second;
+    learning_.NoteLoad(session, *found->second, now.ns);
     if (!IsLive(session) && session.phase() != v1::FAILED) {
       v1::ToServer say;
       say.mutable_end_session()->set_session_id(id);
@@ -370,6 +373,28 @@ Objection Pool::NoRoom(const Request& request, const NetworkView& network) const
   return objection;
 }
 
+// How far the one who asks is from each server, as far as anybody knows.
+NetworkView Pool::ViewFrom(const v1::SessionSpec& spec, const Now& now) const {
+  NetworkView network(cluster_,
+                      {.region = spec.place().region(),
+                       .zone = spec.place().zone(),
+                       .rack = spec.place().rack(),
+                       .host = spec.host()},
+                      distances_);
+  learning_.Inform(cluster_, spec, now.ns, &network);
+  return network;
+}
+
+// As people and programs know servers.
+void Pool::Describe(std::vector<v1::Candidate>* candidates) const {
+  for (v1::Candidate& candidate : *candidates) {
+    if (const ServerBook::Entry* const server = servers_.Find(candidate.server_id())) {
+      candidate.set_server(server->inventory.name());
+      *candidate.mutable_addresses() = server->inventory.addresses();
+    }
+  }
+}
+
 std::optional<Objection> Pool::Draft(const v1::CreateSessionRequest& wanted,
                                      uint64_t epoch,
                                      const Now& now,
@@ -380,13 +405,27 @@ std::optional<Objection> Pool::Draft(const v1::CreateSessionRequest& wanted,
   v1::Session& session = grant->session;
   session.set_id(FreshId());
   *session.mutable_spec() = wanted.spec();
-  const Request request = RequestOf(session);
+  Request request = RequestOf(session);
   if (const farlane::Status status = CheckRequest(request); !status.ok()) {
     return Objection{Objection::Kind::kInvalid, "Invalid", status.message()};
   }
-  const NetworkView network(cluster_, {.host = wanted.spec().host()}, distances_);
-  NoteDemand(cluster_, network, request);
+  learning_.NoteMeasured(wanted.spec(), wanted.measured(), now.ns);
+  learning_.Inform(cluster_, wanted.spec(), &request);
+  for (const v1::Measured& one : wanted.measured()) {
+    if (one.rtt_ms() <= 0) {
+      request.excluded.push_back(one.server_id());
+    }
+  }
+  const NetworkView network = ViewFrom(wanted.spec(), now);
   const Decision decision = Decide(cluster_, network, request, policy_);
+  if (decision.placed && wanted.may_probe()) {
+    grant->candidates = learning_.WorthProbing(cluster_, network, request, decision);
+    if (!grant->candidates.empty()) {
+      Describe(&grant->candidates);
+      return std::nullopt;
+    }
+  }
+  NoteDemand(cluster_, network, request);
   if (!decision.placed) {
     return NoRoom(request, network);
   }
@@ -405,6 +444,7 @@ std::optional<Objection> Pool::Draft(const v1::CreateSessionRequest& wanted,
   session.set_epoch(epoch);
   session.set_devices(request.devices);
   session.set_forecast(decision.forecast());
+  learning_.NoteHome(session.spec(), session.server_id());
   grant->token.epoch = epoch;
   control::FromHex(session.id(), grant->token.session);
   control::FromHex(session.server_id(), grant->token.server);
@@ -415,6 +455,7 @@ std::optional<Objection> Pool::Draft(const v1::CreateSessionRequest& wanted,
 }
 
 std::optional<Objection> Pool::Consider(const v1::CreateSessionRequest& wanted,
+                                        const Now& now,
                                         v1::Placement* placement) const {
   token::SessionToken unused;
   v1::CreateSessionRequest asked = wanted;
@@ -424,11 +465,12 @@ std::optional<Objection> Pool::Consider(const v1::CreateSessionRequest& wanted,
   }
   v1::Session session;
   *session.mutable_spec() = wanted.spec();
-  const Request request = RequestOf(session);
+  Request request = RequestOf(session);
   if (const farlane::Status status = CheckRequest(request); !status.ok()) {
     return Objection{Objection::Kind::kInvalid, "Invalid", status.message()};
   }
-  const NetworkView network(cluster_, {.host = wanted.spec().host()}, distances_);
+  learning_.Inform(cluster_, wanted.spec(), &request);
+  const NetworkView network = ViewFrom(wanted.spec(), now);
   const Explanation explanation = Explain(cluster_, network, request, policy_);
   placement->set_placed(explanation.decision.placed);
   placement->set_refusal(explanation.decision.refusal);
@@ -507,6 +549,7 @@ void Pool::Look(const Now& now, std::vector<v1::Session>* changed) {
     }
   }
   ForgetOld();
+  learning_.Forget(now.ns);
 }
 
 void Pool::ForgetOld() {

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "pool-manager/core/learning.h"
 #include "pool-manager/core/server_book.h"
 #include "pool-manager/placement/decide.h"
 #include "protocol/base/result.h"
@@ -55,6 +56,11 @@ class Pool {
   // What was stored before, at the start: their servers tell whether they still run.
   void Restore(std::vector<v1::Session> sessions);
 
+  // What was learned of programs: restored at the start, and what has changed since the last time.
+  void RestoreProfiles(const std::vector<v1::Profile>& profiles) { learning_.Restore(profiles); }
+
+  std::vector<v1::Profile> TakeProfiles() { return learning_.TakeChanged(); }
+
   // --- Servers
 
   // A server's first word on a stream. An empty text, or why it is not taken.
@@ -76,6 +82,8 @@ class Pool {
   struct Grant {
     v1::Session session;
     token::SessionToken token;  // to be signed
+    // Instead of a session: the way to these is to be measured first.
+    std::vector<v1::Candidate> candidates{};
   };
 
   // A place for a session, that nobody else gets meanwhile.
@@ -85,6 +93,7 @@ class Pool {
                                  Grant* grant);
   // What would become of a request; nothing is promised.
   std::optional<Objection> Consider(const v1::CreateSessionRequest& request,
+                                    const Now& now,
                                     v1::Placement* placement) const;
   void Abandon(const std::string& id);
 
@@ -118,6 +127,8 @@ class Pool {
   void TakeReport(v1::Session* session, const Now& now);
   void SetLoads(const std::string& server, const v1::Load& load);
   void SetState(const std::string& server);
+  NetworkView ViewFrom(const v1::SessionSpec& spec, const Now& now) const;
+  void Describe(std::vector<v1::Candidate>* candidates) const;
   Objection NoRoom(const Request& request, const NetworkView& network) const;
   void End(v1::Session* session, v1::Phase phase, const std::string& why, const Now& now);
   bool WasLeftAlone(const v1::Session& session, const Now& now);
@@ -127,6 +138,7 @@ class Pool {
   ClusterView cluster_;  // the same servers, as placement sees them, and what they were promised
   PlacementPolicy policy_;
   DistanceTable distances_;
+  Learning learning_;
   std::map<std::string, v1::Session> sessions_;
   std::map<std::string, uint64_t> reserved_since_ns_;  // as far as Look has seen
 };

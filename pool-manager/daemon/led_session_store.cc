@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pool-manager/daemon/led_session_store.h"
 
+#include <span>
+
+#include "protocol/base/sha256.h"
+#include "protocol/control/hex.h"
+
 namespace farlane::pool {
 namespace {
 
 constexpr char kSessionPrefix[] = "/farlane/sessions/";
+constexpr char kProfilePrefix[] = "/farlane/profiles/";
 
 }  // namespace
 
@@ -21,20 +27,42 @@ Result<std::vector<v1::Session>> LedSessionStore::Load() {
   return sessions;
 }
 
-farlane::Status LedSessionStore::Save(const v1::Session& session) {
+farlane::Status LedSessionStore::Put(const std::string& key, const std::string& value) {
   if (leadership_->Epoch() != epoch_) {
     return farlane::Status(store_error::kFenced, "this manager does not lead the pool any more");
   }
-  // What it uses from moment to moment is its server's to tell.
-  v1::Session lasting = session;
-  lasting.clear_load();
   FARLANE_ASSIGN(const TxnResult result,
-                 leadership_->Txn({.compares = {},
-                                   .operations = {Operation::Put(kSessionPrefix + session.id(),
-                                                                 lasting.SerializeAsString())}}));
+                 leadership_->Txn({.compares = {}, .operations = {Operation::Put(key, value)}}));
   return result.committed
              ? farlane::Status::Ok()
              : farlane::Status(store_error::kFenced, "another manager leads the pool now");
+}
+
+farlane::Status LedSessionStore::Save(const v1::Session& session) {
+  // What it uses from moment to moment is its server's to tell.
+  v1::Session lasting = session;
+  lasting.clear_load();
+  return Put(kSessionPrefix + session.id(), lasting.SerializeAsString());
+}
+
+Result<std::vector<v1::Profile>> LedSessionStore::LoadProfiles() {
+  FARLANE_ASSIGN(const Page page, store_.List(kProfilePrefix));
+  std::vector<v1::Profile> profiles;
+  for (const KeyValue& item : page.items) {
+    v1::Profile profile;
+    // One that cannot be read is a program that is not known: no reason not to begin.
+    if (profile.ParseFromString(item.value)) {
+      profiles.push_back(std::move(profile));
+    }
+  }
+  return profiles;
+}
+
+// By the digest of its name, which may hold anything.
+farlane::Status LedSessionStore::SaveProfile(const v1::Profile& profile) {
+  const std::string& key = profile.key();
+  const Sha256Digest digest = Sha256(std::as_bytes(std::span(key.data(), key.size())));
+  return Put(kProfilePrefix + control::Hex(digest), profile.SerializeAsString());
 }
 
 }  // namespace farlane::pool

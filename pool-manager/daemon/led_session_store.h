@@ -29,8 +29,12 @@ class LedSessionStore : public SessionStore {
 
   Result<std::vector<v1::Session>> Load() override;
   farlane::Status Save(const v1::Session& session) override;
+  Result<std::vector<v1::Profile>> LoadProfiles() override;
+  farlane::Status SaveProfile(const v1::Profile& profile) override;
 
  private:
+  farlane::Status Put(const std::string& key, const std::string& value);
+
   StateStore& store_;
   const std::unique_ptr<Leadership>& leadership_;
   const char* const kind_;

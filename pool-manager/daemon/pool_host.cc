@@ -32,7 +32,9 @@ PoolHost::PoolHost(Settings settings,
       key_id_(IdOf(key.public_key())),
       started_ms_(WallMs()),
       started_ns_(NowNs()),
-      saver_(*store_, [this](const std::string& id) { return FindSession(id); }) {}
+      saver_(*store_,
+             {.find = [this](const std::string& id) { return FindSession(id); },
+              .learned = [this] { return TakeProfiles(); }}) {}
 
 Pool::Now PoolHost::TakeNow() const {
   const uint64_t ns = NowNs();
@@ -45,8 +47,12 @@ Result<std::unique_ptr<PoolHost>> PoolHost::Open(Settings settings,
                                                  std::unique_ptr<SessionStore> store,
                                                  const token::SigningKey& key) {
   FARLANE_ASSIGN(std::vector<v1::Session> sessions, store->Load());
+  FARLANE_ASSIGN(const std::vector<v1::Profile> profiles, store->LoadProfiles());
   std::unique_ptr<PoolHost> host(new PoolHost(std::move(settings), std::move(store), key));
-  host->state_.With([&](State& state) { state.pool.Restore(std::move(sessions)); });
+  host->state_.With([&](State& state) {
+    state.pool.Restore(std::move(sessions));
+    state.pool.RestoreProfiles(profiles);
+  });
   return host;
 }
 
@@ -125,6 +131,12 @@ std::optional<Objection> PoolHost::Create(const v1::CreateSessionRequest& reques
       })) {
     return objection;
   }
+  if (!grant.candidates.empty()) {
+    for (v1::Candidate& candidate : grant.candidates) {
+      *response->add_candidates() = std::move(candidate);
+    }
+    return std::nullopt;
+  }
   grant.session.set_user(user);
   grant.token.key_id = key_id_;
   const Result<std::string> token = token::SignToken(grant.token, key_);
@@ -142,7 +154,8 @@ std::optional<Objection> PoolHost::Create(const v1::CreateSessionRequest& reques
 
 std::optional<Objection> PoolHost::Consider(const v1::CreateSessionRequest& request,
                                             v1::Placement* placement) const {
-  return state_.With([&](const State& state) { return state.pool.Consider(request, placement); });
+  return state_.With(
+      [&](const State& state) { return state.pool.Consider(request, TakeNow(), placement); });
 }
 
 std::optional<Objection> PoolHost::Release(const std::string& id, v1::Session* session) {
@@ -181,6 +194,10 @@ std::optional<v1::Session> PoolHost::FindSession(const std::string& name) const 
 
 std::vector<v1::Server> PoolHost::Servers() const {
   return state_.With([](const State& state) { return state.pool.Servers(); });
+}
+
+std::vector<v1::Profile> PoolHost::TakeProfiles() {
+  return state_.With([](State& state) { return state.pool.TakeProfiles(); });
 }
 
 v1::PoolStatus PoolHost::Status() const {

@@ -79,6 +79,7 @@ class PoolHost {
 
   void Tell(State& state, const std::vector<Order>& orders) const;
   Pool::Now TakeNow() const;
+  std::vector<v1::Profile> TakeProfiles();
 
   const Settings settings_;
   const std::unique_ptr<SessionStore> store_;

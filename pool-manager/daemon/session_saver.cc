@@ -7,8 +7,8 @@
 
 namespace farlane::pool {
 
-SessionSaver::SessionSaver(SessionStore& store, Find find)
-    : store_(store), find_(std::move(find)), thread_([this] { Loop(); }) {}
+SessionSaver::SessionSaver(SessionStore& store, Source source)
+    : store_(store), source_(std::move(source)), thread_([this] { Loop(); }) {}
 
 SessionSaver::~SessionSaver() {
   {
@@ -35,13 +35,18 @@ void SessionSaver::SaveSoon(const std::vector<v1::Session>& sessions) {
 // What is not stored now is found again when the session's server is heard: nothing is lost by it.
 void SessionSaver::Save(const std::string& id) {
   const std::lock_guard<std::mutex> lock(saving_);
-  const std::optional<v1::Session> session = find_(id);
+  const std::optional<v1::Session> session = source_.find(id);
   if (!session.has_value()) {
     return;
   }
   if (const farlane::Status status = store_.Save(*session); !status.ok()) {
     LogWarn("what has become of session %s cannot be stored: %s", id.c_str(),
             status.message().c_str());
+  }
+  for (const v1::Profile& profile : source_.learned()) {
+    if (const farlane::Status status = store_.SaveProfile(profile); !status.ok()) {
+      LogWarn("what was learned of a program cannot be stored: %s", status.message().c_str());
+    }
   }
 }
 

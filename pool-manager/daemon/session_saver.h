@@ -21,10 +21,14 @@ namespace farlane::pool {
 // Thread: any.
 class SessionSaver {
  public:
-  // How a session is now; nothing: it is not known any more.
-  using Find = std::function<std::optional<v1::Session>(const std::string& id)>;
+  struct Source {
+    // How a session is now; nothing: it is not known any more.
+    std::function<std::optional<v1::Session>(const std::string& id)> find;
+    // What was learned of programs by what has become of their sessions, since this was asked last.
+    std::function<std::vector<v1::Profile>()> learned;
+  };
 
-  SessionSaver(SessionStore& store, Find find);
+  SessionSaver(SessionStore& store, Source source);
   SessionSaver(const SessionSaver&) = delete;
   SessionSaver& operator=(const SessionSaver&) = delete;
   // Stores what is left to be stored.
@@ -39,7 +43,7 @@ class SessionSaver {
   void Loop();
 
   SessionStore& store_;
-  const Find find_;
+  const Source source_;
   std::mutex saving_;  // held from looking how a session is until that is stored
   std::mutex mutex_;
   std::condition_variable changed_;

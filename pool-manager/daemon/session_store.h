@@ -24,6 +24,10 @@ class SessionStore {
   virtual Result<std::vector<v1::Session>> Load() = 0;
   // When this returns, the session is there whatever becomes of the machine.
   virtual farlane::Status Save(const v1::Session& session) = 0;
+
+  // What was learned of programs.
+  virtual Result<std::vector<v1::Profile>> LoadProfiles() = 0;
+  virtual farlane::Status SaveProfile(const v1::Profile& profile) = 0;
 };
 
 }  // namespace farlane::pool

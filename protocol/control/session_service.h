@@ -50,7 +50,9 @@ enum class RecordKind : uint32_t {
                  // `text` says what went wrong, if any
   kTime = 5,     // of the session before: its share of the time of device `number`
   kNet = 7,      // of the session before: over the network it was sent `taken_bytes`, and sent
-                 // `limit_bytes` itself
+                 // `limit_bytes` itself; whatever way it takes, it has waited `turns` times for an
+                 // answer, of late for `clock_ns` at least, has moved `ahead_max` bytes and kept
+                 // devices busy for `used_ns`
   kReport = 6,   // behind it come `number` bytes, a packed report (protocol/nvml/report.h)
 };
 

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <span>
+#include <sstream>
 #include <thread>
 
 #include <sys/random.h>
@@ -16,9 +17,12 @@
 #include "protocol/base/clock.h"
 #include "protocol/base/environment.h"
 #include "protocol/base/log.h"
+#include "protocol/base/milliseconds.h"
+#include "protocol/base/net_rate.h"
 #include "protocol/base/sha256.h"
 #include "protocol/base/slice.h"
 #include "protocol/control/hex.h"
+#include "tools/session/measure_candidates.h"
 
 namespace farlane::session {
 namespace {
@@ -35,6 +39,38 @@ std::string ParentName() {
   std::string name;
   std::getline(file, name);
   return name;
+}
+
+// Where the program runs, as servers say it of themselves: "zone=a,rack=3".
+Result<json> PlaceFromEnvironment() {
+  json place = json::object();
+  std::istringstream words(Environment("FARLANE_PLACE").value_or(""));
+  for (std::string word; std::getline(words, word, ',');) {
+    const size_t equals = word.find('=');
+    const std::string key = word.substr(0, equals);
+    if (equals == std::string::npos || (key != "region" && key != "zone" && key != "rack")) {
+      return Status(StatusCode::kInvalidArgument,
+                    "FARLANE_PLACE is made of region=…, zone=… and rack=…, not \"" + word + "\"");
+    }
+    place[key] = word.substr(equals + 1);
+  }
+  return place;
+}
+
+// What the way to a server must be like, and what the program is called.
+Status AddWayAndProfile(json* spec) {
+  if (const auto text = Environment("FARLANE_MAX_RTT")) {
+    FARLANE_ASSIGN(const double most_ms, ParseMilliseconds(*text));
+    (*spec)["maxRttMs"] = most_ms;
+  }
+  if (const auto text = Environment("FARLANE_MIN_BANDWIDTH")) {
+    FARLANE_ASSIGN(const NetRate least, ParseNetRate(*text));
+    (*spec)["minBandwidthBytes"] =
+        least == kNetRateNone ? 0 : static_cast<double>(NetRateBytes(least));
+  }
+  (*spec)["profile"] = Environment("FARLANE_PROFILE").value_or("");
+  FARLANE_ASSIGN((*spec)["place"], PlaceFromEnvironment());
+  return Status::Ok();
 }
 
 Result<json> SpecFromEnvironment() {
@@ -58,6 +94,7 @@ Result<json> SpecFromEnvironment() {
   spec["model"] = Environment("FARLANE_MODEL").value_or("");
   spec["program"] = Environment("FARLANE_PROGRAM").value_or(ParentName());
   spec["host"] = host;
+  FARLANE_TRY(AddWayAndProfile(&spec));
   return spec;
 }
 
@@ -86,6 +123,23 @@ Result<PoolAnswer> AskForRoom(const PoolAddress& pool, const PoolRequest& reques
     std::this_thread::sleep_for(pause);
     pause = std::min(2 * pause, kPauseMax);
   }
+}
+
+// The pool may want to know first how far its servers are.
+Result<PoolAnswer> AskAndMeasure(const PoolAddress& pool, json wanted) {
+  wanted["mayProbe"] = Environment("FARLANE_PROBE").value_or("1") != "0";
+  PoolRequest request{.method = "POST", .path = "/v1/sessions", .body = wanted.dump()};
+  FARLANE_ASSIGN(PoolAnswer answer, AskForRoom(pool, request));
+  const json said = json::parse(answer.body, nullptr, false);
+  const bool asks = answer.status / 100 == 2 && said.is_object() && !said.contains("session") &&
+                    said.value("candidates", json::array()).is_array();
+  if (!asks) {
+    return answer;
+  }
+  wanted["mayProbe"] = false;
+  wanted["measured"] = MeasureCandidates(said["candidates"]);
+  request.body = wanted.dump();
+  return AskForRoom(pool, request);
 }
 
 Result<OpenedSession> Understand(const PoolAnswer& answer, const std::string& key) {
@@ -123,8 +177,7 @@ Result<OpenedSession> OpenSession(const PoolAddress& pool, int* exit_code) {
   json wanted;
   wanted["spec"] = std::move(spec);
   wanted["keyDigest"] = control::Hex(Sha256(std::as_bytes(std::span(key))));
-  const Result<PoolAnswer> answer =
-      AskForRoom(pool, {.method = "POST", .path = "/v1/sessions", .body = wanted.dump()});
+  const Result<PoolAnswer> answer = AskAndMeasure(pool, std::move(wanted));
   if (!answer.ok()) {
     *exit_code = ExitCodeOf(answer.error());
     return answer.error();

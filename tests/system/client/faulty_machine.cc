@@ -4,7 +4,6 @@
 // seconds by which the wall clock is off, then eight that are not 0 while the disk is full.
 #include <cerrno>
 #include <cstdint>
-#include <cstdlib>
 #include <ctime>
 
 #include <dlfcn.h>
@@ -12,6 +11,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "protocol/base/environment.h"
 
 namespace {
 
@@ -24,8 +25,8 @@ constexpr Faults kNone = {0, 0};
 
 const volatile Faults& Now() {
   static const volatile Faults* const faults = [] {
-    const char* const path = secure_getenv("FARLANE_TEST_FAULTS");
-    const int file = path == nullptr ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+    const auto path = farlane::Environment("FARLANE_TEST_FAULTS");
+    const int file = path.has_value() ? open(path->c_str(), O_RDONLY | O_CLOEXEC) : -1;
     void* const bytes =
         file < 0 ? MAP_FAILED : mmap(nullptr, sizeof(Faults), PROT_READ, MAP_SHARED, file, 0);
     return bytes == MAP_FAILED ? &kNone : static_cast<const volatile Faults*>(bytes);

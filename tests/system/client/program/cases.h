@@ -71,6 +71,7 @@ void Commanded();
 // busy.cc: work for the device, all the time or when asked
 void Busy();
 void Rounds();
+void Steps();
 void Asked();
 void WorkBehindFunctions();
 // loads.cc: work that takes as long as a modelled device is told

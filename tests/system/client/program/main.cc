@@ -59,6 +59,7 @@ constexpr Case kCases[] = {
     {"loads", Loads},
     {"requests", Requests},
     {"rounds", Rounds},
+    {"steps", Steps},
     {"asked", Asked},
     {"work-behind-functions", WorkBehindFunctions},
     {"sharer", Sharer},

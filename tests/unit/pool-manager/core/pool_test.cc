@@ -96,6 +96,38 @@ TEST_F(PoolTest, NobodyIsPromisedWhatAnotherHas) {
   EXPECT_FALSE(Create(0.7).has_value());
 }
 
+TEST_F(PoolTest, WhoCanMeasureIsToldWhatBeforeAnythingIsPromised) {
+  Attach('1', "one", 1);
+  Attach('2', "two", 2);
+  v1::CreateSessionRequest request;
+  request.mutable_spec()->set_host("lab3");
+  request.mutable_spec()->mutable_slice()->set_share(0.6);
+  request.set_key_digest(std::string(64, 'a'));
+  request.set_may_probe(true);
+  Pool::Grant asked;
+  ASSERT_FALSE(pool_.Draft(request, 1, now_, &asked).has_value());
+  ASSERT_EQ(asked.candidates.size(), 2u);
+  EXPECT_TRUE(asked.candidates[0].addresses(0).starts_with("tcp://"));
+  EXPECT_TRUE(pool_.Sessions().empty());
+  for (const v1::Candidate& candidate : asked.candidates) {
+    v1::Measured* const measured = request.add_measured();
+    measured->set_server_id(candidate.server_id());
+    measured->set_rtt_ms(candidate.server() == "two" ? 0.2 : 30);
+    measured->set_bytes_per_s(1e9);
+  }
+  Pool::Grant granted;
+  ASSERT_FALSE(pool_.Draft(request, 1, now_, &granted).has_value());
+  EXPECT_TRUE(granted.candidates.empty()) << "that is known now";
+  EXPECT_EQ(granted.session.server(), "two");
+  // One that does not answer where the program runs is none for it.
+  request.mutable_spec()->mutable_slice()->set_share(0.1);
+  request.mutable_measured(0)->set_rtt_ms(0);
+  const std::string silent = request.measured(0).server_id();
+  Pool::Grant other;
+  ASSERT_FALSE(pool_.Draft(request, 1, now_, &other).has_value());
+  EXPECT_NE(other.session.server_id(), silent);
+}
+
 TEST_F(PoolTest, WhatCouldNotBeStoredIsFreeAgain) {
   Attach('1', "one", 1);
   v1::Session session;
