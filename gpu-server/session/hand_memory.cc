@@ -46,12 +46,13 @@ WireError ReturnZeroed(ClientSession& session,
     return WireError::kBadValue;
   }
   session.DeferIn(nullptr, view,
-                  [&session, memory, recall = message.recall, chunks = std::move(chunks)] {
+                  [&session, memory, recall = message.recall, frees = message.frees,
+                   chunks = std::move(chunks)] {
                     static_cast<void>(memory->scrubber()->Zero(chunks));
-                    session.Return([&session, memory, recall, chunks] {
+                    session.Return([&session, memory, recall, frees, chunks] {
                       memory->Forfeit(chunks);
                       if (recall != 0) {
-                        session.source().FinishRecall(recall);
+                        session.source().FinishRecall(recall, chunks.size() * kChunkBytes, frees);
                       }
                     });
                   });
@@ -102,7 +103,8 @@ WireError Execute(ClientSession& session,
   }
   // The ledger first: what would pass a limit has no side effect at all.
   session.AskForMemory(memory->ordinal(), RoundUp(message.bytes, kChunkBytes),
-                       CreditSource::Purpose::kCredit,
+                       message.spare != 0 ? CreditSource::Purpose::kSpare
+                                          : CreditSource::Purpose::kCredit,
                        [&session, view, memory](Reservation granted) {
                          // Shared because a letter must be copyable; in truth it passes it on.
                          const auto reservation = std::make_shared<Reservation>(std::move(granted));
@@ -125,7 +127,7 @@ WireError Execute(ClientSession& session,
   }
   FARLANE_WIRE_TRY(memory->ReturnCredit(message.bytes));
   if (message.recall != 0) {
-    session.source().FinishRecall(message.recall);
+    session.source().FinishRecall(message.recall, message.bytes, message.frees);
   }
   return WireError::kNone;
 }

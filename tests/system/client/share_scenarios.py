@@ -141,9 +141,9 @@ def latencies(record, program, said):
             for (due, launched, over), (start, end) in zip(requests, own)]
 
 
-def priority(model, count, rate):
+def priority(model, count, rate, request_ms=2, seed=1):
     """Requests of a guaranteed session, alone and beside a best-effort session with kernels of 5 ms."""
-    request = blocks(2)
+    request = blocks(request_ms)
     variables = {"LOADS_COUNT": str(count), "LOADS_RATE": str(rate)}
     found = {"requests": count, "rate": rate}
     lowest = None
@@ -151,7 +151,7 @@ def priority(model, count, rate):
         if side == "beside":
             lowest = model.program("loads", blocks(5), priority="best-effort")
             start_all(model, [lowest])
-        asks = model.program("requests", request, priority="guaranteed", share=0.5, variables=variables)
+        asks = model.program("requests", request, priority="guaranteed", share=0.5, seed=seed, variables=variables)
         start = model.now()
         said = asks.go().process.communicate("\n")[0]
         end = model.now()
@@ -159,7 +159,7 @@ def priority(model, count, rate):
         by_device, by_program = [row[0] for row in rows], [row[1] for row in rows]
         found[side] = {"p50_ms": percentile(by_device, 0.5), "p99_ms": percentile(by_device, 0.99),
                        "program_p50_ms": percentile(by_program, 0.5), "program_p99_ms": percentile(by_program, 0.99),
-                       "ahead_p99": percentile([row[2] for row in rows], 0.99), "ahead_max": max(row[2] for row in rows)}
+                       "latencies_ms": by_device, "ahead_p99": percentile([row[2] for row in rows], 0.99), "ahead_max": max(row[2] for row in rows)}
         if lowest is not None:
             found["best_effort_keeps"] = model.record().used(lowest.worker, start, end) / (end - start)
             found["requests_have"] = model.record().used(asks.worker, start, end) / (end - start)
