@@ -36,8 +36,8 @@ CUresult DeviceMemory::Allocate(uint64_t bytes,
   CUresult result = TryAllocate(bytes, context, address, align);
   // Before memory is out, pools give up what they only keep for reuse; and what others of the
   // program's threads give them meanwhile.
-  for (int i = 0; i < kGrowTriesMax && result == CUDA_ERROR_OUT_OF_MEMORY &&
-                  session_.pools().TrimAll(device_);
+  for (int i = 0;
+       i < kGrowTriesMax && result == CUDA_ERROR_OUT_OF_MEMORY && session_.pools().TrimAll(device_);
        ++i) {
     result = TryAllocate(bytes, context, address, align);
   }
@@ -145,8 +145,8 @@ CUresult DeviceMemory::MakeRoom(Lock& lock, uint64_t bytes) {
 
 CUresult DeviceMemory::Create(uint64_t bytes, wire::Handle handle) {
   CUresult result = TryCreate(bytes, handle);
-  for (int i = 0; i < kGrowTriesMax && result == CUDA_ERROR_OUT_OF_MEMORY &&
-                  session_.pools().TrimAll(device_);
+  for (int i = 0;
+       i < kGrowTriesMax && result == CUDA_ERROR_OUT_OF_MEMORY && session_.pools().TrimAll(device_);
        ++i) {
     result = TryCreate(bytes, handle);
   }
@@ -241,10 +241,9 @@ bool DeviceMemory::GiveBack(uint64_t bytes, uint64_t recall, uint32_t* fences) {
   }
   const uint64_t given = std::min(bytes, credit_bytes_ - used_bytes());
   credit_bytes_ -= given;
-  session_.Post(
-      0,
-      wire::CreditReturn{
-          .device = server_ordinal_, .frees = frees, .bytes = given, .recall = recall});
+  session_.Post(0,
+                wire::CreditReturn{
+                    .device = server_ordinal_, .frees = frees, .bytes = given, .recall = recall});
   return true;
 }
 
@@ -295,9 +294,7 @@ CUresult DeviceMemory::AskForSpace(Lock& lock, uint64_t bytes) {
 CUresult DeviceMemory::RequestCredit(uint64_t bytes, bool spare) {
   wire::CreditRequestReply reply;
   const CUresult result = session_.Call(
-      0,
-      wire::CreditRequest{
-          .device = server_ordinal_, .spare = spare ? 1u : 0u, .bytes = bytes},
+      0, wire::CreditRequest{.device = server_ordinal_, .spare = spare ? 1u : 0u, .bytes = bytes},
       &reply);
   return result == CUDA_SUCCESS && reply.granted_bytes != bytes ? CUDA_ERROR_UNKNOWN : result;
 }

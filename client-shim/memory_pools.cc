@@ -188,7 +188,8 @@ void MemoryPools::NoteUse(Pool& pool, uint64_t bytes) {
 }
 
 // The smallest block that this stream freed and that is large enough without being twice as large,
-// or a chunk larger, which others could have; 0 if there is none. `wanted` grows to what the block has.
+// or a chunk larger, which others could have; 0 if there is none. `wanted` grows to what the block
+// has.
 uint64_t MemoryPools::Reuse(State& state, uint64_t stream, Allocation* wanted) {
   Pool& pool = state.pools[wanted->pool];
   const auto of_stream = pool.kept.find(stream);

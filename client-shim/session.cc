@@ -38,7 +38,8 @@ Result<std::unique_ptr<Session>> Session::Meet(const transport::Address& server,
   session->worker_ = answer.worker;
   session->channel_ =
       std::make_unique<channel::CommandChannel>(std::move(stream), *session, config.grace);
-  session->attendant_.emplace(*session->channel_, [raw = session.get()] { return raw->AnswerRecalls(); });
+  session->attendant_.emplace(*session->channel_,
+                              [raw = session.get()] { return raw->AnswerRecalls(); });
   FARLANE_TRY(session->LearnDevices().While("getting to know " + server.ToString()));
   return session;
 }

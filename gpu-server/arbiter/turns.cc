@@ -221,8 +221,9 @@ void Turns::Look(uint64_t now_ns) {
   }
 }
 
-// What a worker gave the device while it needed no turn had others' work beside it, and theirs is in
-// what was measured: with a hundred of them nearly all of it. So all have a part by their weights.
+// What a worker gave the device while it needed no turn had others' work beside it, and theirs is
+// in what was measured: with a hundred of them nearly all of it. So all have a part by their
+// weights.
 uint64_t Turns::PriceOf(Member& member, size_t device, uint64_t commands, uint64_t used_ns) {
   Seen& seen = member.seen[device];
   if (seen.beside == 0) {

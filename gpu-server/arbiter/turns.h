@@ -85,8 +85,8 @@ class Turns {
     uint64_t deep_ns = 0;
     uint64_t commands = 0;
     bool wants = false;
-    bool passes = false;      // it may work without a turn
-    uint64_t beside = 0;      // commands that it began so, and that had not ended when that was over
+    bool passes = false;  // it may work without a turn
+    uint64_t beside = 0;  // commands that it began so, and that had not ended when that was over
     uint64_t virtual_ns = 0;  // among the workers of its session
   };
 

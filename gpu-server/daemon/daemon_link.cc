@@ -375,10 +375,8 @@ void DaemonLink::RingForTurn() {
 void DaemonLink::FinishRecall(uint64_t recall, uint64_t bytes, uint32_t frees) {
   state_.With([&](State& state) {
     if (recall >> kEraShift == state.era) {
-      Send(state, {.kind = Kind::kRecalled,
-                   .id = recall & kRecallMask,
-                   .bytes = bytes,
-                   .total = frees});
+      Send(state,
+           {.kind = Kind::kRecalled, .id = recall & kRecallMask, .bytes = bytes, .total = frees});
     }
   });
 }

@@ -86,9 +86,9 @@ class Ledger {
   std::vector<Claim> ClaimsOver(Session session, size_t device) const;
 
   // From whom so many bytes could come back that Take would succeed: those who hold what they do
-  // not use, as far as is known. Empty when that is not enough. Only the same session's help against
-  // its limit, so they come first. Nobody in `except` is asked; the holder itself is, unless it is in
-  // there.
+  // not use, as far as is known. Empty when that is not enough. Only the same session's help
+  // against its limit, so they come first. Nobody in `except` is asked; the holder itself is,
+  // unless it is in there.
   std::vector<Claim> IdleFor(Holder holder,
                              size_t device,
                              uint64_t bytes,

@@ -42,8 +42,8 @@ CUresult WithFaults(const char* call, Body&& body) {
   }
   if (fault.kind == FaultKind::kHalf || fault.kind == FaultKind::kDeath) {
     return RunWithin(
-        call, fault, [](void* all) { return (*static_cast<std::remove_reference_t<Body>*>(all))(); },
-        &body);
+        call, fault,
+        [](void* all) { return (*static_cast<std::remove_reference_t<Body>*>(all))(); }, &body);
   }
   const CUresult result = body();
   if (fault.kind == FaultKind::kLate && result == CUDA_SUCCESS) {

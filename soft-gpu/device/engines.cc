@@ -16,8 +16,8 @@
 namespace farlane::soft {
 namespace {
 
-// So often whoever is next looks whether whoever has the engine is still alive; the others look less
-// often, or a hundred of them would do nothing else.
+// So often whoever is next looks whether whoever has the engine is still alive; the others look
+// less often, or a hundred of them would do nothing else.
 constexpr uint64_t kLookNs = 5'000'000;
 constexpr uint64_t kLookLaterNs = 20'000'000;
 // The engine is free and somebody else's turn, whose thread has not come yet: to look again then.
@@ -180,8 +180,8 @@ void Engines::FreeOfTheDead(FrameFile& file, Engine engine, uint64_t now_ns) con
   file.Write(&state.last, &cut, sizeof cut);
 }
 
-// Those who died waiting wait no more. Whether one lives is a question to the system, and asked only
-// of the one that is next.
+// Those who died waiting wait no more. Whether one lives is a question to the system, and asked
+// only of the one that is next.
 Engines::Queue Engines::QueueBefore(FrameFile& file, const State& state, const Wish& wish) {
   const uint32_t mine = wish.place.value_or(kWaitersMax);
   while (true) {
@@ -216,8 +216,8 @@ void Engines::Enter(FrameFile& file, const State& state, Wish* wish) {
     }
     const Waiter waiter{.ready_ns = wish->ready_ns,
                         .process = file.process(),
-                        .load_us = static_cast<uint32_t>(std::min<uint64_t>(
-                            wish->load_ns / kMicrosecondNs, UINT32_MAX))};
+                        .load_us = static_cast<uint32_t>(
+                            std::min<uint64_t>(wish->load_ns / kMicrosecondNs, UINT32_MAX))};
     file.Write(&state.waiters[place], &waiter, sizeof waiter);
     wish->place = place;
     return;

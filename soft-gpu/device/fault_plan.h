@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // FaultPlan is what a test wants to go wrong: which call fails, at which of its turns, with which
-// error, and whether at once, later, in its midst, or by losing the devices or the process. An empty plan costs one look at a
-// flag.
+// error, and whether at once, later, in its midst, or by losing the devices or the process. An
+// empty plan costs one look at a flag.
 #pragma once
 
 #include <cstdint>

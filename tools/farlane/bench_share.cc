@@ -49,11 +49,15 @@ int Measure(const ShareOptions& options) {
       return kExitFarlane;
     }
   }
-  std::vector<std::string> words = {"python3",     "-B",
-                                    script,        "--build",
+  std::vector<std::string> words = {"python3",
+                                    "-B",
+                                    script,
+                                    "--build",
                                     installation.value().prefix(),
-                                    "--seconds",   std::to_string(options.seconds),
-                                    "--requests",  std::to_string(options.requests)};
+                                    "--seconds",
+                                    std::to_string(options.seconds),
+                                    "--requests",
+                                    std::to_string(options.requests)};
   if (options.format == "json") {
     words.emplace_back("--json");
   }

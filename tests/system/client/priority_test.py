@@ -13,7 +13,7 @@ from campaign import Campaign
 from model_sessions import Model
 
 REQUESTS = 500
-RATE = 500  # a second
+RATE = 200  # a second
 REQUEST_MS = 0.5
 COMMAND_MS = 5  # of best effort
 # Latencies are kept in steps of so much.

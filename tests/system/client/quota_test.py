@@ -194,6 +194,16 @@ class Quota(Client):
     def test_what_is_left_is_granted_and_no_more(self):
         print(f"seed {self.seed}: {self.walk(STEPS, self.seed)}", flush=True)
 
+    def test_what_is_let_go_of_is_there_for_the_next_at_once(self):
+        one, other = self.claimant(), self.claimant()
+        for way in WAYS * 3:
+            self.assertEqual(self.tell(one, f"take {way} {LIMIT_MIB - 6}"), "0", way)
+            self.tell(one, "drop")
+            self.assertEqual(self.tell(other, f"take plain {LIMIT_MIB - 6}"), "0", way)
+            self.tell(other, "drop")
+        self.end(one)
+        self.end(other)
+
     def test_no_storm_passes_the_limit(self):
         print(f"seed {self.seed}: {self.storm(OPERATIONS, self.seed)}", flush=True)
 
@@ -205,11 +215,33 @@ class WithAFailingDriver(Quota):
     """The driver refuses memory now and then: out of memory, and nothing is counted."""
 
     test_what_is_left_is_granted_and_no_more = None
+    test_what_is_let_go_of_is_there_for_the_next_at_once = None
     FAULTS = FAULTS
+
+
+class WhereAWorkerDiesInACopy(Quota):
+    """In the midst of it: half of the bytes have been moved."""
+
+    test_what_is_left_is_granted_and_no_more = None
+    test_what_is_let_go_of_is_there_for_the_next_at_once = None
+    test_no_storm_passes_the_limit = None
+    test_what_the_dead_had_is_counted_nowhere = None
+    FAULTS = "cuMemcpyHtoDAsync_v2@20=die"
+
+    def test_nothing_of_it_is_left(self):
+        victim = self.start("victim", self.server.address, FARLANE_SESSION=self.session)
+        self.assertEqual(victim.stdout.readline(), "ready\n")
+        self.assertNotEqual(victim.wait(60 * SLOWNESS), 0)
+        self.assertLess(seconds_until(lambda: self.frames.used_bytes() == 0, 20), 20, "memory of nobody")
+        self.assert_ledger_is_exact()
+        next_one = self.claimant()
+        self.assertEqual(self.tell(next_one, f"take plain {LIMIT_MIB}"), "0")
+        self.end(next_one)
 
 
 class LongRun(Quota):
     test_what_is_left_is_granted_and_no_more = None
+    test_what_is_let_go_of_is_there_for_the_next_at_once = None
     test_no_storm_passes_the_limit = None
     test_what_the_dead_had_is_counted_nowhere = None
 
@@ -228,4 +260,4 @@ class LongRun(Quota):
 if __name__ == "__main__":
     CAMPAIGN = Campaign.from_arguments(parts=36)
     unittest.main(argv=[__file__, "LongRun"] if CAMPAIGN else None, defaultTest=None if CAMPAIGN else
-                  ["Quota", "WithAFailingDriver"])
+                  ["Quota", "WithAFailingDriver", "WhereAWorkerDiesInACopy"])

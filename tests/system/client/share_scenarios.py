@@ -2,6 +2,7 @@
 """How a modelled device's time is shared in one situation each, as its own record shows. Every function is given a server
 (model_sessions.Model) and returns what it has measured; what is good enough, its caller says."""
 
+import bisect
 import time
 
 from busy_record import SECOND
@@ -131,14 +132,16 @@ def percentile(values, part):
 
 def latencies(record, program, said):
     """Of each request, in milliseconds: until it was over by the device's clock, and by the program's; and how many
-    commands of others the device began from its launch to its begin."""
+    commands of others the device began from its launch to its begin. By the device's clock a request came when the program
+    had woken up for it, and earlier by as much as it had to wait for the one before."""
     requests = [[int(word) for word in line.split()] for line in said.splitlines()]
     own = [(start, end) for start, end, owner in zip(record.starts, record.ends, record.owners)
            if owner == program.worker][-len(requests):]
     others = [start for start, owner in zip(record.starts, record.owners) if owner != program.worker]
-    return [((end - due) / MILLISECOND, (over - due) / MILLISECOND,
-             sum(1 for one in others if launched < one < start))
-            for (due, launched, over), (start, end) in zip(requests, own)]
+    before = [0] + [over for _, _, over in requests]
+    return [((end - launched + max(last - due, 0)) / MILLISECOND, (over - due) / MILLISECOND,
+             bisect.bisect_left(others, start) - bisect.bisect_right(others, launched))
+            for (due, launched, over), (start, end), last in zip(requests, own, before)]
 
 
 def priority(model, count, rate, request_ms=2, seed=1):

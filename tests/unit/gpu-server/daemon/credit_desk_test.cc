@@ -274,8 +274,8 @@ class Crowd : public CreditDeskTest {
       EXPECT_TRUE(Say(one.holder, Kind::kReturn, given));
     }
     EXPECT_TRUE(desk_.Hear(
-        one.holder,
-        {.kind = Kind::kRecalled, .id = recall.id, .bytes = given, .total = one.frees}, 0));
+        one.holder, {.kind = Kind::kRecalled, .id = recall.id, .bytes = given, .total = one.frees},
+        0));
   }
 
   void Step(std::mt19937_64& random) {

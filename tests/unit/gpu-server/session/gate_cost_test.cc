@@ -76,8 +76,7 @@ class GateCost : public testing::Test {
     grant.mode = mode;
     fixture_.session().gate().Attach(TurnMemory::Take(grants_.descriptor(), count, false).value(),
                                      TurnMemory::Take(uses_.descriptor(), count, true).value(),
-                                     Fd(dup(bell_.get())),
-                                     [rung = rung_] { ++*rung; });
+                                     Fd(dup(bell_.get())), [rung = rung_] { ++*rung; });
   }
 
   // Posts all, and says what each took of this process's time, the client's part included.

@@ -58,8 +58,8 @@ TEST(FaultPlan, WhatIsNoPlanIsRefused) {
   for (const char* text :
        {"cuMemAlloc_v2", "cuMemAlloc_v2=2", "cuMemAlloc_v2@=2", "cuMemAlloc_v2@0=2",
         "cuMemAlloc_v2@1", "cuMemAlloc_v2@1=", "cuMemAlloc_v2@1=0", "cuMemAlloc_v2@1=1000",
-        "cuMemAlloc_v2@1=2:soon", "cuMemAlloc_v2@1=:half", "cuMemAlloc_v2@1=die:half", "@1=2", "cuMemAlloc_v2@x=2", "cuMemAlloc_v2@1=2;cuMemFree_v2@1=2",
-        ","}) {
+        "cuMemAlloc_v2@1=2:soon", "cuMemAlloc_v2@1=:half", "cuMemAlloc_v2@1=die:half", "@1=2",
+        "cuMemAlloc_v2@x=2", "cuMemAlloc_v2@1=2;cuMemFree_v2@1=2", ","}) {
     EXPECT_FALSE(FaultPlan::Parse(text).ok()) << text;
   }
 }
