@@ -373,15 +373,16 @@ wire::WireError Session::OnRecall(const wire::MessageView& message) {
   return taken ? wire::WireError::kNone : wire::WireError::kBadValue;
 }
 
-// Whether any of them waits for a fence.
+// Whether there were any: then there will be fences, or somebody asks again.
 bool Session::AnswerRecalls() {
   std::vector<Recall> recalls;
   recalls_.With([&recalls](std::vector<Recall>& heard) { recalls.swap(heard); });
+  const bool any = !recalls.empty();
   std::erase_if(recalls, [this](Recall& recall) { return Answer(&recall); });
   recalls_.With([&recalls](std::vector<Recall>& heard) {
     heard.insert(heard.begin(), recalls.begin(), recalls.end());
   });
-  return !recalls.empty();
+  return any;
 }
 
 // False while it waits for a fence.

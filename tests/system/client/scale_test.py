@@ -6,7 +6,6 @@ time each gets while all are busy.
     scale_test.py --campaign RESULT.json        a hundred sessions, ten seconds"""
 
 import pathlib
-import time
 import unittest
 
 import share_scenarios as scenarios
@@ -17,7 +16,7 @@ from turns_test import Turns
 
 SESSIONS = 12
 SECONDS = 2.0
-SETTLE_SECONDS = 0.5  # what they had as newcomers is charged by then
+SETTLE_SECONDS = 0.5  # of the device's work: what they had as newcomers is charged by then, and the others have had as much
 # What a worker may keep for itself while its client does nothing: memory that it shares with others counts in parts.
 IDLE_BYTES = 30 << 20
 # A session's part of the time may be off by so much of itself: in the short run one turn of 2 ms is more.
@@ -64,7 +63,7 @@ class BusyScale(unittest.TestCase):
         with Model("--mem", "16Mi", memory=f"{SESSIONS * 32}Mi") as model:
             programs = [model.program("loads", KERNELS, ahead=AHEAD_BLOCKS, seed=at + 1) for at in range(SESSIONS)]
             scenarios.start_all(model, programs)
-            time.sleep(SETTLE_SECONDS)
+            model.work(SETTLE_SECONDS, programs)
             start, end = model.work(SECONDS, programs)
             record = model.record()
         had = [record.used(one.worker, start, end) for one in programs]
@@ -81,6 +80,6 @@ class BusyScale(unittest.TestCase):
 if __name__ == "__main__":
     CAMPAIGN = Campaign.from_arguments(parts=2)
     if CAMPAIGN:
-        SESSIONS, SECONDS, SETTLE_SECONDS = 100, 10.0, 5.0
+        SESSIONS, SECONDS, SETTLE_SECONDS = 100, 10.0, 10.0
         CAMPAIGN.note(idle_bytes=IDLE_BYTES, slack=SLACK)
     unittest.main(argv=[__file__], defaultTest=["Scale", "BusyScale"])
