@@ -17,8 +17,8 @@ namespace farlane::shim {
 // Thread: any; Start and Stop one at a time.
 class Attendant {
  public:
-  // `work` is called on the attendant's thread after Wake, with nothing held. True: the server will
-  // say more that is for this thread, and soon.
+  // `work` is called on the attendant's thread after Wake, with nothing held. True: it waits for
+  // the server to say something, and for nothing else.
   Attendant(channel::CommandChannel& channel, std::function<bool()> work);
 
   // Without a thread, where the program has used up its share of them, the rest works all the same.

@@ -373,16 +373,15 @@ wire::WireError Session::OnRecall(const wire::MessageView& message) {
   return taken ? wire::WireError::kNone : wire::WireError::kBadValue;
 }
 
-// Whether there were any: then there will be fences, or somebody asks again.
+// Whether any of them waits for a fence.
 bool Session::AnswerRecalls() {
   std::vector<Recall> recalls;
   recalls_.With([&recalls](std::vector<Recall>& heard) { recalls.swap(heard); });
-  const bool any = !recalls.empty();
   std::erase_if(recalls, [this](Recall& recall) { return Answer(&recall); });
   recalls_.With([&recalls](std::vector<Recall>& heard) {
     heard.insert(heard.begin(), recalls.begin(), recalls.end());
   });
-  return any;
+  return !recalls.empty();
 }
 
 // False while it waits for a fence.
