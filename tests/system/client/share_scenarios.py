@@ -18,6 +18,8 @@ SETTLE = 0.5
 # A part of the device's time is one by now if it is in the next so much of its work.
 SOON = 250 * MILLISECOND
 STEP = 5 * MILLISECOND
+# Blocks that somebody who is alone keeps waiting in the device: 40 ms.
+AHEAD_ALONE = 4_000
 # What pictures show.
 SHOWN = 60 * MILLISECOND
 SHOWN_STEP = 50 * MILLISECOND
@@ -80,8 +82,9 @@ def soon_within(record, owner, wanted, since, until, tolerance=0.05):
 
 
 def alone_and_yield(model, part, seconds, other_is_there):
-    """One with a small share that is alone, and gives way when somebody comes."""
-    alone = model.program("loads", LONG, share=part)
+    """One with a small share that is alone, and gives way when somebody comes. Nothing is held of whoever is alone, so what it
+    has given the device by then goes beside the other's."""
+    alone = model.program("loads", LONG, share=part, ahead=AHEAD_ALONE)
     other = model.program("loads", SHORT, share=1 - part) if other_is_there else None
     start_all(model, [alone])
     start = model.now()
