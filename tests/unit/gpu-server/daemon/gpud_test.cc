@@ -414,7 +414,7 @@ TEST(Gpud, MemoryThatOneClientDoesNotUseIsAskedBackForAnother) {
   EXPECT_EQ(info.total_bytes, 256_MiB);
 }
 
-TEST(Gpud, AClientThatDoesNotReadDelaysAnothersMemoryByHalfASecondAndNotTwice) {
+TEST(Gpud, AClientThatDoesNotReadDelaysAnothersMemoryByTwoSecondsAndNotTwice) {
   const GpudProcess gpud;
   GpudClient silent(gpud);
   GpudClient asker(gpud);
@@ -423,8 +423,8 @@ TEST(Gpud, AClientThatDoesNotReadDelaysAnothersMemoryByHalfASecondAndNotTwice) {
   EXPECT_EQ(asker.Call(wire::CreditRequest{.device = 0, .bytes = 180_MiB}),
             CUDA_ERROR_OUT_OF_MEMORY);
   const uint64_t first = NowNs() - start;
-  EXPECT_GE(first, 450'000'000u);
-  EXPECT_LT(first, 3'000'000'000u);
+  EXPECT_GE(first, 1'900'000'000u);
+  EXPECT_LT(first, 5'000'000'000u);
   const uint64_t again = NowNs();
   EXPECT_EQ(asker.Call(wire::CreditRequest{.device = 0, .bytes = 180_MiB}),
             CUDA_ERROR_OUT_OF_MEMORY);
