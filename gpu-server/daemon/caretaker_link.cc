@@ -74,6 +74,7 @@ void CaretakerLink::Hear(uint64_t now_ns) {
     } else if (nvml::Report health;
                record.kind == Kind::kHealth && nvml::UnpackReport(record.tail, &health)) {
       health_ = std::move(health);
+      ++looks_;
     }
   }
   if (!control_.valid() && now_ns >= not_before_ns_) {

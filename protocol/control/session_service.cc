@@ -11,6 +11,18 @@ bool IsServiceRequest(const ServiceRequest& request) {
          request.verb <= ServiceVerb::kDevices;
 }
 
+const char* SeverityName(Severity severity) {
+  switch (severity) {
+    case Severity::kWarning:
+      return "warning";
+    case Severity::kCritical:
+      return "critical";
+    case Severity::kInfo:
+      break;
+  }
+  return "info";
+}
+
 ServiceRequest MakeServiceRequest(ServiceVerb verb, const std::string& session) {
   ServiceRequest request{};
   memcpy(request.magic, kServiceMagic, sizeof kServiceMagic);

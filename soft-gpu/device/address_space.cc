@@ -10,7 +10,7 @@ namespace farlane::soft {
 Result<std::unique_ptr<AddressSpace>> AddressSpace::Create(const Config& config) {
   FARLANE_ASSIGN(auto window, AddressWindow::Create());
   FARLANE_ASSIGN(std::shared_ptr<FrameFile> file,
-                 FrameFile::Open({config.device_count, config.memory_bytes}, config.shared_path));
+                 FrameFile::Open({config.parts_count(), config.memory_bytes}, config.shared_path));
   if (config.canary) {
     file->LeaveCanaries();
   } else if (config.leftovers) {
@@ -18,7 +18,7 @@ Result<std::unique_ptr<AddressSpace>> AddressSpace::Create(const Config& config)
   }
   std::vector<Frames> frames;
   for (uint32_t device = 0; device < config.device_count; ++device) {
-    frames.emplace_back(file, device);
+    frames.emplace_back(file, device, config.first_part());
   }
   return std::unique_ptr<AddressSpace>(
       new AddressSpace(std::move(window), std::move(frames), std::move(file), config.strict_seed));

@@ -25,7 +25,8 @@ void ForgetInChild() {
 }  // namespace
 
 Result<std::unique_ptr<Driver>> Driver::Make() {
-  FARLANE_ASSIGN(const Config config, ReadConfig());
+  FARLANE_ASSIGN(Config config, ReadConfig());
+  FARLANE_TRY(ChooseInstance(&config));
   SetExecutionOptions(config.execution);
   FARLANE_ASSIGN(auto space, AddressSpace::Create(config));
   SetDeviceWindow(space->window().base(), space->window().size_bytes());
@@ -48,7 +49,8 @@ Status Driver::MakeEngines() {
     log = std::make_shared<const BusyLog>(std::move(opened));
   }
   for (uint32_t device = 0; device < config_.device_count; ++device) {
-    engines_.push_back(std::make_unique<Engines>(space_->frame_file(), device, log));
+    engines_.push_back(
+        std::make_unique<Engines>(space_->frame_file(), config_.first_part() + device, log));
   }
   return Status::Ok();
 }

@@ -64,5 +64,26 @@ TEST(Frames, DealsOutTheLastFreedFirstAndEmpty) {
   munmap(pages, kFrameBytes);
 }
 
+TEST(Frames, APartOfAFileHasItsOwnAndCountsFromItself) {
+  std::shared_ptr<FrameFile> file = std::move(*FrameFile::Open({3, 2 * kFrameBytes}, ""));
+  Frames whole(file, 0);
+  Frames part(file, 0, 2);  // sees the third as its first
+  const auto all = part.Allocate(2 * kFrameBytes);
+  ASSERT_TRUE(all.ok());
+  EXPECT_EQ(file->used_bytes(2), 2 * kFrameBytes);
+  EXPECT_EQ(whole.used_bytes(), 0u);
+  EXPECT_FALSE(part.Allocate(kFrameBytes).ok());
+  EXPECT_TRUE(whole.Allocate(2 * kFrameBytes).ok()) << "one is not used up by the other";
+
+  const FrameKey key = part.Share(*all);
+  EXPECT_EQ(key.device, 0u);
+  const auto hold = part.MakeHold(key, *all);
+  ASSERT_TRUE(hold.ok());
+  EXPECT_EQ(part.KeyOf(hold->get())->device, 0u);
+  EXPECT_EQ(whole.KeyOf(hold->get())->device, 2u);
+  Frames later(file, 0, 3);
+  EXPECT_FALSE(later.KeyOf(hold->get()).has_value()) << "what lies before it is not its own";
+}
+
 }  // namespace
 }  // namespace farlane::soft
