@@ -420,7 +420,11 @@ Greeter::Placement Daemon::Place(const Fd& connection,
   }
   const size_t view = workers_.ViewOf(clients_->book().DevicesOnEntry(newcomer));
   if (!workers_.has_ready(view)) {
-    return {};
+    const std::string& failure = workers_.failure_of(view);
+    return failure.empty()
+               ? Greeter::Placement{}
+               : Greeter::Placement{.taken = false,
+                                    .refusal = Decision{wire::Verdict::kNoDevice, failure}};
   }
   Grant grant;
   grant.zeroes =
