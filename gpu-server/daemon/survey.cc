@@ -45,6 +45,7 @@ ControlRecord AnswerOf(const std::string& library) {
   ControlRecord answer{.kind = ControlRecord::Kind::kFailed, .tail = "it does not answer"};
   Result<SocketPair> pair = MakeSocketPair();
   const pid_t daemon = getpid();
+  WipeUnusedStack();
   const pid_t pid = pair.ok() ? fork() : -1;
   if (pid == 0) {
     RunSurvey(std::move(pair->worker), daemon, library);

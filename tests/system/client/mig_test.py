@@ -189,8 +189,16 @@ class OneEach(Divided):
         clients = [self.client(**session) for _ in range(4)]
         self.assertEqual(sorted(self.devices_of(process) for process in clients), [[0], [0], [1], [1]])
         self.refused("0 is not promised", share="0.5", queue_timeout="0")
+
+        def measured():
+            for process in clients:
+                self.assertEqual(self.tell(process, "work"), "worked")
+            times = [self.session_of(process)["time"] for process in clients]
+            self.assertEqual(sorted(time[0]["device"] for time in times), [0, 0, 1, 1])
+            return all(time[0]["used_ns"] > 0 for time in times)
+
+        self.assertLess(seconds_until(measured, PATIENCE), PATIENCE)
         for process in clients:
-            self.assertEqual(self.tell(process, "work"), "worked")
             self.end(process)
 
 
