@@ -40,6 +40,7 @@ Verb AddPlace(CLI::App& root);
 Verb AddSmi(CLI::App& root);
 Verb AddMetrics(CLI::App& root);
 Verb AddEvents(CLI::App& root);
+Verb AddSim(CLI::App& root);
 Verb AddSoft(CLI::App& root);
 Verb AddVersion(CLI::App& root);
 Verb AddCompletion(CLI::App& root);
