@@ -279,6 +279,7 @@ class AcrossARestart(Restarted):
         for process in clients:
             self.assertEqual(self.tell(process, "work"), "worked")
             self.end(process)
+        self.assertLessEqual(seconds_until(lambda: not self.sessions(), PATIENCE), PATIENCE)
         self.end(self.client(FARLANE_ISOLATION="mig"))
 
 
