@@ -155,6 +155,20 @@ class OneEach(Divided):
             self.assertEqual(self.tell(process, "work"), "worked")
             self.end(process)
 
+    def test_what_one_process_does_not_use_another_gets(self):
+        first = self.client(isolation="mig")
+        session = ticket()
+        one, other = (self.client(isolation="mig", session=session) for _ in range(2))
+        self.assertEqual(self.devices_of(one), [1])
+        for process, neighbour in ((one, other), (other, one)):
+            self.assertEqual(self.tell(process, "alloc 180"), "0")
+            self.assertEqual(self.tell(neighbour, "alloc 100"), str(OUT_OF_MEMORY))
+            self.assertEqual(self.tell(process, "free"), "0")
+        self.assertEqual(self.tell(first, "alloc 180"), "0")
+        for process in (first, one, other):
+            self.assertEqual(self.tell(process, "work"), "worked")
+            self.end(process)
+
     def test_who_asks_for_nothing_shares_an_instance(self):
         clients = [self.client() for _ in range(3)]
         self.assertEqual({self.devices_of(process)[0] for process in clients}, {0, 1})
