@@ -26,6 +26,14 @@ class Told(Waiting):
         self.say("")
         self.SOFT = {"FARLANE_SOFT_HEALTH": str(self.health)} | self.MORE
         super().setUp()
+        # Errors are counted from the server's first look on.
+        self.assertLess(seconds_until(lambda: "DCGM_FI_DEV_GPU_TEMP" in self.metrics(), PATIENCE), PATIENCE)
+
+    def metrics(self):
+        done = subprocess.run([FARLANE, "metrics", "--control", SERVICE], capture_output=True, text=True, check=False,
+                              timeout=20 * SLOWNESS)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return parse(done.stdout)
 
     def say(self, lines):
         """How the devices are from now on. In one piece: the file is read at any time."""
@@ -102,10 +110,7 @@ class Events(Told):
     def test_numbers_for_those_who_collect_them(self):
         self.say("1.ecc_uncorrected = 1\n")
         self.until(lambda told: self.sick(told) == [1])
-        done = subprocess.run([FARLANE, "metrics", "--control", SERVICE], capture_output=True, text=True, check=False,
-                              timeout=20 * SLOWNESS)
-        self.assertEqual((done.returncode, done.stderr), (0, ""))
-        metrics = parse(done.stdout)
+        metrics = self.metrics()
         self.assertEqual({labels["gpu"]: value for labels, value in metrics["farlane_gpu_sick"]}, {"0": 0, "1": 1})
         counts = {(labels["gpu"], labels["severity"]): value
                   for labels, value in metrics["farlane_gpu_events_total"]}
