@@ -127,7 +127,7 @@ std::optional<std::string> HealthWatch::WhySick(size_t device) const {
     return "it had XID " + Text(*state.bad_xid) + " and was not reset since";
   }
   if (state.bad_bits != 0) {
-    return Text(state.bad_bits) + " memory errors were not corrected since its last reset";
+    return Text(state.bad_bits) + " memory errors were not corrected since a reset";
   }
   return state.hot ? std::optional<std::string>("it is too hot") : std::nullopt;
 }

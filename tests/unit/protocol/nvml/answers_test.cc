@@ -130,8 +130,9 @@ TEST_F(Nvml, DevicesAreFoundByEachOfTheirNames) {
 TEST_F(Nvml, AHandleThatWasNeverGivenOutIsRefused) {
   const nvmlDevice_t first = Start();
   unsigned int index = 0;
-  for (const uintptr_t number : {uintptr_t{0}, uintptr_t{1}, uintptr_t(first) - 1,
-                                 uintptr_t(first) + kReportGpusMax, UINTPTR_MAX}) {
+  for (const uintptr_t number :
+       {uintptr_t{0}, uintptr_t{1}, uintptr_t(first) - 1,
+        uintptr_t(first) + kReportGpusMax * (1 + kInstancesMax), UINTPTR_MAX}) {
     EXPECT_EQ(nvmlDeviceGetIndex(reinterpret_cast<nvmlDevice_t>(number), &index),
               NVML_ERROR_INVALID_ARGUMENT);
   }
