@@ -65,7 +65,9 @@ TEST(Frames, DealsOutTheLastFreedFirstAndEmpty) {
 }
 
 TEST(Frames, APartOfAFileHasItsOwnAndCountsFromItself) {
-  std::shared_ptr<FrameFile> file = std::move(*FrameFile::Open({3, 2 * kFrameBytes}, ""));
+  auto opened = FrameFile::Open({3, 2 * kFrameBytes}, "");
+  ASSERT_TRUE(opened.ok());
+  const std::shared_ptr<FrameFile> file = std::move(opened).value();
   Frames whole(file, 0);
   Frames part(file, 0, 2);  // sees the third as its first
   const auto all = part.Allocate(2 * kFrameBytes);
