@@ -83,7 +83,8 @@ struct ControlRecord {
   std::string tail{};
 };
 
-// What a worker is given along with its client, by device.
+// What a worker is given along with its client, by device; the worker's first device is the
+// server's `first_device`.
 struct Grant {
   std::vector<DeviceQuota> quotas;
   std::vector<uint64_t> first_bytes;
@@ -91,6 +92,7 @@ struct Grant {
   bool zeroes = false;        // the driver's fresh memory is not known to be zero
   bool awaits_turns = false;  // nothing of it may reach a device before it knows of turns
   std::string seat{};         // for the next daemon; empty: there is to be none
+  uint32_t first_device = 0;
 };
 
 std::string PackGrant(const Grant& grant);

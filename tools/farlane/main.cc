@@ -30,7 +30,8 @@ int main(int argc, char** argv) {
       farlane::cli::AddPool(root),    farlane::cli::AddServer(root),
       farlane::cli::AddPlace(root),   farlane::cli::AddNetcheck(root),
       farlane::cli::AddSim(root),     farlane::cli::AddSmi(root),
-      farlane::cli::AddMetrics(root), farlane::cli::AddSoft(root),
+      farlane::cli::AddMetrics(root), farlane::cli::AddEvents(root),
+      farlane::cli::AddSoft(root),
       farlane::cli::AddVersion(root), farlane::cli::AddCompletion(root),
       farlane::cli::AddHelp(root),
   };

@@ -528,5 +528,32 @@ TEST(Gpud, LogsWhatAClientHasDone) {
   EXPECT_TRUE(gpud.WaitForLog("1 launches"));
 }
 
+TEST(Gpud, UnderMpsEachProgramHasItsPartOfTheProcessors) {
+  const std::string folder =
+      std::filesystem::temp_directory_path() / ("farlane-mps-" + std::to_string(getpid()));
+  std::filesystem::create_directory(folder);
+  setenv("CUDA_MPS_PIPE_DIRECTORY", folder.c_str(), 1);
+  setenv("FAKE_CUDA_MPS", "1", 1);
+  {
+    GpudProcess without({"--mps", "25"});
+    EXPECT_EQ(without.address(), "");
+    EXPECT_TRUE(without.WaitForLog("MPS control daemon"));
+    EXPECT_EQ(without.WaitForExit(), 1);
+  }
+  std::ofstream(folder + "/nvidia-cuda-mps-control.pid") << "1\n";
+  {
+    const GpudProcess gpud({"--mps", "25", "--mem", "64Mi"});
+    GpudClient client(gpud);
+    constexpr auto kProcessors = CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT;
+    EXPECT_EQ(client.attributes[0][kProcessors], kProcessors * 10 / 4);
+    wire::ClientHello hello = GoodHello();
+    hello.slice.isolation = Isolation::kScrubbed;
+    ExpectRefusal(gpud, hello, Verdict::kBusy);
+  }
+  unsetenv("FAKE_CUDA_MPS");
+  unsetenv("CUDA_MPS_PIPE_DIRECTORY");
+  std::filesystem::remove_all(folder);
+}
+
 }  // namespace
 }  // namespace farlane::server
