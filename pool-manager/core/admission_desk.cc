@@ -135,6 +135,7 @@ std::optional<Objection> AdmissionDesk::AskAgain(const v1::CreateSessionRequest&
                      "session " + id + " was asked for with this idempotency key, and is in use"};
   }
   reply->grant = pool_.GrantAgain(*session, now);
+  reply->is_new = true;  // whoever was told before may not have been
   return std::nullopt;
 }
 
@@ -261,7 +262,8 @@ bool AdmissionDesk::IsBlocked(const Ticket& ticket, std::string* why) const {
     if (held != limits_held_.end() && held->second != ticket.id && concerns) {
       const Ticket* const holder = queue_.Find(held->second);
       if (holder != nullptr && holder->priority >= ticket.priority) {
-        *why = "session " + held->second.substr(0, 8) + ", which has waited longer, needs what is left";
+        *why = "session " + held->second.substr(0, 8) +
+               ", which has waited longer, needs what is left";
         return true;
       }
     }

@@ -24,15 +24,16 @@ namespace farlane::pool {
 class AdmissionDesk {
  public:
   struct Settings {
-    int64_t patience_ms = 15'000;       // who does not ask again for so long has gone
-    int64_t claim_ms = 15'000;          // a place that was found is kept for so long
-    int64_t hold_after_ms = 30'000;     // who has waited so long has a server held for him
-    int64_t nomination_ms = 30'000;     // what was taken from others is kept for him who needed it
-    int64_t preempt_after_ms = 5'000;   // nobody gives way to who has not waited
-    int64_t ease_after_ms = 5'000;      // sessions that were made slower are given back what they had
+    int64_t patience_ms = 15'000;      // who does not ask again for so long has gone
+    int64_t claim_ms = 15'000;         // a place that was found is kept for so long
+    int64_t hold_after_ms = 30'000;    // who has waited so long has a server held for him
+    int64_t nomination_ms = 30'000;    // what was taken from others is kept for him who needed it
+    int64_t preempt_after_ms = 5'000;  // nobody gives way to who has not waited
+    int64_t ease_after_ms = 5'000;  // sessions that were made slower are given back what they had
     size_t holds_max = 4;
     size_t hosts_looked_at = 256;
-    size_t plans_per_pass = 2;
+    size_t plans_per_pass = 4;      // for so many room is looked for at others' cost
+    int64_t try_again_ms = 10'000;  // ... and not for the same one so soon
   };
 
   struct Reply {
@@ -79,14 +80,16 @@ class AdmissionDesk {
     std::string user{};
     std::optional<Pool::Grant> grant{};  // a place was found, and he has not asked since
     int64_t granted_ms = 0;
+    int64_t plan_tried_ms = 0;  // to make room for it
+    int64_t hold_tried_ms = 0;
   };
 
   struct Hold {
     std::string server;
     int64_t start_ms = 0;  // from when its room is wanted; 0: nobody knows
     int64_t until_ms = 0;  // 0: while he waits
+    int64_t made_ms = 0;
     Priority priority = Priority::kStandard;
-    uint64_t number = 0;
   };
 
   std::optional<Objection> AskAgain(const v1::CreateSessionRequest& request,
@@ -135,6 +138,7 @@ class AdmissionDesk {
   uint64_t seen_changes_ = 0;
   std::unordered_set<uint64_t> stuck_;  // shapes for which there is no room now
   size_t plans_left_ = 0;
+  size_t holds_left_ = 0;
   std::deque<int64_t> admitted_ms_;  // lately
   std::unordered_map<std::string, uint32_t> positions_;
   int64_t counted_ms_ = 0;

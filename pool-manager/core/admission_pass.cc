@@ -21,6 +21,7 @@ void AdmissionDesk::Pass(uint64_t epoch, const Pool::Now& now, Consequences* con
   seen_changes_ = pool_.room_changes();
   stuck_.clear();
   plans_left_ = settings_.plans_per_pass;
+  holds_left_ = settings_.holds_max;
   limits_held_.clear();  // whoever is oldest now
   std::erase_if(holds_, [this, &now](const auto& hold) {
     const bool over = hold.second.until_ms != 0 && now.ms > hold.second.until_ms;
@@ -66,13 +67,17 @@ bool AdmissionDesk::MakeRoom(const Ticket& ticket,
                              const v1::CreateSessionRequest& request,
                              const Pool::Now& now,
                              Consequences* consequences) {
-  if (plans_left_ == 0 || ticket.priority == Priority::kBestEffort || holds_.contains(ticket.id)) {
+  Waiting& waiting = waiting_[ticket.id];
+  const bool too_soon =
+      waiting.plan_tried_ms != 0 && now.ms - waiting.plan_tried_ms < settings_.try_again_ms;
+  if (plans_left_ == 0 || too_soon || ticket.priority == Priority::kBestEffort) {
     return false;
   }
   if (std::string why; IsBlocked(ticket, &why)) {
     return false;
   }
   --plans_left_;
+  waiting.plan_tried_ms = now.ms;
   const Wanted wanted = Pool::WantedOf(request.spec(), ticket.project);
   const EvictionPlanner planner;
   const std::vector<std::string> kept_out = KeptOut(ticket, now);
@@ -86,9 +91,9 @@ bool AdmissionDesk::MakeRoom(const Ticket& ticket,
     if (!plan.has_value()) {
       continue;
     }
-    const auto ends = static_cast<size_t>(
-        std::count_if(plan->steps.begin(), plan->steps.end(),
-                      [](const EvictionStep& step) { return step.ends; }));
+    const auto ends =
+        static_cast<size_t>(std::count_if(plan->steps.begin(), plan->steps.end(),
+                                          [](const EvictionStep& step) { return step.ends; }));
     if (!best.has_value() || ends < best_ends ||
         (ends == best_ends && plan->steps.size() < best->steps.size())) {
       best = std::move(plan);
@@ -99,8 +104,8 @@ bool AdmissionDesk::MakeRoom(const Ticket& ticket,
     return false;
   }
   const std::string& project = pool_.tenants().Of(ticket.project).name;
-  const std::string why = "it made room for session " + ticket.id.substr(0, 8) + " of project \"" +
-                          project + "\"";
+  const std::string why =
+      "it made room for session " + ticket.id.substr(0, 8) + " of project \"" + project + "\"";
   for (const EvictionStep& step : best->steps) {
     consequences->changed.push_back(
         step.ends ? pool_.Evict(step.session, v1::PREEMPTED, why, now, &consequences->orders)
@@ -109,6 +114,7 @@ bool AdmissionDesk::MakeRoom(const Ticket& ticket,
   // Until he has it, nobody else has.
   holds_[ticket.id] = {.server = best->host,
                        .until_ms = now.ms + settings_.nomination_ms,
+                       .made_ms = now.ms,
                        .priority = ticket.priority};
   stuck_.clear();
   seen_changes_ = pool_.room_changes();
@@ -119,19 +125,27 @@ bool AdmissionDesk::MakeRoom(const Ticket& ticket,
 void AdmissionDesk::HoldFor(const Ticket& ticket,
                             const v1::CreateSessionRequest& request,
                             const Pool::Now& now) {
-  if (holds_.contains(ticket.id) || holds_.size() >= settings_.holds_max) {
+  const auto held = holds_.find(ticket.id);
+  const bool is_full = held == holds_.end() && holds_.size() >= settings_.holds_max;
+  const bool nominated = held != holds_.end() && held->second.until_ms != 0;
+  int64_t& tried_ms = waiting_[ticket.id].hold_tried_ms;
+  // What is held is looked at again now and then: when its room will be there changes.
+  if (is_full || nominated || (tried_ms != 0 && now.ms - tried_ms < settings_.try_again_ms / 2) ||
+      holds_left_ == 0) {
     return;
   }
+  --holds_left_;
+  tried_ms = now.ms;
   std::vector<HostPicture> hosts = pool_.Hosts(request, settings_.hosts_looked_at);
-  std::erase_if(hosts, [this](const HostPicture& host) {
-    return std::any_of(holds_.begin(), holds_.end(),
-                       [&host](const auto& hold) { return hold.second.server == host.id; });
+  std::erase_if(hosts, [this, &ticket](const HostPicture& host) {
+    return std::any_of(holds_.begin(), holds_.end(), [&](const auto& hold) {
+      return hold.first != ticket.id && hold.second.server == host.id;
+    });
   });
   const Wanted wanted = Pool::WantedOf(request.spec(), ticket.project);
   if (const auto room = ForecastRoom(wanted, hosts, now.ms)) {
-    holds_[ticket.id] = {.server = hosts[room->host].id,
-                         .start_ms = room->start_ms,
-                         .priority = ticket.priority};
+    holds_[ticket.id] = {
+        .server = hosts[room->host].id, .start_ms = room->start_ms, .priority = ticket.priority};
   }
 }
 
@@ -152,8 +166,8 @@ void AdmissionDesk::Ease(const Pool::Now& now, Consequences* consequences) {
 void AdmissionDesk::Look(uint64_t epoch, const Pool::Now& now, Consequences* consequences) {
   for (const std::string& id : queue_.Expired(now.ms, settings_.patience_ms)) {
     const Ticket& ticket = *queue_.Find(id);
-    Drop(id, now.ms > ticket.until_ms ? "its time to wait is over" : "it does not ask any more", now,
-         consequences);
+    Drop(id, now.ms > ticket.until_ms ? "its time to wait is over" : "it does not ask any more",
+         now, consequences);
   }
   std::vector<std::string> unclaimed;
   for (const auto& [id, waiting] : waiting_) {
@@ -163,7 +177,10 @@ void AdmissionDesk::Look(uint64_t epoch, const Pool::Now& now, Consequences* con
   }
   for (const std::string& id : unclaimed) {
     waiting_.erase(id);
-    consequences->changed.push_back(pool_.EndWaiting(id, v1::EXPIRED, "nobody came for it", now));
+    const v1::Session* const session = pool_.FindSession(id);
+    if (session != nullptr && session->phase() == v1::RESERVED) {
+      consequences->changed.push_back(pool_.EndWaiting(id, v1::EXPIRED, "nobody came for it", now));
+    }
   }
   // As time goes by some become old enough to have something held or taken for them.
   seen_changes_ = 0;

@@ -376,7 +376,9 @@ std::optional<Objection> Pool::Draft(const v1::CreateSessionRequest& wanted,
   return std::nullopt;
 }
 
-token::SessionToken Pool::TokenFor(const v1::Session& session, token::SessionToken token, const Now& now) {
+token::SessionToken Pool::TokenFor(const v1::Session& session,
+                                   token::SessionToken token,
+                                   const Now& now) {
   token.epoch = session.epoch();
   control::FromHex(session.id(), token.session);
   control::FromHex(session.server_id(), token.server);

@@ -83,8 +83,8 @@ class Pool {
     token::SessionToken token;  // to be signed
   };
 
-  // A place for a session, that nobody else gets meanwhile. `id`: of one that has waited; `kept_out`:
-  // servers that it is not to have.
+  // A place for a session, that nobody else gets meanwhile. `id`: of one that has waited;
+  // `kept_out`: servers that it is not to have.
   std::optional<Objection> Draft(const v1::CreateSessionRequest& request,
                                  uint64_t epoch,
                                  const Now& now,
@@ -115,6 +115,7 @@ class Pool {
 
   // Where nobody names a project.
   static constexpr char kDefaultProject[] = "default";
+
   // Sessions of a project that do nothing for so long are ended; 0: none is.
   void SetIdleLimit(uint32_t project, uint32_t seconds) { idle_limits_s_[project] = seconds; }
 
@@ -126,7 +127,10 @@ class Pool {
   void Show(const v1::Session& session) { sessions_[session.id()] = session; }
 
   // It waits no more, and has got nothing.
-  v1::Session EndWaiting(const std::string& id, v1::Phase phase, const std::string& why, const Now& now);
+  v1::Session EndWaiting(const std::string& id,
+                         v1::Phase phase,
+                         const std::string& why,
+                         const Now& now);
   // It is ended for another's sake, or because its time is over.
   v1::Session Evict(const std::string& id,
                     v1::Phase phase,

@@ -58,8 +58,8 @@ std::optional<Objection> Pool::FindProject(const v1::SessionSpec& spec, uint32_t
 Amount Pool::AmountOf(const v1::SessionSpec& spec) {
   const uint64_t gpus = std::max(spec.gpus(), 1u);
   const uint64_t memory = spec.slice().memory_bytes();
-  return Amount::Of(gpus * ShareCharged(spec),
-                    memory > kNoLimit / gpus ? kNoLimit : gpus * memory, 1);
+  return Amount::Of(gpus * ShareCharged(spec), memory > kNoLimit / gpus ? kNoLimit : gpus * memory,
+                    1);
 }
 
 std::optional<Objection> Pool::CheckQuota(const v1::SessionSpec& spec) {
@@ -182,8 +182,8 @@ bool Pool::TryToGiveBack(const std::string& id, std::vector<Order>* orders) {
     return false;
   }
   const uint64_t more = wish - grant->share;
-  const bool fits = std::all_of(
-      grant->devices.begin(), grant->devices.end(), [this, more](uint32_t device) {
+  const bool fits =
+      std::all_of(grant->devices.begin(), grant->devices.end(), [this, more](uint32_t device) {
         return cluster_.devices()[device].promised_share + more <= kWholeShare;
       });
   const Amount amount = Amount::Of(more * grant->devices.size(), 0, 0);
@@ -209,8 +209,7 @@ void Pool::LookAtLimits(const Now& now,
       continue;
     }
     const auto charged = charges_.find(id);
-    const auto idle =
-        idle_limits_s_.find(charged == charges_.end() ? 0 : charged->second.project);
+    const auto idle = idle_limits_s_.find(charged == charges_.end() ? 0 : charged->second.project);
     if (idle == idle_limits_s_.end() || idle->second == 0) {
       continue;
     }
@@ -298,8 +297,8 @@ std::vector<HostPicture> Pool::Hosts(const v1::CreateSessionRequest& wanted, siz
         .share_least = grant->share};
     running.ends_ms = limit_ms == 0 ? 0 : running.started_ms + static_cast<int64_t>(limit_ms);
     if (!IsAlone(session.spec()) && charged.priority != Priority::kBestEffort) {
-      const double wish = session.share_wanted() != 0 ? session.share_wanted()
-                                                      : session.spec().slice().share();
+      const double wish =
+          session.share_wanted() != 0 ? session.share_wanted() : session.spec().slice().share();
       running.share_least = std::min(running.share, Share(wish * kShareKept));
     }
     const ServerView& view = cluster_.servers()[*cluster_.Find(session.server_id())];

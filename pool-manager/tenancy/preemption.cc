@@ -116,10 +116,7 @@ class Before {
 
 // He is guaranteed what he has now, or an organisation is that the other is not in, and it lacked
 // it before.
-bool IsDue(const TenantTree& tenants,
-           const Before& before,
-           const Wanted& wanted,
-           uint32_t other) {
+bool IsDue(const TenantTree& tenants, const Before& before, const Wanted& wanted, uint32_t other) {
   const uint32_t side = SideOf(tenants, wanted.project, other);
   for (uint32_t at = wanted.project;; at = tenants.ParentOf(at)) {
     const Amount& guaranteed = tenants.Of(at).quota.guaranteed;
@@ -134,10 +131,7 @@ bool IsDue(const TenantTree& tenants,
 }
 
 // He has more than before, and still no more than the other keeps.
-bool IsFair(const TenantTree& tenants,
-            const Before& before,
-            const Wanted& wanted,
-            uint32_t other) {
+bool IsFair(const TenantTree& tenants, const Before& before, const Wanted& wanted, uint32_t other) {
   const uint32_t side = SideOf(tenants, wanted.project, other);
   const uint32_t others_side = SideOf(tenants, other, wanted.project);
   const double share = tenants.DominantShare(side, wanted.priority);
@@ -228,8 +222,7 @@ void Sort(const TenantTree& tenants, std::vector<const RunningSession*>* session
               if (of_a != of_b) {
                 return of_a > of_b;
               }
-              return a->started_ms != b->started_ms ? a->started_ms > b->started_ms
-                                                    : a->id < b->id;
+              return a->started_ms != b->started_ms ? a->started_ms > b->started_ms : a->id < b->id;
             });
 }
 
@@ -281,14 +274,12 @@ bool EvictionPlanner::FitsWithout(const Wanted& wanted,
   return Fits(wanted, devices);
 }
 
-// Some of the first may not be needed any more, now that the last is there.
-std::vector<EvictionPlanner::Victim> EvictionPlanner::Pruned(const Wanted& wanted,
-                                                             const HostPicture& host,
-                                                             std::vector<Victim> victims) {
+std::vector<EvictionPlanner::Victim> EvictionPlanner::Pruned(
+    std::vector<Victim> victims, const std::function<bool(const std::vector<Victim>&)>& do_these) {
   for (size_t i = victims.size(); i-- > 0;) {
     std::vector<Victim> fewer = victims;
     fewer.erase(fewer.begin() + static_cast<ptrdiff_t>(i));
-    if (FitsWithout(wanted, host, fewer)) {
+    if (do_these(fewer)) {
       victims = std::move(fewer);
     }
   }
@@ -328,10 +319,16 @@ std::optional<EvictionPlan> EvictionPlanner::Try(TenantTree& tenants,
   if (chosen.empty() || !enough) {
     return std::nullopt;
   }
+  // Some of the first may not be needed any more, now that the last is there.
+  const auto fits = [&](const std::vector<Victim>& these) {
+    return FitsWithout(wanted, host, these);
+  };
+  std::vector<Victim> final = Eased(wanted, host, Pruned(chosen, fits));
   // What was found of each in its turn was found of others than these: all of it is judged again.
-  std::vector<Victim> final = Eased(wanted, host, Pruned(wanted, host, chosen));
   if (final.empty() || !Stands(tenants, wanted, final)) {
-    final = chosen;
+    final = Pruned(chosen, [&](const std::vector<Victim>& these) {
+      return fits(these) && EvictionPlanner::Stands(tenants, wanted, these);
+    });
     if (!Stands(tenants, wanted, final)) {
       return std::nullopt;
     }

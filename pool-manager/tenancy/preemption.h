@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,7 +37,7 @@ struct RunningSession {
   Priority priority = Priority::kStandard;
   uint64_t share = 0;  // of each of its devices
   uint64_t memory = 0;
-  Amount amount{};  // that its project is charged with
+  Amount amount{};                  // that its project is charged with
   std::vector<uint32_t> devices{};  // of the host
   int64_t started_ms = 0;
   int64_t ends_ms = 0;       // at the latest; 0: nobody knows
@@ -61,7 +62,7 @@ struct Wanted {
 
 struct EvictionStep {
   std::string session{};
-  bool ends = true;    // if not: it goes on with `share` of each device
+  bool ends = true;  // if not: it goes on with `share` of each device
   uint64_t share = 0;
 
   bool operator==(const EvictionStep&) const = default;
@@ -113,9 +114,9 @@ class EvictionPlanner {
   static bool FitsWithout(const Wanted& wanted,
                           const HostPicture& host,
                           const std::vector<Victim>& victims);
-  static std::vector<Victim> Pruned(const Wanted& wanted,
-                                    const HostPicture& host,
-                                    std::vector<Victim> victims);
+  // Without those that are not needed.
+  static std::vector<Victim> Pruned(
+      std::vector<Victim> victims, const std::function<bool(const std::vector<Victim>&)>& do_these);
   static std::vector<Victim> Eased(const Wanted& wanted,
                                    const HostPicture& host,
                                    std::vector<Victim> victims);

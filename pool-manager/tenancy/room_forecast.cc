@@ -21,9 +21,8 @@ std::optional<int64_t> RoomAt(const Wanted& wanted, HostPicture host, int64_t no
   const auto end_of = [](const RunningSession& one) {
     return one.ends_ms == 0 ? kNever : one.ends_ms;
   };
-  std::sort(sessions.begin(), sessions.end(), [&](const auto& a, const auto& b) {
-    return end_of(a) < end_of(b);
-  });
+  std::sort(sessions.begin(), sessions.end(),
+            [&](const auto& a, const auto& b) { return end_of(a) < end_of(b); });
   if (HasRoom(wanted, host)) {
     return now_ms;
   }

@@ -102,9 +102,9 @@ Status TenantTree::CheckTenant(const Tenant& tenant) const {
     const uint64_t guaranteed = tenant.quota.guaranteed[i];
     if (guaranteed == kNoLimit || guaranteed > tenant.quota.limit[i]) {
       const auto resource = static_cast<Resource>(i);
-      return Status(StatusCode::kInvalidArgument,
-                    "guaranteed " + Told(resource, guaranteed) + " are more than the limit of " +
-                        Told(resource, tenant.quota.limit[i]));
+      return Status(StatusCode::kInvalidArgument, "guaranteed " + Told(resource, guaranteed) +
+                                                      " are more than the limit of " +
+                                                      Told(resource, tenant.quota.limit[i]));
     }
   }
   return Status::Ok();
@@ -171,7 +171,7 @@ Status TenantTree::Remove(const std::string& name) {
   Node& node = nodes_[*found];
   if (node.children != 0) {
     return Status(StatusCode::kRefused, "organisation \"" + name + "\" has " +
-                                         std::to_string(node.children) + " projects");
+                                            std::to_string(node.children) + " projects");
   }
   if (!Used(*found).IsZero()) {
     return Status(StatusCode::kRefused, "project \"" + name + "\" has sessions");
@@ -313,9 +313,9 @@ double TenantTree::ShareOf(const Amount& used, const Quota& quota) const {
     if (capacity_[i] == kNoLimit || used[i] == 0) {
       continue;
     }
-    const double part = capacity_[i] == 0 ? kNothingThere
-                                          : static_cast<double>(used[i]) /
-                                                static_cast<double>(capacity_[i]);
+    const double part = capacity_[i] == 0
+                            ? kNothingThere
+                            : static_cast<double>(used[i]) / static_cast<double>(capacity_[i]);
     most = std::max(most, part);
   }
   return most / quota.weight;
@@ -337,9 +337,10 @@ double TenantTree::Standing(uint32_t tenant, const Amount& more) const {
 void TenantTree::Age(int64_t now_ms) {
   const int64_t passed_ms = aged_ms_ == 0 ? 0 : std::max<int64_t>(now_ms - aged_ms_, 0);
   aged_ms_ = now_ms;
-  const double kept = half_life_ms_ <= 0 ? 0
-                                         : std::exp2(-static_cast<double>(passed_ms) /
-                                                     static_cast<double>(half_life_ms_));
+  const double kept =
+      half_life_ms_ <= 0
+          ? 0
+          : std::exp2(-static_cast<double>(passed_ms) / static_cast<double>(half_life_ms_));
   for (uint32_t at = 0; at < nodes_.size(); ++at) {
     const Amount used = UsedFrom(at, Priority::kStandard);
     for (size_t i = 0; i < kResourcesCount; ++i) {

@@ -61,6 +61,7 @@ class TenantTree {
   Result<uint32_t> Set(const Tenant& tenant);
   // One who has nothing and nobody in him.
   Status Remove(const std::string& name);
+
   void SetCapacity(const Amount& capacity) { capacity_ = capacity; }
 
   const Amount& capacity() const { return capacity_; }
@@ -100,6 +101,7 @@ class TenantTree {
   double Standing(uint32_t tenant, const Amount& more) const;
   // Time has gone by.
   void Age(int64_t now_ms);
+
   void SetHalfLife(int64_t half_life_ms) { half_life_ms_ = half_life_ms; }
 
   // "the limit of project "a" is 4 GPUs, and 3.5 are in use", for people.

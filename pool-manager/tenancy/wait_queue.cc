@@ -67,13 +67,14 @@ QueueOrder::Key QueueOrder::KeyOf(const Ticket& ticket) const {
   };
   const Amount more = more_of(project);
   const double own = tenants_.Standing(project, more);
-  return {.rank = -static_cast<int>(ticket.priority),
-          .borrows = !tenants_.IsEntitled(project, ticket.amount + more),
-          // Who is in no organisation is one of his own.
-          .org_share = parent == TenantTree::kPool ? own : tenants_.Standing(parent, more_of(parent)),
-          .project_share = own,
-          .since_ms = ticket.since_ms,
-          .number = ticket.number};
+  return {
+      .rank = -static_cast<int>(ticket.priority),
+      .borrows = !tenants_.IsEntitled(project, ticket.amount + more),
+      // Who is in no organisation is one of his own.
+      .org_share = parent == TenantTree::kPool ? own : tenants_.Standing(parent, more_of(parent)),
+      .project_share = own,
+      .since_ms = ticket.since_ms,
+      .number = ticket.number};
 }
 
 void QueueOrder::Push(WaitQueue::Line* line, WaitQueue::Line::iterator at) {

@@ -23,13 +23,13 @@ struct Ticket {
   uint32_t project = 0;
   Priority priority = Priority::kStandard;
   Amount amount{};
-  uint64_t shape = 0;     // equal numbers: servers that are no good for one are none for the other
-  int64_t since_ms = 0;   // he came
-  int64_t asked_ms = 0;   // for the last time
-  int64_t until_ms = 0;   // he waits no longer than this
-  int64_t runs_ms = 0;    // at most so long; 0: nobody knows
-  uint64_t number = 0;    // in the order of coming
-  std::string reason{};   // why he waits, when it was last looked at
+  uint64_t shape = 0;    // equal numbers: servers that are no good for one are none for the other
+  int64_t since_ms = 0;  // he came
+  int64_t asked_ms = 0;  // for the last time
+  int64_t until_ms = 0;  // he waits no longer than this
+  int64_t runs_ms = 0;   // at most so long; 0: nobody knows
+  uint64_t number = 0;   // in the order of coming
+  std::string reason{};  // why he waits, when it was last looked at
 };
 
 // Thread: caller's.

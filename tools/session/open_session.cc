@@ -16,6 +16,7 @@
 #include "protocol/base/clock.h"
 #include "protocol/base/environment.h"
 #include "protocol/base/log.h"
+#include "protocol/base/run_time.h"
 #include "protocol/base/sha256.h"
 #include "protocol/base/slice.h"
 #include "protocol/control/hex.h"
@@ -26,6 +27,7 @@ namespace {
 using nlohmann::json;
 
 constexpr uint64_t kSecondNs = 1'000'000'000;
+constexpr long kQueued = 202;  // it has a place in the queue
 constexpr std::chrono::milliseconds kPauseMin{100};
 constexpr std::chrono::milliseconds kPauseMax{2'000};
 
@@ -58,33 +60,82 @@ Result<json> SpecFromEnvironment() {
   spec["model"] = Environment("FARLANE_MODEL").value_or("");
   spec["program"] = Environment("FARLANE_PROGRAM").value_or(ParentName());
   spec["host"] = host;
+  spec["project"] = Environment("FARLANE_PROJECT").value_or("");
+  if (const auto text = Environment("FARLANE_TIME_LIMIT")) {
+    FARLANE_ASSIGN(spec["timeLimitS"], ParseRunTime(*text));
+  }
   return spec;
 }
 
-// Asks until there is room, or the time is over.
-Result<PoolAnswer> AskForRoom(const PoolAddress& pool, const PoolRequest& request) {
+std::string PlaceText(const json& said) {
+  const json place = said.value("place", json::object());
+  std::string text = "place " + std::to_string(place.value("position", 0)) + " of " +
+                     std::to_string(place.value("waiting", 0)) + " in the queue";
+  // 64-bit numbers come as texts.
+  const std::string estimate = place.value("estimateS", "-1");
+  text += estimate == "-1" ? "" : ", about " + estimate + " s";
+  for (const auto& reason : place.value("reasons", json::array())) {
+    text += reason.is_string() ? "\n  " + reason.get<std::string>() : "";
+  }
+  return text;
+}
+
+std::chrono::milliseconds PauseOf(const json& said) {
+  const json place = said.value("place", json::object());
+  const std::chrono::milliseconds wanted(place.value("askAgainMs", 0));
+  return std::clamp(wanted, kPauseMin, kPauseMax);
+}
+
+PoolAnswer TimeIsOver(const PoolAddress& pool, const json& said, uint64_t seconds) {
+  const std::string id = said.value("session", json::object()).value("id", "");
+  // If this is not heard, it is seen soon that nobody asks any more.
+  static_cast<void>(Ask(pool, {.method = "DELETE", .path = "/v1/sessions/" + id, .body = {}}).ok());
+  json problem;
+  problem["reason"] = "NoServer";
+  problem["detail"] =
+      "no place in the pool within " + std::to_string(seconds) + " s; " + PlaceText(said);
+  return {.status = 503, .body = problem.dump()};
+}
+
+// Asks until there is a place, or the time is over. Whoever asks again keeps his place in the
+// queue, by the key that he asks with.
+Result<PoolAnswer> AskForRoom(const PoolAddress& pool, json wanted) {
   uint64_t seconds = kQueueSeconds;
   if (const auto text = Environment("FARLANE_QUEUE_TIMEOUT")) {
     FARLANE_ASSIGN(seconds, ParseQueueSeconds(*text));
   }
   const uint64_t until_ns = NowNs() + seconds * kSecondNs;
+  wanted["idempotencyKey"] = wanted["keyDigest"];
+  wanted["waitSeconds"] = seconds;
+  const PoolRequest request{.method = "POST", .path = "/v1/sessions", .body = wanted.dump()};
   std::chrono::milliseconds pause = kPauseMin;
   bool said = false;
   while (true) {
     Result<PoolAnswer> answer = Ask(pool, request);
+    const bool queued = answer.ok() && answer.value().status == kQueued;
+    const json place = queued ? json::parse(answer.value().body, nullptr, false) : json();
+    if (queued && !place.is_object()) {
+      return Status(StatusCode::kCorrupt, "the pool's answer is not understood");
+    }
     // Of several managers one takes over from another that has died.
-    const bool passes = answer.ok() ? answer.value().status == 503 : pool.managers.size() > 1;
-    if (!passes || NowNs() >= until_ns) {
+    const bool passes =
+        queued || (answer.ok() ? answer.value().status == 503 : pool.managers.size() > 1);
+    if (!passes) {
       return answer;
+    }
+    if (NowNs() >= until_ns) {
+      return queued ? TimeIsOver(pool, place, seconds) : std::move(answer);
     }
     if (!said) {
       LogWarn("waiting for room in the pool, for %llu s at most: %s",
               static_cast<unsigned long long>(seconds),
-              answer.ok() ? ProblemText(answer.value()).c_str() : answer.error().message().c_str());
+              queued        ? PlaceText(place).c_str()
+              : answer.ok() ? ProblemText(answer.value()).c_str()
+                            : answer.error().message().c_str());
       said = true;
     }
+    pause = queued ? PauseOf(place) : std::min(2 * pause, kPauseMax);
     std::this_thread::sleep_for(pause);
-    pause = std::min(2 * pause, kPauseMax);
   }
 }
 
@@ -123,8 +174,7 @@ Result<OpenedSession> OpenSession(const PoolAddress& pool, int* exit_code) {
   json wanted;
   wanted["spec"] = std::move(spec);
   wanted["keyDigest"] = control::Hex(Sha256(std::as_bytes(std::span(key))));
-  const Result<PoolAnswer> answer =
-      AskForRoom(pool, {.method = "POST", .path = "/v1/sessions", .body = wanted.dump()});
+  const Result<PoolAnswer> answer = AskForRoom(pool, std::move(wanted));
   if (!answer.ok()) {
     *exit_code = ExitCodeOf(answer.error());
     return answer.error();

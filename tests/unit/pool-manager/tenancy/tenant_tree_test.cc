@@ -72,7 +72,7 @@ TEST_F(TenantTreeTest, WhatIsGuaranteedAndNotLentIsKept) {
   EXPECT_FALSE(tree_.Check(a, Gpus(4)).has_value()) << "of what is kept";
   EXPECT_TRUE(tree_.Check(a, Gpus(5)).has_value()) << "lent to b, who would have to give way";
   Charge(a, 4);
-  EXPECT_TRUE(tree_.Check(b, Gpus(1)).has_value());
+  EXPECT_FALSE(tree_.Check(b, Gpus(1)).has_value()) << "nothing is kept; placement has no room";
 }
 
 TEST_F(TenantTreeTest, AnOrganisationKeepsItsGuaranteeForItsProjects) {
