@@ -289,6 +289,24 @@ TEST_F(AdmissionDeskTest, TheQueueOutlivesItsManager) {
   EXPECT_EQ(Ask("2", 1).id, second);
 }
 
+TEST_F(AdmissionDeskTest, AGrantThatNobodyHeardIsMadeAgain) {
+  Attach('1');
+  come_ = false;
+  const std::string id = Ask("1", 1).id;
+  std::vector<v1::Session> stored = pool_.Sessions();
+  pool_ = Pool();
+  pool_.Restore(std::move(stored));
+  desk_ = std::make_unique<AdmissionDesk>(pool_, AdmissionDesk::Settings{});
+  desk_->Restore(now_);
+  servers_.clear();
+  EXPECT_EQ(Ask("1", 1).reason, "Retry");
+  Attach('1');
+  EXPECT_EQ(Ask("1", 1).reason, "Retry");
+  Pass(1);
+  EXPECT_EQ(PhaseOf(id), v1::EXPIRED);
+  EXPECT_FALSE(Ask("1", 1).id.empty());
+}
+
 TEST_F(AdmissionDeskTest, TimeLimitsAndIdlenessEndASession) {
   Attach('1', 3);
   SetProject("strict", 0);
