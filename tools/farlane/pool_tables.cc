@@ -140,7 +140,7 @@ Row ProjectRow(const json& status) {
   const json project = Member(status, "project");
   const json quota = Member(project, "quota");
   const std::string weight = Share(quota, "weight");
-  return {Text(project, "name") + (project.value("isOrg", false) ? "/" : ""),
+  return {Text(project, "name") + (Text(project, "isOrg") == "true" ? "/" : ""),
           Text(project, "org"),
           AmountText(Member(status, "used")),
           AmountText(Member(quota, "guaranteed")),

@@ -67,27 +67,38 @@ Result<json> SpecFromEnvironment() {
   return spec;
 }
 
+// What is not there is empty.
+json Member(const json& from, const char* name) {
+  const auto found = from.is_object() ? from.find(name) : from.end();
+  return found == from.end() ? json::object() : *found;
+}
+
+// As people read it; 64-bit numbers come as texts.
+std::string Text(const json& from, const char* name) {
+  const json found = Member(from, name);
+  return found.is_string() ? found.get<std::string>() : found.dump();
+}
+
 std::string PlaceText(const json& said) {
-  const json place = said.value("place", json::object());
-  std::string text = "place " + std::to_string(place.value("position", 0)) + " of " +
-                     std::to_string(place.value("waiting", 0)) + " in the queue";
-  // 64-bit numbers come as texts.
-  const std::string estimate = place.value("estimateS", "-1");
+  const json place = Member(said, "place");
+  std::string text =
+      "place " + Text(place, "position") + " of " + Text(place, "waiting") + " in the queue";
+  const std::string estimate = Text(place, "estimateS");
   text += estimate == "-1" ? "" : ", about " + estimate + " s";
-  for (const auto& reason : place.value("reasons", json::array())) {
+  for (const auto& reason : Member(place, "reasons")) {
     text += reason.is_string() ? "\n  " + reason.get<std::string>() : "";
   }
   return text;
 }
 
 std::chrono::milliseconds PauseOf(const json& said) {
-  const json place = said.value("place", json::object());
-  const std::chrono::milliseconds wanted(place.value("askAgainMs", 0));
-  return std::clamp(wanted, kPauseMin, kPauseMax);
+  const std::string wanted = Text(Member(said, "place"), "askAgainMs");
+  const std::chrono::milliseconds pause(strtoul(wanted.c_str(), nullptr, 10));
+  return std::clamp(pause, kPauseMin, kPauseMax);
 }
 
 PoolAnswer TimeIsOver(const PoolAddress& pool, const json& said, uint64_t seconds) {
-  const std::string id = said.value("session", json::object()).value("id", "");
+  const std::string id = Text(Member(said, "session"), "id");
   // If this is not heard, it is seen soon that nobody asks any more.
   static_cast<void>(Ask(pool, {.method = "DELETE", .path = "/v1/sessions/" + id, .body = {}}).ok());
   json problem;
@@ -124,7 +135,10 @@ Result<PoolAnswer> AskForRoom(const PoolAddress& pool, json wanted) {
       return answer;
     }
     if (NowNs() >= until_ns) {
-      return queued ? TimeIsOver(pool, place, seconds) : std::move(answer);
+      if (queued) {
+        return TimeIsOver(pool, place, seconds);
+      }
+      return answer;
     }
     if (!said) {
       LogWarn("waiting for room in the pool, for %llu s at most: %s",

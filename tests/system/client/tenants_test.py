@@ -45,7 +45,7 @@ class Tenants(PoolTest):
 
     def test_a_limit_is_kept_and_outlives_the_manager(self):
         self.farlane("project", "create", "--limit", "gpus=0.5", "small")
-        self.manager.stop()
+        self.manager.stop_process()
         self.manager = self.manage(listen=self.manager.address, servers=self.manager.servers)
         self.await_servers(1)
         self.assertEqual(self.create(project="small", slice={"share": 0.4})[0], 201)
@@ -79,7 +79,9 @@ class Tenants(PoolTest):
         self.assertEqual(self.sessions(phase="PENDING"), [])
 
     def test_a_place_in_the_queue_outlives_the_manager(self):
-        holder = self.create(slice={"share": 1})[1]["session"]["id"]
+        holder = self.start_run("commanded", "--share", "1")
+        self.assertEqual(holder.stdout.readline(), "ready\n")
+        self.assertLess(seconds_until(lambda: self.sessions(phase="ACTIVE"), 10), 10)
         keys = [secrets.token_hex(32) for _ in range(2)]
         ids = []
         for key in keys:
@@ -92,7 +94,7 @@ class Tenants(PoolTest):
         self.await_servers(1)
         status, said = self.ask_for(keys[1], slice={"share": 1})
         self.assertEqual((status, said["session"]["id"], said["place"]["position"]), (202, ids[1], 2), said)
-        self.ask("DELETE", f"/v1/sessions/{holder}")
+        holder.communicate("", timeout=20 * SLOWNESS)
         status, said = self.ask_for(keys[1], slice={"share": 1})
         self.assertEqual(status, 202, "it is the other's turn")
         status, said = self.ask_for(keys[0], slice={"share": 1})

@@ -91,15 +91,15 @@ void TenantWorld::ChangeQuota() {
 void TenantWorld::Step() {
   now_ms_ += 1'000;
   const uint64_t what = Random(100);
-  if (what < 70) {
+  if (what < 82) {
     Come();
-  } else if (what < 84) {
+  } else if (what < 94) {
     Leave();
-  } else if (what < 85) {
+  } else if (what < 95) {
     ChangeQuota();
   } else {
     tree_.Age(now_ms_);
-    Pass(8);
+    Pass(16);
   }
 }
 
@@ -232,10 +232,7 @@ size_t TenantWorld::Pass(size_t looked_at) {
     }
     const std::string id = ticket->id;
     const Wanted wanted = wanted_.at(id);
-    if (Place(id, wanted) || (let_in == 0 && MakeRoom(id, wanted))) {
-      ++let_in;
-      break;  // others may have joined
-    }
+    let_in += Place(id, wanted) || MakeRoom(id, wanted) ? 1 : 0;
   }
   return let_in;
 }
