@@ -41,6 +41,7 @@ Verb AddProject(CLI::App& root);
 Verb AddQueue(CLI::App& root);
 Verb AddSmi(CLI::App& root);
 Verb AddMetrics(CLI::App& root);
+Verb AddSim(CLI::App& root);
 Verb AddSoft(CLI::App& root);
 Verb AddVersion(CLI::App& root);
 Verb AddCompletion(CLI::App& root);
