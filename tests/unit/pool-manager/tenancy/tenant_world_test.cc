@@ -28,8 +28,8 @@ TEST(TenantWorld, NobodyIsEverOverALimitAndNothingGoesBack) {
   EXPECT_EQ(world.broken().went_back, 0u);
   EXPECT_TRUE(world.TreeIsRight());
   EXPECT_GT(world.waiting(), 4900u) << "as many as there may be";
-  EXPECT_GT(world.evicted(), 100u);
-  EXPECT_GT(world.throttled(), 100u);
+  EXPECT_GT(world.evicted(), 25u);
+  EXPECT_GT(world.throttled(), 0u);
   printf("%zu steps: %llu let in, %llu ended for others, %llu made slower; %zu run, %zu wait\n",
          kSteps, static_cast<unsigned long long>(world.admitted()),
          static_cast<unsigned long long>(world.evicted()),
