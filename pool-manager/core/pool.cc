@@ -6,6 +6,7 @@
 
 #include <sys/random.h>
 
+#include "pool-manager/core/session_request.h"
 #include "pool-manager/placement/explain.h"
 #include "protocol/base/check.h"
 #include "protocol/base/slice.h"
@@ -13,12 +14,6 @@
 
 namespace farlane::pool {
 namespace {
-
-std::string FreshId() {
-  std::array<uint8_t, 16> id{};
-  FARLANE_CHECK(getrandom(id.data(), id.size(), 0) == static_cast<ssize_t>(id.size()));
-  return control::Hex(id);
-}
 
 // The server has room for it, or will have as soon as those are gone who are over.
 constexpr uint32_t kQueueSeconds = 10;
@@ -47,8 +42,6 @@ Result<SliceRequest> ToSlice(const v1::SessionSpec& session) {
   return slice;
 }
 
-constexpr char kBestEffort[] = "best-effort";
-constexpr uint32_t kShareOfNone = kWholeShare / 100;
 // What a server is found with may be more than it has: any debt fits into this.
 constexpr double kDebt = 1e6;
 // Servers that are told why they do not do.
@@ -114,38 +107,6 @@ bool IsSick(const v1::DeviceLoad& load) {
   }
 }
 
-Isolation IsolationOf(const std::string& word) {
-  return word == "scrubbed"    ? Isolation::kScrubbed
-         : word == "exclusive" ? Isolation::kExclusive
-         : word == "mig"       ? Isolation::kMig
-                               : Isolation::kShared;
-}
-
-Request RequestOf(const v1::Session& session) {
-  const v1::SessionSpec& spec = session.spec();
-  Request request;
-  request.id = session.id();
-  request.tenant = spec.project();
-  request.app = spec.program();
-  request.devices = std::max(spec.gpus(), 1u);
-  // Who asks for no share is promised none, and gets some of what is left.
-  const auto share = static_cast<uint32_t>(spec.slice().share() * kWholeShare);
-  request.share = share != 0 ? share : kShareOfNone;
-  request.best_effort = share == 0 || spec.slice().priority() == kBestEffort;
-  request.memory_bytes = spec.slice().memory_bytes();
-  if (!spec.model().empty()) {
-    request.models.push_back("*" + spec.model() + "*");
-  }
-  for (const auto& [key, value] : spec.selector()) {
-    request.selector.push_back({.key = key, .kind = LabelRule::Kind::kIn, .values = {value}});
-  }
-  request.rtt_max_s = spec.max_rtt_ms() / 1000;
-  request.bandwidth_min_bytes_per_s = spec.min_bandwidth_bytes();
-  request.isolation = IsolationOf(spec.isolation());
-  request.profile = AppProfile::OfClass(AppClassOf(spec.profile()));
-  return request;
-}
-
 // Of a session that runs at a server already: which of its devices it has is not known, so it is
 // the first ones.
 Grant GrantAt(const ClusterView& cluster, uint32_t server, const v1::Session& session) {
@@ -178,6 +139,12 @@ std::optional<Objection> ReadRequest(const v1::CreateSessionRequest& request,
 
 }  // namespace
 
+std::string Pool::FreshId() {
+  std::array<uint8_t, 16> id{};
+  FARLANE_CHECK(getrandom(id.data(), id.size(), 0) == static_cast<ssize_t>(id.size()));
+  return control::Hex(id);
+}
+
 bool Pool::IsLive(const v1::Session& session) {
   return session.phase() == v1::RESERVED || session.phase() == v1::ACTIVE ||
          session.phase() == v1::UNKNOWN;
@@ -185,9 +152,11 @@ bool Pool::IsLive(const v1::Session& session) {
 
 void Pool::Restore(std::vector<v1::Session> sessions) {
   for (v1::Session& session : sessions) {
-    if (IsLive(session) && session.phase() != v1::RESERVED) {
-      session.set_phase(v1::UNKNOWN);
-      session.set_reason("its server has not come back yet");
+    if (IsLive(session)) {
+      Charge(session);
+      const bool is_reserved = session.phase() == v1::RESERVED;
+      session.set_phase(is_reserved ? v1::RESERVED : v1::UNKNOWN);
+      session.set_reason(is_reserved ? "" : "its server has not come back yet");
     }
     const std::string id = session.id();
     sessions_[id] = std::move(session);
@@ -205,6 +174,7 @@ std::string Pool::Attach(const v1::Inventory& inventory, uint64_t attachment, co
   }
   SetState(inventory.server_id());
   PromiseAgain(inventory.server_id());
+  capacity_is_stale_ = true;
   return "";
 }
 
@@ -229,8 +199,14 @@ void Pool::SetState(const std::string& server) {
   if (entry == nullptr || !index.has_value()) {
     return;
   }
+  const ServerView& view = cluster_.servers()[*index];
+  if (view.state == StateOf(entry->state) && view.cordoned == entry->cordoned) {
+    return;
+  }
   cluster_.SetState(*index, StateOf(entry->state));
   cluster_.SetCordoned(*index, entry->cordoned);
+  capacity_is_stale_ = true;
+  ++room_changes_;
 }
 
 void Pool::SetLoads(const std::string& server, const v1::Load& load) {
@@ -244,6 +220,7 @@ void Pool::SetLoads(const std::string& server, const v1::Load& load) {
     const v1::DeviceLoad& said = load.devices(i);
     cluster_.SetLoad(device, {.busy = static_cast<float>(said.busy_percent()) / 100,
                               .working_set_bytes = said.used_bytes()});
+    room_changes_ += cluster_.devices()[device].facts.healthy == IsSick(said) ? 1 : 0;
     cluster_.SetDeviceHealth(device, !IsSick(said), false);
   }
   for (const v1::SessionLoad& session : load.sessions()) {
@@ -264,6 +241,7 @@ void Pool::End(v1::Session* session, v1::Phase phase, const std::string& why, co
   session->set_ended_ms(now.ms);
   learning_.NoteEnd(*session, now.ms);
   cluster_.Forget(session->id());
+  Refund(session->id());
 }
 
 // It runs, whatever was thought of it: what is lost from sight is not ended when it comes back.
@@ -275,6 +253,7 @@ void Pool::TakeReport(v1::Session* session, const Now& now) {
   session->set_started_ms(session->started_ms() == 0 ? now.ms : session->started_ms());
   if (was_given_up) {
     PromiseAgain(session->server_id());
+    Charge(*session);
   }
 }
 
@@ -398,14 +377,20 @@ void Pool::Describe(std::vector<v1::Candidate>* candidates) const {
 std::optional<Objection> Pool::Draft(const v1::CreateSessionRequest& wanted,
                                      uint64_t epoch,
                                      const Now& now,
-                                     Grant* grant) {
+                                     Grant* grant,
+                                     const std::string& id,
+                                     const std::vector<std::string>& kept_out) {
   if (auto objection = ReadRequest(wanted, &grant->token)) {
     return objection;
   }
   v1::Session& session = grant->session;
-  session.set_id(FreshId());
+  session.set_id(id.empty() ? FreshId() : id);
   *session.mutable_spec() = wanted.spec();
+  if (auto objection = CheckQuota(wanted.spec())) {
+    return objection;
+  }
   Request request = RequestOf(session);
+  request.excluded = kept_out;
   if (const farlane::Status status = CheckRequest(request); !status.ok()) {
     return Objection{Objection::Kind::kInvalid, "Invalid", status.message()};
   }
@@ -441,17 +426,36 @@ std::optional<Objection> Pool::Draft(const v1::CreateSessionRequest& wanted,
   *session.mutable_addresses() = server->inventory.addresses();
   session.set_created_ms(now.ms);
   session.set_key_digest(wanted.key_digest());
+  session.set_idempotency_key(wanted.idempotency_key());
   session.set_epoch(epoch);
   session.set_devices(request.devices);
   session.set_forecast(decision.forecast());
   learning_.NoteHome(session.spec(), session.server_id());
-  grant->token.epoch = epoch;
-  control::FromHex(session.id(), grant->token.session);
-  control::FromHex(session.server_id(), grant->token.server);
-  grant->token.not_before_s = static_cast<uint64_t>(now.pool_ms / 1000);
-  grant->token.expires_s = static_cast<uint64_t>((now.pool_ms + kTokenMs) / 1000);
   sessions_[session.id()] = session;
+  Charge(session);
+  grant->token = TokenFor(session, grant->token, now);
   return std::nullopt;
+}
+
+token::SessionToken Pool::TokenFor(const v1::Session& session,
+                                   token::SessionToken token,
+                                   const Now& now) {
+  token.epoch = session.epoch();
+  control::FromHex(session.id(), token.session);
+  control::FromHex(session.server_id(), token.server);
+  token.not_before_s = static_cast<uint64_t>(now.ms / 1000);
+  token.expires_s = static_cast<uint64_t>((now.ms + kTokenMs) / 1000);
+  return token;
+}
+
+Pool::Grant Pool::GrantAgain(const v1::Session& session, const Now& now) const {
+  v1::CreateSessionRequest request;
+  *request.mutable_spec() = session.spec();
+  request.set_key_digest(session.key_digest());
+  Grant grant{.session = session, .token = {}};
+  static_cast<void>(ReadRequest(request, &grant.token));  // it was read before
+  grant.token = TokenFor(session, grant.token, now);
+  return grant;
 }
 
 std::optional<Objection> Pool::Consider(const v1::CreateSessionRequest& wanted,
@@ -493,6 +497,7 @@ std::optional<Objection> Pool::Consider(const v1::CreateSessionRequest& wanted,
 
 void Pool::Abandon(const std::string& id) {
   cluster_.Forget(id);
+  Refund(id);
   sessions_.erase(id);
 }
 
@@ -506,13 +511,10 @@ std::optional<Objection> Pool::Release(const std::string& id,
   }
   if (IsLive(found->second)) {
     End(&found->second, v1::RELEASED, "released", now);
-    const ServerBook::Entry* const server = servers_.Find(found->second.server_id());
-    if (server != nullptr && server->attachment != 0) {
-      v1::ToServer say;
-      say.mutable_end_session()->set_session_id(id);
-      say.mutable_end_session()->set_reason("released");
-      orders->push_back({.attachment = server->attachment, .say = std::move(say)});
-    }
+    v1::ToServer say;
+    say.mutable_end_session()->set_session_id(id);
+    say.mutable_end_session()->set_reason("released");
+    TellServer(found->second, std::move(say), orders);
   }
   *session = found->second;
   return std::nullopt;
@@ -529,6 +531,8 @@ bool Pool::WasLeftAlone(const v1::Session& session, const Now& now) {
 }
 
 void Pool::Look(const Now& now, std::vector<v1::Session>* changed) {
+  tenants_.Age(now.ms);
+  RefreshCapacity();
   const std::vector<std::string> lost = servers_.Look(now.ns, now.ms);
   for (const auto& [id, server] : servers_.servers()) {
     SetState(id);

@@ -37,6 +37,8 @@ Verb AddSession(CLI::App& root);
 Verb AddPool(CLI::App& root);
 Verb AddServer(CLI::App& root);
 Verb AddPlace(CLI::App& root);
+Verb AddProject(CLI::App& root);
+Verb AddQueue(CLI::App& root);
 Verb AddSmi(CLI::App& root);
 Verb AddMetrics(CLI::App& root);
 Verb AddEvents(CLI::App& root);

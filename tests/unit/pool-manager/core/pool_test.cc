@@ -63,13 +63,12 @@ class PoolTest : public testing::Test {
   void Pass(uint64_t seconds) {
     now_.ns += seconds * kSecondNs;
     now_.ms += static_cast<int64_t>(seconds) * 1000;
-    now_.pool_ms += static_cast<int64_t>(seconds) * 1000;
     changed_.clear();
     pool_.Look(now_, &changed_);
   }
 
   Pool pool_;
-  Pool::Now now_{.ns = kSecondNs, .ms = 1'000'000'000, .pool_ms = 1'000'000'000};
+  Pool::Now now_{.ns = kSecondNs, .ms = 1'000'000'000};
   std::vector<v1::Session> changed_;
 };
 
@@ -178,17 +177,6 @@ TEST_F(PoolTest, WhatRunsOnAServerThatWasLostGoesOn) {
   EXPECT_EQ(changed_[0].ended_ms(), 0);
   EXPECT_TRUE(Create(0.5).has_value()) << "its share is its own again";
   EXPECT_FALSE(Create(0.3).has_value());
-}
-
-TEST_F(PoolTest, TokensAreOfThePoolsTime) {
-  Attach('1', "one", 1);
-  now_.ms += 3'600'000;
-  v1::CreateSessionRequest request;
-  request.set_key_digest(std::string(64, 'a'));
-  Pool::Grant grant;
-  ASSERT_FALSE(pool_.Draft(request, 7, now_, &grant).has_value());
-  EXPECT_EQ(grant.token.not_before_s, 1'000'000u);
-  EXPECT_EQ(grant.token.expires_s, 1'000'060u);
 }
 
 TEST_F(PoolTest, ASessionBeginsAndEndsAsItsServerSays) {
