@@ -211,7 +211,7 @@ void PoolHost::Look() {
 }
 
 v1::ListQueueResponse PoolHost::Queue() {
-  return state_.With([](State& state) { return state.desk.List(TakeNow()); });
+  return state_.With([this](State& state) { return state.desk.List(TakeNow()); });
 }
 
 std::optional<Objection> PoolHost::SetProject(v1::Project* project, bool must_be_new) {
