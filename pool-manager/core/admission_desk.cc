@@ -130,11 +130,6 @@ std::optional<Objection> AdmissionDesk::AskAgain(const v1::CreateSessionRequest&
     reply->place = PlaceOf(*ticket, now);
     return std::nullopt;
   }
-  if (session->phase() == v1::UNKNOWN && session->started_ms() == 0) {
-    // Granted by a manager before this one; whether anybody has come to it, its server will say.
-    return Objection{Objection::Kind::kUnavailable, "Retry",
-                     "the server of session " + id + " has not come back yet"};
-  }
   if (session->phase() != v1::RESERVED) {
     return Objection{Objection::Kind::kConflict, "InUse",
                      "session " + id + " was asked for with this idempotency key, and is in use"};
