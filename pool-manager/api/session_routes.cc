@@ -30,8 +30,11 @@ HttpAnswer Create(const Call& call) {
   }
   v1::CreateSessionResponse response;
   const auto objection = call.host.Create(wanted, call.user, &response);
-  return objection.has_value() ? Problem(*objection)
-                               : Json(response, response.token().empty() ? 202 : 201);
+  if (objection.has_value()) {
+    return Problem(*objection);
+  }
+  // Created, on its way, or nothing yet: the way to some servers is to be measured first.
+  return Json(response, !response.token().empty() ? 201 : response.has_place() ? 202 : 200);
 }
 
 std::string NoSuch(const std::string& id) {

@@ -36,6 +36,7 @@ Request RequestOf(const v1::Session& session) {
     request.selector.push_back({.key = key, .kind = LabelRule::Kind::kIn, .values = {value}});
   }
   request.rtt_max_s = spec.max_rtt_ms() / 1000;
+  request.bandwidth_min_bytes_per_s = spec.min_bandwidth_bytes();
   request.isolation = IsolationOf(spec.isolation());
   request.profile = AppProfile::OfClass(AppClassOf(spec.profile()));
   return request;

