@@ -155,12 +155,7 @@ void AdmissionDesk::Ease(const Pool::Now& now, Consequences* consequences) {
     quiet_since_ms_ = queue_.size() != 0 ? now.ms : quiet_since_ms_;
     return;
   }
-  for (const v1::Session& session : pool_.Sessions()) {
-    if (session.phase() == v1::ACTIVE && session.share_wanted() != 0 &&
-        pool_.TryToGiveBack(session.id(), &consequences->orders)) {
-      consequences->changed.push_back(*pool_.FindSession(session.id()));
-    }
-  }
+  pool_.GiveBack(&consequences->changed, &consequences->orders);
 }
 
 void AdmissionDesk::Look(uint64_t epoch, const Pool::Now& now, Consequences* consequences) {

@@ -11,6 +11,7 @@
 #include "protocol/base/check.h"
 #include "protocol/base/slice.h"
 #include "protocol/control/hex.h"
+#include "protocol/nvml/xid.h"
 
 namespace farlane::pool {
 namespace {
@@ -62,20 +63,8 @@ std::vector<NewDevice> DevicesOf(const v1::Inventory& inventory) {
   return devices;
 }
 
-// XID errors after which NVIDIA's guide has the device reset or replaced.
 bool IsSick(const v1::DeviceLoad& load) {
-  switch (load.xid_last()) {
-    case 48:  // double-bit ECC error
-    case 63:  // a row is remapped, or could not be
-    case 64:
-    case 74:  // NVLink
-    case 79:  // it has fallen off the bus
-    case 94:  // ECC errors that were contained, and that were not
-    case 95:
-      return load.xid_count() != 0;
-    default:
-      return false;
-  }
+  return load.xid_count() != 0 && nvml::XidNeedsReset(load.xid_last());
 }
 
 // Of a session that runs at a server already: which of its devices it has is not known, so it is
@@ -111,9 +100,10 @@ void Pool::Restore(std::vector<v1::Session> sessions) {
   for (v1::Session& session : sessions) {
     if (IsLive(session)) {
       Charge(session);
-      const bool is_reserved = session.phase() == v1::RESERVED;
-      session.set_phase(is_reserved ? v1::RESERVED : v1::UNKNOWN);
-      session.set_reason(is_reserved ? "" : "its server has not come back yet");
+    }
+    if (IsLive(session) && session.phase() != v1::RESERVED) {
+      session.set_phase(v1::UNKNOWN);
+      session.set_reason("its server has not come back yet");
     }
     const std::string id = session.id();
     sessions_[id] = std::move(session);

@@ -154,8 +154,8 @@ class Pool {
                     std::vector<Order>* orders);
   // It goes on with this share of each of its devices.
   v1::Session Resize(const std::string& id, uint64_t share, std::vector<Order>* orders);
-  // ... and with what it had before others needed it, if there is room; false: there is none.
-  bool TryToGiveBack(const std::string& id, std::vector<Order>* orders);
+  // Those that had to go slower for others go on with what they had before, where there is room.
+  void GiveBack(std::vector<v1::Session>* changed, std::vector<Order>* orders);
   // Those that have run for as long as they wanted, or do nothing.
   void LookAtLimits(const Now& now, std::vector<v1::Session>* changed, std::vector<Order>* orders);
 
@@ -212,6 +212,7 @@ class Pool {
   void Refund(const std::string& id);
   void RefreshCapacity();
   HostPicture PictureOf(uint32_t server, const RequestFilter& filter, const Request& request) const;
+  bool TryToGiveBack(const std::string& id, std::vector<Order>* orders);
   void TellServer(const v1::Session& session, v1::ToServer say, std::vector<Order>* orders) const;
 
   ServerBook servers_;

@@ -195,6 +195,14 @@ bool Pool::TryToGiveBack(const std::string& id, std::vector<Order>* orders) {
   return true;
 }
 
+void Pool::GiveBack(std::vector<v1::Session>* changed, std::vector<Order>* orders) {
+  for (const auto& [id, session] : sessions_) {
+    if (session.phase() == v1::ACTIVE && session.share_wanted() != 0 && TryToGiveBack(id, orders)) {
+      changed->push_back(session);
+    }
+  }
+}
+
 void Pool::LookAtLimits(const Now& now,
                         std::vector<v1::Session>* changed,
                         std::vector<Order>* orders) {

@@ -9,7 +9,6 @@
 #include <optional>
 
 #include "protocol/base/environment.h"
-#include "protocol/base/log.h"
 #include "tools/farlane/bench_rows.h"
 #include "tools/farlane/bench_share.h"
 #include "tools/farlane/help_format.h"
@@ -30,11 +29,6 @@ struct BenchOptions {
   bool direct = false;
   std::vector<std::string> groups;
 };
-
-int Fail(const Status& status) {
-  LogError("%s", status.message().c_str());
-  return kExitFarlane;
-}
 
 std::string Decimal(double value) {
   char text[32];

@@ -6,7 +6,6 @@
 #include <nlohmann/json.hpp>
 
 #include "protocol/base/environment.h"
-#include "protocol/base/log.h"
 #include "protocol/base/run_time.h"
 #include "tools/farlane/help_format.h"
 #include "tools/farlane/output_format.h"
@@ -32,11 +31,6 @@ struct ProjectOptions {
   double weight = 0;
   bool is_org = false;
 };
-
-int Fail(const Status& status) {
-  LogError("%s", status.message().c_str());
-  return kExitFarlane;
-}
 
 // "gpus=4,mem=64Gi,sessions=10"; "none": nothing is named.
 Result<json> AmountOf(const std::string& text) {
@@ -95,10 +89,7 @@ Result<std::string> BodyOf(const ProjectOptions& options, json project) {
 }
 
 Status Check(const ProjectOptions& options) {
-  if (PoolNamed(options.pool).empty()) {
-    return Status(StatusCode::kInvalidArgument,
-                  "which pool? say --pool HOST:PORT or set FARLANE_POOL");
-  }
+  FARLANE_TRY(PoolRequired(options.pool).error());
   const bool list = options.topic == "list";
   if (list != options.name.empty()) {
     return Status(StatusCode::kInvalidArgument,

@@ -47,11 +47,6 @@ Status CheckNetLimit(const std::string& text) {
   return text.empty() ? Status::Ok() : ToStatus(ParseNetRate(text));
 }
 
-int Fail(const Status& status) {
-  LogError("%s", status.message().c_str());
-  return kExitFarlane;
-}
-
 // What to run against: the addresses of servers, or nothing for a private one.
 Result<std::string> ChooseServer(const RunOptions& options) {
   if (options.local) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "protocol/base/result.h"
 #include "tools/farlane/installation.h"
 
 namespace CLI {
@@ -21,6 +22,9 @@ inline constexpr int kExitQueueTimeout = 124;
 inline constexpr int kExitCannotExecute = 126;
 inline constexpr int kExitNotFound = 127;
 inline constexpr int kExitSignalBase = 128;
+
+// Says why, and gives farlane's own exit code.
+int Fail(const Status& why);
 
 // Thread: caller's.
 struct Verb {

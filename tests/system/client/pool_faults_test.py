@@ -87,11 +87,11 @@ class Faults:
     def server_partitioned(self):
         seconds = self.choose.choice((4, 15, 75))
         for way in self.world.ways[self.choose.randrange(len(self.world.servers))]:
-            way.open.clear()
+            way.whole.clear()
         time.sleep(seconds)
         for ways in self.world.ways:
             for way in ways:
-                way.open.set()
+                way.whole.set()
         return {"seconds": seconds}
 
     def clock_jumps(self):

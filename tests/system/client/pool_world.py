@@ -9,7 +9,6 @@ import pathlib
 import random
 import re
 import secrets
-import select
 import signal
 import socket
 import struct
@@ -18,7 +17,9 @@ import tempfile
 import threading
 import time
 
-from real_server import CASE, EMULATOR, FARLANE, GPUD, SLOWNESS, SOFT, children, client_environment, die_with_parent
+from real_server import (CASE, EMULATOR, FARLANE, GPUD, SLOWNESS, SOFT, children, client_environment, die_with_parent,
+                         seconds_until)
+from shaped_link import ShapedLink
 
 POOLD = str(pathlib.Path(FARLANE).with_name("farlane-poold"))
 FAULTS = os.environ.get("FARLANE_FAULTY_MACHINE", "")
@@ -59,52 +60,6 @@ class Faults:
         return {"LD_PRELOAD": FAULTS, "FARLANE_TEST_FAULTS": self.path}
 
 
-class Way:
-    """A TCP connection's way to somewhere, on which nothing moves while it is cut."""
-
-    def __init__(self, target):
-        host, port = target.rsplit(":", 1)
-        self.target = (host, int(port))
-        self.open = threading.Event()
-        self.open.set()
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                incoming, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.carry, args=(incoming,), daemon=True).start()
-
-    def carry(self, incoming):
-        self.open.wait()
-        with incoming:
-            try:
-                outgoing = socket.create_connection(self.target, timeout=5)
-            except OSError:
-                return
-            with outgoing:
-                others = {incoming: outgoing, outgoing: incoming}
-                while True:
-                    ready, _, _ = select.select(list(others), [], [])
-                    self.open.wait()
-                    try:
-                        for end in ready:
-                            data = end.recv(65536)
-                            if not data:
-                                return
-                            others[end].sendall(data)
-                    except OSError:
-                        return
-
-    def stop(self):
-        self.open.set()
-        self.listener.close()
-
-
 class Program:
     """A program that can be started again as it was."""
 
@@ -142,6 +97,24 @@ class Program:
                 self.process.wait(10 * SLOWNESS)
             except subprocess.TimeoutExpired:
                 self.kill(tree=True)
+
+
+def start_etcd(folder, count):
+    """The members of a cluster of the test's own; they answer when this returns."""
+    ports = [(free_port(), free_port()) for _ in range(count)]
+    cluster = ",".join(f"m{i}=http://127.0.0.1:{peer}" for i, (_, peer) in enumerate(ports))
+    members = []
+    for i, (port, peer) in enumerate(ports):
+        client, between = (f"http://127.0.0.1:{one}" for one in (port, peer))
+        members.append(Program(
+            ["etcd", "--name", f"m{i}", "--data-dir", f"{folder}/etcd{i}", "--listen-client-urls", client,
+             "--advertise-client-urls", client, "--listen-peer-urls", between, "--initial-advertise-peer-urls", between,
+             "--initial-cluster", cluster, "--unsafe-no-fsync"], dict(os.environ), f"{folder}/etcd{i}.log", 0))
+        members[-1].address = f"127.0.0.1:{port}"
+        members[-1].start()
+    answer = seconds_until(lambda: all((asks(one.address, "/health") or (0,))[0] == 200 for one in members), 60)
+    assert answer <= 60, "etcd does not answer"
+    return members
 
 
 class Run:
@@ -186,7 +159,7 @@ class World:
     def __init__(self, etcd, servers, clients, seed):
         self.folder = tempfile.TemporaryDirectory()
         self.clients, self.random = clients, random.Random(seed)
-        self.etcd = self.start_etcd() if etcd else []
+        self.etcd = start_etcd(self.folder.name, 3) if etcd else []
         self.manager_faults, self.managers = [], []
         for number in range(2 if etcd else 1):
             self.start_manager(number)
@@ -217,22 +190,6 @@ class World:
             time.sleep(0.02)
         return 0
 
-    def start_etcd(self):
-        ports = [(free_port(), free_port()) for _ in range(3)]
-        cluster = ",".join(f"m{i}=http://127.0.0.1:{peer}" for i, (_, peer) in enumerate(ports))
-        members = []
-        for i, (port, peer) in enumerate(ports):
-            client = f"http://127.0.0.1:{port}"
-            members.append(Program(
-                ["etcd", "--name", f"m{i}", "--data-dir", self.path(f"etcd{i}"), "--listen-client-urls", client,
-                 "--advertise-client-urls", client, "--listen-peer-urls", f"http://127.0.0.1:{peer}",
-                 "--initial-advertise-peer-urls", f"http://127.0.0.1:{peer}", "--initial-cluster", cluster,
-                 "--unsafe-no-fsync"], dict(os.environ), self.path(f"etcd{i}.log"), 0))
-            members[-1].address = f"127.0.0.1:{port}"
-            members[-1].start()
-        assert self.until(lambda: all((asks(one.address, "/health") or (0,))[0] == 200 for one in members), 60)
-        return members
-
     def start_manager(self, number):
         people, servers = (f"127.0.0.1:{free_port()}" for _ in range(2))
         words = [POOLD, "--listen", people, "--listen-servers", servers, "--state-dir", self.path(f"manager{number}")]
@@ -247,12 +204,14 @@ class World:
         self.managers.append(manager)
 
     def start_server(self, number):
-        ways = [Way(manager.servers) for manager in self.managers]
+        ways = [ShapedLink() for _ in self.managers]
+        for way, manager in zip(ways, self.managers):
+            way.target = manager.servers
         faults = Faults(self.path(f"server{number}.faults"))
         control = "unix:" + self.path(f"server{number}.control")
         server = Program(
             [GPUD, "--listen", "tcp://127.0.0.1:" + str(free_port()), "--driver", SOFT, "--name", f"server{number}",
-             "--pool", ",".join(way.address for way in ways), "--state-dir", self.path(f"server{number}"), "--control",
+             "--pool", ",".join(way.address.removeprefix("tcp://") for way in ways), "--state-dir", self.path(f"server{number}"), "--control",
              control],
             client_environment(None, LD_LIBRARY_PATH="", FARLANE_SOFT_MEMORY="4Gi") | faults.environment(),
             self.path(f"server{number}.log"), 1)
@@ -331,7 +290,7 @@ class World:
             program.stop()
         for ways in self.ways:
             for way in ways:
-                way.stop()
+                way.close()
 
     def close(self):
         for program in (*self.servers, *self.managers, *self.etcd):

@@ -14,34 +14,12 @@
 #include "protocol/base/environment.h"
 #include "tests/system/client/program/cases.h"
 #include "tests/system/client/program/cuda.h"
+#include "tests/system/client/program/mix.h"
 
 namespace farlane::cases {
 namespace {
 
 using std::chrono::steady_clock;
-
-constexpr char kPtx[] = R"(.version 7.0
-.target sm_70
-.address_size 64
-.visible .entry step(.param .u64 cells, .param .u32 key) {
-  .reg .b32 %r<6>;
-  .reg .b64 %rd<4>;
-  ld.param.u64 %rd0, [cells];
-  ld.param.u32 %r0, [key];
-  mov.u32 %r1, %ctaid.x;
-  mov.u32 %r2, %ntid.x;
-  mov.u32 %r3, %tid.x;
-  mad.lo.s32 %r1, %r1, %r2, %r3;
-  cvta.to.global.u64 %rd1, %rd0;
-  mul.wide.u32 %rd2, %r1, 4;
-  add.s64 %rd3, %rd1, %rd2;
-  ld.global.u32 %r4, [%rd3];
-  mul.lo.u32 %r4, %r4, 1664525;
-  xor.b32 %r4, %r4, %r0;
-  add.u32 %r4, %r4, %r1;
-  st.global.u32 [%rd3], %r4;
-  ret;
-})";
 
 constexpr uint32_t kThreads = 64;
 constexpr uint32_t kCells = 8 * kThreads;
@@ -93,10 +71,8 @@ void Checksummed() {
   CUcontext context = nullptr;
   Must(cu.cuDevicePrimaryCtxRetain(&context, 0), "cuDevicePrimaryCtxRetain");
   Must(cu.cuCtxSetCurrent(context), "cuCtxSetCurrent");
-  CUmodule module = nullptr;
   CUfunction kernel = nullptr;
-  Must(cu.cuModuleLoadData(&module, kPtx), "cuModuleLoadData");
-  Must(cu.cuModuleGetFunction(&kernel, module, "step"), "cuModuleGetFunction");
+  Must(LoadMix(&kernel), "loading the kernel");
   std::array<uint32_t, kCells> wanted{};
   for (uint32_t i = 0; i < kCells; ++i) {
     wanted[i] = i * 2654435761u;
@@ -115,7 +91,7 @@ void Checksummed() {
                            nullptr),
          "cuLaunchKernel");
     for (uint32_t i = 0; i < kCells; ++i) {
-      wanted[i] = (wanted[i] * 1664525u ^ steps) + i;
+      wanted[i] = Mixed(wanted[i], steps, i);
     }
     if (steps % kFetchEvery == 0) {
       Must(cu.cuMemcpyDtoH_v2(got.data(), cells, kFetched * sizeof got[0]), "cuMemcpyDtoH");
