@@ -34,6 +34,10 @@ void AddToSession(const control::ServiceRecord& record, pool::v1::SessionLoad* s
     case control::RecordKind::kNet:
       session->set_received_bytes(session->received_bytes() + record.taken_bytes);
       session->set_sent_bytes(session->sent_bytes() + record.limit_bytes);
+      session->set_trips(record.turns);
+      session->set_rtt_us(static_cast<double>(record.clock_ns) / 1e3);
+      session->set_moved_bytes(record.ahead_max);
+      session->set_busy_ns(record.used_ns);
       break;
     case control::RecordKind::kClient:
       session->set_clients(session->clients() + 1);

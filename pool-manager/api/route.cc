@@ -10,7 +10,7 @@ const std::vector<Route>& AllRoutes() {
   static const std::vector<Route> all = [] {
     std::vector<Route> routes;
     for (const std::span<const Route> some :
-         {PoolRoutes(), SessionRoutes(), ServerRoutes(), AccessRoutes()}) {
+         {PoolRoutes(), SessionRoutes(), ServerRoutes(), TenantRoutes(), AccessRoutes()}) {
       routes.insert(routes.end(), some.begin(), some.end());
     }
     return routes;

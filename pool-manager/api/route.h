@@ -37,6 +37,7 @@ struct Route {
 std::span<const Route> SessionRoutes();
 std::span<const Route> ServerRoutes();
 std::span<const Route> PoolRoutes();
+std::span<const Route> TenantRoutes();
 std::span<const Route> AccessRoutes();
 
 // All of them.

@@ -59,20 +59,25 @@ std::optional<RouteAccess> AccessOf(const Route& route, const HttpRequest& reque
   return std::nullopt;
 }
 
+const std::string& ProjectOf(const v1::SessionSpec& spec) {
+  static const std::string unnamed = Pool::kDefaultProject;
+  return spec.project().empty() ? unnamed : spec.project();
+}
+
 bool MayWith(const Call& call, Verb verb, const v1::Session& session) {
-  return call.caller.MayWith(verb, session.spec().project(), session.user());
+  return call.caller.MayWith(verb, ProjectOf(session.spec()), session.user());
 }
 
 bool SettleProject(const Call& call, Verb verb, v1::SessionSpec* spec, HttpAnswer* problem) {
   if (spec->project().empty()) {
     spec->set_project(call.caller.project);
   }
-  if (call.caller.MayWith(verb, spec->project(), call.caller.user)) {
+  if (call.caller.MayWith(verb, ProjectOf(*spec), call.caller.user)) {
     return true;
   }
   *problem = Problem(403, "Forbidden",
                      "\"" + call.caller.user + "\" (" + call.caller.RoleText() +
-                         ") may not use the project \"" + spec->project() + "\"");
+                         ") may not use the project \"" + ProjectOf(*spec) + "\"");
   return false;
 }
 

@@ -17,6 +17,9 @@ struct RouteAccess {
 
 std::optional<RouteAccess> AccessOf(const Route& route, const HttpRequest& request);
 
+// Whose a session is; who names no project has the default one.
+const std::string& ProjectOf(const v1::SessionSpec& spec);
+
 // Whether the caller may do it with this session.
 bool MayWith(const Call& call, Verb verb, const v1::Session& session);
 

@@ -40,7 +40,10 @@ HttpAnswer Create(const Call& call) {
   if (objection.has_value()) {
     return Problem(*objection);
   }
-  HttpAnswer answer = Json(response, 201);
+  // Created, on its way, or nothing yet: the way to some servers is to be measured first.
+  HttpAnswer answer = Json(response, !response.token().empty() ? 201
+                                     : response.has_place()    ? 202
+                                                               : 200);
   answer.object = response.session().id();
   return answer;
 }
@@ -75,7 +78,8 @@ HttpAnswer End(const Call& call) {
 constexpr Route kRoutes[] = {
     {"GET", "/v1/sessions", "sessions.list", "", "ListSessionsResponse", "all sessions", &List},
     {"POST", "/v1/sessions", "sessions.create", "CreateSessionRequest", "CreateSessionResponse",
-     "a session; with ?dryRun=All a Placement: where it would go", &Create},
+     "a session, or a place in the queue; with ?dryRun=All a Placement: where it would go",
+     &Create},
     {"GET", "/v1/sessions/{id}", "sessions.get", "", "Session",
      "one session, by its id or the beginning of it", &Get},
     {"DELETE", "/v1/sessions/{id}", "sessions.end", "", "Session", "ends a session", &End},
