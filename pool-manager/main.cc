@@ -22,13 +22,13 @@
 #include "pool-manager/store/etcd_store.h"
 #include "pool-manager/store/sqlite_store.h"
 #include "pool-manager/trust/audit_verify.h"
-#include "pool-manager/trust/secret_file.h"
 #include "pool-manager/trust/tls_home.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/environment.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/log.h"
 #include "protocol/control/hex.h"
+#include "protocol/pki/secret_file.h"
 #include "protocol/transport/address.h"
 
 namespace farlane::pool {
@@ -82,7 +82,7 @@ Result<std::unique_ptr<StateStore>> OpenStore(const Options& options) {
 // Who this manager is, whatever its address and its keys are.
 Result<std::string> TakeManagerId(const std::string& folder) {
   const std::string path = folder + "/manager.id";
-  FARLANE_ASSIGN(std::optional<std::string> known, ReadSecretFile(path));
+  FARLANE_ASSIGN(std::optional<std::string> known, pki::ReadSecretFile(path));
   if (known.has_value()) {
     return std::move(*known);
   }
@@ -90,7 +90,7 @@ Result<std::string> TakeManagerId(const std::string& folder) {
   if (getrandom(id.data(), id.size(), 0) != static_cast<ssize_t>(id.size())) {
     return Status::FromErrno(StatusCode::kInternal, "no random numbers", errno);
   }
-  FARLANE_TRY(WriteSecretFile(path, control::Hex(id)));
+  FARLANE_TRY(pki::WriteSecretFile(path, control::Hex(id)));
   return control::Hex(id);
 }
 
@@ -122,9 +122,9 @@ std::vector<std::string> NamesOf(const Options& options) {
   return names;
 }
 
-Result<std::unique_ptr<TlsHome>> OpenTls(const Options& options) {
+Result<std::unique_ptr<TlsHome>> OpenTls(const Options& options, const pki::Safe& safe) {
   FARLANE_ASSIGN(std::unique_ptr<TlsHome> tls,
-                 TlsHome::Open(options.state_dir + "/tls", options.name, NamesOf(options)));
+                 TlsHome::Open(options.state_dir, safe, options.name, NamesOf(options)));
   LogInfo("the pool's authority is %s, its pin %s", tls->FileOf("ca.pem").c_str(),
           tls->pin().c_str());
   return tls;
@@ -140,10 +140,21 @@ HttpTls PeopleSee(const Options& options, const TlsHome& tls) {
 
 Status Init(const Options& options) {
   FARLANE_TRY(MakeFolder(options.state_dir));
-  FARLANE_ASSIGN(const std::unique_ptr<TlsHome> tls, OpenTls(options));
-  FARLANE_TRY(TakeSigningKey(options.state_dir));
+  FARLANE_ASSIGN(const pki::Safe safe, pki::Safe::Open(options.state_dir, options.seal_key_file));
+  FARLANE_ASSIGN(const std::unique_ptr<TlsHome> tls, OpenTls(options, safe));
+  FARLANE_TRY(TakeSigningKey(safe));
   const bool said = printf("%s\n", tls->pin().c_str()) > 0 && fflush(stdout) == 0;
   return said ? Status::Ok() : Status(StatusCode::kUnavailable, "cannot write the answer");
+}
+
+// For the data path: clients trust the authority, and see the server's name in the certificate.
+Status Certify(const Options& options) {
+  FARLANE_TRY(MakeFolder(options.state_dir));
+  FARLANE_ASSIGN(const pki::Safe safe, pki::Safe::Open(options.state_dir, options.seal_key_file));
+  FARLANE_ASSIGN(const std::unique_ptr<TlsHome> tls, OpenTls(options, safe));
+  FARLANE_ASSIGN(const pki::KeyPair made, tls->CertifyServer(options.certify));
+  FARLANE_TRY(pki::WriteSecretFile(options.certify_to + ".pem", made.certificate));
+  return pki::WriteSecretFile(options.certify_to + ".key", made.key);
 }
 
 Status VerifyAuditIn(const std::string& folder) {
@@ -171,12 +182,15 @@ class Manager {
     FARLANE_ASSIGN(const Fd signals, CatchSignals());
     FARLANE_TRY(MakeFolder(options_.state_dir));
     FARLANE_ASSIGN(store_, OpenStore(options_));
+    FARLANE_ASSIGN(safe_, pki::Safe::Open(options_.state_dir, options_.seal_key_file));
     if (options_.tls) {
-      FARLANE_ASSIGN(tls_, OpenTls(options_));
+      FARLANE_ASSIGN(tls_, OpenTls(options_, *safe_));
     }
-    FARLANE_ASSIGN(token::SigningKey key, TakeSigningKey(options_.state_dir));
-    FARLANE_ASSIGN(servers_,
-                   AttachServer::Start(options_.listen_servers, options_.join_key, tls_.get()));
+    FARLANE_ASSIGN(token::SigningKey key, TakeSigningKey(*safe_));
+    FARLANE_ASSIGN(servers_, AttachServer::Start(options_.listen_servers,
+                                                 {.join_key = options_.join_key,
+                                                  .asks_kernel = options_.local_servers},
+                                                 tls_.get()));
     FARLANE_TRY(Listen(std::move(key)));
     servers_->Serve(office_.get());
     if (options_.etcd.empty() && !office_->AwaitTerm(kTermNs)) {
@@ -193,7 +207,7 @@ class Manager {
 
  private:
   Guards::Settings GuardsSettings(const std::string& manager) {
-    return {.tokens = {.admin_token = options_.token, .trusts_strangers = options_.token.empty()},
+    return {.tokens = {.admin_token = options_.token, .strangers = options_.strangers},
             .audit = {.folder = options_.state_dir + "/audit", .manager = manager, .sync = {}},
             .rotate = [this] { return Rotate(); }};
   }
@@ -245,7 +259,7 @@ class Manager {
   // New keys. The certificate is changed by the main thread: a server does not stop itself.
   Result<v1::RotateResponse> Rotate() {
     // In its file first: whoever has the old one must not sign after a restart.
-    FARLANE_ASSIGN(token::SigningKey next, MakeSigningKey(options_.state_dir));
+    FARLANE_ASSIGN(token::SigningKey next, MakeSigningKey(*safe_));
     FARLANE_TRY(keys_->Rotate(std::move(next), NowNs()));
     if (const std::shared_ptr<PoolHost> host = office_->Host()) {
       host->TellKeys();
@@ -262,6 +276,7 @@ class Manager {
 
   const Options& options_;
   std::unique_ptr<StateStore> store_;
+  std::optional<pki::Safe> safe_;
   std::unique_ptr<TlsHome> tls_;
   std::unique_ptr<AttachServer> servers_;
   std::string people_;
@@ -275,6 +290,9 @@ class Manager {
 Status Act(const Options& options) {
   if (options.audit.has_value()) {
     return VerifyAuditIn(*options.audit);
+  }
+  if (!options.certify.empty()) {
+    return Certify(options);
   }
   return options.init ? Init(options) : Manager(options).Run();
 }

@@ -1,44 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gpu-server/agent/pool_trust.h"
 
-#include <cerrno>
 #include <chrono>
 #include <fstream>
 #include <iterator>
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "protocol/base/clock.h"
-#include "protocol/base/fd.h"
 #include "protocol/base/log.h"
 #include "protocol/control/hex.h"
 #include "protocol/control/pool.grpc.pb.h"
 #include "protocol/pki/pinned_authority.h"
+#include "protocol/pki/secret_file.h"
 #include "protocol/transport/address.h"
 
 namespace farlane::agent {
 namespace {
 
 constexpr uint64_t kFetchNs = 5'000'000'000;
+constexpr char kKeyName[] = "pool.key";
 constexpr auto kEnrollTime = std::chrono::seconds(10);
 
 std::string ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
-Status WriteFile(const std::string& path, const std::string& bytes) {
-  const std::string draft = path + ".new";
-  unlink(draft.c_str());
-  const Fd file(open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR));
-  const bool written =
-      file.valid() &&
-      write(file.get(), bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()) &&
-      fsync(file.get()) == 0 && rename(draft.c_str(), path.c_str()) == 0;
-  return written ? Status::Ok()
-                 : Status::FromErrno(StatusCode::kUnavailable, "cannot write " + path, errno);
 }
 
 // What would go over a network, and is not encrypted, is not sent.
@@ -61,8 +45,9 @@ Result<std::unique_ptr<PoolTrust>> PoolTrust::Open(const Options& options) {
     FARLANE_TRY(pki::PinOf(trust->authority_).While("reading " + options.ca_file));
   }
   if (!options.folder.empty()) {
-    trust->own_ = {.key = ReadFile(options.folder + "/pool.key"),
-                   .certificate = ReadFile(options.folder + "/pool.pem")};
+    FARLANE_ASSIGN(trust->safe_, pki::Safe::Open(options.folder, ""));
+    FARLANE_ASSIGN(const std::optional<std::string> key, trust->safe_->Take(kKeyName));
+    trust->own_ = {.key = key.value_or(""), .certificate = ReadFile(options.folder + "/pool.pem")};
   }
   return trust;
 }
@@ -96,11 +81,11 @@ void PoolTrust::Forget() {
 }
 
 Status PoolTrust::Keep() const {
-  if (options_.folder.empty()) {
+  if (!safe_.has_value()) {
     return Status::Ok();
   }
-  FARLANE_TRY(WriteFile(options_.folder + "/pool.key", own_.key));
-  return WriteFile(options_.folder + "/pool.pem", own_.certificate);
+  FARLANE_TRY(safe_->Keep(kKeyName, own_.key));
+  return pki::WriteSecretFile(options_.folder + "/pool.pem", own_.certificate);
 }
 
 Status PoolTrust::Enroll(const std::string& manager, bool shows_certificate) {

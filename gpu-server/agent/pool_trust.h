@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <grpcpp/grpcpp.h>
@@ -12,6 +13,7 @@
 #include "gpu-server/agent/options.h"
 #include "protocol/base/result.h"
 #include "protocol/pki/key_pair.h"
+#include "protocol/pki/safe.h"
 
 namespace farlane::agent {
 
@@ -45,7 +47,8 @@ class PoolTrust {
   Status Keep() const;
 
   const Options& options_;
-  std::string authority_;  // PEM
+  std::optional<pki::Safe> safe_;  // where `own_` is kept; none: nowhere
+  std::string authority_;          // PEM
   pki::KeyPair own_;
 };
 

@@ -30,7 +30,17 @@ Status CheckAddress(const transport::Address& address, const Options& options) {
   const bool certified =
       address.kind == transport::Address::Kind::kTls && !options.tls.client_ca_file.empty();
   const bool pooled = !options.pool.manager.empty();
-  if (local || options.insecure || !options.token.empty() || certified || pooled) {
+  if (local || options.insecure) {
+    return Status::Ok();
+  }
+  if (address.kind != transport::Address::Kind::kTls) {
+    return Status(StatusCode::kRefused,
+                  address.ToString() +
+                      " can be reached from other machines and what clients send would not be "
+                      "encrypted: listen at tls:// with --tls-cert and --tls-key, or say "
+                      "--insecure");
+  }
+  if (!options.token.empty() || certified || pooled) {
     return Status::Ok();
   }
   return Status(StatusCode::kRefused,

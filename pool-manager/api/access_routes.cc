@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is asked about tokens, about what somebody may do, about the audit log and keys.
+#include <algorithm>
 #include <charconv>
 
 #include "pool-manager/api/answers.h"
@@ -25,6 +26,13 @@ HttpAnswer ListTokens(const Call& call) {
   return Json(list);
 }
 
+bool IsProject(const Call& call, const std::string& name) {
+  const std::vector<v1::ProjectStatus> all = call.host.Projects();
+  return std::any_of(all.begin(), all.end(), [&name](const v1::ProjectStatus& one) {
+    return one.project().name() == name && !one.project().is_org();
+  });
+}
+
 HttpAnswer CreateToken(const Call& call) {
   v1::CreateTokenRequest wish;
   if (HttpAnswer problem; !ReadJson(call.request.body, &wish, &problem)) {
@@ -32,6 +40,10 @@ HttpAnswer CreateToken(const Call& call) {
   }
   if (wish.project().empty()) {
     wish.set_project(call.caller.project);
+  }
+  if (!wish.project().empty() && call.caller.MayWith(Verb::kTokenCreate, wish.project(), "") &&
+      !IsProject(call, wish.project())) {
+    return NotFound("project \"" + wish.project() + "\"");
   }
   const Result<v1::CreateTokenResponse> made =
       call.guards.tokens().Make(wish, call.caller, NowMs());

@@ -8,6 +8,8 @@
 #include <netdb.h>
 #include <sys/socket.h>
 
+#include "pool-manager/trust/peer_user.h"
+
 namespace farlane::pool {
 namespace {
 
@@ -39,6 +41,12 @@ std::string AddressOf(MHD_Connection* connection) {
                      getnameinfo(info->client_addr, sizeof(sockaddr_storage), host, sizeof host,
                                  nullptr, 0, NI_NUMERICHOST) == 0;
   return known ? host : "";
+}
+
+std::optional<uint32_t> LocalUserOf(MHD_Connection* connection) {
+  const MHD_ConnectionInfo* const info =
+      MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+  return info == nullptr ? std::nullopt : UserOfPeer(info->connect_fd);
 }
 
 MHD_Result Send(MHD_Connection* connection, const HttpAnswer& answer) {
@@ -80,6 +88,9 @@ MHD_Result OnRequest(void* server,
         MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
     arriving->request.authorization = authorization == nullptr ? "" : authorization;
     arriving->request.address = AddressOf(connection);
+    if (authorization == nullptr) {
+      arriving->request.local_user = LocalUserOf(connection);
+    }
     *state = arriving.release();
     return MHD_YES;
   }

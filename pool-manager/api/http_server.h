@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,8 @@ struct HttpRequest {
   std::string body;
   std::string authorization;  // the header, whole
   std::string address;        // of who sends it, as far as the connection shows
+  // Whose process sends it, where that is on this machine and no header says who he is.
+  std::optional<uint32_t> local_user{};
 };
 
 struct HttpAnswer {

@@ -115,7 +115,8 @@ HttpAnswer Routes::Answer(const HttpRequest& request) const {
   if (host == nullptr || guards == nullptr) {
     return NotLeading();
   }
-  const Result<Caller> caller = guards->tokens().Recognize(request.authorization, NowMs());
+  const Result<Caller> caller =
+      guards->tokens().Recognize(request.authorization, request.local_user, NowMs());
   if (!caller.ok()) {
     return Refuse(guards->audit(), request, nullptr, "",
                   Problem(401, "Unauthenticated", caller.error().message()));

@@ -6,7 +6,9 @@
 
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/security/tls_credentials_options.h>
+#include <unistd.h>
 
+#include "pool-manager/trust/peer_user.h"
 #include "pool-manager/trust/same_secret.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/log.h"
@@ -145,6 +147,26 @@ std::string UriOf(const grpc::CallbackServerContext& context) {
   return uris.size() == 1 ? std::string(uris[0].data(), uris[0].size()) : "";
 }
 
+// Whether a peer that comes to this address belongs to the manager's own user, or root. Both are
+// on this machine, or he does not.
+bool IsOwnUser(const std::string& peer_text, const std::string& address) {
+  const std::optional<sockaddr_storage> peer = ReadPeer(peer_text);
+  const size_t colon = address.rfind(':');
+  if (!peer.has_value() || colon == std::string::npos) {
+    return false;
+  }
+  const std::string host = address.substr(0, colon);
+  const bool is_v6 = peer->ss_family == AF_INET6;
+  // Where the address is a name, it is this machine's own.
+  const std::optional<sockaddr_storage> named =
+      ReadPeer((is_v6 ? "ipv6:" : "ipv4:") + host + address.substr(colon));
+  const std::optional<sockaddr_storage> own =
+      named.has_value() ? named
+                        : ReadPeer((is_v6 ? "ipv6:::1" : "ipv4:127.0.0.1") + address.substr(colon));
+  const std::optional<uid_t> user = own.has_value() ? UserOfPeer(*peer, *own) : std::nullopt;
+  return user.has_value() && (*user == geteuid() || *user == 0);
+}
+
 bool IsServerId(const std::string& id) {
   token::Id bytes{};
   return control::FromHex(id, bytes);
@@ -161,8 +183,8 @@ std::shared_ptr<grpc::ServerCredentials> CredentialsOf(const TlsHome* tls_or_nul
   }
   constexpr unsigned kLookSeconds = 1;
   const auto files = std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
-      tls_or_null->FileOf("manager.key"), tls_or_null->FileOf("manager.pem"),
-      tls_or_null->FileOf("ca.pem"), kLookSeconds);
+      tls_or_null->ManagerFile(), tls_or_null->ManagerFile(), tls_or_null->FileOf("ca.pem"),
+      kLookSeconds);
   grpc::experimental::TlsServerCredentialsOptions options(files);
   options.watch_root_certs();
   options.watch_identity_key_cert_pairs();
@@ -173,12 +195,21 @@ std::shared_ptr<grpc::ServerCredentials> CredentialsOf(const TlsHome* tls_or_nul
 
 }  // namespace
 
-bool AttachService::ShowsJoinKey(const grpc::CallbackServerContext& context) const {
+// Whether a server that shows no certificate may join.
+grpc::Status AttachService::CheckJoins(const grpc::CallbackServerContext& context) const {
   const auto shown = context.client_metadata().find("farlane-join-key");
   const std::string key = shown == context.client_metadata().end()
                               ? ""
                               : std::string(shown->second.data(), shown->second.size());
-  return join_key_.empty() || IsSameSecret(join_key_, key);
+  if (!door_.join_key.empty() && !IsSameSecret(door_.join_key, key)) {
+    return {grpc::StatusCode::UNAUTHENTICATED,
+            "this pool asks servers for its join key (--pool-key-file)"};
+  }
+  if (door_.join_key.empty() && door_.asks_kernel && !IsOwnUser(context.peer(), address_)) {
+    return {grpc::StatusCode::UNAUTHENTICATED,
+            "without a join key, servers of the manager's own user can join, and nobody else's"};
+  }
+  return grpc::Status::OK;
 }
 
 grpc::Status AttachService::EnrollServer(const grpc::CallbackServerContext& context,
@@ -199,11 +230,10 @@ grpc::Status AttachService::EnrollServer(const grpc::CallbackServerContext& cont
   }
   record.set_object(request.server_id());
   const bool renews = UriOf(context) == ServerUri(request.server_id());
-  if (!renews && !ShowsJoinKey(context)) {
-    record.set_detail("it shows neither the join key nor a certificate of its own");
+  if (const grpc::Status joins = CheckJoins(context); !renews && !joins.ok()) {
+    record.set_detail("it shows no certificate of its own, and: " + joins.error_message());
     guards->audit().NoteRefusal(std::move(record));
-    return {grpc::StatusCode::UNAUTHENTICATED,
-            "this pool asks servers for its join key (--pool-key-file)"};
+    return joins;
   }
   record.set_kind("asked");
   record.set_detail(renews ? "by its certificate" : "by the join key");
@@ -236,23 +266,26 @@ grpc::ServerBidiReactor<v1::FromServer, v1::ToServer>* AttachService::Attach(
     return new Refusal(grpc::Status(grpc::StatusCode::UNAUTHENTICATED,
                                     "a server of this pool shows a certificate of the pool's"));
   }
-  if (tls_ == nullptr && !ShowsJoinKey(*context)) {
-    return new Refusal(grpc::Status(grpc::StatusCode::UNAUTHENTICATED,
-                                    "this pool asks servers for its join key (--pool-key-file)"));
-  }
   Office* const office = office_;
   std::shared_ptr<PoolHost> host = office == nullptr ? nullptr : office->Host();
   if (host == nullptr) {
     return new Refusal(
         grpc::Status(grpc::StatusCode::UNAVAILABLE, "this manager does not lead the pool now"));
   }
+  const grpc::Status joins = tls_ == nullptr ? CheckJoins(*context) : grpc::Status::OK;
+  if (!joins.ok()) {
+    return new Refusal(joins);
+  }
   return new Line(std::move(host), tls_ == nullptr ? std::nullopt : std::optional(uri));
 }
 
+AttachServer::AttachServer(AttachService::Door door, const TlsHome* tls_or_null)
+    : service_(std::move(door), tls_or_null) {}
+
 Result<std::unique_ptr<AttachServer>> AttachServer::Start(const std::string& address,
-                                                          const std::string& join_key,
+                                                          AttachService::Door door,
                                                           const TlsHome* tls_or_null) {
-  std::unique_ptr<AttachServer> server(new AttachServer(join_key, tls_or_null));
+  std::unique_ptr<AttachServer> server(new AttachServer(std::move(door), tls_or_null));
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddListeningPort(address, CredentialsOf(tls_or_null), &port);
@@ -267,6 +300,7 @@ Result<std::unique_ptr<AttachServer>> AttachServer::Start(const std::string& add
     return farlane::Status(StatusCode::kUnavailable, "cannot listen for servers at " + address);
   }
   server->address_ = address.substr(0, address.rfind(':')) + ":" + std::to_string(port);
+  server->service_.ListenAt(server->address_);
   return server;
 }
 

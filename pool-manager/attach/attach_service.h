@@ -7,6 +7,7 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "pool-manager/daemon/office.h"
 #include "pool-manager/trust/tls_home.h"
@@ -18,9 +19,18 @@ namespace farlane::pool {
 // Thread: any; gRPC's threads do the work.
 class AttachService : public v1::ServerService::CallbackService {
  public:
-  // `join_key`: what a server has to show; empty: nothing. Without `tls` nothing is encrypted.
-  AttachService(std::string join_key, const TlsHome* tls_or_null)
-      : join_key_(std::move(join_key)), tls_(tls_or_null) {}
+  // Who may join.
+  struct Door {
+    std::string join_key;      // what a server has to show; empty: nothing
+    bool asks_kernel = false;  // without a join key: programs of this user's and root's only
+  };
+
+  // Without `tls` nothing is encrypted.
+  AttachService(Door door, const TlsHome* tls_or_null)
+      : door_(std::move(door)), tls_(tls_or_null) {}
+
+  // Where servers come, before any is let in.
+  void ListenAt(const std::string& address) { address_ = address; }
 
   // Before the first server comes, and before the last has gone: null.
   void Serve(Office* office) { office_ = office; }
@@ -33,13 +43,14 @@ class AttachService : public v1::ServerService::CallbackService {
                                    v1::EnrollResponse* response) override;
 
  private:
-  bool ShowsJoinKey(const grpc::CallbackServerContext& context) const;
+  grpc::Status CheckJoins(const grpc::CallbackServerContext& context) const;
   grpc::Status EnrollServer(const grpc::CallbackServerContext& context,
                             const v1::EnrollRequest& request,
                             v1::EnrollResponse* response) const;
 
   std::atomic<Office*> office_{nullptr};
-  const std::string join_key_;
+  std::string address_;  // HOST:PORT; does not change once there is an office
+  const Door door_;
   const TlsHome* const tls_;
 };
 
@@ -49,7 +60,7 @@ class AttachServer {
  public:
   // `address`: HOST:PORT; port 0 takes a free one. Borrows `tls_or_null`.
   static Result<std::unique_ptr<AttachServer>> Start(const std::string& address,
-                                                     const std::string& join_key,
+                                                     AttachService::Door door,
                                                      const TlsHome* tls_or_null);
   ~AttachServer();
 
@@ -62,8 +73,7 @@ class AttachServer {
   const std::string& address() const { return address_; }
 
  private:
-  AttachServer(const std::string& join_key, const TlsHome* tls_or_null)
-      : service_(join_key, tls_or_null) {}
+  AttachServer(AttachService::Door door, const TlsHome* tls_or_null);
 
   AttachService service_;
   std::string address_;

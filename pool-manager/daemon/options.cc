@@ -71,6 +71,11 @@ Status CheckExposure(Options* settings) {
                                             "could join: set a key with --join-key-file, or say "
                                             "--insecure");
   }
+  if (options.token.empty()) {
+    options.strangers =
+        options.insecure ? TokenDesk::Strangers::kAdmins : TokenDesk::Strangers::kLocalUsers;
+  }
+  options.local_servers = !options.insecure && servers_local && options.join_key.empty();
   options.tls = options.tls || !options.certificate.empty() ||
                 (!options.insecure && !(people_local && servers_local));
   return Status::Ok();
@@ -164,8 +169,23 @@ CommandLine ReadCommandLine(int argc, char** argv, const std::string& version) {
   app.add_option("--tls-name", options.names,
                  "A further name or address of this manager, for the pool's own certificate")
       ->type_name("HOST");
+  app.add_option("--seal-key-file", options.seal_key_file,
+                 "Seal the keys in --state-dir with what is in this file [seal.key in --state-dir]")
+      ->type_name("FILE");
   app.add_flag("--init", options.init,
                "Make the pool's authority and keys, print the authority's pin, and end");
+  CLI::Option* const certify =
+      app.add_option("--certify", options.certify,
+                     "Make a certificate by which clients know a GPU server of these names or "
+                     "addresses, for its --tls-cert and --tls-key, and end")
+          ->type_name("HOST")
+          ->delimiter(',');
+  CLI::Option* const certify_to =
+      app.add_option("--certify-to", options.certify_to,
+                     "Where: NAME.pem and NAME.key are written")
+          ->type_name("NAME");
+  certify->needs(certify_to);
+  certify_to->needs(certify);
   app.add_option("--verify-audit", words.audit_folder,
                  "Go through the audit log in this folder, say whether it is whole, and end")
       ->type_name("FOLDER");

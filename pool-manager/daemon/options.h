@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "pool-manager/trust/token_desk.h"
 #include "protocol/base/log.h"
 
 namespace farlane::pool {
@@ -16,13 +17,19 @@ struct Options {
   std::string state_dir;                  // what must survive
   std::vector<std::string> etcd;          // HOST:PORT each; none: SQLite in the folder
   std::string name = "default";
-  std::string token;        // of people and clients; empty: none is asked for
-  std::string join_key;     // of servers
-  std::string certificate;  // PEM, of what people see; empty: the pool's own, or none
+  std::string token;  // of people and clients; empty: there is none
+  // Who shows no token, though there is none to be had.
+  TokenDesk::Strangers strangers = TokenDesk::Strangers::kRefused;
+  std::string join_key;        // of servers; empty: there is none
+  bool local_servers = false;  // only programs of its own user's may join without one
+  std::string certificate;     // PEM, of what people see; empty: the pool's own, or none
   std::string certificate_key;
+  std::string seal_key_file;       // opens what is sealed in `state_dir`; empty: it lies there
   std::vector<std::string> names;  // of this manager, for its own certificate
   bool tls = false;
   bool init = false;                 // make what there is to be made, and end
+  std::vector<std::string> certify;  // make a certificate for a server of these names, and end
+  std::string certify_to;            // into this ".pem" and ".key"
   std::optional<std::string> audit;  // go through the audit log in this folder, and end
   bool insecure = false;
   int ready_fd = -1;

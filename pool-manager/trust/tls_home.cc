@@ -5,18 +5,22 @@
 #include <cerrno>
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <ifaddrs.h>
 #include <netdb.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "pool-manager/trust/secret_file.h"
 #include "protocol/base/log.h"
+#include "protocol/pki/secret_file.h"
 
 namespace farlane::pool {
 namespace {
 
 constexpr char kServerUri[] = "farlane:server:";
+// In the safe.
+constexpr char kKeyName[] = "tls/ca.key";
 
 // Where this machine can be reached, as far as it knows.
 std::vector<std::string> OwnNames() {
@@ -45,9 +49,11 @@ std::vector<std::string> OwnNames() {
   return names;
 }
 
-Result<pki::Authority> TakeAuthority(const std::string& folder, const std::string& pool) {
-  FARLANE_ASSIGN(std::optional<std::string> key, ReadSecretFile(folder + "/ca.key"));
-  FARLANE_ASSIGN(std::optional<std::string> certificate, ReadSecretFile(folder + "/ca.pem"));
+Result<pki::Authority> TakeAuthority(const std::string& folder,
+                                     const pki::Safe& safe,
+                                     const std::string& pool) {
+  FARLANE_ASSIGN(std::optional<std::string> key, safe.Take(kKeyName));
+  FARLANE_ASSIGN(std::optional<std::string> certificate, pki::ReadSecretFile(folder + "/ca.pem"));
   if (key.has_value() && certificate.has_value()) {
     return pki::Authority::Of({.key = std::move(*key), .certificate = std::move(*certificate)});
   }
@@ -55,9 +61,19 @@ Result<pki::Authority> TakeAuthority(const std::string& folder, const std::strin
     return Status(StatusCode::kCorrupt, folder + " has an authority's key or its certificate only");
   }
   FARLANE_ASSIGN(pki::Authority made, pki::Authority::Make(pool));
-  FARLANE_TRY(WriteSecretFile(folder + "/ca.pem", made.pair().certificate));
-  FARLANE_TRY(WriteSecretFile(folder + "/ca.key", made.pair().key));
+  FARLANE_TRY(pki::WriteSecretFile(folder + "/ca.pem", made.pair().certificate));
+  FARLANE_TRY(safe.Keep(kKeyName, made.pair().key));
   return made;
+}
+
+// A file that is in memory only.
+Result<Fd> FileOfText(std::string_view text) {
+  Fd file(memfd_create("farlane-manager", MFD_CLOEXEC));
+  if (!file.valid() ||
+      write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+    return Status::FromErrno(StatusCode::kExhausted, "no file in memory", errno);
+  }
+  return file;
 }
 
 }  // namespace
@@ -66,13 +82,15 @@ std::string ServerUri(const std::string& server_id) {
   return kServerUri + server_id;
 }
 
-Result<std::unique_ptr<TlsHome>> TlsHome::Open(const std::string& folder,
+Result<std::unique_ptr<TlsHome>> TlsHome::Open(const std::string& state_dir,
+                                               const pki::Safe& safe,
                                                const std::string& pool,
                                                std::vector<std::string> names) {
+  const std::string folder = state_dir + "/tls";
   if (mkdir(folder.c_str(), S_IRWXU) != 0 && errno != EEXIST) {
     return Status::FromErrno(StatusCode::kUnavailable, "cannot make the folder " + folder, errno);
   }
-  FARLANE_ASSIGN(pki::Authority authority, TakeAuthority(folder, pool));
+  FARLANE_ASSIGN(pki::Authority authority, TakeAuthority(folder, safe, pool));
   for (std::string& name : OwnNames()) {
     names.push_back(std::move(name));
   }
@@ -87,14 +105,27 @@ Result<std::unique_ptr<TlsHome>> TlsHome::Open(const std::string& folder,
 Status TlsHome::Renew() {
   FARLANE_ASSIGN(pki::KeyPair made, authority_.Issue({.uri = "", .names = names_}));
   made.certificate += authority_.certificate();
-  FARLANE_TRY(WriteSecretFile(FileOf("manager.key"), made.key));
-  FARLANE_TRY(WriteSecretFile(FileOf("manager.pem"), made.certificate));
+  FARLANE_ASSIGN(Fd file, FileOfText(made.key + made.certificate));
+  if (!file_.valid()) {
+    file_ = std::move(file);
+  } else if (dup3(file.get(), file_.get(), O_CLOEXEC) < 0) {
+    return Status::FromErrno(StatusCode::kInternal, "no descriptor for a certificate", errno);
+  }
   manager_.With([&made](pki::KeyPair& own) { own = std::move(made); });
   return Status::Ok();
 }
 
+std::string TlsHome::ManagerFile() const {
+  return "/proc/self/fd/" + std::to_string(file_.get());
+}
+
 pki::KeyPair TlsHome::manager() const {
   return manager_.With([](const pki::KeyPair& own) { return own; });
+}
+
+Result<pki::KeyPair> TlsHome::CertifyServer(const std::vector<std::string>& names) const {
+  constexpr int kDays = 397;  // what clients of other makers take, at most
+  return authority_.Issue({.uri = "", .names = names, .days = kDays});
 }
 
 Result<std::string> TlsHome::SignServer(const std::string& request,

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// TlsHome is the folder with the pool's own certification authority and this manager's certificate.
-// Both are made at the first start; the manager's certificate is made anew at each start, and
-// whenever somebody rotates it.
-//
-//   ca.key  ca.pem  manager.key  manager.pem
+// TlsHome has the pool's own certification authority, in ca.key and ca.pem of a folder, made at the
+// first start, and this manager's certificate, which is made anew at each start and whenever
+// somebody rotates it, and lies on no disk.
 #pragma once
 
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "protocol/base/fd.h"
 #include "protocol/base/guarded.h"
 #include "protocol/base/result.h"
 #include "protocol/pki/authority.h"
+#include "protocol/pki/safe.h"
 
 namespace farlane::pool {
 
@@ -24,15 +24,20 @@ class TlsHome {
  public:
   // `names`: of hosts and addresses at which this manager is reached, beside those that this
   // machine has.
-  static Result<std::unique_ptr<TlsHome>> Open(const std::string& folder,
+  static Result<std::unique_ptr<TlsHome>> Open(const std::string& state_dir,
+                                               const pki::Safe& safe,
                                                const std::string& pool,
                                                std::vector<std::string> names);
 
-  // A new key and certificate for this manager, in its files.
+  // A new key and certificate for this manager.
   Status Renew();
 
   // The certificate is followed by the authority's.
   pki::KeyPair manager() const;
+
+  // A file in memory with both, for those who watch a path. It is another one after each Renew, and
+  // always whole.
+  std::string ManagerFile() const;
 
   const std::string& authority() const { return authority_.certificate(); }
 
@@ -40,6 +45,10 @@ class TlsHome {
   const std::string& pin() const { return pin_; }
 
   std::string FileOf(const std::string& name) const { return folder_ + "/" + name; }
+
+  // A key with a certificate for a server that clients find at these names, which it reads when it
+  // starts: for a year.
+  Result<pki::KeyPair> CertifyServer(const std::vector<std::string>& names) const;
 
   // A certificate for the server that has made a request.
   Result<std::string> SignServer(const std::string& request, const std::string& server_id) const;
@@ -53,6 +62,7 @@ class TlsHome {
   const pki::Authority authority_;
   std::string pin_;
   Guarded<pki::KeyPair> manager_;
+  Fd file_;  // stands for the file of the latest; its number does not change
 };
 
 }  // namespace farlane::pool

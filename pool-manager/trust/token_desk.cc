@@ -7,7 +7,9 @@
 #include <string_view>
 
 #include <sys/random.h>
+#include <unistd.h>
 
+#include "pool-manager/trust/peer_user.h"
 #include "pool-manager/trust/same_secret.h"
 #include "protocol/control/hex.h"
 #include "protocol/token/base64url.h"
@@ -84,12 +86,25 @@ Result<std::unique_ptr<TokenDesk>> TokenDesk::Open(Settings settings, RecordStor
   return desk;
 }
 
-Result<Caller> TokenDesk::Recognize(const std::string& authorization, int64_t now_ms) const {
+// Who shows no token.
+Result<Caller> TokenDesk::RecognizeStranger(std::optional<uint32_t> local_user) const {
+  const bool is_own = local_user.has_value() && (*local_user == geteuid() || *local_user == 0);
+  const std::string name = local_user.has_value() ? UserName(*local_user) : "anybody";
+  if (settings_.strangers == Strangers::kAdmins ||
+      (settings_.strangers == Strangers::kLocalUsers && is_own)) {
+    return Caller{.user = name, .roles = {Role::kPoolAdmin}, .project = "", .token_id = ""};
+  }
+  if (settings_.strangers == Strangers::kLocalUsers && local_user.has_value()) {
+    return Caller{.user = name, .roles = {Role::kUser}, .project = "", .token_id = ""};
+  }
+  return Status(StatusCode::kRefused, "this pool asks for a token (FARLANE_POOL_TOKEN)");
+}
+
+Result<Caller> TokenDesk::Recognize(const std::string& authorization,
+                                    std::optional<uint32_t> local_user,
+                                    int64_t now_ms) const {
   if (authorization.empty()) {
-    if (settings_.trusts_strangers) {
-      return Caller{.user = "local", .roles = {Role::kPoolAdmin}, .project = "", .token_id = ""};
-    }
-    return Status(StatusCode::kRefused, "this pool asks for a token (FARLANE_POOL_TOKEN)");
+    return RecognizeStranger(local_user);
   }
   if (!authorization.starts_with(kScheme)) {
     return Status(StatusCode::kRefused, "a token is shown as \"Authorization: Bearer …\"");

@@ -20,10 +20,16 @@ namespace farlane::pool {
 // Thread: any, guarded.
 class TokenDesk {
  public:
+  // Who shows no token.
+  enum class Strangers : uint8_t {
+    kRefused,
+    kLocalUsers,  // on this machine: the manager's own user and root are admins, the others users
+    kAdmins,      // whoever he is
+  };
+
   struct Settings {
     std::string admin_token;  // the pool admin's, from a file; empty: there is none
-    // Who shows nothing is the pool's admin: on a machine of one's own.
-    bool trusts_strangers = false;
+    Strangers strangers = Strangers::kRefused;
   };
 
   static constexpr int64_t kLifetimeSeconds = 90 * 86'400;
@@ -34,8 +40,11 @@ class TokenDesk {
   // Takes up what the store has. Borrows it.
   static Result<std::unique_ptr<TokenDesk>> Open(Settings settings, RecordStore& store);
 
-  // Who shows this header ("Bearer …"); a sentence: why nobody is meant by it.
-  Result<Caller> Recognize(const std::string& authorization, int64_t now_ms) const;
+  // Who shows this header ("Bearer …"); a sentence: why nobody is meant by it. `local_user`: of
+  // this machine, where the kernel says who he is.
+  Result<Caller> Recognize(const std::string& authorization,
+                           std::optional<uint32_t> local_user,
+                           int64_t now_ms) const;
 
   // kInvalidArgument: the wish is wrong; kRefused: its maker may not.
   Result<v1::CreateTokenResponse> Make(const v1::CreateTokenRequest& wish,
@@ -56,6 +65,7 @@ class TokenDesk {
   TokenDesk(Settings settings, RecordStore& store)
       : settings_(std::move(settings)), store_(store) {}
 
+  Result<Caller> RecognizeStranger(std::optional<uint32_t> local_user) const;
   std::string Draft(const v1::CreateTokenRequest& wish,
                     const Caller& maker,
                     int64_t now_ms,

@@ -55,7 +55,9 @@ Result<TlsLibrary*> LoadOnce() {
 }  // namespace
 
 TlsSettings TlsSettings::FromEnvironment() {
-  return {.ca_file = Environment("FARLANE_TLS_CA").value_or(""),
+  // Whoever trusts a pool's authority trusts it for the pool's servers, too.
+  const std::string of_pool = Environment("FARLANE_CA_FILE").value_or("");
+  return {.ca_file = Environment("FARLANE_TLS_CA").value_or(of_pool),
           .cert_file = Environment("FARLANE_TLS_CERT").value_or(""),
           .key_file = Environment("FARLANE_TLS_KEY").value_or("")};
 }

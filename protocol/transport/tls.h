@@ -21,7 +21,7 @@ namespace farlane::transport {
 // What a client is told about TLS. Empty: the certificates that the system trusts, and none of its
 // own.
 struct TlsSettings {
-  std::string ca_file{};    // FARLANE_TLS_CA
+  std::string ca_file{};    // FARLANE_TLS_CA, or FARLANE_CA_FILE
   std::string cert_file{};  // FARLANE_TLS_CERT
   std::string key_file{};   // FARLANE_TLS_KEY
 

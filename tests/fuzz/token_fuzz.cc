@@ -56,6 +56,11 @@ int Try(const uint8_t* data, size_t size) {
   if ((data[0] & 1) != 0) {
     judge.SetKeys({{1, Key().public_key()}});
   }
+  if ((data[0] & 16) != 0) {
+    // What a manager before this one has granted, by a key that is its own.
+    judge.SetKeys({});
+    judge.Adopt({token::Id{}}, kNowS);
+  }
   if ((data[0] & 2) != 0) {
     judge.SeeSessions({token::Id{}}, kNowS);
     judge.SeeSessions({}, kNowS);

@@ -13,7 +13,7 @@ import time
 import unittest
 
 from pool_test import POOLD, PoolTest
-from real_server import CASE, EMULATOR, SLOWNESS, Server, client_environment, seconds_until
+from real_server import CASE, EMULATOR, GPUD, SLOWNESS, SOFT, Server, client_environment, seconds_until
 
 
 class Trusted(PoolTest):
@@ -110,9 +110,14 @@ class Encryption(Trusted):
         self.await_servers(2)
 
     def test_secrets_are_their_owners(self):
-        for name in ("tls/ca.key", "tls/manager.key", "signing.key", "manager.id", "pool.db"):
+        for name in ("tls/ca.key", "signing.key", "seal.key", "manager.id", "pool.db"):
             mode = stat.S_IMODE(os.stat(f"{self.folder}/pool/{name}").st_mode)
             self.assertEqual(mode & 0o077, 0, f"{name} has mode {mode:o}")
+        for path in pathlib.Path(self.folder).rglob("*"):
+            if path.is_file() and path.name not in ("token", "key"):
+                text = path.read_bytes()
+                for secret in (b"PRIVATE KEY", self.TOKEN.encode(), self.JOIN_KEY.encode()):
+                    self.assertNotIn(secret, text, f"{path} holds a secret that can be read")
 
     def test_off_this_machine_it_encrypts_by_itself(self):
         first = self.manager
@@ -120,6 +125,99 @@ class Encryption(Trusted):
         manager = PoolTest.manage(self, "--token-file", self.folder + "/token", "--join-key-file", self.folder + "/key",
                                   listen="0.0.0.0:0", servers="0.0.0.0:0")
         self.assertIn("at https://", manager.said())
+
+
+    def test_the_pools_authority_serves_the_way_of_data_too(self):
+        name = self.folder + "/two"
+        subprocess.run([POOLD, "--state-dir", self.folder + "/pool", "--certify", "127.0.0.1", "--certify-to", name],
+                       capture_output=True, check=True, timeout=20 * SLOWNESS)
+        server = Server("--pool", self.manager.servers, "--name", "two", "--pool-key-file", self.folder + "/key",
+                        "--pool-pin", self.pin, "--tls-cert", name + ".pem", "--tls-key", name + ".key",
+                        listen="tls://127.0.0.1:0")
+        self.addCleanup(server.stop)
+        self.await_servers(2)
+        self.assertEqual(self.run_farlane("server", "cordon", "one").returncode, 0)
+        done = self.run_farlane("run", "--", *EMULATOR, CASE, "posted-launches")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        [session] = self.sessions(server="two")
+        self.assertTrue(session["addresses"][0].startswith("tls://"), session)
+        other = self.folder + "/other"
+        subprocess.run([POOLD, "--init", "--state-dir", other], capture_output=True, check=True, timeout=20 * SLOWNESS)
+        done = self.run_farlane("run", "--", *EMULATOR, CASE, "posted-launches", FARLANE_TLS_CA=other + "/tls/ca.pem")
+        self.assertNotEqual(done.returncode, 0)
+
+    def test_keys_are_sealed_with_what_lies_elsewhere(self):
+        seal = self.folder + "/seal"
+        folder = self.folder + "/sealed"
+        with open(os.open(seal, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+            file.write(os.urandom(32))
+        def init(*options):
+            return subprocess.run([POOLD, "--init", "--state-dir", folder, *options], capture_output=True, text=True, check=False,
+                                  timeout=20 * SLOWNESS)
+        first = init("--seal-key-file", seal)
+        self.assertEqual(first.returncode, 0, first.stderr)
+        self.assertFalse(os.path.exists(folder + "/seal.key"))
+        self.assertEqual(init("--seal-key-file", seal).stdout, first.stdout)
+        without = init()
+        self.assertEqual(without.returncode, 1)
+        self.assertIn("sealed with another key", without.stderr)
+
+
+@unittest.skipUnless(os.geteuid() == 0, "only root can be somebody else")
+class LocalUsers(PoolTest):
+    """A pool of one machine, without tokens: the kernel says who comes."""
+
+    NOBODY = 65534
+
+    def as_nobody(self, method, path, body=None):
+        """What another user of this machine is answered: the status and the text."""
+        ours, theirs = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                os.close(ours)
+                os.setgroups([])
+                os.setgid(self.NOBODY)
+                os.setuid(self.NOBODY)
+                answer, said = self.ask(method, path, body)
+                os.write(theirs, json.dumps([answer.status, said]).encode())
+            finally:
+                os._exit(0)
+        os.close(theirs)
+        with os.fdopen(ours, "rb") as pipe:
+            text = pipe.read()
+        os.waitpid(child, 0)
+        return json.loads(text)
+
+    def test_the_operators_own_user_is_the_admin_and_others_are_users(self):
+        self.assertEqual(self.get("/v1/whoami")["roles"], ["pool-admin"])
+        status, who = self.as_nobody("GET", "/v1/whoami")
+        self.assertEqual((status, who["roles"]), (200, ["user"]))
+        self.assertNotEqual(who["user"], self.get("/v1/whoami")["user"])
+        status, said, _ = self.create(slice={"share": 0.1})
+        self.assertEqual(status, 201)
+        session = said["session"]["id"]
+        for method, path, body, wanted in (("POST", "/v1/servers/one:cordon", None, 403),
+                                           ("POST", "/v1/tokens", {"user": "eve", "roles": ["pool-admin"]}, 403),
+                                           ("POST", "/v1/keys:rotate", None, 403),
+                                           ("GET", "/v1/audit", None, 403),
+                                           ("GET", f"/v1/sessions/{session}", None, 404),
+                                           ("DELETE", f"/v1/sessions/{session}", None, 404),
+                                           ("POST", "/v1/sessions", {"spec": {"slice": {"share": 0.1}}, "keyDigest": "a" * 64}, 201)):
+            self.assertEqual(self.as_nobody(method, path, body)[0], wanted, (method, path))
+        self.assertEqual(self.as_nobody("GET", "/v1/sessions")[1]["sessions"][0]["user"], who["user"])
+
+    def test_a_server_of_another_user_does_not_join(self):
+        log = pathlib.Path(self.folder, "log")
+        with open(log, "w", encoding="utf-8") as file:
+            stranger = subprocess.Popen([GPUD, "--listen", "tcp://127.0.0.1:0", "--driver", SOFT, "--pool", self.manager.servers,
+                                         "--name", "two"], stdin=subprocess.DEVNULL, stderr=file, user=self.NOBODY,
+                                        group=self.NOBODY, env=client_environment(None, LD_LIBRARY_PATH=""))
+        self.addCleanup(stranger.wait)
+        self.addCleanup(stranger.kill)
+        waited = seconds_until(lambda: "nobody else's" in log.read_text(encoding="utf-8"), 15)
+        self.assertLess(waited, 15, log.read_text(encoding="utf-8"))
+        self.assertEqual([one["inventory"]["name"] for one in self.get("/v1/servers")["servers"]], ["one"])
 
 
 class Rotation(Trusted):
@@ -174,6 +272,9 @@ class Rotation(Trusted):
 
 class People(Trusted):
     def test_a_token_is_made_used_and_ended(self):
+        lost = self.run_farlane("token", "create", "--user", "ann", "--role", "user", "--project", "vision")
+        self.assertEqual(lost.returncode, 3, lost.stderr)
+        self.assertEqual(self.run_farlane("project", "create", "vision").returncode, 0)
         ann = self.token("--user", "ann", "--role", "user", "--project", "vision", "--expires", "1h")
         who = self.run_farlane("whoami", FARLANE_POOL_TOKEN=ann)
         self.assertIn('ann: user in the project "vision"', who.stdout)

@@ -185,6 +185,15 @@ TEST(Gpud, DoesNotListenToTheWorldUnlessToldTo) {
   EXPECT_EQ(open.WaitForExit(), 1);
   EXPECT_NE(open.Log().find("--insecure"), std::string::npos);
 
+  // A token that everybody can read on the way keeps nobody out.
+  const std::string token_file = "/dev/shm/farlane_gpud_test_" + std::to_string(getpid());
+  std::ofstream(token_file) << "a token\n";
+  GpudProcess readable({"--listen", "tcp://0.0.0.0:0", "--token-file", token_file});
+  EXPECT_EQ(readable.address(), "");
+  EXPECT_EQ(readable.WaitForExit(), 1);
+  EXPECT_NE(readable.Log().find("not be encrypted"), std::string::npos) << readable.Log();
+  unlink(token_file.c_str());
+
   const GpudProcess insecure({"--listen", "tcp://0.0.0.0:0", "--insecure"});
   EXPECT_NE(insecure.address(), "");
 }

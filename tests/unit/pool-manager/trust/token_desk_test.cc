@@ -2,7 +2,9 @@
 #include "pool-manager/trust/token_desk.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include "pool-manager/trust/peer_user.h"
 #include "tests/unit/pool-manager/trust/memory_records.h"
 
 namespace farlane::pool {
@@ -40,11 +42,11 @@ TEST_F(TokenDeskTest, WhoShowsATokenIsItsUserUntilItExpires) {
   v1::CreateTokenRequest wish = Wish("ann", {"user"}, "vision");
   wish.set_lifetime_seconds(60);
   const auto made = desk->Make(wish, Admin(), kNowMs).value();
-  const Caller ann = desk->Recognize("Bearer " + made.secret(), kNowMs + 59'999).value();
+  const Caller ann = desk->Recognize("Bearer " + made.secret(), {}, kNowMs + 59'999).value();
   EXPECT_EQ(ann.user, "ann");
   EXPECT_EQ(ann.project, "vision");
   EXPECT_EQ(ann.roles, std::vector<Role>{Role::kUser});
-  const Result<Caller> late = desk->Recognize("Bearer " + made.secret(), kNowMs + 60'000);
+  const Result<Caller> late = desk->Recognize("Bearer " + made.secret(), {}, kNowMs + 60'000);
   ASSERT_FALSE(late.ok());
   EXPECT_NE(late.error().message().find("has expired"), std::string::npos);
 }
@@ -61,22 +63,22 @@ TEST_F(TokenDeskTest, TheSecretIsNowhereKept) {
 TEST_F(TokenDeskTest, ANewLeaderKnowsThemAndARevokedOneIsGoneForAll) {
   const auto made = Open()->Make(Wish("ann", {"user"}), Admin(), kNowMs).value();
   const auto next = Open();
-  EXPECT_TRUE(next->Recognize("Bearer " + made.secret(), kNowMs).ok());
+  EXPECT_TRUE(next->Recognize("Bearer " + made.secret(), {}, kNowMs).ok());
   EXPECT_TRUE(next->Revoke(made.token().id(), Admin()).ok());
-  EXPECT_FALSE(next->Recognize("Bearer " + made.secret(), kNowMs).ok());
-  EXPECT_FALSE(Open()->Recognize("Bearer " + made.secret(), kNowMs).ok());
+  EXPECT_FALSE(next->Recognize("Bearer " + made.secret(), {}, kNowMs).ok());
+  EXPECT_FALSE(Open()->Recognize("Bearer " + made.secret(), {}, kNowMs).ok());
 }
 
 TEST_F(TokenDeskTest, WhatIsNoTokenIsNobodys) {
   const auto desk = Open({.admin_token = "the admin's own"});
   const auto made = desk->Make(Wish("ann", {"user"}), Admin(), kNowMs).value();
-  EXPECT_EQ(desk->Recognize("Bearer the admin's own", kNowMs).value().user, "admin");
+  EXPECT_EQ(desk->Recognize("Bearer the admin's own", {}, kNowMs).value().user, "admin");
   for (const std::string& shown :
        {std::string(), std::string("Bearer "), std::string("Bearer the admin's ow"),
         std::string("Basic the admin's own"), "Bearer " + made.secret() + "A",
         "Bearer " + made.secret().substr(0, made.secret().size() - 1), made.secret(),
         std::string("Bearer flp1.")}) {
-    EXPECT_FALSE(desk->Recognize(shown, kNowMs).ok()) << shown;
+    EXPECT_FALSE(desk->Recognize(shown, {}, kNowMs).ok()) << shown;
   }
 }
 
@@ -86,16 +88,31 @@ TEST_F(TokenDeskTest, EveryBitOfASecretCounts) {
   for (size_t bit = 0; bit < 8 * secret.size(); ++bit) {
     std::string changed = secret;
     changed[bit / 8] = static_cast<char>(changed[bit / 8] ^ (1 << bit % 8));
-    EXPECT_FALSE(desk->Recognize("Bearer " + changed, kNowMs).ok()) << "bit " << bit;
+    EXPECT_FALSE(desk->Recognize("Bearer " + changed, {}, kNowMs).ok()) << "bit " << bit;
   }
 }
 
 TEST_F(TokenDeskTest, StrangersAreTheAdminOnlyWhereThatIsSaid) {
-  EXPECT_FALSE(Open()->Recognize("", kNowMs).ok());
-  const auto open = Open({.admin_token = "", .trusts_strangers = true});
-  EXPECT_EQ(open->Recognize("", kNowMs).value().roles, std::vector<Role>{Role::kPoolAdmin});
-  EXPECT_FALSE(open->Recognize("Bearer wrong", kNowMs).ok());
-  EXPECT_FALSE(open->Recognize("Bearer ", kNowMs).ok());
+  EXPECT_FALSE(Open()->Recognize("", {}, kNowMs).ok());
+  EXPECT_FALSE(Open()->Recognize("", geteuid(), kNowMs).ok());
+  const auto open = Open({.admin_token = "", .strangers = TokenDesk::Strangers::kAdmins});
+  EXPECT_EQ(open->Recognize("", {}, kNowMs).value().roles, std::vector<Role>{Role::kPoolAdmin});
+  EXPECT_FALSE(open->Recognize("Bearer wrong", {}, kNowMs).ok());
+  EXPECT_FALSE(open->Recognize("Bearer ", {}, kNowMs).ok());
+}
+
+TEST_F(TokenDeskTest, OnOneMachineTheKernelSaysWhoComes) {
+  constexpr uint32_t kNobody = 65'534;
+  const auto desk = Open({.admin_token = "", .strangers = TokenDesk::Strangers::kLocalUsers});
+  EXPECT_EQ(desk->Recognize("", geteuid(), kNowMs).value().roles,
+            std::vector<Role>{Role::kPoolAdmin});
+  EXPECT_EQ(desk->Recognize("", 0, kNowMs).value().roles, std::vector<Role>{Role::kPoolAdmin});
+  const Caller other = desk->Recognize("", kNobody, kNowMs).value();
+  EXPECT_EQ(other.roles, std::vector<Role>{Role::kUser});
+  EXPECT_EQ(other.user, UserName(kNobody));
+  EXPECT_FALSE(other.May(Verb::kTokenCreate));
+  EXPECT_FALSE(desk->Recognize("", {}, kNowMs).ok());
+  EXPECT_FALSE(desk->Recognize("Bearer wrong", geteuid(), kNowMs).ok());
 }
 
 TEST_F(TokenDeskTest, NobodyGivesMoreThanHeHas) {
@@ -119,7 +136,7 @@ TEST_F(TokenDeskTest, EachSeesAndRevokesWhatIsHis) {
   const auto ann = desk->Make(Wish("ann", {"user"}, "vision"), Admin(), kNowMs).value();
   const auto bob = desk->Make(Wish("bob", {"user"}, "vision"), Admin(), kNowMs).value();
   const auto eve = desk->Make(Wish("eve", {"user"}, "speech"), Admin(), kNowMs).value();
-  const Caller as_ann = desk->Recognize("Bearer " + ann.secret(), kNowMs).value();
+  const Caller as_ann = desk->Recognize("Bearer " + ann.secret(), {}, kNowMs).value();
   const Caller head = {
       .user = "head", .roles = {Role::kProjectAdmin}, .project = "vision", .token_id = "1"};
   EXPECT_EQ(desk->List(Admin()).size(), 3u);

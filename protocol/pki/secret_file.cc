@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "pool-manager/trust/secret_file.h"
+#include "protocol/pki/secret_file.h"
 
 #include <cerrno>
 #include <cstdio>
@@ -10,7 +10,7 @@
 
 #include "protocol/base/fd.h"
 
-namespace farlane::pool {
+namespace farlane::pki {
 namespace {
 
 // A key and its certificates are a tenth of this.
@@ -59,4 +59,4 @@ Result<std::optional<std::string>> ReadSecretFile(const std::string& path) {
   return std::optional(std::move(bytes));
 }
 
-}  // namespace farlane::pool
+}  // namespace farlane::pki

@@ -8,7 +8,7 @@
 
 #include "protocol/base/result.h"
 
-namespace farlane::pool {
+namespace farlane::pki {
 
 // In place of what is there.
 Status WriteSecretFile(const std::string& path, std::string_view bytes);
@@ -16,4 +16,4 @@ Status WriteSecretFile(const std::string& path, std::string_view bytes);
 // Nothing: there is no such file. kRefused: others could read or change it.
 Result<std::optional<std::string>> ReadSecretFile(const std::string& path);
 
-}  // namespace farlane::pool
+}  // namespace farlane::pki
