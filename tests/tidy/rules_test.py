@@ -203,6 +203,12 @@ class Runnable(Rules):
                 "```sh\nFARLANE_SERVER=a farlane run  # --not-ours\nfarlane-gpud, process 1\nfarlane run \\\n  --mem 1 | x --y\n```\n")
         self.assert_passes(runnable.check_commands, "docs/a.md", text, **self.THERE)
 
+    def test_catches_a_verb_that_the_page_about_verbs_lacks(self):
+        page = "| [`server list|get`](pool.md) | … |\n| `run` | … |\n"
+        self.assert_passes(runnable.check_verbs, "docs/cli.md", page, **self.THERE)
+        for lacking in ("| `run` | …, and `server` |\n", "`server`, `run`\n", ""):
+            self.assert_caught(runnable.check_verbs, "docs/cli.md", lacking, told="farlane server", **self.THERE)
+
     def test_catches_tests_that_are_not_there(self):
         for name in ("server_memori_test", "system.client.pol_test", "system.client.quota_campaign", "run_remote.vector_sub",
                      "Ledger.KeepsNothing", "Ledger.Drops…", "OnePool.test_no_program_runs", "test_no_program_runs", "system.none.*"):

@@ -15,6 +15,7 @@ VARIABLE = re.compile(r"\bFARLANE_[A-Z0-9_]*[A-Z0-9]\b")
 WORD = re.compile(r"[a-z][a-z-]*")
 TOPIC = re.compile(r'\\"([a-z-]+)\\"')
 CLI = "tools/farlane/"
+CLI_PAGE = "docs/cli.md"
 # Programs that are no verbs: where their options are said.
 DAEMONS = {"farlane-gpud": ("gpu-server/",), "farlane-poold": ("pool-manager/",)}
 OF_EVERY_PROGRAM = {"--help", "--version"}
@@ -108,6 +109,14 @@ def check_commands(tree):
             complaints += [f"{path}:{number}: nothing reads {variable}"
                            for variable in VARIABLE.findall(code) if variable not in read]
     return complaints
+
+
+def check_verbs(tree):
+    """The page about the command line has every verb in its table."""
+    rows = [line for line in tree.lines(CLI_PAGE) if line.startswith("| ")] if CLI_PAGE in tree.paths else []
+    told = {verb for row in rows for verb in re.findall(r"`([a-z-]+)", row.split(" | ")[0])}
+    return [f"{CLI_PAGE}:1: farlane {verb} is not in the table of verbs" for verb in sorted(Verbs(tree).files)
+            if verb not in told]
 
 
 def known_tests(tree):

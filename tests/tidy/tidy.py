@@ -35,6 +35,7 @@ RULES = {
     "map": docs.check_map,
     "links": docs.check_links,
     "commands": runnable.check_commands,
+    "verbs": runnable.check_verbs,
     "named_tests": runnable.check_tests,
     "standards": standards.check,
     "wire_lock": tools.check_wire_lock,
