@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <memory>
 
-#include "protocol/base/log.h"
 #include "tools/farlane/access_tables.h"
 #include "tools/farlane/help_format.h"
 #include "tools/farlane/output_format.h"
@@ -24,23 +23,17 @@ struct AuthOptions {
   std::string format;
 };
 
-int Fail(const Status& status) {
-  LogError("%s", status.message().c_str());
-  return kExitFarlane;
-}
-
 int CanI(const AuthOptions& options) {
-  const std::string pool = PoolNamed(options.pool);
-  if (pool.empty()) {
-    return Fail(Status(StatusCode::kInvalidArgument,
-                       "which pool? say --pool HOST:PORT or set FARLANE_POOL"));
+  const Result<std::string> pool = PoolRequired(options.pool);
+  if (!pool.ok()) {
+    return Fail(pool.error());
   }
   const Result<Installation> installation = Installation::Find();
   if (!installation.ok()) {
     return Fail(installation.error());
   }
   const Result<PoolReply> reply =
-      AskPool(installation.value(), pool, "GET", "/v1/permissions?verb=" + options.verb);
+      AskPool(installation.value(), pool.value(), "GET", "/v1/permissions?verb=" + options.verb);
   if (!reply.ok()) {
     return Fail(reply.error());
   }

@@ -3,32 +3,22 @@
 
 #include <cstdio>
 
-#include "protocol/base/log.h"
 #include "tools/farlane/pool_client.h"
 #include "tools/farlane/verb.h"
 
 namespace farlane::cli {
-namespace {
-
-int Fail(const Status& status) {
-  LogError("%s", status.message().c_str());
-  return kExitFarlane;
-}
-
-}  // namespace
 
 int AskAndPrint(const PoolQuestion& question) {
-  const std::string pool = PoolNamed(question.pool);
-  if (pool.empty()) {
-    return Fail(Status(StatusCode::kInvalidArgument,
-                       "which pool? say --pool HOST:PORT or set FARLANE_POOL"));
+  const Result<std::string> pool = PoolRequired(question.pool);
+  if (!pool.ok()) {
+    return Fail(pool.error());
   }
   const Result<Installation> installation = Installation::Find();
   if (!installation.ok()) {
     return Fail(installation.error());
   }
   const Result<PoolReply> reply =
-      AskPool(installation.value(), pool, question.method, question.path, question.body);
+      AskPool(installation.value(), pool.value(), question.method, question.path, question.body);
   if (!reply.ok()) {
     return Fail(reply.error());
   }

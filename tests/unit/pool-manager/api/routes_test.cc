@@ -128,7 +128,10 @@ class RoutesTest : public testing::Test {
   // to ann (`token`), in the project "vision".
   HttpRequest Sample(const Route& route, const std::string& token) {
     const std::string verb = route.verb;
-    HttpRequest request{.method = route.method, .path = route.path, .address = "10.1.2.3"};
+    HttpRequest request;
+    request.method = route.method;
+    request.path = route.path;
+    request.address = "10.1.2.3";
     std::string name = "one";
     request.body = Wanted("vision");
     if (verb.starts_with("tokens.")) {
