@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is asked about the pool itself.
 #include "pool-manager/api/answers.h"
+#include "pool-manager/api/open_api.h"
 #include "pool-manager/api/route.h"
 
 namespace farlane::pool {
@@ -10,9 +11,15 @@ HttpAnswer Status(const Call& call) {
   return Json(call.host.Status());
 }
 
+HttpAnswer OpenApi(const Call& /*call*/) {
+  return OpenApiAnswer();
+}
+
 constexpr Route kRoutes[] = {
     {"GET", "/v1/status", "pool.status", "", "PoolStatus",
      "the pool: servers, devices, sessions, epoch", &Status},
+    {"GET", kOpenApiPath, "pool.openapi", "", "", "this description of all that can be asked",
+     &OpenApi},
 };
 
 }  // namespace

@@ -21,6 +21,22 @@ struct Call {
   std::string user;                // who asks; empty: nobody in particular
 };
 
+// What may stand behind the '?' of a path.
+struct QueryParameter {
+  const char* name;
+  const char* type;  // of JSON: "string", "integer"
+  const char* what;  // for people, a line
+  const char* example;
+};
+
+// What the description of the API says of a route beside its messages.
+struct RouteNotes {
+  std::span<const QueryParameter> query{};
+  const char* body = "";        // an example of what it takes
+  unsigned status = 200;        // of an answer that is no problem
+  const char* also_gives = "";  // another message that it answers with, with status 200
+};
+
 struct Route {
   const char* method;  // "GET"
   const char* path;  // "/v1/servers/{name}:cordon"; {…} is one or more characters but '/' and ':'
@@ -29,6 +45,7 @@ struct Route {
   const char* gives;    // the answer's message
   const char* summary;  // for people, a line
   HttpAnswer (*answer)(const Call& call);
+  RouteNotes notes{};
 };
 
 std::span<const Route> SessionRoutes();

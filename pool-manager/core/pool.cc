@@ -6,6 +6,7 @@
 
 #include <sys/random.h>
 
+#include "pool-manager/core/server_orders.h"
 #include "pool-manager/placement/explain.h"
 #include "protocol/base/check.h"
 #include "protocol/base/slice.h"
@@ -139,6 +140,9 @@ Request RequestOf(const v1::Session& session) {
   for (const auto& [key, value] : spec.selector()) {
     request.selector.push_back({.key = key, .kind = LabelRule::Kind::kIn, .values = {value}});
   }
+  for (const v1::Toleration& one : spec.tolerations()) {
+    request.tolerations.push_back({.key = one.key(), .value = one.value()});
+  }
   request.rtt_max_s = spec.max_rtt_ms() / 1000;
   request.isolation = IsolationOf(spec.isolation());
   request.profile = AppProfile::OfClass(AppClassOf(spec.profile()));
@@ -187,6 +191,7 @@ void Pool::Restore(std::vector<v1::Session> sessions) {
     if (IsLive(session)) {
       session.set_phase(v1::UNKNOWN);
       session.set_reason("its server has not come back yet");
+      NoteLive(session);
     }
     const std::string id = session.id();
     sessions_[id] = std::move(session);
@@ -197,20 +202,33 @@ std::string Pool::Attach(const v1::Inventory& inventory, uint64_t attachment, co
   if (std::string why = servers_.Attach(inventory, attachment, now.ns, now.ms); !why.empty()) {
     return why;
   }
-  const Result<uint32_t> index = cluster_.SetServer(FactsOf(inventory), DevicesOf(inventory));
+  const Result<uint32_t> index = SetFacts(inventory);
   if (!index.ok()) {
     servers_.Detach(inventory.server_id(), attachment, now.ms);
     return index.error().message();
   }
+  const auto orders = orders_.find(inventory.name());
+  servers_.Find(inventory.server_id())->cordoned =
+      orders != orders_.end() && orders->second.cordoned();
   SetState(inventory.server_id());
   PromiseAgain(inventory.server_id());
   return "";
 }
 
+Result<uint32_t> Pool::SetFacts(const v1::Inventory& inventory) {
+  ServerFacts facts = FactsOf(inventory);
+  if (const auto orders = orders_.find(inventory.name()); orders != orders_.end()) {
+    facts.taints = PlacementTaints(orders->second);
+  }
+  return cluster_.SetServer(std::move(facts), DevicesOf(inventory));
+}
+
 // What its sessions were promised by a manager before this one, or before it had other devices.
 void Pool::PromiseAgain(const std::string& server) {
-  for (const auto& [id, session] : sessions_) {
-    if (session.server_id() != server || !IsLive(session) || cluster_.FindGrant(id) != nullptr) {
+  const auto live = live_.find(server);
+  for (const std::string& id : live == live_.end() ? std::set<std::string>() : live->second) {
+    const v1::Session& session = sessions_[id];
+    if (cluster_.FindGrant(id) != nullptr) {
       continue;
     }
     if (const auto index = cluster_.Find(server)) {
@@ -262,6 +280,7 @@ void Pool::End(v1::Session* session, v1::Phase phase, const std::string& why, co
   session->set_reason(why);
   session->set_ended_ms(now.ms);
   cluster_.Forget(session->id());
+  live_[session->server_id()].erase(session->id());
 }
 
 std::vector<Order> Pool::Hear(const std::string& server,
@@ -279,54 +298,31 @@ std::vector<Order> Pool::Hear(const std::string& server,
   for (const v1::SessionLoad& one : load.sessions()) {
     seen[one.session_id()] = &one;
   }
-  for (auto& [id, session] : sessions_) {
-    if (session.server_id() != server) {
-      continue;
-    }
+  // A copy: those that end leave it.
+  for (const std::string& id : std::set<std::string>(live_[server])) {
     const auto found = seen.find(id);
-    if (found == seen.end()) {
-      // What is reserved has time until its token expires; what was there and is not is over.
-      if (session.phase() == v1::ACTIVE) {
-        End(&session, v1::RELEASED, "its last process has ended", now);
-        changed->push_back(session);
-      } else if (session.phase() == v1::UNKNOWN) {
-        End(&session, v1::EXPIRED, "it had ended when its server came back", now);
-        changed->push_back(session);
-      }
-      continue;
-    }
-    *session.mutable_load() = *found->second;
-    if (!IsLive(session)) {
+    HearSession(&sessions_[id], found == seen.end() ? nullptr : found->second, now, changed);
+  }
+  for (const auto& [id, said] : seen) {
+    const auto over = sessions_.find(id);
+    if (over != sessions_.end() && !IsLive(over->second) && over->second.server_id() == server) {
+      *over->second.mutable_load() = *said;
       v1::ToServer say;
       say.mutable_end_session()->set_session_id(id);
-      say.mutable_end_session()->set_reason(session.reason());
+      say.mutable_end_session()->set_reason(over->second.reason());
       orders.push_back({.attachment = attachment, .say = std::move(say)});
-    } else if (session.phase() != v1::ACTIVE) {
-      session.set_phase(v1::ACTIVE);
-      session.set_reason("");
-      session.set_started_ms(session.started_ms() == 0 ? now.ms : session.started_ms());
-      changed->push_back(session);
     }
   }
   return orders;
 }
 
-std::optional<Objection> Pool::Cordon(const std::string& name, bool cordoned) {
-  ServerBook::Entry* const entry = servers_.Find(name);
-  if (entry == nullptr) {
-    return Objection{Objection::Kind::kNotFound, "NotFound", "there is no server \"" + name + "\""};
-  }
-  entry->cordoned = cordoned;
-  SetState(entry->inventory.server_id());
-  return std::nullopt;
-}
-
 std::map<std::string, Pool::Promises> Pool::PromisesByServer() const {
   std::map<std::string, Promises> promises;
-  for (const auto& [id, session] : sessions_) {
-    if (IsLive(session)) {
+  for (const auto& [server, live] : live_) {
+    for (const std::string& id : live) {
+      const v1::Session& session = sessions_.at(id);
       const bool counts = session.spec().slice().priority() != kBestEffort;
-      Promises& sum = promises[session.server_id()];
+      Promises& sum = promises[server];
       sum.share += counts ? session.spec().slice().share() : 0;
       sum.memory_bytes += session.spec().slice().memory_bytes();
       ++sum.sessions;
@@ -385,13 +381,31 @@ std::optional<Objection> Pool::Draft(const v1::CreateSessionRequest& wanted,
   session.set_epoch(epoch);
   session.set_devices(request.devices);
   session.set_forecast(decision.forecast());
-  grant->token.epoch = epoch;
-  control::FromHex(session.id(), grant->token.session);
-  control::FromHex(session.server_id(), grant->token.server);
-  grant->token.not_before_s = static_cast<uint64_t>(now.ms / 1000);
-  grant->token.expires_s = static_cast<uint64_t>((now.ms + kTokenMs) / 1000);
   sessions_[session.id()] = session;
+  NoteLive(session);
+  grant->token = TokenFor(session, grant->token, now);
   return std::nullopt;
+}
+
+token::SessionToken Pool::TokenFor(const v1::Session& session,
+                                   token::SessionToken token,
+                                   const Now& now) {
+  token.epoch = session.epoch();
+  control::FromHex(session.id(), token.session);
+  control::FromHex(session.server_id(), token.server);
+  token.not_before_s = static_cast<uint64_t>(now.ms / 1000);
+  token.expires_s = static_cast<uint64_t>((now.ms + kTokenMs) / 1000);
+  return token;
+}
+
+Pool::Grant Pool::GrantAgain(const v1::Session& session, const Now& now) const {
+  v1::CreateSessionRequest request;
+  *request.mutable_spec() = session.spec();
+  request.set_key_digest(session.key_digest());
+  Grant grant{.session = session, .token = {}};
+  static_cast<void>(ReadRequest(request, &grant.token));  // it was read before
+  grant.token = TokenFor(session, grant.token, now);
+  return grant;
 }
 
 std::optional<Objection> Pool::Consider(const v1::CreateSessionRequest& wanted,
@@ -431,6 +445,9 @@ std::optional<Objection> Pool::Consider(const v1::CreateSessionRequest& wanted,
 
 void Pool::Abandon(const std::string& id) {
   cluster_.Forget(id);
+  if (const auto found = sessions_.find(id); found != sessions_.end()) {
+    live_[found->second.server_id()].erase(id);
+  }
   sessions_.erase(id);
 }
 
@@ -461,20 +478,12 @@ void Pool::Look(const Now& now, std::vector<v1::Session>* changed) {
   for (const auto& [id, server] : servers_.servers()) {
     SetState(id);
   }
-  for (auto& [id, session] : sessions_) {
-    const ServerBook::Entry* const server = servers_.Find(session.server_id());
-    if (session.phase() == v1::RESERVED && now.ms > session.created_ms() + 2 * kTokenMs) {
-      End(&session, v1::EXPIRED, "nobody came", now);
-      changed->push_back(session);
-    } else if (session.phase() == v1::ACTIVE && server != nullptr &&
-               server->state == v1::UNREACHABLE) {
-      session.set_phase(v1::UNKNOWN);
-      session.set_reason("its server cannot be reached");
-    } else if (IsLive(session) &&
-               std::find(lost.begin(), lost.end(), session.server_id()) != lost.end()) {
-      End(&session, v1::FAILED, "its server is lost", now);
-      changed->push_back(session);
-    }
+  std::vector<std::string> servers;  // those with sessions: what ends leaves the map's sets
+  for (const auto& [id, sessions] : live_) {
+    servers.push_back(id);
+  }
+  for (const std::string& server : servers) {
+    LookAtServer(server, std::find(lost.begin(), lost.end(), server) != lost.end(), now, changed);
   }
   ForgetOld();
 }
@@ -531,6 +540,11 @@ std::vector<v1::Server> Pool::Servers() const {
     server.set_sessions(promised.sessions);
     server.set_promised_share(promised.share);
     server.set_promised_bytes(promised.memory_bytes);
+    if (const auto orders = orders_.find(entry.inventory.name()); orders != orders_.end()) {
+      server.set_draining(orders->second.draining());
+      server.set_drain_until_ms(orders->second.drain_until_ms());
+      *server.mutable_taints() = orders->second.taints();
+    }
   }
   return servers;
 }

@@ -10,7 +10,9 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "pool-manager/core/server_book.h"
@@ -23,7 +25,14 @@ namespace farlane::pool {
 
 // Why something that people ask for is not done. `reason` is for programs.
 struct Objection {
-  enum class Kind : uint8_t { kInvalid, kNotFound, kConflict, kNoCapacity, kUnavailable };
+  enum class Kind : uint8_t {
+    kInvalid,
+    kNotFound,
+    kConflict,
+    kOtherRequest,
+    kNoCapacity,
+    kUnavailable
+  };
   Kind kind = Kind::kInvalid;
   std::string reason;
   std::string detail;
@@ -63,8 +72,15 @@ class Pool {
                           const Now& now,
                           std::vector<v1::Session>* changed);
   void Detach(const std::string& server, uint64_t attachment, const Now& now);
-  // Empty: it is done.
-  std::optional<Objection> Cordon(const std::string& name, bool cordoned);
+
+  // What people have said of servers: as it was stored, at the start.
+  void RestoreOrders(const std::vector<v1::ServerOrders>& orders);
+  // Of a server, by its name or id, or nothing: there is none.
+  std::optional<v1::ServerOrders> OrdersFor(const std::string& name) const;
+  // From now on; they were stored.
+  void SetOrders(const v1::ServerOrders& orders, const Now& now);
+  // Ends the sessions of servers whose time is over.
+  void LookAtDrains(const Now& now, std::vector<v1::Session>* changed, std::vector<Order>* orders);
 
   // --- Sessions
 
@@ -73,15 +89,20 @@ class Pool {
     token::SessionToken token;  // to be signed
   };
 
-  // A place for a session, that nobody else gets meanwhile.
+  // A place for a session, that nobody else gets meanwhile. What stands in the grant's session
+  // already, such as its user, stays there.
   std::optional<Objection> Draft(const v1::CreateSessionRequest& request,
                                  uint64_t epoch,
                                  const Now& now,
                                  Grant* grant);
+  // The same again, for somebody who has not heard the answer.
+  Grant GrantAgain(const v1::Session& session, const Now& now) const;
   // What would become of a request; nothing is promised.
   std::optional<Objection> Consider(const v1::CreateSessionRequest& request,
                                     v1::Placement* placement) const;
   void Abandon(const std::string& id);
+
+  static bool IsLive(const v1::Session& session);
 
   // The session as it is then, to be stored; its server is told.
   std::optional<Objection> Release(const std::string& id,
@@ -107,7 +128,6 @@ class Pool {
     uint32_t sessions = 0;
   };
 
-  static bool IsLive(const v1::Session& session);
   std::map<std::string, Promises> PromisesByServer() const;
   void PromiseAgain(const std::string& server);
   void SetLoads(const std::string& server, const v1::Load& load);
@@ -115,12 +135,27 @@ class Pool {
   Objection NoRoom(const Request& request, const NetworkView& network) const;
   void End(v1::Session* session, v1::Phase phase, const std::string& why, const Now& now);
   void ForgetOld();
+  Result<uint32_t> SetFacts(const v1::Inventory& inventory);
+  void NoteLive(const v1::Session& session);
+  void HearSession(v1::Session* session,
+                   const v1::SessionLoad* said_or_null,
+                   const Now& now,
+                   std::vector<v1::Session>* changed);
+  void LookAtServer(const std::string& server,
+                    bool is_lost,
+                    const Now& now,
+                    std::vector<v1::Session>* changed);
+  static token::SessionToken TokenFor(const v1::Session& session,
+                                      token::SessionToken token,
+                                      const Now& now);
 
   ServerBook servers_;
   ClusterView cluster_;  // the same servers, as placement sees them, and what they were promised
   PlacementPolicy policy_;
   DistanceTable distances_;
   std::map<std::string, v1::Session> sessions_;
+  std::unordered_map<std::string, std::set<std::string>> live_;  // ids of sessions, by server_id
+  std::map<std::string, v1::ServerOrders> orders_;               // by the server's name
 };
 
 }  // namespace farlane::pool

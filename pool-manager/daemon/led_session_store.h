@@ -29,8 +29,12 @@ class LedSessionStore : public SessionStore {
 
   Result<std::vector<v1::Session>> Load() override;
   farlane::Status Save(const v1::Session& session) override;
+  Result<std::vector<v1::ServerOrders>> LoadOrders() override;
+  farlane::Status SaveOrders(const v1::ServerOrders& orders) override;
 
  private:
+  farlane::Status Put(const std::string& key, const std::string& value);
+
   StateStore& store_;
   const std::unique_ptr<Leadership>& leadership_;
   const char* const kind_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pool-manager/daemon/pool_host.h"
 
+#include <charconv>
 #include <cstring>
 
 #include "protocol/base/clock.h"
@@ -15,6 +16,9 @@ uint32_t IdOf(const token::PublicKey& key) {
   memcpy(&id, key.data(), sizeof id);
   return id;
 }
+
+// Keys of sessions that are not shown any more are forgotten when there are so many.
+constexpr size_t kKeysMax = 100'000;
 
 int64_t WallMs() {
   const timespec now = WallTime();
@@ -34,14 +38,23 @@ PoolHost::PoolHost(Settings settings,
       store_(std::move(store)),
       key_(key),
       key_id_(IdOf(key.public_key())),
-      started_ms_(WallMs()) {}
+      started_ms_(WallMs()),
+      session_desk_([this] { return Sessions(); },
+                    [](const v1::Session& session) { return session.id(); }),
+      server_desk_([this] { return Servers(); },
+                   [](const v1::Server& server) { return server.inventory().server_id(); }) {}
 
 Result<std::unique_ptr<PoolHost>> PoolHost::Open(Settings settings,
                                                  std::unique_ptr<SessionStore> store,
                                                  const token::SigningKey& key) {
   FARLANE_ASSIGN(std::vector<v1::Session> sessions, store->Load());
+  FARLANE_ASSIGN(const std::vector<v1::ServerOrders> orders, store->LoadOrders());
   std::unique_ptr<PoolHost> host(new PoolHost(std::move(settings), std::move(store), key));
-  host->state_.With([&](State& state) { state.pool.Restore(std::move(sessions)); });
+  host->state_.With([&](State& state) {
+    state.keys.Keep(sessions);
+    state.pool.Restore(std::move(sessions));
+    state.pool.RestoreOrders(orders);
+  });
   return host;
 }
 
@@ -106,30 +119,6 @@ void PoolHost::Detach(const std::string& server, uint64_t attachment) {
   });
 }
 
-std::optional<Objection> PoolHost::Create(const v1::CreateSessionRequest& request,
-                                          const std::string& user,
-                                          v1::CreateSessionResponse* response) {
-  Pool::Grant grant;
-  if (auto objection = state_.With([&](State& state) {
-        return state.pool.Draft(request, store_->epoch(), TakeNow(), &grant);
-      })) {
-    return objection;
-  }
-  grant.session.set_user(user);
-  grant.token.key_id = key_id_;
-  const Result<std::string> token = token::SignToken(grant.token, key_);
-  const farlane::Status stored =
-      token.ok() ? store_->Save(grant.session) : farlane::Status(token.error());
-  if (!stored.ok()) {
-    LogError("a session cannot be granted: %s", stored.message().c_str());
-    state_.With([&](State& state) { state.pool.Abandon(grant.session.id()); });
-    return Objection{Objection::Kind::kUnavailable, "StoreFailed", stored.message()};
-  }
-  *response->mutable_session() = std::move(grant.session);
-  response->set_token(token.value());
-  return std::nullopt;
-}
-
 std::optional<Objection> PoolHost::Consider(const v1::CreateSessionRequest& request,
                                             v1::Placement* placement) const {
   return state_.With([&](const State& state) { return state.pool.Consider(request, placement); });
@@ -148,8 +137,24 @@ std::optional<Objection> PoolHost::Release(const std::string& id, v1::Session* s
   return objection;
 }
 
-std::optional<Objection> PoolHost::Cordon(const std::string& name, bool cordoned) {
-  return state_.With([&](State& state) { return state.pool.Cordon(name, cordoned); });
+std::optional<Objection> PoolHost::ChangeOrders(const std::string& server,
+                                                const OrdersChange& change) {
+  return orders_turn_.With([&](OrdersTurn& /*turn*/) -> std::optional<Objection> {
+    std::optional<v1::ServerOrders> orders =
+        state_.With([&](const State& state) { return state.pool.OrdersFor(server); });
+    if (!orders.has_value()) {
+      return Objection{Objection::Kind::kNotFound, "NotFound",
+                       "there is no server \"" + server + "\""};
+    }
+    if (const std::optional<std::string> why = change(&*orders)) {
+      return Objection{Objection::Kind::kInvalid, "Invalid", *why};
+    }
+    if (const farlane::Status stored = store_->SaveOrders(*orders); !stored.ok()) {
+      return Objection{Objection::Kind::kUnavailable, "StoreFailed", stored.message()};
+    }
+    state_.With([&](State& state) { state.pool.SetOrders(*orders, TakeNow()); });
+    return std::nullopt;
+  });
 }
 
 // What is not stored now is found again when the session's server is heard: nothing is lost by it.
@@ -164,8 +169,35 @@ void PoolHost::Save(const std::vector<v1::Session>& sessions) {
 
 void PoolHost::Look() {
   std::vector<v1::Session> changed;
-  state_.With([&](State& state) { state.pool.Look(TakeNow(), &changed); });
+  state_.With([&](State& state) {
+    state.pool.Look(TakeNow(), &changed);
+    std::vector<Order> orders;
+    state.pool.LookAtDrains(TakeNow(), &changed, &orders);
+    Tell(state, store_->epoch(), orders);
+    if (state.keys.size() > kKeysMax) {
+      state.keys.Keep(state.pool.Sessions());
+    }
+  });
   Save(changed);
+  SaveUnsure();
+}
+
+bool PoolHost::IsClosed() const {
+  return state_.With([](const State& state) { return state.closed; });
+}
+
+std::string PoolHost::VersionText(uint64_t version) const {
+  return std::to_string(store_->epoch()) + "-" + std::to_string(version);
+}
+
+std::optional<uint64_t> PoolHost::ParseVersion(const std::string& text) const {
+  const std::string own = std::to_string(store_->epoch()) + "-";
+  uint64_t version = 0;
+  const char* const end = text.data() + text.size();
+  const bool is_own = text.starts_with(own);
+  const auto read = std::from_chars(text.data() + (is_own ? own.size() : 0), end, version);
+  return is_own && read.ec == std::errc() && read.ptr == end ? std::optional(version)
+                                                             : std::nullopt;
 }
 
 std::vector<v1::Session> PoolHost::Sessions() const {

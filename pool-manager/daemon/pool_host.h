@@ -8,10 +8,13 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "pool-manager/core/pool.h"
+#include "pool-manager/core/request_keys.h"
+#include "pool-manager/daemon/change_desk.h"
 #include "pool-manager/daemon/session_store.h"
 #include "protocol/base/guarded.h"
 #include "protocol/base/result.h"
@@ -29,7 +32,7 @@ class ServerLine {
 };
 
 // Thread: any, guarded.
-class PoolHost {
+class PoolHost : public std::enable_shared_from_this<PoolHost> {
  public:
   struct Settings {
     std::string name = "default";
@@ -44,6 +47,8 @@ class PoolHost {
   // Another leads: the streams of all servers end, and nobody is let in.
   void Close();
 
+  bool IsClosed() const;
+
   // --- For servers. The line stays the caller's, until Detach returns.
   std::string Attach(const v1::Inventory& inventory, uint64_t attachment, ServerLine* line);
   void Hear(const std::string& server, uint64_t attachment, const v1::Load& load);
@@ -56,11 +61,30 @@ class PoolHost {
   std::optional<Objection> Consider(const v1::CreateSessionRequest& request,
                                     v1::Placement* placement) const;
   std::optional<Objection> Release(const std::string& id, v1::Session* session);
-  std::optional<Objection> Cordon(const std::string& name, bool cordoned);
+  // What people say of a server is stored, and then holds.
+  using OrdersChange = std::function<std::optional<std::string>(v1::ServerOrders*)>;
+  std::optional<Objection> ChangeOrders(const std::string& server, const OrdersChange& change);
   std::vector<v1::Session> Sessions() const;
   std::optional<v1::Session> FindSession(const std::string& name) const;
   std::vector<v1::Server> Servers() const;
   v1::PoolStatus Status() const;
+
+  // --- For people who watch. Versions count within one manager's term.
+  std::vector<v1::Session> ListSessions(uint64_t* version) { return session_desk_.List(version); }
+
+  std::vector<v1::Server> ListServers(uint64_t* version) { return server_desk_.List(version); }
+
+  std::optional<ChangeDesk<v1::Session>::Changes> SessionChanges(uint64_t after, size_t most) {
+    return session_desk_.After(after, most);
+  }
+
+  std::optional<ChangeDesk<v1::Server>::Changes> ServerChanges(uint64_t after, size_t most) {
+    return server_desk_.After(after, most);
+  }
+
+  std::string VersionText(uint64_t version) const;
+  // Nothing: it is another manager's, or none.
+  std::optional<uint64_t> ParseVersion(const std::string& text) const;
 
   // Once a second, or so.
   void Look();
@@ -72,11 +96,27 @@ class PoolHost {
     Pool pool;
     std::map<uint64_t, ServerLine*> lines;
     bool closed = false;
+    RequestKeys keys;
+    // Sessions that are being stored, so that nobody is told of them yet; and those of which the
+    // store does not say whether it has them.
+    std::set<std::string> storing;
+    std::set<std::string> unsure;
   };
 
   PoolHost(Settings settings, std::unique_ptr<SessionStore> store, const token::SigningKey& key);
 
   void Save(const std::vector<v1::Session>& sessions);
+  std::optional<Objection> Draft(State& state,
+                                 const v1::CreateSessionRequest& request,
+                                 const std::string& user,
+                                 Pool::Grant* grant) const;
+  std::optional<Objection> DraftAgain(State& state,
+                                      const v1::Session& session,
+                                      const v1::CreateSessionRequest& request,
+                                      Pool::Grant* grant) const;
+  farlane::Status SaveSurely(const v1::Session& session);
+  farlane::Status SaveGrant(const v1::Session& session);
+  void SaveUnsure();
   static void Tell(State& state, uint64_t epoch, const std::vector<Order>& orders);
 
   const Settings settings_;
@@ -86,6 +126,14 @@ class PoolHost {
   const int64_t started_ms_;
   std::atomic<uint64_t> next_attachment_{1};
   Guarded<State> state_;
+
+  // One change of a server's orders at a time: held while the store is waited for, and before
+  // state_.
+  struct OrdersTurn {};
+
+  Guarded<OrdersTurn> orders_turn_;
+  ChangeDesk<v1::Session> session_desk_;
+  ChangeDesk<v1::Server> server_desk_;
 };
 
 }  // namespace farlane::pool

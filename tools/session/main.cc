@@ -7,6 +7,7 @@
 #include "protocol/base/log.h"
 #include "tools/session/open_session.h"
 #include "tools/session/pool_request.h"
+#include "tools/session/watch_pool.h"
 
 namespace farlane::session {
 namespace {
@@ -70,8 +71,12 @@ int Act(const CLI::App& app, const Words& words) {
     return Open(pool.value());
   }
   if (app.got_subcommand("close")) {
-    return AskAndPrint(pool.value(),
-                       {.method = "DELETE", .path = "/v1/sessions/" + words.id, .body = {}}, false);
+    return AskAndPrint(
+        pool.value(),
+        {.method = "DELETE", .path = "/v1/sessions/" + words.id, .body = {}, .sink = {}}, false);
+  }
+  if (app.got_subcommand("watch")) {
+    return WatchPool(pool.value(), words.request.path);
   }
   PoolRequest request = words.request;
   request.body = words.has_body ? ReadAll(stdin) : words.body;
@@ -89,6 +94,9 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.add_subcommand("open", "Ask for a session, and print what its programs need");
   app.add_subcommand("close", "Give a session back")->add_option("id", words.id)->required();
+  app.add_subcommand("watch", "Print what comes, changes and goes, a line each")
+      ->add_option("path", words.request.path)
+      ->required();
   CLI::App* const ask = app.add_subcommand("ask", "Send a request and print the answer");
   ask->add_option("method", words.request.method)->required();
   ask->add_option("path", words.request.path)->required();

@@ -72,8 +72,11 @@ Result<PoolAnswer> AskForRoom(const PoolAddress& pool, const PoolRequest& reques
   bool said = false;
   while (true) {
     Result<PoolAnswer> answer = Ask(pool, request);
-    // Of several managers one takes over from another that has died.
-    const bool passes = answer.ok() ? answer.value().status == 503 : pool.managers.size() > 1;
+    // Of several managers one takes over from another that has died. An answer that was lost is
+    // asked for again: the request has a key, and gets the session that it has got already.
+    const bool is_lost = !answer.ok() && answer.error().code() == StatusCode::kTimeout;
+    const bool passes =
+        answer.ok() ? answer.value().status == 503 : is_lost || pool.managers.size() > 1;
     if (!passes || NowNs() >= until_ns) {
       return answer;
     }
@@ -122,9 +125,15 @@ Result<OpenedSession> OpenSession(const PoolAddress& pool, int* exit_code) {
   }
   json wanted;
   wanted["spec"] = std::move(spec);
+  std::array<uint8_t, 16> request_key{};
+  if (getrandom(request_key.data(), request_key.size(), 0) !=
+      static_cast<ssize_t>(request_key.size())) {
+    return Status::FromErrno(StatusCode::kInternal, "no random numbers", errno);
+  }
+  wanted["idempotencyKey"] = control::Hex(request_key);
   wanted["keyDigest"] = control::Hex(Sha256(std::as_bytes(std::span(key))));
-  const Result<PoolAnswer> answer =
-      AskForRoom(pool, {.method = "POST", .path = "/v1/sessions", .body = wanted.dump()});
+  const Result<PoolAnswer> answer = AskForRoom(
+      pool, {.method = "POST", .path = "/v1/sessions", .body = wanted.dump(), .sink = {}});
   if (!answer.ok()) {
     *exit_code = ExitCodeOf(answer.error());
     return answer.error();
