@@ -63,9 +63,14 @@ OrderedJson AnswersOf(const Route& route) {
   good["description"] = route.summary;
   if (*route.gives != '\0') {
     good["content"] = ContentOf(route.gives, "application/json", "");
+  } else if (std::string(route.notes.type) == "application/json") {
+    good["content"][route.notes.type] = {{"schema", {{"type", "object"}}},
+                                         {"example", OrderedJson::object()}};
   } else {
-    good["content"]["application/json"] = {{"schema", {{"type", "object"}}},
-                                           {"example", OrderedJson::object()}};
+    good["content"][route.notes.type] = OrderedJson::object();  // no JSON
+  }
+  if (*route.notes.streams != '\0') {
+    good["content"].update(ContentOf(route.notes.streams, "application/jsonl", ""));
   }
   if (*route.notes.also_gives != '\0') {
     answers["200"]["description"] = route.summary;
@@ -106,7 +111,8 @@ OrderedJson OperationOf(const Route& route) {
 OrderedJson SchemasOf(const std::vector<Route>& routes) {
   std::set<std::string> needed = {"Problem"};
   for (const Route& route : routes) {
-    for (const char* const name : {route.takes, route.gives, route.notes.also_gives}) {
+    for (const char* const name :
+         {route.takes, route.gives, route.notes.streams, route.notes.also_gives}) {
       if (*name != '\0') {
         needed.insert(name);
       }

@@ -32,9 +32,11 @@ struct QueryParameter {
 // What the description of the API says of a route beside its messages.
 struct RouteNotes {
   std::span<const QueryParameter> query{};
-  const char* body = "";        // an example of what it takes
-  unsigned status = 200;        // of an answer that is no problem
-  const char* also_gives = "";  // another message that it answers with, with status 200
+  const char* body = "";                  // an example of what it takes
+  unsigned status = 200;                  // of an answer that is no problem
+  const char* type = "application/json";  // of an answer that is no message
+  const char* streams = "";               // a message a line, where ?watch=1 is asked for
+  const char* also_gives = "";            // another message that it answers with, with status 200
 };
 
 struct Route {

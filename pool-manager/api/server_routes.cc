@@ -88,7 +88,7 @@ constexpr Route kRoutes[] = {
      "ListServersResponse",
      "all servers",
      &List,
-     {.query = kListQuery}},
+     {.query = kListQuery, .streams = "WatchEvent"}},
     {"GET", "/v1/servers/{name}", "servers.get", "", "Server", "one server", &Get},
     {"POST", "/v1/servers/{name}:cordon", "servers.cordon", "", "Server",
      "keeps it from getting anything new", &CordonServer},

@@ -107,7 +107,7 @@ constexpr Route kRoutes[] = {
      "ListSessionsResponse",
      "all sessions, the oldest first",
      &List,
-     {.query = kListQuery}},
+     {.query = kListQuery, .streams = "WatchEvent"}},
     {"POST",
      "/v1/sessions",
      "sessions.create",

@@ -37,6 +37,11 @@ class PoolHost : public std::enable_shared_from_this<PoolHost> {
   struct Settings {
     std::string name = "default";
     uint32_t report_ms = 1000;
+    // Lets another manager lead; empty: there is no other.
+    std::function<void()> step_down{};
+    // Copies the store to a new file; empty: it has ways of its own to be saved.
+    std::function<farlane::Status(const std::string& path)> backup{};
+    std::string scratch_dir{};  // for what is written only to be read again
   };
 
   // Takes up what the store has.
@@ -68,6 +73,10 @@ class PoolHost : public std::enable_shared_from_this<PoolHost> {
   std::optional<v1::Session> FindSession(const std::string& name) const;
   std::vector<v1::Server> Servers() const;
   v1::PoolStatus Status() const;
+
+  // --- For those who run it.
+  std::optional<Objection> StepDown(v1::StepDownResponse* response);
+  std::optional<Objection> BackUp(std::string* bytes);
 
   // --- For people who watch. Versions count within one manager's term.
   std::vector<v1::Session> ListSessions(uint64_t* version) { return session_desk_.List(version); }

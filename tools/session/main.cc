@@ -17,6 +17,7 @@ struct Words {
   std::string id;
   PoolRequest request;
   bool has_body = false;
+  bool quiet = false;
   std::string body;
 };
 
@@ -60,6 +61,9 @@ int AskAndPrint(const PoolAddress& pool, const PoolRequest& request, bool print)
 }
 
 int Act(const CLI::App& app, const Words& words) {
+  if (words.quiet) {
+    SetLogLevel(LogLevel::kNone);
+  }
   if (!words.pool.empty()) {
     setenv("FARLANE_POOL", words.pool.c_str(), 1);
   }
@@ -91,6 +95,7 @@ int main(int argc, char** argv) {
   farlane::session::Words words;
   CLI::App app("Asks the manager of a pool.", "farlane-session");
   app.add_option("--pool", words.pool, "HOST:PORT [FARLANE_POOL]");
+  app.add_flag("--quiet", words.quiet, "Say nothing of what goes wrong");
   app.require_subcommand(1);
   app.add_subcommand("open", "Ask for a session, and print what its programs need");
   app.add_subcommand("close", "Give a session back")->add_option("id", words.id)->required();

@@ -13,6 +13,10 @@ from schema_check import Checker
 PLACE = re.compile(r"\{(\w+)\}")
 
 
+# What a pool that one manager keeps in a file refuses.
+REFUSED = {"pool.step-down": 409}
+
+
 class Described(pool_test.PoolTest):
     """Looks at every operation of the description."""
 
@@ -42,6 +46,7 @@ class Described(pool_test.PoolTest):
                              set(PLACE.findall(path)), path)
             self.assertTrue(operation["summary"], path)
             self.assertIn("default", operation["responses"], path)
+        self.assertIn("WatchEvent", self.document["components"]["schemas"])
         # The comments of the .proto file are there.
         session = self.document["components"]["schemas"]["Session"]["properties"]
         self.assertEqual(session["keyDigest"]["description"], "SHA-256 of the session's key, 64 hexadecimal digits")
@@ -52,7 +57,9 @@ class Described(pool_test.PoolTest):
             bodies = [operation["requestBody"]] if "requestBody" in operation else []
             for answer in [*operation["responses"].values(), *bodies]:
                 answer = self.checker.resolve(answer["$ref"]) if "$ref" in answer else answer
-                for content in answer["content"].values():
+                for kind, content in answer["content"].items():
+                    if "json" not in kind:
+                        continue
                     self.assertEqual(self.checker.check(content["example"], content["schema"]), [], f"{method} {path}")
                     seen += 1
             for parameter in operation.get("parameters", []):
@@ -86,12 +93,14 @@ class Described(pool_test.PoolTest):
             body = operation["requestBody"]["content"]["application/json"]["example"]
         answer, said = self.ask_raw(method, path + query, body)
         what = f"{method} {path}{query}: {answer.status} {said[:1000]}"
-        self.assertEqual(answer.status // 100, 2, what)
-        self.assertIn(str(answer.status), operation["responses"], what)
+        if answer.status != REFUSED.get(operation["operationId"]):
+            self.assertEqual(answer.status // 100, 2, what)
+            self.assertIn(str(answer.status), operation["responses"], what)
         content = self.answer_of(operation, answer.status)["content"]
         self.assertIn(answer.getheader("Content-Type"), content, what)
-        schema = content[answer.getheader("Content-Type")]["schema"]
-        self.assertEqual(self.checker.check(json.loads(said), schema), [], what)
+        schema = content[answer.getheader("Content-Type")].get("schema")
+        if schema:
+            self.assertEqual(self.checker.check(json.loads(said), schema), [], what)
 
     def test_a_pool_does_what_its_examples_say(self):
         # What makes something comes first, and what ends something last.
@@ -120,6 +129,11 @@ class Described(pool_test.PoolTest):
         for wrong in ({"a": 4}, {"a": "1"}, {"b": 1}, {"c": 1}, [], {"a": True}):
             self.assertTrue(self.checker.check(wrong, schema), wrong)
         self.assertEqual(self.checker.check({"a": 3, "b": ""}, schema), [])
+
+    def test_the_command_line_prints_it(self):
+        printed = self.run_farlane("pool", "openapi")
+        self.assertEqual((printed.returncode, printed.stderr), (0, ""))
+        self.assertEqual(json.loads(printed.stdout), self.document)
 
 
 if __name__ == "__main__":
