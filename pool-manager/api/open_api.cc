@@ -72,9 +72,16 @@ OrderedJson AnswersOf(const Route& route) {
   if (*route.notes.streams != '\0') {
     good["content"].update(ContentOf(route.notes.streams, "application/jsonl", ""));
   }
-  if (*route.notes.also_gives != '\0') {
-    answers["200"]["description"] = route.summary;
-    answers["200"]["content"] = ContentOf(route.notes.also_gives, "application/json", "");
+  for (const OtherAnswer& other : route.notes.others) {
+    OrderedJson& answer = answers[std::to_string(other.status)];
+    OrderedJson content = ContentOf(other.gives, "application/json", "");
+    if (answer.empty()) {
+      answer = {{"description", other.what}, {"content", std::move(content)}};
+      continue;
+    }
+    OrderedJson& former = answer["content"]["application/json"]["schema"];
+    former = {{"anyOf", {former, content["application/json"]["schema"]}}};
+    answer["description"] = answer["description"].get<std::string>() + "; " + other.what;
   }
   const OrderedJson problem = {{"$ref", "#/components/responses/Problem"}};
   const std::string path = route.path;
@@ -111,11 +118,13 @@ OrderedJson OperationOf(const Route& route) {
 OrderedJson SchemasOf(const std::vector<Route>& routes) {
   std::set<std::string> needed = {"Problem"};
   for (const Route& route : routes) {
-    for (const char* const name :
-         {route.takes, route.gives, route.notes.streams, route.notes.also_gives}) {
+    for (const char* const name : {route.takes, route.gives, route.notes.streams}) {
       if (*name != '\0') {
         needed.insert(name);
       }
+    }
+    for (const OtherAnswer& other : route.notes.others) {
+      needed.insert(other.gives);
     }
   }
   OrderedJson schemas;

@@ -29,6 +29,13 @@ struct QueryParameter {
   const char* example;
 };
 
+// A good answer beside the usual one.
+struct OtherAnswer {
+  unsigned status;
+  const char* gives;  // a message
+  const char* what;   // when, for people
+};
+
 // What the description of the API says of a route beside its messages.
 struct RouteNotes {
   std::span<const QueryParameter> query{};
@@ -36,7 +43,7 @@ struct RouteNotes {
   unsigned status = 200;                  // of an answer that is no problem
   const char* type = "application/json";  // of an answer that is no message
   const char* streams = "";               // a message a line, where ?watch=1 is asked for
-  const char* also_gives = "";            // another message that it answers with, with status 200
+  std::span<const OtherAnswer> others{};  // other good answers than that
 };
 
 struct Route {
@@ -53,6 +60,7 @@ struct Route {
 std::span<const Route> SessionRoutes();
 std::span<const Route> ServerRoutes();
 std::span<const Route> PoolRoutes();
+std::span<const Route> TenantRoutes();
 
 // All of them.
 const std::vector<Route>& AllRoutes();

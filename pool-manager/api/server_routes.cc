@@ -3,9 +3,9 @@
 #include "pool-manager/api/answers.h"
 #include "pool-manager/api/page.h"
 #include "pool-manager/api/route.h"
+#include "pool-manager/api/sight.h"
 #include "pool-manager/api/watch_stream.h"
 #include "pool-manager/core/server_orders.h"
-#include "protocol/base/clock.h"
 
 namespace farlane::pool {
 namespace {
@@ -15,7 +15,9 @@ HttpAnswer List(const Call& call) {
   if (HttpAnswer problem; !ReadPageRequest(call.request, &page, &problem)) {
     return problem;
   }
-  if (std::optional<HttpAnswer> watch = AnswerWatch(call.host, call.request, {.servers = true})) {
+  const Sight sight = SightOf(call);
+  if (std::optional<HttpAnswer> watch = AnswerWatch(
+          call.host, call.request, {.kind = WatchWish::Kind::kServers, .sight = sight})) {
     return *std::move(watch);
   }
   uint64_t version = 0;
@@ -26,6 +28,7 @@ HttpAnswer List(const Call& call) {
   }));
   list.set_resource_version(call.host.VersionText(version));
   for (v1::Server& server : servers) {
+    sight.Cover(&server);
     *list.add_servers() = std::move(server);
   }
   return Json(list);
@@ -33,8 +36,9 @@ HttpAnswer List(const Call& call) {
 
 HttpAnswer Get(const Call& call) {
   const std::string& name = call.names[0];
-  for (const v1::Server& server : call.host.Servers()) {
+  for (v1::Server& server : call.host.Servers()) {
     if (server.inventory().name() == name || server.inventory().server_id() == name) {
+      SightOf(call).Cover(&server);
       return Json(server);
     }
   }
@@ -65,9 +69,8 @@ HttpAnswer DrainServer(const Call& call) {
   if (HttpAnswer problem; !ReadJson(call.request.body, &wanted, &problem)) {
     return problem;
   }
-  return Change(call, [&wanted](v1::ServerOrders* orders) {
-    const timespec now = WallTime();
-    Drain(orders, wanted, int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000);
+  return Change(call, [&](v1::ServerOrders* orders) {
+    Drain(orders, wanted, call.host.NowMs());
     return std::nullopt;
   });
 }

@@ -5,6 +5,7 @@
 #include "pool-manager/api/answers.h"
 #include "pool-manager/api/page.h"
 #include "pool-manager/api/route.h"
+#include "pool-manager/api/sight.h"
 #include "pool-manager/api/watch_stream.h"
 
 namespace farlane::pool {
@@ -35,11 +36,14 @@ HttpAnswer List(const Call& call) {
   if (HttpAnswer problem; !ReadPageRequest(call.request, &page, &problem)) {
     return problem;
   }
-  if (std::optional<HttpAnswer> watch = AnswerWatch(call.host, call.request, {})) {
+  const Sight sight = SightOf(call);
+  if (std::optional<HttpAnswer> watch = AnswerWatch(
+          call.host, call.request, {.kind = WatchWish::Kind::kSessions, .sight = sight})) {
     return *std::move(watch);
   }
   uint64_t version = 0;
   std::vector<v1::Session> sessions = call.host.ListSessions(&version);
+  std::erase_if(sessions, [&sight](const v1::Session& one) { return !sight.Shows(one); });
   v1::ListSessionsResponse list;
   list.set_continue_(CutPage(page, &sessions, &AgeOf));
   list.set_resource_version(call.host.VersionText(version));
@@ -68,20 +72,30 @@ HttpAnswer Create(const Call& call) {
   }
   v1::CreateSessionResponse response;
   const auto objection = call.host.Create(wanted, call.user, &response);
-  return objection.has_value() ? Problem(*objection) : Json(response, 201);
+  if (objection.has_value()) {
+    return Problem(*objection);
+  }
+  // Created, on its way, or nothing yet: the way to some servers is to be measured first.
+  return Json(response, !response.token().empty() ? 201 : response.has_place() ? 202 : 200);
 }
 
 std::string NoSuch(const std::string& id) {
   return "session \"" + id + "\", or several begin so";
 }
 
+// Who is not shown it is told what he is told who names none.
+std::optional<v1::Session> Find(const Call& call) {
+  std::optional<v1::Session> session = call.host.FindSession(call.names[0]);
+  return session.has_value() && SightOf(call).Shows(*session) ? session : std::nullopt;
+}
+
 HttpAnswer Get(const Call& call) {
-  const std::optional<v1::Session> session = call.host.FindSession(call.names[0]);
+  const std::optional<v1::Session> session = Find(call);
   return session.has_value() ? Json(*session) : NotFound(NoSuch(call.names[0]));
 }
 
 HttpAnswer End(const Call& call) {
-  const std::optional<v1::Session> session = call.host.FindSession(call.names[0]);
+  const std::optional<v1::Session> session = Find(call);
   if (!session.has_value()) {
     return NotFound(NoSuch(call.names[0]));
   }
@@ -92,6 +106,12 @@ HttpAnswer End(const Call& call) {
 
 constexpr QueryParameter kCreateQuery[] = {
     {"dryRun", "string", "All: nothing is done, and the answer is a Placement", "All"},
+};
+
+constexpr OtherAnswer kCreateOthers[] = {
+    {200, "Placement", "with ?dryRun=All: where it would go"},
+    {200, "CreateSessionResponse", "with mayProbe: candidates, the way to which is to be measured"},
+    {202, "CreateSessionResponse", "with waitSeconds: it has a place in the queue"},
 };
 
 constexpr char kCreateBody[] = R"({
@@ -113,9 +133,9 @@ constexpr Route kRoutes[] = {
      "sessions.create",
      "CreateSessionRequest",
      "CreateSessionResponse",
-     "a session; with ?dryRun=All a Placement: where it would go",
+     "a session, or a place in the queue",
      &Create,
-     {.query = kCreateQuery, .body = kCreateBody, .status = 201, .also_gives = "Placement"}},
+     {.query = kCreateQuery, .body = kCreateBody, .status = 201, .others = kCreateOthers}},
     {"GET", "/v1/sessions/{id}", "sessions.get", "", "Session",
      "one session, by its id or the beginning of it", &Get},
     {"DELETE", "/v1/sessions/{id}", "sessions.end", "", "Session", "ends a session", &End},

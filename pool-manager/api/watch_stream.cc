@@ -22,14 +22,6 @@ const char* TypeOf(ChangeKind kind) {
                                          : "DELETED";
 }
 
-void SetObject(const v1::Session& session, v1::WatchEvent* event) {
-  *event->mutable_session() = session;
-}
-
-void SetObject(const v1::Server& server, v1::WatchEvent* event) {
-  *event->mutable_server() = server;
-}
-
 std::string LineOf(const v1::WatchEvent& event) {
   return Json(event).body;
 }
@@ -43,12 +35,12 @@ class WatchStream : public HttpStream {
   bool GoOnFrom(const std::string& version) {
     const std::optional<uint64_t> number = host_->ParseVersion(version);
     at_ = number.value_or(0);
-    return number.has_value() && (wish_.servers ? host_->ServerChanges(at_, 1).has_value()
-                                                : host_->SessionChanges(at_, 1).has_value());
+    return number.has_value() && (is_of_servers() ? host_->ServerChanges(at_, 1).has_value()
+                                                  : host_->SessionChanges(at_, 1).has_value());
   }
 
   void BeginWithAll() {
-    if (wish_.servers) {
+    if (is_of_servers()) {
       SayAll(host_->ListServers(&at_));
     } else {
       SayAll(host_->ListSessions(&at_));
@@ -61,8 +53,8 @@ class WatchStream : public HttpStream {
       return std::exchange(begun_, "");
     }
     for (unsigned waited_ms = 0; !over_; waited_ms += kPauseMs) {
-      std::string text = wish_.servers ? Read(host_->ServerChanges(at_, kEventsMax))
-                                       : Read(host_->SessionChanges(at_, kEventsMax));
+      std::string text = is_of_servers() ? Read(host_->ServerChanges(at_, kEventsMax))
+                                         : Read(host_->SessionChanges(at_, kEventsMax));
       if (text.empty() && NowNs() - said_ns_ > kBookmarkNs) {
         text = Bookmark();
       }
@@ -76,22 +68,32 @@ class WatchStream : public HttpStream {
   }
 
  private:
-  bool IsShown(const v1::Session& session) const {
-    return wish_.may_see == nullptr || wish_.may_see(session);
+  bool is_of_servers() const { return wish_.kind == WatchWish::Kind::kServers; }
+
+  // False: it is not shown to who watches.
+  bool SetObject(const v1::Session& session, v1::WatchEvent* event) const {
+    *event->mutable_session() = session;
+    return wish_.sight.Shows(session);
   }
 
-  bool IsShown(const v1::Server& /*server*/) const { return true; }
+  bool SetObject(const v1::Server& server, v1::WatchEvent* event) const {
+    *event->mutable_server() = server;
+    wish_.sight.Cover(event->mutable_server());
+    return true;
+  }
+
+  template <typename Object>
+  std::string EventText(const char* type, const Object& object) const {
+    v1::WatchEvent event;
+    event.set_type(type);
+    event.set_resource_version(host_->VersionText(at_));
+    return SetObject(object, &event) ? LineOf(event) : "";
+  }
 
   template <typename Object>
   void SayAll(const std::vector<Object>& objects) {
     for (const Object& object : objects) {
-      if (IsShown(object)) {
-        v1::WatchEvent event;
-        event.set_type("ADDED");
-        event.set_resource_version(host_->VersionText(at_));
-        SetObject(object, &event);
-        begun_ += LineOf(event);
-      }
+      begun_ += EventText("ADDED", object);
     }
   }
 
@@ -106,13 +108,7 @@ class WatchStream : public HttpStream {
     std::string text;
     for (const auto& change : *changes) {
       at_ = change.version;
-      if (IsShown(*change.object)) {
-        v1::WatchEvent event;
-        event.set_type(TypeOf(change.kind));
-        event.set_resource_version(host_->VersionText(at_));
-        SetObject(*change.object, &event);
-        text += LineOf(event);
-      }
+      text += EventText(TypeOf(change.kind), *change.object);
     }
     return text;
   }
@@ -154,8 +150,7 @@ std::optional<HttpAnswer> AnswerWatch(PoolHost& host, const HttpRequest& request
     return Problem(400, "Invalid", "watch can only be 1 or 0");
   }
   const auto from = request.query.find("resourceVersion");
-  wish.from_version = from == request.query.end() ? "" : from->second;
-  const std::string version = wish.from_version;
+  const std::string version = from == request.query.end() ? "" : from->second;
   auto stream = std::make_shared<WatchStream>(host.shared_from_this(), std::move(wish));
   if (version.empty()) {
     stream->BeginWithAll();

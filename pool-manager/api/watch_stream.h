@@ -5,21 +5,21 @@
 // told so and cut off.
 #pragma once
 
-#include <functional>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "pool-manager/api/http_server.h"
+#include "pool-manager/api/sight.h"
 #include "pool-manager/daemon/pool_host.h"
 
 namespace farlane::pool {
 
 struct WatchWish {
-  bool servers = false;        // else sessions
-  std::string from_version{};  // empty: all there are come first
-  // Of sessions: which of them are shown.
-  std::function<bool(const v1::Session&)> may_see{};
+  enum class Kind : uint8_t { kSessions, kServers };
+  Kind kind = Kind::kSessions;
+  Sight sight{};  // of the one who watches
 };
 
 // The answer to a request that asks for ?watch=1; nothing: this one does not.

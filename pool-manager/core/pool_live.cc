@@ -8,22 +8,23 @@ void Pool::NoteLive(const v1::Session& session) {
   live_[session.server_id()].insert(session.id());
 }
 
-// Of a session that is not over.
-void Pool::HearSession(v1::Session* session,
-                       const v1::SessionLoad* said_or_null,
-                       const Now& now,
-                       std::vector<v1::Session>* changed) {
-  if (said_or_null != nullptr) {
-    *session->mutable_load() = *said_or_null;
-    if (session->phase() != v1::ACTIVE) {
-      session->set_phase(v1::ACTIVE);
-      session->set_reason("");
-      session->set_started_ms(session->started_ms() == 0 ? now.ms : session->started_ms());
-      changed->push_back(*session);
-    }
-    return;
+void Pool::ForgetLive(const v1::Session& session) {
+  const auto live = live_.find(session.server_id());
+  if (live != live_.end() && live->second.erase(session.id()) != 0 && live->second.empty()) {
+    live_.erase(live);
   }
-  // What is reserved has time until its token expires; what was there and is not is over.
+}
+
+// A copy: those that end leave it.
+std::vector<std::string> Pool::LiveAt(const std::string& server) const {
+  const auto live = live_.find(server);
+  return live == live_.end() ? std::vector<std::string>()
+                             : std::vector<std::string>(live->second.begin(), live->second.end());
+}
+
+// Its server does not speak of it. What is reserved has time until its token expires; what was
+// there and is not is over.
+void Pool::HearMissing(v1::Session* session, const Now& now, std::vector<v1::Session>* changed) {
   if (session->phase() == v1::ACTIVE) {
     End(session, v1::RELEASED, "its last process has ended", now);
     changed->push_back(*session);
@@ -37,17 +38,12 @@ void Pool::LookAtServer(const std::string& server,
                         bool is_lost,
                         const Now& now,
                         std::vector<v1::Session>* changed) {
-  std::set<std::string>& live = live_[server];
-  if (live.empty()) {
-    live_.erase(server);
-    return;
-  }
   const auto entry = servers_.servers().find(server);
   const bool is_unreachable =
       entry != servers_.servers().end() && entry->second.state == v1::UNREACHABLE;
-  for (auto next = live.begin(); next != live.end();) {
-    v1::Session& session = sessions_[*next++];  // before it may end
-    if (session.phase() == v1::RESERVED && now.ms > session.created_ms() + 2 * kTokenMs) {
+  for (const std::string& id : LiveAt(server)) {
+    v1::Session& session = sessions_[id];
+    if (WasLeftAlone(session, now)) {
       End(&session, v1::EXPIRED, "nobody came", now);
       changed->push_back(session);
     } else if (session.phase() == v1::ACTIVE && is_unreachable) {

@@ -34,6 +34,7 @@ void Pool::SetOrders(const v1::ServerOrders& orders, const Now& now) {
   }
   entry->cordoned = orders.cordoned();
   const std::string& id = entry->inventory.server_id();
+  ++room_changes_;  // what was kept away may be let in
   if (SetFacts(entry->inventory).ok()) {
     PromiseAgain(id);
     SetLoads(id, entry->load);  // what it has said of its devices' health still holds
@@ -48,7 +49,7 @@ void Pool::SetOrders(const v1::ServerOrders& orders, const Now& now) {
     const int64_t left_s = (orders.drain_until_ms() - now.ms + 999) / 1000;
     reason += "; from then on it has " + std::to_string(left_s) + " s";
   }
-  for (const std::string& session : live_[id]) {
+  for (const std::string& session : LiveAt(id)) {
     if (sessions_[session].phase() != v1::UNKNOWN) {
       sessions_[session].set_reason(reason);
     }
@@ -67,14 +68,8 @@ void Pool::LookAtDrains(const Now& now,
       continue;
     }
     const std::string why = "its server " + name + " was drained, and the deadline has passed";
-    for (const std::string& id : std::set<std::string>(live_[entry->inventory.server_id()])) {
-      v1::Session& session = sessions_[id];
-      End(&session, v1::FAILED, why, now);
-      changed->push_back(session);
-      v1::ToServer say;
-      say.mutable_end_session()->set_session_id(id);
-      say.mutable_end_session()->set_reason(why);
-      orders->push_back({.attachment = entry->attachment, .say = std::move(say)});
+    for (const std::string& id : LiveAt(entry->inventory.server_id())) {
+      changed->push_back(Evict(id, v1::PREEMPTED, why, now, orders));
     }
   }
 }

@@ -17,16 +17,9 @@ uint32_t IdOf(const token::PublicKey& key) {
   return id;
 }
 
-// Keys of sessions that are not shown any more are forgotten when there are so many.
-constexpr size_t kKeysMax = 100'000;
-
 int64_t WallMs() {
   const timespec now = WallTime();
   return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
-}
-
-Pool::Now TakeNow() {
-  return {.ns = NowNs(), .ms = WallMs()};
 }
 
 }  // namespace
@@ -39,21 +32,34 @@ PoolHost::PoolHost(Settings settings,
       key_(key),
       key_id_(IdOf(key.public_key())),
       started_ms_(WallMs()),
+      started_ns_(NowNs()),
       session_desk_([this] { return Sessions(); },
                     [](const v1::Session& session) { return session.id(); }),
       server_desk_([this] { return Servers(); },
-                   [](const v1::Server& server) { return server.inventory().server_id(); }) {}
+                   [](const v1::Server& server) { return server.inventory().server_id(); }),
+      saver_(*store_,
+             {.find = [this](const std::string& id) { return FindSession(id); },
+              .learned = [this] { return TakeProfiles(); }}) {}
+
+Pool::Now PoolHost::TakeNow() const {
+  const uint64_t ns = NowNs();
+  return {.ns = ns, .ms = started_ms_ + static_cast<int64_t>((ns - started_ns_) / 1'000'000)};
+}
 
 Result<std::unique_ptr<PoolHost>> PoolHost::Open(Settings settings,
                                                  std::unique_ptr<SessionStore> store,
                                                  const token::SigningKey& key) {
+  FARLANE_ASSIGN(std::vector<v1::Project> projects, store->LoadProjects());
   FARLANE_ASSIGN(std::vector<v1::Session> sessions, store->Load());
   FARLANE_ASSIGN(const std::vector<v1::ServerOrders> orders, store->LoadOrders());
+  FARLANE_ASSIGN(const std::vector<v1::Profile> profiles, store->LoadProfiles());
   std::unique_ptr<PoolHost> host(new PoolHost(std::move(settings), std::move(store), key));
   host->state_.With([&](State& state) {
-    state.keys.Keep(sessions);
+    state.tenants.Restore(std::move(projects));
     state.pool.Restore(std::move(sessions));
     state.pool.RestoreOrders(orders);
+    state.pool.RestoreProfiles(profiles);
+    state.desk.Restore(host->TakeNow());
   });
   return host;
 }
@@ -67,12 +73,13 @@ void PoolHost::Close() {
   });
 }
 
-void PoolHost::Tell(State& state, uint64_t epoch, const std::vector<Order>& orders) {
+void PoolHost::Tell(State& state, const std::vector<Order>& orders) const {
   for (const Order& order : orders) {
     const auto line = state.lines.find(order.attachment);
     if (line != state.lines.end()) {
       v1::ToServer say = order.say;
-      say.set_epoch(epoch);
+      say.set_epoch(store_->epoch());
+      say.set_now_ms(TakeNow().ms);
       line->second->Say(std::move(say));
     }
   }
@@ -83,6 +90,7 @@ std::string PoolHost::Attach(const v1::Inventory& inventory,
                              ServerLine* line) {
   v1::ToServer say;
   say.set_epoch(store_->epoch());
+  say.set_now_ms(TakeNow().ms);
   v1::ToServer::Welcome* const welcome = say.mutable_welcome();
   welcome->set_pool(settings_.name);
   welcome->set_report_ms(settings_.report_ms);
@@ -96,6 +104,9 @@ std::string PoolHost::Attach(const v1::Inventory& inventory,
     std::string why = state.pool.Attach(inventory, attachment, TakeNow());
     if (why.empty()) {
       state.lines[attachment] = line;
+      for (std::string& id : state.pool.Reserved(inventory.server_id())) {
+        welcome->add_reserved_sessions(std::move(id));
+      }
       line->Say(std::move(say));
       LogInfo("server \"%s\" (%s) with %d devices has come", inventory.name().c_str(),
               inventory.server_id().c_str(), inventory.devices_size());
@@ -107,9 +118,9 @@ std::string PoolHost::Attach(const v1::Inventory& inventory,
 void PoolHost::Hear(const std::string& server, uint64_t attachment, const v1::Load& load) {
   std::vector<v1::Session> changed;
   state_.With([&](State& state) {
-    Tell(state, store_->epoch(), state.pool.Hear(server, attachment, load, TakeNow(), &changed));
+    Tell(state, state.pool.Hear(server, attachment, load, TakeNow(), &changed));
   });
-  Save(changed);
+  saver_.SaveSoon(changed);
 }
 
 void PoolHost::Detach(const std::string& server, uint64_t attachment) {
@@ -121,18 +132,22 @@ void PoolHost::Detach(const std::string& server, uint64_t attachment) {
 
 std::optional<Objection> PoolHost::Consider(const v1::CreateSessionRequest& request,
                                             v1::Placement* placement) const {
-  return state_.With([&](const State& state) { return state.pool.Consider(request, placement); });
+  return state_.With(
+      [&](const State& state) { return state.pool.Consider(request, TakeNow(), placement); });
 }
 
 std::optional<Objection> PoolHost::Release(const std::string& id, v1::Session* session) {
   auto objection = state_.With([&](State& state) {
+    if (state.desk.Cancel(id, TakeNow(), session)) {
+      return std::optional<Objection>();
+    }
     std::vector<Order> orders;
     auto problem = state.pool.Release(id, TakeNow(), session, &orders);
-    Tell(state, store_->epoch(), orders);
+    Tell(state, orders);
     return problem;
   });
   if (!objection.has_value()) {
-    Save({*session});
+    saver_.Save(id);
   }
   return objection;
 }
@@ -157,28 +172,16 @@ std::optional<Objection> PoolHost::ChangeOrders(const std::string& server,
   });
 }
 
-// What is not stored now is found again when the session's server is heard: nothing is lost by it.
-void PoolHost::Save(const std::vector<v1::Session>& sessions) {
-  for (const v1::Session& session : sessions) {
-    if (const farlane::Status status = store_->Save(session); !status.ok()) {
-      LogWarn("what has become of session %s cannot be stored: %s", session.id().c_str(),
-              status.message().c_str());
-    }
-  }
-}
-
 void PoolHost::Look() {
-  std::vector<v1::Session> changed;
+  AdmissionDesk::Consequences to;
   state_.With([&](State& state) {
-    state.pool.Look(TakeNow(), &changed);
-    std::vector<Order> orders;
-    state.pool.LookAtDrains(TakeNow(), &changed, &orders);
-    Tell(state, store_->epoch(), orders);
-    if (state.keys.size() > kKeysMax) {
-      state.keys.Keep(state.pool.Sessions());
-    }
+    state.pool.Look(TakeNow(), &to.changed);
+    state.pool.LookAtLimits(TakeNow(), &to.changed, &to.orders);
+    state.pool.LookAtDrains(TakeNow(), &to.changed, &to.orders);
+    state.desk.Look(store_->epoch(), TakeNow(), &to);
+    Tell(state, to.orders);
   });
-  Save(changed);
+  saver_.SaveSoon(to.changed);
   SaveUnsure();
 }
 
@@ -200,6 +203,59 @@ std::optional<uint64_t> PoolHost::ParseVersion(const std::string& text) const {
                                                              : std::nullopt;
 }
 
+v1::ListQueueResponse PoolHost::Queue() {
+  return state_.With([this](State& state) { return state.desk.List(TakeNow()); });
+}
+
+std::optional<Objection> PoolHost::SetProject(v1::Project* project, bool must_be_new) {
+  std::optional<v1::Project> former;
+  auto objection = state_.With([&](State& state) {
+    const v1::Project* const found = state.tenants.Find(project->name());
+    former = found == nullptr ? std::nullopt : std::optional(*found);
+    return state.tenants.Set(project, must_be_new, TakeNow());
+  });
+  if (objection.has_value()) {
+    return objection;
+  }
+  const farlane::Status stored = store_->SaveProject(*project);
+  if (stored.ok()) {
+    return std::nullopt;
+  }
+  state_.With([&](State& state) {
+    const auto undone = former.has_value() ? state.tenants.Set(&*former, false, TakeNow())
+                                           : state.tenants.Remove(project->name());
+    if (undone.has_value()) {
+      LogWarn("project \"%s\" is changed until this manager ends: %s", project->name().c_str(),
+              undone->detail.c_str());
+    }
+  });
+  return Objection{Objection::Kind::kUnavailable, "StoreFailed", stored.message()};
+}
+
+std::optional<Objection> PoolHost::RemoveProject(const std::string& name) {
+  auto objection = state_.With([&](State& state) -> std::optional<Objection> {
+    const auto waiting = state.desk.WaitingByProject();
+    if (waiting.contains(name)) {
+      return Objection{Objection::Kind::kConflict, "InUse",
+                       "sessions of project \"" + name + "\" wait"};
+    }
+    return state.tenants.Remove(name);
+  });
+  if (objection.has_value()) {
+    return objection;
+  }
+  const farlane::Status stored = store_->DropProject(name);
+  return stored.ok()
+             ? std::nullopt
+             : std::optional(Objection{Objection::Kind::kUnavailable, "StoreFailed",
+                                       "it comes back with the next manager: " + stored.message()});
+}
+
+std::vector<v1::ProjectStatus> PoolHost::Projects() const {
+  return state_.With(
+      [](const State& state) { return state.tenants.List(state.desk.WaitingByProject()); });
+}
+
 std::vector<v1::Session> PoolHost::Sessions() const {
   return state_.With([](const State& state) { return state.pool.Sessions(); });
 }
@@ -213,6 +269,10 @@ std::optional<v1::Session> PoolHost::FindSession(const std::string& name) const 
 
 std::vector<v1::Server> PoolHost::Servers() const {
   return state_.With([](const State& state) { return state.pool.Servers(); });
+}
+
+std::vector<v1::Profile> PoolHost::TakeProfiles() {
+  return state_.With([](State& state) { return state.pool.TakeProfiles(); });
 }
 
 v1::PoolStatus PoolHost::Status() const {

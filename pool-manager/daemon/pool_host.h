@@ -12,9 +12,11 @@
 #include <string>
 #include <vector>
 
+#include "pool-manager/core/admission_desk.h"
 #include "pool-manager/core/pool.h"
-#include "pool-manager/core/request_keys.h"
+#include "pool-manager/core/tenant_book.h"
 #include "pool-manager/daemon/change_desk.h"
+#include "pool-manager/daemon/session_saver.h"
 #include "pool-manager/daemon/session_store.h"
 #include "protocol/base/guarded.h"
 #include "protocol/base/result.h"
@@ -59,7 +61,7 @@ class PoolHost : public std::enable_shared_from_this<PoolHost> {
   void Hear(const std::string& server, uint64_t attachment, const v1::Load& load);
   void Detach(const std::string& server, uint64_t attachment);
 
-  // --- For people.
+  // --- For people. A session that waits has a place instead of a token.
   std::optional<Objection> Create(const v1::CreateSessionRequest& request,
                                   const std::string& user,
                                   v1::CreateSessionResponse* response);
@@ -73,6 +75,12 @@ class PoolHost : public std::enable_shared_from_this<PoolHost> {
   std::optional<v1::Session> FindSession(const std::string& name) const;
   std::vector<v1::Server> Servers() const;
   v1::PoolStatus Status() const;
+  v1::ListQueueResponse Queue();
+
+  // Empty: it is done. `project` becomes as it is kept.
+  std::optional<Objection> SetProject(v1::Project* project, bool must_be_new);
+  std::optional<Objection> RemoveProject(const std::string& name);
+  std::vector<v1::ProjectStatus> Projects() const;
 
   // --- For those who run it.
   std::optional<Objection> StepDown(v1::StepDownResponse* response);
@@ -91,6 +99,9 @@ class PoolHost : public std::enable_shared_from_this<PoolHost> {
     return server_desk_.After(after, most);
   }
 
+  // The pool's time, in milliseconds since 1970.
+  int64_t NowMs() const { return TakeNow().ms; }
+
   std::string VersionText(uint64_t version) const;
   // Nothing: it is another manager's, or none.
   std::optional<uint64_t> ParseVersion(const std::string& text) const;
@@ -103,9 +114,10 @@ class PoolHost : public std::enable_shared_from_this<PoolHost> {
  private:
   struct State {
     Pool pool;
+    AdmissionDesk desk{pool, {}};
+    TenantBook tenants{pool};
     std::map<uint64_t, ServerLine*> lines;
     bool closed = false;
-    RequestKeys keys;
     // Sessions that are being stored, so that nobody is told of them yet; and those of which the
     // store does not say whether it has them.
     std::set<std::string> storing;
@@ -114,25 +126,24 @@ class PoolHost : public std::enable_shared_from_this<PoolHost> {
 
   PoolHost(Settings settings, std::unique_ptr<SessionStore> store, const token::SigningKey& key);
 
-  void Save(const std::vector<v1::Session>& sessions);
-  std::optional<Objection> Draft(State& state,
-                                 const v1::CreateSessionRequest& request,
-                                 const std::string& user,
-                                 Pool::Grant* grant) const;
-  std::optional<Objection> DraftAgain(State& state,
-                                      const v1::Session& session,
-                                      const v1::CreateSessionRequest& request,
-                                      Pool::Grant* grant) const;
+  std::optional<Objection> Ask(State& state,
+                               const v1::CreateSessionRequest& request,
+                               const std::string& user,
+                               AdmissionDesk::Reply* reply,
+                               AdmissionDesk::Consequences* consequences) const;
+  std::optional<Objection> Keep(const v1::Session& session);
   farlane::Status SaveSurely(const v1::Session& session);
-  farlane::Status SaveGrant(const v1::Session& session);
   void SaveUnsure();
-  static void Tell(State& state, uint64_t epoch, const std::vector<Order>& orders);
+  void Tell(State& state, const std::vector<Order>& orders) const;
+  Pool::Now TakeNow() const;
+  std::vector<v1::Profile> TakeProfiles();
 
   const Settings settings_;
   const std::unique_ptr<SessionStore> store_;
   const token::SigningKey& key_;  // of the process
   const uint32_t key_id_;
-  const int64_t started_ms_;
+  const int64_t started_ms_;   // by the wall clock
+  const uint64_t started_ns_;  // by the one that only goes forward
   std::atomic<uint64_t> next_attachment_{1};
   Guarded<State> state_;
 
@@ -143,6 +154,7 @@ class PoolHost : public std::enable_shared_from_this<PoolHost> {
   Guarded<OrdersTurn> orders_turn_;
   ChangeDesk<v1::Session> session_desk_;
   ChangeDesk<v1::Server> server_desk_;
+  SessionSaver saver_;  // last: it looks at the state
 };
 
 }  // namespace farlane::pool

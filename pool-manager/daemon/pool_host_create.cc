@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The part of PoolHost that grants sessions: a place is drafted, stored, and only then told; and
-// who asks for the same again gets the same again.
+// The part of PoolHost that grants sessions: a place is found, stored, and only then told; and who
+// asks for the same again gets the same again.
 #include <unistd.h>
 
 #include "pool-manager/daemon/pool_host.h"
@@ -15,64 +15,96 @@ namespace {
 constexpr uint64_t kSureNs = 8'000'000'000;
 constexpr useconds_t kPauseUs = 100'000;
 
-Pool::Now TakeNow() {
-  const timespec now = WallTime();
-  return {.ns = NowNs(), .ms = int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000};
+const v1::Session& SessionOf(const AdmissionDesk::Reply& reply) {
+  return reply.grant.has_value() ? reply.grant->session : reply.waiting;
 }
 
 }  // namespace
 
-std::optional<Objection> PoolHost::Draft(State& state,
-                                         const v1::CreateSessionRequest& request,
-                                         const std::string& user,
-                                         Pool::Grant* grant) const {
-  const std::string& key = request.idempotency_key();
-  if (!key.empty()) {
-    if (!IsRequestKey(key)) {
-      return Objection{Objection::Kind::kInvalid, "Invalid",
-                       "an idempotency key is 1 to 255 printable characters without spaces"};
-    }
-    const std::optional<std::string> id = state.keys.Find(user, key);
-    const v1::Session* const session = id.has_value() ? state.pool.FindSession(*id) : nullptr;
-    if (session != nullptr) {
-      return DraftAgain(state, *session, request, grant);
-    }
-    grant->session.set_idempotency_key(key);
-    grant->session.set_request_digest(DigestOf(request));
+// `is_new` of the reply: it is to be stored before anybody is told, and nobody else stores it now.
+std::optional<Objection> PoolHost::Ask(State& state,
+                                       const v1::CreateSessionRequest& request,
+                                       const std::string& user,
+                                       AdmissionDesk::Reply* reply,
+                                       AdmissionDesk::Consequences* consequences) const {
+  auto objection = state.desk.Ask(request, user, store_->epoch(), TakeNow(), reply, consequences);
+  Tell(state, consequences->orders);
+  const std::string& id = SessionOf(*reply).id();
+  if (objection.has_value() || id.empty()) {
+    return objection;
   }
-  grant->session.set_user(user);
-  auto objection = state.pool.Draft(request, store_->epoch(), TakeNow(), grant);
-  if (!objection.has_value()) {
-    state.keys.Note(grant->session);
-    state.storing.insert(grant->session.id());
-  }
-  return objection;
-}
-
-std::optional<Objection> PoolHost::DraftAgain(State& state,
-                                              const v1::Session& session,
-                                              const v1::CreateSessionRequest& request,
-                                              Pool::Grant* grant) const {
-  if (session.request_digest() != DigestOf(request)) {
-    return Objection{Objection::Kind::kOtherRequest, "KeyReused",
-                     "something else was asked for under the same idempotency key before"};
-  }
-  if (!Pool::IsLive(session)) {
-    return Objection{Objection::Kind::kConflict, "Over",
-                     "session " + session.id() + ", which this request has got, is over: " +
-                         v1::Phase_Name(session.phase()) + ", " + session.reason()};
-  }
-  if (state.storing.contains(session.id())) {
+  if (state.storing.contains(id)) {
     return Objection{Objection::Kind::kUnavailable, "Retry",
                      "the same request is being answered now"};
   }
-  *grant = state.pool.GrantAgain(session, TakeNow());
-  // Servers take no token of a manager that leads no more.
-  grant->token.epoch = store_->epoch();
-  if (state.unsure.contains(session.id())) {
-    state.storing.insert(session.id());
+  reply->is_new |= state.unsure.contains(id);
+  if (reply->is_new) {
+    state.storing.insert(id);
   }
   return std::nullopt;
+}
+
+std::optional<Objection> PoolHost::Create(const v1::CreateSessionRequest& request,
+                                          const std::string& user,
+                                          v1::CreateSessionResponse* response) {
+  AdmissionDesk::Reply reply;
+  AdmissionDesk::Consequences consequences;
+  auto objection =
+      state_.With([&](State& state) { return Ask(state, request, user, &reply, &consequences); });
+  saver_.SaveSoon(consequences.changed);
+  if (objection.has_value()) {
+    return objection;
+  }
+  if (!reply.candidates.empty()) {
+    for (v1::Candidate& candidate : reply.candidates) {
+      *response->add_candidates() = std::move(candidate);
+    }
+    return std::nullopt;
+  }
+  if (reply.is_new) {
+    if (auto why = Keep(SessionOf(reply))) {
+      return why;
+    }
+  }
+  *response->mutable_session() = SessionOf(reply);
+  if (!reply.grant.has_value()) {
+    *response->mutable_place() = std::move(reply.place);
+    return std::nullopt;
+  }
+  reply.grant->token.key_id = key_id_;
+  const Result<std::string> token = token::SignToken(reply.grant->token, key_);
+  if (!token.ok()) {
+    return Objection{Objection::Kind::kUnavailable, "NoToken", token.error().message()};
+  }
+  response->set_token(token.value());
+  return std::nullopt;
+}
+
+// What nobody stored, nobody is told of.
+std::optional<Objection> PoolHost::Keep(const v1::Session& session) {
+  const farlane::Status stored = SaveSurely(session);
+  const bool has_changed = state_.With([&](State& state) {
+    const bool was_unsure = state.unsure.contains(session.id());
+    state.storing.erase(session.id());
+    if (stored.ok()) {
+      state.unsure.erase(session.id());
+    } else if (stored.code() == store_error::kUnknown || was_unsure) {
+      // It keeps its place: who asks again under the same key gets it, else it expires.
+      state.unsure.insert(session.id());
+    } else {
+      state.desk.Abandon(session.id());
+    }
+    const v1::Session* const now = state.pool.FindSession(session.id());
+    return now != nullptr && now->phase() != session.phase();
+  });
+  if (has_changed) {
+    saver_.SaveSoon({session});  // what became of it meanwhile must not be lost under this
+  }
+  if (stored.ok()) {
+    return std::nullopt;
+  }
+  LogError("a session cannot be granted: %s", stored.message().c_str());
+  return Objection{Objection::Kind::kUnavailable, "StoreFailed", stored.message()};
 }
 
 // Once it is not known whether the store has it, only that it is taken says anything: what was sent
@@ -90,52 +122,6 @@ farlane::Status PoolHost::SaveSurely(const v1::Session& session) {
   return stored.ok() || stored.code() == store_error::kFenced
              ? stored
              : farlane::Status(store_error::kUnknown, stored.message());
-}
-
-// A session that is being stored: what becomes of it.
-farlane::Status PoolHost::SaveGrant(const v1::Session& session) {
-  farlane::Status stored = SaveSurely(session);
-  state_.With([&](State& state) {
-    const bool was_unsure = state.unsure.contains(session.id());
-    state.storing.erase(session.id());
-    if (stored.ok()) {
-      state.unsure.erase(session.id());
-    } else if (stored.code() == store_error::kUnknown || was_unsure) {
-      // It keeps its place: who asks again under the same key gets it, else it expires.
-      state.unsure.insert(session.id());
-    } else {
-      state.pool.Abandon(session.id());
-      state.keys.Forget(session);
-    }
-  });
-  return stored;
-}
-
-std::optional<Objection> PoolHost::Create(const v1::CreateSessionRequest& request,
-                                          const std::string& user,
-                                          v1::CreateSessionResponse* response) {
-  Pool::Grant grant;
-  bool is_stored = true;
-  if (auto objection = state_.With([&](State& state) {
-        auto problem = Draft(state, request, user, &grant);
-        is_stored = !state.storing.contains(grant.session.id());
-        return problem;
-      })) {
-    return objection;
-  }
-  grant.token.key_id = key_id_;
-  const farlane::Status stored = is_stored ? farlane::Status::Ok() : SaveGrant(grant.session);
-  if (!stored.ok()) {
-    LogError("a session cannot be granted: %s", stored.message().c_str());
-    return Objection{Objection::Kind::kUnavailable, "StoreFailed", stored.message()};
-  }
-  const Result<std::string> token = token::SignToken(grant.token, key_);
-  if (!token.ok()) {
-    return Objection{Objection::Kind::kUnavailable, "NoToken", token.error().message()};
-  }
-  *response->mutable_session() = std::move(grant.session);
-  response->set_token(token.value());
-  return std::nullopt;
 }
 
 // One at a time: while the store hangs, each takes a while.

@@ -10,11 +10,6 @@
 namespace farlane::cli {
 namespace {
 
-int Fail(const Status& status) {
-  LogError("%s", status.message().c_str());
-  return kExitFarlane;
-}
-
 // What is printed of the events of a watch. What there is at first stands in columns of one width;
 // what comes later keeps to them as far as it can.
 class EventPrinter {

@@ -39,11 +39,6 @@ struct PoolOptions {
   int ready_fd = -1;
 };
 
-int Fail(const Status& status) {
-  LogError("%s", status.message().c_str());
-  return kExitFarlane;
-}
-
 int ShowStatus(const Installation& installation, const PoolOptions& options) {
   const std::string pool = PoolNamed(options.pool);
   const bool is_status = options.topic == "status";
@@ -183,10 +178,7 @@ Status Check(const PoolOptions& options) {
                              : "farlane pool " + options.topic + " takes no file");
   }
   const bool asks = options.topic != "up" && options.topic != "restore";
-  return asks && PoolNamed(options.pool).empty()
-             ? Status(StatusCode::kInvalidArgument,
-                      "which pool? say --pool HOST:PORT or set FARLANE_POOL")
-             : Status::Ok();
+  return asks ? PoolRequired(options.pool).error() : Status::Ok();
 }
 
 int Act(const PoolOptions& options) {

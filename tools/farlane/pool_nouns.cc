@@ -125,6 +125,46 @@ OrderedJson LabelsOfSession(const OrderedJson& session) {
           {"priority", TextAt(session, "spec.slice.priority")}};
 }
 
+// --- Projects and the queue
+
+// "4 GPUs, 64.0 GiB"; what is not named is not told.
+std::string AmountText(const OrderedJson& amount) {
+  std::string text;
+  const auto add = [&text](const std::string& more) { text += (text.empty() ? "" : ", ") + more; };
+  if (!ValueAt(amount, "gpus").is_null()) {
+    add(ShareText(NumberAt(amount, "gpus")) + " GPUs");
+  }
+  if (!ValueAt(amount, "memoryBytes").is_null()) {
+    add(Gibibytes(NumberAt(amount, "memoryBytes")));
+  }
+  if (!ValueAt(amount, "sessions").is_null()) {
+    add(TextAt(amount, "sessions") + " sessions");
+  }
+  return text.empty() ? "-" : text;
+}
+
+std::string NameOfProject(const OrderedJson& status) {
+  return TextAt(status, "project.name");
+}
+
+double WeightOf(const OrderedJson& status) {
+  const double weight = NumberAt(status, "project.quota.weight");
+  return weight == 0 ? 1 : weight;
+}
+
+std::string OrElse(const std::string& text, const char* otherwise) {
+  return text.empty() ? otherwise : text;
+}
+
+std::string EstimateOf(const OrderedJson& entry) {
+  const std::string seconds = TextAt(entry, "place.estimateS");
+  return seconds.empty() || seconds[0] == '-' ? "-" : seconds + " s";
+}
+
+OrderedJson LabelsOfEntry(const OrderedJson& entry) {
+  return LabelsOfSession(ValueAt(entry, "session"));
+}
+
 using One = const OrderedJson&;
 
 }  // namespace
@@ -175,6 +215,61 @@ const Noun& SessionNoun() {
        {"REASON", [](One one) { return TextAt(one, "reason"); }}},
       [](One one) { return TextAt(one, "id"); },
       &LabelsOfSession};
+  return noun;
+}
+
+const Noun& ProjectNoun() {
+  static const Noun noun = {
+      "projects",
+      {{"PROJECT",
+        [](One one) {
+          return NameOfProject(one) + (ValueAt(one, "project.isOrg") == true ? "/" : "");
+        }},
+       {"IN", [](One one) { return TextAt(one, "project.org"); }},
+       {"USED", [](One one) { return AmountText(ValueAt(one, "used")); }, false,
+        [](One one) { return NumberAt(one, "used.gpus"); }},
+       {"GUARANTEED", [](One one) { return AmountText(ValueAt(one, "project.quota.guaranteed")); }},
+       {"LIMIT", [](One one) { return AmountText(ValueAt(one, "project.quota.limit")); }},
+       {"WEIGHT", [](One one) { return ShareText(WeightOf(one)); }},
+       {"WAITING", [](One one) { return TextAt(one, "waiting"); }},
+       {"LENDABLE", [](One one) { return AmountText(ValueAt(one, "project.quota.lendable")); },
+        true},
+       {"IDLE LIMIT", [](One one) { return TextAt(one, "project.idleLimitS"); }, true},
+       {"SHARE OF POOL", [](One one) { return ShareText(NumberAt(one, "dominantShare")); }, true},
+       {"CREATED", [](One one) { return TimeText(NumberAt(one, "project.createdMs")); }, true}},
+      &NameOfProject,
+      [](One one) {
+        return OrderedJson{{"name", NameOfProject(one)}, {"org", TextAt(one, "project.org")}};
+      }};
+  return noun;
+}
+
+const Noun& QueueNoun() {
+  static const Noun noun = {
+      "entries",
+      {{"PLACE", [](One one) { return TextAt(one, "place.position"); }},
+       {"SESSION", [](One one) { return TextAt(one, "session.id").substr(0, 8); }},
+       {"PROJECT", [](One one) { return OrElse(TextAt(one, "session.spec.project"), "default"); }},
+       {"CLASS",
+        [](One one) { return OrElse(TextAt(one, "session.spec.slice.priority"), "standard"); }},
+       {"GPUS",
+        [](One one) {
+          const std::string gpus = TextAt(one, "session.spec.gpus");
+          return gpus == "0" ? "1" : OrElse(gpus, "1");
+        }},
+       {"SHARE", [](One one) { return ShareText(NumberAt(one, "session.spec.slice.share")); }},
+       {"MEMORY",
+        [](One one) { return Gibibytes(NumberAt(one, "session.spec.slice.memoryBytes")); }, false,
+        [](One one) { return NumberAt(one, "session.spec.slice.memoryBytes"); }},
+       {"ESTIMATE", &EstimateOf, false, [](One one) { return NumberAt(one, "place.estimateS"); }},
+       {"USER", [](One one) { return TextAt(one, "session.user"); }, true},
+       {"HOST", [](One one) { return TextAt(one, "session.spec.host"); }, true},
+       {"PROGRAM", [](One one) { return TextAt(one, "session.spec.program"); }, true},
+       {"SINCE", [](One one) { return TimeText(NumberAt(one, "session.queuedMs")); }, true},
+       {"ID", [](One one) { return TextAt(one, "session.id"); }, true},
+       {"REASON", [](One one) { return TextAt(one, "session.reason"); }}},
+      [](One one) { return TextAt(one, "session.id"); },
+      &LabelsOfEntry};
   return noun;
 }
 

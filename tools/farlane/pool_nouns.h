@@ -8,5 +8,8 @@ namespace farlane::cli {
 
 const Noun& ServerNoun();
 const Noun& SessionNoun();
+const Noun& ProjectNoun();
+// Of those who wait.
+const Noun& QueueNoun();
 
 }  // namespace farlane::cli

@@ -23,11 +23,6 @@ namespace {
 
 using nlohmann::json;
 
-int Fail(const Status& status) {
-  LogError("%s", status.message().c_str());
-  return kExitFarlane;
-}
-
 Status WriteWhole(const std::string& path, const std::string& bytes) {
   const std::string part = path + ".part";
   unlink(part.c_str());

@@ -41,7 +41,30 @@ Result<json> Parse(const std::string& text) {
   return parsed;
 }
 
+json Member(const json& from, const char* name) {
+  const auto found = from.find(name);
+  return found == from.end() ? json::object() : *found;
+}
+
+std::string Seconds(const json& from, const char* name) {
+  const std::string text = Text(from, name);
+  return text.starts_with("-") ? "-" : text + " s";
+}
+
 }  // namespace
+
+Result<std::string> QueueEntryText(const std::string& text) {
+  FARLANE_ASSIGN(const json parsed, Parse(text));
+  const json place = Member(parsed, "place");
+  const json session = Member(parsed, "session");
+  std::string lines = "session " + Text(session, "id") + ": place " + Text(place, "position") +
+                      " of " + Text(place, "waiting") + ", estimate " +
+                      Seconds(place, "estimateS") + "\n";
+  for (const json& reason : Member(place, "reasons")) {
+    lines += reason.is_string() ? "  " + reason.get<std::string>() + "\n" : "";
+  }
+  return lines;
+}
 
 Result<std::string> StatusText(const std::string& text) {
   FARLANE_ASSIGN(const json parsed, Parse(text));

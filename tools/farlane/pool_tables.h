@@ -9,6 +9,8 @@
 
 namespace farlane::cli {
 
+// Of one who waits (GET /v1/queue/ID): how he stands, and why.
+Result<std::string> QueueEntryText(const std::string& text);
 // Of the answer to GET /v1/status.
 Result<std::string> StatusText(const std::string& json);
 

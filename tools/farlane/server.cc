@@ -29,16 +29,8 @@ struct ServerOptions {
   bool watch = false;
 };
 
-int Fail(const Status& status) {
-  LogError("%s", status.message().c_str());
-  return kExitFarlane;
-}
-
 Status Check(const ServerOptions& options) {
-  if (PoolNamed(options.pool).empty()) {
-    return Status(StatusCode::kInvalidArgument,
-                  "which pool? say --pool HOST:PORT or set FARLANE_POOL");
-  }
+  FARLANE_TRY(PoolRequired(options.pool).error());
   const bool list = options.topic == "list";
   if (list != options.name.empty()) {
     return Status(StatusCode::kInvalidArgument,

@@ -296,7 +296,7 @@ class SetAside(pool_test.PoolTest):
         self.assertEqual(drained.stdout, "one is being drained\none is drained\n")
         self.assertEqual(drained.stderr, "one: 1 session left\n")
         [session] = self.sessions()
-        self.assertEqual(session["phase"], "FAILED")
+        self.assertEqual(session["phase"], "PREEMPTED")
         self.assertIn("was drained", session["reason"])
         self.assertIn("DRAINED", self.run_farlane("server", "list").stdout)
         process.stdin.write("work\n")

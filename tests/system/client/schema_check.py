@@ -6,7 +6,7 @@ import re
 TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "number": (int, float), "integer": int}
 # What stands in a schema and means nothing for what fits it.
 NOTES = {"description", "format", "contentEncoding"}
-KNOWN = {"$ref", "type", "properties", "additionalProperties", "items", "enum", "pattern", "minimum", "maximum"} | NOTES
+KNOWN = {"anyOf", "$ref", "type", "properties", "additionalProperties", "items", "enum", "pattern", "minimum", "maximum"} | NOTES
 
 
 class Checker:
@@ -29,6 +29,9 @@ class Checker:
             return [f"{place}: the schema has words that nobody checks: {unknown}"]
         if "$ref" in schema:
             return self.check(value, self.resolve(schema["$ref"]), place)
+        if "anyOf" in schema:
+            complaints = [self.check(value, one, place) for one in schema["anyOf"]]
+            return min(complaints, key=len)
         expected = TYPES[schema["type"]]
         is_bool = isinstance(value, bool)
         if not isinstance(value, expected) or (is_bool and schema["type"] != "boolean"):

@@ -49,6 +49,22 @@ class FakeStore : public SessionStore {
     return farlane::Status::Ok();
   }
 
+  Result<std::vector<v1::Profile>> LoadProfiles() override { return std::vector<v1::Profile>(); }
+
+  farlane::Status SaveProfile(const v1::Profile& /*profile*/) override {
+    return farlane::Status::Ok();
+  }
+
+  Result<std::vector<v1::Project>> LoadProjects() override { return std::vector<v1::Project>(); }
+
+  farlane::Status SaveProject(const v1::Project& /*project*/) override {
+    return farlane::Status::Ok();
+  }
+
+  farlane::Status DropProject(const std::string& /*name*/) override {
+    return farlane::Status::Ok();
+  }
+
   farlane::Status Save(const v1::Session& session) override {
     ++disk_.saves;
     farlane::Status says;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "pool-manager/core/request_keys.h"
+#include "pool-manager/core/request_key.h"
 
 #include <algorithm>
 #include <span>
@@ -33,30 +33,17 @@ std::string DigestOf(const v1::CreateSessionRequest& request) {
   return control::Hex(Sha256(std::as_bytes(std::span(bytes))));
 }
 
-void RequestKeys::Note(const v1::Session& session) {
-  if (!session.idempotency_key().empty()) {
-    sessions_[{session.user(), session.idempotency_key()}] = session.id();
+void NoteRequest(const v1::CreateSessionRequest& request, v1::Session* session) {
+  session->set_key_digest(request.key_digest());
+  if (!request.idempotency_key().empty()) {
+    session->set_idempotency_key(request.idempotency_key());
+    session->set_request_digest(DigestOf(request));
   }
 }
 
-std::optional<std::string> RequestKeys::Find(const std::string& user,
-                                             const std::string& key) const {
-  const auto found = sessions_.find({user, key});
-  return found == sessions_.end() ? std::nullopt : std::optional(found->second);
-}
-
-void RequestKeys::Forget(const v1::Session& session) {
-  const auto found = sessions_.find({session.user(), session.idempotency_key()});
-  if (found != sessions_.end() && found->second == session.id()) {
-    sessions_.erase(found);
-  }
-}
-
-void RequestKeys::Keep(const std::vector<v1::Session>& sessions) {
-  sessions_.clear();
-  for (const v1::Session& session : sessions) {
-    Note(session);
-  }
+bool IsSameRequest(const v1::Session& session, const v1::CreateSessionRequest& request) {
+  return session.key_digest() == request.key_digest() &&
+         (session.request_digest().empty() || session.request_digest() == DigestOf(request));
 }
 
 }  // namespace farlane::pool
