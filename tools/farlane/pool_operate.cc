@@ -61,7 +61,7 @@ int BackUpPool(const Installation& installation, const std::string& pool, const 
     return reply.ok() ? reply.value().code : Fail(reply.error());
   }
   // A page of another program's would be no backup.
-  if (!reply.value().output.starts_with("SQLite format 3")) {
+  if (!reply.value().output.starts_with(std::string("SQLite format 3", 16))) {
     return Fail(Status(StatusCode::kCorrupt, "what the pool has sent is no backup"));
   }
   if (const Status status = WriteWhole(file, reply.value().output); !status.ok()) {

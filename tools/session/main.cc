@@ -55,7 +55,8 @@ int AskAndPrint(const PoolAddress& pool, const PoolRequest& request, bool print)
   if (code != 0) {
     LogError("%s", ProblemText(answer.value()).c_str());
   } else if (print) {
-    fputs(answer.value().body.c_str(), stdout);
+    const std::string& body = answer.value().body;  // not a text, perhaps
+    fwrite(body.data(), 1, body.size(), stdout);
   }
   return fflush(stdout) == 0 ? code : 1;
 }

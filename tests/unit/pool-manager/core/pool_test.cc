@@ -304,10 +304,12 @@ TEST_F(PoolTest, ADrainedServerGetsNothingNewAndIsEmptyAtTheDeadline) {
   EXPECT_EQ(PhaseOf(session.id()), v1::ACTIVE);
   now_.ms += 1'000;
   pool_.LookAtDrains(now_, &changed_, &told);
-  EXPECT_EQ(PhaseOf(session.id()), v1::FAILED);
+  EXPECT_EQ(PhaseOf(session.id()), v1::PREEMPTED);
   ASSERT_EQ(told.size(), 1u);
   EXPECT_EQ(told[0].say.end_session().session_id(), session.id());
   EXPECT_EQ(pool_.Servers()[0].sessions(), 0u);
+  Hear('1', 1, {session.id()});
+  EXPECT_EQ(PhaseOf(session.id()), v1::PREEMPTED) << "it is not over yet at its server, but ended";
   EXPECT_TRUE(Create(0.1).has_value()) << "it stays closed";
   Uncordon(&orders);
   pool_.SetOrders(orders, now_);
