@@ -20,6 +20,7 @@
 #include "pool-manager/daemon/options.h"
 #include "pool-manager/daemon/signing_key_file.h"
 #include "pool-manager/store/etcd_store.h"
+#include "pool-manager/store/sqlite_backup.h"
 #include "pool-manager/store/sqlite_store.h"
 #include "pool-manager/trust/audit_verify.h"
 #include "pool-manager/trust/tls_home.h"
@@ -66,6 +67,10 @@ Status MakeFolder(const std::string& path) {
   return Status::Ok();
 }
 
+std::string FileOf(const Options& options) {
+  return options.state_dir + "/pool.db";
+}
+
 Result<std::unique_ptr<StateStore>> OpenStore(const Options& options) {
   if (!options.etcd.empty()) {
     EtcdStore::Options etcd;
@@ -74,7 +79,7 @@ Result<std::unique_ptr<StateStore>> OpenStore(const Options& options) {
     return std::unique_ptr<StateStore>(std::move(store));
   }
   SqliteStore::Options sqlite;
-  sqlite.path = options.state_dir + "/pool.db";
+  sqlite.path = FileOf(options);
   FARLANE_ASSIGN(std::unique_ptr<SqliteStore> store, SqliteStore::Open(sqlite));
   return std::unique_ptr<StateStore>(std::move(store));
 }
@@ -212,6 +217,16 @@ class Manager {
             .rotate = [this] { return Rotate(); }};
   }
 
+  PoolHost::Settings PoolSettings() const {
+    PoolHost::Settings pool{.name = options_.name, .scratch_dir = options_.state_dir};
+    if (options_.etcd.empty()) {
+      pool.backup = [this](const std::string& path) {
+        return CopyStore({.from = FileOf(options_), .to = path, .from_vfs = {}});
+      };
+    }
+    return pool;
+  }
+
   Status Listen(token::SigningKey key) {
     FARLANE_ASSIGN(const transport::Address wanted,
                    transport::Address::Parse("tcp://" + options_.listen));
@@ -223,7 +238,7 @@ class Manager {
     keys_.emplace(std::move(key));
     office_ = std::make_unique<Office>(
         *store_,
-        Office::Settings{.pool = {.name = options_.name},
+        Office::Settings{.pool = PoolSettings(),
                          .guards = GuardsSettings(manager),
                          .own = {.people = people_, .servers = servers_->address()},
                          .store_kind = options_.etcd.empty() ? "sqlite" : "etcd",
@@ -287,12 +302,22 @@ class Manager {
   std::atomic<bool> renews_{false};
 };
 
+Status Restore(const Options& options) {
+  FARLANE_TRY(MakeFolder(options.state_dir));
+  FARLANE_TRY(RestoreStore({.backup = options.restore, .store = FileOf(options)}));
+  LogInfo("the pool in %s is as %s has it", options.state_dir.c_str(), options.restore.c_str());
+  return Status::Ok();
+}
+
 Status Act(const Options& options) {
   if (options.audit.has_value()) {
     return VerifyAuditIn(*options.audit);
   }
   if (!options.certify.empty()) {
     return Certify(options);
+  }
+  if (!options.restore.empty()) {
+    return Restore(options);
   }
   return options.init ? Init(options) : Manager(options).Run();
 }

@@ -118,17 +118,41 @@ HttpAnswer RotateKeys(const Call& call) {
   return rotated.ok() ? Json(rotated.value()) : Problem(rotated.error());
 }
 
+constexpr QueryParameter kVerbQuery[] = {
+    {"verb", "string", "with this verb only", "session.create"}};
+constexpr QueryParameter kAuditQuery[] = {{"limit", "integer", "so many at most [100]", "10"}};
+constexpr char kTokenBody[] =
+    R"({"user": "ci", "serviceAccount": true, "roles": ["user"], "lifetimeSeconds": "3600"})";
+
 constexpr Route kRoutes[] = {
     {"GET", "/v1/tokens", "tokens.list", "", "ListTokensResponse", "the tokens that one may see",
      &ListTokens},
-    {"POST", "/v1/tokens", "tokens.create", "CreateTokenRequest", "CreateTokenResponse",
-     "a token; its secret is shown this once", &CreateToken},
+    {"POST",
+     "/v1/tokens",
+     "tokens.create",
+     "CreateTokenRequest",
+     "CreateTokenResponse",
+     "a token; its secret is shown this once",
+     &CreateToken,
+     {.body = kTokenBody, .status = 201}},
     {"DELETE", "/v1/tokens/{id}", "tokens.revoke", "", "ApiToken", "ends a token", &RevokeToken},
     {"GET", "/v1/whoami", "access.whoami", "", "WhoAmI", "who one is", &AnswerWhoAmI},
-    {"GET", "/v1/permissions", "access.permissions", "", "ListPermissionsResponse",
-     "what one may do; ?verb=VERB: with this verb", &ListPermissions},
-    {"GET", "/v1/audit", "audit.list", "", "ListAuditResponse",
-     "the last records of the audit log; ?limit=N: so many", &ListAudit},
+    {"GET",
+     "/v1/permissions",
+     "access.permissions",
+     "",
+     "ListPermissionsResponse",
+     "what one may do",
+     &ListPermissions,
+     {.query = kVerbQuery}},
+    {"GET",
+     "/v1/audit",
+     "audit.list",
+     "",
+     "ListAuditResponse",
+     "the last records of the audit log",
+     &ListAudit,
+     {.query = kAuditQuery}},
     {"GET", "/v1/audit:verify", "audit.verify", "", "AuditVerdict",
      "whether the audit log is whole", &VerifyAuditLog},
     {"POST", "/v1/keys:rotate", "keys.rotate", "", "RotateResponse",

@@ -3,6 +3,7 @@
 // an answer may take its time.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -22,19 +23,30 @@ struct HttpRequest {
   std::string path;
   std::map<std::string, std::string> query;
   std::string body;
-  std::string authorization;  // the header, whole
-  std::string address;        // of who sends it, as far as the connection shows
+  std::string authorization;    // the header, whole
+  std::string idempotency_key;  // the header
+  std::string address;          // of who sends it, as far as the connection shows
   // Whose process sends it, where that is on this machine and no header says who he is.
   std::optional<uint32_t> local_user{};
+};
+
+// An answer that is not whole yet.
+// Thread: one at a time, not the one that has made it.
+class HttpStream {
+ public:
+  virtual ~HttpStream() = default;
+  // More of it; waits at most about so long. Empty: nothing yet; nothing at all: that was it.
+  virtual std::optional<std::string> Next(unsigned timeout_ms) = 0;
 };
 
 struct HttpAnswer {
   unsigned status = 200;
   std::string body;
   std::string type = "application/json";
-  unsigned retry_after_seconds = 0;  // 0: nothing is said of it
-  std::string object{};              // what it was about, for the audit log; nobody is told
-  std::string detail{};              // what went wrong, likewise
+  unsigned retry_after_seconds = 0;      // 0: nothing is said of it
+  std::shared_ptr<HttpStream> stream{};  // instead of the body, as it comes; the server's then
+  std::string object{};                  // what it was about, for the audit log; nobody is told
+  std::string detail{};                  // what went wrong, likewise
 };
 
 // What the server shows of itself, and proves.
@@ -61,14 +73,19 @@ class HttpServer {
 
   const Answer& answer() const { return answer_; }
 
+  // Whether streams over connections of this daemon are to end.
+  bool IsStopping(const MHD_Daemon* daemon) const { return is_stopping_ || ending_ == daemon; }
+
  private:
   explicit HttpServer(Answer answer) : answer_(std::move(answer)) {}
 
   Status Begin(int listener, const HttpTls& tls);
 
   const Answer answer_;
+  std::atomic<bool> is_stopping_{false};
   MHD_Daemon* daemon_ = nullptr;
-  std::vector<MHD_Daemon*> former_;  // whose connections go on
+  std::vector<MHD_Daemon*> former_;                 // whose connections go on
+  std::atomic<const MHD_Daemon*> ending_{nullptr};  // one of them that is stopped
 };
 
 }  // namespace farlane::pool

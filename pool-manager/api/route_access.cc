@@ -18,6 +18,10 @@ constexpr bool kChanges = true;
 
 constexpr Row kRows[] = {
     {"pool.status", {Verb::kStatusRead, kLooks}},
+    {"pool.openapi", {Verb::kAccessRead, kLooks}},
+    {"pool.step-down", {Verb::kPoolChange, kChanges}},
+    // Nothing is changed by it, but who has taken all that is stored is to be found in the log.
+    {"pool.backup", {Verb::kPoolBackup, kChanges}},
     {"servers.list", {Verb::kServerRead, kLooks}},
     {"servers.get", {Verb::kServerRead, kLooks}},
     {"servers.cordon", {Verb::kServerChange, kChanges}},

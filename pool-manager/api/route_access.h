@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What each request is in the access table, and whether it changes something. A route that is not
-// named here is nobody's to use.
+// What each request is in the access table, and whether it is written to the audit log. A route
+// that is not named here is nobody's to use.
 #pragma once
 
 #include <optional>
@@ -12,7 +12,7 @@ namespace farlane::pool {
 
 struct RouteAccess {
   Verb verb = Verb::kAccessRead;
-  bool changes = false;  // it is written to the audit log before it is done
+  bool is_logged = false;  // it is written to the audit log before it is done
 };
 
 std::optional<RouteAccess> AccessOf(const Route& route, const HttpRequest& request);

@@ -2,6 +2,8 @@
 #include "pool-manager/api/routes.h"
 
 #include "pool-manager/api/answers.h"
+#include "pool-manager/api/known_stream.h"
+#include "pool-manager/api/open_api.h"
 #include "pool-manager/api/route.h"
 #include "pool-manager/api/route_access.h"
 #include "protocol/base/clock.h"
@@ -93,7 +95,7 @@ HttpAnswer Admit(const Route& route, const Call& call) {
                           "\"" + call.caller.user + "\" (" + call.caller.RoleText() +
                               ") may not do " + verb));
   }
-  return access->changes ? Change(route, access->verb, call) : route.answer(call);
+  return access->is_logged ? Change(route, access->verb, call) : route.answer(call);
 }
 
 }  // namespace
@@ -109,6 +111,10 @@ HttpAnswer Routes::NotLeading() const {
 HttpAnswer Routes::Answer(const HttpRequest& request) const {
   if (request.path == "/healthz") {
     return {.status = 200, .body = "ok\n", .type = "text/plain"};
+  }
+  if (request.path == kOpenApiPath && request.method == "GET") {
+    return OpenApiAnswer();  // nothing in it is the pool's own, and one that stands by knows it,
+                             // too
   }
   const std::shared_ptr<PoolHost> host = office_.Host();
   const std::shared_ptr<Guards> guards = office_.Watch();
@@ -129,7 +135,11 @@ HttpAnswer Routes::Answer(const HttpRequest& request) const {
     }
     if (request.method == route.method) {
       const Caller& who = caller.value();
-      return Admit(route, {*host, request, std::move(names), who.user, who, *guards});
+      HttpAnswer answer = Admit(route, {*host, request, std::move(names), who.user, who, *guards});
+      if (answer.stream != nullptr) {
+        answer.stream = std::make_shared<KnownStream>(std::move(answer.stream), guards, request);
+      }
+      return answer;
     }
     others += (others.empty() ? "" : " and ") + std::string(route.method);
   }

@@ -4,7 +4,7 @@
 
 #include "pool-manager/api/answers.h"
 #include "pool-manager/api/route.h"
-#include "pool-manager/api/route_access.h"
+#include "pool-manager/api/sight.h"
 
 namespace farlane::pool {
 namespace {
@@ -64,20 +64,21 @@ HttpAnswer DeleteProject(const Call& call) {
   return objection.has_value() ? Problem(*objection) : Json(v1::Project());
 }
 
-// Those who wait, as far as the caller may see them; their places are those in the whole queue.
-v1::ListQueueResponse SeenQueue(const Call& call) {
+// Places count everybody who waits, whoever is shown.
+v1::ListQueueResponse QueueOf(const Call& call) {
+  const Sight sight = SightOf(call);
   v1::ListQueueResponse queue = call.host.Queue();
-  v1::ListQueueResponse seen;
+  v1::ListQueueResponse shown;
   for (v1::QueueEntry& entry : *queue.mutable_entries()) {
-    if (MayWith(call, Verb::kQueueRead, entry.session())) {
-      *seen.add_entries() = std::move(entry);
+    if (sight.Shows(entry.session())) {
+      *shown.add_entries() = std::move(entry);
     }
   }
-  return seen;
+  return shown;
 }
 
 HttpAnswer ListQueue(const Call& call) {
-  return Json(SeenQueue(call));
+  return Json(QueueOf(call));
 }
 
 void AddLines(const std::string& text, v1::QueuePlace* place) {
@@ -89,7 +90,7 @@ void AddLines(const std::string& text, v1::QueuePlace* place) {
 }
 
 HttpAnswer ExplainEntry(const Call& call) {
-  v1::ListQueueResponse queue = SeenQueue(call);
+  v1::ListQueueResponse queue = QueueOf(call);
   v1::QueueEntry* found = nullptr;
   for (v1::QueueEntry& entry : *queue.mutable_entries()) {
     if (entry.session().id().starts_with(call.names[0])) {
@@ -115,11 +116,24 @@ HttpAnswer ExplainEntry(const Call& call) {
 constexpr Route kRoutes[] = {
     {"GET", "/v1/projects", "projects.list", "", "ListProjectsResponse",
      "all projects and organisations, with what they have", &ListProjects},
-    {"POST", "/v1/projects", "projects.create", "Project", "Project",
-     "a new project or organisation", &CreateProject},
+    {"POST",
+     "/v1/projects",
+     "projects.create",
+     "Project",
+     "Project",
+     "a new project or organisation",
+     &CreateProject,
+     {.body = R"({"name": "vision", "quota": {"guaranteed": {"gpus": 0.5}, "limit": {"gpus": 2}}})",
+      .status = 201}},
     {"GET", "/v1/projects/{name}", "projects.get", "", "ProjectStatus", "one project", &GetProject},
-    {"PUT", "/v1/projects/{name}", "projects.set", "Project", "Project",
-     "a project with this quota, new or changed", &SetProject},
+    {"PUT",
+     "/v1/projects/{name}",
+     "projects.set",
+     "Project",
+     "Project",
+     "a project with this quota, new or changed",
+     &SetProject,
+     {.body = R"({"quota": {"limit": {"gpus": 4}, "weight": 2}, "idleLimitS": 1800})"}},
     {"DELETE", "/v1/projects/{name}", "projects.delete", "", "Project",
      "deletes a project that has no sessions", &DeleteProject},
     {"GET", "/v1/queue", "queue.list", "", "ListQueueResponse",

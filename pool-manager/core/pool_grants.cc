@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "pool-manager/core/pool.h"
+#include "pool-manager/core/request_key.h"
+#include "pool-manager/core/request_rules.h"
 #include "pool-manager/core/session_request.h"
 #include "pool-manager/placement/explain.h"
 #include "protocol/base/slice.h"
@@ -47,6 +49,9 @@ std::optional<Objection> ReadRequest(const v1::CreateSessionRequest& request,
   const Result<SliceRequest> slice = ToSlice(request.spec());
   if (!slice.ok()) {
     return Objection{Objection::Kind::kInvalid, "Invalid", slice.error().message()};
+  }
+  if (const auto near = NearRulesOf(request.spec()); !near.ok()) {
+    return Objection{Objection::Kind::kInvalid, "Invalid", near.error().message()};
   }
   token->slice = slice.value();
   if (!control::FromHex(request.key_digest(), token->key_digest)) {
@@ -125,7 +130,7 @@ std::optional<Objection> Pool::Draft(const v1::CreateSessionRequest& wanted,
   const NetworkView network = ViewFrom(wanted.spec(), now);
   const Decision decision = Decide(cluster_, network, request, policy_);
   if (decision.placed && wanted.may_probe()) {
-    grant->candidates = learning_.WorthProbing(cluster_, network, request, decision);
+    grant->candidates = Learning::WorthProbing(cluster_, network, request, decision);
     if (!grant->candidates.empty()) {
       Describe(&grant->candidates);
       return std::nullopt;
@@ -146,13 +151,13 @@ std::optional<Objection> Pool::Draft(const v1::CreateSessionRequest& wanted,
   session.set_server_id(server->inventory.server_id());
   *session.mutable_addresses() = server->inventory.addresses();
   session.set_created_ms(now.ms);
-  session.set_key_digest(wanted.key_digest());
-  session.set_idempotency_key(wanted.idempotency_key());
+  NoteRequest(wanted, &session);
   session.set_epoch(epoch);
   session.set_devices(request.devices);
   session.set_forecast(decision.forecast());
   learning_.NoteHome(session.spec(), session.server_id());
   sessions_[session.id()] = session;
+  NoteLive(session);
   Charge(session);
   grant->token = TokenFor(session, grant->token, now);
   return std::nullopt;
@@ -169,13 +174,14 @@ token::SessionToken Pool::TokenFor(const v1::Session& session,
   return token;
 }
 
-Pool::Grant Pool::GrantAgain(const v1::Session& session, const Now& now) const {
+Pool::Grant Pool::GrantAgain(const v1::Session& session, uint64_t epoch, const Now& now) {
   v1::CreateSessionRequest request;
   *request.mutable_spec() = session.spec();
   request.set_key_digest(session.key_digest());
   Grant grant{.session = session, .token = {}};
   static_cast<void>(ReadRequest(request, &grant.token));  // it was read before
   grant.token = TokenFor(session, grant.token, now);
+  grant.token.epoch = epoch;  // servers take no token of a manager that leads no more
   return grant;
 }
 
@@ -196,11 +202,16 @@ std::optional<Objection> Pool::Consider(const v1::CreateSessionRequest& wanted,
   }
   learning_.Inform(cluster_, wanted.spec(), &request);
   const NetworkView network = ViewFrom(wanted.spec(), now);
-  const Explanation explanation = Explain(cluster_, network, request, policy_);
+  const Result<RequestRules> rules = RequestRules::Read(wanted.spec(), policy_);
+  if (!rules.ok()) {
+    return Objection{Objection::Kind::kInvalid, "Invalid", rules.error().message()};
+  }
+  const Explanation explanation =
+      Explain(cluster_, network, request, rules->policy, rules->rules_or_null());
   placement->set_placed(explanation.decision.placed);
   placement->set_refusal(explanation.decision.refusal);
   placement->set_forecast(explanation.decision.forecast());
-  std::string text = ExplanationText(cluster_, request, policy_, explanation);
+  std::string text = ExplanationText(cluster_, request, rules->policy, explanation);
   for (const auto& [id, server] : servers_.servers()) {
     // People know servers by their names.
     for (size_t at = text.find(id); at != std::string::npos; at = text.find(id, at)) {
@@ -208,6 +219,12 @@ std::optional<Objection> Pool::Consider(const v1::CreateSessionRequest& wanted,
     }
   }
   placement->set_explanation(text);
+  std::vector<v1::Candidate> best =
+      Learning::Best(cluster_, network, request, explanation.decision);
+  Describe(&best);
+  for (v1::Candidate& candidate : best) {
+    *placement->add_candidates() = std::move(candidate);
+  }
   if (explanation.decision.placed) {
     const uint32_t index = explanation.decision.chosen().servers.front().server;
     const ServerBook::Entry* const server = servers_.Find(cluster_.servers()[index].facts.id);

@@ -19,7 +19,7 @@ ManagerAddress ManagerAddress::FromText(const std::string& text) {
 }
 
 Office::Office(StateStore& store, Settings settings, SigningKeys& keys)
-    : store_(store), settings_(std::move(settings)), keys_(keys) {
+    : store_(store), settings_(std::move(settings)), keys_(keys), compactor_(store) {
   Leadership::Options options;
   options.id = settings_.own.ToText();
   options.sole = settings_.sole;
@@ -48,8 +48,12 @@ Result<Office::Term> Office::Begin(int64_t epoch) {
                     int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000));
   auto sessions = std::make_unique<AuditedSessionStore>(store_, leadership_, settings_.store_kind,
                                                         epoch, guards);
+  PoolHost::Settings pool = settings_.pool;
+  if (!settings_.sole) {
+    pool.step_down = [this] { leadership_->Yield(); };
+  }
   FARLANE_ASSIGN(std::unique_ptr<PoolHost> host,
-                 PoolHost::Open(settings_.pool, std::move(sessions), keys_));
+                 PoolHost::Open(std::move(pool), std::move(sessions), keys_));
   return Term{.host = std::move(host), .guards = std::move(guards)};
 }
 
@@ -100,6 +104,11 @@ std::optional<ManagerAddress> Office::Leader() {
 void Office::Look() {
   if (const std::shared_ptr<PoolHost> host = Host()) {
     host->Look();
+    if (!settings_.sole) {
+      compactor_.Look(NowNs());
+    }
+  } else {
+    compactor_.Forget();
   }
   if (const std::shared_ptr<Guards> guards = Watch()) {
     guards->audit().Look();

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "pool-manager/daemon/pool_host.h"
+#include "pool-manager/store/compactor.h"
 #include "pool-manager/store/leadership.h"
 #include "pool-manager/store/state_store.h"
 #include "pool-manager/trust/guards.h"
@@ -34,7 +35,7 @@ class Office {
     Guards::Settings guards;
     ManagerAddress own;
     const char* store_kind = "";
-    bool sole = false;  // nobody else can have the store
+    bool sole = false;  // nobody else can have the store; it forgets what is old by itself
   };
 
   // Campaigns from now on. Borrows the store and the keys.
@@ -76,6 +77,7 @@ class Office {
   StateStore& store_;
   const Settings settings_;
   SigningKeys& keys_;
+  Compactor compactor_;  // of the thread that calls Look
   Guarded<Term> term_;
   std::latch made_{1};                      // until then there is no leadership to write by
   std::unique_ptr<Leadership> leadership_;  // last: its thread uses the others

@@ -124,6 +124,10 @@ Status Understand(const Words& words, Options* options) {
     options->audit = words.audit_folder;
     return Status::Ok();
   }
+  if (!options->restore.empty() && !options->etcd.empty()) {
+    return Status(StatusCode::kInvalidArgument,
+                  "--restore is for a pool in a folder; etcdctl snapshot restore is for etcd");
+  }
   FARLANE_TRY(ReadCertificate(words, options));
   return CheckExposure(options);
 }
@@ -150,6 +154,9 @@ CommandLine ReadCommandLine(int argc, char** argv, const std::string& version) {
          "Keep the pool in this etcd cluster, which several managers share [in --state-dir]")
       ->type_name("HOST:PORT")
       ->delimiter(',');
+  app.add_option("--restore", options.restore,
+                 "Put what this backup has in the place of what is in --state-dir, and end")
+      ->type_name("FILE");
   app.add_option("--name", options.name, "The pool's name [default]")->type_name("NAME");
   app.add_option("--token-file", words.token_file,
                  "People must present the token on the first line of this file")
@@ -181,8 +188,7 @@ CommandLine ReadCommandLine(int argc, char** argv, const std::string& version) {
           ->type_name("HOST")
           ->delimiter(',');
   CLI::Option* const certify_to =
-      app.add_option("--certify-to", options.certify_to,
-                     "Where: NAME.pem and NAME.key are written")
+      app.add_option("--certify-to", options.certify_to, "Where: NAME.pem and NAME.key are written")
           ->type_name("NAME");
   certify->needs(certify_to);
   certify_to->needs(certify);

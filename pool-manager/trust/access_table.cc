@@ -22,6 +22,8 @@ constexpr Row kRows[] = {
     //                                            pool- oper- proj.               bill- audi- met-
     //                                            admin ator  admin user  viewer  ing   tor   rics
     {Verb::kStatusRead,    "status.read",        {POOL, POOL, POOL, POOL, POOL,   POOL, POOL, POOL}},
+    {Verb::kPoolChange,    "pool.change",        {POOL, POOL, NO,   NO,   NO,     NO,   NO,   NO}},
+    {Verb::kPoolBackup,    "pool.backup",        {POOL, NO,   NO,   NO,   NO,     NO,   NO,   NO}},
     {Verb::kServerRead,    "server.read",        {POOL, POOL, POOL, POOL, POOL,   NO,   NO,   POOL}},
     {Verb::kServerChange,  "server.change",      {POOL, POOL, NO,   NO,   NO,     NO,   NO,   NO}},
     {Verb::kSessionRead,   "session.read",       {POOL, POOL, PROJ, OWN,  PROJ,   NO,   NO,   NO}},

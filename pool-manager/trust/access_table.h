@@ -14,8 +14,10 @@ namespace farlane::pool {
 
 enum class Verb : uint8_t {
   kStatusRead,
+  kPoolChange,  // to have another manager lead
+  kPoolBackup,  // all that is stored
   kServerRead,
-  kServerChange,  // cordon and uncordon
+  kServerChange,  // cordon, drain, taint
   kSessionRead,
   kSessionCreate,
   kSessionPlan,  // where it would go
@@ -35,11 +37,12 @@ enum class Verb : uint8_t {
 };
 
 inline constexpr std::array kVerbs = {
-    Verb::kStatusRead,    Verb::kServerRead,  Verb::kServerChange,  Verb::kSessionRead,
-    Verb::kSessionCreate, Verb::kSessionPlan, Verb::kSessionEnd,    Verb::kQueueRead,
-    Verb::kQueueChange,   Verb::kProjectRead, Verb::kProjectChange, Verb::kUsageRead,
-    Verb::kTokenRead,     Verb::kTokenCreate, Verb::kTokenRevoke,   Verb::kAuditRead,
-    Verb::kKeyRotate,     Verb::kMetricsRead, Verb::kAccessRead,
+    Verb::kStatusRead,    Verb::kPoolChange,  Verb::kPoolBackup,    Verb::kServerRead,
+    Verb::kServerChange,  Verb::kSessionRead, Verb::kSessionCreate, Verb::kSessionPlan,
+    Verb::kSessionEnd,    Verb::kQueueRead,   Verb::kQueueChange,   Verb::kProjectRead,
+    Verb::kProjectChange, Verb::kUsageRead,   Verb::kTokenRead,     Verb::kTokenCreate,
+    Verb::kTokenRevoke,   Verb::kAuditRead,   Verb::kKeyRotate,     Verb::kMetricsRead,
+    Verb::kAccessRead,
 };
 
 // With whose things. A higher one includes those below it.

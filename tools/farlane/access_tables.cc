@@ -5,7 +5,7 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
-#include "tools/farlane/pool_tables.h"
+#include "tools/farlane/noun_output.h"
 
 namespace farlane::cli {
 namespace {
@@ -73,6 +73,11 @@ Row AuditRow(const json& record) {
           Text(record, "detail").substr(0, 60)};
 }
 
+std::string Aligned(const std::vector<Row>& rows) {
+  std::vector<size_t> widths;
+  return AlignedText(rows, &widths);
+}
+
 }  // namespace
 
 Result<std::string> TokensTable(const std::string& text) {
@@ -85,7 +90,7 @@ Result<std::string> TokensTable(const std::string& text) {
                     TimeText(Text(token, "expiresMs")), Text(token, "createdBy"),
                     Text(token, "note")});
   }
-  return TextTable(rows);
+  return Aligned(rows);
 }
 
 Result<std::string> SecretText(const std::string& text) {
@@ -114,7 +119,7 @@ Result<std::string> PermissionsTable(const std::string& text) {
   for (const json& permission : List(parsed, "permissions")) {
     rows.push_back({Text(permission, "verb"), Text(permission, "reach")});
   }
-  return TextTable(rows);
+  return Aligned(rows);
 }
 
 Result<std::string> AuditTable(const std::string& text) {
@@ -124,7 +129,7 @@ Result<std::string> AuditTable(const std::string& text) {
   for (const json& record : List(parsed, "records")) {
     rows.push_back(AuditRow(record));
   }
-  return TextTable(rows);
+  return Aligned(rows);
 }
 
 Result<std::string> VerdictText(const std::string& text) {
