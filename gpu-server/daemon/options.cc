@@ -224,9 +224,10 @@ CommandLine ReadCommandLine(int argc, char** argv, const std::string& version) {
       ->type_name("FILE");
   AddTlsOptions(&app, &options);
   AddPoolOptions(&app, &options.pool);
-  app.add_flag("--insecure", options.insecure,
-               "Do not encrypt what comes from other machines, and let anybody use the GPUs who can "
-               "reach the address, where nothing else asks who he is");
+  app.add_flag(
+      "--insecure", options.insecure,
+      "Do not encrypt what comes from other machines, and let anybody use the GPUs who can "
+      "reach the address, where nothing else asks who he is");
   app.add_option("--log-level", words.log_level, "none, error, warn, info or debug [info]")
       ->type_name("LEVEL");
   app.add_option("--ready-fd", options.ready_fd,

@@ -5,7 +5,6 @@
 
 #include "pool-manager/core/pool.h"
 #include "pool-manager/core/request_key.h"
-#include "pool-manager/core/request_rules.h"
 #include "pool-manager/core/session_request.h"
 #include "pool-manager/placement/explain.h"
 #include "protocol/base/slice.h"
@@ -49,9 +48,6 @@ std::optional<Objection> ReadRequest(const v1::CreateSessionRequest& request,
   const Result<SliceRequest> slice = ToSlice(request.spec());
   if (!slice.ok()) {
     return Objection{Objection::Kind::kInvalid, "Invalid", slice.error().message()};
-  }
-  if (const auto near = NearRulesOf(request.spec()); !near.ok()) {
-    return Objection{Objection::Kind::kInvalid, "Invalid", near.error().message()};
   }
   token->slice = slice.value();
   if (!control::FromHex(request.key_digest(), token->key_digest)) {
@@ -130,7 +126,7 @@ std::optional<Objection> Pool::Draft(const v1::CreateSessionRequest& wanted,
   const NetworkView network = ViewFrom(wanted.spec(), now);
   const Decision decision = Decide(cluster_, network, request, policy_);
   if (decision.placed && wanted.may_probe()) {
-    grant->candidates = Learning::WorthProbing(cluster_, network, request, decision);
+    grant->candidates = learning_.WorthProbing(cluster_, network, request, decision);
     if (!grant->candidates.empty()) {
       Describe(&grant->candidates);
       return std::nullopt;
@@ -202,16 +198,11 @@ std::optional<Objection> Pool::Consider(const v1::CreateSessionRequest& wanted,
   }
   learning_.Inform(cluster_, wanted.spec(), &request);
   const NetworkView network = ViewFrom(wanted.spec(), now);
-  const Result<RequestRules> rules = RequestRules::Read(wanted.spec(), policy_);
-  if (!rules.ok()) {
-    return Objection{Objection::Kind::kInvalid, "Invalid", rules.error().message()};
-  }
-  const Explanation explanation =
-      Explain(cluster_, network, request, rules->policy, rules->rules_or_null());
+  const Explanation explanation = Explain(cluster_, network, request, policy_);
   placement->set_placed(explanation.decision.placed);
   placement->set_refusal(explanation.decision.refusal);
   placement->set_forecast(explanation.decision.forecast());
-  std::string text = ExplanationText(cluster_, request, rules->policy, explanation);
+  std::string text = ExplanationText(cluster_, request, policy_, explanation);
   for (const auto& [id, server] : servers_.servers()) {
     // People know servers by their names.
     for (size_t at = text.find(id); at != std::string::npos; at = text.find(id, at)) {
@@ -219,12 +210,6 @@ std::optional<Objection> Pool::Consider(const v1::CreateSessionRequest& wanted,
     }
   }
   placement->set_explanation(text);
-  std::vector<v1::Candidate> best =
-      Learning::Best(cluster_, network, request, explanation.decision);
-  Describe(&best);
-  for (v1::Candidate& candidate : best) {
-    *placement->add_candidates() = std::move(candidate);
-  }
   if (explanation.decision.placed) {
     const uint32_t index = explanation.decision.chosen().servers.front().server;
     const ServerBook::Entry* const server = servers_.Find(cluster_.servers()[index].facts.id);

@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "pool-manager/core/request_rules.h"
-
 namespace farlane::pool {
 namespace {
 
@@ -44,11 +42,6 @@ Request RequestOf(const v1::Session& session) {
   request.bandwidth_min_bytes_per_s = spec.min_bandwidth_bytes();
   request.isolation = IsolationOf(spec.isolation());
   request.profile = AppProfile::OfClass(AppClassOf(spec.profile()));
-  request.group = spec.group();
-  // What could not be read was refused before there was a session.
-  if (Result<std::vector<NearRule>> near = NearRulesOf(spec); near.ok()) {
-    request.near = std::move(near).value();
-  }
   return request;
 }
 

@@ -132,6 +132,48 @@ Status Understand(const Words& words, Options* options) {
   return CheckExposure(options);
 }
 
+// Who is let in, and how what goes over the network is encrypted.
+void AddTrustOptions(CLI::App* app, Words* words, Options* options) {
+  app->add_option("--token-file", words->token_file,
+                  "People must present the token on the first line of this file")
+      ->type_name("FILE");
+  app->add_option("--join-key-file", words->join_key_file,
+                  "Servers must present the key on the first line of this file")
+      ->type_name("FILE");
+  app->add_flag("--tls", options->tls,
+                "Encrypt on this machine's own addresses, too; on others it always does");
+  app->add_option("--tls-certificate", words->certificate_file,
+                  "What people see: a certificate and those between it and its CA, in PEM [one of "
+                  "the pool's own authority]")
+      ->type_name("FILE");
+  app->add_option("--tls-key", words->certificate_key_file,
+                  "The private key of --tls-certificate, in PEM")
+      ->type_name("FILE");
+  app->add_option("--tls-name", options->names,
+                  "A further name or address of this manager, for the pool's own certificate")
+      ->type_name("HOST");
+  app->add_option(
+         "--seal-key-file", options->seal_key_file,
+         "Seal the keys in --state-dir with what is in this file [seal.key in --state-dir]")
+      ->type_name("FILE");
+  app->add_flag("--init", options->init,
+                "Make the pool's authority and keys, print the authority's pin, and end");
+  CLI::Option* const certify =
+      app->add_option("--certify", options->certify,
+                      "Make a certificate by which clients know a GPU server of these names or "
+                      "addresses, for its --tls-cert and --tls-key, and end")
+          ->type_name("HOST")
+          ->delimiter(',');
+  CLI::Option* const certify_to = app->add_option("--certify-to", options->certify_to,
+                                                  "Where: NAME.pem and NAME.key are written")
+                                      ->type_name("NAME");
+  certify->needs(certify_to);
+  certify_to->needs(certify);
+  app->add_option("--verify-audit", words->audit_folder,
+                  "Go through the audit log in this folder, say whether it is whole, and end")
+      ->type_name("FOLDER");
+}
+
 }  // namespace
 
 CommandLine ReadCommandLine(int argc, char** argv, const std::string& version) {
@@ -158,43 +200,7 @@ CommandLine ReadCommandLine(int argc, char** argv, const std::string& version) {
                  "Put what this backup has in the place of what is in --state-dir, and end")
       ->type_name("FILE");
   app.add_option("--name", options.name, "The pool's name [default]")->type_name("NAME");
-  app.add_option("--token-file", words.token_file,
-                 "People must present the token on the first line of this file")
-      ->type_name("FILE");
-  app.add_option("--join-key-file", words.join_key_file,
-                 "Servers must present the key on the first line of this file")
-      ->type_name("FILE");
-  app.add_flag("--tls", options.tls,
-               "Encrypt on this machine's own addresses, too; on others it always does");
-  app.add_option("--tls-certificate", words.certificate_file,
-                 "What people see: a certificate and those between it and its CA, in PEM [one of "
-                 "the pool's own authority]")
-      ->type_name("FILE");
-  app.add_option("--tls-key", words.certificate_key_file,
-                 "The private key of --tls-certificate, in PEM")
-      ->type_name("FILE");
-  app.add_option("--tls-name", options.names,
-                 "A further name or address of this manager, for the pool's own certificate")
-      ->type_name("HOST");
-  app.add_option("--seal-key-file", options.seal_key_file,
-                 "Seal the keys in --state-dir with what is in this file [seal.key in --state-dir]")
-      ->type_name("FILE");
-  app.add_flag("--init", options.init,
-               "Make the pool's authority and keys, print the authority's pin, and end");
-  CLI::Option* const certify =
-      app.add_option("--certify", options.certify,
-                     "Make a certificate by which clients know a GPU server of these names or "
-                     "addresses, for its --tls-cert and --tls-key, and end")
-          ->type_name("HOST")
-          ->delimiter(',');
-  CLI::Option* const certify_to =
-      app.add_option("--certify-to", options.certify_to, "Where: NAME.pem and NAME.key are written")
-          ->type_name("NAME");
-  certify->needs(certify_to);
-  certify_to->needs(certify);
-  app.add_option("--verify-audit", words.audit_folder,
-                 "Go through the audit log in this folder, say whether it is whole, and end")
-      ->type_name("FOLDER");
+  AddTrustOptions(&app, &words, &options);
   app.add_flag("--insecure", options.insecure,
                "Do not encrypt, and let anybody who can reach the addresses use the pool and join "
                "it, where no token and no key are set");
