@@ -171,7 +171,8 @@ class Docs(Rules):
             self.assert_caught(docs.check_places, "docs/a.md", text, **self.LEDGER)
 
     def test_lets_pages_name_files_that_are_there(self):
-        self.assert_passes(docs.check_places, "docs/a.md", "`ledger.h`, `gpu-server/memory/`, `Ledger::Reserve()` in `gpu-server/memory/ledger.h`, "
+        self.assert_passes(docs.check_places, "docs/a.md",
+                           "`ledger.h`, `gpu-server/memory/`, `Ledger::Reserve()` in `gpu-server/memory/ledger.h`, "
                            "`lib/farlane/x.h`, `build/release/y.h`, `gpu-server/*/ledger.h`\n\n```\n`none.h`\n```\n", **self.LEDGER)
 
     def test_catches_links_into_nothing(self):
