@@ -6,6 +6,7 @@
 
 #include <sys/random.h>
 
+#include "pool-manager/core/request_rules.h"
 #include "pool-manager/placement/explain.h"
 #include "protocol/base/check.h"
 #include "protocol/base/slice.h"
@@ -51,8 +52,6 @@ constexpr char kBestEffort[] = "best-effort";
 constexpr uint32_t kShareOfNone = kWholeShare / 100;
 // What a server is found with may be more than it has: any debt fits into this.
 constexpr double kDebt = 1e6;
-// Servers that are told why they do not do.
-constexpr size_t kExplainMax = 20;
 
 ServerState StateOf(v1::ServerState state) {
   switch (state) {
@@ -143,6 +142,11 @@ Request RequestOf(const v1::Session& session) {
   request.bandwidth_min_bytes_per_s = spec.min_bandwidth_bytes();
   request.isolation = IsolationOf(spec.isolation());
   request.profile = AppProfile::OfClass(AppClassOf(spec.profile()));
+  request.group = spec.group();
+  if (Result<std::vector<NearRule>> near = NearRulesOf(spec);
+      near.ok()) {  // ReadRequest has looked
+    request.near = std::move(near).value();
+  }
   return request;
 }
 
@@ -152,6 +156,7 @@ Grant GrantAt(const ClusterView& cluster, uint32_t server, const v1::Session& se
   const Request request = RequestOf(session);
   Grant grant{.session = session.id(),
               .tenant = request.tenant,
+              .group = request.group,
               .share = request.GuaranteedShare(),
               .memory_bytes = request.memory_bytes,
               .memory_limit_bytes = request.MemoryLimit()};
@@ -167,6 +172,9 @@ std::optional<Objection> ReadRequest(const v1::CreateSessionRequest& request,
   const Result<SliceRequest> slice = ToSlice(request.spec());
   if (!slice.ok()) {
     return Objection{Objection::Kind::kInvalid, "Invalid", slice.error().message()};
+  }
+  if (const auto near = NearRulesOf(request.spec()); !near.ok()) {
+    return Objection{Objection::Kind::kInvalid, "Invalid", near.error().message()};
   }
   token->slice = slice.value();
   if (!control::FromHex(request.key_digest(), token->key_digest)) {
@@ -338,43 +346,6 @@ std::map<std::string, Pool::Promises> Pool::PromisesByServer() const {
   return promises;
 }
 
-Objection Pool::NoRoom(const Request& request, const NetworkView& network) const {
-  const Explanation explanation = Explain(cluster_, network, request, policy_);
-  Objection objection{Objection::Kind::kNoCapacity, "NoServer", explanation.decision.refusal};
-  for (const ServerVerdict& verdict : explanation.servers) {
-    if (objection.explain.size() == kExplainMax) {
-      break;
-    }
-    const ServerBook::Entry* const server =
-        servers_.Find(cluster_.servers()[verdict.server].facts.id);
-    objection.explain.push_back((server == nullptr ? "?" : server->inventory.name()) + ": " +
-                                ReasonText(verdict.reason));
-  }
-  return objection;
-}
-
-// How far the one who asks is from each server, as far as anybody knows.
-NetworkView Pool::ViewFrom(const v1::SessionSpec& spec, const Now& now) const {
-  NetworkView network(cluster_,
-                      {.region = spec.place().region(),
-                       .zone = spec.place().zone(),
-                       .rack = spec.place().rack(),
-                       .host = spec.host()},
-                      distances_);
-  learning_.Inform(cluster_, spec, now.ns, &network);
-  return network;
-}
-
-// As people and programs know servers.
-void Pool::Describe(std::vector<v1::Candidate>* candidates) const {
-  for (v1::Candidate& candidate : *candidates) {
-    if (const ServerBook::Entry* const server = servers_.Find(candidate.server_id())) {
-      candidate.set_server(server->inventory.name());
-      *candidate.mutable_addresses() = server->inventory.addresses();
-    }
-  }
-}
-
 std::optional<Objection> Pool::Draft(const v1::CreateSessionRequest& wanted,
                                      uint64_t epoch,
                                      const Now& now,
@@ -451,11 +422,16 @@ std::optional<Objection> Pool::Consider(const v1::CreateSessionRequest& wanted,
   }
   learning_.Inform(cluster_, wanted.spec(), &request);
   const NetworkView network = ViewFrom(wanted.spec(), now);
-  const Explanation explanation = Explain(cluster_, network, request, policy_);
+  const Result<RequestRules> rules = RequestRules::Read(wanted.spec(), policy_);
+  if (!rules.ok()) {
+    return Objection{Objection::Kind::kInvalid, "Invalid", rules.error().message()};
+  }
+  const Explanation explanation =
+      Explain(cluster_, network, request, rules->policy, rules->rules_or_null());
   placement->set_placed(explanation.decision.placed);
   placement->set_refusal(explanation.decision.refusal);
   placement->set_forecast(explanation.decision.forecast());
-  std::string text = ExplanationText(cluster_, request, policy_, explanation);
+  std::string text = ExplanationText(cluster_, request, rules->policy, explanation);
   for (const auto& [id, server] : servers_.servers()) {
     // People know servers by their names.
     for (size_t at = text.find(id); at != std::string::npos; at = text.find(id, at)) {
@@ -463,6 +439,12 @@ std::optional<Objection> Pool::Consider(const v1::CreateSessionRequest& wanted,
     }
   }
   placement->set_explanation(text);
+  std::vector<v1::Candidate> best =
+      Learning::Best(cluster_, network, request, explanation.decision);
+  Describe(&best);
+  for (v1::Candidate& candidate : best) {
+    *placement->add_candidates() = std::move(candidate);
+  }
   if (explanation.decision.placed) {
     const uint32_t index = explanation.decision.chosen().servers.front().server;
     const ServerBook::Entry* const server = servers_.Find(cluster_.servers()[index].facts.id);

@@ -117,6 +117,33 @@ class ThreeServers(Distance):
         self.assertEqual(text.returncode, 1)
         self.assertRegex(text.stdout, r"(?m)^tcp://127\.0\.0\.1:\d+ .* ms .* MiB/s$")
 
+    def place(self, *words):
+        done = self.run_farlane("place", "--dry-run", "-o", "json", *words)
+        self.assertIn(done.returncode, (0, 8), done.stderr)
+        return json.loads(done.stdout)
+
+    def test_rules_can_be_tried_before_they_count(self):
+        self.assertEqual(self.place("--filter", "label('site') == 'neither'")["server"], "neither")
+        self.assertEqual(self.place("--score", "label('site') == 'wide' ? 0 : 1")["server"], "wide")
+        self.assertFalse(self.place("--filter", "gpu.memory < 0")["placed"])
+        self.assertTrue(self.place("--policy", "latency")["placed"])
+        self.assertEqual(len(self.place()["candidates"]), 3)
+        for words in (("--filter", "gpu.colour == 'red'"), ("--policy", "best"), ("--near", "web@moon"),
+                      ("--max-rtt", "soon")):
+            done = self.run_farlane("place", "--dry-run", *words)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertTrue(done.stderr.startswith("farlane: "), done.stderr)
+
+    def test_sessions_are_near_a_group_or_away_from_it(self):
+        status, said, _ = self.create(selector={"site": "wide"}, group="web")
+        self.assertEqual((status, said["session"]["server"]), (201, "wide"), said)
+        self.assertEqual(self.place("--near", "web!")["server"], "wide")
+        self.assertNotEqual(self.place("--away", "web!")["server"], "wide")
+        self.assertEqual(self.place("--away", "web@zone!")["server"], "near")
+        done = self.run_farlane("run", "--near", "web!", "--", "true")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.sessions()[-1]["server"], "wide")
+
     def test_servers_report_what_sessions_do(self):
         process = self.start_run("rounds")
         self.assertEqual(process.stdout.readline(), "ready\n")
