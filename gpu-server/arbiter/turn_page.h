@@ -71,16 +71,20 @@ class TurnMemory {
  public:
   // Makes memory that whoever gets the descriptor can only read, or write as well.
   static Result<TurnMemory> Make(size_t devices_count, bool others_may_write);
-  // Maps what came from the maker; refuses what is too small for the devices.
-  static Result<TurnMemory> Take(const Fd& descriptor, size_t devices_count, bool writable);
+  // Maps what came from the maker; refuses what is too small for the devices. `first`: of the
+  // maker's devices, the one that is this process's first.
+  static Result<TurnMemory> Take(const Fd& descriptor,
+                                 size_t devices_count,
+                                 bool writable,
+                                 size_t first = 0);
 
   TurnMemory(TurnMemory&& other) noexcept;
   TurnMemory& operator=(TurnMemory&& other) noexcept;
   ~TurnMemory();
 
-  GrantSlot* grants() const { return static_cast<GrantSlot*>(memory_); }
+  GrantSlot* grants() const { return static_cast<GrantSlot*>(memory_) + first_; }
 
-  UseSlot* uses() const { return static_cast<UseSlot*>(memory_); }
+  UseSlot* uses() const { return static_cast<UseSlot*>(memory_) + first_; }
 
   // Of a page for the network, which is made for one device.
   NetGrantSlot& net_grant() const { return *static_cast<NetGrantSlot*>(memory_); }
@@ -97,6 +101,7 @@ class TurnMemory {
   Fd descriptor_;
   void* memory_ = nullptr;
   size_t bytes_ = 0;
+  size_t first_ = 0;
 };
 
 }  // namespace farlane::server

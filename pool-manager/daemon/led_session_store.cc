@@ -11,6 +11,7 @@ namespace {
 
 constexpr char kSessionPrefix[] = "/farlane/sessions/";
 constexpr char kProfilePrefix[] = "/farlane/profiles/";
+constexpr char kProjectPrefix[] = "/farlane/projects/";
 
 }  // namespace
 
@@ -27,12 +28,12 @@ Result<std::vector<v1::Session>> LedSessionStore::Load() {
   return sessions;
 }
 
-farlane::Status LedSessionStore::Put(const std::string& key, const std::string& value) {
+farlane::Status LedSessionStore::Commit(Operation operation) {
   if (leadership_->Epoch() != epoch_) {
     return farlane::Status(store_error::kFenced, "this manager does not lead the pool any more");
   }
   FARLANE_ASSIGN(const TxnResult result,
-                 leadership_->Txn({.compares = {}, .operations = {Operation::Put(key, value)}}));
+                 leadership_->Txn({.compares = {}, .operations = {std::move(operation)}}));
   return result.committed
              ? farlane::Status::Ok()
              : farlane::Status(store_error::kFenced, "another manager leads the pool now");
@@ -42,7 +43,7 @@ farlane::Status LedSessionStore::Save(const v1::Session& session) {
   // What it uses from moment to moment is its server's to tell.
   v1::Session lasting = session;
   lasting.clear_load();
-  return Put(kSessionPrefix + session.id(), lasting.SerializeAsString());
+  return Commit(Operation::Put(kSessionPrefix + session.id(), lasting.SerializeAsString()));
 }
 
 Result<std::vector<v1::Profile>> LedSessionStore::LoadProfiles() {
@@ -62,7 +63,28 @@ Result<std::vector<v1::Profile>> LedSessionStore::LoadProfiles() {
 farlane::Status LedSessionStore::SaveProfile(const v1::Profile& profile) {
   const std::string& key = profile.key();
   const Sha256Digest digest = Sha256(std::as_bytes(std::span(key.data(), key.size())));
-  return Put(kProfilePrefix + control::Hex(digest), profile.SerializeAsString());
+  return Commit(Operation::Put(kProfilePrefix + control::Hex(digest), profile.SerializeAsString()));
+}
+
+Result<std::vector<v1::Project>> LedSessionStore::LoadProjects() {
+  FARLANE_ASSIGN(const Page page, store_.List(kProjectPrefix));
+  std::vector<v1::Project> projects;
+  for (const KeyValue& item : page.items) {
+    v1::Project project;
+    if (!project.ParseFromString(item.value)) {
+      return Status(StatusCode::kCorrupt, "what is stored at " + item.key + " is no project");
+    }
+    projects.push_back(std::move(project));
+  }
+  return projects;
+}
+
+farlane::Status LedSessionStore::SaveProject(const v1::Project& project) {
+  return Commit(Operation::Put(kProjectPrefix + project.name(), project.SerializeAsString()));
+}
+
+farlane::Status LedSessionStore::DropProject(const std::string& name) {
+  return Commit(Operation::Delete(kProjectPrefix + name));
 }
 
 }  // namespace farlane::pool

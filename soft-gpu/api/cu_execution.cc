@@ -42,12 +42,17 @@ CUresult CheckShape(const GridShape& shape) {
 }
 
 // More shared memory than usual has to be asked for first, by a function attribute.
-CUresult CheckShared(const FunctionUse& use, const GridShape& shape, uint32_t static_bytes) {
+CUresult CheckShared(const ContextCall& call,
+                     const FunctionUse& use,
+                     const GridShape& shape,
+                     uint32_t static_bytes) {
   const uint32_t asked =
       use.function->settings->With([](const FunctionSettings& s) { return s.dynamic_shared_max; });
   const uint64_t total = uint64_t{static_bytes} + shape.dynamic_shared_bytes;
   const bool fits = total <= kSharedBytesDefaultMax || shape.dynamic_shared_bytes <= asked;
-  return fits && total <= kSharedBytesOptInMax ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+  return fits && total <= SharedMemoryOf(call.driver->config()).block_bytes
+             ? CUDA_SUCCESS
+             : CUDA_ERROR_INVALID_VALUE;
 }
 
 // All blocks of a cooperative grid have to be on the device's processors together, or on those of a
@@ -66,7 +71,7 @@ CUresult CheckCooperative(const ContextCall& call,
   const auto processors =
       static_cast<uint64_t>(processors_or_0 != 0 ? static_cast<int>(processors_or_0)
                                                  : call.driver->devices()[device].processors());
-  return blocks <= processors * BlocksPerProcessor(needs) &&
+  return blocks <= processors * BlocksPerProcessor(SharedMemoryOf(call.driver->config()), needs) &&
                  blocks <= kThreadsTogetherMax / needs.threads
              ? CUDA_SUCCESS
              : CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE;
@@ -133,7 +138,7 @@ CUresult CheckLaunch(const ContextCall& call,
     return prepared.result;
   }
   const uint32_t static_bytes = program.MemoryOf(use.function->index).static_shared_bytes;
-  FARLANE_SOFT_TRY(CheckShared(use, request.shape, static_bytes));
+  FARLANE_SOFT_TRY(CheckShared(call, use, request.shape, static_bytes));
   return request.shape.cooperative
              ? CheckCooperative(call, use, request.shape, static_bytes, processors)
              : CUDA_SUCCESS;

@@ -64,10 +64,11 @@ CUresult Get(const ContextCall& call,
   return CUDA_SUCCESS;
 }
 
-CUresult SetDynamicShared(const FunctionUse& use, int value) {
+CUresult SetDynamicShared(const ContextCall& call, const FunctionUse& use, int value) {
   const uint32_t static_bytes =
       use.module->program().MemoryOf(use.function->index).static_shared_bytes;
-  if (value < 0 || static_cast<uint32_t>(value) + static_bytes > kSharedBytesOptInMax) {
+  if (value < 0 || static_cast<uint32_t>(value) + static_bytes >
+                       SharedMemoryOf(call.driver->config()).block_bytes) {
     return CUDA_ERROR_INVALID_VALUE;
   }
   use.function->settings->With(
@@ -75,10 +76,13 @@ CUresult SetDynamicShared(const FunctionUse& use, int value) {
   return CUDA_SUCCESS;
 }
 
-CUresult Set(CUfunction_attribute attribute, const FunctionUse& use, int value) {
+CUresult Set(const ContextCall& call,
+             CUfunction_attribute attribute,
+             const FunctionUse& use,
+             int value) {
   switch (attribute) {
     case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES:
-      return SetDynamicShared(use, value);
+      return SetDynamicShared(call, use, value);
     case CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:
       if (value < -1 || value > 100) {
         return CUDA_ERROR_INVALID_VALUE;
@@ -155,7 +159,7 @@ CUresult cuFuncSetAttribute(CUfunction hfunc, CUfunction_attribute attrib, int v
   FARLANE_SOFT_TRY(call.result);
   FunctionUse use;
   FARLANE_SOFT_TRY(FindFunction(call, hfunc, &use));
-  return Set(attrib, use, value);
+  return Set(call, attrib, use, value);
 }
 
 CUresult cuFuncSetCacheConfig(CUfunction hfunc, CUfunc_cache config) {
@@ -239,7 +243,7 @@ CUresult cuKernelSetAttribute(CUfunction_attribute attrib, int val, CUkernel ker
   FARLANE_SOFT_TRY(call.result);
   FunctionUse use;
   FARLANE_SOFT_TRY(FindKernel(call, kernel, dev, &use));
-  return Set(attrib, use, val);
+  return Set(call, attrib, use, val);
 }
 
 CUresult cuKernelSetCacheConfig(CUkernel kernel, CUfunc_cache config, CUdevice dev) {

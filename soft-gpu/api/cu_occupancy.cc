@@ -9,7 +9,10 @@ namespace {
 
 constexpr unsigned int kFlagsKnown = CU_OCCUPANCY_DISABLE_CACHING_OVERRIDE;
 
-uint32_t Blocks(const FunctionUse& use, uint32_t threads, uint64_t dynamic_bytes) {
+uint32_t Blocks(const ContextCall& call,
+                const FunctionUse& use,
+                uint32_t threads,
+                uint64_t dynamic_bytes) {
   if (threads > use.facts().threads_max) {
     return 0;
   }
@@ -18,7 +21,8 @@ uint32_t Blocks(const FunctionUse& use, uint32_t threads, uint64_t dynamic_bytes
   needs.registers = use.facts().registers;
   needs.shared_bytes =
       use.module->program().MemoryOf(use.function->index).static_shared_bytes + dynamic_bytes;
-  return needs.shared_bytes > kSharedBytesOptInMax ? 0 : BlocksPerProcessor(needs);
+  const SharedMemory shared = SharedMemoryOf(call.driver->config());
+  return needs.shared_bytes > shared.block_bytes ? 0 : BlocksPerProcessor(shared, needs);
 }
 
 int Processors(const ContextCall& call) {
@@ -44,7 +48,7 @@ CUresult MaxBlocks(int* numBlocks, CUfunction func, int blockSize, size_t dynami
   }
   FunctionUse use;
   FARLANE_SOFT_TRY(FindFunction(call, func, &use));
-  *numBlocks = static_cast<int>(Blocks(use, static_cast<uint32_t>(blockSize), dynamic_bytes));
+  *numBlocks = static_cast<int>(Blocks(call, use, static_cast<uint32_t>(blockSize), dynamic_bytes));
   return CUDA_SUCCESS;
 }
 
@@ -76,7 +80,7 @@ CUresult MaxPotential(int* minGridSize, int* blockSize, const PotentialRequest& 
     const size_t dynamic_bytes = request.shared_of_block_or_null != nullptr
                                      ? request.shared_of_block_or_null(static_cast<int>(block))
                                      : request.dynamic_bytes;
-    const uint32_t blocks = Blocks(use, block, dynamic_bytes);
+    const uint32_t blocks = Blocks(call, use, block, dynamic_bytes);
     if (blocks * block > best_threads) {
       best_threads = blocks * block;
       best_blocks = blocks;
@@ -122,7 +126,7 @@ CUresult cuOccupancyAvailableDynamicSMemPerBlock(size_t* dynamicSmemSize,
   FunctionUse use;
   FARLANE_SOFT_TRY(FindFunction(call, func, &use));
   *dynamicSmemSize =
-      SharedBytesLeft(static_cast<uint32_t>(numBlocks),
+      SharedBytesLeft(SharedMemoryOf(call.driver->config()), static_cast<uint32_t>(numBlocks),
                       use.module->program().MemoryOf(use.function->index).static_shared_bytes);
   return CUDA_SUCCESS;
 }
@@ -156,7 +160,7 @@ CUresult cuOccupancyMaxActiveClusters(int* numClusters,
     return CUDA_ERROR_INVALID_VALUE;
   }
   const uint64_t blocks =
-      uint64_t{Blocks(use, static_cast<uint32_t>(threads), config->sharedMemBytes)} *
+      uint64_t{Blocks(call, use, static_cast<uint32_t>(threads), config->sharedMemBytes)} *
       static_cast<uint64_t>(Processors(call));
   *numClusters = static_cast<int>(blocks / ClusterBlocks(*config));
   return CUDA_SUCCESS;

@@ -19,7 +19,7 @@ struct PoolBytes {
 
   uint64_t magic = kMagic;
   uint64_t serial = 0;
-  int32_t device = 0;
+  uint32_t place = 0;  // of its device, among all that there are
   uint32_t reserved = 0;
 };
 
@@ -48,12 +48,14 @@ CUresult cuMemPoolExportToShareableHandle(void* handle_out,
     return CUDA_ERROR_INVALID_VALUE;
   }
   PoolBytes bytes;
-  FARLANE_SOFT_TRY(call.driver->pools().With(HandleNumber(pool), [&bytes](MemoryPool& found) {
+  int device = 0;
+  FARLANE_SOFT_TRY(call.driver->pools().With(HandleNumber(pool), [&](MemoryPool& found) {
     found.serial = found.for_others && found.serial == 0 ? Draw() : found.serial;
     bytes.serial = found.serial;
-    bytes.device = found.device;
+    device = found.device;
     return found.for_others ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
   }));
+  bytes.place = call.driver->space().frames(device)->place();
   Fd file(memfd_create("farlane-pool", MFD_CLOEXEC));
   if (!file.valid() || write(file.get(), &bytes, sizeof bytes) != sizeof bytes) {
     return CUDA_ERROR_OPERATING_SYSTEM;
@@ -70,13 +72,15 @@ CUresult cuMemPoolImportFromShareableHandle(CUmemoryPool* pool_out,
   const PlainCall call;
   FARLANE_SOFT_TRY(call.result);
   PoolBytes bytes;
+  int device = 0;
   const auto descriptor = static_cast<int>(reinterpret_cast<intptr_t>(handle));
   if (pool_out == nullptr || flags != 0 || handleType != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR ||
       pread(descriptor, &bytes, sizeof bytes, 0) != sizeof bytes ||
-      bytes.magic != PoolBytes::kMagic || call.driver->FindDevice(bytes.device) == nullptr) {
+      bytes.magic != PoolBytes::kMagic ||
+      call.driver->space().FramesAt(bytes.place, &device) == nullptr) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  *pool_out = AsHandle<CUmemoryPool>(call.driver->pools().Import(bytes.device, bytes.serial));
+  *pool_out = AsHandle<CUmemoryPool>(call.driver->pools().Import(device, bytes.serial));
   return CUDA_SUCCESS;
 }
 

@@ -10,18 +10,25 @@ namespace farlane::soft {
 Result<std::unique_ptr<AddressSpace>> AddressSpace::Create(const Config& config) {
   FARLANE_ASSIGN(auto window, AddressWindow::Create());
   FARLANE_ASSIGN(std::shared_ptr<FrameFile> file,
-                 FrameFile::Open({config.device_count, config.memory_bytes}, config.shared_path));
+                 FrameFile::Open({config.parts_count(), config.memory_bytes}, config.shared_path));
   if (config.canary) {
     file->LeaveCanaries();
   } else if (config.leftovers) {
     file->LeaveContents();
   }
   std::vector<Frames> frames;
-  for (uint32_t device = 0; device < config.device_count; ++device) {
-    frames.emplace_back(file, device);
+  for (uint32_t device = 0; device < config.visible_count(); ++device) {
+    frames.emplace_back(file, config.PlaceOf(device));
   }
   return std::unique_ptr<AddressSpace>(
       new AddressSpace(std::move(window), std::move(frames), std::move(file), config.strict_seed));
+}
+
+Frames* AddressSpace::FramesAt(uint32_t place, int* device) {
+  const auto found = std::find_if(frames_.begin(), frames_.end(),
+                                  [place](const Frames& one) { return one.place() == place; });
+  *device = static_cast<int>(found - frames_.begin());
+  return found == frames_.end() ? nullptr : &*found;
 }
 
 Status AddressSpace::Map(uint64_t base,

@@ -35,11 +35,13 @@ class AddressSpace {
 
   Frames* frames(int device) { return &frames_[static_cast<size_t>(device)]; }
 
+  // Of the device at a place in the file, and which one that is here; null if the program does not
+  // see it.
+  Frames* FramesAt(uint32_t place, int* device);
+
   SharedEvents& shared_events() { return shared_events_; }
 
   const std::shared_ptr<FrameFile>& frame_file() const { return file_; }
-
-  uint32_t device_count() const { return static_cast<uint32_t>(frames_.size()); }
 
   // Shows a part of physical memory at `base`, which lies in a reserved range, to kernels that have
   // one of the rights.

@@ -7,6 +7,7 @@
 
 #include <sched.h>
 
+#include "protocol/base/bytes.h"
 #include "soft-gpu/device/kernel_program.h"
 
 namespace farlane::soft {
@@ -90,7 +91,6 @@ constexpr Attribute kAttributes[] = {
     {CU_DEVICE_ATTRIBUTE_STREAM_PRIORITIES_SUPPORTED, 1},
     {CU_DEVICE_ATTRIBUTE_GLOBAL_L1_CACHE_SUPPORTED, 1},
     {CU_DEVICE_ATTRIBUTE_LOCAL_L1_CACHE_SUPPORTED, 1},
-    {CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR, kSharedBytesPerProcessor},
     {CU_DEVICE_ATTRIBUTE_MAX_REGISTERS_PER_MULTIPROCESSOR, kRegistersPerBlock},
     {CU_DEVICE_ATTRIBUTE_MANAGED_MEMORY, 1},
     {CU_DEVICE_ATTRIBUTE_SINGLE_TO_DOUBLE_PRECISION_PERF_RATIO, 2},
@@ -99,7 +99,6 @@ constexpr Attribute kAttributes[] = {
     {CU_DEVICE_ATTRIBUTE_CAN_USE_64_BIT_STREAM_MEM_OPS_V1, 1},
     {CU_DEVICE_ATTRIBUTE_CAN_USE_STREAM_WAIT_VALUE_NOR_V1, 1},
     {CU_DEVICE_ATTRIBUTE_COOPERATIVE_LAUNCH, 1},
-    {CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN, kSharedBytesOptInMax},
     {CU_DEVICE_ATTRIBUTE_HOST_REGISTER_SUPPORTED, 1},
     {CU_DEVICE_ATTRIBUTE_IPC_EVENT_SUPPORTED, 1},
     {CU_DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED, 1},
@@ -107,7 +106,6 @@ constexpr Attribute kAttributes[] = {
     {CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED, 1},
     {CU_DEVICE_ATTRIBUTE_MEMPOOL_SUPPORTED_HANDLE_TYPES, CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR},
     {CU_DEVICE_ATTRIBUTE_MAX_BLOCKS_PER_MULTIPROCESSOR, kBlocksPerProcessor},
-    {CU_DEVICE_ATTRIBUTE_RESERVED_SHARED_MEMORY_PER_BLOCK, kSharedBytesReserved},
     // Programs may ask for it; there is no cache whose lines could be kept.
     {CU_DEVICE_ATTRIBUTE_MAX_PERSISTING_L2_CACHE_SIZE, kPersistingBytesMax},
     {CU_DEVICE_ATTRIBUTE_MAX_ACCESS_POLICY_WINDOW_SIZE, 4 << 20},
@@ -121,17 +119,20 @@ constexpr Attribute kAttributes[] = {
 
 }  // namespace
 
-int Device::processors() const {
-  if (config_.processors != 0) {
-    return static_cast<int>(config_.processors);
-  }
-  // What this process may run on, not what the machine has: programs size their grids by it.
+uint32_t AllowedProcessors() {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
   if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) {
     return 1;
   }
-  return std::max(1, CPU_COUNT(&allowed));
+  return static_cast<uint32_t>(std::max(1, CPU_COUNT(&allowed)));
+}
+
+int Device::processors() const {
+  // What this process may run on, not what the machine has: programs size their grids by it.
+  const uint32_t all = config_.processors != 0 ? config_.processors : AllowedProcessors();
+  return config_.instance ? std::max(1, static_cast<int>(all) / Instances())
+                          : static_cast<int>(all);
 }
 
 CUresult Device::Attribute(CUdevice_attribute attribute, int* value) const {
@@ -146,10 +147,19 @@ CUresult Device::Attribute(CUdevice_attribute attribute, int* value) const {
       *value = config_.cc_minor;
       return CUDA_SUCCESS;
     case CU_DEVICE_ATTRIBUTE_PCI_BUS_ID:
-      *value = kPciBusFirst + ordinal_;
+      *value = kPciBusFirst + gpu();
       return CUDA_SUCCESS;
     case CU_DEVICE_ATTRIBUTE_MULTI_GPU_BOARD_GROUP_ID:
-      *value = ordinal_;
+      *value = gpu();
+      return CUDA_SUCCESS;
+    case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR:
+      *value = static_cast<int>(SharedMemoryOf(config_).processor_bytes);
+      return CUDA_SUCCESS;
+    case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN:
+      *value = static_cast<int>(SharedMemoryOf(config_).block_bytes);
+      return CUDA_SUCCESS;
+    case CU_DEVICE_ATTRIBUTE_RESERVED_SHARED_MEMORY_PER_BLOCK:
+      *value = static_cast<int>(SharedMemoryOf(config_).reserved_bytes);
       return CUDA_SUCCESS;
     default:
       break;
@@ -164,17 +174,31 @@ CUresult Device::Attribute(CUdevice_attribute attribute, int* value) const {
 }
 
 CUuuid Device::Uuid() const {
-  // "farlane-soft-gpu" with the ordinal in the last byte.
+  // "farlane-soft-gpu" with the place in the last byte.
   CUuuid uuid;
   static_assert(sizeof uuid.bytes == 16);
   std::memcpy(uuid.bytes, "farlane-soft-gp", 15);
-  uuid.bytes[15] = static_cast<char>(ordinal_);
+  uuid.bytes[15] = static_cast<char>(place_);
+  if (config_.instance) {
+    std::memcpy(uuid.bytes, "farlane-soft-mi", 15);
+  }
   return uuid;
+}
+
+// As a driver names instances: by the slices and the memory that they have.
+std::string Device::Name() const {
+  if (!config_.instance) {
+    return kDeviceName;
+  }
+  const bool small = config_.memory_bytes < 1_GiB;
+  const uint64_t size = config_.memory_bytes / (small ? 1_MiB : 1_GiB);
+  return std::string(kDeviceName) + " MIG " + std::to_string(slices()) + "g." +
+         std::to_string(size) + (small ? "mb" : "gb");
 }
 
 std::string Device::PciBusId() const {
   char text[16];
-  snprintf(text, sizeof text, "0000:%02X:00.0", kPciBusFirst + ordinal_);
+  snprintf(text, sizeof text, "0000:%02X:00.0", kPciBusFirst + gpu());
   return text;
 }
 

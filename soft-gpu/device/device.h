@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Device is one software GPU as programs see it: its name and numbers. It holds no state; memory
-// and contexts of a device are the driver's.
+// Device is one software GPU, or a MIG instance of one, as programs see it: its name and numbers.
+// It holds no state; memory and contexts of a device are the driver's.
 #pragma once
 
 #include <cstdint>
@@ -8,15 +8,12 @@
 
 #include "protocol/abi/cuda_abi.h"
 #include "soft-gpu/device/config.h"
+#include "soft-gpu/device/shared_memory.h"
 
 namespace farlane::soft {
 
 constexpr char kDeviceName[] = "Farlane Software GPU";
-constexpr uint32_t kSharedBytesDefaultMax = 48 << 10;  // without asking for more
-constexpr uint32_t kSharedBytesOptInMax = 99 << 10;    // what compute capability 12.x has
-constexpr uint32_t kSharedBytesPerProcessor = 100 << 10;
-constexpr int kPersistingBytesMax = 1 << 20;        // of the cache that programs may ask to keep
-constexpr uint32_t kSharedBytesReserved = 1 << 10;  // of each block
+constexpr int kPersistingBytesMax = 1 << 20;  // of the cache that programs may ask to keep
 constexpr uint32_t kRegistersPerBlock = 64 << 10;
 constexpr uint32_t kThreadsPerProcessor = 1536;
 constexpr uint32_t kBlocksPerProcessor = 24;
@@ -28,12 +25,17 @@ constexpr uint64_t kConstantBytes = 64 << 10;
 // Thread: immutable.
 class Device {
  public:
-  Device(const Config& config, int ordinal) : config_(config), ordinal_(ordinal) {}
+  Device(const Config& config, int ordinal)
+      : config_(config),
+        ordinal_(ordinal),
+        place_(static_cast<int>(config.PlaceOf(static_cast<uint32_t>(ordinal)))) {}
 
   // Unknown attributes are INVALID_VALUE.
   CUresult Attribute(CUdevice_attribute attribute, int* value) const;
-  // The same for an ordinal in every process, so that a client and its server agree.
+  // The same for a place in every process, so that a client and its server agree.
   CUuuid Uuid() const;
+  // "Farlane Software GPU", of an instance "Farlane Software GPU MIG 3g.2gb".
+  std::string Name() const;
   // "0000:65:00.0"
   std::string PciBusId() const;
 
@@ -47,9 +49,23 @@ class Device {
 
   int cc_minor() const { return config_.cc_minor; }
 
+  // Of an instance: the GPU that it is a part of, which instance of that it is (from 0), and how
+  // many of the GPU's seven slices it has.
+  int gpu() const { return config_.instance ? place_ / Instances() : place_; }
+
+  int instance() const { return place_ % Instances(); }
+
+  int slices() const { return static_cast<int>(kInstancesMax) / Instances(); }
+
  private:
+  int Instances() const { return config_.instances == 0 ? 1 : static_cast<int>(config_.instances); }
+
   Config config_;
   int ordinal_;
+  int place_;  // among all that there are, of which the program may see some only
 };
+
+// That this process may run on.
+uint32_t AllowedProcessors();
 
 }  // namespace farlane::soft

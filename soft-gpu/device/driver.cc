@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "protocol/abi/context_storage.h"
+#include "protocol/abi/device_choice.h"
 #include "protocol/abi/driver_environment.h"
 #include "protocol/base/log.h"
 #include "protocol/base/standard_descriptors.h"
@@ -22,14 +23,37 @@ void ForgetInChild() {
   the_driver.store(nullptr, std::memory_order_relaxed);
 }
 
+// Takes those devices out that the program is not to see. A server's worker sees all: the daemon
+// keeps the variable from it, and clients choose.
+Status HideDevices(Config* config) {
+  const auto& list = abi::DriverEnvironment::OfProgram().visible_devices;
+  if (!list.has_value()) {
+    return Status::Ok();
+  }
+  std::vector<abi::DeviceName> names;
+  for (uint32_t place = 0; place < config->device_count; ++place) {
+    const Device device(*config, static_cast<int>(place));
+    names.push_back({.uuid = device.Uuid(), .bus_id = device.PciBusId()});
+  }
+  for (const size_t place : abi::VisibleDevices(names, *list)) {
+    config->visible.push_back(static_cast<uint32_t>(place));
+  }
+  if (config->visible.empty()) {
+    return Status(StatusCode::kNotFound,
+                  "CUDA_VISIBLE_DEVICES=\"" + *list + "\" leaves no device visible");
+  }
+  return Status::Ok();
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Driver>> Driver::Make() {
-  FARLANE_ASSIGN(const Config config, ReadConfig());
+  FARLANE_ASSIGN(Config config, ReadConfig());
+  FARLANE_TRY(config.instances == 0 ? HideDevices(&config) : ChooseInstance(&config));
   SetExecutionOptions(config.execution);
   FARLANE_ASSIGN(auto space, AddressSpace::Create(config));
   SetDeviceWindow(space->window().base(), space->window().size_bytes());
-  if (config.device_count > 1) {
+  if (config.visible_count() > 1) {
     FARLANE_TRY(FrameRights::Open());
   }
   std::unique_ptr<Driver> driver(new Driver(config, std::move(space)));
@@ -47,14 +71,15 @@ Status Driver::MakeEngines() {
     FARLANE_ASSIGN(BusyLog opened, BusyLog::Open(config_.busy_log_path));
     log = std::make_shared<const BusyLog>(std::move(opened));
   }
-  for (uint32_t device = 0; device < config_.device_count; ++device) {
-    engines_.push_back(std::make_unique<Engines>(space_->frame_file(), device, log));
+  for (uint32_t device = 0; device < config_.visible_count(); ++device) {
+    engines_.push_back(
+        std::make_unique<Engines>(space_->frame_file(), config_.PlaceOf(device), log));
   }
   return Status::Ok();
 }
 
 void Driver::MakePrimaries() {
-  for (int ordinal = 0; ordinal < static_cast<int>(config_.device_count); ++ordinal) {
+  for (int ordinal = 0; ordinal < static_cast<int>(config_.visible_count()); ++ordinal) {
     devices_.emplace_back(config_, ordinal);
     const uint64_t handle = contexts_.Mint();
     primaries_.push_back(
@@ -66,15 +91,15 @@ void Driver::MakePrimaries() {
 Driver::Driver(const Config& config, std::unique_ptr<AddressSpace> space)
     : config_(config),
       space_(std::move(space)),
-      memory_(std::make_unique<DeviceMemory>(space_.get(), config.device_count)),
+      memory_(std::make_unique<DeviceMemory>(space_.get(), config.visible_count())),
       host_memory_(std::make_unique<HostMemory>(space_.get())),
       virtual_memory_(std::make_unique<VirtualMemory>(space_.get())),
       allocations_(std::make_unique<TableAllocations>(space_->table())),
-      pools_(std::make_unique<MemoryPools>(config.device_count)),
+      pools_(std::make_unique<MemoryPools>(config.visible_count())),
       graph_source_(
-          std::make_unique<GraphSource>(memory_.get(), static_cast<int>(config.device_count))),
+          std::make_unique<GraphSource>(memory_.get(), static_cast<int>(config.visible_count()))),
       graph_memory_(std::make_unique<graph::GraphMemory>(graphs_, *graph_source_)),
-      primary_states_(std::vector<Primary>(config.device_count)) {}
+      primary_states_(std::vector<Primary>(config.visible_count())) {}
 
 CUresult Driver::Start() {
   static std::once_flag once;

@@ -17,10 +17,10 @@ struct BlockNeeds {
   uint64_t shared_bytes = 0;
 };
 
-constexpr uint32_t BlocksPerProcessor(const BlockNeeds& needs) {
+constexpr uint32_t BlocksPerProcessor(const SharedMemory& shared, const BlockNeeds& needs) {
   const auto threads = static_cast<uint32_t>(RoundUp(std::max(needs.threads, 1u), kWarpThreads));
   const uint64_t by_shared =
-      kSharedBytesPerProcessor / std::max<uint64_t>(needs.shared_bytes + kSharedBytesReserved, 1);
+      shared.processor_bytes / std::max<uint64_t>(needs.shared_bytes + shared.reserved_bytes, 1);
   const uint64_t by_registers =
       kRegistersPerBlock / std::max<uint64_t>(uint64_t{threads} * needs.registers, 1);
   const uint64_t blocks = std::min<uint64_t>(
@@ -29,10 +29,12 @@ constexpr uint32_t BlocksPerProcessor(const BlockNeeds& needs) {
 }
 
 // The shared memory that each of `blocks` may ask for at run time.
-constexpr uint64_t SharedBytesLeft(uint32_t blocks, uint64_t static_bytes) {
-  const uint64_t each = kSharedBytesPerProcessor / std::max(blocks, 1u);
-  const uint64_t taken = static_bytes + kSharedBytesReserved;
-  return each < taken ? 0 : std::min<uint64_t>(each - taken, kSharedBytesOptInMax);
+constexpr uint64_t SharedBytesLeft(const SharedMemory& shared,
+                                   uint32_t blocks,
+                                   uint64_t static_bytes) {
+  const uint64_t each = shared.processor_bytes / std::max(blocks, 1u);
+  const uint64_t taken = static_bytes + shared.reserved_bytes;
+  return each < taken ? 0 : std::min<uint64_t>(each - taken, shared.block_bytes);
 }
 
 }  // namespace farlane::soft

@@ -41,7 +41,7 @@ CUresult OpenedMemory::Open(const CUipcMemHandle& handle,
                             uint64_t* address) {
   HandleBytes name;
   memcpy(&name, &handle, sizeof name);
-  if (name.magic != kMagic || name.device >= space_->device_count() || name.pool != pool) {
+  if (name.magic != kMagic || name.pool != pool) {
     return CUDA_ERROR_INVALID_HANDLE;
   }
   return opened_.With([&](All& all) {
@@ -61,11 +61,11 @@ CUresult OpenedMemory::Open(const CUipcMemHandle& handle,
 }
 
 CUresult OpenedMemory::Map(const HandleBytes& name, uint64_t context, uint64_t* address) {
-  const int device = static_cast<int>(name.device);
-  Frames* const frames = space_->frames(device);
+  int device = 0;
+  Frames* const frames = space_->FramesAt(name.device, &device);
   const FrameKey key{.device = name.device, .first_frame = name.first_frame, .serial = name.serial};
   MemoryRange range;
-  range.physical = PhysicalMemory::Join(frames, key);
+  range.physical = frames != nullptr ? PhysicalMemory::Join(frames, device, key) : nullptr;
   if (range.physical == nullptr) {
     return CUDA_ERROR_INVALID_HANDLE;
   }

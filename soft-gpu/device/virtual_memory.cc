@@ -164,12 +164,10 @@ CUresult VirtualMemory::Export(uint64_t handle, int* descriptor) {
 
 CUresult VirtualMemory::Import(int descriptor, uint64_t* handle) {
   const std::optional<FrameKey> key = space_->frames(0)->KeyOf(descriptor);
-  if (!key || key->device >= space_->device_count()) {
-    return CUDA_ERROR_INVALID_VALUE;
-  }
-  const int device = static_cast<int>(key->device);
+  int device = 0;
+  Frames* const frames = key ? space_->FramesAt(key->device, &device) : nullptr;
   Created created;
-  created.physical = PhysicalMemory::Join(space_->frames(device), *key);
+  created.physical = frames != nullptr ? PhysicalMemory::Join(frames, device, *key) : nullptr;
   if (created.physical == nullptr) {
     return CUDA_ERROR_INVALID_VALUE;
   }

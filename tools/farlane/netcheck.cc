@@ -6,7 +6,6 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "protocol/base/log.h"
 #include "protocol/channel/distance_probe.h"
 #include "tools/farlane/help_format.h"
 #include "tools/farlane/output_format.h"
@@ -33,11 +32,6 @@ struct Target {
   std::string name;
   transport::Address address;
 };
-
-int Fail(const Status& status) {
-  LogError("%s", status.message().c_str());
-  return kExitFarlane;
-}
 
 // The servers' first addresses over a network.
 Result<std::vector<Target>> TargetsIn(const std::string& answer) {

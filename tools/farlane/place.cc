@@ -7,7 +7,6 @@
 
 #include <unistd.h>
 
-#include "protocol/base/log.h"
 #include "protocol/base/milliseconds.h"
 #include "protocol/base/net_rate.h"
 #include "protocol/base/slice.h"
@@ -39,11 +38,6 @@ struct PlaceOptions {
   uint32_t gpus = 1;
   bool dry_run = false;
 };
-
-int Fail(const Status& status) {
-  LogError("%s", status.message().c_str());
-  return kExitFarlane;
-}
 
 Status AddNear(const std::string& words, bool away, json* spec) {
   FARLANE_ASSIGN(const auto groups, control::ParseNear(words));
@@ -110,10 +104,9 @@ int Show(const PlaceOptions& options, const std::string& output) {
 }
 
 int Act(const PlaceOptions& options) {
-  const std::string pool = PoolNamed(options.pool);
-  if (pool.empty()) {
-    return Fail(Status(StatusCode::kInvalidArgument,
-                       "which pool? say --pool HOST:PORT or set FARLANE_POOL"));
+  const Result<std::string> pool = PoolRequired(options.pool);
+  if (!pool.ok()) {
+    return Fail(pool.error());
   }
   if (!options.dry_run) {
     return Fail(Status(StatusCode::kInvalidArgument,
@@ -125,7 +118,7 @@ int Act(const PlaceOptions& options) {
     return Fail(body.ok() ? installation.error() : body.error());
   }
   const Result<PoolReply> reply =
-      AskPool(installation.value(), pool, "POST", "/v1/sessions?dryRun=All", body.value());
+      AskPool(installation.value(), pool.value(), "POST", "/v1/sessions?dryRun=All", body.value());
   if (!reply.ok()) {
     return Fail(reply.error());
   }

@@ -48,6 +48,29 @@ class Environment(Client):
         out, self.errors = self.run_case(case, server, **environment, **variables)
         return out
 
+    def seen(self, **variables):
+        """The places of the devices that a program sees, by their buses."""
+        return [int(bus) - 5 for bus in re.findall(r"0000:6(\d):00\.0", self.say("tell-devices", **variables))]
+
+    def test_visible_devices(self):
+        names = self.say("tell-devices").split()
+        self.assertEqual(names[1::2], ["0000:65:00.0", "0000:66:00.0", "0000:67:00.0"])
+        uuids = names[0::2]
+        for wanted, text in (([2, 0], "2,0"), ([1], "1"), ([0, 2], " 0 , 2 "), ([0], "0,7,1"), ([2], "2,-1,0"),
+                             ([1, 0], f"{uuids[1]},{uuids[0]}"), ([2], uuids[2] + ",GPU-0,1"), ([0], "0,nonsense"),
+                             ([1], f"1,{uuids[0][:8]}")):
+            with self.subTest(text):
+                self.assertEqual(self.seen(CUDA_VISIBLE_DEVICES=text), wanted)
+
+    def test_no_visible_device(self):
+        for text in ("", "-1", "1,1", "GPU-6661", "NoDevFiles"):
+            with self.subTest(text):
+                self.assertEqual(self.say("tell-devices", CUDA_VISIBLE_DEVICES=text), f"cuInit {NO_DEVICE}\n")
+                self.assert_one_line(self.errors, "CUDA_VISIBLE_DEVICES")
+
+    def test_the_order_of_buses(self):
+        self.assertEqual(self.seen(CUDA_DEVICE_ORDER="PCI_BUS_ID", CUDA_VISIBLE_DEVICES="2,1"), [2, 1])
+
     def test_blocking_launches_tell_their_own_faults(self):
         for case in ("blocking-launches", "blocking-graphs"):
             with self.subTest(case):
@@ -130,6 +153,13 @@ class Environment(Client):
                 self.words(**{name: "0"})
                 self.assertEqual(self.errors, [])
 
+    def test_shared_memory_follows_the_compute_capability(self):
+        for capability, said in (("7.0", "96 96 0 2"), ("7.5", "64 64 0 1"), ("8.0", "163 164 1 4"),
+                                 ("8.6", "99 100 1 2"), ("8.9", "99 100 1 2"), ("9.0", "227 228 1 5"),
+                                 ("10.0", "227 228 1 5"), ("12.0", "99 100 1 2")):
+            with self.subTest(capability):
+                self.assertEqual(self.say("shared-memory", {"FARLANE_SOFT_CC": capability}), said + "\n")
+
     def test_priorities_of_nodes(self):
         self.assertEqual(self.say("graph-flags"), "0 0\n8 8\n")
         self.assertEqual(self.say("graph-flags", CUDA_GRAPHS_USE_NODE_PRIORITY="1"), "0 8\n8 8\n")
@@ -138,29 +168,6 @@ class Environment(Client):
 
 class EnvironmentOfClient(Environment):
     DIRECT = False
-
-    def seen(self, **variables):
-        """The places of the devices that a program sees, by their buses."""
-        return [int(bus) - 5 for bus in re.findall(r"0000:6(\d):00\.0", self.say("tell-devices", **variables))]
-
-    def test_visible_devices(self):
-        names = self.say("tell-devices").split()
-        self.assertEqual(names[1::2], ["0000:65:00.0", "0000:66:00.0", "0000:67:00.0"])
-        uuids = names[0::2]
-        for wanted, text in (([2, 0], "2,0"), ([1], "1"), ([0, 2], " 0 , 2 "), ([0], "0,7,1"), ([2], "2,-1,0"),
-                             ([1, 0], f"{uuids[1]},{uuids[0]}"), ([2], uuids[2] + ",GPU-0,1"), ([0], "0,nonsense"),
-                             ([1], f"1,{uuids[0][:8]}")):
-            with self.subTest(text):
-                self.assertEqual(self.seen(CUDA_VISIBLE_DEVICES=text), wanted)
-
-    def test_no_visible_device(self):
-        for text in ("", "-1", "1,1", "GPU-6661", "NoDevFiles"):
-            with self.subTest(text):
-                self.assertEqual(self.say("tell-devices", CUDA_VISIBLE_DEVICES=text), f"cuInit {NO_DEVICE}\n")
-                self.assert_one_line(self.errors, "CUDA_VISIBLE_DEVICES")
-
-    def test_the_order_of_buses(self):
-        self.assertEqual(self.seen(CUDA_DEVICE_ORDER="PCI_BUS_ID", CUDA_VISIBLE_DEVICES="2,1"), [2, 1])
 
 
 if __name__ == "__main__":

@@ -46,6 +46,7 @@ class _Pipe:
                 free = max(free, came) + len(data) / self.link.bytes_per_s
             due = max(came, free) + self.link.delay_s
             time.sleep(max(0.0, due - time.monotonic()))
+            self.link.whole.wait()
             try:
                 self.target.sendall(data) if data else self.target.shutdown(socket.SHUT_WR)
             except OSError:
@@ -64,6 +65,8 @@ class ShapedLink:
     def __init__(self, rtt_ms=0.0, bytes_per_s=0):
         self.rtt_ms, self.bytes_per_s = rtt_ms, bytes_per_s
         self.target = None
+        self.whole = threading.Event()  # nothing moves while it is not
+        self.whole.set()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"tcp://127.0.0.1:{self.listener.getsockname()[1]}"
         self.sockets = []
@@ -92,6 +95,7 @@ class ShapedLink:
             _Pipe(self, far, near)
 
     def close(self):
+        self.whole.set()
         self.listener.close()
         for one in self.sockets:
             one.close()

@@ -15,6 +15,7 @@ void UnknownHandles();
 void WrongPointers();
 // launches.cc: shapes and parameters
 void ForbiddenShapes();
+void SharedMemory();
 void WrongParameters();
 // images.cc: code that cannot be loaded
 void WithoutPtx();
@@ -78,6 +79,8 @@ void Loads();
 void Requests();
 // sharer.cc: step by step, for what processes share
 void Sharer();
+// checksummed.cc: numbers that stay on the device
+void Checksummed();
 // claimant.cc: memory in every way that there is
 void BeAClaimant();
 // residue.cc: what others have left

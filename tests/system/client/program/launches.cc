@@ -36,7 +36,61 @@ constexpr char kBounded[] = R"(.version 7.0
 }
 )";
 
+// (address, bytes): by the last of so many bytes of shared memory the word 4321 gets to the
+// address.
+constexpr char kTile[] = R"(.version 7.0
+.target sm_70
+.address_size 64
+.extern .shared .align 4 .b8 tile[];
+.visible .entry last(.param .u64 last_cell, .param .u32 last_bytes)
+{
+  .reg .b32 %r<6>;
+  .reg .b64 %rd<3>;
+  ld.param.u64 %rd1, [last_cell];
+  ld.param.u32 %r1, [last_bytes];
+  mov.u32 %r2, tile;
+  add.u32 %r3, %r2, %r1;
+  mov.u32 %r4, 4321;
+  st.volatile.shared.u32 [%r3+-4], %r4;
+  ld.volatile.shared.u32 %r5, [%r3+-4];
+  st.global.u32 [%rd1], %r5;
+  ret;
+}
+)";
+
+CUresult LaunchTile(CUfunction function, CUdeviceptr cell, unsigned bytes) {
+  void* parameters[] = {&cell, &bytes};
+  return Cuda().cuLaunchKernel(function, 1, 1, 1, 1, 1, 1, bytes, nullptr, parameters, nullptr);
+}
+
 }  // namespace
+
+// What a block may share, by asking for it first, and no byte more.
+void SharedMemory() {
+  Begin();
+  const unsigned most = Attribute(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN);
+  CUmodule module = nullptr;
+  CUfunction last = nullptr;
+  CUdeviceptr cell = 0;
+  uint32_t found = 0;
+  EXPECT_OK(Cuda().cuModuleLoadData(&module, kTile));
+  EXPECT_OK(Cuda().cuModuleGetFunction(&last, module, "last"));
+  EXPECT_OK(Cuda().cuMemAlloc_v2(&cell, 4));
+  EXPECT(LaunchTile(last, cell, most), CUDA_ERROR_INVALID_VALUE);
+  constexpr auto kWish = CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+  EXPECT(Cuda().cuFuncSetAttribute(last, kWish, static_cast<int>(most) + 1),
+         CUDA_ERROR_INVALID_VALUE);
+  EXPECT_OK(Cuda().cuFuncSetAttribute(last, kWish, static_cast<int>(most)));
+  EXPECT_OK(LaunchTile(last, cell, most));
+  EXPECT(LaunchTile(last, cell, most + 1), CUDA_ERROR_INVALID_VALUE);
+  EXPECT_OK(Cuda().cuMemcpyDtoH_v2(&found, cell, 4));
+  EXPECT(found, 4321);
+  int blocks = 0;
+  EXPECT_OK(Cuda().cuOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, last, 32, 40 << 10));
+  std::printf("%u %u %u %d\n", most >> 10,
+              Attribute(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR) >> 10,
+              Attribute(CU_DEVICE_ATTRIBUTE_RESERVED_SHARED_MEMORY_PER_BLOCK) >> 10, blocks);
+}
 
 void ForbiddenShapes() {
   Begin();

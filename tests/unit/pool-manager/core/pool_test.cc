@@ -95,6 +95,35 @@ TEST_F(PoolTest, NobodyIsPromisedWhatAnotherHas) {
   EXPECT_FALSE(Create(0.7).has_value());
 }
 
+TEST_F(PoolTest, PlacesByTheRulesThatItWasGiven) {
+  Attach('1', "one", 1);
+  Attach('2', "two", 2);
+  auto setup = PlacementSetup::Read({.filter = "server.id == '" + std::string(32, '2') + "'"});
+  ASSERT_TRUE(setup.ok()) << setup.error().message();
+  pool_.SetPlacement(std::move(setup).value());
+  v1::Session session;
+  ASSERT_FALSE(Create(0.7, &session).has_value());
+  EXPECT_EQ(session.server(), "two");
+  const auto objection = Create(0.7);
+  ASSERT_TRUE(objection.has_value());
+  EXPECT_EQ(objection->explain[0], "one: kept out by the policy's filter");
+  // Whoever asks what would be may try others.
+  v1::CreateSessionRequest request;
+  request.mutable_spec()->set_filter("true");
+  v1::Placement placement;
+  ASSERT_FALSE(pool_.Consider(request, now_, &placement).has_value());
+  EXPECT_TRUE(placement.placed());
+  EXPECT_EQ(placement.server(), "one");
+}
+
+TEST_F(PoolTest, WhatAProjectMayNotHaveIsNotPlacedEither) {
+  Attach('1', "one", 1);
+  v1::CreateSessionRequest request;
+  request.mutable_spec()->set_project("nobody");
+  v1::Placement placement;
+  EXPECT_TRUE(pool_.Consider(request, now_, &placement).has_value());
+}
+
 TEST_F(PoolTest, WhoCanMeasureIsToldWhatBeforeAnythingIsPromised) {
   Attach('1', "one", 1);
   Attach('2', "two", 2);
@@ -136,6 +165,49 @@ TEST_F(PoolTest, WhatCouldNotBeStoredIsFreeAgain) {
   EXPECT_FALSE(Create(1).has_value());
 }
 
+TEST_F(PoolTest, WhoeverSetsTheClockEndsNobodysSession) {
+  Attach('1', "one", 1);
+  v1::Session session;
+  ASSERT_FALSE(Create(0.5, &session).has_value());
+  for (const int64_t jump_ms : {3'600'000, -7'200'000}) {
+    now_.ms += jump_ms;
+    Pass(1);
+    EXPECT_EQ(PhaseOf(session.id()), v1::RESERVED);
+  }
+  EXPECT_TRUE(Hear('1', 1, {session.id()}).empty());
+  EXPECT_EQ(PhaseOf(session.id()), v1::ACTIVE);
+}
+
+TEST_F(PoolTest, WhatWasReservedStaysSoUnderTheNextManager) {
+  Attach('1', "one", 1);
+  v1::Session session;
+  ASSERT_FALSE(Create(0.7, &session).has_value());
+  Pool next;
+  next.Restore({session});
+  EXPECT_EQ(next.FindSession(session.id())->phase(), v1::RESERVED);
+  EXPECT_EQ(next.Reserved(session.server_id()), std::vector<std::string>{session.id()});
+  EXPECT_TRUE(next.Reserved(std::string(32, '2')).empty());
+}
+
+TEST_F(PoolTest, WhatRunsOnAServerThatWasLostGoesOn) {
+  Attach('1', "one", 1);
+  v1::Session session;
+  ASSERT_FALSE(Create(0.7, &session).has_value());
+  Hear('1', 1, {session.id()});
+  pool_.Detach(std::string(32, '1'), 1, now_);
+  for (int i = 0; i < 90; ++i) {
+    Pass(1);
+  }
+  EXPECT_EQ(PhaseOf(session.id()), v1::FAILED);
+  Attach('1', "one", 2);
+  EXPECT_TRUE(Hear('1', 2, {session.id()}).empty()) << "nobody is told to end it";
+  EXPECT_EQ(PhaseOf(session.id()), v1::ACTIVE);
+  ASSERT_EQ(changed_.size(), 1u) << "it is stored";
+  EXPECT_EQ(changed_[0].ended_ms(), 0);
+  EXPECT_TRUE(Create(0.5).has_value()) << "its share is its own again";
+  EXPECT_FALSE(Create(0.3).has_value());
+}
+
 TEST_F(PoolTest, ASessionBeginsAndEndsAsItsServerSays) {
   Attach('1', "one", 1);
   v1::Session session;
@@ -154,7 +226,7 @@ TEST_F(PoolTest, WhatNobodyComesForExpires) {
   Attach('1', "one", 1);
   v1::Session session;
   ASSERT_FALSE(Create(1, &session).has_value());
-  for (int i = 0; i < 121; ++i) {
+  for (int i = 0; i < 122; ++i) {
     Hear('1', 1, {});
     Pass(1);
   }
