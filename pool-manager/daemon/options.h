@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "pool-manager/placement/placement_setup.h"
 #include "pool-manager/trust/token_desk.h"
 #include "protocol/base/log.h"
 
@@ -17,6 +18,7 @@ struct Options {
   std::string state_dir;                  // what must survive
   std::vector<std::string> etcd;          // HOST:PORT each; none: SQLite in the folder
   std::string name = "default";
+  PlacementWords placement;
   std::string restore;  // a backup to put in the place of what is stored, and end
   std::string token;    // of people and clients; empty: there is none
   // Who shows no token, though there is none to be had.
