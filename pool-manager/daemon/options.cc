@@ -93,7 +93,25 @@ Status Understand(const Words& words, Options* options) {
     return Status(StatusCode::kInvalidArgument,
                   "--restore is for a pool in a folder; etcdctl snapshot restore is for etcd");
   }
+  FARLANE_TRY(PlacementSetup::Read(options->placement));
   return CheckExposure(*options);
+}
+
+void AddPlacement(CLI::App& app, PlacementWords* words) {
+  app.add_option(
+         "--policy", words->policy,
+         "Place by this policy: balanced, binpack, spread, latency, compute, cost or energy "
+         "[balanced]")
+      ->type_name("NAME");
+  app.add_option("--filter", words->filter,
+                 "Place only where this expression holds, e.g. 'gpu.model == \"H100\"'")
+      ->type_name("EXPRESSION");
+  app.add_option("--score", words->score,
+                 "Place where this expression is least, in place of the policy's score")
+      ->type_name("EXPRESSION");
+  app.add_option("--placement-plugin", words->plugin,
+                 "Ask this library for filter and score, by its absolute path")
+      ->type_name("FILE");
 }
 
 }  // namespace
@@ -122,6 +140,7 @@ CommandLine ReadCommandLine(int argc, char** argv, const std::string& version) {
                  "Put what this backup has in the place of what is in --state-dir, and end")
       ->type_name("FILE");
   app.add_option("--name", options.name, "The pool's name [default]")->type_name("NAME");
+  AddPlacement(app, &options.placement);
   app.add_option("--token-file", words.token_file,
                  "People must present the token on the first line of this file")
       ->type_name("FILE");

@@ -39,6 +39,7 @@ class PoolHost : public std::enable_shared_from_this<PoolHost> {
   struct Settings {
     std::string name = "default";
     uint32_t report_ms = 1000;
+    PlacementWords placement{};
     // Lets another manager lead; empty: there is no other.
     std::function<void()> step_down{};
     // Copies the store to a new file; empty: it has ways of its own to be saved.
@@ -66,7 +67,7 @@ class PoolHost : public std::enable_shared_from_this<PoolHost> {
                                   const std::string& user,
                                   v1::CreateSessionResponse* response);
   std::optional<Objection> Consider(const v1::CreateSessionRequest& request,
-                                    v1::Placement* placement) const;
+                                    v1::Placement* placement);
   std::optional<Objection> Release(const std::string& id, v1::Session* session);
   // What people say of a server is stored, and then holds.
   using OrdersChange = std::function<std::optional<std::string>(v1::ServerOrders*)>;
