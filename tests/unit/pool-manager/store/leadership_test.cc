@@ -141,6 +141,7 @@ TEST_P(LeadershipTest, YieldsToAnotherAndCampaignsAgain) {
   a->Yield();
   ASSERT_TRUE(ComesToLead(*b, 3'000));
   EXPECT_FALSE(a->Epoch());
+  std::this_thread::sleep_for(milliseconds(300));  // until it has seen that another leads
   b->Yield();
   ASSERT_TRUE(ComesToLead(*a, 3'000)) << "it has not stopped to campaign";
 }
