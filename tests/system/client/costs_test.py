@@ -21,7 +21,8 @@ TIMES = 1000
 # Instructions of a call of an optimised build, with all that its thread did in it: the sends, too, of which it
 # shares one with many others.
 LIMITS = {
-    "cuLaunchKernel": 750,
+    # 5 % more than before there were graphs, functions of the program and several servers: 639, with sends over TCP.
+    "cuLaunchKernel": 670,
     "cuEventRecord": 600,
     "cuStreamWaitEvent": 660,
     "cuMemsetD32Async": 800,

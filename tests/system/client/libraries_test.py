@@ -47,6 +47,24 @@ ok("cudaDeviceSynchronize", cudart.cudaDeviceSynchronize())
 ok("ncclCommDestroy", nccl.ncclCommDestroy(communicator))
 """
 
+# A rank on each of two devices.
+TWO_RANKS = PROGRAM + """
+nccl = ctypes.CDLL("libnccl.so")
+communicators = (ctypes.c_void_p * 2)()
+ok("ncclCommInitAll", nccl.ncclCommInitAll(communicators, 2, (ctypes.c_int * 2)(0, 1)))
+memories = [memory, ctypes.c_void_p()]
+ok("cudaSetDevice", cudart.cudaSetDevice(1))
+ok("cudaMalloc", cudart.cudaMalloc(ctypes.byref(memories[1]), 1 << 20))
+ok("ncclGroupStart", nccl.ncclGroupStart())
+for rank in (0, 1):
+    ok("ncclAllReduce", nccl.ncclAllReduce(memories[rank], memories[rank], ctypes.c_size_t(1024), 7, 0,
+                                           ctypes.c_void_p(communicators[rank]), None))
+ok("ncclGroupEnd", nccl.ncclGroupEnd())
+for rank in (0, 1):
+    ok("cudaSetDevice", cudart.cudaSetDevice(rank))
+    ok("cudaDeviceSynchronize", cudart.cudaDeviceSynchronize())
+"""
+
 
 @unittest.skipIf(SANITIZER, "a program without the sanitizer cannot load a library that has it")
 class FirstUse(Client):
@@ -75,6 +93,9 @@ class FirstUse(Client):
         for devices in (1, 2):
             with self.subTest(devices):
                 self.assertLessEqual(self.waits(ALL_REDUCE, "libnccl.so", devices), 60, self.told)
+
+    def test_a_communicator_of_two_devices(self):
+        self.assertLessEqual(self.waits(TWO_RANKS, "libnccl.so", 2), 60, self.told)
 
 
 if __name__ == "__main__":
