@@ -207,6 +207,7 @@ void Session::NoteQuiet(uint64_t work) {
 }
 
 void Session::AbandonAfterFork() {
+  mirrored_.AfterFork();
   attendant_->AbandonAfterFork();
   channel_->AbandonAfterFork();
 }
@@ -216,6 +217,7 @@ void Session::Close() {
   attendant_->Stop(NowNs() + kStopNs);
   host_calls_.Close();
   channel_->Close();
+  mirrored_.Close();
 }
 
 CUresult Session::Lost() {
