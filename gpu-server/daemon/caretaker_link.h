@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// CaretakerLink is the daemon's side of its conversation with the caretaker. It starts the
-// caretaker, and another one should it end; what it has heard last is what is known of the devices'
-// health.
+// CaretakerLink is the daemon's side of its conversation with the caretaker. What it has
+// heard last is what is known of the devices' health.
 #pragma once
 
 #include <string>
 
-#include <sys/types.h>
-
-#include "protocol/base/fd.h"
+#include "gpu-server/daemon/kept_child.h"
 #include "protocol/nvml/report.h"
 
 namespace farlane::server {
@@ -16,17 +13,11 @@ namespace farlane::server {
 // Thread: the daemon's main thread, which must be the process's only one.
 class CaretakerLink {
  public:
-  CaretakerLink() = default;
-  CaretakerLink(const CaretakerLink&) = delete;
-  CaretakerLink& operator=(const CaretakerLink&) = delete;
-  // Ends it and waits until it is gone.
-  ~CaretakerLink();
-
   // Once: which library to load. Does not wait for it.
   void Start(std::string library, uint64_t now_ns);
 
   // For poll(); -1 while there is none.
-  int control() const { return control_.get(); }
+  int control() const { return caretaker_.link(); }
 
   // Hears what there is, and looks whether a caretaker is to be started.
   void Hear(uint64_t now_ns);
@@ -42,13 +33,8 @@ class CaretakerLink {
   // A driver's NVML starts within this.
   static constexpr uint64_t kSettleNs = 2'000'000'000;
 
-  void Fork();
-  void Bury(uint64_t now_ns);
-
-  std::string library_;
-  pid_t pid_ = 0;
-  Fd control_;
-  uint64_t not_before_ns_ = UINT64_MAX;  // when there is none: when to start one; never at first
+  // A library that has ended its process once may do so again.
+  KeptChild caretaker_{"the process that looks after the devices' health", 10'000'000'000};
   uint64_t started_ns_ = 0;
   bool settled_ = false;
   nvml::Report health_;

@@ -282,7 +282,7 @@ Status Daemon::JoinPool() {
       pool_.advertised.push_back(listener.address.ToString());
     }
   }
-  return agent_.Start(pool_, server_id_, control_address_, NowNs()).While("joining the pool");
+  return agent_.Start(pool_, server_id_, control_address_).While("joining the pool");
 }
 
 void Daemon::HearWorkers(const std::vector<pollfd>& polls) {

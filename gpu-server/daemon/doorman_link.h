@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// DoormanLink is the daemon's side of its conversation with the doorman. It starts the doorman, and
-// another one should it end; those who stood at the door then are lost, nobody else is.
+// DoormanLink is the daemon's side of its conversation with the doorman. When he ends, those who
+// stood at the door then are lost, nobody else is.
 #pragma once
 
 #include <functional>
 #include <string>
 
-#include <sys/types.h>
-
-#include "gpu-server/daemon/control_record.h"
-#include "protocol/base/fd.h"
+#include "gpu-server/daemon/kept_child.h"
 #include "protocol/transport/tls.h"
 #include "protocol/wire/hello.h"
 
@@ -18,17 +15,11 @@ namespace farlane::server {
 // Thread: the daemon's main thread, which must be the process's only one.
 class DoormanLink {
  public:
-  DoormanLink() = default;
-  DoormanLink(const DoormanLink&) = delete;
-  DoormanLink& operator=(const DoormanLink&) = delete;
-  // Ends it and waits until it is gone.
-  ~DoormanLink();
-
   // Waits until it has read its certificate and its key. Without this there is no doorman.
   Status Start(const transport::TlsServerSettings& settings);
 
   // For poll(); -1 while there is none.
-  int control() const { return control_.get(); }
+  int control() const { return doorman_.link(); }
 
   // Leads a connection to the door, of which only the first byte was looked at. False: it cannot be
   // met now.
@@ -49,13 +40,8 @@ class DoormanLink {
   void Hear(const Ears& ears, uint64_t now_ns);
 
  private:
-  Status Fork();
-  void Bury(uint64_t now_ns, const Ears& ears);
-
-  transport::TlsServerSettings settings_;
-  pid_t pid_ = 0;
-  Fd control_;
-  uint64_t not_before_ns_ = UINT64_MAX;  // when there is none: when to start one; never at first
+  // A key that cannot be read now cannot be read a millisecond later.
+  KeptChild doorman_{"the process that holds the private key", 1'000'000'000};
 };
 
 }  // namespace farlane::server

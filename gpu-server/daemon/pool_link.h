@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // PoolLink is the daemon's side of its conversation with the agent, who speaks with the pool's
-// manager and judges the tokens of those who come. It starts the agent, a program of its own, and
-// another one should that end; who was being judged then is refused, nobody else is.
+// manager and judges the tokens of those who come. The agent is a program of its own; when it ends,
+// who was being judged then is refused, nobody else is.
 #pragma once
 
 #include <functional>
 #include <string>
 #include <vector>
 
-#include <sys/types.h>
-
-#include "gpu-server/daemon/control_record.h"
-#include "protocol/base/fd.h"
+#include "gpu-server/daemon/kept_child.h"
 #include "protocol/wire/hello.h"
 
 namespace farlane::server {
@@ -27,21 +24,14 @@ struct PoolSettings {
 // Thread: the daemon's main thread, which must be the process's only one.
 class PoolLink {
  public:
-  PoolLink() = default;
-  PoolLink(const PoolLink&) = delete;
-  PoolLink& operator=(const PoolLink&) = delete;
-  // Ends it and waits until it is gone.
-  ~PoolLink();
-
   // Once, when clients may come. `server_id` stays the same when the server is restarted, if it
   // can; `control` is where the session service answers.
   Status Start(const PoolSettings& settings,
                const std::string& server_id,
-               const std::string& control,
-               uint64_t now_ns);
+               const std::string& control);
 
   // For poll(); -1 while there is none.
-  int control() const { return control_.get(); }
+  int control() const { return agent_.link(); }
 
   // Has what a newcomer shows judged. False: nobody can now.
   bool Judge(uint64_t id, const wire::ClientHello& hello);
@@ -56,13 +46,7 @@ class PoolLink {
   void Hear(const Ears& ears, uint64_t now_ns);
 
  private:
-  Status Fork();
-  void Bury(uint64_t now_ns, const Ears& ears);
-
-  std::vector<std::string> arguments_;
-  pid_t pid_ = 0;
-  Fd control_;
-  uint64_t not_before_ns_ = UINT64_MAX;  // when there is none: when to start one; never at first
+  KeptChild agent_{"the agent that speaks with the pool", 1'000'000'000};
 };
 
 }  // namespace farlane::server

@@ -9,6 +9,8 @@ namespace {
 
 constexpr double kWeightLeast =
     0.2;  // so that a program that has changed is known after a few sessions
+constexpr double kOthersLeast = 0.05;  // whoever was nearly alone does not know what company costs
+constexpr double kSwitchingMost = 3;
 constexpr double kBusyLeastS = 0.05;  // below this the counters are mostly start-up
 
 bool IsCount(double value) {
@@ -67,7 +69,8 @@ AppProfile AppProfile::OfClass(AppClass app_class) {
 void AppProfile::Learn(const SessionFacts& facts) {
   const bool sane = IsCount(facts.wall_s) && IsCount(facts.busy_gpu_s) &&
                     IsCount(facts.blocking_calls) && IsCount(facts.bytes_moved) &&
-                    IsCount(facts.working_set_bytes);
+                    IsCount(facts.working_set_bytes) && IsCount(facts.contention_s) &&
+                    IsCount(facts.others_busy);
   if (!sane || facts.busy_gpu_s < kBusyLeastS || facts.wall_s <= 0) {
     return;
   }
@@ -77,7 +80,14 @@ void AppProfile::Learn(const SessionFacts& facts) {
   const double busy_s = facts.busy_gpu_s / devices;
   calls_per_gpu_s.Learn(facts.blocking_calls / busy_s, weight);
   bytes_per_gpu_s.Learn(facts.bytes_moved / busy_s, weight);
-  busy.Learn(std::min(1.0, busy_s / facts.wall_s), weight);
+  const double busy_part = std::min(1.0, busy_s / facts.wall_s);
+  busy.Learn(busy_part, weight);
+  if (facts.others_busy >= kOthersLeast) {
+    const double too_much = std::max(0.0, facts.others_busy + busy_part - 1);
+    const double beyond = facts.contention_s / busy_s - too_much;
+    switching.Learn(std::clamp(beyond / (facts.others_busy * busy_part), 0.0, kSwitchingMost),
+                    weight);
+  }
   working_set_bytes.Learn(facts.working_set_bytes, weight);
   if (sessions < UINT32_MAX) {
     ++sessions;

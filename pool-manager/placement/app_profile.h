@@ -31,6 +31,8 @@ struct SessionFacts {
   double blocking_calls = 0;  // calls that waited for an answer
   double bytes_moved = 0;
   double working_set_bytes = 0;  // of one device
+  double contention_s = 0;       // it stood still because others had its devices
+  double others_busy = 0;        // how busy these others were, 0 … 1, on average
   uint32_t devices = 1;
 };
 
@@ -40,6 +42,8 @@ struct AppProfile {
   Trait bytes_per_gpu_s;  // beta
   Trait busy;             // of one device, 0 … 1
   Trait working_set_bytes;
+  // What others on the device cost it beyond the time that there is: per own and others' busy part.
+  Trait switching{.mean = 0.15};
   uint32_t sessions = 0;  // learned from
 
   static AppProfile OfClass(AppClass app_class);

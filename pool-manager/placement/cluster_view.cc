@@ -172,6 +172,7 @@ void ClusterView::Enter(uint32_t server) {
     if (CanBeHad(view) && CanBeHad(device)) {
       domain.share_capacity += kWholeShare;
       domain.promised_share += device.promised_share;
+      domain.room.AddDevice(device.promised_share);
     }
   }
 }
@@ -191,6 +192,7 @@ void ClusterView::Leave(uint32_t server) {
     if (CanBeHad(view) && CanBeHad(device)) {
       domain.share_capacity -= kWholeShare;
       domain.promised_share -= device.promised_share;
+      domain.room.DropDevice(device.promised_share);
     }
   }
 }
@@ -336,6 +338,8 @@ void ClusterView::Promise(const Grant& grant) {
     server.promised_share += grant.share;
     if (CanBeHad(server) && CanBeHad(device)) {
       domains_[server.domain].promised_share += grant.share;
+      domains_[server.domain].room.Change(device.promised_share - grant.share,
+                                          device.promised_share);
     }
     occupants_[index].push_back({.tenant = tenant, .isolation = grant.isolation});
     Summarize(index);
@@ -379,6 +383,13 @@ bool ClusterView::Forget(const std::string& session) {
   return true;
 }
 
+void ClusterView::NoteAsked(const Demand::Asked& asked) {
+  demand_.Note(asked);
+  if (asked.domain < domains_.size()) {
+    domains_[asked.domain].room.NoteAsked(asked.loss, asked.share);
+  }
+}
+
 void ClusterView::Release(const Held& held) {
   const Grant& grant = held.grant;
   if (!held.settled) {
@@ -395,6 +406,8 @@ void ClusterView::Release(const Held& held) {
     server.promised_share -= grant.share;
     if (CanBeHad(server) && CanBeHad(device)) {
       domains_[server.domain].promised_share -= grant.share;
+      domains_[server.domain].room.Change(device.promised_share + grant.share,
+                                          device.promised_share);
     }
     std::vector<Occupant>& there = occupants_[index];
     there.erase(std::find(there.begin(), there.end(), occupant));

@@ -16,6 +16,7 @@
 #include "pool-manager/placement/demand.h"
 #include "pool-manager/placement/device_view.h"
 #include "pool-manager/placement/grant.h"
+#include "pool-manager/placement/near_room.h"
 #include "pool-manager/placement/server_view.h"
 #include "protocol/base/result.h"
 
@@ -29,6 +30,7 @@ struct DomainView {
   std::vector<std::vector<uint32_t>> servers_of_model{};
   uint64_t share_capacity = 0;  // of what can be had: ready, not cordoned, healthy
   uint64_t promised_share = 0;  // of these
+  NearRoom room{};              // the same, in pieces
 
   double Occupancy() const {
     return share_capacity == 0
@@ -65,6 +67,9 @@ class ClusterView {
   void Settle(const std::string& session);
   // Gives back what a session was promised; false if there is none of that name.
   bool Forget(const std::string& session);
+
+  // Somebody has asked, who would like to be near a domain.
+  void NoteAsked(const Demand::Asked& asked);
 
   Demand& demand() { return demand_; }
 

@@ -58,7 +58,15 @@ void PutInOrder(const ClusterView& cluster,
   });
   const auto tied = static_cast<size_t>(tied_end - fitting.begin());
   decision->tied = tied;
-  std::swap(fitting.front(), fitting[BreakTie(cluster, request, {fitting.data(), tied})]);
+  // Whoever runs there already stays: being as good is no reason to move.
+  auto chosen = std::find_if(fitting.begin(), tied_end, [&](const ScoredServer& one) {
+    return request.current_server == one.server;
+  });
+  if (chosen == tied_end) {
+    chosen = fitting.begin() +
+             static_cast<std::ptrdiff_t>(BreakTie(cluster, request, {fitting.data(), tied}));
+  }
+  std::iter_swap(fitting.begin(), chosen);
   std::partial_sort(fitting.begin() + 1, fitting.begin() + static_cast<std::ptrdiff_t>(told),
                     fitting.end(), better);
   for (size_t i = 0; i < told; ++i) {
@@ -158,10 +166,10 @@ Decision Decide(const ClusterView& cluster,
 void NoteDemand(ClusterView& cluster, const NetworkView& network, const Request& request) {
   const NearLoss near = network.LossOfNearest(cluster, request.profile.calls_per_gpu_s.mean,
                                               request.profile.bytes_per_gpu_s.mean);
-  cluster.demand().Note({.domain = near.domain,
-                         .loss = near.loss,
-                         .share = request.share,
-                         .memory_bytes = request.memory_bytes});
+  cluster.NoteAsked({.domain = near.domain,
+                     .loss = near.loss,
+                     .share = request.share,
+                     .memory_bytes = request.memory_bytes});
 }
 
 }  // namespace farlane::pool

@@ -9,7 +9,6 @@
 namespace farlane::pool {
 namespace {
 
-constexpr double kSwitching = 0.15;   // lost to each other by two programs that fill a device
 constexpr double kPagingCost = 20;    // of a device's whole memory too much
 constexpr double kScarceFrom = 0.75;  // of a domain, before its nearness has a price
 constexpr double kWorsePlace = 0.05;  // a taint that does not repel
@@ -112,11 +111,16 @@ void AddDeviceTerms(const ClusterView& cluster,
                     const PlacementPolicy& policy,
                     Slowdown* terms) {
   const double busy = request.profile.busy.mean, others = device.Busy();
-  terms->compute = std::max(0.0, others + busy - 1) + kSwitching * others * busy;
+  terms->compute =
+      std::max(0.0, others + busy - 1) + request.profile.switching.mean * others * busy;
   const auto memory = static_cast<double>(device.facts.memory_bytes);
   const double too_much = device.WorkingSet() + request.profile.working_set_bytes.mean - memory;
   terms->memory = memory > 0 ? std::max(0.0, too_much) / memory * kPagingCost : 0;
   // What has no weight need not be known.
+  if (policy.opportunity != 0) {
+    terms->opportunity += cluster.domains()[server.domain].room.PriceOf(device.promised_share,
+                                                                        request.GuaranteedShare());
+  }
   if (policy.fragmentation != 0) {
     terms->fragmentation = FragmentationAdded(cluster.demand(), device, request);
   }

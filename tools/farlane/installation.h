@@ -23,6 +23,8 @@ class Installation {
 
   std::string SessionProgram() const { return prefix_ + "/libexec/farlane/farlane-session"; }
 
+  std::string SimulatorProgram() const { return prefix_ + "/libexec/farlane/farlane-sim"; }
+
   std::string ClientFolder() const { return prefix_ + "/lib/farlane/client"; }
 
   std::string ClientLibrary() const { return ClientFolder() + "/libcuda.so.1"; }

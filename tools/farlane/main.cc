@@ -25,13 +25,13 @@ int main(int argc, char** argv) {
   root.formatter(std::make_shared<farlane::cli::HelpFormat>("VERB [OPTIONS]"));
   root.require_subcommand(0, 1);  // "help run" is one verb and a word
   const std::vector<Verb> verbs = {
-      farlane::cli::AddRun(root),     farlane::cli::AddCheck(root),
-      farlane::cli::AddBench(root),   farlane::cli::AddSession(root),
-      farlane::cli::AddPool(root),    farlane::cli::AddServer(root),
-      farlane::cli::AddPlace(root),   farlane::cli::AddSmi(root),
-      farlane::cli::AddMetrics(root), farlane::cli::AddSoft(root),
-      farlane::cli::AddVersion(root), farlane::cli::AddCompletion(root),
-      farlane::cli::AddHelp(root),
+      farlane::cli::AddRun(root),        farlane::cli::AddCheck(root),
+      farlane::cli::AddBench(root),      farlane::cli::AddSession(root),
+      farlane::cli::AddPool(root),       farlane::cli::AddServer(root),
+      farlane::cli::AddPlace(root),      farlane::cli::AddSim(root),
+      farlane::cli::AddSmi(root),        farlane::cli::AddMetrics(root),
+      farlane::cli::AddSoft(root),       farlane::cli::AddVersion(root),
+      farlane::cli::AddCompletion(root), farlane::cli::AddHelp(root),
   };
   root.footer(
       "Examples:\n"

@@ -39,6 +39,7 @@ Verb AddServer(CLI::App& root);
 Verb AddPlace(CLI::App& root);
 Verb AddSmi(CLI::App& root);
 Verb AddMetrics(CLI::App& root);
+Verb AddSim(CLI::App& root);
 Verb AddSoft(CLI::App& root);
 Verb AddVersion(CLI::App& root);
 Verb AddCompletion(CLI::App& root);

@@ -47,6 +47,20 @@ TEST(AppProfile, OneCallHoldsUpAllDevices) {
   EXPECT_DOUBLE_EQ(profile.busy.mean, 0.5);
 }
 
+TEST(AppProfile, LearnsWhatCompanyCosts) {
+  AppProfile profile = AppProfile::OfClass(AppClass::kInfer);
+  SessionFacts facts = Facts(40);
+  profile.Learn(facts);
+  EXPECT_DOUBLE_EQ(profile.switching.mean, 0.15) << "it was alone";
+
+  facts.others_busy = 0.7;
+  facts.contention_s = 50 * (0.2 + 0.6 * 0.7 * 0.5);
+  for (int i = 0; i < 50; ++i) {
+    profile.Learn(facts);
+  }
+  EXPECT_NEAR(profile.switching.mean, 0.6, 1e-3);
+}
+
 TEST(AppProfile, LearnsNothingFromWhatSaysNothing) {
   AppProfile profile;
   profile.Learn({.wall_s = 10, .busy_gpu_s = 0.001, .blocking_calls = 5});

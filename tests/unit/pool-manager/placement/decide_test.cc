@@ -120,6 +120,20 @@ TEST(Decide, ARunningSessionMovesOnlyForAReason) {
   EXPECT_EQ(ServerOf(moved), there);
 }
 
+TEST(Decide, BeingAboutAsGoodIsNoReasonToMove) {
+  SmallCluster cluster;
+  for (int i = 0; i < 10; ++i) {
+    cluster.Add({.id = "s" + std::to_string(i), .devices = 1});
+  }
+  Request request = HalfAGpu();
+  for (uint32_t here = 0; here < 10; ++here) {
+    request.current_server = here;
+    cluster.view.SetLoad(here, {.busy = 0.4F});
+    EXPECT_TRUE(cluster.Ask(request).stays) << here;
+    cluster.view.SetLoad(here, {});
+  }
+}
+
 TEST(Decide, CodeThatIsThereAlreadyIsWorthSomething) {
   SmallCluster cluster;
   for (int i = 0; i < 5; ++i) {

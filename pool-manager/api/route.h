@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Route is one thing that can be asked of the manager over HTTP: where, what it is called, which
+// messages go in and out, and who answers. All there are stand in one table, by which requests are
+// answered, and from which everything is made that speaks of them.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "pool-manager/api/http_server.h"
+#include "pool-manager/daemon/pool_host.h"
+
+namespace farlane::pool {
+
+// A request that has found its route.
+struct Call {
+  PoolHost& host;
+  const HttpRequest& request;
+  std::vector<std::string> names;  // what stands where the path has {…}, in order
+  std::string user;                // who asks; empty: nobody in particular
+};
+
+struct Route {
+  const char* method;  // "GET"
+  const char* path;  // "/v1/servers/{name}:cordon"; {…} is one or more characters but '/' and ':'
+  const char* verb;  // "servers.cordon"
+  const char* takes;    // the body's message, "CreateSessionRequest"; empty: there is none
+  const char* gives;    // the answer's message
+  const char* summary;  // for people, a line
+  HttpAnswer (*answer)(const Call& call);
+};
+
+std::span<const Route> SessionRoutes();
+std::span<const Route> ServerRoutes();
+std::span<const Route> PoolRoutes();
+
+// All of them.
+const std::vector<Route>& AllRoutes();
+
+// Whether a path is of this kind; `names` gets what stands where the pattern has {…}.
+bool PathMatches(const std::string& pattern,
+                 const std::string& path,
+                 std::vector<std::string>* names);
+
+}  // namespace farlane::pool
