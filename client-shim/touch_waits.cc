@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client-shim/touch_waits.h"
 
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <thread>
@@ -27,7 +28,9 @@ class Outcome {
 
   bool FinishedWithin(std::chrono::seconds limit) {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, limit, [this] { return finished_; });
+    // By the system's clock: to wait by the steady one is newer than glibc 2.28.
+    return changed_.wait_until(lock, std::chrono::system_clock::now() + limit,
+                               [this] { return finished_; });
   }
 
  private:
