@@ -27,7 +27,7 @@ constexpr timespec kStopPause{.tv_sec = 0, .tv_nsec = 100'000};
 
 }  // namespace
 
-Attendant::Attendant(channel::CommandChannel& channel, std::function<void()> work)
+Attendant::Attendant(channel::CommandChannel& channel, std::function<bool()> work)
     : channel_(channel), work_(std::move(work)), event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 void Attendant::Start() {
@@ -86,14 +86,16 @@ void Attendant::Loop() {
     if (stopping_.load(std::memory_order_acquire)) {
       break;
     }
+    // What this thread reads by itself says nothing of the program.
+    const auto& bytes = channel_.counters().received_bytes;
+    const bool others_read = bytes.load(std::memory_order_relaxed) != received;
     if (came) {
       channel_.Listen();
     }
-    work_();
+    const bool waits = work_();
     channel_.Beat();
-    const uint64_t now = channel_.counters().received_bytes.load(std::memory_order_relaxed);
-    busy = came || now != received;
-    received = now;
+    busy = !waits && others_read;
+    received = bytes.load(std::memory_order_relaxed);
   }
   over_.store(true, std::memory_order_release);
 }

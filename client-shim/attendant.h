@@ -17,8 +17,9 @@ namespace farlane::shim {
 // Thread: any; Start and Stop one at a time.
 class Attendant {
  public:
-  // `work` is called on the attendant's thread after Wake, with nothing held.
-  Attendant(channel::CommandChannel& channel, std::function<void()> work);
+  // `work` is called on the attendant's thread after Wake, with nothing held. True: it waits for
+  // the server to say something, and for nothing else.
+  Attendant(channel::CommandChannel& channel, std::function<bool()> work);
 
   // Without a thread, where the program has used up its share of them, the rest works all the same.
   void Start();
@@ -34,7 +35,7 @@ class Attendant {
   bool Sleep(bool look);
 
   channel::CommandChannel& channel_;
-  const std::function<void()> work_;
+  const std::function<bool()> work_;
   Fd event_;
   std::atomic<bool> stopping_{false};
   std::atomic<bool> over_{false};

@@ -33,11 +33,15 @@ CUresult DeviceMemory::Allocate(uint64_t bytes,
                                 wire::Handle context,
                                 uint64_t* address,
                                 uint64_t align) {
-  const CUresult result = TryAllocate(bytes, context, address, align);
-  // Before memory is out, pools give up what they only keep for reuse.
-  return result == CUDA_ERROR_OUT_OF_MEMORY && session_.pools().TrimAll(device_)
-             ? TryAllocate(bytes, context, address, align)
-             : result;
+  CUresult result = TryAllocate(bytes, context, address, align);
+  // Before memory is out, pools give up what they only keep for reuse; and what others of the
+  // program's threads give them meanwhile.
+  for (int i = 0;
+       i < kGrowTriesMax && result == CUDA_ERROR_OUT_OF_MEMORY && session_.pools().TrimAll(device_);
+       ++i) {
+    result = TryAllocate(bytes, context, address, align);
+  }
+  return result;
 }
 
 CUresult DeviceMemory::TryAllocate(uint64_t bytes,
@@ -84,19 +88,18 @@ CUresult DeviceMemory::Grow(Lock& lock, uint64_t bytes) {
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
   const uint64_t wanted = RoundUp(bytes, Arena::kChunkBytes);
-  bool waited = false;
   for (int i = 0; i < kGrowTriesMax; ++i) {
     MoveFreeChunks(wanted);
+    const uint64_t before = came_back_;
     if (used_bytes() + wanted > credit_bytes_) {
       const CUresult result = AskForCredit(lock, used_bytes() + wanted - credit_bytes_);
       if (result == CUDA_SUCCESS) {
         continue;
       }
       // Freed memory comes back: then its chunks are free, or there is now a gap that fits.
-      if (result != CUDA_ERROR_OUT_OF_MEMORY || waited || !WaitForFreed(lock)) {
+      if (result != CUDA_ERROR_OUT_OF_MEMORY || !HasMore(lock, before)) {
         return result;
       }
-      waited = true;
     } else if (const auto range = arena_.FindUnbacked(wanted)) {
       session_.Post(
           0, wire::MemoryMap{
@@ -106,10 +109,9 @@ CUresult DeviceMemory::Grow(Lock& lock, uint64_t bytes) {
     } else {
       // The addresses are used up, or there were none in common to begin with.
       const CUresult result = AskForSpace(lock, wanted);
-      if (result != CUDA_SUCCESS && (waited || !WaitForFreed(lock))) {
+      if (result != CUDA_SUCCESS && !HasMore(lock, before)) {
         return result;
       }
-      waited = waited || result != CUDA_SUCCESS;
     }
     if (arena_.HasGap(bytes)) {
       return CUDA_SUCCESS;
@@ -123,30 +125,32 @@ CUresult DeviceMemory::MakeRoom(Lock& lock, uint64_t bytes) {
   if (bytes > total_bytes_) {
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
-  bool waited = false;
   for (int i = 0; i < kGrowTriesMax; ++i) {
     RecycleLocked(session_.quiet_work());
     MoveFreeChunks(bytes);
     if (used_bytes() + bytes <= credit_bytes_) {
       return CUDA_SUCCESS;
     }
+    const uint64_t before = came_back_;
     const CUresult result = AskForCredit(lock, used_bytes() + bytes - credit_bytes_);
     if (result == CUDA_SUCCESS) {
       continue;
     }
-    if (result != CUDA_ERROR_OUT_OF_MEMORY || waited || !WaitForFreed(lock)) {
+    if (result != CUDA_ERROR_OUT_OF_MEMORY || !HasMore(lock, before)) {
       return result;
     }
-    waited = true;
   }
   return CUDA_ERROR_OUT_OF_MEMORY;
 }
 
 CUresult DeviceMemory::Create(uint64_t bytes, wire::Handle handle) {
-  const CUresult result = TryCreate(bytes, handle);
-  return result == CUDA_ERROR_OUT_OF_MEMORY && session_.pools().TrimAll(device_)
-             ? TryCreate(bytes, handle)
-             : result;
+  CUresult result = TryCreate(bytes, handle);
+  for (int i = 0;
+       i < kGrowTriesMax && result == CUDA_ERROR_OUT_OF_MEMORY && session_.pools().TrimAll(device_);
+       ++i) {
+    result = TryCreate(bytes, handle);
+  }
+  return result;
 }
 
 CUresult DeviceMemory::TryCreate(uint64_t bytes, wire::Handle handle) {
@@ -171,6 +175,7 @@ void DeviceMemory::Release(uint64_t bytes, wire::Handle handle, bool forfeit) {
   const Lock lock(mutex_);
   created_bytes_ -= bytes;
   credit_bytes_ -= forfeit ? bytes : 0;
+  NoteIdleLocked();
   session_.Post(0, wire::PhysicalRelease{.memory = handle});
 }
 
@@ -211,7 +216,14 @@ bool DeviceMemory::MakeIdle(uint64_t bytes) {
   return credit_bytes_ - used_bytes() >= bytes;
 }
 
+void DeviceMemory::NoteIdleLocked() {
+  ++came_back_;
+  frees_.fetch_add(1, std::memory_order_release);
+}
+
 bool DeviceMemory::GiveBack(uint64_t bytes, uint64_t recall, uint32_t* fences) {
+  // Before anything is looked for, so that what becomes idle meanwhile shows in the next answer.
+  const uint32_t frees = frees_.load(std::memory_order_acquire);
   Lock lock(mutex_);
   bytes = RoundUp(std::min(bytes, credit_bytes_), Arena::kChunkBytes);
   bool enough = MakeIdle(bytes);
@@ -229,7 +241,9 @@ bool DeviceMemory::GiveBack(uint64_t bytes, uint64_t recall, uint32_t* fences) {
   }
   const uint64_t given = std::min(bytes, credit_bytes_ - used_bytes());
   credit_bytes_ -= given;
-  session_.Post(0, wire::CreditReturn{.device = server_ordinal_, .bytes = given, .recall = recall});
+  session_.Post(0,
+                wire::CreditReturn{
+                    .device = server_ordinal_, .frees = frees, .bytes = given, .recall = recall});
   return true;
 }
 
@@ -239,10 +253,10 @@ CUresult DeviceMemory::AskForCredit(Lock& lock, uint64_t bytes) {
   const uint64_t most = std::max(bytes, spare);
   uint64_t granted = most;
   lock.unlock();
-  CUresult result = RequestCredit(most);
+  CUresult result = RequestCredit(most, most > bytes);
   if (result == CUDA_ERROR_OUT_OF_MEMORY && most > bytes) {
     granted = bytes;
-    result = RequestCredit(bytes);
+    result = RequestCredit(bytes, false);
   }
   lock.lock();
   credit_bytes_ += result == CUDA_SUCCESS ? granted : 0;
@@ -277,18 +291,28 @@ CUresult DeviceMemory::AskForSpace(Lock& lock, uint64_t bytes) {
 }
 
 // Of whole chunks the server grants what was asked for or nothing.
-CUresult DeviceMemory::RequestCredit(uint64_t bytes) {
+CUresult DeviceMemory::RequestCredit(uint64_t bytes, bool spare) {
   wire::CreditRequestReply reply;
-  const CUresult result =
-      session_.Call(0, wire::CreditRequest{.device = server_ordinal_, .bytes = bytes}, &reply);
+  const CUresult result = session_.Call(
+      0, wire::CreditRequest{.device = server_ordinal_, .spare = spare ? 1u : 0u, .bytes = bytes},
+      &reply);
   return result == CUDA_SUCCESS && reply.granted_bytes != bytes ? CUDA_ERROR_UNKNOWN : result;
 }
 
-// Waits for the device if freed memory waits for it. Lets go of the lock meanwhile.
+// Whether there is more now than there was when so much had come back: without waiting, since the
+// lock was let go, or once the device has been waited for.
+bool DeviceMemory::HasMore(Lock& lock, uint64_t before) {
+  return came_back_ != before || WaitForFreed(lock);
+}
+
+// Waits for the device if freed memory waits for it. Lets go of the lock meanwhile. False: nothing
+// has come back.
 bool DeviceMemory::WaitForFreed(Lock& lock) {
-  RecycleLocked(session_.quiet_work());
   if (freed_.empty()) {
     return false;
+  }
+  if (RecycleLocked(session_.quiet_work())) {
+    return true;
   }
   const uint64_t before = session_.work();
   lock.unlock();
@@ -297,8 +321,8 @@ bool DeviceMemory::WaitForFreed(Lock& lock) {
   if (result != CUDA_SUCCESS) {
     return false;
   }
-  RecycleLocked(before);
-  return true;
+  // Another thread may have been there first.
+  return RecycleLocked(before) || freed_.empty();
 }
 
 CUresult DeviceMemory::Free(uint64_t address) {
@@ -309,6 +333,7 @@ CUresult DeviceMemory::Free(uint64_t address) {
   }
   if (session_.IsQuiet()) {
     arena_.Recycle(*range);
+    NoteIdleLocked();
     return CUDA_SUCCESS;
   }
   freed_.push_back({.range = *range, .work = session_.work()});
@@ -373,6 +398,7 @@ void DeviceMemory::RemoveGlobal(AddressRange range) {
 
 std::vector<uint64_t> DeviceMemory::FreeAllOf(wire::Handle context) {
   std::lock_guard<std::mutex> lock(mutex_);
+  NoteIdleLocked();
   return arena_.RecycleAllOf(context);
 }
 
@@ -381,8 +407,9 @@ void DeviceMemory::HandOver(wire::Handle from, wire::Handle to) {
   arena_.HandOver(from, to);
 }
 
-// What was freed before so much work had been started, of which all is done.
-void DeviceMemory::RecycleLocked(uint64_t quiet_work) {
+// What was freed before so much work had been started, of which all is done; whether that was
+// anything.
+bool DeviceMemory::RecycleLocked(uint64_t quiet_work) {
   quiet_work = std::max(quiet_work, fenced_work_.load(std::memory_order_relaxed));
   // In the order of their work, so that looking costs nothing while nothing is over.
   const auto end = std::find_if(freed_.begin(), freed_.end(),
@@ -391,7 +418,12 @@ void DeviceMemory::RecycleLocked(uint64_t quiet_work) {
     arena_.Recycle(one->range);
     freed_bytes_ -= one->range.bytes;
   }
+  const bool any = end != freed_.begin();
   freed_.erase(freed_.begin(), end);
+  if (any) {
+    NoteIdleLocked();
+  }
+  return any;
 }
 
 }  // namespace farlane::shim

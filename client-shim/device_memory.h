@@ -58,6 +58,9 @@ class DeviceMemory {
   // addresses freed.
   std::vector<uint64_t> FreeAllOf(wire::Handle context);
 
+  // A pool keeps something for later, which it would do without.
+  void NoteKept() { frees_.fetch_add(1, std::memory_order_release); }
+
   // All work up to here is done, on every device.
   void OnFence(uint64_t work);
 
@@ -102,10 +105,12 @@ class DeviceMemory {
   void Unback(uint64_t bytes_max);
   bool MakeIdle(uint64_t bytes);
   CUresult AskForCredit(Lock& lock, uint64_t bytes);
+  bool HasMore(Lock& lock, uint64_t before);
   bool WaitForFreed(Lock& lock);
-  void RecycleLocked(uint64_t quiet_work);
+  void NoteIdleLocked();
+  bool RecycleLocked(uint64_t quiet_work);
   void FenceLocked();
-  CUresult RequestCredit(uint64_t bytes);
+  CUresult RequestCredit(uint64_t bytes, bool spare);
 
   Session& session_;
   const int32_t device_;
@@ -118,8 +123,10 @@ class DeviceMemory {
   uint64_t created_bytes_ = 0;  // physical memory without an address of ours
   std::vector<Freed> freed_;    // released, but work posted before may still use them
   uint64_t freed_bytes_ = 0;
+  uint64_t came_back_ = 0;                // so often, without what pools keep
   std::atomic<uint64_t> fenced_work_{0};  // all up to here is done
   std::atomic<bool> fence_open_{false};   // the server will say more by itself
+  std::atomic<uint32_t> frees_{0};        // so often anything became idle, or may have
   std::vector<AddressRange> globals_;
 };
 

@@ -187,8 +187,9 @@ void MemoryPools::NoteUse(Pool& pool, uint64_t bytes) {
   pool.held_bytes_high = std::max(pool.held_bytes_high, pool.held_bytes());
 }
 
-// The smallest block that this stream freed and that is large enough without being twice as large;
-// 0 if there is none. `wanted` grows to what the block has.
+// The smallest block that this stream freed and that is large enough without being twice as large,
+// or a chunk larger, which others could have; 0 if there is none. `wanted` grows to what the block
+// has.
 uint64_t MemoryPools::Reuse(State& state, uint64_t stream, Allocation* wanted) {
   Pool& pool = state.pools[wanted->pool];
   const auto of_stream = pool.kept.find(stream);
@@ -197,7 +198,8 @@ uint64_t MemoryPools::Reuse(State& state, uint64_t stream, Allocation* wanted) {
   }
   Blocks& blocks = of_stream->second;
   const auto block = blocks.lower_bound(wanted->bytes);
-  if (block == blocks.end() || block->first / 2 > wanted->bytes) {
+  if (block == blocks.end() || block->first / 2 > wanted->bytes ||
+      block->first - wanted->bytes >= Arena::kChunkBytes) {
     return 0;
   }
   const auto [bytes, address] = *block;
@@ -284,6 +286,9 @@ CUresult MemoryPools::Free(CUdeviceptr address, CUstream stream) {
   });
   if (fate == Fate::kFree) {
     return session_.memory(device).Free(address);
+  }
+  if (fate == Fate::kKept) {
+    session_.memory(device).NoteKept();
   }
   return fate == Fate::kKept ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }

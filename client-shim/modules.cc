@@ -137,6 +137,15 @@ CUresult Load(Session& session,
   return result;
 }
 
+// The memory of variables is idle from now on.
+void NoteUnloaded(Session& session) {
+  for (int32_t device = 0; device < session.devices_in_program(); ++device) {
+    if (session.HasDevice(device)) {
+      session.memory(device).NoteKept();
+    }
+  }
+}
+
 }  // namespace
 
 CUresult JitLogs::FromOptions(unsigned count,
@@ -237,6 +246,7 @@ CUresult UnloadImage(Session& session, wire::Handle handle) {
   UnloadElsewhere(*loaded);
   if (loaded->Await() == CUDA_SUCCESS) {
     session.Post(context, wire::ImageUnload{.module = handle});
+    NoteUnloaded(session);
     loaded->Forget();
     ForgetReferencesOf(session, handle);
   }

@@ -38,7 +38,8 @@ Result<std::unique_ptr<Session>> Session::Meet(const transport::Address& server,
   session->worker_ = answer.worker;
   session->channel_ =
       std::make_unique<channel::CommandChannel>(std::move(stream), *session, config.grace);
-  session->attendant_.emplace(*session->channel_, [raw = session.get()] { raw->AnswerRecalls(); });
+  session->attendant_.emplace(*session->channel_,
+                              [raw = session.get()] { return raw->AnswerRecalls(); });
   FARLANE_TRY(session->LearnDevices().While("getting to know " + server.ToString()));
   return session;
 }
@@ -374,13 +375,15 @@ wire::WireError Session::OnRecall(const wire::MessageView& message) {
   return taken ? wire::WireError::kNone : wire::WireError::kBadValue;
 }
 
-void Session::AnswerRecalls() {
+// Whether any of them waits for a fence.
+bool Session::AnswerRecalls() {
   std::vector<Recall> recalls;
   recalls_.With([&recalls](std::vector<Recall>& heard) { recalls.swap(heard); });
   std::erase_if(recalls, [this](Recall& recall) { return Answer(&recall); });
   recalls_.With([&recalls](std::vector<Recall>& heard) {
     heard.insert(heard.begin(), recalls.begin(), recalls.end());
   });
+  return !recalls.empty();
 }
 
 // False while it waits for a fence.

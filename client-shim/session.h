@@ -324,7 +324,7 @@ class Session final : public channel::ServerListener {
     uint32_t fences = 0;  // that were waited for
   };
 
-  void AnswerRecalls();
+  bool AnswerRecalls();
   bool Answer(Recall* recall);
 
   const Config config_;

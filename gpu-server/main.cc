@@ -9,6 +9,7 @@
 #include "gpu-server/daemon/clean_environment.h"
 #include "gpu-server/daemon/daemon.h"
 #include "gpu-server/daemon/options.h"
+#include "gpu-server/daemon/survey.h"
 #include "gpu-server/driver/device_share.h"
 #include "protocol/base/environment.h"
 #include "protocol/base/log.h"
@@ -32,6 +33,15 @@ Status Serve(const farlane::server::Options& options) {
                  farlane::server::OfferDeviceShare(heritage.adoption.TakeShare()));
   FARLANE_ASSIGN(auto drivers,
                  farlane::server::DriverCandidates(options.driver, ExecutableFolder()));
+  const farlane::server::Survey survey = options.finds_instances
+                                             ? farlane::server::LookForInstances(drivers)
+                                             : farlane::server::Survey{.driver = "", .views = {""}};
+  if (options.mps_percent != 0) {
+    FARLANE_TRY(farlane::server::CheckMps());
+  }
+  if (!survey.driver.empty()) {
+    std::erase_if(drivers, [&survey](const auto& one) { return one.path != survey.driver; });
+  }
   // It becomes part of this process: whoever is forked later has it as it is.
   FARLANE_ASSIGN(farlane::server::PolicySeat policy,
                  farlane::server::LoadPolicy(options.policy, ExecutableFolder()));
@@ -39,8 +49,8 @@ Status Serve(const farlane::server::Options& options) {
     farlane::LogInfo("the policy \"%s\" decides whose turn it is", policy.name());
   }
   FARLANE_ASSIGN(const auto daemon,
-                 farlane::server::Daemon::Create(options, std::move(drivers), std::move(heritage),
-                                                 std::move(policy)));
+                 farlane::server::Daemon::Create(options, std::move(drivers), survey,
+                                                 std::move(heritage), std::move(policy)));
   return daemon->Run();
 }
 

@@ -3,9 +3,11 @@
 // the tokens of those who come to it. It ends with the server.
 #include <csignal>
 #include <cstring>
+#include <set>
 #include <thread>
 
 #include "gpu-server/agent/options.h"
+#include "gpu-server/agent/pool_clock.h"
 #include "gpu-server/agent/pool_stream.h"
 #include "gpu-server/agent/server_view.h"
 #include "gpu-server/agent/token_judge.h"
@@ -21,11 +23,18 @@ namespace {
 
 using server::ControlRecord;
 
-uint64_t NowSeconds() {
-  return static_cast<uint64_t>(WallTime().tv_sec);
+std::set<token::Id> SessionsOf(const google::protobuf::RepeatedPtrField<std::string>& names) {
+  std::set<token::Id> sessions;
+  for (const std::string& name : names) {
+    token::Id session{};
+    if (control::FromHex(name, session)) {
+      sessions.insert(session);
+    }
+  }
+  return sessions;
 }
 
-void SetKeys(const pool::v1::ToServer::Keys& said, TokenJudge* judge) {
+void SetKeys(const pool::v1::ToServer::Keys& said, uint64_t now_s, TokenJudge* judge) {
   std::map<uint32_t, token::PublicKey> keys;
   for (const pool::v1::ToServer::Key& one : said.keys()) {
     token::PublicKey key{};
@@ -35,11 +44,8 @@ void SetKeys(const pool::v1::ToServer::Keys& said, TokenJudge* judge) {
     }
   }
   judge->SetKeys(std::move(keys));
-  for (const std::string& revoked : said.revoked_sessions()) {
-    token::Id session{};
-    if (control::FromHex(revoked, session)) {
-      judge->Revoke(session, NowSeconds());
-    }
+  for (const token::Id& session : SessionsOf(said.revoked_sessions())) {
+    judge->Revoke(session, now_s);
   }
 }
 
@@ -93,13 +99,31 @@ class Agent {
                    control::AskService(options_.control, control::MakeServiceRequest(
                                                              control::ServiceVerb::kList, "")));
     pool::v1::Load load = MakeLoad(devices, sessions);
-    judge_.With([&load](TokenJudge& judge) { judge.SeeSessions(SessionsIn(load), NowSeconds()); });
+    judge_.With([&](TokenJudge& judge) { judge.SeeSessions(SessionsIn(load), PoolSeconds()); });
     return load;
   }
 
+  // What the judge is to know of it, all at once: who comes in between is judged by the old or by
+  // the new. False: it is of a manager that was replaced.
+  bool Heed(const pool::v1::ToServer& said, TokenJudge* judge) {
+    if (!judge->HearEpoch(said.epoch())) {
+      return false;
+    }
+    const uint64_t now_s = clock_.With([&said](PoolClock& clock) {
+      clock.Hear(said.now_ms(), NowNs());
+      return clock.Seconds(NowNs());
+    });
+    if (said.has_welcome()) {
+      SetKeys(said.welcome().keys(), now_s, judge);
+      judge->Adopt(SessionsOf(said.welcome().reserved_sessions()), now_s);
+    } else if (said.has_keys()) {
+      SetKeys(said.keys(), now_s, judge);
+    }
+    return true;
+  }
+
   std::string Hear(const pool::v1::ToServer& said) {
-    const bool counts =
-        judge_.With([&said](TokenJudge& judge) { return judge.HearEpoch(said.epoch()); });
+    const bool counts = judge_.With([&](TokenJudge& judge) { return Heed(said, &judge); });
     if (!counts) {
       LogWarn("a manager of epoch %llu is not listened to: there is a newer one",
               static_cast<unsigned long long>(said.epoch()));
@@ -107,9 +131,6 @@ class Agent {
     }
     if (said.has_welcome()) {
       LogInfo("attached to the pool \"%s\"", said.welcome().pool().c_str());
-      judge_.With([&said](TokenJudge& judge) { SetKeys(said.welcome().keys(), &judge); });
-    } else if (said.has_keys()) {
-      judge_.With([&said](TokenJudge& judge) { SetKeys(said.keys(), &judge); });
     } else if (said.has_end_session()) {
       LogInfo("session %s is ended: %s", said.end_session().session_id().c_str(),
               said.end_session().reason().c_str());
@@ -126,7 +147,7 @@ class Agent {
     if (!control::FromHex(session, id)) {
       return "\"" + session + "\" names no session";
     }
-    judge_.With([&id](TokenJudge& judge) { judge.Revoke(id, NowSeconds()); });
+    judge_.With([&](TokenJudge& judge) { judge.Revoke(id, PoolSeconds()); });
     // That it has ended before is no problem of anybody's.
     static_cast<void>(
         Order(options_.control, control::MakeServiceRequest(control::ServiceVerb::kKill, session)));
@@ -154,7 +175,7 @@ class Agent {
     memcpy(key_digest.data(), ticket.key_digest, sizeof ticket.key_digest);
     const std::string text(ticket.token, strnlen(ticket.token, sizeof ticket.token));
     const Result<SliceRequest> slice = judge_.With(
-        [&](TokenJudge& judge) { return judge.Judge(text, session, key_digest, NowSeconds()); });
+        [&](TokenJudge& judge) { return judge.Judge(text, session, key_digest, PoolSeconds()); });
     ControlRecord answer{.kind = ControlRecord::Kind::kJudged, .id = id, .bytes = slice.ok()};
     answer.tail = slice.ok() ? std::string(reinterpret_cast<const char*>(&slice.value()),
                                            sizeof(SliceRequest))
@@ -162,8 +183,13 @@ class Agent {
     return answer;
   }
 
+  uint64_t PoolSeconds() const {
+    return clock_.With([](const PoolClock& clock) { return clock.Seconds(NowNs()); });
+  }
+
   const Options options_;
   Guarded<TokenJudge> judge_;
+  Guarded<PoolClock> clock_;  // taken after the judge
 };
 
 }  // namespace

@@ -31,6 +31,12 @@ void AddToSession(const control::ServiceRecord& record, pool::v1::SessionLoad* s
       session->set_gpu_ns(session->gpu_ns() + record.used_ns);
       session->set_held_ns(session->held_ns() + record.held_ns);
       break;
+    case control::RecordKind::kNet:
+      session->set_trips(record.turns);
+      session->set_rtt_us(static_cast<double>(record.clock_ns) / 1e3);
+      session->set_moved_bytes(record.ahead_max);
+      session->set_busy_ns(record.used_ns);
+      break;
     case control::RecordKind::kClient:
       session->set_clients(session->clients() + 1);
       break;

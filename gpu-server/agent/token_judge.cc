@@ -8,6 +8,10 @@ namespace {
 
 // No manager signs a token for longer, so that what is over need not be remembered for ever.
 constexpr uint64_t kTokenSecondsMax = 3600;
+// A reservation whom nobody comes to is not kept for longer (Pool::kReservedNs), and some more.
+constexpr uint64_t kAdoptedSeconds = 150;
+// A pool has a few managers; each has a key of its own.
+constexpr size_t kFormerKeysMax = 16;
 
 Status Refused(const std::string& why) {
   return Status(StatusCode::kRefused, why);
@@ -18,6 +22,29 @@ Status Refused(const std::string& why) {
 bool TokenJudge::HearEpoch(uint64_t epoch) {
   epoch_ = std::max(epoch_, epoch);
   return epoch == epoch_;
+}
+
+void TokenJudge::SetKeys(std::map<uint32_t, token::PublicKey> keys) {
+  for (const auto& [id, key] : keys_) {
+    if (former_keys_.size() < kFormerKeysMax) {
+      former_keys_[id] = key;
+    }
+  }
+  keys_ = std::move(keys);
+}
+
+void TokenJudge::Adopt(std::set<token::Id> sessions, uint64_t now_s) {
+  adopted_ = std::move(sessions);
+  adopted_until_s_ = now_s + kAdoptedSeconds;
+}
+
+const token::PublicKey* TokenJudge::FindKey(uint32_t id, bool is_adopted) const {
+  const auto key = keys_.find(id);
+  if (key != keys_.end()) {
+    return &key->second;
+  }
+  const auto former = former_keys_.find(id);
+  return is_adopted && former != former_keys_.end() ? &former->second : nullptr;
 }
 
 void TokenJudge::Revoke(const token::Id& session, uint64_t now_s) {
@@ -47,16 +74,19 @@ Result<SliceRequest> TokenJudge::Judge(std::string_view text,
   }
   FARLANE_ASSIGN(const token::ReadToken read, token::ParseToken(text));
   const token::SessionToken& token = read.token;
-  const auto key = keys_.find(token.key_id);
-  if (key == keys_.end()) {
+  const bool is_adopted =
+      token.epoch < epoch_ && now_s < adopted_until_s_ && adopted_.contains(token.session);
+  const token::PublicKey* const key = FindKey(token.key_id, is_adopted);
+  if (key == nullptr) {
     return Refused(keys_.empty() ? "this server has not heard from its pool yet"
                                  : "the token is signed by a key that is not the pool's");
   }
-  if (!read.IsSigned(key->second)) {
+  if (!read.IsSigned(*key)) {
     return Refused("the token's signature is not the pool's");
   }
-  // Whoever signs after another has taken over does not know what that one has granted.
-  if (token.epoch < epoch_) {
+  // Whoever signs after another has taken over does not know what that one has granted; what was
+  // granted before, that one knows.
+  if (token.epoch < epoch_ && !is_adopted) {
     return Refused("the token is of a manager that has been replaced; ask the pool again");
   }
   if (token.server != server_) {
@@ -65,10 +95,10 @@ Result<SliceRequest> TokenJudge::Judge(std::string_view text,
   if (token.session != session || token.key_digest != key_digest) {
     return Refused("the token is for another session than FARLANE_SESSION names");
   }
-  if (now_s + kSkewSeconds < token.not_before_s) {
+  if (!is_adopted && now_s + kSkewSeconds < token.not_before_s) {
     return Refused("the token is not valid yet; do the clocks of pool and server agree?");
   }
-  if (now_s > token.expires_s + kSkewSeconds ||
+  if ((!is_adopted && now_s > token.expires_s + kSkewSeconds) ||
       token.expires_s > token.not_before_s + kTokenSecondsMax) {
     return Refused("the token has expired");
   }

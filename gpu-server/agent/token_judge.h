@@ -25,7 +25,13 @@ class TokenJudge {
   // What the manager has said. An epoch lower than one that was heard changes nothing: false.
   bool HearEpoch(uint64_t epoch);
 
-  void SetKeys(std::map<uint32_t, token::PublicKey> keys) { keys_ = std::move(keys); }
+  // By which tokens are signed now. Those before them count for what was adopted.
+  void SetKeys(std::map<uint32_t, token::PublicKey> keys);
+
+  // What a leader before the present one has granted, and the present one has taken over. By that
+  // one's clock, which this server does not know any more, their tokens have their time; here, a
+  // few minutes.
+  void Adopt(std::set<token::Id> sessions, uint64_t now_s);
 
   // It does not open any more, whatever token is shown.
   void Revoke(const token::Id& session, uint64_t now_s);
@@ -42,11 +48,15 @@ class TokenJudge {
   uint64_t epoch() const { return epoch_; }
 
  private:
+  const token::PublicKey* FindKey(uint32_t id, bool is_adopted) const;
   void Forget(uint64_t now_s);
 
   const token::Id server_;
   uint64_t epoch_ = 0;
   std::map<uint32_t, token::PublicKey> keys_;
+  std::map<uint32_t, token::PublicKey> former_keys_;
+  std::set<token::Id> adopted_;
+  uint64_t adopted_until_s_ = 0;
   // Sessions that are over, and until when a token of theirs could still be in time.
   std::map<token::Id, uint64_t> over_;
   std::set<token::Id> open_;

@@ -19,7 +19,7 @@ int64_t PartOf(uint64_t ns, uint32_t share) {
 }  // namespace
 
 int64_t ShareAccounts::BurstOf(const SliceRequest& slice) {
-  return std::max(PartOf(kCapBurstNs, slice.share_limit), 2 * kCapTurnNs);
+  return std::clamp(PartOf(kCapBurstNs, slice.share_limit), 2 * kCapTurnNs, kCapBurstNsMax);
 }
 
 // Who asked for a share has that weight. The others divide what is left among them.

@@ -17,8 +17,11 @@ class ShareAccounts {
  public:
   // Whoever had nothing to do may catch up on so much of what it did not use, and no more.
   static constexpr int64_t kDeficitNs = 20'000'000;
-  // What a cap lets somebody save up, as time of the clock.
+  // What a cap lets somebody save up, as time of the clock; and of the device at most. With a
+  // command of so long that is begun just before the cap is used up, that is a hundredth of a
+  // second: in no second is more of the device used.
   static constexpr uint64_t kCapBurstNs = 50'000'000;
+  static constexpr int64_t kCapBurstNsMax = 5'000'000;
   // Of what others use while they wait, the best-effort sessions are owed a twentieth.
   static constexpr int64_t kFloorParts = 20;
   // Whoever asked for no share has an equal part of what is not promised, but never less.

@@ -170,7 +170,8 @@ uint64_t Demands::CreditOf(Session session) const {
 
 uint64_t Demands::DebtOf(Session session) const {
   const Demand& one = demands_.at(session);
-  return one.span.asked_ns + one.last_asked_ns;
+  // No more than there was time for: what is believed of commands may have others' work in it.
+  return std::min(one.span.asked_ns + one.last_asked_ns, 2 * kSpanNs);
 }
 
 bool Demands::OthersWork(Session session) const {

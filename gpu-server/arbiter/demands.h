@@ -75,6 +75,12 @@ class Demands {
   // What a session that is not light any more has had as a light one, of late.
   uint64_t DebtOf(Session session) const;
 
+  // Of so much of the device's time, what is the session's by its weight among those that are
+  // there.
+  uint64_t PartOf(Session session, uint64_t span_ns) const {
+    return DueOf(demands_.at(session), span_ns);
+  }
+
   // Whether anybody else works, or did so a moment ago.
   bool OthersWork(Session session) const;
 

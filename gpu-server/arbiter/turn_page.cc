@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gpu-server/arbiter/turn_page.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -15,7 +16,8 @@ namespace {
 constexpr size_t kPageBytes = 4096;
 
 size_t BytesFor(size_t devices_count) {
-  return (devices_count * sizeof(GrantSlot) + kPageBytes - 1) / kPageBytes * kPageBytes;
+  constexpr size_t kSlotBytes = std::max(sizeof(GrantSlot), sizeof(UseSlot));
+  return (devices_count * kSlotBytes + kPageBytes - 1) / kPageBytes * kPageBytes;
 }
 
 Result<void*> Map(const Fd& descriptor, size_t bytes, bool writable) {
@@ -47,8 +49,11 @@ Result<TurnMemory> TurnMemory::Make(size_t devices_count, bool others_may_write)
   return made;
 }
 
-Result<TurnMemory> TurnMemory::Take(const Fd& descriptor, size_t devices_count, bool writable) {
-  const size_t bytes = BytesFor(devices_count);
+Result<TurnMemory> TurnMemory::Take(const Fd& descriptor,
+                                    size_t devices_count,
+                                    bool writable,
+                                    size_t first) {
+  const size_t bytes = BytesFor(first + devices_count);
 
   struct stat found {};
 
@@ -56,18 +61,22 @@ Result<TurnMemory> TurnMemory::Take(const Fd& descriptor, size_t devices_count, 
     return Status(StatusCode::kCorrupt, "a page of turns is too small");
   }
   FARLANE_ASSIGN(void* const memory, Map(descriptor, bytes, writable));
-  return TurnMemory(Fd(), memory, bytes);
+  TurnMemory taken(Fd(), memory, bytes);
+  taken.first_ = first;
+  return taken;
 }
 
 TurnMemory::TurnMemory(TurnMemory&& other) noexcept
     : descriptor_(std::move(other.descriptor_)),
       memory_(std::exchange(other.memory_, nullptr)),
-      bytes_(other.bytes_) {}
+      bytes_(other.bytes_),
+      first_(other.first_) {}
 
 TurnMemory& TurnMemory::operator=(TurnMemory&& other) noexcept {
   std::swap(descriptor_, other.descriptor_);
   std::swap(memory_, other.memory_);
   std::swap(bytes_, other.bytes_);
+  std::swap(first_, other.first_);
   return *this;
 }
 

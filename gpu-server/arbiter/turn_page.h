@@ -54,6 +54,11 @@ struct alignas(64) NetGrantSlot {
 struct alignas(64) NetUseSlot {
   std::atomic<uint64_t> bytes[2];  // moved, in and out
   std::atomic<uint64_t> stops[2];  // so often there was more to move than the rate allowed
+  // What the client is like, whatever way it takes.
+  std::atomic<uint64_t> trips;    // so often it has waited for an answer
+  std::atomic<uint64_t> rtt_ns;   // what a trip takes at least, of late; 0: not known
+  std::atomic<uint64_t> talked;   // bytes, both ways together
+  std::atomic<uint64_t> busy_ns;  // work of its was under way, over all devices
 };
 
 static_assert(sizeof(GrantSlot) == 64 && sizeof(UseSlot) == 128);
@@ -66,16 +71,20 @@ class TurnMemory {
  public:
   // Makes memory that whoever gets the descriptor can only read, or write as well.
   static Result<TurnMemory> Make(size_t devices_count, bool others_may_write);
-  // Maps what came from the maker; refuses what is too small for the devices.
-  static Result<TurnMemory> Take(const Fd& descriptor, size_t devices_count, bool writable);
+  // Maps what came from the maker; refuses what is too small for the devices. `first`: of the
+  // maker's devices, the one that is this process's first.
+  static Result<TurnMemory> Take(const Fd& descriptor,
+                                 size_t devices_count,
+                                 bool writable,
+                                 size_t first = 0);
 
   TurnMemory(TurnMemory&& other) noexcept;
   TurnMemory& operator=(TurnMemory&& other) noexcept;
   ~TurnMemory();
 
-  GrantSlot* grants() const { return static_cast<GrantSlot*>(memory_); }
+  GrantSlot* grants() const { return static_cast<GrantSlot*>(memory_) + first_; }
 
-  UseSlot* uses() const { return static_cast<UseSlot*>(memory_); }
+  UseSlot* uses() const { return static_cast<UseSlot*>(memory_) + first_; }
 
   // Of a page for the network, which is made for one device.
   NetGrantSlot& net_grant() const { return *static_cast<NetGrantSlot*>(memory_); }
@@ -92,6 +101,7 @@ class TurnMemory {
   Fd descriptor_;
   void* memory_ = nullptr;
   size_t bytes_ = 0;
+  size_t first_ = 0;
 };
 
 }  // namespace farlane::server

@@ -221,6 +221,18 @@ void Turns::Look(uint64_t now_ns) {
   }
 }
 
+// What a worker gave the device while it needed no turn had others' work beside it, and theirs is
+// in what was measured: with a hundred of them nearly all of it. So all have a part by their
+// weights.
+uint64_t Turns::PriceOf(Member& member, size_t device, uint64_t commands, uint64_t used_ns) {
+  Seen& seen = member.seen[device];
+  if (seen.beside == 0) {
+    return used_ns;
+  }
+  seen.beside -= std::min(seen.beside, commands);
+  return gpus_[device].demands.PartOf(member.session, used_ns);
+}
+
 Demands::Work Turns::Read(Member& member, size_t device, uint64_t now_ns) {
   Gpu& gpu = gpus_[device];
   Seen& seen = member.seen[device];
@@ -234,7 +246,8 @@ Demands::Work Turns::Read(Member& member, size_t device, uint64_t now_ns) {
   seen.prepaid_ns -= paid_ns;
   const uint64_t commands = Advance(&seen.commands, use.commands.load(memory_order_relaxed));
   if (!seen.passes) {
-    gpu.accounts.Charge(member.session, CostOf(more_ns - paid_ns, commands));
+    const uint64_t price_ns = PriceOf(member, device, commands, more_ns - paid_ns);
+    gpu.accounts.Charge(member.session, CostOf(price_ns, commands));
   }
   TurnFigures& figures = gpu.figures[member.session];
   figures.used_ns += more_ns;
@@ -317,6 +330,8 @@ void Turns::LetPass(size_t device) {
     if (gpu.demands.IsLight(member.session)) {
       LetPass(worker, member, device);
     } else if (std::exchange(seen.passes, false)) {
+      const uint64_t beside = member.uses.uses()[device].in_flight.load(memory_order_acquire);
+      seen.beside = std::min(beside, kBesideMax);
       member.grants.grants()[device].mode.store(TurnMode::kHold, memory_order_release);
     }
   }

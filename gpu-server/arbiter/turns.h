@@ -44,6 +44,8 @@ class Turns {
   static constexpr uint64_t kWindowNs = 150'000;
   static constexpr uint64_t kWindowBesideNs = 500'000;
   static constexpr uint64_t kWindowAloneNs = 1'000'000;
+  // Of whoever comes to take turns, no more commands are taken for such as it began before.
+  static constexpr uint64_t kBesideMax = 64;
 
   using Session = ShareAccounts::Session;
   using Worker = uint64_t;
@@ -83,7 +85,8 @@ class Turns {
     uint64_t deep_ns = 0;
     uint64_t commands = 0;
     bool wants = false;
-    bool passes = false;      // it may work without a turn
+    bool passes = false;  // it may work without a turn
+    uint64_t beside = 0;  // commands that it began so, and that had not ended when that was over
     uint64_t virtual_ns = 0;  // among the workers of its session
   };
 
@@ -125,6 +128,7 @@ class Turns {
   void SetWeights(Gpu& gpu);
   std::map<Session, bool> ReadPages(size_t device, uint64_t now_ns);
   Demands::Work Read(Member& member, size_t device, uint64_t now_ns);
+  uint64_t PriceOf(Member& member, size_t device, uint64_t commands, uint64_t used_ns);
   void NoteWants(Gpu& gpu, size_t device, const std::map<Session, bool>& wants, uint64_t now_ns);
 
   bool Divides(const Gpu& gpu) const { return gpu.shared && divides_; }

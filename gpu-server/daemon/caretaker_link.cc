@@ -30,6 +30,7 @@ void CaretakerLink::Hear(uint64_t now_ns) {
         } else if (nvml::Report health;
                    record.kind == Kind::kHealth && nvml::UnpackReport(record.tail, &health)) {
           health_ = std::move(health);
+          ++looks_;
         }
       },
       [this] {

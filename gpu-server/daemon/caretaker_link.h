@@ -29,6 +29,9 @@ class CaretakerLink {
   // By UUID; without devices while nothing is known.
   const nvml::Report& health() const { return health_; }
 
+  // How often it has said anything.
+  uint64_t looks() const { return looks_; }
+
  private:
   // A driver's NVML starts within this.
   static constexpr uint64_t kSettleNs = 2'000'000'000;
@@ -38,6 +41,7 @@ class CaretakerLink {
   uint64_t started_ns_ = 0;
   bool settled_ = false;
   nvml::Report health_;
+  uint64_t looks_ = 0;
 };
 
 }  // namespace farlane::server

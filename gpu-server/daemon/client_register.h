@@ -59,6 +59,11 @@ class ClientRegister {
 
   void ForgetClaims() { book_.ForgetClaims(); }
 
+  // See SessionBook: a sick device gets nobody new.
+  void SetSick(size_t device, std::optional<std::string> why) {
+    book_.SetSick(device, std::move(why));
+  }
+
   // What a session may have that nobody has opened.
   const std::vector<DeviceQuota>& quotas() const { return quotas_; }
 

@@ -56,6 +56,7 @@ std::string PackGrant(const Grant& grant) {
   }
   PutNumber(&bytes, static_cast<uint64_t>(grant.isolation));
   PutNumber(&bytes, (grant.zeroes ? kZeroes : 0) | (grant.awaits_turns ? kAwaitsTurns : 0));
+  PutNumber(&bytes, grant.first_device);
   return bytes + grant.seat;
 }
 
@@ -77,10 +78,13 @@ bool UnpackGrant(const std::string& bytes, Grant* grant) {
   }
   uint64_t isolation = 0;
   uint64_t flags = 0;
+  uint64_t first_device = 0;
   if (!TakeNumber(&rest, &isolation) || isolation > static_cast<uint64_t>(Isolation::kMig) ||
-      !TakeNumber(&rest, &flags)) {
+      !TakeNumber(&rest, &flags) || !TakeNumber(&rest, &first_device) ||
+      first_device > kDevicesMax) {
     return false;
   }
+  grant->first_device = static_cast<uint32_t>(first_device);
   grant->isolation = static_cast<Isolation>(isolation);
   grant->zeroes = (flags & kZeroes) != 0;
   grant->awaits_turns = (flags & kAwaitsTurns) != 0;

@@ -27,11 +27,12 @@ struct ControlRecord {
     kReady = 1,       // may be given a client; the tail is a Capacity
     kFailed = 2,      // will never be; the tail says why
     kAsk = 3,         // `bytes` of `device`, please; the answer names `id`. `total` 1: what this
-                      // worker itself does not use may be asked back for it
+                      // worker itself does not use may be asked back for it; 2: nobody may
     kReturn = 4,      // `bytes` of `device` are given back
     kIdle = 5,        // `bytes` of `device` of all that was granted are not in use
     kAskFigures = 6,  // how much is left of `device`?
-    kRecalled = 7,    // recall `id`: what can be given back has been
+    kRecalled = 7,    // recall `id`: what can be given back has been, `bytes`, when the client had
+                      // counted `total` frees
     kAccount = 8,     // to a daemon that takes over: an Account, and the devices' share
     kBusy = 9,        // of the last second, work of the client was under way on `device` for
                       // `bytes` percent, and copies for `total`
@@ -82,7 +83,8 @@ struct ControlRecord {
   std::string tail{};
 };
 
-// What a worker is given along with its client, by device.
+// What a worker is given along with its client, by device; the worker's first device is the
+// server's `first_device`.
 struct Grant {
   std::vector<DeviceQuota> quotas;
   std::vector<uint64_t> first_bytes;
@@ -90,6 +92,7 @@ struct Grant {
   bool zeroes = false;        // the driver's fresh memory is not known to be zero
   bool awaits_turns = false;  // nothing of it may reach a device before it knows of turns
   std::string seat{};         // for the next daemon; empty: there is to be none
+  uint32_t first_device = 0;
 };
 
 std::string PackGrant(const Grant& grant);

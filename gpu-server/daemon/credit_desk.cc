@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "gpu-server/memory/credit_source.h"
 #include "protocol/base/log.h"
 
 namespace farlane::server {
@@ -11,7 +12,7 @@ using Kind = ControlRecord::Kind;
 
 bool CreditDesk::Hear(Ledger::Holder holder, const ControlRecord& record, uint64_t now_ns) {
   if (record.kind == Kind::kRecalled) {
-    return HearRecalled(holder, record.id) && (Look(now_ns), true);
+    return HearRecalled(holder, record) && (Look(now_ns), true);
   }
   if (record.device >= ledger_.devices_count()) {
     return false;
@@ -43,27 +44,52 @@ bool CreditDesk::Hear(Ledger::Holder holder, const ControlRecord& record, uint64
 }
 
 bool CreditDesk::HearAsk(Ledger::Holder holder, const ControlRecord& record, uint64_t now_ns) {
+  constexpr uint64_t kObject = static_cast<uint64_t>(CreditSource::Purpose::kObject);
+  constexpr uint64_t kSpare = static_cast<uint64_t>(CreditSource::Purpose::kSpare);
   std::deque<Ask>& queue = queues_[record.device];
   const auto own = std::count_if(queue.begin(), queue.end(),
                                  [holder](const Ask& ask) { return ask.holder == holder; });
   if (own >= static_cast<ptrdiff_t>(kAsksMax)) {
     return false;
   }
+  if (record.total == kSpare) {
+    const bool is_there = queue.empty() && ledger_.Take(holder, record.device, record.bytes);
+    Answer({.holder = holder, .id = record.id, .device = record.device},
+           is_there ? record.bytes : 0);
+    return true;
+  }
   queue.push_back({.holder = holder,
                    .id = record.id,
                    .device = record.device,
                    .bytes = record.bytes,
-                   .own_too = record.total != 0});
+                   .own_too = record.total == kObject});
   ServeQueue(record.device, now_ns);
   return true;
 }
 
-bool CreditDesk::HearRecalled(Ledger::Holder holder, uint64_t id) {
-  const auto found = recalls_.find(id);
+// Whoever gives less than it was asked for has no more.
+void CreditDesk::NoteAnswer(const Recall& recall, const ControlRecord& record) {
+  const Place place{recall.from, recall.device};
+  ++answers_;
+  if (record.bytes >= recall.bytes) {
+    exhausted_.erase(place);
+    return;
+  }
+  const auto [found, is_new] =
+      exhausted_.try_emplace(place, Exhausted{.frees = record.total, .since = answers_});
+  // What it has given now, it had.
+  if (!is_new && (found->second.frees != record.total || record.bytes != 0)) {
+    found->second = {.frees = record.total, .since = answers_};
+  }
+}
+
+bool CreditDesk::HearRecalled(Ledger::Holder holder, const ControlRecord& record) {
+  const auto found = recalls_.find(record.id);
   if (found == recalls_.end() || found->second.from != holder) {
     return false;
   }
   const size_t device = found->second.device;
+  NoteAnswer(found->second, record);
   recalls_.erase(found);
   std::deque<Ask>& queue = queues_[device];
   const bool more_comes =
@@ -85,6 +111,7 @@ bool CreditDesk::HearRecalled(Ledger::Holder holder, uint64_t id) {
 void CreditDesk::Forget(Ledger::Holder holder, uint64_t now_ns) {
   owing_.erase(holder);
   std::erase_if(recalls_, [holder](const auto& recall) { return recall.second.from == holder; });
+  std::erase_if(exhausted_, [holder](const auto& one) { return one.first.first == holder; });
   for (auto& [device, queue] : queues_) {
     std::erase_if(queue, [holder](const Ask& ask) { return ask.holder == holder; });
     if (!queue.empty()) {
@@ -134,45 +161,49 @@ bool CreditDesk::Decide(Ask& ask, uint64_t now_ns) {
   if (!ask.awaited.empty()) {
     return false;
   }
-  // Those who were asked may have begun to use it: then others are asked, as long as there are any.
-  if (BeginRecall(ask, now_ns)) {
+  if (!IsProvedGone(ask, now_ns) && BeginRecall(ask, now_ns)) {
     return false;
   }
   Answer(ask, 0);
   return true;
 }
 
-bool CreditDesk::AreIdle(const std::vector<Ledger::Claim>& claims, size_t device) const {
-  return std::all_of(claims.begin(), claims.end(), [this, device](const Ledger::Claim& claim) {
-    return claim.bytes <=
-           ledger_.held_bytes(claim.holder, device) - ledger_.used_bytes(claim.holder, device);
-  });
+// Whether all who were asked for it, each for all that is missing, had nothing when that round
+// began. Who does not answer is not waited for.
+bool CreditDesk::IsProvedGone(const Ask& ask, uint64_t now_ns) const {
+  const bool is_long = ask.until_ns != 0 && now_ns - ask.began_ns >= kRoundsNs;
+  return is_long || ask.rounds == kRoundsMax ||
+         (ask.rounds != 0 &&
+          std::all_of(ask.asked.begin(), ask.asked.end(), [this, &ask](Ledger::Holder holder) {
+            const auto found = exhausted_.find({holder, ask.device});
+            return owing_.contains(holder) ||
+                   (found != exhausted_.end() && found->second.since <= ask.round_began);
+          }));
 }
 
-// From whom it could come back now.
-std::vector<Ledger::Claim> CreditDesk::ClaimsFor(Ask& ask) const {
+// Asks those of whom it is known that they have enough, at first; later everybody. False: even all
+// that they hold would not be enough.
+bool CreditDesk::BeginRecall(Ask& ask, uint64_t now_ns) {
   std::set<Ledger::Holder> except = owing_;
   if (!ask.own_too) {
     except.insert(ask.holder);
   }
-  std::set<Ledger::Holder> others = except;
-  others.insert(ask.asked.begin(), ask.asked.end());
-  std::vector<Ledger::Claim> claims = ledger_.ClaimsFor(ask.holder, ask.device, ask.bytes, others);
-  if (!claims.empty() || ask.asked.empty() || ask.asked_again) {
-    return claims;
+  std::vector<Ledger::Claim> claims;
+  if (ask.until_ns == 0) {
+    ask.began_ns = now_ns;
+    claims = ledger_.IdleFor(ask.holder, ask.device, ask.bytes, except);
   }
-  // Somebody had used what was thought idle, and somebody else was asked for less than it has. What
-  // they have said since is true.
-  ask.asked_again = true;
-  claims = ledger_.ClaimsFor(ask.holder, ask.device, ask.bytes, except);
-  return AreIdle(claims, ask.device) ? claims : std::vector<Ledger::Claim>();
-}
-
-bool CreditDesk::BeginRecall(Ask& ask, uint64_t now_ns) {
-  const std::vector<Ledger::Claim> claims = ClaimsFor(ask);
+  if (claims.empty()) {
+    claims = ledger_.ClaimsFor(ask.holder, ask.device, ask.bytes, except);
+    ++ask.rounds;
+    ask.round_began = answers_;
+    ask.asked.clear();
+    for (const Ledger::Claim& claim : claims) {
+      ask.asked.insert(claim.holder);
+    }
+  }
   for (const Ledger::Claim& claim : claims) {
     ask.awaited.insert(claim.holder);
-    ask.asked.insert(claim.holder);
     SendRecall(claim, ask.device);
   }
   ask.until_ns = now_ns + kRecallNs;
@@ -181,7 +212,7 @@ bool CreditDesk::BeginRecall(Ask& ask, uint64_t now_ns) {
 
 void CreditDesk::SendRecall(const Ledger::Claim& claim, size_t device) {
   const uint64_t id = next_recall_++;
-  recalls_[id] = {.from = claim.holder, .device = device};
+  recalls_[id] = {.from = claim.holder, .device = device, .bytes = claim.bytes};
   tell_(claim.holder, {.kind = Kind::kRecall,
                        .device = static_cast<uint32_t>(device),
                        .id = id,
@@ -200,6 +231,9 @@ void CreditDesk::Shrink(Ledger::Session session) {
 }
 
 void CreditDesk::Answer(const Ask& ask, uint64_t bytes) {
+  if (bytes != 0) {
+    exhausted_.erase({ask.holder, ask.device});  // it has this now
+  }
   tell_(ask.holder, {.kind = Kind::kGranted,
                      .device = static_cast<uint32_t>(ask.device),
                      .id = ask.id,

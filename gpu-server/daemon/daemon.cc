@@ -14,7 +14,6 @@
 #include "gpu-server/daemon/own_names.h"
 #include "gpu-server/daemon/status_report.h"
 #include "gpu-server/daemon/tls_pass.h"
-#include "gpu-server/driver/health_library.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/log.h"
 
@@ -25,11 +24,6 @@ namespace {
 constexpr uint64_t kSleepNs = 1'000'000'000;
 
 constexpr uint64_t kSecondNs = 1'000'000'000;
-
-// A driver names the parts that it has made of a GPU so: "NVIDIA A100-SXM4-40GB MIG 1g.5gb".
-bool IsInstance(const std::string& name) {
-  return name.find(" MIG ") != std::string::npos;
-}
 
 Status CheckAddress(const transport::Address& address, const Options& options) {
   FARLANE_ASSIGN(const bool local, transport::IsLocalOnly(address));
@@ -61,6 +55,7 @@ Greeter::Door DoorOf(transport::Address::Kind kind) {
 
 Daemon::Daemon(const Options& options,
                const WorkerConfig& config,
+               const std::vector<std::string>& views,
                Admission admission,
                Heritage heritage,
                PolicySeat policy)
@@ -75,7 +70,7 @@ Daemon::Daemon(const Options& options,
                  return clients_.has_value() && clients_->book().IsMember(newcomer);
                }),
       heritage_(std::move(heritage)),
-      workers_(config, options.warm),
+      workers_(config, options.warm, views),
       limit_bytes_(options.memory_bytes),
       divides_time_(options.divides_time),
       policy_(std::move(policy)),
@@ -83,15 +78,20 @@ Daemon::Daemon(const Options& options,
       zero_memory_(options.zero_memory),
       rules_{.slices_max = options.slices_max,
              .isolation_min = options.isolation_min,
-             .turns = options.divides_time} {
+             .turns = options.divides_time,
+             .mps = options.mps_percent != 0} {
   memcpy(boot_, config.boot, sizeof boot_);
 }
 
 Result<std::unique_ptr<Daemon>> Daemon::Create(const Options& options,
                                                std::vector<DriverCandidate> drivers,
+                                               const Survey& survey,
                                                Heritage heritage,
                                                PolicySeat policy) {
   WorkerConfig config{.drivers = std::move(drivers),
+                      .mps = {.percent = options.mps_percent,
+                              .memory_bytes = options.memory_bytes,
+                              .devices_count = survey.whole_count},
                       .grace = options.grace,
                       .command_max_ns = options.command_max_ns,
                       .tls = !options.tls.cert_file.empty(),
@@ -105,7 +105,7 @@ Result<std::unique_ptr<Daemon>> Daemon::Create(const Options& options,
   if (const auto& boot = heritage.adoption.boot()) {
     std::copy(boot->begin(), boot->end(), config.boot);
   }
-  std::unique_ptr<Daemon> daemon(new Daemon(options, config,
+  std::unique_ptr<Daemon> daemon(new Daemon(options, config, survey.views,
                                             Admission(options.token, !options.pool.manager.empty()),
                                             std::move(heritage), std::move(policy)));
   FARLANE_TRY(daemon->Listen(options));
@@ -182,6 +182,7 @@ Status Daemon::Run() {
     HearDoorman();
     HearAgent();
     caretaker_.Hear(NowNs());
+    LookAtHealth();
     greeter_.Look(NowNs());
     service_.Look(NowNs(), [this](const control::ServiceRequest& request) {
       return AnswerOperator(request, NowNs());
@@ -189,47 +190,10 @@ Status Daemon::Run() {
   }
 }
 
-// The devices are known.
-void Daemon::BeginToServe(uint64_t now_ns) {
-  const auto tell = [this](pid_t worker, const ControlRecord& record, int descriptor) {
-    workers_.Tell(worker, record, descriptor);
-  };
-  SessionBook::Rules rules = rules_;
-  for (const nvml::Gpu& gpu : workers_.devices().gpus) {
-    rules.instances.push_back(IsInstance(gpu.name));
-  }
-  clients_.emplace(workers_.device_bytes(), limit_bytes_, tell, std::move(rules));
-  turns_.emplace(workers_.device_bytes().size(), divides_time_, tell, policy_);
-  net_.emplace(NetRateBytes(net_rate_), tell);
-  caretaker_.Start(HealthLibrary::PathBeside(workers_.driver_path()), now_ns);
-}
-
 void Daemon::TakeTurns(pid_t worker, const SessionId& session, uint64_t now_ns) {
   const SessionBook::Session& known = clients_->book().sessions().at(session);
   turns_->Enter(worker, known.account, known.slice, known.devices, now_ns);
   net_->Enter(worker, known.account, known.slice, NetRateBytes(known.net_limit));
-}
-
-// Once the devices are known: who claims others is left alone.
-void Daemon::AdoptWorkers(uint64_t now_ns) {
-  if (!heritage_.state_dir.has_value() || !clients_.has_value()) {
-    return;
-  }
-  heritage_.adoption.Look(*heritage_.state_dir);
-  for (Adoption::Foundling& found : heritage_.adoption.Take()) {
-    const Newcomer who = found.account.seat.Who();
-    if (!clients_->Adopt(found.worker, found.account, now_ns)) {
-      LogWarn(
-          "worker %d of a former daemon has other devices; it is left alone until its client "
-          "ends",
-          found.worker);
-      continue;
-    }
-    LogInfo("worker %d of a former daemon goes on serving %s (pid %u on %s)", found.worker,
-            who.program.c_str(), who.process, who.host.c_str());
-    workers_.Adopt(found.worker, std::move(found.control), std::move(found.process));
-    TakeTurns(found.worker, clients_->SessionOf(found.worker), now_ns);
-  }
 }
 
 bool Daemon::IsToEnd() {
@@ -345,13 +309,17 @@ void Daemon::TuneShares(uint64_t now_ns) {
 std::string Daemon::AnswerOperator(const control::ServiceRequest& request, uint64_t now_ns) {
   if (!clients_.has_value()) {
     return EndOfService(0, request.verb == control::ServiceVerb::kList ? ""
-                           : request.verb == control::ServiceVerb::kDevices
+                           : request.verb == control::ServiceVerb::kDevices ||
+                                   request.verb == control::ServiceVerb::kEvents
                                ? "the devices are not known yet"
                                : "there is no such session");
   }
   if (request.verb == control::ServiceVerb::kDevices) {
     return DescribeDevices(MakeOperatorReport(workers_.devices(), workers_.device_bytes(),
                                               caretaker_.health(), *clients_));
+  }
+  if (request.verb == control::ServiceVerb::kEvents) {
+    return ListEvents(*health_);
   }
   if (request.verb == control::ServiceVerb::kList) {
     turns_->Look(now_ns);
@@ -407,16 +375,17 @@ std::string Daemon::ResizeSession(const control::ServiceRequest& request, uint64
 }
 
 // The keys of a connection under TLS go from the doorman straight to the worker.
-pid_t Daemon::Assign(const Fd& connection, Greeter::Guest guest, const Grant& grant, bool probe) {
+pid_t Daemon::Assign(
+    size_t view, const Fd& connection, Greeter::Guest guest, const Grant& grant, bool probe) {
   if (guest == 0) {
-    return workers_.Assign(connection, Fd(), grant, probe);
+    return workers_.Assign(view, connection, Fd(), grant, probe);
   }
   const Result<PassPipe> pipe = MakePassPipe();
   if (!pipe.ok()) {
     LogWarn("%s", pipe.error().message().c_str());
     return 0;
   }
-  const pid_t worker = workers_.Assign(connection, pipe.value().worker, grant, probe);
+  const pid_t worker = workers_.Assign(view, connection, pipe.value().worker, grant, probe);
   if (worker != 0) {
     doorman_.HandOver(guest, pipe.value().doorman);
   }
@@ -431,7 +400,8 @@ Greeter::Placement Daemon::Place(const Fd& connection,
     return {};
   }
   if (newcomer.probe) {
-    return {.taken = Assign(connection, guest, clients_->GrantOfProbe(), true) != 0, .refusal = {}};
+    return {.taken = Assign(0, connection, guest, clients_->GrantOfProbe(), true) != 0,
+            .refusal = {}};
   }
   if (auto objection = clients_->Objection(newcomer)) {
     if (objection->for_now && newcomer.slice.queue_seconds != 0) {
@@ -448,8 +418,13 @@ Greeter::Placement Daemon::Place(const Fd& connection,
             .answer = PackStatus(
                 MakeStatusReport(workers_.devices(), caretaker_.health(), *clients_, newcomer))};
   }
-  if (!workers_.has_ready()) {
-    return {};
+  const size_t view = workers_.ViewOf(clients_->book().DevicesOnEntry(newcomer));
+  if (!workers_.has_ready(view)) {
+    const std::string& failure = workers_.failure_of(view);
+    return failure.empty()
+               ? Greeter::Placement{}
+               : Greeter::Placement{.taken = false,
+                                    .refusal = Decision{wire::Verdict::kNoDevice, failure}};
   }
   Grant grant;
   grant.zeroes =
@@ -458,9 +433,10 @@ Greeter::Placement Daemon::Place(const Fd& connection,
   if (heritage_.state_dir.has_value()) {
     Seat seat = clients_->SeatOf(holder);
     memcpy(seat.boot, boot_, sizeof boot_);
+    workers_.NameOf(view, seat.instance);
     grant.seat = PackSeat(seat);
   }
-  const pid_t worker = Assign(connection, guest, grant, false);
+  const pid_t worker = Assign(view, connection, guest, grant, false);
   if (worker == 0) {
     clients_->Leave(holder, now_ns);
     return {};

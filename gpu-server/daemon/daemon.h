@@ -13,11 +13,13 @@
 #include "gpu-server/daemon/client_register.h"
 #include "gpu-server/daemon/doorman_link.h"
 #include "gpu-server/daemon/greeter.h"
+#include "gpu-server/daemon/health_watch.h"
 #include "gpu-server/daemon/net_desk.h"
 #include "gpu-server/daemon/options.h"
 #include "gpu-server/daemon/pool_link.h"
 #include "gpu-server/daemon/service_desk.h"
 #include "gpu-server/daemon/share_tuner.h"
+#include "gpu-server/daemon/survey.h"
 #include "gpu-server/daemon/turn_desk.h"
 #include "gpu-server/daemon/worker_pool.h"
 #include "protocol/transport/address.h"
@@ -30,6 +32,7 @@ class Daemon {
   // Opens the addresses; nobody is answered before Run.
   static Result<std::unique_ptr<Daemon>> Create(const Options& options,
                                                 std::vector<DriverCandidate> drivers,
+                                                const Survey& survey,
                                                 Heritage heritage,
                                                 PolicySeat policy);
 
@@ -45,6 +48,7 @@ class Daemon {
 
   Daemon(const Options& options,
          const WorkerConfig& config,
+         const std::vector<std::string>& views,
          Admission admission,
          Heritage heritage,
          PolicySeat policy);
@@ -60,6 +64,7 @@ class Daemon {
   void AdoptWorkers(uint64_t now_ns);
   void TakeTurns(pid_t worker, const SessionId& session, uint64_t now_ns);
   std::string EndSession(const std::string& name);
+  void LookAtHealth();
   void TuneShares(uint64_t now_ns);
   std::string ResizeSession(const control::ServiceRequest& request, uint64_t now_ns);
   bool WatchedIsGone() const;
@@ -69,7 +74,9 @@ class Daemon {
                            const Newcomer& newcomer,
                            Greeter::Guest guest,
                            uint64_t now_ns);
-  pid_t Assign(const Fd& connection, Greeter::Guest guest, const Grant& grant, bool probe);
+  pid_t Assign(
+      size_t view, const Fd& connection, Greeter::Guest guest, const Grant& grant, bool probe);
+  bool Adopt(Adoption::Foundling& found, uint64_t now_ns);
   void HearDoorman();
   Status JoinPool();
   void HearAgent();
@@ -101,6 +108,8 @@ class Daemon {
   std::optional<ClientRegister> clients_;  // once a worker has found the devices
   std::optional<TurnDesk> turns_;          // the same
   std::optional<NetDesk> net_;             // the same
+  std::optional<HealthWatch> health_;      // the same
+  uint64_t health_looks_ = 0;
   ShareTuner tuner_;
 };
 

@@ -321,7 +321,7 @@ void DaemonLink::Ask(size_t device, uint64_t bytes, Purpose purpose, Granted gra
                    .device = static_cast<uint32_t>(device),
                    .id = id,
                    .bytes = bytes,
-                   .total = purpose == Purpose::kObject ? 1u : 0u});
+                   .total = static_cast<uint64_t>(purpose)});
       return true;
     }
     return false;
@@ -372,10 +372,11 @@ void DaemonLink::RingForTurn() {
   });
 }
 
-void DaemonLink::FinishRecall(uint64_t recall) {
+void DaemonLink::FinishRecall(uint64_t recall, uint64_t bytes, uint32_t frees) {
   state_.With([&](State& state) {
     if (recall >> kEraShift == state.era) {
-      Send(state, {.kind = Kind::kRecalled, .id = recall & kRecallMask});
+      Send(state,
+           {.kind = Kind::kRecalled, .id = recall & kRecallMask, .bytes = bytes, .total = frees});
     }
   });
 }

@@ -96,7 +96,7 @@ class DaemonLink final : public CreditSource, public ShareSource {
   void Ask(size_t device, uint64_t bytes, Purpose purpose, Granted granted) override;
   void AskFigures(size_t device, Told told) override;
   void NoteIdle(size_t device, uint64_t bytes) override;
-  void FinishRecall(uint64_t recall) override;
+  void FinishRecall(uint64_t recall, uint64_t bytes, uint32_t frees) override;
 
   // ShareSource
   void Offer(size_t device, uint64_t bytes, Offered offered) override;

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "gpu-server/daemon/service_desk.h"
+#include "protocol/base/clock.h"
 #include "protocol/base/log.h"
 
 namespace farlane::server {
@@ -59,7 +60,8 @@ void Greeter::Welcome(Fd socket, Door door, uint64_t now_ns) {
 
 void Greeter::AppendPolls(std::vector<pollfd>* polls) const {
   for (const Connection& connection : connections_) {
-    if (connection.state == State::kSilent || connection.state == State::kLeaving) {
+    if (connection.state == State::kSilent || connection.state == State::kPinging ||
+        connection.state == State::kLeaving) {
       polls->push_back({.fd = connection.socket.get(), .events = POLLIN, .revents = 0});
     } else if (connection.state == State::kTold) {
       polls->push_back({.fd = connection.socket.get(), .events = POLLOUT, .revents = 0});
@@ -93,6 +95,9 @@ void Greeter::LookAt(Connection& connection, uint64_t now_ns) {
     case State::kSilent:
     case State::kPartial:
       Peek(connection, now_ns);
+      break;
+    case State::kPinging:
+      TakePing(connection, now_ns);
       break;
     case State::kTold:
       SendRest(connection, now_ns);
@@ -141,6 +146,10 @@ void Greeter::PeekAtHello(Connection& connection,
     connection.state = State::kPartial;
     return;
   }
+  if (hello.purpose == wire::Purpose::kPing) {
+    BeginPing(connection, hello, now_ns);
+    return;
+  }
   if (connection.door == Door::kTls) {
     LogInfo("a connection that does not speak TLS is closed: this address does");
     Refuse(connection, {wire::Verdict::kBadHello, "it speaks TLS: the address begins with tls://"},
@@ -148,6 +157,46 @@ void Greeter::PeekAtHello(Connection& connection,
     return;
   }
   Decide(connection, hello, now_ns);
+}
+
+// It learns no more than a connection tells anybody, so it shows no token.
+void Greeter::BeginPing(Connection& connection, const wire::ClientHello& hello, uint64_t now_ns) {
+  const uint64_t bytes = hello.slice.memory_bytes;
+  if (bytes > wire::kPingBytesMax) {
+    Refuse(
+        connection,
+        {wire::Verdict::kBadHello, "a ping brings at most " + std::to_string(wire::kPingBytesMax) +
+                                       " bytes, not " + std::to_string(bytes)},
+        now_ns);
+    return;
+  }
+  connection.state = State::kPinging;
+  connection.ping = {.left = sizeof hello + bytes, .half = bytes / 2};
+  TakePing(connection, now_ns);
+}
+
+void Greeter::TakePing(Connection& connection, uint64_t now_ns) {
+  Ping& ping = connection.ping;
+  char bytes[64 << 10];
+  while (ping.left != 0) {
+    const ssize_t got = recv(connection.socket.get(), bytes,
+                             std::min<uint64_t>(sizeof bytes, ping.left), MSG_DONTWAIT);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+      return;
+    }
+    if (got <= 0) {
+      connection.state = State::kDone;
+      return;
+    }
+    ping.left -= static_cast<uint64_t>(got);
+    if (ping.half_since_ns == 0 && ping.left <= ping.half) {
+      ping.half_bytes = ping.left;
+      ping.half_since_ns = NowNs();
+    }
+  }
+  const wire::PingReport report{.half_bytes = ping.half_bytes,
+                                .half_ns = NowNs() - ping.half_since_ns};
+  Tell(connection, {reinterpret_cast<const char*>(&report), sizeof report}, now_ns);
 }
 
 void Greeter::LeadToDoorman(Connection& connection, uint64_t now_ns) {

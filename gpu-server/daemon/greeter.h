@@ -93,12 +93,21 @@ class Greeter {
   enum class State : uint8_t {
     kSilent,   // nothing has come
     kPartial,  // some of a hello has
+    kPinging,  // it measures the way: what it sends is taken, and not looked at
     kGuest,    // it is with the doorman
     kJudged,   // the agent looks at what it has shown
     kWaiting,  // the hello is good
     kTold,     // it is told what it came for
     kLeaving,  // everything is said
     kDone,
+  };
+
+  // What one that measures the way still sends.
+  struct Ping {
+    uint64_t left = 0;
+    uint64_t half = 0;  // from then on the clock runs
+    uint64_t half_bytes = 0;
+    uint64_t half_since_ns = 0;
   };
 
   struct Connection {
@@ -113,6 +122,7 @@ class Greeter {
     uint64_t queue_ns = 0;     // until when it waits for what is promised to others
     std::string queued_for{};  // why it waits for that; empty: it does not
     std::string unsent{};      // of what it is told
+    Ping ping{};
   };
 
   void LookAt(Connection& connection, uint64_t now_ns);
@@ -121,6 +131,8 @@ class Greeter {
                    const wire::ClientHello& hello,
                    size_t got,
                    uint64_t now_ns);
+  void BeginPing(Connection& connection, const wire::ClientHello& hello, uint64_t now_ns);
+  void TakePing(Connection& connection, uint64_t now_ns);
   void LeadToDoorman(Connection& connection, uint64_t now_ns);
   void Decide(Connection& connection, const wire::ClientHello& hello, uint64_t now_ns);
   void LeadToJudge(Connection& connection, const wire::ClientHello& hello, uint64_t now_ns);

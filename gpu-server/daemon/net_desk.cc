@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gpu-server/daemon/net_desk.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "protocol/base/log.h"
@@ -16,8 +18,11 @@ Status NetDesk::TryToEnter(pid_t worker,
   FARLANE_ASSIGN(TurnMemory grants, TurnMemory::Make(1, false));
   FARLANE_ASSIGN(TurnMemory uses, TurnMemory::Make(1, true));
   shares_.Enter(static_cast<NetShares::Worker>(worker), session, slice, limit);
-  Pages& pages = pages_.emplace(worker, Pages{.grants = std::move(grants), .uses = std::move(uses)})
-                     .first->second;
+  Pages& pages =
+      pages_
+          .emplace(worker,
+                   Pages{.grants = std::move(grants), .uses = std::move(uses), .session = session})
+          .first->second;
   WritePages();
   tell_(worker, {.kind = ControlRecord::Kind::kNetPart, .id = 0}, pages.grants.descriptor().get());
   tell_(worker, {.kind = ControlRecord::Kind::kNetPart, .id = 1}, pages.uses.descriptor().get());
@@ -39,6 +44,7 @@ void NetDesk::Leave(pid_t worker) {
   if (pages_.erase(worker) != 0) {
     shares_.Leave(static_cast<NetShares::Worker>(worker));
     WritePages();
+    ForgetTalks();
   }
 }
 
@@ -48,7 +54,8 @@ void NetDesk::Resize(Ledger::Session session, const SliceRequest& slice, uint64_
 }
 
 void NetDesk::ReadPages() {
-  for (const auto& [worker, pages] : pages_) {
+  for (auto& [worker, pages] : pages_) {
+    ReadTalk(&pages);
     const NetUseSlot& use = pages.uses.net_use();
     NetShares::BothMoved moved;
     for (size_t i = 0; i < kNetDirections; ++i) {
@@ -56,6 +63,34 @@ void NetDesk::ReadPages() {
                   .stops = use.stops[i].load(memory_order_relaxed)};
     }
     shares_.Note(static_cast<NetShares::Worker>(worker), moved);
+  }
+}
+
+// A worker may write what it likes: what goes back counts as nothing new.
+void NetDesk::ReadTalk(Pages* pages) {
+  const NetUseSlot& use = pages->uses.net_use();
+  Talk& talk = talks_[pages->session];
+  const auto add = [](const std::atomic<uint64_t>& from, uint64_t* seen, uint64_t* to) {
+    const uint64_t now = from.load(memory_order_relaxed);
+    *to += now > *seen ? now - *seen : 0;
+    *seen = now;
+  };
+  const uint64_t trips_before = talk.trips;
+  add(use.trips, &pages->seen.trips, &talk.trips);
+  add(use.talked, &pages->seen.talked_bytes, &talk.talked_bytes);
+  add(use.busy_ns, &pages->seen.busy_ns, &talk.busy_ns);
+  if (talk.trips != trips_before) {
+    talk.rtt_ns = use.rtt_ns.load(memory_order_relaxed);
+  }
+}
+
+// The oldest of those that have nobody any more.
+void NetDesk::ForgetTalks() {
+  for (auto at = talks_.begin(); at != talks_.end() && talks_.size() > kTalksMax;) {
+    const bool has_clients = std::any_of(pages_.begin(), pages_.end(), [&](const auto& one) {
+      return one.second.session == at->first;
+    });
+    at = has_clients ? std::next(at) : talks_.erase(at);
   }
 }
 
@@ -79,8 +114,14 @@ void NetDesk::Look(uint64_t now_ns) {
 
 NetFigures NetDesk::FiguresOf(Ledger::Session session) {
   ReadPages();
+  const auto found = talks_.find(session);
+  const Talk talk = found == talks_.end() ? Talk{} : found->second;
   return {.in_bytes = shares_.MovedBy(session, NetDirection::kIn),
-          .out_bytes = shares_.MovedBy(session, NetDirection::kOut)};
+          .out_bytes = shares_.MovedBy(session, NetDirection::kOut),
+          .trips = talk.trips,
+          .rtt_ns = talk.rtt_ns,
+          .talked_bytes = talk.talked_bytes,
+          .busy_ns = talk.busy_ns};
 }
 
 }  // namespace farlane::server

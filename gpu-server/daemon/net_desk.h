@@ -15,10 +15,14 @@
 
 namespace farlane::server {
 
-// What a session has moved over the network.
+// What a session has moved over the network, and what its clients are like, see NetUseSlot.
 struct NetFigures {
   uint64_t in_bytes = 0;
   uint64_t out_bytes = 0;
+  uint64_t trips = 0;
+  uint64_t rtt_ns = 0;
+  uint64_t talked_bytes = 0;
+  uint64_t busy_ns = 0;
 };
 
 // Thread: the daemon's main thread.
@@ -45,9 +49,22 @@ class NetDesk {
   NetFigures FiguresOf(Ledger::Session session);
 
  private:
+  // Of sessions without clients, figures are kept of so many.
+  static constexpr size_t kTalksMax = 1024;
+
+  // What clients have said of themselves: all of it only ever grows, but for the round trip.
+  struct Talk {
+    uint64_t trips = 0;
+    uint64_t rtt_ns = 0;
+    uint64_t talked_bytes = 0;
+    uint64_t busy_ns = 0;
+  };
+
   struct Pages {
     TurnMemory grants;
     TurnMemory uses;
+    Ledger::Session session = 0;
+    Talk seen{};
   };
 
   Status TryToEnter(pid_t worker,
@@ -55,11 +72,14 @@ class NetDesk {
                     const SliceRequest& slice,
                     uint64_t limit);
   void ReadPages();
+  void ReadTalk(Pages* pages);
+  void ForgetTalks();
   void WritePages();
 
   NetShares shares_;
   const Tell tell_;
   std::map<pid_t, Pages> pages_;
+  std::map<Ledger::Session, Talk> talks_;
 };
 
 }  // namespace farlane::server

@@ -15,6 +15,8 @@ constexpr char kDefaultAddress[] = "tcp://127.0.0.1:7450";
 // Each warm worker holds a process with a driver in it.
 constexpr uint32_t kWarmMax = 64;
 
+constexpr uint32_t kPercentMax = 100;
+
 // As many as a server has workers.
 constexpr uint32_t kSlicesMax = 512;
 
@@ -48,6 +50,18 @@ void AddSliceOptions(CLI::App* app, Words* words, Options* options) {
                   "or never [auto]")
       ->check(CLI::IsMember({"auto", "always", "never"}))
       ->type_name("WHEN");
+  app->add_option("--mps", options->mps_percent,
+                  "Each program has so many percent of the processors, by NVIDIA's MPS, which "
+                  "must be running, and no turns [no MPS]")
+      ->check(CLI::Range(1u, kPercentMax))
+      ->type_name("PERCENT");
+  app->add_option_function<std::string>(
+         "--instances",
+         [options](const std::string& word) { options->finds_instances = word == "auto"; },
+         "Offer the MIG instances that GPUs are divided into, each as a device (auto), or see what "
+         "the driver shows by itself (none) [auto]")
+      ->check(CLI::IsMember({"auto", "none"}))
+      ->type_name("WHICH");
   app->add_option("--isolation-min", words->isolation_min,
                   "Every session has at least this: shared, scrubbed, exclusive or mig [shared]")
       ->type_name("KIND");
@@ -77,6 +91,15 @@ Status Understand(const Words& words, Options* options) {
   }
   if (!words.isolation_min.empty()) {
     FARLANE_ASSIGN(options->isolation_min, ParseIsolation(words.isolation_min));
+  }
+  if (options->mps_percent != 0) {
+    options->divides_time = false;  // who has processors of its own waits for nobody's turn
+    options->slices_max =
+        options->slices_max != 0 ? options->slices_max : kPercentMax / options->mps_percent;
+    if (options->isolation_min > Isolation::kShared) {
+      return Status(StatusCode::kInvalidArgument,
+                    "--isolation-min is not for --mps: a fault of one program ends all of them");
+    }
   }
   options->command_max_ns = static_cast<uint64_t>(words.command_max * kNsPerSecond);
   if (!words.token_file.empty()) {

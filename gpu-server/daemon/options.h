@@ -37,7 +37,9 @@ struct Options {
   // Whether workers zero memory before clients get it: where the driver does not (auto), always, or
   // never unless a session asks for more isolation.
   std::string zero_memory = "auto";
-  uint32_t slices_max = 0;                       // sessions on one device; 0: as many as come
+  uint32_t mps_percent = 0;     // of the processors, that each worker has under MPS; 0: no MPS
+  bool finds_instances = true;  // MIG instances of divided GPUs, each of them a device
+  uint32_t slices_max = 0;      // sessions on one device; 0: as many as come
   Isolation isolation_min = Isolation::kShared;  // that every session has at least
   int ready_fd = -1;
   int watch_fd = -1;

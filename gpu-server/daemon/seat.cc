@@ -12,7 +12,7 @@ namespace {
 constexpr size_t kDevicesMax = 256;
 
 // The messages that the worker speaks, and what a seat consists of: raised with every change of it.
-constexpr uint64_t kForm = wire::kWireHash + 3;
+constexpr uint64_t kForm = wire::kWireHash + 4;
 
 template <size_t N>
 void Put(char (&to)[N], const std::string& text) {

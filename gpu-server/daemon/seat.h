@@ -20,6 +20,7 @@ struct Seat {
   uint8_t session[16];
   uint8_t key_digest[32];
   uint8_t kin_digest[32];     // of what the process has shown, if the session is its only
+  uint8_t instance[16];       // the UUID of the MIG instance that the worker sees; zeros: of none
   uint64_t session_since_ns;  // on the machine's clock
   uint64_t since_ns;
   uint32_t process;

@@ -58,6 +58,10 @@ void AppendNet(NetDesk& net, const SessionBook::Session& session, std::string* r
   record.kind = RecordKind::kNet;
   record.taken_bytes = figures.in_bytes;
   record.limit_bytes = figures.out_bytes;
+  record.turns = figures.trips;
+  record.clock_ns = figures.rtt_ns;
+  record.ahead_max = figures.talked_bytes;
+  record.used_ns = figures.busy_ns;
   Append(records, record);
 }
 
@@ -212,6 +216,36 @@ std::string DescribeDevices(const nvml::Report& report) {
   std::string records;
   Append(&records, record);
   return records + packed + EndOfService(0, "");
+}
+
+std::string ListEvents(const HealthWatch& watch) {
+  std::string records;
+  for (size_t device = 0; device < watch.devices().size(); ++device) {
+    const std::optional<std::string> sick = watch.WhySick(device);
+    const HealthWatch::Counts& counts = watch.counts(device);
+    ServiceRecord record{};
+    record.kind = RecordKind::kHealth;
+    record.number = static_cast<uint32_t>(device);
+    record.process = sick.has_value() ? 1 : 0;
+    record.used_ns = counts[static_cast<size_t>(control::Severity::kInfo)];
+    record.clock_ns = counts[static_cast<size_t>(control::Severity::kWarning)];
+    record.held_ns = counts[static_cast<size_t>(control::Severity::kCritical)];
+    control::SetText(record.program, UuidText(watch.devices()[device]));
+    control::SetText(record.text, sick.value_or(""));
+    Append(&records, record);
+  }
+  for (const HealthEvent& event : watch.events()) {
+    ServiceRecord record{};
+    record.kind = RecordKind::kEvent;
+    record.number = static_cast<uint32_t>(event.device);
+    record.turns = event.number;
+    record.age_ms = event.at_ms;
+    record.priority = static_cast<uint32_t>(event.severity);
+    control::SetText(record.program, UuidText(watch.devices()[event.device]));
+    control::SetText(record.text, event.reason);
+    Append(&records, record);
+  }
+  return records + EndOfService(0, "");
 }
 
 std::string EndOfService(uint32_t number, const std::string& text) {

@@ -11,6 +11,7 @@
 #include <poll.h>
 
 #include "gpu-server/daemon/client_register.h"
+#include "gpu-server/daemon/health_watch.h"
 #include "gpu-server/daemon/net_desk.h"
 #include "gpu-server/daemon/turn_desk.h"
 #include "protocol/base/fd.h"
@@ -62,6 +63,9 @@ std::string ListSessions(const ClientRegister& clients,
 
 // What kDevices answers.
 std::string DescribeDevices(const nvml::Report& report);
+
+// What kEvents answers.
+std::string ListEvents(const HealthWatch& watch);
 
 // The record that ends an answer.
 std::string EndOfService(uint32_t number, const std::string& text);

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <numeric>
 #include <tuple>
 
 #include <sys/random.h>
@@ -100,8 +99,24 @@ SliceRequest SessionBook::Meant(const SliceRequest& slice) const {
   return meant;
 }
 
+bool SessionBook::IsInstance(size_t device) const {
+  return device < rules_.instances.size() && rules_.instances[device];
+}
+
+size_t SessionBook::InstancesCount() const {
+  return static_cast<size_t>(std::count(rules_.instances.begin(), rules_.instances.end(), true));
+}
+
+// Instances are kept for those who ask for one, where there is anything else.
+bool SessionBook::SeesInstances(const SliceRequest& slice) const {
+  return slice.isolation == Isolation::kMig || InstancesCount() == quotas_.size();
+}
+
 size_t SessionBook::GpusOf(const SliceRequest& slice) const {
-  return slice.gpus == 0 ? quotas_.size() : slice.gpus;
+  if (slice.gpus != 0) {
+    return slice.gpus;
+  }
+  return SeesInstances(slice) ? 1 : quotas_.size() - InstancesCount();
 }
 
 void SessionBook::Count(const SliceRequest& slice, Promise* promise) {
@@ -131,30 +146,39 @@ std::vector<SessionBook::Promise> SessionBook::Promises(const SessionId* except)
 // What would be no better if everybody else left.
 std::optional<Decision> SessionBook::WhyNever(const SliceRequest& slice) const {
   const size_t count = quotas_.size();
-  if (GpusOf(slice) > count) {
+  const size_t instances = InstancesCount();
+  if (slice.isolation > Isolation::kShared && rules_.mps) {
+    return Decision{wire::Verdict::kBusy,
+                    "isolation " + std::string(IsolationName(slice.isolation)) +
+                        " is asked for, and programs of this server share faults (--mps)"};
+  }
+  if (slice.isolation == Isolation::kMig && instances == 0) {
+    return Decision{wire::Verdict::kBusy, "isolation mig is asked for, and 0 of " +
+                                              std::to_string(count) + " devices are MIG instances"};
+  }
+  if (SeesInstances(slice) && GpusOf(slice) > 1) {
+    return Decision{wire::Verdict::kBusy, std::to_string(GpusOf(slice)) +
+                                              " GPUs are asked for, and a program sees one MIG "
+                                              "instance at a time"};
+  }
+  if (!SeesInstances(slice) && GpusOf(slice) > count - instances) {
     return Decision{wire::Verdict::kBusy,
                     std::to_string(GpusOf(slice)) + " GPUs are asked for, and the server has " +
-                        std::to_string(count) + "; it makes no several GPUs of one"};
-  }
-  const auto instances =
-      static_cast<size_t>(std::count(rules_.instances.begin(), rules_.instances.end(), true));
-  if (slice.isolation == Isolation::kMig && instances < GpusOf(slice)) {
-    return Decision{wire::Verdict::kBusy, "isolation mig is asked for, and " +
-                                              std::to_string(instances) + " of " +
-                                              std::to_string(count) + " devices are MIG instances"};
+                        std::to_string(count - instances) + "; it makes no several GPUs of one"};
   }
   if (slice.isolation == Isolation::kScrubbed && !rules_.turns) {
     return Decision{wire::Verdict::kBusy,
                     "isolation scrubbed is asked for, and the server gives no turns (--no-turns)"};
   }
-  const auto fits = std::count_if(quotas_.begin(), quotas_.end(), [&](const DeviceQuota& quota) {
-    return slice.memory_bytes <= quota.total_bytes;
-  });
-  if (static_cast<size_t>(fits) < GpusOf(slice)) {
-    uint64_t most = 0;
-    for (const DeviceQuota& quota : quotas_) {
-      most = std::max(most, quota.total_bytes);
+  size_t fits = 0;
+  uint64_t most = 0;
+  for (size_t device = 0; device < count; ++device) {
+    if (IsInstance(device) == SeesInstances(slice)) {
+      fits += slice.memory_bytes <= quotas_[device].total_bytes ? 1 : 0;
+      most = std::max(most, quotas_[device].total_bytes);
     }
+  }
+  if (fits < GpusOf(slice)) {
     return Decision{wire::Verdict::kBusy, MebibytesText(slice.memory_bytes) +
                                               " of memory are asked for, and a session may have " +
                                               MebibytesText(most)};
@@ -172,9 +196,8 @@ std::optional<std::string> SessionBook::WhyNotOn(size_t device,
   if (slice.memory_bytes > quotas_[device].total_bytes) {
     return "a session may have " + MebibytesText(quotas_[device].total_bytes) + " of memory";
   }
-  if (slice.isolation == Isolation::kMig &&
-      (device >= rules_.instances.size() || !rules_.instances[device])) {
-    return "it is no MIG instance";
+  if (device < sick_.size() && sick_[device].has_value()) {
+    return "it is sick (" + *sick_[device] + ")";
   }
   if (promise.alone) {
     return "somebody is to be alone on it";
@@ -198,10 +221,15 @@ std::optional<std::string> SessionBook::WhyNotOn(size_t device,
   return std::nullopt;
 }
 
-// The best device first.
-std::vector<size_t> SessionBook::InOrder(const std::vector<Promise>& promises) const {
-  std::vector<size_t> devices(promises.size());
-  std::iota(devices.begin(), devices.end(), size_t{0});
+// Of the devices that a program can see, the best first.
+std::vector<size_t> SessionBook::InOrder(const std::vector<Promise>& promises,
+                                         const SliceRequest& slice) const {
+  std::vector<size_t> devices;
+  for (size_t device = 0; device < promises.size(); ++device) {
+    if (IsInstance(device) == SeesInstances(slice)) {
+      devices.push_back(device);
+    }
+  }
   std::sort(devices.begin(), devices.end(), [&](size_t one, size_t other) {
     const auto key = [&](size_t device) {
       const Promise& promise = promises[device];
@@ -218,7 +246,7 @@ std::vector<size_t> SessionBook::InOrder(const std::vector<Promise>& promises) c
 std::vector<size_t> SessionBook::Choose(const SliceRequest& slice, bool only_free) const {
   const std::vector<Promise> promises = Promises(nullptr);
   std::vector<size_t> chosen;
-  for (const size_t device : InOrder(promises)) {
+  for (const size_t device : InOrder(promises, slice)) {
     if (chosen.size() < GpusOf(slice) &&
         (!only_free || !WhyNotOn(device, promises[device], slice).has_value())) {
       chosen.push_back(device);
@@ -232,7 +260,7 @@ std::vector<size_t> SessionBook::Choose(const SliceRequest& slice, bool only_fre
 std::optional<Decision> SessionBook::WhyNotNow(const SliceRequest& slice,
                                                const SessionId* who) const {
   const std::vector<Promise> promises = Promises(who);
-  std::vector<size_t> devices = InOrder(promises);
+  std::vector<size_t> devices = InOrder(promises, slice);
   if (who != nullptr) {
     devices = sessions_.at(*who).devices;
   }
@@ -263,6 +291,11 @@ void SessionBook::Claim(const Newcomer& newcomer) {
 std::vector<size_t> SessionBook::DevicesFor(const Newcomer& newcomer) const {
   const auto found = newcomer.alone() ? sessions_.end() : sessions_.find(newcomer.session);
   return found != sessions_.end() ? found->second.devices : Choose(Meant(newcomer.slice), false);
+}
+
+std::vector<size_t> SessionBook::DevicesOnEntry(const Newcomer& newcomer) const {
+  const auto found = newcomer.alone() ? sessions_.end() : sessions_.find(newcomer.session);
+  return found != sessions_.end() ? found->second.devices : Choose(Meant(newcomer.slice), true);
 }
 
 // The smaller of what the server gives and what was asked for; nothing of other devices.

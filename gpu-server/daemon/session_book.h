@@ -57,8 +57,10 @@ class SessionBook {
     uint32_t slices_max = 0;  // sessions on one device; 0: as many as come
     Isolation isolation_min = Isolation::kShared;
     bool turns = true;  // are given
-    std::vector<bool>
-        instances{};  // by device: it is a part of a GPU that the hardware keeps apart
+    bool mps = false;   // programs share a device at the same time, and its faults
+    // By device: it is a part of a GPU that the hardware keeps apart. A process sees one of those,
+    // and no other device beside it.
+    std::vector<bool> instances{};
   };
 
   struct Session {
@@ -97,6 +99,9 @@ class SessionBook {
   // used by the fewest, in this order, whether it would be let in or not.
   std::vector<size_t> DevicesFor(const Newcomer& newcomer) const;
 
+  // The same of one that nothing speaks against: those that Enter gives it.
+  std::vector<size_t> DevicesOnEntry(const Newcomer& newcomer) const;
+
   // Lets in one that nothing speaks against. The first of a session brings the session's slice.
   Session& Enter(const Newcomer& newcomer, uint64_t now_ns);
   void Leave(const SessionId& id, uint64_t now_ns);
@@ -120,6 +125,12 @@ class SessionBook {
   // Gives a session other numbers, or says why not. Memory that it holds already stays its own.
   std::optional<std::string> Resize(const SessionId& id, const SliceRequest& slice);
 
+  // Of a device that is sick, and gets nobody new: why. Nothing: it is well.
+  void SetSick(size_t device, std::optional<std::string> why) {
+    sick_.resize(quotas_.size());
+    sick_[device] = std::move(why);
+  }
+
   void LimitNet(const SessionId& id, NetRate limit) { sessions_.at(id).net_limit = limit; }
 
  private:
@@ -138,6 +149,9 @@ class SessionBook {
 
   static void Count(const SliceRequest& slice, Promise* promise);
   SliceRequest Meant(const SliceRequest& slice) const;
+  bool IsInstance(size_t device) const;
+  size_t InstancesCount() const;
+  bool SeesInstances(const SliceRequest& slice) const;
   size_t GpusOf(const SliceRequest& slice) const;
   // By device, without this session's (null: all).
   std::vector<Promise> Promises(const SessionId* except) const;
@@ -146,7 +160,8 @@ class SessionBook {
   std::optional<std::string> WhyNotOn(size_t device,
                                       const Promise& promise,
                                       const SliceRequest& slice) const;
-  std::vector<size_t> InOrder(const std::vector<Promise>& promises) const;
+  std::vector<size_t> InOrder(const std::vector<Promise>& promises,
+                              const SliceRequest& slice) const;
   std::vector<size_t> Choose(const SliceRequest& slice, bool only_free) const;
   std::vector<DeviceQuota> QuotasOf(const SliceRequest& slice,
                                     const std::vector<size_t>& devices) const;
@@ -157,6 +172,7 @@ class SessionBook {
   const Rules rules_;
   std::map<SessionId, Session> sessions_;
   std::vector<Taker> claims_;
+  std::vector<std::optional<std::string>> sick_;  // by device; or empty: all are well
 };
 
 }  // namespace farlane::server

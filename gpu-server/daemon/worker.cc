@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gpu-server/daemon/worker.h"
 
+#include <cstdlib>
 #include <cstring>
 
 #include <unistd.h>
@@ -137,10 +138,10 @@ void LogEnd(const SessionLoop& loop,
 }
 
 // The gate opens for good where there is nobody to give turns, or what they are given by is broken.
-void FollowTurns(ClientSession& session, DaemonLink& link, size_t devices_count) {
-  const auto begin = [&session, &link, devices_count](DaemonLink::TurnParts parts) {
-    Result<TurnMemory> grants = TurnMemory::Take(parts.grants, devices_count, false);
-    Result<TurnMemory> uses = TurnMemory::Take(parts.uses, devices_count, true);
+void FollowTurns(ClientSession& session, DaemonLink& link, size_t devices_count, size_t first) {
+  const auto begin = [&session, &link, devices_count, first](DaemonLink::TurnParts parts) {
+    Result<TurnMemory> grants = TurnMemory::Take(parts.grants, devices_count, false, first);
+    Result<TurnMemory> uses = TurnMemory::Take(parts.uses, devices_count, true, first);
     if (!grants.ok() || !uses.ok()) {
       LogWarn("worker %d takes no turns: %s", getpid(),
               (grants.ok() ? uses : grants).error().message().c_str());
@@ -205,10 +206,8 @@ void FollowNet(NetGate& gate, DaemonLink& link) {
   CommandWatch watch(config.command_max_ns);
   LimitCommands(session, outbox, stream.LifeFd(), watch);
   std::vector<Reservation> first = link.TakeFirst(grant);
-  FollowTurns(session, link, ready.facts.size());
-  if (goes_over_network) {
-    FollowNet(net, link);
-  }
+  FollowTurns(session, link, ready.facts.size(), grant.first_device);
+  FollowNet(net, link);
   link.Listen(
       [&outbox](size_t device, uint64_t bytes, uint64_t recall) {
         outbox.Append(wire::CreditRecall{
@@ -228,9 +227,13 @@ void FollowNet(NetGate& gate, DaemonLink& link) {
   }
   AppendWelcome(outbox, *ready.driver, ready.facts, session.memories());
   SessionLoop loop(stream, session, wakeup, channel::WaitPolicy::Default(), ears);
-  BusyMeter meter(session, ears, [&link](size_t device, uint32_t busy, uint32_t copies) {
-    link.NoteBusy(device, busy, copies);
-  });
+  loop.TellTalk(net);
+  BusyMeter meter(
+      session, ears,
+      [&link](size_t device, uint32_t busy, uint32_t copies) {
+        link.NoteBusy(device, busy, copies);
+      },
+      [&net](uint64_t busy_ns) { net.NoteBusy(busy_ns); });
   meter.Start();
   const SessionEnd end = loop.Run();
   LogEnd(loop, end, session, client, start_ns);
@@ -359,6 +362,11 @@ Status GetReady(const WorkerConfig& config, Readiness* ready) {
     FARLANE_TRY(transport::LoadTls());
   }
   ready->output.Catch();
+  // Before the driver is loaded, which reads it once.
+  if (!config.visible.empty()) {
+    setenv("CUDA_VISIBLE_DEVICES", config.visible.c_str(), 1);
+  }
+  JoinMps(config.mps);
   ready->share = config.state_dir.empty() ? Fd() : OpenDeviceShare();
   FARLANE_ASSIGN(ready->driver, Driver::LoadFirst(config.drivers));
   FARLANE_ASSIGN(ready->facts, CollectFacts(ready->driver->table()));

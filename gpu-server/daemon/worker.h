@@ -10,12 +10,15 @@
 #include <sys/types.h>
 
 #include "gpu-server/driver/driver.h"
+#include "gpu-server/driver/mps.h"
 #include "protocol/base/fd.h"
 
 namespace farlane::server {
 
 struct WorkerConfig {
   std::vector<DriverCandidate> drivers;
+  std::string visible{};  // what it sees, as CUDA_VISIBLE_DEVICES names it; empty: every device
+  MpsPart mps{};
   uint8_t boot[16] = {};
   uint32_t grace = 0;           // for so many seconds a silent client is waited for; 0: for ever
   uint64_t command_max_ns = 0;  // a command takes no longer, or its client ends; 0: any time

@@ -20,6 +20,9 @@ struct NvmlTable {
   X(nvmlDeviceGetCount_v2)                        \
   X(nvmlDeviceGetHandleByIndex_v2)                \
   X(nvmlDeviceGetUUID)                            \
+  X(nvmlDeviceGetMigMode)                         \
+  X(nvmlDeviceGetMaxMigDeviceCount)               \
+  X(nvmlDeviceGetMigDeviceHandleByIndex)          \
   X(nvmlDeviceGetPciInfo_v3)                      \
   X(nvmlDeviceGetBrand)                           \
   X(nvmlDeviceGetTemperature)                     \
@@ -147,11 +150,13 @@ void AskErrors(const NvmlTable& table, nvmlDevice_t device, nvml::Gauges* gauges
   }
 }
 
-// "GPU-" and 32 hexadecimal digits with dashes between them. False for anything else.
+// "GPU-" or "MIG-" and 32 hexadecimal digits with dashes between them. False for anything else, as
+// for the names that instances had before R470.
 bool ReadUuid(const char* text, uint8_t (&uuid)[16]) {
   constexpr char kDigits[] = "0123456789abcdef";
   size_t nibbles = 0;
-  for (text += strncmp(text, "GPU-", 4) == 0 ? 4 : 0; *text != '\0'; ++text) {
+  const bool prefixed = strncmp(text, "GPU-", 4) == 0 || strncmp(text, "MIG-", 4) == 0;
+  for (text += prefixed ? 4 : 0; *text != '\0'; ++text) {
     const char* const digit = strchr(kDigits, *text);
     if (*text == '-') {
       continue;
@@ -293,9 +298,64 @@ nvml::Report HealthLibrary::Look() {
     }
     nvml::Gpu gpu = LookAt(device);
     memcpy(gpu.uuid, uuid, sizeof gpu.uuid);
-    report.gpus.push_back(std::move(gpu));
+    report.gpus.push_back(gpu);
+    for (const std::string& instance : InstancesOf(device)) {
+      if (report.gpus.size() < nvml::kReportGpusMax && ReadUuid(instance.c_str(), gpu.uuid)) {
+        report.gpus.push_back(gpu);
+      }
+    }
   }
   return report;
+}
+
+bool HealthLibrary::IsDivided(nvmlDevice_t device) const {
+  constexpr Number kEnabled = 1;
+  Number current = 0;
+  Number pending = 0;
+  return table_->nvmlDeviceGetMigMode != nullptr &&
+         table_->nvmlDeviceGetMigMode(device, &current, &pending) == NVML_SUCCESS &&
+         current == kEnabled;
+}
+
+// Instances come and go, so there may be gaps among their numbers.
+std::vector<std::string> HealthLibrary::InstancesOf(nvmlDevice_t device) const {
+  std::vector<std::string> found;
+  if (!IsDivided(device) || table_->nvmlDeviceGetMigDeviceHandleByIndex == nullptr) {
+    return found;
+  }
+  const Number most = Ask<Number>(table_->nvmlDeviceGetMaxMigDeviceCount, device).value_or(0);
+  for (Number i = 0; i < std::min<size_t>(most, nvml::kReportGpusMax); ++i) {
+    nvmlDevice_t instance = nullptr;
+    char text[128] = {};
+    uint8_t uuid[16] = {};
+    if (table_->nvmlDeviceGetMigDeviceHandleByIndex(device, i, &instance) == NVML_SUCCESS &&
+        table_->nvmlDeviceGetUUID(instance, text, sizeof text - 1) == NVML_SUCCESS &&
+        strncmp(text, "MIG-", 4) == 0 && ReadUuid(text, uuid)) {
+      found.emplace_back(text);
+    }
+  }
+  return found;
+}
+
+HealthLibrary::Visible HealthLibrary::FindVisible() const {
+  Visible visible;
+  Number count = 0;
+  static_cast<void>(table_->nvmlDeviceGetCount_v2(&count));
+  for (Number i = 0; i < std::min<size_t>(count, nvml::kReportGpusMax); ++i) {
+    nvmlDevice_t device = nullptr;
+    char text[128] = {};
+    if (table_->nvmlDeviceGetHandleByIndex_v2(i, &device) != NVML_SUCCESS ||
+        table_->nvmlDeviceGetUUID(device, text, sizeof text - 1) != NVML_SUCCESS) {
+      continue;
+    }
+    if (!IsDivided(device)) {
+      visible.whole.emplace_back(text);
+    }
+    for (std::string& instance : InstancesOf(device)) {
+      visible.instances.push_back(std::move(instance));
+    }
+  }
+  return visible;
 }
 
 }  // namespace farlane::server

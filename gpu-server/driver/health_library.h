@@ -30,8 +30,18 @@ class HealthLibrary {
   HealthLibrary& operator=(const HealthLibrary&) = delete;
   ~HealthLibrary();
 
-  // The devices that there are now, each with its UUID and its gauges and nothing else.
+  // The devices that there are now, each with its UUID and its gauges and nothing else. A MIG
+  // instance is as its GPU is.
   nvml::Report Look();
+
+  // By their UUIDs: the GPUs that are not divided, and the MIG instances of those that are. What
+  // CUDA_VISIBLE_DEVICES may name; of instances a process sees one.
+  struct Visible {
+    std::vector<std::string> whole;
+    std::vector<std::string> instances;
+  };
+
+  Visible FindVisible() const;
 
   // Waits, and notes errors of the hardware that happen meanwhile.
   void Wait(uint32_t milliseconds);
@@ -47,6 +57,8 @@ class HealthLibrary {
 
   void WatchErrors();
   nvml::Gpu LookAt(nvmlDevice_t device) const;
+  bool IsDivided(nvmlDevice_t device) const;
+  std::vector<std::string> InstancesOf(nvmlDevice_t device) const;
 
   const std::unique_ptr<const NvmlTable> table_;
   nvmlEventSet_t events_ = nullptr;  // null: errors cannot be waited for

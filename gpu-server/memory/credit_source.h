@@ -54,8 +54,9 @@ class CreditSource {
   virtual ~CreditSource() = default;
 
   // For whom memory is asked: for addresses that the client gives out, who would have used what it
-  // has free; or for something else of its own, for which it can give that back.
-  enum class Purpose : uint8_t { kCredit, kObject };
+  // has free; for something else of its own, for which it can give that back; or for later, where
+  // nobody need be asked for it.
+  enum class Purpose : uint8_t { kCredit, kObject, kSpare };
 
   // Asks for `bytes` of a device. `granted` is called once, perhaps before this returns, on any
   // thread: it may wait for others to give back what they do not use.
@@ -64,8 +65,9 @@ class CreditSource {
   virtual void AskFigures(size_t device, Told told) = 0;
   // How much of all that was granted is not in use now, and could be asked back.
   virtual void NoteIdle(size_t device, uint64_t bytes) = 0;
-  // The end of a recall: what could be given back has been.
-  virtual void FinishRecall(uint64_t recall) = 0;
+  // The end of a recall: what could be given back has been, so many bytes, when the client had
+  // counted so many `frees` (see wire::CreditReturn).
+  virtual void FinishRecall(uint64_t recall, uint64_t bytes, uint32_t frees) = 0;
 
  private:
   friend class Reservation;

@@ -199,17 +199,26 @@ std::vector<Ledger::Claim> Ledger::ClaimsOver(Session session, size_t device) co
   return claims;
 }
 
+Ledger::Shortage Ledger::ShortageOf(Holder holder, size_t device, uint64_t bytes) const {
+  const Account& account = accounts_.at(places_.at(holder).session);
+  const uint64_t session_left = Left(account.quotas[device].limit_bytes, account.taken[device]);
+  const uint64_t device_left = Left(devices_[device].limit_bytes, taken_[device]);
+  return {.session_bytes = bytes - std::min(bytes, session_left),
+          .device_bytes = bytes - std::min(bytes, device_left)};
+}
+
+std::vector<Ledger::Claim> Ledger::IdleFor(Holder holder,
+                                           size_t device,
+                                           uint64_t bytes,
+                                           const std::set<Holder>& except) const {
+  return Spread(holder, device, ShortageOf(holder, device, bytes), true, except);
+}
+
 std::vector<Ledger::Claim> Ledger::ClaimsFor(Holder holder,
                                              size_t device,
                                              uint64_t bytes,
                                              const std::set<Holder>& except) const {
-  const Account& account = accounts_.at(places_.at(holder).session);
-  const uint64_t session_left = Left(account.quotas[device].limit_bytes, account.taken[device]);
-  const uint64_t device_left = Left(devices_[device].limit_bytes, taken_[device]);
-  const Shortage missing = {.session_bytes = bytes - std::min(bytes, session_left),
-                            .device_bytes = bytes - std::min(bytes, device_left)};
-  std::vector<Claim> claims = Spread(holder, device, missing, true, except);
-  return claims.empty() ? Spread(holder, device, missing, false, except) : claims;
+  return Spread(holder, device, ShortageOf(holder, device, bytes), false, except);
 }
 
 uint64_t DefaultLimit(uint64_t total_bytes) {

@@ -86,10 +86,16 @@ class Ledger {
   std::vector<Claim> ClaimsOver(Session session, size_t device) const;
 
   // From whom so many bytes could come back that Take would succeed: those who hold what they do
-  // not use, as far as is known; if that is not enough, everybody whose memory would help, since
-  // only they know what of it they could do without. Empty when even all of it is not enough. Only
-  // the same session's help against its limit, so they come first. Nobody in `except` is asked; the
-  // holder itself is, unless it is in there.
+  // not use, as far as is known. Empty when that is not enough. Only the same session's help
+  // against its limit, so they come first. Nobody in `except` is asked; the holder itself is,
+  // unless it is in there.
+  std::vector<Claim> IdleFor(Holder holder,
+                             size_t device,
+                             uint64_t bytes,
+                             const std::set<Holder>& except) const;
+
+  // The same of everybody whose memory would help, each for all that is missing, since only they
+  // know what they could do without. Empty when even all that they hold is not enough.
   std::vector<Claim> ClaimsFor(Holder holder,
                                size_t device,
                                uint64_t bytes,
@@ -113,6 +119,7 @@ class Ledger {
     uint64_t device_bytes = 0;
   };
 
+  Shortage ShortageOf(Holder holder, size_t device, uint64_t bytes) const;
   std::vector<Claim> Spread(Holder holder,
                             size_t device,
                             Shortage missing,

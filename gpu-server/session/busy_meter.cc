@@ -17,10 +17,11 @@ constexpr uint64_t kTellEveryNs = 500'000'000;
 
 }  // namespace
 
-BusyMeter::BusyMeter(ClientSession& session, const Ears& ears, Tell tell)
+BusyMeter::BusyMeter(ClientSession& session, const Ears& ears, Tell tell, TellTotal tell_total)
     : session_(session),
       ears_(ears),
       tell_(std::move(tell)),
+      tell_total_(std::move(tell_total)),
       devices_(std::vector<Device>(session.devices_count())) {}
 
 void BusyMeter::Start() {
@@ -42,6 +43,7 @@ void BusyMeter::Run() {
       quiet = 0;
       session_.Return([this] { Look(); });
     }
+    TellTotalBusy();
     TellChanges(NowNs());
   }
 }
@@ -72,6 +74,16 @@ void BusyMeter::NoteIdle() {
       device.copies.Note(now_ns, false);
     }
   });
+}
+
+void BusyMeter::TellTotalBusy() {
+  tell_total_(devices_.With([](const std::vector<Device>& devices) {
+    uint64_t busy_ns = 0;
+    for (const Device& device : devices) {
+      busy_ns += device.busy.total_ns();
+    }
+    return busy_ns;
+  }));
 }
 
 void BusyMeter::TellChanges(uint64_t now_ns) {

@@ -23,7 +23,10 @@ class BusyMeter {
   // Called there whenever the percentages are others than they were, at most twice a second.
   using Tell = std::function<void(size_t device, uint32_t busy_percent, uint32_t copy_percent)>;
 
-  BusyMeter(ClientSession& session, const Ears& ears, Tell tell);
+  // Called there after each look, with all the time that devices were busy, added up.
+  using TellTotal = std::function<void(uint64_t busy_ns)>;
+
+  BusyMeter(ClientSession& session, const Ears& ears, Tell tell, TellTotal tell_total);
 
   void Start();
 
@@ -38,11 +41,13 @@ class BusyMeter {
   void Run();
   void Look();
   void NoteIdle();
+  void TellTotalBusy();
   void TellChanges(uint64_t now_ns);
 
   ClientSession& session_;
   const Ears& ears_;
   const Tell tell_;
+  const TellTotal tell_total_;
   std::atomic<bool> looking_{false};  // the dispatch thread has not come to it yet
   std::atomic<bool> idle_{false};     // nothing was under way at the last look
   Guarded<std::vector<Device>> devices_;

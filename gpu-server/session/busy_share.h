@@ -17,6 +17,7 @@ class BusyShare {
   void Note(uint64_t now_ns, bool busy) {
     if (last_ns_ != 0 && busy) {
       spans_.push_back({.start_ns = last_ns_, .end_ns = now_ns});
+      total_ns_ += now_ns - last_ns_;
     }
     last_ns_ = now_ns;
     while (!spans_.empty() && spans_.front().end_ns + kWindowNs <= now_ns) {
@@ -34,6 +35,9 @@ class BusyShare {
     return static_cast<uint32_t>(std::min(busy_ns, kWindowNs) * 100 / kWindowNs);
   }
 
+  // Since the first look.
+  uint64_t total_ns() const { return total_ns_; }
+
  private:
   struct Span {
     uint64_t start_ns = 0;
@@ -41,6 +45,7 @@ class BusyShare {
   };
 
   uint64_t last_ns_ = 0;
+  uint64_t total_ns_ = 0;
   std::deque<Span> spans_;
 };
 

@@ -176,11 +176,12 @@ bool Gate::AdmitByPage(const wire::MessageView& view) {
     Hold(*pages, index, grant.mode.load(memory_order_relaxed));
     return false;
   }
-  if (!measured) {
-    devices_[index]->unmeasured = true;
-  }
   Release(*pages, index);
   command_ = measured;
+  if (!measured) {
+    devices_[index]->unmeasured = true;
+    return true;
+  }
   graph_ = view.op == static_cast<uint16_t>(wire::Op::kGraphLaunch);
   device_ = index;
   key_ = static_cast<uint64_t>(view.op) << 32 | std::bit_width(view.body.size());

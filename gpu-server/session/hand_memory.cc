@@ -35,6 +35,16 @@ void MakeCredit(ClientSession& session,
   });
 }
 
+// What the client has let go of, and the driver not yet, comes back first: else it would be nowhere
+// for whoever waits for it.
+void FinishRecall(ClientSession& session, uint64_t recall, uint64_t bytes, uint32_t frees) {
+  if (recall != 0) {
+    session.releases().Await([&source = session.source(), recall, bytes, frees] {
+      source.FinishRecall(recall, bytes, frees);
+    });
+  }
+}
+
 // As ReturnCredit, for memory that is zeroed before anybody else can have it: that may wait for the
 // device.
 WireError ReturnZeroed(ClientSession& session,
@@ -46,13 +56,12 @@ WireError ReturnZeroed(ClientSession& session,
     return WireError::kBadValue;
   }
   session.DeferIn(nullptr, view,
-                  [&session, memory, recall = message.recall, chunks = std::move(chunks)] {
+                  [&session, memory, recall = message.recall, frees = message.frees,
+                   chunks = std::move(chunks)] {
                     static_cast<void>(memory->scrubber()->Zero(chunks));
-                    session.Return([&session, memory, recall, chunks] {
+                    session.Return([&session, memory, recall, frees, chunks] {
                       memory->Forfeit(chunks);
-                      if (recall != 0) {
-                        session.source().FinishRecall(recall);
-                      }
+                      FinishRecall(session, recall, chunks.size() * kChunkBytes, frees);
                     });
                   });
   return WireError::kNone;
@@ -101,15 +110,16 @@ WireError Execute(ClientSession& session,
     return session.Refuse(view, CUDA_ERROR_OUT_OF_MEMORY);
   }
   // The ledger first: what would pass a limit has no side effect at all.
-  session.AskForMemory(memory->ordinal(), RoundUp(message.bytes, kChunkBytes),
-                       CreditSource::Purpose::kCredit,
-                       [&session, view, memory](Reservation granted) {
-                         // Shared because a letter must be copyable; in truth it passes it on.
-                         const auto reservation = std::make_shared<Reservation>(std::move(granted));
-                         session.Return([&session, view, memory, reservation] {
-                           MakeCredit(session, view, memory, reservation);
-                         });
-                       });
+  session.AskForMemory(
+      memory->ordinal(), RoundUp(message.bytes, kChunkBytes),
+      message.spare != 0 ? CreditSource::Purpose::kSpare : CreditSource::Purpose::kCredit,
+      [&session, view, memory](Reservation granted) {
+        // Shared because a letter must be copyable; in truth it passes it on.
+        const auto reservation = std::make_shared<Reservation>(std::move(granted));
+        session.Return([&session, view, memory, reservation] {
+          MakeCredit(session, view, memory, reservation);
+        });
+      });
   return WireError::kNone;
 }
 
@@ -124,9 +134,7 @@ WireError Execute(ClientSession& session,
     return ReturnZeroed(session, view, memory, message);
   }
   FARLANE_WIRE_TRY(memory->ReturnCredit(message.bytes));
-  if (message.recall != 0) {
-    session.source().FinishRecall(message.recall);
-  }
+  FinishRecall(session, message.recall, message.bytes, message.frees);
   return WireError::kNone;
 }
 

@@ -93,4 +93,19 @@ void NetGate::NoteMoved(NetDirection direction, size_t bytes) {
   all.store(all.load(memory_order_relaxed) + bytes, memory_order_relaxed);
 }
 
+void NetGate::NoteTalk(uint64_t trips, uint64_t rtt_ns, uint64_t bytes) {
+  if (Pages* const pages = pages_.load(memory_order_acquire)) {
+    NetUseSlot& use = pages->uses.net_use();
+    use.trips.store(trips, memory_order_relaxed);
+    use.rtt_ns.store(rtt_ns, memory_order_relaxed);
+    use.talked.store(bytes, memory_order_relaxed);
+  }
+}
+
+void NetGate::NoteBusy(uint64_t busy_ns) {
+  if (Pages* const pages = pages_.load(memory_order_acquire)) {
+    pages->uses.net_use().busy_ns.store(busy_ns, memory_order_relaxed);
+  }
+}
+
 }  // namespace farlane::server

@@ -41,6 +41,10 @@ class NetGate {
   size_t Allow(NetDirection direction, size_t wanted, uint64_t now_ns);
   void NoteMoved(NetDirection direction, size_t bytes);
 
+  // What the client is like, in all; for whoever wants to know where it would run best.
+  void NoteTalk(uint64_t trips, uint64_t rtt_ns, uint64_t bytes);
+  void NoteBusy(uint64_t busy_ns);
+
   // Whether anybody is to be asked at all.
   bool has_rate(NetDirection direction) const;
 

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <utility>
 
+#include "gpu-server/session/trip_meter.h"
 #include "gpu-server/session/wakeup.h"
 #include "protocol/base/guarded.h"
 #include "protocol/channel/batch_writer.h"
@@ -26,8 +27,9 @@ class Outbox {
   // The message's number; 0, and nothing is added, when it is too long.
   template <typename Message>
   wire::Sequence Append(const Message& message) {
-    return writer_.With(
-        [&message](channel::BatchWriter& writer) { return writer.Append(message); });
+    return writer_.With([this, &message](channel::BatchWriter& writer) {
+      return Noted<Message>(writer.Append(message));
+    });
   }
 
   // As Append and Flush, for a message that ends with much data: as far as the socket takes that at
@@ -35,7 +37,7 @@ class Outbox {
   template <typename Message>
   wire::Sequence Send(const Message& message) {
     return writer_.With([this, &message](channel::BatchWriter& writer) {
-      const wire::Sequence number = writer.AppendLent(message);
+      const wire::Sequence number = Noted<Message>(writer.AppendLent(message));
       static_cast<void>(FlushSome(writer));
       writer.Keep();
       return number;
@@ -76,13 +78,26 @@ class Outbox {
   // The socket takes no more, ever.
   bool broken() const { return broken_.load(std::memory_order_relaxed); }
 
+  // How the client waits for what goes out here.
+  TripMeter& trips() { return trips_; }
+
  private:
+  // Under the writer's lock.
+  template <typename Message>
+  wire::Sequence Noted(wire::Sequence number) {
+    if constexpr (kMayBeAwaited<Message>) {
+      trips_.NoteAnswer(number);
+    }
+    return number;
+  }
+
   bool FlushSome(channel::BatchWriter& writer);
   bool FlushAll();
   bool IsHeldBack(const channel::BatchWriter& writer);
 
   Wakeup& wakeup_;
   Guarded<channel::BatchWriter> writer_;
+  TripMeter trips_;
   std::atomic<bool> broken_{false};
   uint64_t grid_ns_ = 0;                 // 0: bytes leave at once
   std::atomic<uint64_t> release_ns_{0};  // when what there is may leave; 0: there was nothing

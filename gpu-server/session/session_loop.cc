@@ -169,13 +169,26 @@ wire::WireError SessionLoop::NoteTaken() {
     }
   }
   session_.transfers().NoteTaken(reader_.executed_by_peer());
+  if (session_.outbox().trips().NoteTaken(reader_.executed_by_peer())) {
+    TellTalk();
+  }
   if (reader_.read_bytes() - measured_at_ >= kMeasureEveryBytes ||
       reader_.executed_by_peer() - measured_taken_ >= kMeasureEveryMessages) {
     measured_at_ = reader_.read_bytes();
     measured_taken_ = reader_.executed_by_peer();
     session_.transfers().SetBulkWindow(stream_.BulkWindowBytes());
+    TellTalk();
   }
   return wire::WireError::kNone;
+}
+
+void SessionLoop::TellTalk() {
+  if (told_or_null_ != nullptr) {
+    const Outbox& outbox = session_.outbox();
+    const TripMeter& trips = session_.outbox().trips();
+    told_or_null_->NoteTalk(trips.trips(), trips.rtt_ns(),
+                            reader_.read_bytes() + outbox.written_bytes());
+  }
 }
 
 wire::WireError SessionLoop::CarryOut(const wire::MessageView& message) {

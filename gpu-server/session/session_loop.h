@@ -8,6 +8,7 @@
 #include "gpu-server/session/client_session.h"
 #include "gpu-server/session/ears.h"
 #include "gpu-server/session/held_messages.h"
+#include "gpu-server/session/net_gate.h"
 #include "protocol/channel/acknowledge_policy.h"
 #include "protocol/channel/batch_reader.h"
 #include "protocol/channel/wait_policy.h"
@@ -33,6 +34,9 @@ class SessionLoop {
               Wakeup& wakeup,
               channel::WaitPolicy wait,
               Ears& ears);
+
+  // Where it is said how the client waits; stays the caller's.
+  void TellTalk(NetGate& gate) { told_or_null_ = &gate; }
 
   // Returns when the session is over. The connection is useless then.
   SessionEnd Run();
@@ -61,6 +65,7 @@ class SessionLoop {
   wire::Sequence executed() const;
   std::optional<transport::Interest> Awaited() const;
   wire::WireError NoteTaken();
+  void TellTalk();
   void Say(bool idle);
   uint64_t SleepNs(std::optional<transport::Interest> what) const;
   bool Sleep();
@@ -73,6 +78,7 @@ class SessionLoop {
   channel::BatchReader reader_;
   channel::AcknowledgePolicy acknowledge_;
   HeldMessages held_;
+  NetGate* told_or_null_ = nullptr;
   bool said_bye_ = false;                // the client has, behind what is held
   wire::Sequence told_ = 0;              // what the client knows to be executed
   uint64_t tend_after_ns_ = UINT64_MAX;  // so long the gate need not be asked

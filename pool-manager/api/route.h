@@ -34,6 +34,7 @@ struct Route {
 std::span<const Route> SessionRoutes();
 std::span<const Route> ServerRoutes();
 std::span<const Route> PoolRoutes();
+std::span<const Route> TenantRoutes();
 
 // All of them.
 const std::vector<Route>& AllRoutes();

@@ -30,7 +30,11 @@ HttpAnswer Create(const Call& call) {
   }
   v1::CreateSessionResponse response;
   const auto objection = call.host.Create(wanted, call.user, &response);
-  return objection.has_value() ? Problem(*objection) : Json(response, 201);
+  if (objection.has_value()) {
+    return Problem(*objection);
+  }
+  // Created, on its way, or nothing yet: the way to some servers is to be measured first.
+  return Json(response, !response.token().empty() ? 201 : response.has_place() ? 202 : 200);
 }
 
 std::string NoSuch(const std::string& id) {
@@ -55,7 +59,8 @@ HttpAnswer End(const Call& call) {
 constexpr Route kRoutes[] = {
     {"GET", "/v1/sessions", "sessions.list", "", "ListSessionsResponse", "all sessions", &List},
     {"POST", "/v1/sessions", "sessions.create", "CreateSessionRequest", "CreateSessionResponse",
-     "a session; with ?dryRun=All a Placement: where it would go", &Create},
+     "a session, or a place in the queue; with ?dryRun=All a Placement: where it would go",
+     &Create},
     {"GET", "/v1/sessions/{id}", "sessions.get", "", "Session",
      "one session, by its id or the beginning of it", &Get},
     {"DELETE", "/v1/sessions/{id}", "sessions.end", "", "Session", "ends a session", &End},

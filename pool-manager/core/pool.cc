@@ -6,53 +6,18 @@
 
 #include <sys/random.h>
 
+#include "pool-manager/core/session_request.h"
 #include "pool-manager/placement/explain.h"
 #include "protocol/base/check.h"
 #include "protocol/base/slice.h"
 #include "protocol/control/hex.h"
+#include "protocol/nvml/xid.h"
 
 namespace farlane::pool {
 namespace {
 
-std::string FreshId() {
-  std::array<uint8_t, 16> id{};
-  FARLANE_CHECK(getrandom(id.data(), id.size(), 0) == static_cast<ssize_t>(id.size()));
-  return control::Hex(id);
-}
-
-// The server has room for it, or will have as soon as those are gone who are over.
-constexpr uint32_t kQueueSeconds = 10;
-
-Result<SliceRequest> ToSlice(const v1::SessionSpec& session) {
-  const v1::SliceSpec& spec = session.slice();
-  SliceRequest slice{};
-  slice.gpus = static_cast<uint16_t>(std::clamp(session.gpus(), 1u, kGpusMax));
-  slice.queue_seconds = kQueueSeconds;
-  slice.memory_bytes = spec.memory_bytes();
-  const bool shares_fit = spec.share() >= 0 && spec.share() <= 1 && spec.share_limit() >= 0 &&
-                          spec.share_limit() <= 1 && spec.share_max() >= 0 && spec.share_max() <= 1;
-  if (!shares_fit) {
-    return farlane::Status(StatusCode::kInvalidArgument, "a share is a number from 0 to 1");
-  }
-  slice.share = static_cast<uint32_t>(spec.share() * kWholeShare);
-  slice.share_limit = static_cast<uint32_t>(spec.share_limit() * kWholeShare);
-  slice.share_max = static_cast<uint32_t>(spec.share_max() * kWholeShare);
-  if (!session.isolation().empty()) {
-    FARLANE_ASSIGN(slice.isolation, ParseIsolation(session.isolation()));
-  }
-  if (!spec.priority().empty()) {
-    FARLANE_ASSIGN(slice.priority, ParsePriority(spec.priority()));
-  }
-  FARLANE_TRY(CheckSlice(slice));
-  return slice;
-}
-
-constexpr char kBestEffort[] = "best-effort";
-constexpr uint32_t kShareOfNone = kWholeShare / 100;
 // What a server is found with may be more than it has: any debt fits into this.
 constexpr double kDebt = 1e6;
-// Servers that are told why they do not do.
-constexpr size_t kExplainMax = 20;
 
 ServerState StateOf(v1::ServerState state) {
   switch (state) {
@@ -98,51 +63,8 @@ std::vector<NewDevice> DevicesOf(const v1::Inventory& inventory) {
   return devices;
 }
 
-// XID errors after which NVIDIA's guide has the device reset or replaced.
 bool IsSick(const v1::DeviceLoad& load) {
-  switch (load.xid_last()) {
-    case 48:  // double-bit ECC error
-    case 63:  // a row is remapped, or could not be
-    case 64:
-    case 74:  // NVLink
-    case 79:  // it has fallen off the bus
-    case 94:  // ECC errors that were contained, and that were not
-    case 95:
-      return load.xid_count() != 0;
-    default:
-      return false;
-  }
-}
-
-Isolation IsolationOf(const std::string& word) {
-  return word == "scrubbed"    ? Isolation::kScrubbed
-         : word == "exclusive" ? Isolation::kExclusive
-         : word == "mig"       ? Isolation::kMig
-                               : Isolation::kShared;
-}
-
-Request RequestOf(const v1::Session& session) {
-  const v1::SessionSpec& spec = session.spec();
-  Request request;
-  request.id = session.id();
-  request.tenant = spec.project();
-  request.app = spec.program();
-  request.devices = std::max(spec.gpus(), 1u);
-  // Who asks for no share is promised none, and gets some of what is left.
-  const auto share = static_cast<uint32_t>(spec.slice().share() * kWholeShare);
-  request.share = share != 0 ? share : kShareOfNone;
-  request.best_effort = share == 0 || spec.slice().priority() == kBestEffort;
-  request.memory_bytes = spec.slice().memory_bytes();
-  if (!spec.model().empty()) {
-    request.models.push_back("*" + spec.model() + "*");
-  }
-  for (const auto& [key, value] : spec.selector()) {
-    request.selector.push_back({.key = key, .kind = LabelRule::Kind::kIn, .values = {value}});
-  }
-  request.rtt_max_s = spec.max_rtt_ms() / 1000;
-  request.isolation = IsolationOf(spec.isolation());
-  request.profile = AppProfile::OfClass(AppClassOf(spec.profile()));
-  return request;
+  return load.xid_count() != 0 && nvml::XidNeedsReset(load.xid_last());
 }
 
 // Of a session that runs at a server already: which of its devices it has is not known, so it is
@@ -161,21 +83,13 @@ Grant GrantAt(const ClusterView& cluster, uint32_t server, const v1::Session& se
   return grant;
 }
 
-std::optional<Objection> ReadRequest(const v1::CreateSessionRequest& request,
-                                     token::SessionToken* token) {
-  const Result<SliceRequest> slice = ToSlice(request.spec());
-  if (!slice.ok()) {
-    return Objection{Objection::Kind::kInvalid, "Invalid", slice.error().message()};
-  }
-  token->slice = slice.value();
-  if (!control::FromHex(request.key_digest(), token->key_digest)) {
-    return Objection{Objection::Kind::kInvalid, "Invalid",
-                     "keyDigest must be the SHA-256 of the session's key, 64 hexadecimal digits"};
-  }
-  return std::nullopt;
-}
-
 }  // namespace
+
+std::string Pool::FreshId() {
+  std::array<uint8_t, 16> id{};
+  FARLANE_CHECK(getrandom(id.data(), id.size(), 0) == static_cast<ssize_t>(id.size()));
+  return control::Hex(id);
+}
 
 bool Pool::IsLive(const v1::Session& session) {
   return session.phase() == v1::RESERVED || session.phase() == v1::ACTIVE ||
@@ -185,6 +99,9 @@ bool Pool::IsLive(const v1::Session& session) {
 void Pool::Restore(std::vector<v1::Session> sessions) {
   for (v1::Session& session : sessions) {
     if (IsLive(session)) {
+      Charge(session);
+    }
+    if (IsLive(session) && session.phase() != v1::RESERVED) {
       session.set_phase(v1::UNKNOWN);
       session.set_reason("its server has not come back yet");
     }
@@ -204,6 +121,7 @@ std::string Pool::Attach(const v1::Inventory& inventory, uint64_t attachment, co
   }
   SetState(inventory.server_id());
   PromiseAgain(inventory.server_id());
+  capacity_is_stale_ = true;
   return "";
 }
 
@@ -228,8 +146,14 @@ void Pool::SetState(const std::string& server) {
   if (entry == nullptr || !index.has_value()) {
     return;
   }
+  const ServerView& view = cluster_.servers()[*index];
+  if (view.state == StateOf(entry->state) && view.cordoned == entry->cordoned) {
+    return;
+  }
   cluster_.SetState(*index, StateOf(entry->state));
   cluster_.SetCordoned(*index, entry->cordoned);
+  capacity_is_stale_ = true;
+  ++room_changes_;
 }
 
 void Pool::SetLoads(const std::string& server, const v1::Load& load) {
@@ -243,6 +167,7 @@ void Pool::SetLoads(const std::string& server, const v1::Load& load) {
     const v1::DeviceLoad& said = load.devices(i);
     cluster_.SetLoad(device, {.busy = static_cast<float>(said.busy_percent()) / 100,
                               .working_set_bytes = said.used_bytes()});
+    room_changes_ += cluster_.devices()[device].facts.healthy == IsSick(said) ? 1 : 0;
     cluster_.SetDeviceHealth(device, !IsSick(said), false);
   }
   for (const v1::SessionLoad& session : load.sessions()) {
@@ -261,7 +186,32 @@ void Pool::End(v1::Session* session, v1::Phase phase, const std::string& why, co
   session->set_phase(phase);
   session->set_reason(why);
   session->set_ended_ms(now.ms);
+  learning_.NoteEnd(*session, now.ms);
   cluster_.Forget(session->id());
+  Refund(session->id());
+}
+
+// It runs, whatever was thought of it: what is lost from sight is not ended when it comes back.
+void Pool::TakeReport(v1::Session* session, const Now& now) {
+  const bool was_given_up = !IsLive(*session);
+  session->set_phase(v1::ACTIVE);
+  session->set_reason("");
+  session->set_ended_ms(0);
+  session->set_started_ms(session->started_ms() == 0 ? now.ms : session->started_ms());
+  if (was_given_up) {
+    PromiseAgain(session->server_id());
+    Charge(*session);
+  }
+}
+
+std::vector<std::string> Pool::Reserved(const std::string& server) const {
+  std::vector<std::string> reserved;
+  for (const auto& [id, session] : sessions_) {
+    if (session.server_id() == server && session.phase() == v1::RESERVED) {
+      reserved.push_back(id);
+    }
+  }
+  return reserved;
 }
 
 std::vector<Order> Pool::Hear(const std::string& server,
@@ -296,15 +246,14 @@ std::vector<Order> Pool::Hear(const std::string& server,
       continue;
     }
     *session.mutable_load() = *found->second;
-    if (!IsLive(session)) {
+    learning_.NoteLoad(session, *found->second, now.ns);
+    if (!IsLive(session) && session.phase() != v1::FAILED) {
       v1::ToServer say;
       say.mutable_end_session()->set_session_id(id);
       say.mutable_end_session()->set_reason(session.reason());
       orders.push_back({.attachment = attachment, .say = std::move(say)});
     } else if (session.phase() != v1::ACTIVE) {
-      session.set_phase(v1::ACTIVE);
-      session.set_reason("");
-      session.set_started_ms(session.started_ms() == 0 ? now.ms : session.started_ms());
+      TakeReport(&session, now);
       changed->push_back(session);
     }
   }
@@ -335,102 +284,9 @@ std::map<std::string, Pool::Promises> Pool::PromisesByServer() const {
   return promises;
 }
 
-Objection Pool::NoRoom(const Request& request, const NetworkView& network) const {
-  const Explanation explanation = Explain(cluster_, network, request, policy_);
-  Objection objection{Objection::Kind::kNoCapacity, "NoServer", explanation.decision.refusal};
-  for (const ServerVerdict& verdict : explanation.servers) {
-    if (objection.explain.size() == kExplainMax) {
-      break;
-    }
-    const ServerBook::Entry* const server =
-        servers_.Find(cluster_.servers()[verdict.server].facts.id);
-    objection.explain.push_back((server == nullptr ? "?" : server->inventory.name()) + ": " +
-                                ReasonText(verdict.reason));
-  }
-  return objection;
-}
-
-std::optional<Objection> Pool::Draft(const v1::CreateSessionRequest& wanted,
-                                     uint64_t epoch,
-                                     const Now& now,
-                                     Grant* grant) {
-  if (auto objection = ReadRequest(wanted, &grant->token)) {
-    return objection;
-  }
-  v1::Session& session = grant->session;
-  session.set_id(FreshId());
-  *session.mutable_spec() = wanted.spec();
-  const Request request = RequestOf(session);
-  if (const farlane::Status status = CheckRequest(request); !status.ok()) {
-    return Objection{Objection::Kind::kInvalid, "Invalid", status.message()};
-  }
-  const NetworkView network(cluster_, {.host = wanted.spec().host()}, distances_);
-  NoteDemand(cluster_, network, request);
-  const Decision decision = Decide(cluster_, network, request, policy_);
-  if (!decision.placed) {
-    return NoRoom(request, network);
-  }
-  const farlane::Status assumed = cluster_.Assume(GrantOf(session.id(), request, decision));
-  const uint32_t index = decision.chosen().servers.front().server;
-  const ServerBook::Entry* const server = servers_.Find(cluster_.servers()[index].facts.id);
-  if (!assumed.ok() || server == nullptr) {
-    return Objection{Objection::Kind::kUnavailable, "Retry", assumed.message()};
-  }
-  session.set_phase(v1::RESERVED);
-  session.set_server(server->inventory.name());
-  session.set_server_id(server->inventory.server_id());
-  *session.mutable_addresses() = server->inventory.addresses();
-  session.set_created_ms(now.ms);
-  session.set_key_digest(wanted.key_digest());
-  session.set_epoch(epoch);
-  session.set_devices(request.devices);
-  session.set_forecast(decision.forecast());
-  grant->token.epoch = epoch;
-  control::FromHex(session.id(), grant->token.session);
-  control::FromHex(session.server_id(), grant->token.server);
-  grant->token.not_before_s = static_cast<uint64_t>(now.ms / 1000);
-  grant->token.expires_s = static_cast<uint64_t>((now.ms + kTokenMs) / 1000);
-  sessions_[session.id()] = session;
-  return std::nullopt;
-}
-
-std::optional<Objection> Pool::Consider(const v1::CreateSessionRequest& wanted,
-                                        v1::Placement* placement) const {
-  token::SessionToken unused;
-  v1::CreateSessionRequest asked = wanted;
-  asked.set_key_digest(std::string(2 * unused.key_digest.size(), '0'));  // nobody opens it
-  if (auto objection = ReadRequest(asked, &unused)) {
-    return objection;
-  }
-  v1::Session session;
-  *session.mutable_spec() = wanted.spec();
-  const Request request = RequestOf(session);
-  if (const farlane::Status status = CheckRequest(request); !status.ok()) {
-    return Objection{Objection::Kind::kInvalid, "Invalid", status.message()};
-  }
-  const NetworkView network(cluster_, {.host = wanted.spec().host()}, distances_);
-  const Explanation explanation = Explain(cluster_, network, request, policy_);
-  placement->set_placed(explanation.decision.placed);
-  placement->set_refusal(explanation.decision.refusal);
-  placement->set_forecast(explanation.decision.forecast());
-  std::string text = ExplanationText(cluster_, request, policy_, explanation);
-  for (const auto& [id, server] : servers_.servers()) {
-    // People know servers by their names.
-    for (size_t at = text.find(id); at != std::string::npos; at = text.find(id, at)) {
-      text.replace(at, id.size(), server.inventory.name());
-    }
-  }
-  placement->set_explanation(text);
-  if (explanation.decision.placed) {
-    const uint32_t index = explanation.decision.chosen().servers.front().server;
-    const ServerBook::Entry* const server = servers_.Find(cluster_.servers()[index].facts.id);
-    placement->set_server(server == nullptr ? "" : server->inventory.name());
-  }
-  return std::nullopt;
-}
-
 void Pool::Abandon(const std::string& id) {
   cluster_.Forget(id);
+  Refund(id);
   sessions_.erase(id);
 }
 
@@ -444,26 +300,35 @@ std::optional<Objection> Pool::Release(const std::string& id,
   }
   if (IsLive(found->second)) {
     End(&found->second, v1::RELEASED, "released", now);
-    const ServerBook::Entry* const server = servers_.Find(found->second.server_id());
-    if (server != nullptr && server->attachment != 0) {
-      v1::ToServer say;
-      say.mutable_end_session()->set_session_id(id);
-      say.mutable_end_session()->set_reason("released");
-      orders->push_back({.attachment = server->attachment, .say = std::move(say)});
-    }
+    v1::ToServer say;
+    say.mutable_end_session()->set_session_id(id);
+    say.mutable_end_session()->set_reason("released");
+    TellServer(found->second, std::move(say), orders);
   }
   *session = found->second;
   return std::nullopt;
 }
 
+// By the clock that only goes forward: who sets the other one must not end anybody's session.
+bool Pool::WasLeftAlone(const v1::Session& session, const Now& now) {
+  if (session.phase() == v1::RESERVED &&
+      now.ns - reserved_since_ns_.try_emplace(session.id(), now.ns).first->second <= kReservedNs) {
+    return false;
+  }
+  reserved_since_ns_.erase(session.id());
+  return session.phase() == v1::RESERVED;
+}
+
 void Pool::Look(const Now& now, std::vector<v1::Session>* changed) {
+  tenants_.Age(now.ms);
+  RefreshCapacity();
   const std::vector<std::string> lost = servers_.Look(now.ns, now.ms);
   for (const auto& [id, server] : servers_.servers()) {
     SetState(id);
   }
   for (auto& [id, session] : sessions_) {
     const ServerBook::Entry* const server = servers_.Find(session.server_id());
-    if (session.phase() == v1::RESERVED && now.ms > session.created_ms() + 2 * kTokenMs) {
+    if (WasLeftAlone(session, now)) {
       End(&session, v1::EXPIRED, "nobody came", now);
       changed->push_back(session);
     } else if (session.phase() == v1::ACTIVE && server != nullptr &&
@@ -477,6 +342,7 @@ void Pool::Look(const Now& now, std::vector<v1::Session>* changed) {
     }
   }
   ForgetOld();
+  learning_.Forget(now.ns);
 }
 
 void Pool::ForgetOld() {

@@ -11,10 +11,15 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
+#include "pool-manager/core/learning.h"
 #include "pool-manager/core/server_book.h"
 #include "pool-manager/placement/decide.h"
+#include "pool-manager/placement/request_filter.h"
+#include "pool-manager/tenancy/preemption.h"
+#include "pool-manager/tenancy/tenant_tree.h"
 #include "protocol/base/result.h"
 #include "protocol/control/pool.pb.h"
 #include "protocol/token/session_token.h"
@@ -41,16 +46,31 @@ class Pool {
  public:
   // A token opens its session within this.
   static constexpr int64_t kTokenMs = 60'000;
+  // What is promised to a session that nobody comes to is given to others after this.
+  static constexpr uint64_t kReservedNs = 2 * kTokenMs * 1'000'000;
   // Sessions that are over are shown for a while: so many of them.
   static constexpr size_t kOverMax = 1000;
 
   struct Now {
     uint64_t ns = 0;  // of a clock that only goes forward
-    int64_t ms = 0;   // since 1970
+    // The pool's time (ToServer.now_ms): since 1970 by the clock of this machine when its manager
+    // began to lead, and by the other one since then, whoever sets the first.
+    int64_t ms = 0;
   };
 
-  // What was stored before, at the start: their servers tell whether they still run.
+  Pool();
+
+  static std::string FreshId();
+  // It has a place.
+  static bool IsLive(const v1::Session& session);
+
+  // What was stored before, at the start: their servers tell whether they still run. Tenants first.
   void Restore(std::vector<v1::Session> sessions);
+
+  // What was learned of programs: restored at the start, and what has changed since the last time.
+  void RestoreProfiles(const std::vector<v1::Profile>& profiles) { learning_.Restore(profiles); }
+
+  std::vector<v1::Profile> TakeProfiles() { return learning_.TakeChanged(); }
 
   // --- Servers
 
@@ -63,6 +83,8 @@ class Pool {
                           const Now& now,
                           std::vector<v1::Session>* changed);
   void Detach(const std::string& server, uint64_t attachment, const Now& now);
+  // The sessions that were granted there and whom nobody has come to yet.
+  std::vector<std::string> Reserved(const std::string& server) const;
   // Empty: it is done.
   std::optional<Objection> Cordon(const std::string& name, bool cordoned);
 
@@ -71,15 +93,23 @@ class Pool {
   struct Grant {
     v1::Session session;
     token::SessionToken token;  // to be signed
+    // Instead of a session: the way to these is to be measured first.
+    std::vector<v1::Candidate> candidates{};
   };
 
-  // A place for a session, that nobody else gets meanwhile.
+  // A place for a session, that nobody else gets meanwhile. `id`: of one that has waited;
+  // `kept_out`: servers that it is not to have.
   std::optional<Objection> Draft(const v1::CreateSessionRequest& request,
                                  uint64_t epoch,
                                  const Now& now,
-                                 Grant* grant);
+                                 Grant* grant,
+                                 const std::string& id = "",
+                                 const std::vector<std::string>& kept_out = {});
+  // The same again, for somebody who has not heard the answer.
+  Grant GrantAgain(const v1::Session& session, const Now& now) const;
   // What would become of a request; nothing is promised.
   std::optional<Objection> Consider(const v1::CreateSessionRequest& request,
+                                    const Now& now,
                                     v1::Placement* placement) const;
   void Abandon(const std::string& id);
 
@@ -91,6 +121,51 @@ class Pool {
 
   // Sessions that nobody came to, and those of servers that are lost.
   void Look(const Now& now, std::vector<v1::Session>* changed);
+
+  // --- Tenants
+
+  TenantTree& tenants() { return tenants_; }
+
+  const TenantTree& tenants() const { return tenants_; }
+
+  // Where nobody names a project.
+  static constexpr char kDefaultProject[] = "default";
+
+  // Sessions of a project that do nothing for so long are ended; 0: none is.
+  void SetIdleLimit(uint32_t project, uint32_t seconds) { idle_limits_s_[project] = seconds; }
+
+  std::optional<Objection> FindProject(const v1::SessionSpec& spec, uint32_t* project) const;
+  // What its project is charged with.
+  static Amount AmountOf(const v1::SessionSpec& spec);
+
+  // One that waits for a place is shown among the others; or one of which more is known now.
+  void Show(const v1::Session& session) { sessions_[session.id()] = session; }
+
+  // It waits no more, and has got nothing.
+  v1::Session EndWaiting(const std::string& id,
+                         v1::Phase phase,
+                         const std::string& why,
+                         const Now& now);
+  // It is ended for another's sake, or because its time is over.
+  v1::Session Evict(const std::string& id,
+                    v1::Phase phase,
+                    const std::string& why,
+                    const Now& now,
+                    std::vector<Order>* orders);
+  // It goes on with this share of each of its devices.
+  v1::Session Resize(const std::string& id, uint64_t share, std::vector<Order>* orders);
+  // Those that had to go slower for others go on with what they had before, where there is room.
+  void GiveBack(std::vector<v1::Session>* changed, std::vector<Order>* orders);
+  // Those that have run for as long as they wanted, or do nothing.
+  void LookAtLimits(const Now& now, std::vector<v1::Session>* changed, std::vector<Order>* orders);
+
+  // Servers that could take it if they had room, with who is there; `most` of them, from somewhere
+  // among all.
+  std::vector<HostPicture> Hosts(const v1::CreateSessionRequest& request, size_t most) const;
+  static Wanted WantedOf(const v1::SessionSpec& spec, uint32_t project);
+
+  // Changes whenever there may be room that there was not before.
+  uint64_t room_changes() const { return room_changes_; }
 
   // --- What people see
 
@@ -107,20 +182,52 @@ class Pool {
     uint32_t sessions = 0;
   };
 
-  static bool IsLive(const v1::Session& session);
+  struct Charged {
+    uint32_t project = 0;
+    Priority priority = Priority::kStandard;
+    Amount amount{};
+  };
+
+  struct LastWork {
+    uint64_t gpu_ns = 0;
+    int64_t since_ms = 0;
+  };
+
   std::map<std::string, Promises> PromisesByServer() const;
   void PromiseAgain(const std::string& server);
+  void TakeReport(v1::Session* session, const Now& now);
   void SetLoads(const std::string& server, const v1::Load& load);
   void SetState(const std::string& server);
+  NetworkView ViewFrom(const v1::SessionSpec& spec, const Now& now) const;
+  void Describe(std::vector<v1::Candidate>* candidates) const;
   Objection NoRoom(const Request& request, const NetworkView& network) const;
   void End(v1::Session* session, v1::Phase phase, const std::string& why, const Now& now);
+  bool WasLeftAlone(const v1::Session& session, const Now& now);
   void ForgetOld();
+  std::optional<Objection> CheckQuota(const v1::SessionSpec& spec);
+  static token::SessionToken TokenFor(const v1::Session& session,
+                                      token::SessionToken token,
+                                      const Now& now);
+  void Charge(const v1::Session& session);
+  void Refund(const std::string& id);
+  void RefreshCapacity();
+  HostPicture PictureOf(uint32_t server, const RequestFilter& filter, const Request& request) const;
+  bool TryToGiveBack(const std::string& id, std::vector<Order>* orders);
+  void TellServer(const v1::Session& session, v1::ToServer say, std::vector<Order>* orders) const;
 
   ServerBook servers_;
   ClusterView cluster_;  // the same servers, as placement sees them, and what they were promised
   PlacementPolicy policy_;
   DistanceTable distances_;
+  Learning learning_;
   std::map<std::string, v1::Session> sessions_;
+  std::map<std::string, uint64_t> reserved_since_ns_;  // as far as Look has seen
+  TenantTree tenants_;
+  std::unordered_map<std::string, Charged> charges_;  // by session
+  std::unordered_map<uint32_t, uint32_t> idle_limits_s_;
+  std::unordered_map<std::string, LastWork> last_work_;  // of those whose project has such a limit
+  bool capacity_is_stale_ = true;
+  uint64_t room_changes_ = 1;
 };
 
 }  // namespace farlane::pool

@@ -29,8 +29,15 @@ class LedSessionStore : public SessionStore {
 
   Result<std::vector<v1::Session>> Load() override;
   farlane::Status Save(const v1::Session& session) override;
+  Result<std::vector<v1::Profile>> LoadProfiles() override;
+  farlane::Status SaveProfile(const v1::Profile& profile) override;
+  Result<std::vector<v1::Project>> LoadProjects() override;
+  farlane::Status SaveProject(const v1::Project& project) override;
+  farlane::Status DropProject(const std::string& name) override;
 
  private:
+  farlane::Status Commit(Operation operation);
+
   StateStore& store_;
   const std::unique_ptr<Leadership>& leadership_;
   const char* const kind_;

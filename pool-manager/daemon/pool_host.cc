@@ -21,10 +21,6 @@ int64_t WallMs() {
   return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
 }
 
-Pool::Now TakeNow() {
-  return {.ns = NowNs(), .ms = WallMs()};
-}
-
 }  // namespace
 
 PoolHost::PoolHost(Settings settings,
@@ -34,14 +30,30 @@ PoolHost::PoolHost(Settings settings,
       store_(std::move(store)),
       key_(key),
       key_id_(IdOf(key.public_key())),
-      started_ms_(WallMs()) {}
+      started_ms_(WallMs()),
+      started_ns_(NowNs()),
+      saver_(*store_,
+             {.find = [this](const std::string& id) { return FindSession(id); },
+              .learned = [this] { return TakeProfiles(); }}) {}
+
+Pool::Now PoolHost::TakeNow() const {
+  const uint64_t ns = NowNs();
+  return {.ns = ns, .ms = started_ms_ + static_cast<int64_t>((ns - started_ns_) / 1'000'000)};
+}
 
 Result<std::unique_ptr<PoolHost>> PoolHost::Open(Settings settings,
                                                  std::unique_ptr<SessionStore> store,
                                                  const token::SigningKey& key) {
+  FARLANE_ASSIGN(std::vector<v1::Project> projects, store->LoadProjects());
   FARLANE_ASSIGN(std::vector<v1::Session> sessions, store->Load());
+  FARLANE_ASSIGN(const std::vector<v1::Profile> profiles, store->LoadProfiles());
   std::unique_ptr<PoolHost> host(new PoolHost(std::move(settings), std::move(store), key));
-  host->state_.With([&](State& state) { state.pool.Restore(std::move(sessions)); });
+  host->state_.With([&](State& state) {
+    state.tenants.Restore(std::move(projects));
+    state.pool.Restore(std::move(sessions));
+    state.pool.RestoreProfiles(profiles);
+    state.desk.Restore(host->TakeNow());
+  });
   return host;
 }
 
@@ -54,12 +66,13 @@ void PoolHost::Close() {
   });
 }
 
-void PoolHost::Tell(State& state, uint64_t epoch, const std::vector<Order>& orders) {
+void PoolHost::Tell(State& state, const std::vector<Order>& orders) const {
   for (const Order& order : orders) {
     const auto line = state.lines.find(order.attachment);
     if (line != state.lines.end()) {
       v1::ToServer say = order.say;
-      say.set_epoch(epoch);
+      say.set_epoch(store_->epoch());
+      say.set_now_ms(TakeNow().ms);
       line->second->Say(std::move(say));
     }
   }
@@ -70,6 +83,7 @@ std::string PoolHost::Attach(const v1::Inventory& inventory,
                              ServerLine* line) {
   v1::ToServer say;
   say.set_epoch(store_->epoch());
+  say.set_now_ms(TakeNow().ms);
   v1::ToServer::Welcome* const welcome = say.mutable_welcome();
   welcome->set_pool(settings_.name);
   welcome->set_report_ms(settings_.report_ms);
@@ -83,6 +97,9 @@ std::string PoolHost::Attach(const v1::Inventory& inventory,
     std::string why = state.pool.Attach(inventory, attachment, TakeNow());
     if (why.empty()) {
       state.lines[attachment] = line;
+      for (std::string& id : state.pool.Reserved(inventory.server_id())) {
+        welcome->add_reserved_sessions(std::move(id));
+      }
       line->Say(std::move(say));
       LogInfo("server \"%s\" (%s) with %d devices has come", inventory.name().c_str(),
               inventory.server_id().c_str(), inventory.devices_size());
@@ -94,9 +111,9 @@ std::string PoolHost::Attach(const v1::Inventory& inventory,
 void PoolHost::Hear(const std::string& server, uint64_t attachment, const v1::Load& load) {
   std::vector<v1::Session> changed;
   state_.With([&](State& state) {
-    Tell(state, store_->epoch(), state.pool.Hear(server, attachment, load, TakeNow(), &changed));
+    Tell(state, state.pool.Hear(server, attachment, load, TakeNow(), &changed));
   });
-  Save(changed);
+  saver_.SaveSoon(changed);
 }
 
 void PoolHost::Detach(const std::string& server, uint64_t attachment) {
@@ -109,41 +126,71 @@ void PoolHost::Detach(const std::string& server, uint64_t attachment) {
 std::optional<Objection> PoolHost::Create(const v1::CreateSessionRequest& request,
                                           const std::string& user,
                                           v1::CreateSessionResponse* response) {
-  Pool::Grant grant;
-  if (auto objection = state_.With([&](State& state) {
-        return state.pool.Draft(request, store_->epoch(), TakeNow(), &grant);
-      })) {
+  AdmissionDesk::Reply reply;
+  AdmissionDesk::Consequences consequences;
+  auto objection = state_.With([&](State& state) {
+    auto why = state.desk.Ask(request, user, store_->epoch(), TakeNow(), &reply, &consequences);
+    Tell(state, consequences.orders);
+    return why;
+  });
+  saver_.SaveSoon(consequences.changed);
+  if (objection.has_value()) {
     return objection;
   }
-  grant.session.set_user(user);
-  grant.token.key_id = key_id_;
-  const Result<std::string> token = token::SignToken(grant.token, key_);
-  const farlane::Status stored =
-      token.ok() ? store_->Save(grant.session) : farlane::Status(token.error());
-  if (!stored.ok()) {
-    LogError("a session cannot be granted: %s", stored.message().c_str());
-    state_.With([&](State& state) { state.pool.Abandon(grant.session.id()); });
-    return Objection{Objection::Kind::kUnavailable, "StoreFailed", stored.message()};
+  if (!reply.candidates.empty()) {
+    for (v1::Candidate& candidate : reply.candidates) {
+      *response->add_candidates() = std::move(candidate);
+    }
+    return std::nullopt;
   }
-  *response->mutable_session() = std::move(grant.session);
+  if (!reply.grant.has_value()) {
+    *response->mutable_session() = std::move(reply.waiting);
+    *response->mutable_place() = std::move(reply.place);
+    return reply.is_new ? Keep(response->session()) : std::nullopt;
+  }
+  reply.grant->token.key_id = key_id_;
+  const Result<std::string> token = token::SignToken(reply.grant->token, key_);
+  if (!token.ok()) {
+    state_.With([&](State& state) { state.desk.Abandon(reply.grant->session.id()); });
+    return Objection{Objection::Kind::kUnavailable, "NoToken", token.error().message()};
+  }
+  if (auto why = Keep(reply.grant->session)) {
+    return why;
+  }
+  *response->mutable_session() = std::move(reply.grant->session);
   response->set_token(token.value());
   return std::nullopt;
 }
 
+// What nobody stored, nobody is told of.
+std::optional<Objection> PoolHost::Keep(const v1::Session& session) {
+  const farlane::Status stored = store_->Save(session);
+  if (stored.ok()) {
+    return std::nullopt;
+  }
+  LogError("a session cannot be granted: %s", stored.message().c_str());
+  state_.With([&](State& state) { state.desk.Abandon(session.id()); });
+  return Objection{Objection::Kind::kUnavailable, "StoreFailed", stored.message()};
+}
+
 std::optional<Objection> PoolHost::Consider(const v1::CreateSessionRequest& request,
                                             v1::Placement* placement) const {
-  return state_.With([&](const State& state) { return state.pool.Consider(request, placement); });
+  return state_.With(
+      [&](const State& state) { return state.pool.Consider(request, TakeNow(), placement); });
 }
 
 std::optional<Objection> PoolHost::Release(const std::string& id, v1::Session* session) {
   auto objection = state_.With([&](State& state) {
+    if (state.desk.Cancel(id, TakeNow(), session)) {
+      return std::optional<Objection>();
+    }
     std::vector<Order> orders;
     auto problem = state.pool.Release(id, TakeNow(), session, &orders);
-    Tell(state, store_->epoch(), orders);
+    Tell(state, orders);
     return problem;
   });
   if (!objection.has_value()) {
-    Save({*session});
+    saver_.Save(id);
   }
   return objection;
 }
@@ -152,20 +199,68 @@ std::optional<Objection> PoolHost::Cordon(const std::string& name, bool cordoned
   return state_.With([&](State& state) { return state.pool.Cordon(name, cordoned); });
 }
 
-// What is not stored now is found again when the session's server is heard: nothing is lost by it.
-void PoolHost::Save(const std::vector<v1::Session>& sessions) {
-  for (const v1::Session& session : sessions) {
-    if (const farlane::Status status = store_->Save(session); !status.ok()) {
-      LogWarn("what has become of session %s cannot be stored: %s", session.id().c_str(),
-              status.message().c_str());
-    }
-  }
+void PoolHost::Look() {
+  AdmissionDesk::Consequences to;
+  state_.With([&](State& state) {
+    state.pool.Look(TakeNow(), &to.changed);
+    state.pool.LookAtLimits(TakeNow(), &to.changed, &to.orders);
+    state.desk.Look(store_->epoch(), TakeNow(), &to);
+    Tell(state, to.orders);
+  });
+  saver_.SaveSoon(to.changed);
 }
 
-void PoolHost::Look() {
-  std::vector<v1::Session> changed;
-  state_.With([&](State& state) { state.pool.Look(TakeNow(), &changed); });
-  Save(changed);
+v1::ListQueueResponse PoolHost::Queue() {
+  return state_.With([this](State& state) { return state.desk.List(TakeNow()); });
+}
+
+std::optional<Objection> PoolHost::SetProject(v1::Project* project, bool must_be_new) {
+  std::optional<v1::Project> former;
+  auto objection = state_.With([&](State& state) {
+    const v1::Project* const found = state.tenants.Find(project->name());
+    former = found == nullptr ? std::nullopt : std::optional(*found);
+    return state.tenants.Set(project, must_be_new, TakeNow());
+  });
+  if (objection.has_value()) {
+    return objection;
+  }
+  const farlane::Status stored = store_->SaveProject(*project);
+  if (stored.ok()) {
+    return std::nullopt;
+  }
+  state_.With([&](State& state) {
+    const auto undone = former.has_value() ? state.tenants.Set(&*former, false, TakeNow())
+                                           : state.tenants.Remove(project->name());
+    if (undone.has_value()) {
+      LogWarn("project \"%s\" is changed until this manager ends: %s", project->name().c_str(),
+              undone->detail.c_str());
+    }
+  });
+  return Objection{Objection::Kind::kUnavailable, "StoreFailed", stored.message()};
+}
+
+std::optional<Objection> PoolHost::RemoveProject(const std::string& name) {
+  auto objection = state_.With([&](State& state) -> std::optional<Objection> {
+    const auto waiting = state.desk.WaitingByProject();
+    if (waiting.contains(name)) {
+      return Objection{Objection::Kind::kConflict, "InUse",
+                       "sessions of project \"" + name + "\" wait"};
+    }
+    return state.tenants.Remove(name);
+  });
+  if (objection.has_value()) {
+    return objection;
+  }
+  const farlane::Status stored = store_->DropProject(name);
+  return stored.ok()
+             ? std::nullopt
+             : std::optional(Objection{Objection::Kind::kUnavailable, "StoreFailed",
+                                       "it comes back with the next manager: " + stored.message()});
+}
+
+std::vector<v1::ProjectStatus> PoolHost::Projects() const {
+  return state_.With(
+      [](const State& state) { return state.tenants.List(state.desk.WaitingByProject()); });
 }
 
 std::vector<v1::Session> PoolHost::Sessions() const {
@@ -181,6 +276,10 @@ std::optional<v1::Session> PoolHost::FindSession(const std::string& name) const 
 
 std::vector<v1::Server> PoolHost::Servers() const {
   return state_.With([](const State& state) { return state.pool.Servers(); });
+}
+
+std::vector<v1::Profile> PoolHost::TakeProfiles() {
+  return state_.With([](State& state) { return state.pool.TakeProfiles(); });
 }
 
 v1::PoolStatus PoolHost::Status() const {

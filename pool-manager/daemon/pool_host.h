@@ -11,7 +11,10 @@
 #include <string>
 #include <vector>
 
+#include "pool-manager/core/admission_desk.h"
 #include "pool-manager/core/pool.h"
+#include "pool-manager/core/tenant_book.h"
+#include "pool-manager/daemon/session_saver.h"
 #include "pool-manager/daemon/session_store.h"
 #include "protocol/base/guarded.h"
 #include "protocol/base/result.h"
@@ -49,7 +52,7 @@ class PoolHost {
   void Hear(const std::string& server, uint64_t attachment, const v1::Load& load);
   void Detach(const std::string& server, uint64_t attachment);
 
-  // --- For people.
+  // --- For people. A session that waits has a place instead of a token.
   std::optional<Objection> Create(const v1::CreateSessionRequest& request,
                                   const std::string& user,
                                   v1::CreateSessionResponse* response);
@@ -61,6 +64,12 @@ class PoolHost {
   std::optional<v1::Session> FindSession(const std::string& name) const;
   std::vector<v1::Server> Servers() const;
   v1::PoolStatus Status() const;
+  v1::ListQueueResponse Queue();
+
+  // Empty: it is done. `project` becomes as it is kept.
+  std::optional<Objection> SetProject(v1::Project* project, bool must_be_new);
+  std::optional<Objection> RemoveProject(const std::string& name);
+  std::vector<v1::ProjectStatus> Projects() const;
 
   // Once a second, or so.
   void Look();
@@ -70,22 +79,28 @@ class PoolHost {
  private:
   struct State {
     Pool pool;
+    AdmissionDesk desk{pool, {}};
+    TenantBook tenants{pool};
     std::map<uint64_t, ServerLine*> lines;
     bool closed = false;
   };
 
   PoolHost(Settings settings, std::unique_ptr<SessionStore> store, const token::SigningKey& key);
 
-  void Save(const std::vector<v1::Session>& sessions);
-  static void Tell(State& state, uint64_t epoch, const std::vector<Order>& orders);
+  std::optional<Objection> Keep(const v1::Session& session);
+  void Tell(State& state, const std::vector<Order>& orders) const;
+  Pool::Now TakeNow() const;
+  std::vector<v1::Profile> TakeProfiles();
 
   const Settings settings_;
   const std::unique_ptr<SessionStore> store_;
   const token::SigningKey& key_;  // of the process
   const uint32_t key_id_;
-  const int64_t started_ms_;
+  const int64_t started_ms_;   // by the wall clock
+  const uint64_t started_ns_;  // by the one that only goes forward
   std::atomic<uint64_t> next_attachment_{1};
   Guarded<State> state_;
+  SessionSaver saver_;  // last: it looks at the state
 };
 
 }  // namespace farlane::pool

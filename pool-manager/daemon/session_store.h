@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// SessionStore keeps what must survive the manager: which sessions were granted, and the epoch, a
-// number that is higher each time somebody begins to manage the pool.
+// SessionStore keeps what must survive the manager: which sessions were granted and which wait,
+// whose they may be, and the epoch, a number that is higher each time somebody begins to manage the
+// pool.
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "protocol/base/result.h"
@@ -24,6 +26,14 @@ class SessionStore {
   virtual Result<std::vector<v1::Session>> Load() = 0;
   // When this returns, the session is there whatever becomes of the machine.
   virtual farlane::Status Save(const v1::Session& session) = 0;
+
+  // What was learned of programs.
+  virtual Result<std::vector<v1::Profile>> LoadProfiles() = 0;
+  virtual farlane::Status SaveProfile(const v1::Profile& profile) = 0;
+
+  virtual Result<std::vector<v1::Project>> LoadProjects() = 0;
+  virtual farlane::Status SaveProject(const v1::Project& project) = 0;
+  virtual farlane::Status DropProject(const std::string& name) = 0;
 };
 
 }  // namespace farlane::pool

@@ -8,7 +8,19 @@ namespace farlane::control {
 bool IsServiceRequest(const ServiceRequest& request) {
   return memcmp(request.magic, kServiceMagic, sizeof kServiceMagic) == 0 &&
          request.version == kServiceVersion && request.verb >= ServiceVerb::kList &&
-         request.verb <= ServiceVerb::kDevices;
+         request.verb <= ServiceVerb::kEvents;
+}
+
+const char* SeverityName(Severity severity) {
+  switch (severity) {
+    case Severity::kWarning:
+      return "warning";
+    case Severity::kCritical:
+      return "critical";
+    case Severity::kInfo:
+      break;
+  }
+  return "info";
 }
 
 ServiceRequest MakeServiceRequest(ServiceVerb verb, const std::string& session) {

@@ -22,7 +22,18 @@ enum class ServiceVerb : uint32_t {
   kKill = 2,     // end all clients of one session
   kResize = 3,   // give a session other numbers
   kDevices = 4,  // the devices, how they are and what of them is in use
+  kEvents = 5,   // what has happened to the devices, and which of them are sick
 };
+
+enum class Severity : uint32_t {
+  kInfo = 0,
+  kWarning = 1,
+  kCritical = 2,
+};
+
+inline constexpr size_t kSeveritiesCount = 3;
+
+const char* SeverityName(Severity severity);
 
 struct ServiceRequest {
   char magic[8];
@@ -50,7 +61,13 @@ enum class RecordKind : uint32_t {
                  // `text` says what went wrong, if any
   kTime = 5,     // of the session before: its share of the time of device `number`
   kNet = 7,      // of the session before: over the network it was sent `taken_bytes`, and sent
-                 // `limit_bytes` itself
+                 // `limit_bytes` itself; whatever way it takes, it has waited `turns` times for an
+                 // answer, of late for `clock_ns` at least, has moved `ahead_max` bytes and kept
+                 // devices busy for `used_ns`
+  kEvent = 8,    // number `turns` of all events, at `age_ms` since 1970, of device `number`, whose
+                 // UUID is in `program`: `priority` is a Severity, `text` the reason
+  kHealth = 9,   // device `number`, its UUID in `program`, `process` 1 if it is sick, `text` why;
+                 // its events were `used_ns` infos, `clock_ns` warnings and `held_ns` critical ones
   kReport = 6,   // behind it come `number` bytes, a packed report (protocol/nvml/report.h)
 };
 

@@ -177,13 +177,17 @@ bool TakeGpu(Reader* reader, Gpu* gpu) {
 
 }  // namespace
 
+bool IsInstance(const Gpu& gpu) {
+  return gpu.name.find(" MIG ") != std::string::npos;
+}
+
 std::string UuidText(const Gpu& gpu) {
   char text[48];
   const uint8_t* const b = gpu.uuid;
   snprintf(text, sizeof text,
-           "GPU-%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
-           b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
-           b[15]);
+           "%s-%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+           IsInstance(gpu) ? "MIG" : "GPU", b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8],
+           b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
   return text;
 }
 

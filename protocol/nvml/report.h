@@ -16,6 +16,8 @@ namespace farlane::nvml {
 
 // More than a driver can have.
 inline constexpr size_t kReportGpusMax = 256;
+// Of one device.
+inline constexpr size_t kInstancesMax = 8;
 // Of one device; a server takes fewer clients.
 inline constexpr size_t kReportProcessesMax = 4096;
 // What a whole report may take; who receives one allocates no more than this before it has looked
@@ -59,6 +61,12 @@ struct Gpu {
   uint32_t copy_percent = 0;
   Gauges gauges{};
   std::vector<Process> processes{};
+  // What only the library beside the driver knows, and no report that travels: the MIG instances
+  // that the device is divided into; of an instance its number on its GPU, from 1, and how many of
+  // the seven slices of a GPU it has.
+  std::vector<Gpu> instances{};
+  uint32_t instance_id = 0;
+  uint32_t slices = 0;
 
   bool operator==(const Gpu&) const = default;
 };
@@ -71,7 +79,10 @@ struct Report {
   bool operator==(const Report&) const = default;
 };
 
-// "GPU-…", as CUDA's own tools write it.
+// Drivers name the instances that they have made of a GPU so: "NVIDIA A100-SXM4-40GB MIG 1g.5gb".
+bool IsInstance(const Gpu& gpu);
+
+// "GPU-…", or "MIG-…" of an instance, as CUDA's own tools write it.
 std::string UuidText(const Gpu& gpu);
 
 // What stands before a report that travels.

@@ -21,6 +21,9 @@ enum class Purpose : uint32_t {
       2,  // asks only whether somebody is there and what devices it has; gets no worker of its own
   kStatus = 3,  // asks how the devices are and what its session uses; behind the welcome come an
                 // nvml::ReportHead and the report, and then the end
+  kPing = 4,    // measures the way, and shows nothing: `slice.memory_bytes` bytes follow, of any
+                // value; behind the welcome come a PingReport and then the end. In the clear, also
+                // where everything else is under TLS
 };
 
 // What a client can do beyond what every client can; the server says which of it is used.
@@ -68,6 +71,16 @@ enum class Way : uint32_t {
   kHere = 0,     // on the connection of the hello
   kRings = 1,    // in shared memory, which follows on this connection
   kMeeting = 2,  // in shared memory if the client can come for it, see transport/ring_meeting.h
+};
+
+// So much may follow a hello of kPing.
+inline constexpr uint64_t kPingBytesMax = uint64_t{1} << 20;
+
+// When what followed a hello of kPing has come: the second half shows how much the way can carry,
+// as the first one has filled it.
+struct PingReport {
+  uint64_t half_bytes;  // of the second half; 0: it all came at once
+  uint64_t half_ns;     // in which it came
 };
 
 // The answer, before anything else. Unless it is a welcome, kStarting or kQueued, the

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <vector>
 
+#include "soft-gpu/api/injection.h"
 #include "soft-gpu/api/load_call.h"
 #include "soft-gpu/exec/texel_memory.h"
 
@@ -21,6 +22,13 @@ uint64_t BoxBytes(const Box& box) {
     return ~uint64_t{0};
   }
   return bytes;
+}
+
+// The first half of a box, of its largest parts.
+Box HalfOf(Box box) {
+  uint64_t& count = box.depth > 1 ? box.depth : box.height > 1 ? box.height : box.width_bytes;
+  count /= 2;
+  return box;
 }
 
 // A copy of the program's bytes, packed, that the request then reads from.
@@ -191,8 +199,13 @@ CUresult SubmitCopy(const ContextCall& call,
   const bool own_memory = !copy.to.known || (!copy.from.known && aside == nullptr);
   Work work;
   work.brief = synchronous || bytes <= kBriefBytes;
-  work.run = [space, copy, aside] {
-    return Copy(space, copy) ? CUDA_SUCCESS : CUDA_ERROR_ILLEGAL_ADDRESS;
+  const PlannedFault fault = TakeFaultWithin();
+  if (fault.kind != FaultKind::kNone) {
+    copy.box = HalfOf(copy.box);
+  }
+  work.run = [space, copy, aside, fault] {
+    const CUresult result = Copy(space, copy) ? CUDA_SUCCESS : CUDA_ERROR_ILLEGAL_ADDRESS;
+    return fault.kind == FaultKind::kNone || result != CUDA_SUCCESS ? result : EndHalfway(fault);
   };
   if (const DeviceModel* const model = call.driver->model_or_null()) {
     MakeLoad(LoadOf(*model, *space, request), &work);
@@ -224,8 +237,15 @@ CUresult SubmitFill(const ContextCall& call,
   }
   Work work;
   work.brief = bytes <= kBriefBytes;
-  work.run = [space, request] {
-    return Fill(space, request) ? CUDA_SUCCESS : CUDA_ERROR_ILLEGAL_ADDRESS;
+  const PlannedFault fault = TakeFaultWithin();
+  FillRequest fill = request;
+  if (fault.kind != FaultKind::kNone) {
+    fill.box = HalfOf(fill.box);
+    fill.box.width_bytes -= fill.box.width_bytes % fill.value_bytes;
+  }
+  work.run = [space, fill, fault] {
+    const CUresult result = Fill(space, fill) ? CUDA_SUCCESS : CUDA_ERROR_ILLEGAL_ADDRESS;
+    return fault.kind == FaultKind::kNone || result != CUDA_SUCCESS ? result : EndHalfway(fault);
   };
   const auto range = space->table().Find(request.to.address);
   const bool host = range && (range->host() || range->kind == MemoryKind::kManaged);

@@ -60,7 +60,7 @@ CUresult cuDeviceGetName(char* name, int len, CUdevice dev) {
   }
   const Device* device = nullptr;
   FARLANE_SOFT_TRY(FindDevice(call, dev, &device));
-  CopyText(kDeviceName, name, len);
+  CopyText(device->Name().c_str(), name, len);
   return CUDA_SUCCESS;
 }
 

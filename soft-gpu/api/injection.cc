@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "soft-gpu/api/injection.h"
 
+#include <csignal>
+#include <utility>
+
 #include "protocol/abi/error_log.h"
 #include "protocol/base/log.h"
 #include "soft-gpu/api/call.h"
@@ -24,6 +27,8 @@ Guarded<FaultPlan>& Plan() {
   return *plan;
 }
 
+thread_local constinit PlannedFault fault_within{};
+
 }  // namespace
 
 std::atomic<InjectionState> injection_state{InjectionState::kUnread};
@@ -34,6 +39,30 @@ PlannedFault NextFault(const char* call) {
     LogInfo("soft-gpu: %s fails as planned, with error %d", call, fault.result);
   }
   return fault;
+}
+
+PlannedFault TakeFaultWithin() {
+  return std::exchange(fault_within, PlannedFault{});
+}
+
+CUresult EndHalfway(const PlannedFault& fault) {
+  if (fault.kind == FaultKind::kDeath) {
+    static_cast<void>(raise(SIGKILL));
+  }
+  return fault.result;
+}
+
+CUresult RunWithin(const char* call,
+                   const PlannedFault& fault,
+                   CUresult (*run)(void*),
+                   void* body) {
+  fault_within = fault;
+  const CUresult result = run(body);
+  const PlannedFault left = TakeFaultWithin();
+  if (left.kind != FaultKind::kNone && result == CUDA_SUCCESS) {
+    FailLater(EndHalfway(left));  // it does no work that has a middle
+  }
+  return result == CUDA_SUCCESS ? result : Noted(call, result);
 }
 
 CUresult Noted(const char* call, CUresult result) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <type_traits>
 
 #include "soft-gpu/device/fault_plan.h"
 
@@ -18,6 +19,14 @@ PlannedFault NextFault(const char* call);
 // Makes the current context fail once its default stream gets there.
 void FailLater(CUresult result);
 
+// Of the call that this thread is in: the fault in its midst that is planned for it, if it has not
+// been taken yet. Whoever copies or fills takes it, does half, and calls EndHalfway.
+PlannedFault TakeFaultWithin();
+// What half of the work ends with; not at all where the process dies.
+CUresult EndHalfway(const PlannedFault& fault);
+// The call has a fault in its midst: runs it.
+CUresult RunWithin(const char* call, const PlannedFault& fault, CUresult (*run)(void*), void* body);
+
 // Notes in the log that programs may read what the call answers, and gives it back.
 CUresult Noted(const char* call, CUresult result);
 
@@ -30,6 +39,11 @@ CUresult WithFaults(const char* call, Body&& body) {
   const PlannedFault fault = NextFault(call);
   if (fault.kind == FaultKind::kAtOnce || fault.kind == FaultKind::kLost) {
     return Noted(call, fault.result);
+  }
+  if (fault.kind == FaultKind::kHalf || fault.kind == FaultKind::kDeath) {
+    return RunWithin(
+        call, fault,
+        [](void* all) { return (*static_cast<std::remove_reference_t<Body>*>(all))(); }, &body);
   }
   const CUresult result = body();
   if (fault.kind == FaultKind::kLate && result == CUDA_SUCCESS) {

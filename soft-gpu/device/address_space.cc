@@ -10,7 +10,7 @@ namespace farlane::soft {
 Result<std::unique_ptr<AddressSpace>> AddressSpace::Create(const Config& config) {
   FARLANE_ASSIGN(auto window, AddressWindow::Create());
   FARLANE_ASSIGN(std::shared_ptr<FrameFile> file,
-                 FrameFile::Open({config.device_count, config.memory_bytes}, config.shared_path));
+                 FrameFile::Open({config.parts_count(), config.memory_bytes}, config.shared_path));
   if (config.canary) {
     file->LeaveCanaries();
   } else if (config.leftovers) {

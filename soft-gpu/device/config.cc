@@ -9,8 +9,10 @@
 
 #include "protocol/base/bytes.h"
 #include "protocol/base/environment.h"
+#include "soft-gpu/device/device.h"
 #include "soft-gpu/device/execution_config.h"
 #include "soft-gpu/device/frames.h"
+#include "soft-gpu/device/instance_name.h"
 
 namespace farlane::soft {
 namespace {
@@ -47,6 +49,29 @@ Status ReadDevices(Config* config) {
     return Refuse("FARLANE_SOFT_DEVICES", *text, "a number from 1 to 16");
   }
   config->device_count = count;
+  config->gpu_count = count;
+  return Status::Ok();
+}
+
+// After all that is divided.
+Status ReadInstances(Config* config) {
+  const auto text = Environment("FARLANE_SOFT_MIG");
+  if (!text || *text == "0") {
+    return Status::Ok();
+  }
+  uint32_t count = 0;
+  if (!ParseNumber(*text, &count) || count < 2 || count > kInstancesMax) {
+    return Refuse("FARLANE_SOFT_MIG", *text, "a number of instances from 2 to 7");
+  }
+  if (count * config->gpu_count > kDevicesMax) {
+    return Refuse("FARLANE_SOFT_MIG", *text,
+                  "possible: all devices together may have 16 instances");
+  }
+  config->instances = count;
+  config->memory_bytes = RoundDown(config->memory_bytes / count, kFrameBytes);
+  if (config->memory_bytes == 0) {
+    return Refuse("FARLANE_SOFT_MIG", *text, "possible: an instance has 2Mi of memory or more");
+  }
   return Status::Ok();
 }
 
@@ -155,7 +180,28 @@ Result<Config> ReadConfig() {
   config.null_mode = null_mode && *null_mode != "0";
   FARLANE_TRY(ReadModel(&config));
   FARLANE_ASSIGN(config.execution, ReadExecutionOptions());
+  FARLANE_TRY(ReadInstances(&config));
   return config;
+}
+
+Status ChooseInstance(Config* config) {
+  if (config->instances == 0) {
+    return Status::Ok();
+  }
+  const char* const list = RawEnvironment("CUDA_VISIBLE_DEVICES");
+  const auto visible = list == nullptr ? std::nullopt : std::optional<std::string>(list);
+  const std::optional<uint32_t> named = InstanceNamed(visible, *config);
+  if (!named.has_value()) {
+    return {StatusCode::kNotFound, "CUDA_VISIBLE_DEVICES=" + visible.value_or("") +
+                                       " names no MIG instance that there is"};
+  }
+  config->instance = named;
+  config->device_count = 1;
+  // Its processors are its own, so it has its part of the threads that do their work.
+  const uint32_t threads = config->execution.threads;
+  config->execution.threads =
+      std::max(1u, (threads != 0 ? threads : AllowedProcessors()) / config->instances);
+  return Status::Ok();
 }
 
 }  // namespace farlane::soft

@@ -17,14 +17,18 @@ namespace farlane::soft {
 
 constexpr uint32_t kDevicesMax = 16;
 constexpr uint32_t kProcessorsMax = 512;
+constexpr uint32_t kInstancesMax = 7;  // of one GPU, as the hardware has it
 
 // Thread: caller's.
 struct Config {
-  uint32_t device_count = 1;  // that there are
+  uint32_t device_count = 1;  // that there are; of an instance: 1
   // The places of those that the program sees, by their ordinals; empty: all, in their order.
   std::vector<uint32_t> visible;
-  uint64_t memory_bytes = 0;  // of each device, a multiple of kFrameBytes
-  uint32_t processors = 0;    // that each device says it has; 0: as many as the process may use
+  uint32_t gpu_count = 1;            // that there are
+  uint32_t instances = 0;            // that each GPU is divided into, as MIG does it; 0: none is
+  std::optional<uint32_t> instance;  // of all GPUs', the one that this process sees as its device
+  uint64_t memory_bytes = 0;         // of each device or instance, a multiple of kFrameBytes
+  uint32_t processors = 0;  // that each device says it has; 0: as many as the process may use
   int cc_major = 12;
   int cc_minor = 1;
   std::string shared_path;  // the file of device memory that is shared with others; empty: our own
@@ -36,15 +40,26 @@ struct Config {
   std::string busy_log_path;            // where the engines' work is recorded; empty: nowhere
   ExecutionOptions execution;
 
+  // Devices that the program sees.
   uint32_t visible_count() const {
-    return visible.empty() ? device_count : static_cast<uint32_t>(visible.size());
+    return instance || visible.empty() ? device_count : static_cast<uint32_t>(visible.size());
   }
 
-  uint32_t PlaceOf(uint32_t ordinal) const { return visible.empty() ? ordinal : visible[ordinal]; }
+  // What has memory and engines of its own: all instances of all GPUs, or the devices; and which of
+  // those a device of the program's is.
+  uint32_t parts_count() const { return instance ? gpu_count * instances : device_count; }
+
+  uint32_t PlaceOf(uint32_t ordinal) const {
+    return instance ? *instance : visible.empty() ? ordinal : visible[ordinal];
+  }
 };
 
 // The FARLANE_SOFT_* variables, and those by which programs say where compiled kernels are kept.
 Result<Config> ReadConfig();
+// Where GPUs are divided, a process sees one instance of one; see InstanceNamed for what
+// CUDA_VISIBLE_DEVICES says about it, which is looked at for nothing else here. kNotFound if it
+// names none.
+Status ChooseInstance(Config* config);
 // FARLANE_SOFT_FAULTS; it may concern the call that reads the rest.
 Result<FaultPlan> ReadFaultPlan();
 

@@ -7,6 +7,7 @@
 
 #include <sched.h>
 
+#include "protocol/base/bytes.h"
 #include "soft-gpu/device/kernel_program.h"
 
 namespace farlane::soft {
@@ -118,17 +119,20 @@ constexpr Attribute kAttributes[] = {
 
 }  // namespace
 
-int Device::processors() const {
-  if (config_.processors != 0) {
-    return static_cast<int>(config_.processors);
-  }
-  // What this process may run on, not what the machine has: programs size their grids by it.
+uint32_t AllowedProcessors() {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
   if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) {
     return 1;
   }
-  return std::max(1, CPU_COUNT(&allowed));
+  return static_cast<uint32_t>(std::max(1, CPU_COUNT(&allowed)));
+}
+
+int Device::processors() const {
+  // What this process may run on, not what the machine has: programs size their grids by it.
+  const uint32_t all = config_.processors != 0 ? config_.processors : AllowedProcessors();
+  return config_.instance ? std::max(1, static_cast<int>(all) / Instances())
+                          : static_cast<int>(all);
 }
 
 CUresult Device::Attribute(CUdevice_attribute attribute, int* value) const {
@@ -143,10 +147,10 @@ CUresult Device::Attribute(CUdevice_attribute attribute, int* value) const {
       *value = config_.cc_minor;
       return CUDA_SUCCESS;
     case CU_DEVICE_ATTRIBUTE_PCI_BUS_ID:
-      *value = kPciBusFirst + place_;
+      *value = kPciBusFirst + gpu();
       return CUDA_SUCCESS;
     case CU_DEVICE_ATTRIBUTE_MULTI_GPU_BOARD_GROUP_ID:
-      *value = place_;
+      *value = gpu();
       return CUDA_SUCCESS;
     case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR:
       *value = static_cast<int>(SharedMemoryOf(config_).processor_bytes);
@@ -175,12 +179,26 @@ CUuuid Device::Uuid() const {
   static_assert(sizeof uuid.bytes == 16);
   std::memcpy(uuid.bytes, "farlane-soft-gp", 15);
   uuid.bytes[15] = static_cast<char>(place_);
+  if (config_.instance) {
+    std::memcpy(uuid.bytes, "farlane-soft-mi", 15);
+  }
   return uuid;
+}
+
+// As a driver names instances: by the slices and the memory that they have.
+std::string Device::Name() const {
+  if (!config_.instance) {
+    return kDeviceName;
+  }
+  const bool small = config_.memory_bytes < 1_GiB;
+  const uint64_t size = config_.memory_bytes / (small ? 1_MiB : 1_GiB);
+  return std::string(kDeviceName) + " MIG " + std::to_string(slices()) + "g." +
+         std::to_string(size) + (small ? "mb" : "gb");
 }
 
 std::string Device::PciBusId() const {
   char text[16];
-  snprintf(text, sizeof text, "0000:%02X:00.0", kPciBusFirst + place_);
+  snprintf(text, sizeof text, "0000:%02X:00.0", kPciBusFirst + gpu());
   return text;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Device is one software GPU as programs see it: its name and numbers. It holds no state; memory
-// and contexts of a device are the driver's.
+// Device is one software GPU, or a MIG instance of one, as programs see it: its name and numbers.
+// It holds no state; memory and contexts of a device are the driver's.
 #pragma once
 
 #include <cstdint>
@@ -34,6 +34,8 @@ class Device {
   CUresult Attribute(CUdevice_attribute attribute, int* value) const;
   // The same for a place in every process, so that a client and its server agree.
   CUuuid Uuid() const;
+  // "Farlane Software GPU", of an instance "Farlane Software GPU MIG 3g.2gb".
+  std::string Name() const;
   // "0000:65:00.0"
   std::string PciBusId() const;
 
@@ -47,10 +49,23 @@ class Device {
 
   int cc_minor() const { return config_.cc_minor; }
 
+  // Of an instance: the GPU that it is a part of, which instance of that it is (from 0), and how
+  // many of the GPU's seven slices it has.
+  int gpu() const { return config_.instance ? place_ / Instances() : place_; }
+
+  int instance() const { return place_ % Instances(); }
+
+  int slices() const { return static_cast<int>(kInstancesMax) / Instances(); }
+
  private:
+  int Instances() const { return config_.instances == 0 ? 1 : static_cast<int>(config_.instances); }
+
   Config config_;
   int ordinal_;
   int place_;  // among all that there are, of which the program may see some only
 };
+
+// That this process may run on.
+uint32_t AllowedProcessors();
 
 }  // namespace farlane::soft

@@ -49,7 +49,7 @@ Status HideDevices(Config* config) {
 
 Result<std::unique_ptr<Driver>> Driver::Make() {
   FARLANE_ASSIGN(Config config, ReadConfig());
-  FARLANE_TRY(HideDevices(&config));
+  FARLANE_TRY(config.instances == 0 ? HideDevices(&config) : ChooseInstance(&config));
   SetExecutionOptions(config.execution);
   FARLANE_ASSIGN(auto space, AddressSpace::Create(config));
   SetDeviceWindow(space->window().base(), space->window().size_bytes());

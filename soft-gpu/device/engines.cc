@@ -16,10 +16,13 @@
 namespace farlane::soft {
 namespace {
 
-// So often a waiter looks whether whoever has the engine is still alive.
+// So often whoever is next looks whether whoever has the engine is still alive; the others look
+// less often, or a hundred of them would do nothing else.
 constexpr uint64_t kLookNs = 5'000'000;
+constexpr uint64_t kLookLaterNs = 20'000'000;
 // The engine is free and somebody else's turn, whose thread has not come yet: to look again then.
 constexpr uint64_t kNextNs = 100'000;
+constexpr uint64_t kMicrosecondNs = 1'000;
 
 constexpr uint64_t kSecondNs = 1'000'000'000;
 
@@ -48,7 +51,7 @@ struct Engines::Occupation {
 struct Engines::Waiter {
   uint64_t ready_ns;
   uint32_t process;  // 0: nobody waits here
-  uint32_t reserved;
+  uint32_t load_us;  // what it will take, for those behind it
 };
 
 struct Engines::State {
@@ -59,8 +62,15 @@ struct Engines::State {
 // Work of this process that is ready, and its place among those that wait.
 struct Engines::Wish {
   uint64_t ready_ns = 0;
+  uint64_t load_ns = 0;
   std::optional<uint32_t> place;
   uint64_t end_ns = 0;
+};
+
+// Those who have been ready for longer.
+struct Engines::Queue {
+  uint32_t count = 0;
+  uint64_t load_ns = 0;  // what they will take, at least
 };
 
 // The right to change a device's clocks, among processes.
@@ -102,7 +112,7 @@ const Engines::State& Engines::StateOf(const FrameFile& file, uint32_t device, E
 }
 
 uint64_t Engines::Begin(const EngineLoad& load, uint64_t ready_ns) {
-  Wish wish{.ready_ns = ready_ns, .place = {}, .end_ns = 0};
+  Wish wish{.ready_ns = ready_ns, .load_ns = load.ns, .place = {}, .end_ns = 0};
   for (;;) {
     const uint64_t again_ns = file_.With([&](const std::shared_ptr<FrameFile>& file) {
       const Turn turn(*file, device_);
@@ -134,9 +144,12 @@ uint64_t Engines::TakeUp(FrameFile& file, const EngineLoad& load, Wish* wish) co
   const uint64_t now_ns = NowNs();
   FreeOfTheDead(file, load.engine, now_ns);
   const uint64_t free_ns = state.last.end_ns;
-  if (free_ns > now_ns || !IsFirst(file, state, *wish)) {
+  const Queue before = QueueBefore(file, state, *wish);
+  if (free_ns > now_ns || before.count != 0) {
     Enter(file, state, wish);
-    return free_ns > now_ns ? std::min(free_ns, now_ns + kLookNs) : now_ns + kNextNs;
+    const uint64_t soonest_ns = free_ns > now_ns ? free_ns : now_ns + kNextNs;
+    const uint64_t look_ns = now_ns + (before.count > 1 ? kLookLaterNs : kLookNs);
+    return std::min(soonest_ns + before.load_ns, look_ns);
   }
   if (state.last.is_noted == 0) {
     Note(file, load.engine, state.last);
@@ -167,23 +180,30 @@ void Engines::FreeOfTheDead(FrameFile& file, Engine engine, uint64_t now_ns) con
   file.Write(&state.last, &cut, sizeof cut);
 }
 
-// Whether nobody waits who has been ready for longer. Those who died waiting wait no more.
-bool Engines::IsFirst(FrameFile& file, const State& state, const Wish& wish) {
+// Those who died waiting wait no more. Whether one lives is a question to the system, and asked
+// only of the one that is next.
+Engines::Queue Engines::QueueBefore(FrameFile& file, const State& state, const Wish& wish) {
   const uint32_t mine = wish.place.value_or(kWaitersMax);
-  for (uint32_t place = 0; place < kWaitersMax; ++place) {
-    const Waiter& waiter = state.waiters[place];
-    const bool is_before =
-        waiter.ready_ns < wish.ready_ns || (waiter.ready_ns == wish.ready_ns && place < mine);
-    if (waiter.process == 0 || place == mine || !is_before) {
-      continue;
+  while (true) {
+    Queue queue;
+    const Waiter* first = nullptr;
+    for (uint32_t place = 0; place < kWaitersMax; ++place) {
+      const Waiter& waiter = state.waiters[place];
+      const bool is_before =
+          waiter.ready_ns < wish.ready_ns || (waiter.ready_ns == wish.ready_ns && place < mine);
+      if (waiter.process == 0 || place == mine || !is_before) {
+        continue;
+      }
+      ++queue.count;
+      queue.load_ns += waiter.load_us * kMicrosecondNs;
+      first = first == nullptr || waiter.ready_ns < first->ready_ns ? &waiter : first;
     }
-    if (waiter.process == file.process() || file.IsAlive(waiter.process)) {
-      return false;
+    if (first == nullptr || first->process == file.process() || file.IsAlive(first->process)) {
+      return queue;
     }
     const Waiter nobody{};
-    file.Write(&waiter, &nobody, sizeof nobody);
+    file.Write(first, &nobody, sizeof nobody);
   }
-  return true;
 }
 
 void Engines::Enter(FrameFile& file, const State& state, Wish* wish) {
@@ -194,7 +214,10 @@ void Engines::Enter(FrameFile& file, const State& state, Wish* wish) {
     if (state.waiters[place].process != 0) {
       continue;
     }
-    const Waiter waiter{.ready_ns = wish->ready_ns, .process = file.process(), .reserved = 0};
+    const Waiter waiter{.ready_ns = wish->ready_ns,
+                        .process = file.process(),
+                        .load_us = static_cast<uint32_t>(
+                            std::min<uint64_t>(wish->load_ns / kMicrosecondNs, UINT32_MAX))};
     file.Write(&state.waiters[place], &waiter, sizeof waiter);
     wish->place = place;
     return;

@@ -40,19 +40,20 @@ class Engines {
 
  private:
   // More wait at the same time than are kept in order: the others come when they come.
-  static constexpr uint32_t kWaitersMax = 64;
+  static constexpr uint32_t kWaitersMax = 128;
 
   struct Occupation;
   struct Waiter;
   struct State;
   struct Wish;
+  struct Queue;
   class Turn;
 
   static const State& StateOf(const FrameFile& file, uint32_t device, Engine engine);
   // When to look again; 0: the engine has taken the work up.
   uint64_t TakeUp(FrameFile& file, const EngineLoad& load, Wish* wish) const;
   void FreeOfTheDead(FrameFile& file, Engine engine, uint64_t now_ns) const;
-  static bool IsFirst(FrameFile& file, const State& state, const Wish& wish);
+  static Queue QueueBefore(FrameFile& file, const State& state, const Wish& wish);
   static void Enter(FrameFile& file, const State& state, Wish* wish);
   void Note(FrameFile& file, Engine engine, const Occupation& occupation) const;
 

@@ -26,8 +26,19 @@ bool ParseNumber(std::string_view text, T* value) {
 Status Refuse(std::string_view rule) {
   return {StatusCode::kInvalidArgument, "'" + std::string(rule) +
                                             "' is not a fault such as cuMemAlloc_v2@3=2, "
-                                            "cuLaunchKernel@5+=719:late or cuMemcpyDtoH_v2@1=lost"};
+                                            "cuLaunchKernel@5+=719:late, cuMemcpyDtoH_v2@1=lost, "
+                                            "cuMemcpyHtoD_v2@2=719:half or cuMemcpyHtoD_v2@2=die"};
 }
+
+struct Word {
+  std::string_view text;
+  FaultKind kind;
+};
+
+// Instead of an error.
+constexpr Word kWords[] = {{"lost", FaultKind::kLost}, {"die", FaultKind::kDeath}};
+// Behind one.
+constexpr Word kEndings[] = {{":late", FaultKind::kLate}, {":half", FaultKind::kHalf}};
 
 }  // namespace
 
@@ -47,16 +58,19 @@ Status FaultPlan::ParseRule(std::string_view text, Rule* rule) {
     return Refuse(text);
   }
   std::string_view error = text.substr(equals + 1);
-  if (error == "lost") {
-    rule->fault = {FaultKind::kLost, CUDA_ERROR_DEVICE_UNAVAILABLE};
-    return Status::Ok();
+  for (const Word& word : kWords) {
+    if (error == word.text) {
+      rule->fault = {word.kind, CUDA_ERROR_DEVICE_UNAVAILABLE};
+      return Status::Ok();
+    }
   }
   rule->fault.kind = FaultKind::kAtOnce;
-  constexpr std::string_view kLateWord = ":late";
-  if (error.size() > kLateWord.size() &&
-      error.substr(error.size() - kLateWord.size()) == kLateWord) {
-    rule->fault.kind = FaultKind::kLate;
-    error.remove_suffix(kLateWord.size());
+  for (const Word& ending : kEndings) {
+    if (error.ends_with(ending.text)) {
+      rule->fault.kind = ending.kind;
+      error.remove_suffix(ending.text.size());
+      break;
+    }
   }
   int code = 0;
   if (!ParseNumber(error, &code) || code <= 0 || code > CUDA_ERROR_UNKNOWN) {

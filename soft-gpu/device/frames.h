@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Frames is the physical memory of one device: its part of a FrameFile, dealt out in frames of
-// 2 MiB that are all zero, whoever had them before.
+// Frames is the physical memory of one device, or of one instance of one: its part of a FrameFile,
+// dealt out in frames of 2 MiB that are all zero, whoever had them before.
 #pragma once
 
 #include <cstdint>

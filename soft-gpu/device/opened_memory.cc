@@ -65,7 +65,7 @@ CUresult OpenedMemory::Map(const HandleBytes& name, uint64_t context, uint64_t* 
   Frames* const frames = space_->FramesAt(name.device, &device);
   const FrameKey key{.device = name.device, .first_frame = name.first_frame, .serial = name.serial};
   MemoryRange range;
-  range.physical = frames != nullptr ? PhysicalMemory::Join(frames, key) : nullptr;
+  range.physical = frames != nullptr ? PhysicalMemory::Join(frames, device, key) : nullptr;
   if (range.physical == nullptr) {
     return CUDA_ERROR_INVALID_HANDLE;
   }

@@ -25,8 +25,9 @@ class PhysicalMemory {
         new PhysicalMemory(frames, device, size_bytes, std::move(extents).value(), false));
   }
 
-  // What another process has shared; null if that is gone. `frames` are its device's.
-  static std::shared_ptr<PhysicalMemory> Join(Frames* frames, const FrameKey& key) {
+  // What another process has shared; null if that is gone. `frames` are its device's, which
+  // the program counts as `device`.
+  static std::shared_ptr<PhysicalMemory> Join(Frames* frames, int device, const FrameKey& key) {
     Result<std::vector<Extent>> extents = frames->Join(key);
     if (!extents.ok()) {
       return nullptr;
@@ -35,8 +36,8 @@ class PhysicalMemory {
     for (const Extent& extent : extents.value()) {
       size_bytes += extent.size_bytes;
     }
-    return std::shared_ptr<PhysicalMemory>(new PhysicalMemory(
-        frames, static_cast<int>(key.device), size_bytes, std::move(extents).value(), true));
+    return std::shared_ptr<PhysicalMemory>(
+        new PhysicalMemory(frames, device, size_bytes, std::move(extents).value(), true));
   }
 
   ~PhysicalMemory() {

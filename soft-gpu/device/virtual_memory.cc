@@ -167,7 +167,7 @@ CUresult VirtualMemory::Import(int descriptor, uint64_t* handle) {
   int device = 0;
   Frames* const frames = key ? space_->FramesAt(key->device, &device) : nullptr;
   Created created;
-  created.physical = frames != nullptr ? PhysicalMemory::Join(frames, *key) : nullptr;
+  created.physical = frames != nullptr ? PhysicalMemory::Join(frames, device, *key) : nullptr;
   if (created.physical == nullptr) {
     return CUDA_ERROR_INVALID_VALUE;
   }

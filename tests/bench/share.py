@@ -6,8 +6,9 @@
     share.py --build build/release shares priority                  some
     share.py --build build/release --requests 100000 --out FILE     the campaign, with its figures as JSON
 
-It is a program beside the build and no verb of `farlane`: what it needs is a device that keeps a record of its own, a
-server that counts wrongly, and clients that take so long as they are told. Ends with 1 where a figure is not good enough.
+`farlane bench share` starts it. It stays a program beside the build: what it needs is a device that keeps a record of its
+own, a server that counts wrongly, and clients that take so long as they are told. Ends with 1 where a figure is not good
+enough.
 """
 
 import argparse
@@ -38,12 +39,13 @@ class Bench:
         self.options = options
         self.found = {}
         self.gates = []
+        self.lines = sys.stderr if options.json else sys.stdout
 
     def gate(self, name, value, good, limit):
         passes = value is not None and good(value, limit)
         self.gates.append({"name": name, "value": value, "limit": limit, "passes": passes})
         text = "nothing" if value is None else f"{value:.4f}"
-        print(f"{'ok  ' if passes else 'BAD '} {name}: {text} ({limit})", flush=True)
+        print(f"{'ok  ' if passes else 'BAD '} {name}: {text} ({limit})", flush=True, file=self.lines)
 
     def most(self, name, value, limit):
         self.gate(name, value, lambda got, most: got <= most, limit)
@@ -52,9 +54,11 @@ class Bench:
         self.gate(name, value, lambda got, least: got >= least, limit)
 
     def note(self, name, found):
+        found = {key: {word: value for word, value in one.items() if word != "latencies_ms"} if isinstance(one, dict) else one
+                 for key, one in found.items()}
         self.found.setdefault(name, []).append(found)
         shown = {key: value for key, value in found.items() if key not in ("turns", "parts")}
-        print(f"     {name}: {json.dumps(shown)}", flush=True)
+        print(f"     {name}: {json.dumps(shown)}", flush=True, file=self.lines)
         return found
 
     def run_shares(self, asked, seconds, name, **server):
@@ -113,7 +117,8 @@ class Bench:
 
     def priority(self):
         with self.model() as model:
-            found = self.note("priority", self.scenarios.priority(model, self.options.requests, self.options.rate))
+            found = self.note("priority", self.scenarios.priority(model, self.options.requests, self.options.rate,
+                                                             self.options.request_ms))
         command_ms = 5
         self.most("requests beside best effort, p99 in ms", found["beside"]["p99_ms"],
                   1.1 * found["alone"]["p99_ms"] + command_ms)
@@ -131,7 +136,9 @@ def main():
     parser.add_argument("--repeats", type=int, default=3, help="of the runs over TCP")
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--rate", type=float, default=100, help="of requests, a second")
+    parser.add_argument("--request-ms", type=float, default=2, help="what each takes on the device")
     parser.add_argument("--out", help="where the figures go, as JSON")
+    parser.add_argument("--json", action="store_true", help="the figures on standard output, the lines on the other")
     parser.add_argument("part", nargs="*", choices=[[], *PARTS], metavar="PART", help=", ".join(PARTS))
     options = parser.parse_args()
     use_build(options.build)
@@ -139,9 +146,11 @@ def main():
     load_before = os.getloadavg()[0]
     for part in options.part or PARTS:
         getattr(bench, part)()
+    whole = {"cores": os.cpu_count(), "load": statistics.mean((load_before, os.getloadavg()[0])),
+             "gates": bench.gates, "measured": bench.found}
+    if options.json:
+        print(json.dumps(whole, indent=1))
     if options.out:
-        whole = {"cores": os.cpu_count(), "load": statistics.mean((load_before, os.getloadavg()[0])),
-                 "gates": bench.gates, "measured": bench.found}
         pathlib.Path(options.out).write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
     return 0 if all(one["passes"] for one in bench.gates) else 1
 

@@ -33,7 +33,9 @@ class LocalCredit final : public CreditSource {
     ledger_.With([&](Ledger& ledger) { ledger.NoteIdle(holder_, device, bytes); });
   }
 
-  void FinishRecall(uint64_t recall) override { finished_recalls.push_back(recall); }
+  void FinishRecall(uint64_t recall, uint64_t, uint32_t) override {
+    finished_recalls.push_back(recall);
+  }
 
   // A quarter of each device, as the daemon grants it to begin with.
   std::vector<Reservation> TakeFirst() {

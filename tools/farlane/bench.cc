@@ -4,12 +4,13 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <memory>
 #include <optional>
 
 #include "protocol/base/environment.h"
-#include "protocol/base/log.h"
 #include "tools/farlane/bench_rows.h"
+#include "tools/farlane/bench_share.h"
 #include "tools/farlane/help_format.h"
 #include "tools/farlane/json.h"
 #include "tools/farlane/output_format.h"
@@ -28,11 +29,6 @@ struct BenchOptions {
   bool direct = false;
   std::vector<std::string> groups;
 };
-
-int Fail(const Status& status) {
-  LogError("%s", status.message().c_str());
-  return kExitFarlane;
-}
 
 std::string Decimal(double value) {
   char text[32];
@@ -166,6 +162,7 @@ Verb AddBench(CLI::App& root) {
       ->type_name("PATH")
       ->excludes(direct);
   AddOutputFormat(app, &options->format);
+  const std::function<int()> share = AddBenchShare(*app);
   app->footer(
       "Each row is the median of 7 rounds. \"floor\" is what loopback TCP and memory of this "
       "machine\n"
@@ -178,8 +175,12 @@ Verb AddBench(CLI::App& root) {
       "Examples:\n"
       "  farlane bench                                   a private server on this machine\n"
       "  farlane bench --server gpu1:7450 rtt bulk\n"
+      "  farlane bench share                             shares of a modelled device's time\n"
       "  farlane bench --driver /usr/lib/x86_64-linux-gnu/libcuda.so.1");
-  return {.app = app, .act = [options](const auto&) { return Bench(*options); }};
+  return {.app = app, .act = [options, share](const auto&) {
+            const int code = share();
+            return code < 0 ? Bench(*options) : code;
+          }};
 }
 
 }  // namespace farlane::cli

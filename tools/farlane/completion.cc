@@ -75,10 +75,9 @@ std::string BashVerb(const VerbWords& verb) {
     text +=
         "      local at=2\n      while [[ $at -lt $COMP_CWORD && ${COMP_WORDS[at]} == -* ]]; do\n"
         "        case ${COMP_WORDS[at]} in\n"
-        "          --) at=$((at + 1)); break ;;\n"
-        "          " +
-        Joined(with_value, "|") +
-        ") at=$((at + 1)) ;;\n"
+        "          --) at=$((at + 1)); break ;;\n" +
+        (with_value.empty() ? ""
+                            : "          " + Joined(with_value, "|") + ") at=$((at + 1)) ;;\n") +
         "        esac\n        at=$((at + 1))\n      done\n"
         "      if [[ $at -le $COMP_CWORD && ( $current != -* || ${COMP_WORDS[at-1]} == -- ) ]]; "
         "then\n"

@@ -28,8 +28,10 @@ int main(int argc, char** argv) {
       farlane::cli::AddRun(root),        farlane::cli::AddCheck(root),
       farlane::cli::AddBench(root),      farlane::cli::AddSession(root),
       farlane::cli::AddPool(root),       farlane::cli::AddServer(root),
-      farlane::cli::AddPlace(root),      farlane::cli::AddSim(root),
-      farlane::cli::AddSmi(root),        farlane::cli::AddMetrics(root),
+      farlane::cli::AddPlace(root),      farlane::cli::AddProject(root),
+      farlane::cli::AddQueue(root),      farlane::cli::AddNetcheck(root),
+      farlane::cli::AddSim(root),        farlane::cli::AddSmi(root),
+      farlane::cli::AddMetrics(root),    farlane::cli::AddEvents(root),
       farlane::cli::AddSoft(root),       farlane::cli::AddVersion(root),
       farlane::cli::AddCompletion(root), farlane::cli::AddHelp(root),
   };

@@ -32,9 +32,12 @@ Result<std::string> Collect(const std::string& service) {
   FARLANE_ASSIGN(
       const SessionRecords sessions,
       control::AskService(service, control::MakeServiceRequest(control::ServiceVerb::kList, "")));
+  FARLANE_ASSIGN(
+      const SessionRecords events,
+      control::AskService(service, control::MakeServiceRequest(control::ServiceVerb::kEvents, "")));
   char host[HOST_NAME_MAX + 1] = {};
   static_cast<void>(gethostname(host, sizeof host - 1));
-  return MetricsText(devices, sessions, host);
+  return MetricsText(devices, sessions, events, host);
 }
 
 int Serve(const std::string& address, const std::string& service) {

@@ -116,6 +116,9 @@ void Define(Metrics* metrics) {
   for (const DeviceGauge& gauge : kDeviceGauges) {
     metrics->Define(gauge.name, gauge.type, gauge.meaning);
   }
+  metrics->Define("farlane_gpu_sick", "gauge", "1 for a device that gets no new sessions.");
+  metrics->Define("farlane_gpu_events_total", "counter",
+                  "What has happened to the device since the server was started, by severity.");
   metrics->Define("farlane_sessions", "gauge", "Sessions that are served.");
   metrics->Define("farlane_session_info", "gauge",
                   "1 for each session; its oldest client, and its class.");
@@ -161,6 +164,18 @@ void AddDevices(const nvml::Report& report, const std::string& host, Metrics* me
         metrics->Add(gauge.name, labels, static_cast<double>(*value) * gauge.factor);
       }
     }
+  }
+}
+
+void AddHealth(const ServiceRecord& device, Metrics* metrics) {
+  const Labels labels = {{"gpu", std::to_string(device.number)}, {"UUID", TextOf(device.program)}};
+  metrics->Add("farlane_gpu_sick", labels, device.process);
+  const uint64_t counts[control::kSeveritiesCount] = {device.used_ns, device.clock_ns,
+                                                      device.held_ns};
+  for (size_t i = 0; i < control::kSeveritiesCount; ++i) {
+    Labels one = labels;
+    one.emplace_back("severity", control::SeverityName(static_cast<control::Severity>(i)));
+    metrics->Add("farlane_gpu_events_total", one, static_cast<double>(counts[i]));
   }
 }
 
@@ -227,10 +242,16 @@ size_t AddSession(const SessionRecords& records, size_t at, Metrics* metrics) {
 
 std::string MetricsText(const nvml::Report& report,
                         const SessionRecords& records,
+                        const SessionRecords& events,
                         const std::string& host) {
   Metrics metrics;
   Define(&metrics);
   AddDevices(report, host, &metrics);
+  for (const ServiceRecord& record : events) {
+    if (record.kind == RecordKind::kHealth) {
+      AddHealth(record, &metrics);
+    }
+  }
   size_t sessions = 0;
   size_t at = 0;
   while (at < records.size() && records[at].kind == RecordKind::kSession) {

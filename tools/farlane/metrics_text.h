@@ -14,6 +14,7 @@ namespace farlane::cli {
 // `host` is this machine's name. Only what is known is there.
 std::string MetricsText(const nvml::Report& report,
                         const SessionRecords& records,
+                        const SessionRecords& events,
                         const std::string& host);
 
 }  // namespace farlane::cli

@@ -7,7 +7,6 @@
 
 #include <unistd.h>
 
-#include "protocol/base/log.h"
 #include "protocol/base/slice.h"
 #include "tools/farlane/help_format.h"
 #include "tools/farlane/output_format.h"
@@ -32,11 +31,6 @@ struct PlaceOptions {
   uint32_t gpus = 1;
   bool dry_run = false;
 };
-
-int Fail(const Status& status) {
-  LogError("%s", status.message().c_str());
-  return kExitFarlane;
-}
 
 Result<std::string> BodyOf(const PlaceOptions& options) {
   FARLANE_ASSIGN(const SliceRequest slice, ParseSlice(options.slice));
@@ -73,10 +67,9 @@ int Show(const PlaceOptions& options, const std::string& output) {
 }
 
 int Act(const PlaceOptions& options) {
-  const std::string pool = PoolNamed(options.pool);
-  if (pool.empty()) {
-    return Fail(Status(StatusCode::kInvalidArgument,
-                       "which pool? say --pool HOST:PORT or set FARLANE_POOL"));
+  const Result<std::string> pool = PoolRequired(options.pool);
+  if (!pool.ok()) {
+    return Fail(pool.error());
   }
   if (!options.dry_run) {
     return Fail(Status(StatusCode::kInvalidArgument,
@@ -88,7 +81,7 @@ int Act(const PlaceOptions& options) {
     return Fail(body.ok() ? installation.error() : body.error());
   }
   const Result<PoolReply> reply =
-      AskPool(installation.value(), pool, "POST", "/v1/sessions?dryRun=All", body.value());
+      AskPool(installation.value(), pool.value(), "POST", "/v1/sessions?dryRun=All", body.value());
   if (!reply.ok()) {
     return Fail(reply.error());
   }

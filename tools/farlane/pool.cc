@@ -37,18 +37,12 @@ struct PoolOptions {
   int ready_fd = -1;
 };
 
-int Fail(const Status& status) {
-  LogError("%s", status.message().c_str());
-  return kExitFarlane;
-}
-
 int ShowStatus(const Installation& installation, const PoolOptions& options) {
-  const std::string pool = PoolNamed(options.pool);
-  if (pool.empty()) {
-    return Fail(Status(StatusCode::kInvalidArgument,
-                       "which pool? say --pool HOST:PORT or set FARLANE_POOL"));
+  const Result<std::string> pool = PoolRequired(options.pool);
+  if (!pool.ok()) {
+    return Fail(pool.error());
   }
-  const Result<PoolReply> reply = AskPool(installation, pool, "GET", "/v1/status");
+  const Result<PoolReply> reply = AskPool(installation, pool.value(), "GET", "/v1/status");
   if (!reply.ok()) {
     return Fail(reply.error());
   }

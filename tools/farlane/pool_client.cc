@@ -85,6 +85,15 @@ std::string PoolNamed(const std::string& given) {
   return given.empty() ? Environment("FARLANE_POOL").value_or("") : given;
 }
 
+Result<std::string> PoolRequired(const std::string& given) {
+  std::string pool = PoolNamed(given);
+  if (pool.empty()) {
+    return Status(StatusCode::kInvalidArgument,
+                  "which pool? say --pool HOST:PORT or set FARLANE_POOL");
+  }
+  return pool;
+}
+
 Result<PoolReply> AskPool(const Installation& installation,
                           const std::string& pool,
                           const std::string& method,

@@ -19,6 +19,8 @@ namespace farlane::cli {
 void AddPoolOption(CLI::App* app, std::string* given);
 // As given, else as the environment says; empty: no pool is named.
 std::string PoolNamed(const std::string& given);
+// For a verb that cannot do without one.
+Result<std::string> PoolRequired(const std::string& given);
 
 struct PoolReply {
   int code = 0;        // 0: done; else what `farlane` ends with, and it has been said why

@@ -120,7 +120,92 @@ Row SessionRow(const json& session) {
           Text(session, "reason")};
 }
 
+// "4 GPUs, 64 GiB"; what is not named is not told.
+std::string AmountText(const json& amount) {
+  std::string text;
+  const auto add = [&text](const std::string& more) { text += (text.empty() ? "" : ", ") + more; };
+  if (amount.contains("gpus")) {
+    add(Share(amount, "gpus") + " GPUs");
+  }
+  if (amount.contains("memoryBytes")) {
+    add(Gibibytes(Number(amount, "memoryBytes")));
+  }
+  if (amount.contains("sessions")) {
+    add(Text(amount, "sessions") + " sessions");
+  }
+  return text.empty() ? "-" : text;
+}
+
+Row ProjectRow(const json& status) {
+  const json project = Member(status, "project");
+  const json quota = Member(project, "quota");
+  const std::string weight = Share(quota, "weight");
+  return {Text(project, "name") + (Text(project, "isOrg") == "true" ? "/" : ""),
+          Text(project, "org"),
+          AmountText(Member(status, "used")),
+          AmountText(Member(quota, "guaranteed")),
+          AmountText(Member(quota, "limit")),
+          weight == "0" ? "1" : weight,
+          Text(status, "waiting")};
+}
+
+std::string Seconds(const json& from, const char* name) {
+  const std::string text = Text(from, name);
+  return text.starts_with("-") ? "-" : text + " s";
+}
+
+Row QueueRow(const json& entry) {
+  constexpr size_t kNameShown = 8;
+  const json session = Member(entry, "session");
+  const json spec = Member(session, "spec");
+  const json slice = Member(spec, "slice");
+  const json place = Member(entry, "place");
+  const std::string project = Text(spec, "project");
+  const std::string priority = Text(slice, "priority");
+  return {Text(place, "position"),
+          Text(session, "id").substr(0, kNameShown),
+          project.empty() ? "default" : project,
+          priority.empty() ? "standard" : priority,
+          std::to_string(std::max<uint64_t>(Number(spec, "gpus"), 1)),
+          Share(slice, "share"),
+          Gibibytes(Number(slice, "memoryBytes")),
+          Seconds(place, "estimateS"),
+          Text(session, "reason")};
+}
+
 }  // namespace
+
+Result<std::string> ProjectsTable(const std::string& text) {
+  FARLANE_ASSIGN(const json parsed, Parse(text));
+  std::vector<Row> rows = {{"PROJECT", "IN", "USED", "GUARANTEED", "LIMIT", "WEIGHT", "WAITING"}};
+  for (const json& project : Member(parsed, "projects")) {
+    rows.push_back(ProjectRow(project));
+  }
+  return Table(rows);
+}
+
+Result<std::string> QueueTable(const std::string& text) {
+  FARLANE_ASSIGN(const json parsed, Parse(text));
+  std::vector<Row> rows = {
+      {"PLACE", "SESSION", "PROJECT", "CLASS", "GPUS", "SHARE", "MEMORY", "ESTIMATE", "REASON"}};
+  for (const json& entry : Member(parsed, "entries")) {
+    rows.push_back(QueueRow(entry));
+  }
+  return Table(rows);
+}
+
+Result<std::string> QueueEntryText(const std::string& text) {
+  FARLANE_ASSIGN(const json parsed, Parse(text));
+  const json place = Member(parsed, "place");
+  const json session = Member(parsed, "session");
+  std::string lines = "session " + Text(session, "id") + ": place " + Text(place, "position") +
+                      " of " + Text(place, "waiting") + ", estimate " +
+                      Seconds(place, "estimateS") + "\n";
+  for (const json& reason : Member(place, "reasons")) {
+    lines += reason.is_string() ? "  " + reason.get<std::string>() + "\n" : "";
+  }
+  return lines;
+}
 
 Result<std::string> ServersTable(const std::string& text) {
   FARLANE_ASSIGN(const json parsed, Parse(text));

@@ -9,6 +9,10 @@
 namespace farlane::cli {
 
 // Of the answers to GET /v1/servers, /v1/sessions and /v1/status.
+Result<std::string> ProjectsTable(const std::string& text);
+Result<std::string> QueueTable(const std::string& text);
+// Of one who waits: how he stands, and why.
+Result<std::string> QueueEntryText(const std::string& text);
 Result<std::string> ServersTable(const std::string& json);
 Result<std::string> SessionsTable(const std::string& json);
 Result<std::string> StatusText(const std::string& json);

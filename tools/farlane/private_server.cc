@@ -40,7 +40,9 @@ Result<PrivateServer> PrivateServer::Start(const Installation& installation,
                     "--grace", "0",
                     // One user's own: nobody else's could be left in its memory,
                     // and a server that need not look is there sooner.
-                    "--zero-memory", "never", "--log-level",
+                    "--zero-memory", "never",
+                    // And one program's, which sees one instance of a divided GPU in any case.
+                    "--instances", "none", "--log-level",
                     Environment("FARLANE_LOG").value_or("warn")}};
   if (options.memory_bytes) {
     plan.arguments.insert(plan.arguments.end(), {"--mem", std::to_string(*options.memory_bytes)});

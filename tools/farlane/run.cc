@@ -36,6 +36,8 @@ struct RunOptions {
   std::string pool;
   SliceWords slice;
   std::string net_limit;
+  std::string project;
+  std::string time_limit;
   bool local = false;
   bool direct = false;
 };
@@ -43,11 +45,6 @@ struct RunOptions {
 // The command would be told only by its first call.
 Status CheckNetLimit(const std::string& text) {
   return text.empty() ? Status::Ok() : ToStatus(ParseNetRate(text));
-}
-
-int Fail(const Status& status) {
-  LogError("%s", status.message().c_str());
-  return kExitFarlane;
 }
 
 // What to run against: the addresses of servers, or nothing for a private one.
@@ -208,6 +205,12 @@ int RunInPool(const std::string& pool,
               const std::vector<std::string>& command) {
   std::vector<Setting> wishes = SliceSettings(options.slice);
   wishes.emplace_back("FARLANE_PROGRAM", command.front());
+  if (!options.project.empty()) {
+    wishes.emplace_back("FARLANE_PROJECT", options.project);
+  }
+  if (!options.time_limit.empty()) {
+    wishes.emplace_back("FARLANE_TIME_LIMIT", options.time_limit);
+  }
   int code = kExitFarlane;
   const Result<PoolSession> session = PoolSession::Open(installation, pool, wishes, &code);
   if (!session.ok()) {
@@ -339,6 +342,12 @@ Verb AddRun(CLI::App& root) {
                                       "the pool that gives the command a server (default: "
                                       "FARLANE_POOL)");
   pool->type_name("HOST:PORT");
+  app->add_option("--project", options->project,
+                  "in a pool: whose it is [FARLANE_PROJECT, else \"default\"]")
+      ->type_name("NAME");
+  app->add_option("--time", options->time_limit,
+                  "in a pool: it is ended after this, e.g. 2h; short ones may go before others")
+      ->type_name("TIME");
   server->excludes(local)->excludes(direct)->excludes(pool);
   pool->excludes(local)->excludes(direct);
   local->excludes(direct);

@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <memory>
 
-#include "protocol/base/log.h"
 #include "tools/farlane/help_format.h"
 #include "tools/farlane/output_format.h"
 #include "tools/farlane/pool_client.h"
@@ -21,16 +20,8 @@ struct ServerOptions {
   std::string format;
 };
 
-int Fail(const Status& status) {
-  LogError("%s", status.message().c_str());
-  return kExitFarlane;
-}
-
 Status Check(const ServerOptions& options) {
-  if (PoolNamed(options.pool).empty()) {
-    return Status(StatusCode::kInvalidArgument,
-                  "which pool? say --pool HOST:PORT or set FARLANE_POOL");
-  }
+  FARLANE_TRY(PoolRequired(options.pool).error());
   if (options.topic == "list") {
     return options.name.empty()
                ? Status::Ok()

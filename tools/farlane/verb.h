@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "protocol/base/result.h"
 #include "tools/farlane/installation.h"
 
 namespace CLI {
@@ -21,6 +22,9 @@ inline constexpr int kExitQueueTimeout = 124;
 inline constexpr int kExitCannotExecute = 126;
 inline constexpr int kExitNotFound = 127;
 inline constexpr int kExitSignalBase = 128;
+
+// Says why, and gives farlane's own exit code.
+int Fail(const Status& why);
 
 // Thread: caller's.
 struct Verb {
@@ -37,9 +41,13 @@ Verb AddSession(CLI::App& root);
 Verb AddPool(CLI::App& root);
 Verb AddServer(CLI::App& root);
 Verb AddPlace(CLI::App& root);
+Verb AddProject(CLI::App& root);
+Verb AddQueue(CLI::App& root);
 Verb AddSmi(CLI::App& root);
 Verb AddMetrics(CLI::App& root);
+Verb AddEvents(CLI::App& root);
 Verb AddSim(CLI::App& root);
+Verb AddNetcheck(CLI::App& root);
 Verb AddSoft(CLI::App& root);
 Verb AddVersion(CLI::App& root);
 Verb AddCompletion(CLI::App& root);

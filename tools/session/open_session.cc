@@ -8,6 +8,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <span>
+#include <sstream>
 #include <thread>
 
 #include <sys/random.h>
@@ -16,9 +17,13 @@
 #include "protocol/base/clock.h"
 #include "protocol/base/environment.h"
 #include "protocol/base/log.h"
+#include "protocol/base/milliseconds.h"
+#include "protocol/base/net_rate.h"
+#include "protocol/base/run_time.h"
 #include "protocol/base/sha256.h"
 #include "protocol/base/slice.h"
 #include "protocol/control/hex.h"
+#include "tools/session/measure_candidates.h"
 
 namespace farlane::session {
 namespace {
@@ -26,6 +31,7 @@ namespace {
 using nlohmann::json;
 
 constexpr uint64_t kSecondNs = 1'000'000'000;
+constexpr long kQueued = 202;  // it has a place in the queue
 constexpr std::chrono::milliseconds kPauseMin{100};
 constexpr std::chrono::milliseconds kPauseMax{2'000};
 
@@ -35,6 +41,38 @@ std::string ParentName() {
   std::string name;
   std::getline(file, name);
   return name;
+}
+
+// Where the program runs, as servers say it of themselves: "zone=a,rack=3".
+Result<json> PlaceFromEnvironment() {
+  json place = json::object();
+  std::istringstream words(Environment("FARLANE_PLACE").value_or(""));
+  for (std::string word; std::getline(words, word, ',');) {
+    const size_t equals = word.find('=');
+    const std::string key = word.substr(0, equals);
+    if (equals == std::string::npos || (key != "region" && key != "zone" && key != "rack")) {
+      return Status(StatusCode::kInvalidArgument,
+                    "FARLANE_PLACE is made of region=…, zone=… and rack=…, not \"" + word + "\"");
+    }
+    place[key] = word.substr(equals + 1);
+  }
+  return place;
+}
+
+// What the way to a server must be like, and what the program is called.
+Status AddWayAndProfile(json* spec) {
+  if (const auto text = Environment("FARLANE_MAX_RTT")) {
+    FARLANE_ASSIGN(const double most_ms, ParseMilliseconds(*text));
+    (*spec)["maxRttMs"] = most_ms;
+  }
+  if (const auto text = Environment("FARLANE_MIN_BANDWIDTH")) {
+    FARLANE_ASSIGN(const NetRate least, ParseNetRate(*text));
+    (*spec)["minBandwidthBytes"] =
+        least == kNetRateNone ? 0 : static_cast<double>(NetRateBytes(least));
+  }
+  (*spec)["profile"] = Environment("FARLANE_PROFILE").value_or("");
+  FARLANE_ASSIGN((*spec)["place"], PlaceFromEnvironment());
+  return Status::Ok();
 }
 
 Result<json> SpecFromEnvironment() {
@@ -58,34 +96,113 @@ Result<json> SpecFromEnvironment() {
   spec["model"] = Environment("FARLANE_MODEL").value_or("");
   spec["program"] = Environment("FARLANE_PROGRAM").value_or(ParentName());
   spec["host"] = host;
+  FARLANE_TRY(AddWayAndProfile(&spec));
+  spec["project"] = Environment("FARLANE_PROJECT").value_or("");
+  if (const auto text = Environment("FARLANE_TIME_LIMIT")) {
+    FARLANE_ASSIGN(spec["timeLimitS"], ParseRunTime(*text));
+  }
   return spec;
 }
 
-// Asks until there is room, or the time is over.
-Result<PoolAnswer> AskForRoom(const PoolAddress& pool, const PoolRequest& request) {
+// What is not there is empty.
+json Member(const json& from, const char* name) {
+  const auto found = from.is_object() ? from.find(name) : from.end();
+  return found == from.end() ? json::object() : *found;
+}
+
+// As people read it; 64-bit numbers come as texts.
+std::string Text(const json& from, const char* name) {
+  const json found = Member(from, name);
+  return found.is_string() ? found.get<std::string>() : found.dump();
+}
+
+std::string PlaceText(const json& said) {
+  const json place = Member(said, "place");
+  std::string text =
+      "place " + Text(place, "position") + " of " + Text(place, "waiting") + " in the queue";
+  const std::string estimate = Text(place, "estimateS");
+  text += estimate == "-1" ? "" : ", about " + estimate + " s";
+  for (const auto& reason : Member(place, "reasons")) {
+    text += reason.is_string() ? "\n  " + reason.get<std::string>() : "";
+  }
+  return text;
+}
+
+std::chrono::milliseconds PauseOf(const json& said) {
+  const std::string wanted = Text(Member(said, "place"), "askAgainMs");
+  const std::chrono::milliseconds pause(strtoul(wanted.c_str(), nullptr, 10));
+  return std::clamp(pause, kPauseMin, kPauseMax);
+}
+
+PoolAnswer TimeIsOver(const PoolAddress& pool, const json& said, uint64_t seconds) {
+  const std::string id = Text(Member(said, "session"), "id");
+  // If this is not heard, it is seen soon that nobody asks any more.
+  static_cast<void>(Ask(pool, {.method = "DELETE", .path = "/v1/sessions/" + id, .body = {}}).ok());
+  json problem;
+  problem["reason"] = "NoServer";
+  problem["detail"] =
+      "no place in the pool within " + std::to_string(seconds) + " s; " + PlaceText(said);
+  return {.status = 503, .body = problem.dump()};
+}
+
+// Asks until there is a place, or the time is over. Whoever asks again keeps his place in the
+// queue, by the key that he asks with.
+Result<PoolAnswer> AskForRoom(const PoolAddress& pool, json wanted) {
   uint64_t seconds = kQueueSeconds;
   if (const auto text = Environment("FARLANE_QUEUE_TIMEOUT")) {
     FARLANE_ASSIGN(seconds, ParseQueueSeconds(*text));
   }
   const uint64_t until_ns = NowNs() + seconds * kSecondNs;
+  wanted["idempotencyKey"] = wanted["keyDigest"];
+  wanted["waitSeconds"] = seconds;
+  const PoolRequest request{.method = "POST", .path = "/v1/sessions", .body = wanted.dump()};
   std::chrono::milliseconds pause = kPauseMin;
   bool said = false;
   while (true) {
     Result<PoolAnswer> answer = Ask(pool, request);
+    const bool queued = answer.ok() && answer.value().status == kQueued;
+    const json place = queued ? json::parse(answer.value().body, nullptr, false) : json();
+    if (queued && !place.is_object()) {
+      return Status(StatusCode::kCorrupt, "the pool's answer is not understood");
+    }
     // Of several managers one takes over from another that has died.
-    const bool passes = answer.ok() ? answer.value().status == 503 : pool.managers.size() > 1;
-    if (!passes || NowNs() >= until_ns) {
+    const bool passes =
+        queued || (answer.ok() ? answer.value().status == 503 : pool.managers.size() > 1);
+    if (!passes) {
+      return answer;
+    }
+    if (NowNs() >= until_ns) {
+      if (queued) {
+        return TimeIsOver(pool, place, seconds);
+      }
       return answer;
     }
     if (!said) {
       LogWarn("waiting for room in the pool, for %llu s at most: %s",
               static_cast<unsigned long long>(seconds),
-              answer.ok() ? ProblemText(answer.value()).c_str() : answer.error().message().c_str());
+              queued        ? PlaceText(place).c_str()
+              : answer.ok() ? ProblemText(answer.value()).c_str()
+                            : answer.error().message().c_str());
       said = true;
     }
+    pause = queued ? PauseOf(place) : std::min(2 * pause, kPauseMax);
     std::this_thread::sleep_for(pause);
-    pause = std::min(2 * pause, kPauseMax);
   }
+}
+
+// The pool may want to know first how far its servers are.
+Result<PoolAnswer> AskAndMeasure(const PoolAddress& pool, json wanted) {
+  wanted["mayProbe"] = Environment("FARLANE_PROBE").value_or("1") != "0";
+  FARLANE_ASSIGN(PoolAnswer answer, AskForRoom(pool, wanted));
+  const json said = json::parse(answer.body, nullptr, false);
+  const bool asks = answer.status / 100 == 2 && said.is_object() && !said.contains("session") &&
+                    said.value("candidates", json::array()).is_array();
+  if (!asks) {
+    return answer;
+  }
+  wanted["mayProbe"] = false;
+  wanted["measured"] = MeasureCandidates(said["candidates"]);
+  return AskForRoom(pool, std::move(wanted));
 }
 
 Result<OpenedSession> Understand(const PoolAnswer& answer, const std::string& key) {
@@ -123,8 +240,7 @@ Result<OpenedSession> OpenSession(const PoolAddress& pool, int* exit_code) {
   json wanted;
   wanted["spec"] = std::move(spec);
   wanted["keyDigest"] = control::Hex(Sha256(std::as_bytes(std::span(key))));
-  const Result<PoolAnswer> answer =
-      AskForRoom(pool, {.method = "POST", .path = "/v1/sessions", .body = wanted.dump()});
+  const Result<PoolAnswer> answer = AskAndMeasure(pool, std::move(wanted));
   if (!answer.ok()) {
     *exit_code = ExitCodeOf(answer.error());
     return answer.error();

@@ -125,6 +125,19 @@ Result<PoolAnswer> Ask(const PoolAddress& pool, const PoolRequest& request) {
   return answer;
 }
 
+namespace {
+
+bool SaysNoRoom(const std::string& body) {
+  for (const char* reason : {"\"NoServer\"", "\"OverQuota\"", "\"QueueFull\""}) {
+    if (body.find(reason) != std::string::npos) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
 int ExitCodeOf(const PoolAnswer& answer) {
   switch (answer.status) {
     case 400:
@@ -137,7 +150,7 @@ int ExitCodeOf(const PoolAnswer& answer) {
     case 409:
       return 5;
     case 503:
-      return answer.body.find("\"NoServer\"") == std::string::npos ? 6 : 8;
+      return SaysNoRoom(answer.body) ? 8 : 6;
     default:
       return answer.status / 100 == 2 ? 0 : 1;
   }

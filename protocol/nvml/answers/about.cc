@@ -70,6 +70,29 @@ std::optional<nvmlUtilization_t> UtilizationOf(const Gpu& gpu) {
   return nvmlUtilization_t{.gpu = gpu.busy_percent, .memory = gpu.copy_percent};
 }
 
+std::optional<unsigned int> MigModeOf(const Gpu& gpu) {
+  constexpr unsigned int kEnabled = 1;
+  return gpu.instances.empty() ? std::nullopt : std::optional<unsigned int>(kEnabled);
+}
+
+std::optional<unsigned int> ComputeInstanceOf(const Gpu& gpu) {
+  return gpu.instance_id == 0 ? std::nullopt : std::optional<unsigned int>(0);
+}
+
+std::optional<nvmlDeviceAttributes_t> AttributesOf(const Gpu& gpu) {
+  constexpr uint64_t kMebibyte = 1 << 20;
+  if (gpu.instance_id == 0) {
+    return std::nullopt;
+  }
+  nvmlDeviceAttributes_t attributes{};
+  attributes.multiprocessorCount = gpu.processors;
+  attributes.sharedCopyEngineCount = 1;
+  attributes.gpuInstanceSliceCount = gpu.slices;
+  attributes.computeInstanceSliceCount = gpu.slices;
+  attributes.memorySizeMB = gpu.total_bytes / kMebibyte;
+  return attributes;
+}
+
 std::optional<uint64_t> ClockOf(const Gpu& gpu, nvmlClockType_t type) {
   switch (type) {
     case NVML_CLOCK_GRAPHICS:

@@ -34,6 +34,12 @@ std::optional<uint64_t> EccErrorsOf(const Gpu& gpu,
                                     nvmlMemoryErrorType_t error,
                                     nvmlEccCounterType_t counter);
 
+// Whether a device is divided: nothing where it cannot be.
+std::optional<unsigned int> MigModeOf(const Gpu& gpu);
+// Each instance has one compute instance, the first.
+std::optional<unsigned int> ComputeInstanceOf(const Gpu& gpu);
+std::optional<nvmlDeviceAttributes_t> AttributesOf(const Gpu& gpu);
+
 // A number that is never 0.
 inline std::optional<uint32_t> Known(uint32_t number) {
   return number == 0 ? std::nullopt : std::optional<uint32_t>(number);

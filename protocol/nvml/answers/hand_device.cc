@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 
@@ -11,7 +12,7 @@
 namespace farlane::nvml {
 namespace {
 
-// The device that `is` says yes to.
+// The device that `is` says yes to, or the instance.
 template <typename Is>
 nvmlReturn_t FindDevice(nvmlDevice_t* device, const Is& is) {
   const Look look;
@@ -25,6 +26,11 @@ nvmlReturn_t FindDevice(nvmlDevice_t* device, const Is& is) {
   for (size_t i = 0; i < gpus.size(); ++i) {
     if (is(gpus[i])) {
       *device = HandleOf(i);
+      return NVML_SUCCESS;
+    }
+    const auto found = std::find_if(gpus[i].instances.begin(), gpus[i].instances.end(), is);
+    if (found != gpus[i].instances.end()) {
+      *device = HandleOf(i, static_cast<size_t>(found - gpus[i].instances.begin()));
       return NVML_SUCCESS;
     }
   }
@@ -138,7 +144,7 @@ nvmlReturn_t nvmlDeviceOnSameBoard(nvmlDevice_t device1, nvmlDevice_t device2, i
   if (onSameBoard == nullptr) {
     return NVML_ERROR_INVALID_ARGUMENT;
   }
-  *onSameBoard = pair.first.index() == pair.second.index() ? 1 : 0;
+  *onSameBoard = pair.first.device_index() == pair.second.device_index() ? 1 : 0;
   return NVML_SUCCESS;
 }
 
@@ -155,7 +161,8 @@ nvmlReturn_t nvmlDeviceGetP2PStatus(nvmlDevice_t device1,
     return NVML_ERROR_INVALID_ARGUMENT;
   }
   const size_t other = pair.second.index();
-  const bool reaches = other < 64 && (pair.first.gpu().peers >> other & 1) != 0;
+  const bool instances = pair.first.is_instance() || pair.second.is_instance();
+  const bool reaches = !instances && other < 64 && (pair.first.gpu().peers >> other & 1) != 0;
   switch (p2pIndex) {
     case NVML_P2P_CAPS_INDEX_READ:
     case NVML_P2P_CAPS_INDEX_WRITE:

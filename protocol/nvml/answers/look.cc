@@ -4,8 +4,14 @@
 namespace farlane::nvml {
 namespace {
 
-// One byte for each device that there can be.
-char handles[kReportGpusMax];
+// One byte for each device that there can be, and behind all of them one for each instance.
+char handles[kReportGpusMax * (1 + kInstancesMax)];
+
+// False for what was never given out.
+bool PlaceOf(nvmlDevice_t device, size_t* place) {
+  *place = reinterpret_cast<uintptr_t>(device) - reinterpret_cast<uintptr_t>(&handles[0]);
+  return *place < sizeof handles;
+}
 
 }  // namespace
 
@@ -13,9 +19,12 @@ nvmlDevice_t HandleOf(size_t index) {
   return reinterpret_cast<nvmlDevice_t>(&handles[index]);
 }
 
+nvmlDevice_t HandleOf(size_t index, size_t instance) {
+  return HandleOf(kReportGpusMax + index * kInstancesMax + instance);
+}
+
 bool IndexOf(nvmlDevice_t device, size_t* index) {
-  *index = reinterpret_cast<uintptr_t>(device) - reinterpret_cast<uintptr_t>(&handles[0]);
-  return *index < kReportGpusMax;
+  return PlaceOf(device, index) && *index < kReportGpusMax;
 }
 
 Look::Look() : result_(Library::Get().Look(&report_)) {}
@@ -24,9 +33,16 @@ Look::Look(nvmlDevice_t device) : Look() {
   if (result_ != NVML_SUCCESS) {
     return;
   }
-  if (!IndexOf(device, &index_)) {
+  size_t place = 0;
+  if (!PlaceOf(device, &place)) {
     result_ = NVML_ERROR_INVALID_ARGUMENT;
-  } else if (index_ >= report_->gpus.size()) {
+    return;
+  }
+  is_instance_ = place >= kReportGpusMax;
+  device_ = is_instance_ ? (place - kReportGpusMax) / kInstancesMax : place;
+  instance_ = is_instance_ ? (place - kReportGpusMax) % kInstancesMax : 0;
+  if (device_ >= report_->gpus.size() ||
+      (is_instance_ && instance_ >= report_->gpus[device_].instances.size())) {
     result_ = NVML_ERROR_GPU_IS_LOST;  // it was there once
   }
 }

@@ -20,19 +20,32 @@ class Look {
 
   const Report& report() const { return *report_; }
 
-  const Gpu& gpu() const { return report_->gpus[index_]; }
+  // The device, or the MIG instance.
+  const Gpu& gpu() const { return is_instance_ ? device().instances[instance_] : device(); }
 
-  size_t index() const { return index_; }
+  // The device itself, or the one that the instance is a part of.
+  const Gpu& device() const { return report_->gpus[device_]; }
+
+  size_t device_index() const { return device_; }
+
+  // Of a device among all, of an instance among those of its device.
+  size_t index() const { return is_instance_ ? instance_ : device_; }
+
+  bool is_instance() const { return is_instance_; }
 
  private:
   ReportPtr report_;  // before what asks for it
   nvmlReturn_t result_;
-  size_t index_ = 0;
+  size_t device_ = 0;
+  size_t instance_ = 0;
+  bool is_instance_ = false;
 };
 
 // Handles are addresses in a table of this library; nothing of a device lies there.
 nvmlDevice_t HandleOf(size_t index);
-// False for what was never given out.
+// Of a MIG instance.
+nvmlDevice_t HandleOf(size_t index, size_t instance);
+// False for what was never given out, and for an instance.
 bool IndexOf(nvmlDevice_t device, size_t* index);
 
 }  // namespace farlane::nvml

@@ -6,6 +6,8 @@
 // Kernels of every image: add_one(u64 address, u32 count), spin(u32 milliseconds),
 // say(u32 number), crash(), complain(u32 number), nothing().
 // Its locks are not Guarded: see fake_state.h.
+#include <algorithm>
+
 #include "tests/support/fake_libcuda/fake_state.h"
 
 #define FAKE_EXPORT extern "C" __attribute__((visibility("default")))
@@ -57,6 +59,9 @@ FAKE_EXPORT CUresult cuDeviceTotalMem_v2(size_t* bytes, CUdevice) {
 
 FAKE_EXPORT CUresult cuDeviceGetAttribute(int* value, CUdevice_attribute attribute, CUdevice) {
   *value = attribute == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR ? 9 : attribute * 10;
+  if (attribute == CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT) {
+    *value = MpsProcessors(*value);
+  }
   return CUDA_SUCCESS;
 }
 
@@ -180,7 +185,7 @@ FAKE_EXPORT CUresult cuMemCreate(CUmemGenericAllocationHandle* chunk,
   if (size % kGranularity != 0) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  if (created_bytes + size > MemoryBytes()) {
+  if (created_bytes + size > std::min(MemoryBytes(), MpsMemoryBytes())) {
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
   const int file = memfd_create("fake", MFD_CLOEXEC);

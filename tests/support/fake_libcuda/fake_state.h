@@ -41,6 +41,30 @@ uint64_t MemoryBytes() {
   return text.has_value() ? *farlane::ParseBytes(*text) : 256_MiB;
 }
 
+// What of the device this process may use, where there is an MPS (FAKE_CUDA_MPS). The rules are of
+// NVIDIA's MPS guide, "Appendix: Environment Variables": CUDA_MPS_ACTIVE_THREAD_PERCENTAGE bounds
+// the processors that a client can use, and CUDA_MPS_PINNED_DEVICE_MEM_LIMIT, "0=64M,1=64M", the
+// memory of each device that it can allocate. That the attribute for the number of processors is
+// the bounded one stands in "Volta MPS Execution Resource Provisioning". Without an MPS a driver
+// looks at neither.
+int MpsProcessors(int all) {
+  const auto percent = farlane::Environment("CUDA_MPS_ACTIVE_THREAD_PERCENTAGE");
+  if (!farlane::Environment("FAKE_CUDA_MPS").has_value() || !percent.has_value()) {
+    return all;
+  }
+  return (all * atoi(percent->c_str()) + 99) / 100;
+}
+
+uint64_t MpsMemoryBytes() {
+  const auto limits = farlane::Environment("CUDA_MPS_PINNED_DEVICE_MEM_LIMIT");
+  unsigned long long mebibytes = 0;
+  if (!farlane::Environment("FAKE_CUDA_MPS").has_value() || !limits.has_value() ||
+      sscanf(limits->c_str(), "0=%lluM", &mebibytes) != 1) {
+    return UINT64_MAX;
+  }
+  return mebibytes << 20;
+}
+
 // One stream: its work runs in order on a thread of its own.
 class Lane {
  public:

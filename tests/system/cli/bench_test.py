@@ -82,12 +82,21 @@ class Bench(unittest.TestCase):
             one, other, ratio = map(float, re.search(r"([\d.]+) +([\d.]+) (?:us|ms) +([\d.]+) \[", line).groups())
             self.assertAlmostEqual(ratio, other / one, delta=0.01 * ratio + 0.05 / one + 0.01)
 
+    def test_shares_are_measured_by_the_device_s_own_record(self):
+        self.assertIn("shares, tcp, counted, cap, alone, resize, priority", bench("share", "--help").stdout)
+        done = bench("share", "-o", "json", "alone")
+        self.assertIn(done.returncode, (0, 1), done.stderr)  # a busy machine may make it miss its aims
+        found = json.loads(done.stdout)
+        self.assertEqual(len(found["gates"]), 4, found)
+        self.assertGreater(found["measured"]["alone"][0]["busy_alone"], 0.5)
+
     def test_what_cannot_be_measured_is_refused_in_one_line(self):
         for words, said in (
             (("--driver", "/nowhere/libcuda.so.1"), "/nowhere/libcuda.so.1"),
             (("--driver", "libc.so.6"), "has no cu"),
             (("--server", "tcp://127.0.0.1:1", "rtt"), "127.0.0.1:1"),
             (("speed",), "speed"),
+            (("share", "speed"), "speed"),
         ):
             with self.subTest(words=words):
                 done = bench(*words)

@@ -96,6 +96,7 @@ def main():
     parser.add_argument("--log-level")
     parser.add_argument("--grace")
     parser.add_argument("--zero-memory")
+    parser.add_argument("--instances")
     options = parser.parse_args()
     mode = os.environ.get("STAND_IN", "welcome")
     notes = os.environ.get("STAND_IN_NOTES")

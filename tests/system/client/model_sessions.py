@@ -14,9 +14,11 @@ from real_server import CASE, FARLANE, GPUD, SLOWNESS, Server, client_environmen
 
 BLOCK_NS = 10_000
 MILLISECOND = 1_000_000
-# The least blocks that a client keeps waiting: 60 ms of the device's time.
-AHEAD_BLOCKS = 6_000
+# The least blocks that a client keeps waiting, 400 ms of the device's time: one that a busy machine does not wake for so long
+# has work all the same, and so is there for the server.
+AHEAD_BLOCKS = 40_000
 PATIENCE = 60 * SLOWNESS
+NICE = -15
 
 
 def blocks(*milliseconds):
@@ -61,20 +63,29 @@ class Program:
             self.process.communicate()
 
 
+def prefer_processors():
+    """What is measured is a server that gets a processor when it needs one; where nobody may ask for that, it is as it is."""
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, NICE)
+    except PermissionError:
+        pass
+
+
 class Model:
     """With `with`: all that was started is over at its end."""
 
     COUNT = 0
 
-    def __init__(self, *options, program=GPUD, transport="auto"):
+    def __init__(self, *options, program=GPUD, transport="auto", memory="64Mi"):
         Model.COUNT += 1
+        prefer_processors()  # those that are started from here have it, too
         self.folder = tempfile.TemporaryDirectory()
         self.log = pathlib.Path(self.folder.name) / "busy"
         self.service = f"unix:@farlane-model-{os.getpid()}-{Model.COUNT}"
         self.transport = transport
         self.programs = []
         self.server = Server("--control", self.service, "--warm", "4", *options, program=program,
-                             FARLANE_SOFT_MODEL=f"block={BLOCK_NS}ns", FARLANE_SOFT_NULL="1", FARLANE_SOFT_MEMORY="64Mi",
+                             FARLANE_SOFT_MODEL=f"block={BLOCK_NS}ns", FARLANE_SOFT_NULL="1", FARLANE_SOFT_MEMORY=memory,
                              FARLANE_SOFT_BUSY_LOG=str(self.log))
 
     def __enter__(self):

@@ -10,16 +10,14 @@ import os
 import pathlib
 import secrets
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 import unittest
 
+from pool_world import POOLD, start_etcd
 from real_server import (CASE, EMULATOR, FARLANE, SLOWNESS, Client, Server, client_environment, die_with_parent,
                          seconds_until)
-
-POOLD = str(pathlib.Path(FARLANE).with_name("farlane-poold"))
 
 
 class Manager:
@@ -391,46 +389,13 @@ class Guarded(PoolTest):
         self.assertEqual(self.run_farlane("run", "--", "true").returncode, 125)
 
 
-class Etcd:
-    """One etcd of the test's own; answers when made."""
-
-    def __init__(self, folder):
-        ports = []
-        for _ in range(2):
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                ports.append(probe.getsockname()[1])
-        self.address = f"127.0.0.1:{ports[0]}"
-        client, peer = (f"http://127.0.0.1:{port}" for port in ports)
-        self.process = subprocess.Popen(
-            ["etcd", "--data-dir", folder, "--listen-client-urls", client, "--advertise-client-urls", client,
-             "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}",
-             "--unsafe-no-fsync"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            preexec_fn=die_with_parent)
-
-        def answers():
-            connection = http.client.HTTPConnection("127.0.0.1", ports[0], timeout=1)
-            try:
-                connection.request("GET", "/health")
-                return connection.getresponse().status == 200
-            except OSError:
-                return False
-            finally:
-                connection.close()
-        assert seconds_until(answers, 30) <= 30, "etcd does not answer"
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()
-
-
 class TwoManagers(PoolTest):
     """One leads, the other stands by."""
 
     def setUp(self):
         self.etcd_folder = tempfile.TemporaryDirectory()
         self.addCleanup(self.etcd_folder.cleanup)
-        self.etcd = Etcd(self.etcd_folder.name)
+        [self.etcd] = start_etcd(self.etcd_folder.name, 1)
         self.addCleanup(self.etcd.stop)
         self.managers = []
         super().setUp()

@@ -2,6 +2,7 @@
 """How a modelled device's time is shared in one situation each, as its own record shows. Every function is given a server
 (model_sessions.Model) and returns what it has measured; what is good enough, its caller says."""
 
+import bisect
 import time
 
 from busy_record import SECOND
@@ -17,6 +18,8 @@ SETTLE = 0.5
 # A part of the device's time is one by now if it is in the next so much of its work.
 SOON = 250 * MILLISECOND
 STEP = 5 * MILLISECOND
+# Blocks that somebody who is alone keeps waiting in the device: 40 ms.
+AHEAD_ALONE = 4_000
 # What pictures show.
 SHOWN = 60 * MILLISECOND
 SHOWN_STEP = 50 * MILLISECOND
@@ -79,8 +82,9 @@ def soon_within(record, owner, wanted, since, until, tolerance=0.05):
 
 
 def alone_and_yield(model, part, seconds, other_is_there):
-    """One with a small share that is alone, and gives way when somebody comes."""
-    alone = model.program("loads", LONG, share=part)
+    """One with a small share that is alone, and gives way when somebody comes. Nothing is held of whoever is alone, so what it
+    has given the device by then goes beside the other's."""
+    alone = model.program("loads", LONG, share=part, ahead=AHEAD_ALONE)
     other = model.program("loads", SHORT, share=1 - part) if other_is_there else None
     start_all(model, [alone])
     start = model.now()
@@ -131,19 +135,21 @@ def percentile(values, part):
 
 def latencies(record, program, said):
     """Of each request, in milliseconds: until it was over by the device's clock, and by the program's; and how many
-    commands of others the device began from its launch to its begin."""
+    commands of others the device began from its launch to its begin. By the device's clock a request came when the program
+    had woken up for it, and earlier by as much as it had to wait for the one before."""
     requests = [[int(word) for word in line.split()] for line in said.splitlines()]
     own = [(start, end) for start, end, owner in zip(record.starts, record.ends, record.owners)
            if owner == program.worker][-len(requests):]
     others = [start for start, owner in zip(record.starts, record.owners) if owner != program.worker]
-    return [((end - due) / MILLISECOND, (over - due) / MILLISECOND,
-             sum(1 for one in others if launched < one < start))
-            for (due, launched, over), (start, end) in zip(requests, own)]
+    before = [0] + [over for _, _, over in requests]
+    return [((end - launched + max(last - due, 0)) / MILLISECOND, (over - due) / MILLISECOND,
+             bisect.bisect_left(others, start) - bisect.bisect_right(others, launched))
+            for (due, launched, over), (start, end), last in zip(requests, own, before)]
 
 
-def priority(model, count, rate):
+def priority(model, count, rate, request_ms=2, seed=1):
     """Requests of a guaranteed session, alone and beside a best-effort session with kernels of 5 ms."""
-    request = blocks(2)
+    request = blocks(request_ms)
     variables = {"LOADS_COUNT": str(count), "LOADS_RATE": str(rate)}
     found = {"requests": count, "rate": rate}
     lowest = None
@@ -151,7 +157,7 @@ def priority(model, count, rate):
         if side == "beside":
             lowest = model.program("loads", blocks(5), priority="best-effort")
             start_all(model, [lowest])
-        asks = model.program("requests", request, priority="guaranteed", share=0.5, variables=variables)
+        asks = model.program("requests", request, priority="guaranteed", share=0.5, seed=seed, variables=variables)
         start = model.now()
         said = asks.go().process.communicate("\n")[0]
         end = model.now()
@@ -159,7 +165,7 @@ def priority(model, count, rate):
         by_device, by_program = [row[0] for row in rows], [row[1] for row in rows]
         found[side] = {"p50_ms": percentile(by_device, 0.5), "p99_ms": percentile(by_device, 0.99),
                        "program_p50_ms": percentile(by_program, 0.5), "program_p99_ms": percentile(by_program, 0.99),
-                       "ahead_p99": percentile([row[2] for row in rows], 0.99), "ahead_max": max(row[2] for row in rows)}
+                       "latencies_ms": by_device, "ahead_p99": percentile([row[2] for row in rows], 0.99), "ahead_max": max(row[2] for row in rows)}
         if lowest is not None:
             found["best_effort_keeps"] = model.record().used(lowest.worker, start, end) / (end - start)
             found["requests_have"] = model.record().used(asks.worker, start, end) / (end - start)

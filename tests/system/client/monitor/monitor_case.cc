@@ -127,6 +127,38 @@ void Await(Words& words) {
   printf("%d %llu\n", result, data.eventData);
 }
 
+// Of a device: whether it is divided, how many instances it can have; and of each instance its
+// UUID, its numbers, what it has of the device, and which device it is found to belong to.
+void Instances(Words& words) {
+  const nvmlDevice_t device = DeviceOf(words);
+  unsigned int mode = 0;
+  unsigned int pending = 0;
+  unsigned int most = 0;
+  const nvmlReturn_t result = NVML(nvmlDeviceGetMigMode)(device, &mode, &pending);
+  static_cast<void>(NVML(nvmlDeviceGetMaxMigDeviceCount)(device, &most));
+  printf("%d %u %u %u", result, mode, pending, most);
+  for (unsigned int i = 0; i < most; ++i) {
+    nvmlDevice_t instance = nullptr;
+    nvmlDevice_t parent = nullptr;
+    char uuid[96] = "";
+    unsigned int numbers[3] = {};
+    nvmlDeviceAttributes_t has{};
+    nvmlMemory_t memory{};
+    static_cast<void>(NVML(nvmlDeviceGetMigDeviceHandleByIndex)(device, i, &instance));
+    static_cast<void>(NVML(nvmlDeviceGetUUID)(instance, uuid, sizeof uuid));
+    static_cast<void>(NVML(nvmlDeviceIsMigDeviceHandle)(instance, &numbers[0]));
+    static_cast<void>(NVML(nvmlDeviceGetGpuInstanceId)(instance, &numbers[1]));
+    static_cast<void>(NVML(nvmlDeviceGetComputeInstanceId)(instance, &numbers[2]));
+    static_cast<void>(NVML(nvmlDeviceGetAttributes_v2)(instance, &has));
+    static_cast<void>(NVML(nvmlDeviceGetMemoryInfo)(instance, &memory));
+    static_cast<void>(NVML(nvmlDeviceGetDeviceHandleFromMigDeviceHandle)(instance, &parent));
+    printf(" %s:%u:%u:%u:%u:%u:%llu:%llu:%llu:%d", uuid, numbers[0], numbers[1], numbers[2],
+           has.multiprocessorCount, has.gpuInstanceSliceCount, has.memorySizeMB, memory.total >> 20,
+           memory.used >> 20, parent == device ? 1 : 0);
+  }
+  printf("\n");
+}
+
 // What a forked child finds, with the library as its parent had it and after starting it again.
 void Fork(Words&) {
   fflush(stdout);
@@ -159,6 +191,7 @@ constexpr Command kCommands[] = {
     {"rates", Rates},         {"temperature", Temperature},
     {"processes", Processes}, {"watch", Watch},
     {"await", Await},         {"fork", Fork},
+    {"instances", Instances},
 };
 
 }  // namespace

@@ -149,6 +149,42 @@ void Rounds() {
   std::printf("rounds %zu %.0f %.0f %.0f\n", took_us.size(), part(50), part(99), part(100));
 }
 
+// STEPS_COUNT times: STEPS_BYTES to the device, if any, and a kernel; without data, a word back
+// that is waited for. Says how many milliseconds of the clock that took.
+void Steps() {
+  using Clock = std::chrono::steady_clock;
+  const auto number = [](const char* name, const char* usual) {
+    return std::strtoull(Environment(name).value_or(usual).c_str(), nullptr, 10);
+  };
+  Begin();
+  Spinner spinner;
+  const uint64_t count = number("STEPS_COUNT", "20"), bytes = number("STEPS_BYTES", "0");
+  std::vector<uint64_t> data(bytes / sizeof(uint64_t));
+  uint64_t state = 88172645463325252ull;
+  for (uint64_t& word : data) {  // nothing that could be sent as less
+    state ^= state << 13U;
+    state ^= state >> 7U;
+    word = state ^= state << 17U;
+  }
+  CUdeviceptr memory = 0;
+  EXPECT_OK(Cuda().cuMemAlloc_v2(&memory, bytes + sizeof(uint64_t)));
+  const Clock::time_point before = Clock::now();
+  for (uint64_t i = 0; i < count; ++i) {
+    if (bytes != 0) {
+      EXPECT_OK(Cuda().cuMemcpyHtoDAsync_v2(memory, data.data(), bytes, spinner.stream));
+    }
+    spinner.Launch();
+    if (bytes == 0) {
+      uint32_t word = 0;
+      EXPECT_OK(Cuda().cuMemcpyDtoHAsync_v2(&word, spinner.out, sizeof word, spinner.stream));
+      EXPECT_OK(Cuda().cuStreamSynchronize(spinner.stream));
+    }
+  }
+  EXPECT_OK(Cuda().cuCtxSynchronize());
+  const std::chrono::duration<double, std::milli> took = Clock::now() - before;
+  std::printf("took %.0f\n", took.count());
+}
+
 void Asked() {
   Begin();
   Spinner spinner;

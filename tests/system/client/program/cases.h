@@ -74,6 +74,7 @@ void Commanded();
 // busy.cc: work for the device, all the time or when asked
 void Busy();
 void Rounds();
+void Steps();
 void Asked();
 void WorkBehindFunctions();
 // loads.cc: work that takes as long as a modelled device is told
@@ -81,6 +82,8 @@ void Loads();
 void Requests();
 // sharer.cc: step by step, for what processes share
 void Sharer();
+// checksummed.cc: numbers that stay on the device
+void Checksummed();
 // claimant.cc: memory in every way that there is
 void BeAClaimant();
 // residue.cc: what others have left

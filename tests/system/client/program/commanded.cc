@@ -64,6 +64,23 @@ void PrintDevices() {
   std::printf("\n");
 }
 
+// Of each device its UUID, in hexadecimal digits, and its name.
+void PrintNames() {
+  int count = 0;
+  EXPECT_OK(Cuda().cuDeviceGetCount(&count));
+  for (int i = 0; i < count; ++i) {
+    char name[128] = {};
+    CUuuid uuid{};
+    EXPECT_OK(Cuda().cuDeviceGetName(name, sizeof name, i));
+    EXPECT_OK(Cuda().cuDeviceGetUuid_v2(&uuid, i));
+    for (const char byte : uuid.bytes) {
+      std::printf("%02x", static_cast<unsigned char>(byte));
+    }
+    std::printf(" %s;", name);
+  }
+  std::printf("\n");
+}
+
 // What Soil leaves behind.
 constexpr uint8_t kSecret = 0x5e;
 
@@ -148,6 +165,8 @@ void Commanded() {
       PrintElapsed(kernels);
     } else if (std::strcmp(line, "devices\n") == 0) {
       PrintDevices();
+    } else if (std::strcmp(line, "names\n") == 0) {
+      PrintNames();
     } else if (std::strcmp(line, "unload\n") == 0) {
       std::printf("%d\n", Cuda().cuModuleUnload(module));
     } else if (std::strcmp(line, "free\n") == 0) {

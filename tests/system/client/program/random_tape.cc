@@ -22,11 +22,15 @@ Tape::Tape(Walk& walk, const Kernels& kernels)
   const size_t bytes = cells_max_ * kCellBytes;
   walk_.Require([&] { return Cuda().cuMemAlloc_v2(&cells_, bytes); });
   walk_.Require([&] { return Cuda().cuMemAlloc_v2(&ones_, kCellBytes); });
-  while (!walk_.Do("memset", [&] { return Cuda().cuMemsetD8_v2(cells_, 0, bytes); })) {
+  // In its own stream: another walk's may be captured already, and then nobody may use the legacy
+  // stream or wait for the whole context.
+  while (!walk_.Do("memset",
+                   [&] { return Cuda().cuMemsetD8Async(cells_, 0, bytes, walk_.stream()); })) {
   }
-  while (!walk_.Do("memset", [&] { return Cuda().cuMemsetD8_v2(ones_, 1, kCellBytes); })) {
+  while (!walk_.Do("memset",
+                   [&] { return Cuda().cuMemsetD8Async(ones_, 1, kCellBytes, walk_.stream()); })) {
   }
-  walk_.Require([] { return Cuda().cuCtxSynchronize(); });
+  walk_.Wait();
 }
 
 void Tape::Step() {

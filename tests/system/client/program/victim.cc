@@ -15,12 +15,12 @@
 #include "protocol/base/environment.h"
 #include "tests/system/client/program/cases.h"
 #include "tests/system/client/program/cuda.h"
+#include "tests/system/client/program/mix.h"
 
 namespace farlane::cases {
 namespace {
 
-// `timed` keeps one thread busy until so many nanoseconds are over; `mix` makes of each number
-// another one.
+// Keeps one thread busy until so many nanoseconds are over.
 constexpr char kPtx[] = R"(.version 7.0
 .target sm_70
 .address_size 64
@@ -34,25 +34,6 @@ again:
   mov.u64 %rd2, %globaltimer;
   setp.lt.u64 %p, %rd2, %rd1;
   @%p bra again;
-  ret;
-}
-.visible .entry mix(.param .u64 cells, .param .u32 key) {
-  .reg .b32 %r<6>;
-  .reg .b64 %rd<4>;
-  ld.param.u64 %rd0, [cells];
-  ld.param.u32 %r0, [key];
-  mov.u32 %r1, %ctaid.x;
-  mov.u32 %r2, %ntid.x;
-  mov.u32 %r3, %tid.x;
-  mad.lo.s32 %r1, %r1, %r2, %r3;
-  cvta.to.global.u64 %rd1, %rd0;
-  mul.wide.u32 %rd2, %r1, 4;
-  add.s64 %rd3, %rd1, %rd2;
-  ld.global.u32 %r4, [%rd3];
-  mul.lo.u32 %r4, %r4, 1664525;
-  xor.b32 %r4, %r4, %r0;
-  add.u32 %r4, %r4, %r1;
-  st.global.u32 [%rd3], %r4;
   ret;
 })";
 
@@ -68,7 +49,7 @@ uint32_t Input(uint32_t kind, uint32_t cell) {
 }
 
 uint32_t Output(uint32_t kind, uint32_t cell) {
-  return (Input(kind, cell) * 1664525u ^ kind) + cell;
+  return Mixed(Input(kind, cell), kind, cell);
 }
 
 struct Round {
@@ -88,7 +69,7 @@ class Victim {
     CUmodule module = nullptr;
     EXPECT_OK(Cuda().cuModuleLoadData(&module, kPtx));
     EXPECT_OK(Cuda().cuModuleGetFunction(&timed_, module, "timed"));
-    EXPECT_OK(Cuda().cuModuleGetFunction(&mix_, module, "mix"));
+    EXPECT_OK(LoadMix(&mix_));
     EXPECT_OK(Cuda().cuStreamCreate(&stream_, CU_STREAM_NON_BLOCKING));
     for (Round& round : rounds_) {
       void* host = nullptr;

@@ -102,6 +102,24 @@ TEST_F(TokenJudgeTest, AManagerThatWasReplacedGrantsNothing) {
   EXPECT_EQ(Judge(token), "");
 }
 
+TEST_F(TokenJudgeTest, WhatANewLeaderTakesOverStillOpens) {
+  const token::SigningKey successors = std::move(token::SigningKey::Make()).value();
+  EXPECT_TRUE(judge_.HearEpoch(6));
+  judge_.SetKeys({{2, successors.public_key()}});
+  EXPECT_NE(Judge(Token()), "");
+  token::Id other{};
+  judge_.Adopt({other}, kNow);
+  EXPECT_NE(Judge(Token()), "") << "another one";
+  judge_.Adopt({session_}, kNow);
+  EXPECT_EQ(Judge(Token()), "");
+  EXPECT_EQ(Judge(Token(), kNow + 149), "") << "its time is of the former leader's clock";
+  EXPECT_NE(Judge(Token(), kNow + 150), "");
+  // Whose key nobody has ever said was the pool's has not signed anything.
+  token::SessionToken token = Token();
+  token.key_id = 3;
+  EXPECT_NE(Judge(token), "");
+}
+
 TEST_F(TokenJudgeTest, ASessionThatIsOverDoesNotOpenAgain) {
   EXPECT_EQ(Judge(Token()), "");
   judge_.SeeSessions({session_}, kNow);

@@ -111,6 +111,26 @@ TEST(Turns, WhoHasOtherDevicesIsNobodysRival) {
 }
 
 // What the test above is worth: the same clients without turns.
+// At first nobody needs turns, and all give the device work: what each measures of it is nearly all
+// the others'.
+TEST(Turns, ACrowdThatComesAtOnceHasEqualPartsAMomentLater) {
+  constexpr size_t kCount = 50;
+  VirtualGpu gpu;
+  gpu.shared = true;
+  for (size_t i = 0; i < kCount; ++i) {
+    gpu.Add(i + 1, SliceRequest{}, Mixed(static_cast<uint32_t>(i)));
+  }
+  gpu.Run(5 * kSecond);
+  std::vector<uint64_t> before;
+  for (const auto& client : gpu.clients) {
+    before.push_back(client->used_ns);
+  }
+  gpu.Run(10 * kSecond);
+  for (size_t i = 0; i < kCount; ++i) {
+    EXPECT_NEAR(static_cast<double>(gpu.clients[i]->used_ns - before[i]), 200.0 * kMs, 10.0 * kMs);
+  }
+}
+
 TEST(Turns, WithoutTurnsTheLongestKernelsWin) {
   VirtualGpu gpu(false);
   gpu.Add(1, Share(0.3), Always(5 * kMs));
@@ -178,6 +198,20 @@ TEST(Turns, ACapHoldsThoughNobodyElseIsThere) {
   VirtualGpu::Client& client = gpu.Add(1, Share(0, Priority::kStandard, 0.25), Mixed(7));
   gpu.Run(10 * kSecond);
   EXPECT_NEAR(static_cast<double>(client.used_ns), 2'500.0 * kMs, 25.0 * kMs);
+}
+
+// What was not used before is not used on top of it.
+TEST(Turns, ACapHoldsInEverySecondAlsoAfterAPause) {
+  VirtualGpu gpu;
+  const uint64_t begins_ns = gpu.now_ns + kSecond;
+  VirtualGpu::Client& capped =
+      gpu.Add(1, Share(0.0, Priority::kStandard, 0.6),
+              [begins_ns](uint64_t now_ns) { return now_ns < begins_ns ? 0 : 5 * kMs; });
+  gpu.Run(kSecond);
+  ASSERT_EQ(capped.used_ns, 0u);
+  gpu.Run(kSecond);
+  EXPECT_LE(capped.used_ns, 610 * kMs);
+  EXPECT_GE(capped.used_ns, 590 * kMs);
 }
 
 TEST(Turns, BestEffortHasWhatIsLeftAndItsFloor) {

@@ -29,6 +29,8 @@ class VirtualGpu {
     uint64_t waits_since_ns = 0;
     uint64_t longest_wait_ns = 0;  // from the gate to the end, without the command itself
     uint64_t used_ns = 0;
+    uint64_t told_ns = 0;     // what it has measured: its own, unless the device is `shared`
+    uint64_t covered_ns = 0;  // up to there
     uint64_t expected_ns = 0;
     bool backlog = false;  // something has waited at the gate since ...
     uint64_t backlog_from_ns = 0;
@@ -78,6 +80,8 @@ class VirtualGpu {
   uint64_t now_ns = 1'000'000'000;
   Turns turns;
   std::vector<std::unique_ptr<Client>> clients;
+  // Events tell from when a command was given until it ended: with others' work before it, too.
+  bool shared = false;
   uint64_t besides = 0;  // how often a command came to a device that had one of another client's
 
  private:
@@ -85,6 +89,7 @@ class VirtualGpu {
     Client* client;
     uint64_t takes_ns;
     uint64_t since_ns;
+    uint64_t given_ns;
   };
 
   static constexpr uint64_t kIdleStepNs = 50'000;
@@ -104,7 +109,10 @@ class VirtualGpu {
     client.used_ns += command.takes_ns;
     client.expected_ns -= command.takes_ns;
     UseSlot& use = client.uses.uses()[0];
-    use.used_ns = use.asked_ns = client.used_ns;
+    const uint64_t from_ns = std::max(command.given_ns, client.covered_ns);
+    client.told_ns += shared ? now_ns - from_ns : command.takes_ns;
+    client.covered_ns = now_ns;
+    use.used_ns = use.asked_ns = client.told_ns;
     use.deep_ns = client.deep_ns + DoneOfBacklog(client);
     use.commands = ++client.commands;
     --use.in_flight;
@@ -135,7 +143,7 @@ class VirtualGpu {
       const GrantSlot& grant = client.grants.grants()[0];
       use.settled = grant.strict.load();  // all that it gives the device is counted
       use.wants = client.waiting_ns != 0 || use.in_flight != 0 ? 1 : 0;
-      const uint64_t ahead_ns = client.used_ns + client.expected_ns;
+      const uint64_t ahead_ns = client.told_ns + client.expected_ns;
       const bool used_up = ahead_ns >= grant.until_ns;
       if (grant.mode == TurnMode::kRun && used_up && use.in_flight == 0) {
         use.over_turn = grant.turn.load();
@@ -152,7 +160,7 @@ class VirtualGpu {
       }
       besides += std::any_of(queue_.begin(), queue_.end(),
                              [&client](const Command& one) { return one.client != &client; });
-      queue_.push_back({&client, client.waiting_ns, client.waits_since_ns});
+      queue_.push_back({&client, client.waiting_ns, client.waits_since_ns, now_ns});
       client.expected_ns += client.waiting_ns;
       ++use.in_flight;
       client.waiting_ns = 0;

@@ -2,6 +2,9 @@
 // Who is granted memory, who is asked to give some back, and who waits for whom.
 #include "gpu-server/daemon/credit_desk.h"
 
+#include <deque>
+#include <random>
+
 #include <gtest/gtest.h>
 
 namespace farlane::server {
@@ -92,7 +95,7 @@ TEST_F(CreditDeskTest, AsksAgainWhoHasMoreThanWasKnown) {
   EXPECT_TRUE(Say(less, Kind::kRecalled, 0, Last(less).id));
   EXPECT_TRUE(Say(more, Kind::kReturn, 20));
   EXPECT_TRUE(Say(more, Kind::kIdle, 10));
-  EXPECT_TRUE(Say(more, Kind::kRecalled, 0, Last(more).id));
+  EXPECT_TRUE(desk_.Hear(more, {.kind = Kind::kRecalled, .id = Last(more).id, .bytes = 20}, 0));
 
   EXPECT_NE(Last(asker).kind, Kind::kGranted);
   ASSERT_EQ(Last(more).kind, Kind::kRecall);
@@ -128,9 +131,195 @@ TEST_F(CreditDeskTest, RefusesWhenThoseWhoWereAskedUseIt) {
   ASSERT_TRUE(Say(asker, Kind::kAsk, 50, 2));
   ASSERT_EQ(Last(busy).kind, Kind::kRecall) << "it may hold what its program has freed";
   ASSERT_TRUE(Say(busy, Kind::kRecalled, 0, Last(busy).id));
+  EXPECT_EQ(Last(asker).kind, Kind::kReady) << "it may have been idle just before, or after";
+  ASSERT_TRUE(Say(busy, Kind::kRecalled, 0, Last(busy).id));
 
   EXPECT_EQ(Last(asker).kind, Kind::kGranted);
   EXPECT_EQ(Last(asker).bytes, 0u);
+
+  // As long as nothing becomes idle, once is enough.
+  ASSERT_TRUE(Say(asker, Kind::kAsk, 50, 3));
+  ASSERT_TRUE(Say(busy, Kind::kRecalled, 0, Last(busy).id));
+  EXPECT_EQ(Last(asker).id, 3u);
+  EXPECT_EQ(Last(asker).bytes, 0u);
+}
+
+TEST_F(CreditDeskTest, WhatBecomesIdleAfterAnAnswerIsFoundBeforeAnybodyIsRefused) {
+  const Ledger::Holder early = Join();
+  const Ledger::Holder late = Join();
+  const Ledger::Holder asker = Join();
+  ASSERT_TRUE(Say(early, Kind::kAsk, 50, 1));
+  ASSERT_TRUE(Say(late, Kind::kAsk, 50, 1));
+
+  ASSERT_TRUE(Say(asker, Kind::kAsk, 30, 2));
+  ASSERT_TRUE(Say(early, Kind::kRecalled, 0, Last(early).id));
+  // Now its program frees something; nobody is told of that.
+  ASSERT_TRUE(Say(late, Kind::kRecalled, 0, Last(late).id));
+
+  ASSERT_EQ(Last(asker).kind, Kind::kReady) << "refused what somebody had by then";
+  ASSERT_TRUE(Say(early, Kind::kReturn, 30));
+  EXPECT_EQ(Last(asker).bytes, 30u);
+}
+
+TEST_F(CreditDeskTest, WhoHadLessThanWasKnownIsAskedForWhatNobodyKnewOf) {
+  const Ledger::Holder hides = Join();
+  const Ledger::Holder busy = Join();
+  const Ledger::Holder asker = Join();
+  ASSERT_TRUE(Say(hides, Kind::kAsk, 80, 1));
+  ASSERT_TRUE(Say(busy, Kind::kAsk, 20, 1));
+  ASSERT_TRUE(Say(hides, Kind::kIdle, 10));
+  ASSERT_TRUE(Say(busy, Kind::kIdle, 10));
+
+  ASSERT_TRUE(Say(asker, Kind::kAsk, 20, 1));
+  EXPECT_TRUE(Say(hides, Kind::kReturn, 10));
+  EXPECT_TRUE(desk_.Hear(hides, {.kind = Kind::kRecalled, .id = Last(hides).id, .bytes = 10}, 0));
+  EXPECT_TRUE(Say(busy, Kind::kRecalled, 0, Last(busy).id));  // it is in use by now
+
+  ASSERT_EQ(Last(asker).kind, Kind::kReady) << "refused what a pool of somebody's keeps";
+  ASSERT_EQ(Last(hides).kind, Kind::kRecall);
+  EXPECT_EQ(Last(hides).bytes, 10u);
+  EXPECT_TRUE(Say(hides, Kind::kReturn, 10));
+  EXPECT_EQ(Last(asker).bytes, 20u);
+}
+
+TEST_F(CreditDeskTest, WhatIsAskedForInPassingIsTakenFromNobody) {
+  const Ledger::Holder idle = Join();
+  const Ledger::Holder asker = Join();
+  ASSERT_TRUE(Say(idle, Kind::kAsk, 80, 1));
+  ASSERT_TRUE(Say(idle, Kind::kIdle, 80));
+  const ControlRecord spare{.kind = Kind::kAsk, .id = 2, .bytes = 30, .total = 2};
+
+  EXPECT_TRUE(desk_.Hear(asker, spare, 0));
+  EXPECT_EQ(Last(asker).kind, Kind::kGranted);
+  EXPECT_EQ(Last(asker).bytes, 0u);
+  EXPECT_EQ(Last(idle).kind, Kind::kGranted) << "nobody is asked for it";
+
+  EXPECT_TRUE(Say(idle, Kind::kReturn, 10));
+  EXPECT_TRUE(desk_.Hear(asker, spare, 0));
+  EXPECT_EQ(Last(asker).bytes, 30u);
+}
+
+// Clients that take, keep and give back at random, and answer late; each knows by itself what of
+// its credit it uses, and the desk only what it is told.
+class Crowd : public CreditDeskTest {
+ protected:
+  struct Client {
+    Ledger::Holder holder = 0;
+    uint64_t used = 0;
+    uint64_t frees = 0;
+    uint64_t wants = 0;  // 0: it waits for nothing
+    uint64_t asked = 0;
+    uint64_t most_idle = 0;  // of all others together and what is free, at the worst moment
+    size_t heard = 0;
+    std::deque<ControlRecord> recalls{};
+  };
+
+  uint64_t Idle(const Client& one) { return ledger_.held_bytes(one.holder, 0) - one.used; }
+
+  // What anybody could have been given just now.
+  uint64_t Left(const Client& asker) {
+    uint64_t left = 100 - ledger_.device_bytes(0);
+    for (const Client& one : clients_) {
+      left += one.holder == asker.holder ? 0 : Idle(one);
+    }
+    return left;
+  }
+
+  void HearAll() {
+    for (Client& one : clients_) {
+      for (; one.heard < said_[one.holder].size(); ++one.heard) {
+        const ControlRecord& record = said_[one.holder][one.heard];
+        if (record.kind == Kind::kRecall) {
+          one.recalls.push_back(record);
+        } else if (record.kind == Kind::kGranted) {
+          EXPECT_TRUE(record.bytes != 0 || one.most_idle < one.asked)
+              << "refused " << one.asked << ", and there were always " << one.most_idle;
+          ++(record.bytes != 0 ? granted_ : refused_);
+          one.used += record.bytes != 0 ? one.wants : 0;
+          one.wants = 0;
+        }
+      }
+    }
+  }
+
+  void Note() {
+    HearAll();
+    for (Client& one : clients_) {
+      one.most_idle = one.wants == 0 ? one.most_idle : std::min(one.most_idle, Left(one));
+    }
+  }
+
+  void Take(Client& one, uint64_t bytes) {
+    const uint64_t idle = Idle(one);
+    if (bytes <= idle) {
+      one.used += bytes;
+      return;
+    }
+    one.wants = bytes;
+    one.used += idle;  // it is taken into account, and not given to anybody meanwhile
+    one.wants -= idle;
+    one.asked = one.wants;
+    one.most_idle = Left(one);
+    Say(one.holder, Kind::kAsk, one.asked, ++asks_);
+  }
+
+  void AnswerOne(Client& one) {
+    if (one.recalls.empty()) {
+      return;
+    }
+    const ControlRecord recall = one.recalls.front();
+    one.recalls.pop_front();
+    const uint64_t given = std::min(recall.bytes, Idle(one));
+    if (given != 0) {
+      EXPECT_TRUE(Say(one.holder, Kind::kReturn, given));
+    }
+    EXPECT_TRUE(desk_.Hear(
+        one.holder, {.kind = Kind::kRecalled, .id = recall.id, .bytes = given, .total = one.frees},
+        0));
+  }
+
+  void Step(std::mt19937_64& random) {
+    Client& one = clients_[random() % clients_.size()];
+    switch (random() % 4) {
+      case 0:
+        if (one.wants == 0) {
+          Take(one, 1 + random() % 60);
+        }
+        break;
+      case 1: {
+        const uint64_t freed = std::min<uint64_t>(one.used, 1 + random() % 40);
+        if (one.wants == 0 && freed != 0) {
+          one.used -= freed;
+          ++one.frees;
+        }
+        break;
+      }
+      case 2:
+        EXPECT_TRUE(Say(one.holder, Kind::kIdle, Idle(one)));
+        break;
+      default:
+        AnswerOne(one);
+    }
+    Note();
+  }
+
+  std::vector<Client> clients_;
+  uint64_t asks_ = 0;
+  uint64_t granted_ = 0;
+  uint64_t refused_ = 0;
+};
+
+TEST_F(Crowd, NobodyIsRefusedWhatWasThereAllTheTime) {
+  const Ledger::Session session = ledger_.Open({{.total_bytes = 100, .limit_bytes = 100}});
+  for (int i = 0; i < 4; ++i) {
+    clients_.push_back({.holder = ledger_.Join(session)});
+  }
+  std::mt19937_64 random(20261123);
+  for (int i = 0; i < 200'000 && !HasFailure(); ++i) {
+    Step(random);
+  }
+  EXPECT_GT(granted_, 1'000u);
+  EXPECT_GT(refused_, 1'000u);
 }
 
 TEST_F(CreditDeskTest, OneThatDoesNotAnswerHoldsNobodyUpForLongAndOnlyOnce) {

@@ -224,6 +224,51 @@ TEST(SessionBook, MigIsForInstancesOnly) {
   EXPECT_TRUE(some.Objection(Asking(2, Gpus(1, 0, Isolation::kMig)))->for_now);
 }
 
+TEST(SessionBook, InstancesAreKeptForWhoAsksForOne) {
+  Ledger ledger(kThree);
+  SessionBook book(ledger, kThree, {.instances = {false, true, true}});
+  // Whoever asks for all gets what a process can see together.
+  EXPECT_EQ(book.Enter(Asking(1, Gpus(0)), 0).devices, Devices({0}));
+  EXPECT_EQ(book.Enter(Asking(2, Gpus(1)), 0).devices, Devices({0}));
+  const auto objection = book.Objection(Asking(3, Gpus(2)));
+  ASSERT_TRUE(objection.has_value());
+  EXPECT_FALSE(objection->for_now);
+  EXPECT_NE(objection->reason.find("the server has 1"), std::string::npos) << objection->reason;
+
+  const Newcomer one = Asking(4, Gpus(0, 0, Isolation::kMig));
+  EXPECT_EQ(book.DevicesOnEntry(one), Devices({1}));
+  EXPECT_EQ(book.Enter(one, 0).devices, Devices({1}));
+  EXPECT_EQ(book.DevicesOnEntry(one), Devices({1})) << "it is a member now";
+  EXPECT_EQ(book.Enter(Asking(5, Gpus(1, 0, Isolation::kMig)), 0).devices, Devices({2}));
+  EXPECT_TRUE(book.Objection(Asking(6, Gpus(1, 0, Isolation::kMig)))->for_now);
+  EXPECT_FALSE(book.Objection(Asking(6, Gpus(2, 0, Isolation::kMig)))->for_now)
+      << "a process never sees two";
+}
+
+TEST(SessionBook, WhereThereAreOnlyInstancesEverybodyHasOne) {
+  Ledger ledger(kThree);
+  SessionBook book(ledger, kThree, {.instances = {true, true, true}});
+  EXPECT_EQ(book.Enter(Asking(1, Gpus(0)), 0).devices.size(), 1u);
+  EXPECT_FALSE(book.Objection(Asking(2, Gpus(2)))->for_now);
+}
+
+TEST(SessionBook, ASickDeviceGetsNobodyNew) {
+  Ledger ledger(kThree);
+  SessionBook book(ledger, kThree);
+  const SessionBook::Session member = book.Enter(Asking(1, Gpus(1)), 0);
+  ASSERT_EQ(member.devices, Devices({0}));
+  book.SetSick(0, "it is too hot");
+  book.SetSick(1, "it is too hot");
+  EXPECT_FALSE(book.Objection(Asking(1, Gpus(1))).has_value()) << "who is in stays in";
+  EXPECT_EQ(book.Enter(Asking(2, Gpus(1)), 0).devices, Devices({2}));
+  const auto objection = book.Objection(Asking(3, Gpus(2)));
+  ASSERT_TRUE(objection.has_value());
+  EXPECT_TRUE(objection->for_now);
+  EXPECT_NE(objection->reason.find("sick (it is too hot)"), std::string::npos) << objection->reason;
+  book.SetSick(1, std::nullopt);
+  EXPECT_FALSE(book.Objection(Asking(3, Gpus(2))).has_value());
+}
+
 TEST(SessionBook, WhoWaitsKeepsWhatItWaitsFor) {
   Ledger ledger(kQuotas);
   SessionBook book(ledger, kQuotas);

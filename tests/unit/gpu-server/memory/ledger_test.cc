@@ -102,11 +102,11 @@ TEST(Ledger, ASessionsLimitIsNotHelpedByOtherSessions) {
   ledger.NoteIdle(sibling, 0, 40);
   ledger.NoteIdle(tenant, 0, 40);
 
-  const auto claims = ledger.ClaimsFor(own, 0, 20, {});
+  const auto claims = ledger.IdleFor(own, 0, 20, {});
   ASSERT_EQ(claims.size(), 1u);
   EXPECT_EQ(claims[0].holder, sibling);
   EXPECT_EQ(claims[0].bytes, 20u);
-  EXPECT_TRUE(ledger.ClaimsFor(own, 0, 20, {sibling}).empty());
+  EXPECT_TRUE(ledger.IdleFor(own, 0, 20, {sibling}).empty());
   EXPECT_TRUE(ledger.ClaimsFor(own, 0, 51, {}).empty()) << "more than all of it";
 }
 
@@ -119,9 +119,10 @@ TEST(Ledger, AsksThoseWhoDoNotUseItBeforeThoseWhoMay) {
   ASSERT_TRUE(ledger.Take(idle, 0, 40));
   ledger.NoteIdle(idle, 0, 40);
 
-  auto claims = ledger.ClaimsFor(asker, 0, 30, {});
+  auto claims = ledger.IdleFor(asker, 0, 30, {});
   ASSERT_EQ(claims.size(), 1u);
   EXPECT_EQ(claims[0].holder, idle);
+  EXPECT_TRUE(ledger.IdleFor(asker, 0, 50, {}).empty());
   // What is in use as far as is known may still be a cache.
   claims = ledger.ClaimsFor(asker, 0, 50, {});
   EXPECT_EQ(claims.size(), 2u);

@@ -95,6 +95,38 @@ TEST_F(PoolTest, NobodyIsPromisedWhatAnotherHas) {
   EXPECT_FALSE(Create(0.7).has_value());
 }
 
+TEST_F(PoolTest, WhoCanMeasureIsToldWhatBeforeAnythingIsPromised) {
+  Attach('1', "one", 1);
+  Attach('2', "two", 2);
+  v1::CreateSessionRequest request;
+  request.mutable_spec()->set_host("lab3");
+  request.mutable_spec()->mutable_slice()->set_share(0.6);
+  request.set_key_digest(std::string(64, 'a'));
+  request.set_may_probe(true);
+  Pool::Grant asked;
+  ASSERT_FALSE(pool_.Draft(request, 1, now_, &asked).has_value());
+  ASSERT_EQ(asked.candidates.size(), 2u);
+  EXPECT_TRUE(asked.candidates[0].addresses(0).starts_with("tcp://"));
+  EXPECT_TRUE(pool_.Sessions().empty());
+  for (const v1::Candidate& candidate : asked.candidates) {
+    v1::Measured* const measured = request.add_measured();
+    measured->set_server_id(candidate.server_id());
+    measured->set_rtt_ms(candidate.server() == "two" ? 0.2 : 30);
+    measured->set_bytes_per_s(1e9);
+  }
+  Pool::Grant granted;
+  ASSERT_FALSE(pool_.Draft(request, 1, now_, &granted).has_value());
+  EXPECT_TRUE(granted.candidates.empty()) << "that is known now";
+  EXPECT_EQ(granted.session.server(), "two");
+  // One that does not answer where the program runs is none for it.
+  request.mutable_spec()->mutable_slice()->set_share(0.1);
+  request.mutable_measured(0)->set_rtt_ms(0);
+  const std::string silent = request.measured(0).server_id();
+  Pool::Grant other;
+  ASSERT_FALSE(pool_.Draft(request, 1, now_, &other).has_value());
+  EXPECT_NE(other.session.server_id(), silent);
+}
+
 TEST_F(PoolTest, WhatCouldNotBeStoredIsFreeAgain) {
   Attach('1', "one", 1);
   v1::Session session;
@@ -102,6 +134,49 @@ TEST_F(PoolTest, WhatCouldNotBeStoredIsFreeAgain) {
   pool_.Abandon(session.id());
   EXPECT_EQ(pool_.FindSession(session.id()), nullptr);
   EXPECT_FALSE(Create(1).has_value());
+}
+
+TEST_F(PoolTest, WhoeverSetsTheClockEndsNobodysSession) {
+  Attach('1', "one", 1);
+  v1::Session session;
+  ASSERT_FALSE(Create(0.5, &session).has_value());
+  for (const int64_t jump_ms : {3'600'000, -7'200'000}) {
+    now_.ms += jump_ms;
+    Pass(1);
+    EXPECT_EQ(PhaseOf(session.id()), v1::RESERVED);
+  }
+  EXPECT_TRUE(Hear('1', 1, {session.id()}).empty());
+  EXPECT_EQ(PhaseOf(session.id()), v1::ACTIVE);
+}
+
+TEST_F(PoolTest, WhatWasReservedStaysSoUnderTheNextManager) {
+  Attach('1', "one", 1);
+  v1::Session session;
+  ASSERT_FALSE(Create(0.7, &session).has_value());
+  Pool next;
+  next.Restore({session});
+  EXPECT_EQ(next.FindSession(session.id())->phase(), v1::RESERVED);
+  EXPECT_EQ(next.Reserved(session.server_id()), std::vector<std::string>{session.id()});
+  EXPECT_TRUE(next.Reserved(std::string(32, '2')).empty());
+}
+
+TEST_F(PoolTest, WhatRunsOnAServerThatWasLostGoesOn) {
+  Attach('1', "one", 1);
+  v1::Session session;
+  ASSERT_FALSE(Create(0.7, &session).has_value());
+  Hear('1', 1, {session.id()});
+  pool_.Detach(std::string(32, '1'), 1, now_);
+  for (int i = 0; i < 90; ++i) {
+    Pass(1);
+  }
+  EXPECT_EQ(PhaseOf(session.id()), v1::FAILED);
+  Attach('1', "one", 2);
+  EXPECT_TRUE(Hear('1', 2, {session.id()}).empty()) << "nobody is told to end it";
+  EXPECT_EQ(PhaseOf(session.id()), v1::ACTIVE);
+  ASSERT_EQ(changed_.size(), 1u) << "it is stored";
+  EXPECT_EQ(changed_[0].ended_ms(), 0);
+  EXPECT_TRUE(Create(0.5).has_value()) << "its share is its own again";
+  EXPECT_FALSE(Create(0.3).has_value());
 }
 
 TEST_F(PoolTest, ASessionBeginsAndEndsAsItsServerSays) {
@@ -122,7 +197,7 @@ TEST_F(PoolTest, WhatNobodyComesForExpires) {
   Attach('1', "one", 1);
   v1::Session session;
   ASSERT_FALSE(Create(1, &session).has_value());
-  for (int i = 0; i < 121; ++i) {
+  for (int i = 0; i < 122; ++i) {
     Hear('1', 1, {});
     Pass(1);
   }

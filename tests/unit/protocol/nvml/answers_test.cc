@@ -130,8 +130,9 @@ TEST_F(Nvml, DevicesAreFoundByEachOfTheirNames) {
 TEST_F(Nvml, AHandleThatWasNeverGivenOutIsRefused) {
   const nvmlDevice_t first = Start();
   unsigned int index = 0;
-  for (const uintptr_t number : {uintptr_t{0}, uintptr_t{1}, uintptr_t(first) - 1,
-                                 uintptr_t(first) + kReportGpusMax, UINTPTR_MAX}) {
+  for (const uintptr_t number :
+       {uintptr_t{0}, uintptr_t{1}, uintptr_t(first) - 1,
+        uintptr_t(first) + kReportGpusMax * (1 + kInstancesMax), UINTPTR_MAX}) {
     EXPECT_EQ(nvmlDeviceGetIndex(reinterpret_cast<nvmlDevice_t>(number), &index),
               NVML_ERROR_INVALID_ARGUMENT);
   }
@@ -279,6 +280,63 @@ TEST_F(Nvml, ADeviceThatIsGoneIsLost) {
   ASSERT_EQ(Library::Get().LookAgain(&fresh), NVML_SUCCESS);
   unsigned int index = 0;
   EXPECT_EQ(nvmlDeviceGetIndex(second, &index), NVML_ERROR_GPU_IS_LOST);
+}
+
+TEST_F(Nvml, InstancesAreFoundByTheirDeviceAndBack) {
+  Gpu part = GpuNumber(9);
+  part.name = "Device MIG 1g.5gb";
+  part.processors = 14;
+  part.instance_id = 2;
+  part.slices = 1;
+  part.total_bytes = 5 << 20;
+  world.report.gpus[1].instances = {GpuNumber(8), part};
+  world.report.gpus[1].instances[0].instance_id = 1;
+  const nvmlDevice_t whole = Start(0);
+  const nvmlDevice_t divided = Start(1);
+  unsigned int mode = 7;
+  unsigned int pending = 7;
+  EXPECT_EQ(nvmlDeviceGetMigMode(whole, &mode, &pending), NVML_ERROR_NOT_SUPPORTED);
+  EXPECT_EQ(nvmlDeviceGetMigMode(divided, &mode, &pending), NVML_SUCCESS);
+  EXPECT_EQ(mode + pending, 2u);
+
+  nvmlDevice_t instance = nullptr;
+  EXPECT_EQ(nvmlDeviceGetMigDeviceHandleByIndex(whole, 0, &instance), NVML_ERROR_NOT_SUPPORTED);
+  EXPECT_EQ(nvmlDeviceGetMigDeviceHandleByIndex(divided, 2, &instance), NVML_ERROR_NOT_FOUND);
+  EXPECT_EQ(nvmlDeviceGetMigDeviceHandleByIndex(divided, 99, &instance),
+            NVML_ERROR_INVALID_ARGUMENT);
+  ASSERT_EQ(nvmlDeviceGetMigDeviceHandleByIndex(divided, 1, &instance), NVML_SUCCESS);
+  char uuid[96] = "";
+  EXPECT_EQ(nvmlDeviceGetUUID(instance, uuid, sizeof uuid), NVML_SUCCESS);
+  EXPECT_STREQ(uuid, "MIG-ab000000-0000-0000-0000-000000000009");
+  nvmlDevice_t found = nullptr;
+  EXPECT_EQ(nvmlDeviceGetHandleByUUID(uuid, &found), NVML_SUCCESS);
+  EXPECT_EQ(found, instance);
+  EXPECT_EQ(nvmlDeviceGetDeviceHandleFromMigDeviceHandle(instance, &found), NVML_SUCCESS);
+  EXPECT_EQ(found, divided);
+  EXPECT_EQ(nvmlDeviceGetDeviceHandleFromMigDeviceHandle(divided, &found),
+            NVML_ERROR_INVALID_ARGUMENT);
+  unsigned int number = 7;
+  EXPECT_EQ(nvmlDeviceGetGpuInstanceId(instance, &number), NVML_SUCCESS);
+  EXPECT_EQ(number, 2u);
+  EXPECT_EQ(nvmlDeviceGetComputeInstanceId(instance, &number), NVML_SUCCESS);
+  EXPECT_EQ(number, 0u);
+  EXPECT_EQ(nvmlDeviceGetIndex(instance, &number), NVML_SUCCESS);
+  EXPECT_EQ(number, 1u);
+  EXPECT_EQ(nvmlDeviceGetGpuInstanceId(divided, &number), NVML_ERROR_NOT_SUPPORTED);
+  nvmlDeviceAttributes_t has{};
+  EXPECT_EQ(nvmlDeviceGetAttributes_v2(instance, &has), NVML_SUCCESS);
+  EXPECT_EQ(has.multiprocessorCount, 14u);
+  EXPECT_EQ(has.memorySizeMB, 5u);
+  EXPECT_EQ(nvmlDeviceGetAttributes_v2(divided, &has), NVML_ERROR_NOT_SUPPORTED);
+  nvmlEventSet_t set = nullptr;
+  ASSERT_EQ(nvmlEventSetCreate(&set), NVML_SUCCESS);
+  EXPECT_NE(nvmlDeviceRegisterEvents(instance, nvmlEventTypeXidCriticalError, set), NVML_SUCCESS);
+  EXPECT_EQ(nvmlEventSetFree(set), NVML_SUCCESS);
+
+  world.report.gpus[1].instances.pop_back();
+  ReportPtr fresh;
+  ASSERT_EQ(Library::Get().LookAgain(&fresh), NVML_SUCCESS);
+  EXPECT_EQ(nvmlDeviceGetIndex(instance, &number), NVML_ERROR_GPU_IS_LOST);
 }
 
 TEST_F(Nvml, ThreadsAskAtTheSameTime) {

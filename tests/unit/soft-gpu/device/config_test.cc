@@ -18,7 +18,7 @@ class ConfigTest : public testing::Test {
          {"FARLANE_SOFT_DEVICES", "FARLANE_SOFT_MEMORY", "FARLANE_SOFT_CC", "FARLANE_SOFT_NULL",
           "FARLANE_SOFT_CHECK", "FARLANE_SOFT_TIER", "FARLANE_SOFT_TIMEOUT", "FARLANE_SOFT_THREADS",
           "FARLANE_SOFT_MODEL", "FARLANE_SOFT_BUSY_LOG", "CUDA_CACHE_DISABLE", "CUDA_CACHE_PATH",
-          "CUDA_CACHE_MAXSIZE"}) {
+          "CUDA_CACHE_MAXSIZE", "FARLANE_SOFT_MIG", "CUDA_VISIBLE_DEVICES"}) {
       unsetenv(name);
     }
   }
@@ -91,6 +91,26 @@ TEST_F(ConfigTest, NamesTheVariableThatCannotBe) {
     EXPECT_NE(config.error().message().find(std::string(name) + "=" + value), std::string::npos);
     unsetenv(name);
   }
+}
+
+TEST_F(ConfigTest, DividesDevicesIntoInstances) {
+  setenv("FARLANE_SOFT_MIG", "3", 1);
+  setenv("FARLANE_SOFT_DEVICES", "2", 1);
+  setenv("FARLANE_SOFT_MEMORY", "64Mi", 1);
+  setenv("FARLANE_SOFT_THREADS", "6", 1);
+  auto config = ReadConfig();
+  ASSERT_TRUE(config.ok());
+  EXPECT_EQ(config->memory_bytes, 20_MiB);
+  EXPECT_EQ(config->device_count, 2u) << "as NVML counts";
+  setenv("CUDA_VISIBLE_DEVICES", "1", 1);
+  ASSERT_TRUE(ChooseInstance(&*config).ok());
+  EXPECT_EQ(config->device_count, 1u);
+  EXPECT_EQ(config->instance, std::optional<uint32_t>(3));
+  EXPECT_EQ(config->execution.threads, 2u);
+  setenv("CUDA_VISIBLE_DEVICES", "", 1);
+  config = ReadConfig();
+  ASSERT_TRUE(config.ok());
+  EXPECT_FALSE(ChooseInstance(&*config).ok()) << "an empty list names nothing";
 }
 
 TEST_F(ConfigTest, ModelsTimeOnlyIfTold) {

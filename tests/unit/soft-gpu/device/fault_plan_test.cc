@@ -40,6 +40,15 @@ TEST(FaultPlan, WhatIsLostStaysLost) {
   EXPECT_EQ(plan.Next("cuMemAlloc_v2").result, CUDA_ERROR_DEVICE_UNAVAILABLE);
 }
 
+TEST(FaultPlan, ACopyMayEndHalfWay) {
+  FaultPlan plan = Plan("cuMemcpyHtoD_v2@1=719:half,cuMemcpyHtoD_v2@2=die");
+  const PlannedFault half = plan.Next("cuMemcpyHtoD_v2");
+  EXPECT_EQ(half.kind, FaultKind::kHalf);
+  EXPECT_EQ(half.result, CUDA_ERROR_LAUNCH_FAILED);
+  EXPECT_EQ(plan.Next("cuMemcpyHtoD_v2").kind, FaultKind::kDeath);
+  EXPECT_EQ(plan.Next("cuMemcpyHtoD_v2").kind, FaultKind::kNone);
+}
+
 TEST(FaultPlan, NothingPlannedIsEmpty) {
   EXPECT_TRUE(Plan("").empty());
   EXPECT_TRUE(Plan("  ").empty());
@@ -49,8 +58,8 @@ TEST(FaultPlan, WhatIsNoPlanIsRefused) {
   for (const char* text :
        {"cuMemAlloc_v2", "cuMemAlloc_v2=2", "cuMemAlloc_v2@=2", "cuMemAlloc_v2@0=2",
         "cuMemAlloc_v2@1", "cuMemAlloc_v2@1=", "cuMemAlloc_v2@1=0", "cuMemAlloc_v2@1=1000",
-        "cuMemAlloc_v2@1=2:soon", "@1=2", "cuMemAlloc_v2@x=2", "cuMemAlloc_v2@1=2;cuMemFree_v2@1=2",
-        ","}) {
+        "cuMemAlloc_v2@1=2:soon", "cuMemAlloc_v2@1=:half", "cuMemAlloc_v2@1=die:half", "@1=2",
+        "cuMemAlloc_v2@x=2", "cuMemAlloc_v2@1=2;cuMemFree_v2@1=2", ","}) {
     EXPECT_FALSE(FaultPlan::Parse(text).ok()) << text;
   }
 }

@@ -64,5 +64,25 @@ TEST(Frames, DealsOutTheLastFreedFirstAndEmpty) {
   munmap(pages, kFrameBytes);
 }
 
+TEST(Frames, APartOfAFileHasItsOwn) {
+  auto opened = FrameFile::Open({3, 2 * kFrameBytes}, "");
+  ASSERT_TRUE(opened.ok());
+  const std::shared_ptr<FrameFile> file = std::move(opened).value();
+  Frames whole(file, 0);
+  Frames part(file, 2);
+  const auto all = part.Allocate(2 * kFrameBytes);
+  ASSERT_TRUE(all.ok());
+  EXPECT_EQ(file->used_bytes(2), 2 * kFrameBytes);
+  EXPECT_EQ(whole.used_bytes(), 0u);
+  EXPECT_FALSE(part.Allocate(kFrameBytes).ok());
+  EXPECT_TRUE(whole.Allocate(2 * kFrameBytes).ok()) << "one is not used up by the other";
+
+  const FrameKey key = part.Share(*all);
+  EXPECT_EQ(key.device, 2u);
+  const auto hold = part.MakeHold(key, *all);
+  ASSERT_TRUE(hold.ok());
+  EXPECT_EQ(whole.KeyOf(hold->get())->device, 2u) << "a key means the same to all";
+}
+
 }  // namespace
 }  // namespace farlane::soft

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Planned faults and strict mode, by the exported functions. One process, one plan: its settings
 // are read once.
+#include <algorithm>
 #include <cstdlib>
 #include <vector>
 
@@ -33,7 +34,9 @@ class Faults : public testing::Test {
     setenv("FARLANE_SOFT_MEMORY", "64Mi", 1);
     setenv("FARLANE_SOFT_STRICT", "7", 1);
     setenv("FARLANE_SOFT_FAULTS",
-           "cuMemAlloc_v2@2=2, cuMemsetD8_v2@1=719:late, cuMemGetInfo_v2@1=lost", 1);
+           "cuMemAlloc_v2@2=2, cuMemsetD8_v2@1=719:late, cuMemGetInfo_v2@1=lost, "
+           "cuMemcpyDtoH_v2@3=700:half",
+           1);
   }
 };
 
@@ -71,6 +74,21 @@ TEST_F(Faults, HappenWhenTheyArePlannedAndInStrictModeWishesAreWishes) {
   EXPECT_EQ(cuMemsetD8_v2(address, 1, kBytes), CUDA_SUCCESS);
   EXPECT_EQ(cuCtxSynchronize(), CUDA_ERROR_LAUNCH_FAILED);
   EXPECT_EQ(cuMemFree_v2(address), CUDA_ERROR_LAUNCH_FAILED);
+  ASSERT_EQ(cuCtxDestroy_v2(context), CUDA_SUCCESS);
+
+  // A copy that ends half-way has moved what it has moved.
+  ASSERT_EQ(cuCtxCreate_v2(&context, 0, 0), CUDA_SUCCESS);
+  ASSERT_EQ(cuMemAlloc_v2(&address, kBytes), CUDA_SUCCESS);
+  ASSERT_EQ(cuMemsetD8_v2(address, 7, kBytes), CUDA_SUCCESS);
+  std::vector<unsigned char> whole(kBytes, 1);
+  ASSERT_EQ(cuMemcpyDtoH_v2(whole.data(), address, kBytes), CUDA_SUCCESS);
+  EXPECT_EQ(whole, std::vector<unsigned char>(kBytes, 7));
+  std::vector<unsigned char> half(kBytes, 1);
+  EXPECT_EQ(cuMemcpyDtoH_v2(half.data(), address, kBytes), CUDA_ERROR_ILLEGAL_ADDRESS);
+  std::vector<unsigned char> expected(kBytes, 1);
+  std::fill_n(expected.begin(), kBytes / 2, 7);
+  EXPECT_EQ(half, expected);
+  EXPECT_EQ(cuCtxSynchronize(), CUDA_ERROR_ILLEGAL_ADDRESS);
   ASSERT_EQ(cuCtxDestroy_v2(context), CUDA_SUCCESS);
 
   ASSERT_EQ(cuCtxCreate_v2(&context, 0, 0), CUDA_SUCCESS);

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+// The part of Pool that gives sessions their servers: a request is read, placed, and promised what
+// it asks for, or it is said why it is not.
+#include <algorithm>
+
+#include "pool-manager/core/pool.h"
+#include "pool-manager/core/session_request.h"
+#include "pool-manager/placement/explain.h"
+#include "protocol/base/slice.h"
+#include "protocol/control/hex.h"
+
+namespace farlane::pool {
+namespace {
+
+// Servers that are told why they do not do.
+constexpr size_t kExplainMax = 20;
+
+// The server has room for it, or will have as soon as those are gone who are over.
+constexpr uint32_t kQueueSeconds = 10;
+
+Result<SliceRequest> ToSlice(const v1::SessionSpec& session) {
+  const v1::SliceSpec& spec = session.slice();
+  SliceRequest slice{};
+  slice.gpus = static_cast<uint16_t>(std::clamp(session.gpus(), 1u, kGpusMax));
+  slice.queue_seconds = kQueueSeconds;
+  slice.memory_bytes = spec.memory_bytes();
+  const bool shares_fit = spec.share() >= 0 && spec.share() <= 1 && spec.share_limit() >= 0 &&
+                          spec.share_limit() <= 1 && spec.share_max() >= 0 && spec.share_max() <= 1;
+  if (!shares_fit) {
+    return farlane::Status(StatusCode::kInvalidArgument, "a share is a number from 0 to 1");
+  }
+  slice.share = static_cast<uint32_t>(spec.share() * kWholeShare);
+  slice.share_limit = static_cast<uint32_t>(spec.share_limit() * kWholeShare);
+  slice.share_max = static_cast<uint32_t>(spec.share_max() * kWholeShare);
+  if (!session.isolation().empty()) {
+    FARLANE_ASSIGN(slice.isolation, ParseIsolation(session.isolation()));
+  }
+  if (!spec.priority().empty()) {
+    FARLANE_ASSIGN(slice.priority, ParsePriority(spec.priority()));
+  }
+  FARLANE_TRY(CheckSlice(slice));
+  return slice;
+}
+
+std::optional<Objection> ReadRequest(const v1::CreateSessionRequest& request,
+                                     token::SessionToken* token) {
+  const Result<SliceRequest> slice = ToSlice(request.spec());
+  if (!slice.ok()) {
+    return Objection{Objection::Kind::kInvalid, "Invalid", slice.error().message()};
+  }
+  token->slice = slice.value();
+  if (!control::FromHex(request.key_digest(), token->key_digest)) {
+    return Objection{Objection::Kind::kInvalid, "Invalid",
+                     "keyDigest must be the SHA-256 of the session's key, 64 hexadecimal digits"};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Objection Pool::NoRoom(const Request& request, const NetworkView& network) const {
+  const Explanation explanation = Explain(cluster_, network, request, policy_);
+  Objection objection{Objection::Kind::kNoCapacity, "NoServer", explanation.decision.refusal};
+  for (const ServerVerdict& verdict : explanation.servers) {
+    if (objection.explain.size() == kExplainMax) {
+      break;
+    }
+    const ServerBook::Entry* const server =
+        servers_.Find(cluster_.servers()[verdict.server].facts.id);
+    objection.explain.push_back((server == nullptr ? "?" : server->inventory.name()) + ": " +
+                                ReasonText(verdict.reason));
+  }
+  return objection;
+}
+
+// How far the one who asks is from each server, as far as anybody knows.
+NetworkView Pool::ViewFrom(const v1::SessionSpec& spec, const Now& now) const {
+  NetworkView network(cluster_,
+                      {.region = spec.place().region(),
+                       .zone = spec.place().zone(),
+                       .rack = spec.place().rack(),
+                       .host = spec.host()},
+                      distances_);
+  learning_.Inform(cluster_, spec, now.ns, &network);
+  return network;
+}
+
+// As people and programs know servers.
+void Pool::Describe(std::vector<v1::Candidate>* candidates) const {
+  for (v1::Candidate& candidate : *candidates) {
+    if (const ServerBook::Entry* const server = servers_.Find(candidate.server_id())) {
+      candidate.set_server(server->inventory.name());
+      *candidate.mutable_addresses() = server->inventory.addresses();
+    }
+  }
+}
+
+std::optional<Objection> Pool::Draft(const v1::CreateSessionRequest& wanted,
+                                     uint64_t epoch,
+                                     const Now& now,
+                                     Grant* grant,
+                                     const std::string& id,
+                                     const std::vector<std::string>& kept_out) {
+  if (auto objection = ReadRequest(wanted, &grant->token)) {
+    return objection;
+  }
+  v1::Session& session = grant->session;
+  session.set_id(id.empty() ? FreshId() : id);
+  *session.mutable_spec() = wanted.spec();
+  if (auto objection = CheckQuota(wanted.spec())) {
+    return objection;
+  }
+  Request request = RequestOf(session);
+  request.excluded = kept_out;
+  if (const farlane::Status status = CheckRequest(request); !status.ok()) {
+    return Objection{Objection::Kind::kInvalid, "Invalid", status.message()};
+  }
+  learning_.NoteMeasured(wanted.spec(), wanted.measured(), now.ns);
+  learning_.Inform(cluster_, wanted.spec(), &request);
+  for (const v1::Measured& one : wanted.measured()) {
+    if (one.rtt_ms() <= 0) {
+      request.excluded.push_back(one.server_id());
+    }
+  }
+  const NetworkView network = ViewFrom(wanted.spec(), now);
+  const Decision decision = Decide(cluster_, network, request, policy_);
+  if (decision.placed && wanted.may_probe()) {
+    grant->candidates = learning_.WorthProbing(cluster_, network, request, decision);
+    if (!grant->candidates.empty()) {
+      Describe(&grant->candidates);
+      return std::nullopt;
+    }
+  }
+  NoteDemand(cluster_, network, request);
+  if (!decision.placed) {
+    return NoRoom(request, network);
+  }
+  const farlane::Status assumed = cluster_.Assume(GrantOf(session.id(), request, decision));
+  const uint32_t index = decision.chosen().servers.front().server;
+  const ServerBook::Entry* const server = servers_.Find(cluster_.servers()[index].facts.id);
+  if (!assumed.ok() || server == nullptr) {
+    return Objection{Objection::Kind::kUnavailable, "Retry", assumed.message()};
+  }
+  session.set_phase(v1::RESERVED);
+  session.set_server(server->inventory.name());
+  session.set_server_id(server->inventory.server_id());
+  *session.mutable_addresses() = server->inventory.addresses();
+  session.set_created_ms(now.ms);
+  session.set_key_digest(wanted.key_digest());
+  session.set_idempotency_key(wanted.idempotency_key());
+  session.set_epoch(epoch);
+  session.set_devices(request.devices);
+  session.set_forecast(decision.forecast());
+  learning_.NoteHome(session.spec(), session.server_id());
+  sessions_[session.id()] = session;
+  Charge(session);
+  grant->token = TokenFor(session, grant->token, now);
+  return std::nullopt;
+}
+
+token::SessionToken Pool::TokenFor(const v1::Session& session,
+                                   token::SessionToken token,
+                                   const Now& now) {
+  token.epoch = session.epoch();
+  control::FromHex(session.id(), token.session);
+  control::FromHex(session.server_id(), token.server);
+  token.not_before_s = static_cast<uint64_t>(now.ms / 1000);
+  token.expires_s = static_cast<uint64_t>((now.ms + kTokenMs) / 1000);
+  return token;
+}
+
+Pool::Grant Pool::GrantAgain(const v1::Session& session, const Now& now) const {
+  v1::CreateSessionRequest request;
+  *request.mutable_spec() = session.spec();
+  request.set_key_digest(session.key_digest());
+  Grant grant{.session = session, .token = {}};
+  static_cast<void>(ReadRequest(request, &grant.token));  // it was read before
+  grant.token = TokenFor(session, grant.token, now);
+  return grant;
+}
+
+std::optional<Objection> Pool::Consider(const v1::CreateSessionRequest& wanted,
+                                        const Now& now,
+                                        v1::Placement* placement) const {
+  token::SessionToken unused;
+  v1::CreateSessionRequest asked = wanted;
+  asked.set_key_digest(std::string(2 * unused.key_digest.size(), '0'));  // nobody opens it
+  if (auto objection = ReadRequest(asked, &unused)) {
+    return objection;
+  }
+  v1::Session session;
+  *session.mutable_spec() = wanted.spec();
+  Request request = RequestOf(session);
+  if (const farlane::Status status = CheckRequest(request); !status.ok()) {
+    return Objection{Objection::Kind::kInvalid, "Invalid", status.message()};
+  }
+  learning_.Inform(cluster_, wanted.spec(), &request);
+  const NetworkView network = ViewFrom(wanted.spec(), now);
+  const Explanation explanation = Explain(cluster_, network, request, policy_);
+  placement->set_placed(explanation.decision.placed);
+  placement->set_refusal(explanation.decision.refusal);
+  placement->set_forecast(explanation.decision.forecast());
+  std::string text = ExplanationText(cluster_, request, policy_, explanation);
+  for (const auto& [id, server] : servers_.servers()) {
+    // People know servers by their names.
+    for (size_t at = text.find(id); at != std::string::npos; at = text.find(id, at)) {
+      text.replace(at, id.size(), server.inventory.name());
+    }
+  }
+  placement->set_explanation(text);
+  if (explanation.decision.placed) {
+    const uint32_t index = explanation.decision.chosen().servers.front().server;
+    const ServerBook::Entry* const server = servers_.Find(cluster_.servers()[index].facts.id);
+    placement->set_server(server == nullptr ? "" : server->inventory.name());
+  }
+  return std::nullopt;
+}
+
+}  // namespace farlane::pool

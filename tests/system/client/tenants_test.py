@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Projects with quotas in a pool, and those who wait for a place in it, by the command line and by HTTP."""
+
+import hashlib
+import json
+import secrets
+import time
+import unittest
+
+from pool_test import PoolTest
+from real_server import SLOWNESS, seconds_until
+
+
+class Tenants(PoolTest):
+    def farlane(self, *words, code=0, **environment):
+        done = self.run_farlane(*words, **environment)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return done.stdout + done.stderr
+
+    def ask_for(self, key, wait=60, **spec):
+        digest = hashlib.sha256(bytes.fromhex(key)).hexdigest()
+        answer, said = self.ask("POST", "/v1/sessions", {"spec": spec, "keyDigest": digest, "idempotencyKey": digest,
+                                                         "waitSeconds": wait})
+        return answer.status, said
+
+    def test_a_project_is_made_changed_listed_and_deleted(self):
+        self.farlane("project", "create", "--organisation", "lab", "--limit", "gpus=2")
+        self.farlane("project", "create", "--org", "lab", "--guaranteed", "gpus=0.5,mem=1Gi", "--limit", "sessions=2",
+                     "--idle-limit", "30m", "vision")
+        self.farlane("project", "set", "--weight", "3", "vision")
+        listed = self.farlane("project", "list")
+        self.assertRegex(listed, r"vision +lab +0 GPUs, 0.0 GiB, 0 sessions +0.5 GPUs, 1.0 GiB +2 sessions +3 +0")
+        self.assertRegex(listed, r"lab/ .*2 GPUs")
+        project = json.loads(self.farlane("project", "get", "vision"))["project"]
+        self.assertEqual((project["idleLimitS"], project["quota"]["weight"]), (1800, 3))
+        self.farlane("project", "create", "vision", code=5)
+        self.farlane("project", "create", "--org", "nobody", "speech", code=3)
+        self.farlane("project", "create", "--limit", "gpus=many", "speech", code=125)
+        self.farlane("project", "delete", "lab", code=5)
+        self.farlane("project", "delete", "default", code=5)
+        self.farlane("project", "delete", "vision")
+        self.farlane("project", "delete", "lab")
+        self.farlane("project", "get", "lab", code=3)
+
+    def test_a_limit_is_kept_and_outlives_the_manager(self):
+        self.farlane("project", "create", "--limit", "gpus=0.5", "small")
+        self.manager.stop_process()
+        self.manager = self.manage(listen=self.manager.address, servers=self.manager.servers)
+        self.await_servers(1)
+        self.assertEqual(self.create(project="small", slice={"share": 0.4})[0], 201)
+        status, said, _ = self.create(project="small", slice={"share": 0.4})
+        self.assertEqual((status, said["reason"]), (503, "OverQuota"), said)
+        self.assertIn("the limit of project \"small\" is 0.5 GPUs", said["detail"])
+        status, said, _ = self.create(project="small", slice={"share": 0.6})
+        self.assertEqual((status, said["reason"]), (400, "OverLimit"), said)
+        self.assertEqual(self.create(project="nobody")[0], 404)
+        self.farlane("project", "delete", "small", code=5)
+        done = self.farlane("run", "--project", "small", "--share", "0.4", "--", "/bin/true", code=124,
+                            FARLANE_QUEUE_TIMEOUT="0")
+        self.assertIn("0.5 GPUs", done)
+
+    def test_whoever_waits_comes_in_turn(self):
+        holder = self.create(slice={"share": 1})[1]["session"]["id"]
+        waits = self.start_run("posted-launches", "--share", "1")
+        self.assertLess(seconds_until(lambda: self.sessions(phase="PENDING"), 10), 10)
+        listed = self.farlane("queue", "list")
+        self.assertRegex(listed, r"1 +[0-9a-f]{8} +default +standard +1 +1 ")
+        [pending] = self.sessions(phase="PENDING")
+        explained = self.farlane("queue", "explain", pending["id"][:8])
+        self.assertIn("place 1 of 1", explained)
+        self.assertIn("one", explained)
+        self.farlane("queue", "explain", "ffffffff", code=3)
+        self.assertEqual(self.get("/v1/status")["sessionsPending"], 1)
+        self.ask("DELETE", f"/v1/sessions/{holder}")
+        out, errors = waits.communicate(timeout=30 * SLOWNESS)
+        self.assertEqual(waits.returncode, 0, out + errors)
+        self.assertIn("place 1 of 1 in the queue", errors)
+        self.assertEqual(self.sessions(phase="PENDING"), [])
+
+    def test_a_place_in_the_queue_outlives_the_manager(self):
+        holder = self.start_run("commanded", "--share", "1")
+        self.assertEqual(holder.stdout.readline(), "ready\n")
+        self.assertLess(seconds_until(lambda: self.sessions(phase="ACTIVE"), 10), 10)
+        keys = [secrets.token_hex(32) for _ in range(2)]
+        ids = []
+        for key in keys:
+            status, said = self.ask_for(key, slice={"share": 1})
+            self.assertEqual((status, said["session"]["phase"]), (202, "PENDING"), said)
+            ids.append(said["session"]["id"])
+        self.manager.process.kill()
+        self.manager.process.wait()
+        self.manager = self.manage(listen=self.manager.address, servers=self.manager.servers)
+        self.await_servers(1)
+        status, said = self.ask_for(keys[1], slice={"share": 1})
+        self.assertEqual((status, said["session"]["id"], said["place"]["position"]), (202, ids[1], 2), said)
+        holder.communicate("", timeout=20 * SLOWNESS)
+        status, said = self.ask_for(keys[1], slice={"share": 1})
+        self.assertEqual(status, 202, "it is the other's turn")
+        status, said = self.ask_for(keys[0], slice={"share": 1})
+        self.assertEqual((status, said["session"]["id"]), (201, ids[0]), said)
+        self.assertTrue(said["token"])
+
+    def test_whoever_is_not_served_in_time_is_told(self):
+        self.create(slice={"share": 1})
+        start = time.monotonic()
+        done = self.farlane("run", "--share", "1", "--", "/bin/true", code=124, FARLANE_QUEUE_TIMEOUT="1")
+        self.assertGreater(time.monotonic() - start, 1)
+        self.assertIn("no place in the pool within 1 s", done)
+        self.assertEqual(self.sessions(phase="PENDING"), [])
+
+    def test_whoever_waits_can_be_sent_away(self):
+        self.create(slice={"share": 1})
+        status, said = self.ask_for(secrets.token_hex(32), slice={"share": 1})
+        self.assertEqual(status, 202, said)
+        self.farlane("queue", "cancel", said["session"]["id"])
+        self.assertEqual(self.get("/v1/queue")["entries"], [])
+
+    def test_a_session_ends_with_its_time(self):
+        process = self.start_run("commanded", "--share", "0.25", "--time", "2s")
+        self.assertEqual(process.stdout.readline(), "ready\n")
+        self.assertLess(seconds_until(lambda: self.sessions(phase="EXPIRED"), 15), 15)
+        [session] = self.sessions(phase="EXPIRED")
+        self.assertEqual(session["reason"], "its time of 2 s is over")
+
+
+if __name__ == "__main__":
+    unittest.main()

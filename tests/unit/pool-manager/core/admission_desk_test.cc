@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pool-manager/core/admission_desk.h"
+
+#include <gtest/gtest.h>
+
+#include "pool-manager/core/tenant_book.h"
+
+namespace farlane::pool {
+namespace {
+
+constexpr uint64_t kSecondNs = 1'000'000'000;
+
+class AdmissionDeskTest : public testing::Test {
+ protected:
+  void Attach(char digit, int devices = 1) {
+    v1::Inventory inventory;
+    inventory.set_server_id(std::string(32, digit));
+    inventory.set_name(std::string("server") + digit);
+    inventory.add_addresses("tcp://server:7450");
+    for (int i = 0; i < devices; ++i) {
+      v1::Device* const device = inventory.add_devices();
+      device->set_uuid(std::string("GPU-") + digit + std::to_string(i));
+      device->set_memory_bytes(8ull << 30);
+    }
+    ASSERT_EQ(pool_.Attach(inventory, static_cast<uint64_t>(digit), now_), "");
+    pool_.Look(now_, &to_.changed);
+    servers_.push_back(digit);
+  }
+
+  void SetProject(const std::string& name, double guaranteed, double limit = -1) {
+    v1::Project project;
+    project.set_name(name);
+    project.mutable_quota()->mutable_guaranteed()->set_gpus(guaranteed);
+    if (limit >= 0) {
+      project.mutable_quota()->mutable_limit()->set_gpus(limit);
+    }
+    const auto objection = tenants_.Set(&project, false, now_);
+    ASSERT_FALSE(objection.has_value()) << objection->detail;
+  }
+
+  struct Asked {
+    std::string id{};  // of a session that has a place
+    std::string waits{};
+    std::string reason{};  // of an objection
+    std::string detail{};
+    uint32_t position = 0;
+  };
+
+  // `key`: whose request it is; the same again is the same request.
+  Asked Ask(const std::string& key,
+            double share,
+            const std::string& project = "",
+            uint32_t gpus = 1,
+            uint32_t time_limit_s = 0,
+            const std::string& priority = "") {
+    v1::CreateSessionRequest request;
+    request.mutable_spec()->mutable_slice()->set_share(share);
+    request.mutable_spec()->mutable_slice()->set_priority(priority);
+    request.mutable_spec()->set_project(project);
+    request.mutable_spec()->set_gpus(gpus);
+    request.mutable_spec()->set_time_limit_s(time_limit_s);
+    request.set_idempotency_key(key);
+    request.set_key_digest(std::string(64, 'a'));
+    request.set_wait_seconds(wait_);
+    AdmissionDesk::Reply reply;
+    const auto objection = desk_->Ask(request, "somebody", 1, now_, &reply, &to_);
+    if (objection.has_value()) {
+      return {.reason = objection->reason, .detail = objection->detail};
+    }
+    if (reply.grant.has_value()) {
+      EXPECT_EQ(reply.grant->session.phase(), v1::RESERVED);
+      return {.id = reply.grant->session.id()};
+    }
+    return {.waits = reply.waiting.id(), .position = reply.place.position()};
+  }
+
+  void Pass(int64_t seconds) {
+    for (; seconds > 0; --seconds) {
+      now_.ns += kSecondNs;
+      now_.ms += 1000;
+      for (const char server : servers_) {
+        Hear(server);
+      }
+      pool_.Look(now_, &to_.changed);
+      pool_.LookAtLimits(now_, &to_.changed, &to_.orders);
+      desk_->Look(1, now_, &to_);
+    }
+  }
+
+  // Everybody who was granted something there has come.
+  void Hear(char digit) {
+    v1::Load load;
+    for (const v1::Session& session : pool_.Sessions()) {
+      if (come_ && Pool::IsLive(session) && session.server_id() == std::string(32, digit)) {
+        v1::SessionLoad& one = *load.add_sessions();
+        one.set_session_id(session.id());
+        one.set_gpu_ns(works_ ? static_cast<uint64_t>(now_.ms) : 1);
+      }
+    }
+    pool_.Hear(std::string(32, digit), static_cast<uint64_t>(digit), load, now_, &to_.changed);
+  }
+
+  void Release(const std::string& id) {
+    v1::Session session;
+    ASSERT_FALSE(pool_.Release(id, now_, &session, &to_.orders).has_value());
+  }
+
+  v1::Phase PhaseOf(const std::string& id) { return pool_.FindSession(id)->phase(); }
+
+  Pool pool_;
+  TenantBook tenants_{pool_};
+  std::unique_ptr<AdmissionDesk> desk_ =
+      std::make_unique<AdmissionDesk>(pool_, AdmissionDesk::Settings{});
+  AdmissionDesk::Consequences to_;
+  Pool::Now now_{.ns = kSecondNs, .ms = 1'000'000'000};
+  std::vector<char> servers_;
+  uint32_t wait_ = 600;
+  bool works_ = true;
+  bool come_ = true;
+};
+
+TEST_F(AdmissionDeskTest, ThoseWhoWaitComeInTheirOrder) {
+  Attach('1');
+  const std::string first = Ask("1", 1).id;
+  ASSERT_FALSE(first.empty());
+  const Asked second = Ask("2", 1);
+  EXPECT_FALSE(second.waits.empty());
+  EXPECT_EQ(second.position, 1u);
+  EXPECT_EQ(Ask("3", 1).position, 2u);
+  EXPECT_EQ(PhaseOf(second.waits), v1::PENDING);
+  Release(first);
+  EXPECT_EQ(Ask("3", 1).position, 1u) << "the place was the other's";
+  EXPECT_EQ(Ask("2", 1).id, second.waits) << "it is the same session";
+  EXPECT_EQ(Ask("2", 1).id, second.waits) << "... however often it is asked";
+}
+
+TEST_F(AdmissionDeskTest, NobodyOvertakesBecauseHeDoesNotWait) {
+  Attach('1');
+  const std::string first = Ask("1", 1).id;
+  Ask("2", 1);
+  Release(first);
+  wait_ = 0;
+  EXPECT_EQ(Ask("3", 1).reason, "NoServer");
+}
+
+TEST_F(AdmissionDeskTest, WhoDoesNotAskAgainLosesHisPlace) {
+  Attach('1');
+  const std::string first = Ask("1", 1).id;
+  const std::string second = Ask("2", 1).waits;
+  Ask("3", 1);
+  for (int i = 0; i < 20; ++i) {
+    Pass(1);
+    Ask("3", 1);
+  }
+  EXPECT_EQ(PhaseOf(second), v1::EXPIRED);
+  EXPECT_EQ(Ask("3", 1).position, 1u);
+  Release(first);
+  EXPECT_FALSE(Ask("3", 1).id.empty());
+}
+
+TEST_F(AdmissionDeskTest, APlaceThatNobodyComesForIsGivenToTheNext) {
+  Attach('1');
+  const std::string first = Ask("1", 1).id;
+  const std::string second = Ask("2", 1).waits;
+  const std::string third = Ask("3", 1).waits;
+  come_ = false;
+  Release(first);
+  Pass(1);
+  EXPECT_EQ(PhaseOf(second), v1::RESERVED);
+  for (int i = 0; i < 20; ++i) {
+    Ask("3", 1);
+    Pass(1);
+  }
+  EXPECT_EQ(PhaseOf(second), v1::EXPIRED);
+  EXPECT_EQ(Ask("3", 1).id, third);
+}
+
+TEST_F(AdmissionDeskTest, ALimitIsKeptAndSaid) {
+  Attach('1', 4);
+  SetProject("small", 0, 1);
+  ASSERT_FALSE(Ask("1", 1, "small").id.empty());
+  wait_ = 0;
+  const Asked refused = Ask("2", 0.5, "small");
+  EXPECT_EQ(refused.reason, "OverQuota");
+  EXPECT_EQ(refused.detail,
+            "the limit of project \"small\" is 1 GPUs, of which 1 GPUs are in use; 0.5 GPUs are "
+            "wanted");
+  EXPECT_EQ(Ask("3", 1, "small", 2).reason, "OverLimit") << "it could never be";
+  EXPECT_EQ(Ask("4", 1, "nobody").reason, "NoProject");
+  EXPECT_FALSE(Ask("5", 1).id.empty()) << "others have none";
+}
+
+TEST_F(AdmissionDeskTest, WhatIsGuaranteedIsTakenBack) {
+  Attach('1', 2);
+  SetProject("owner", 1);
+  const std::string one = Ask("1", 1).id;
+  const std::string two = Ask("2", 1).id;
+  Pass(70);
+  const std::string waits = Ask("3", 1, "owner").waits;
+  ASSERT_FALSE(waits.empty());
+  for (int i = 0; i < 8; ++i) {
+    Ask("3", 1, "owner");
+    Pass(1);
+  }
+  EXPECT_EQ(Ask("3", 1, "owner").reason, "InUse") << "it has come to it";
+  EXPECT_EQ(PhaseOf(waits), v1::ACTIVE);
+  EXPECT_EQ((PhaseOf(one) == v1::PREEMPTED) + (PhaseOf(two) == v1::PREEMPTED), 1);
+  EXPECT_FALSE(to_.orders.empty()) << "its server is told";
+}
+
+TEST_F(AdmissionDeskTest, WhoIsMadeSlowerGetsItBack) {
+  Attach('1');
+  SetProject("owner", 0.5);
+  const std::string other = Ask("1", 1).id;
+  Pass(70);
+  const std::string waits = Ask("2", 0.5, "owner").waits;
+  for (int i = 0; i < 8; ++i) {
+    Ask("2", 0.5, "owner");
+    Pass(1);
+  }
+  EXPECT_EQ(PhaseOf(other), v1::ACTIVE);
+  EXPECT_EQ(pool_.FindSession(other)->spec().slice().share(), 0.5);
+  ASSERT_EQ(PhaseOf(waits), v1::ACTIVE);
+  ASSERT_TRUE(to_.orders.back().say.has_resize_session());
+  Release(waits);
+  Pass(10);
+  EXPECT_EQ(pool_.FindSession(other)->spec().slice().share(), 1);
+  EXPECT_EQ(pool_.FindSession(other)->share_wanted(), 0);
+}
+
+TEST_F(AdmissionDeskTest, WhoWaitsForMuchIsNotPassedForEver) {
+  Attach('1', 2);
+  const std::string one = Ask("1", 1).id;
+  std::string wide = Ask("wide", 1, "", 2).waits;
+  ASSERT_FALSE(wide.empty());
+  ASSERT_FALSE(Ask("2", 1).id.empty()) << "meanwhile others may";
+  for (int i = 0; i < 40; ++i) {
+    Ask("wide", 1, "", 2);
+    Pass(1);
+  }
+  Release(one);
+  EXPECT_FALSE(Ask("3", 1).waits.empty()) << "the server is held";
+  EXPECT_EQ(PhaseOf(wide), v1::PENDING);
+  for (const v1::Session& session : pool_.Sessions()) {
+    if (session.phase() == v1::ACTIVE) {
+      Release(session.id());
+    }
+  }
+  EXPECT_EQ(Ask("wide", 1, "", 2).id, wide);
+}
+
+TEST_F(AdmissionDeskTest, WhoIsDoneInTimeMayGoBefore) {
+  Attach('1', 2);
+  const std::string one = Ask("1", 1).id;
+  ASSERT_FALSE(Ask("2", 1, "", 1, 1000).id.empty());
+  Pass(1);
+  Ask("wide", 1, "", 2);
+  for (int i = 0; i < 40; ++i) {
+    Ask("wide", 1, "", 2);
+    Pass(1);
+  }
+  Release(one);
+  for (int i = 0; i < 8; ++i) {
+    Ask("wide", 1, "", 2);
+    Pass(1);
+  }
+  EXPECT_FALSE(Ask("3", 1).waits.empty());
+  EXPECT_FALSE(Ask("4", 1, "", 1, 100).id.empty()) << "it is over before the other is";
+}
+
+TEST_F(AdmissionDeskTest, TheQueueOutlivesItsManager) {
+  Attach('1');
+  const std::string first = Ask("1", 1).id;
+  const std::string second = Ask("2", 1).waits;
+  now_.ms += 1;  // who comes in the same millisecond comes in any order
+  const std::string third = Ask("3", 1).waits;
+  std::vector<v1::Session> stored = pool_.Sessions();
+  pool_ = Pool();
+  servers_.clear();
+  pool_.Restore(std::move(stored));
+  desk_ = std::make_unique<AdmissionDesk>(pool_, AdmissionDesk::Settings{});
+  desk_->Restore(now_);
+  EXPECT_EQ(desk_->waiting(), 2u);
+  Attach('1');
+  Pass(1);
+  const Asked again = Ask("3", 1);
+  EXPECT_EQ(again.waits, third);
+  EXPECT_EQ(again.position, 2u);
+  Release(first);
+  EXPECT_EQ(Ask("2", 1).id, second);
+}
+
+TEST_F(AdmissionDeskTest, AGrantThatNobodyHeardIsMadeAgain) {
+  Attach('1');
+  come_ = false;
+  const std::string id = Ask("1", 1).id;
+  std::vector<v1::Session> stored = pool_.Sessions();
+  pool_ = Pool();
+  pool_.Restore(std::move(stored));
+  desk_ = std::make_unique<AdmissionDesk>(pool_, AdmissionDesk::Settings{});
+  desk_->Restore(now_);
+  servers_.clear();
+  EXPECT_EQ(Ask("1", 1).id, id) << "the next manager knows of it";
+  Attach('1');
+  EXPECT_EQ(Ask("1", 1).id, id);
+  EXPECT_EQ(PhaseOf(id), v1::RESERVED);
+}
+
+TEST_F(AdmissionDeskTest, TimeLimitsAndIdlenessEndASession) {
+  Attach('1', 3);
+  SetProject("strict", 0);
+  v1::Project project = *tenants_.Find("strict");
+  project.set_idle_limit_s(20);
+  ASSERT_FALSE(tenants_.Set(&project, false, now_).has_value());
+  const std::string limited = Ask("1", 1, "", 1, 10).id;
+  const std::string idle = Ask("2", 1, "strict").id;
+  const std::string other = Ask("3", 1).id;
+  Pass(8);
+  EXPECT_EQ(PhaseOf(limited), v1::ACTIVE);
+  works_ = false;
+  Pass(8);
+  EXPECT_EQ(PhaseOf(limited), v1::EXPIRED);
+  EXPECT_EQ(PhaseOf(idle), v1::ACTIVE);
+  Pass(20);
+  EXPECT_EQ(PhaseOf(idle), v1::EXPIRED);
+  EXPECT_EQ(PhaseOf(other), v1::ACTIVE);
+}
+
+TEST_F(AdmissionDeskTest, OneKeyIsOneRequest) {
+  Attach('1', 2);
+  const std::string id = Ask("1", 0.5).id;
+  EXPECT_EQ(Ask("1", 0.5).id, id);
+  EXPECT_NE(Ask("2", 0.5).id, id);
+  wait_ = 10;
+  EXPECT_EQ(Ask("", 1, "", 2).reason, "Invalid") << "who waits says who he is";
+}
+
+TEST_F(AdmissionDeskTest, WhoWaitsCanStop) {
+  Attach('1');
+  Ask("1", 1);
+  const std::string waits = Ask("2", 1).waits;
+  v1::Session session;
+  EXPECT_TRUE(desk_->Cancel(waits, now_, &session));
+  EXPECT_EQ(PhaseOf(waits), v1::EXPIRED);
+  EXPECT_EQ(desk_->List(now_).entries_size(), 0);
+  EXPECT_FALSE(desk_->Cancel(waits, now_, &session));
+}
+
+}  // namespace
+}  // namespace farlane::pool
