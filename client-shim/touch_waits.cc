@@ -59,13 +59,15 @@ void TouchWaits::Hold(wire::Handle context, uint64_t address, uint64_t bytes) {
 // be broken off.
 void TouchWaits::OnTouch() {
   Outcome outcome;
-  std::thread waiter([this, &outcome] {
+  // Who goes on may start the next kernel before this ends, and is held for that one again.
+  const uint64_t takes = guard_.takes();
+  std::thread waiter([this, &outcome, takes] {
     prctl(PR_SET_NAME, "farlane-touch");
     for (size_t device = 0; device < session_.devices().size(); ++device) {
       session_.Quiesce(session_.first_device() + static_cast<int32_t>(device));
     }
     session_.mirrored().Fetch(context_.load(std::memory_order_relaxed));
-    guard_.PutAllBack();  // also after a failure, which the program's next call tells
+    guard_.PutBackUntil(takes);  // also after a failure, which the program's next call tells
     outcome.Finish();
   });
   if (!outcome.FinishedWithin(kHeldMax)) {

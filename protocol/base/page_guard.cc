@@ -130,7 +130,9 @@ bool PageGuard::Take(uint64_t address, uint64_t bytes) {
     Unwatch(faults_, address, bytes);
     return false;
   }
-  held_[address] = {.bytes = bytes, .contents = reinterpret_cast<uint64_t>(contents)};
+  held_[address] = {.bytes = bytes,
+                    .contents = reinterpret_cast<uint64_t>(contents),
+                    .number = takes_.fetch_add(1, std::memory_order_acq_rel) + 1};
   count_.fetch_add(1, std::memory_order_release);
   return true;
 }
@@ -175,16 +177,20 @@ void PageGuard::PutBack(uint64_t address) {
   }
 }
 
-bool PageGuard::PutAllBack() {
+bool PageGuard::PutBackUntil(uint64_t takes) {
   const std::lock_guard lock(mutex_);
   if (uses_ != 0) {
     return false;
   }
-  for (const auto& [address, held] : held_) {
-    PutBackLocked(address, held);
+  for (auto held = held_.begin(); held != held_.end();) {
+    if (held->second.number <= takes) {
+      PutBackLocked(held->first, held->second);
+      held = held_.erase(held);
+    } else {
+      ++held;
+    }
   }
-  held_.clear();
-  count_.store(0, std::memory_order_release);
+  count_.store(held_.size(), std::memory_order_release);
   return true;
 }
 

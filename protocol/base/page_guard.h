@@ -43,14 +43,20 @@ class PageGuard {
   uint64_t ContentsOf(uint64_t address) const;
   void PutBack(uint64_t address);
   // Lets everybody go on; false while somebody else uses contents.
-  bool PutAllBack();
+  bool PutAllBack() { return PutBackUntil(UINT64_MAX); }
+
+  // How often pages have been taken. The same for what was taken by then: whoever goes on may give
+  // a reason to take more, which nobody has dealt with.
+  uint64_t takes() const { return takes_.load(std::memory_order_acquire); }
+
+  bool PutBackUntil(uint64_t takes);
   // Nothing is taken any more. Waits a little for a thread that is in on_touch; one that does not
   // come back then is left alone.
   void Stop();
   // In a forked child, which has no guard: what is taken is put back.
   void AfterFork();
 
-  // While there is one, PutAllBack of others fails.
+  // While there is one, nobody puts all back.
   class Use {
    public:
     explicit Use(PageGuard& guard);
@@ -66,6 +72,7 @@ class PageGuard {
   struct Held {
     uint64_t bytes = 0;
     uint64_t contents = 0;
+    uint64_t number = 0;  // of takes
   };
 
   bool Start();
@@ -74,6 +81,7 @@ class PageGuard {
 
   const std::function<void()> on_touch_;
   std::atomic<size_t> count_{0};
+  std::atomic<uint64_t> takes_{0};
   mutable std::mutex mutex_;  // not Guarded: a forked child may only try to take it
   enum class State { kUntried, kWorks, kMissing };
   State state_ = State::kUntried;

@@ -109,7 +109,7 @@ class CommandChannel {  // NOLINT(clang-analyzer-optin.performance.Padding): as 
   // through the writer and returns what the writer said of the last.
   template <typename Append>
   wire::Sequence PostWith(Append&& append) {
-    std::unique_lock<std::mutex> lock(writing_);
+    const std::lock_guard<std::mutex> lock(writing_);
     if (is_lost()) {
       return 0;
     }
@@ -118,7 +118,9 @@ class CommandChannel {  // NOLINT(clang-analyzer-optin.performance.Padding): as 
     const wire::Sequence sequence = append(writer_);
     Count(&counters_.posts, writer_.last_sequence() - before);
     if (unsent_bytes == 0 || writer_.unsent_bytes() >= kFlushBytes || ++unaged_ == kAgeEvery) {
-      SendIfDue(lock);
+      std::unique_lock<std::mutex> held(writing_, std::adopt_lock);
+      SendIfDue(held);
+      held.release();
     }
     return sequence;
   }

@@ -23,7 +23,7 @@ class Touches(RealServer):
 
     @unittest.skipUnless(can_hold(), "this kernel lets nobody be held at a page")
     def test_who_touches_it_waits(self):
-        self.assertEqual(self.run_case("touches", self.server.address, 60), ("in time\n", []))
+        self.assertEqual(self.run_case("touches", self.server.address, 60), ("done\n", []))  # who is let go unasked says so
 
     @unittest.skipUnless(can_hold(), "this kernel lets nobody be held at a page")
     def test_nobody_waits_for_a_kernel_that_waits_for_him(self):

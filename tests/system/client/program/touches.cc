@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program uses managed memory while a kernel may be using it.
-#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <thread>
@@ -146,8 +145,6 @@ void InFunctions(const Late& late) {
 }  // namespace
 
 void Touches() {
-  using Seconds = std::chrono::duration<double>;
-  const auto start = std::chrono::steady_clock::now();
   Begin();
 
   // Nobody but the program handles its signals.
@@ -167,8 +164,7 @@ void Touches() {
   sigaction(SIGSEGV, nullptr, &now);
   EXPECT(now.sa_handler == Interrupted, 1);
   EXPECT_OK(Cuda().cuMemFree_v2(late.address));
-  std::printf("%s\n",
-              Seconds(std::chrono::steady_clock::now() - start).count() < 9 ? "in time" : "late");
+  std::printf("done\n");
 }
 
 // A kernel waits for what the program writes only after it has been started.

@@ -127,6 +127,18 @@ TEST_F(PageGuardTest, NothingIsPutBackThatIsInUse) {
   EXPECT_TRUE(guard_.PutAllBack());
 }
 
+TEST_F(PageGuardTest, WhatWasTakenLaterStaysTaken) {
+  ASSERT_TRUE(guard_.Take(address(), kPageBytes));
+  const uint64_t takes = guard_.takes();
+  guard_.PutBack(address());
+  ASSERT_TRUE(guard_.Take(address(), kPageBytes));
+  EXPECT_TRUE(guard_.PutBackUntil(takes));
+  EXPECT_TRUE(guard_.any());
+  EXPECT_NE(guard_.ContentsOf(address()), 0u);
+  EXPECT_TRUE(guard_.PutBackUntil(guard_.takes()));
+  EXPECT_FALSE(guard_.any());
+}
+
 volatile sig_atomic_t handled = 0;
 
 TEST_F(PageGuardTest, SignalsOfWhoWaitsAreHandled) {
