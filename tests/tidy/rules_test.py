@@ -12,6 +12,8 @@ import docs
 import files
 import floors
 import functions
+import runnable
+import standards
 import tidy
 import tools
 import words
@@ -171,6 +173,85 @@ class Docs(Rules):
         self.assert_passes(docs.check_links, "docs/a.md",
                            "# Here `too`\n[a](c.md) [b](c.md#the-second-one) [c](../LICENSE) [d](https://x.y/z) [e](#here-too) [f](../docs)\n",
                            **{"docs/c.md": "## The second one\n", "LICENSE": ""})
+
+
+class Runnable(Rules):
+    THERE = {
+        "tools/farlane/server.cc": 'root.add_subcommand("server", "…");\n'
+                                   'app->add_option("topic", topic, "\\"list\\" or \\"get\\"")->type_name("");\n'
+                                   'app->add_option("-w,--watch", watch);\n',
+        "tools/farlane/run.cc": 'root.add_subcommand(\n    "run", "…");\napp->add_option("--mem", mem);\n',
+        "tools/farlane/pool_client.cc": 'app->add_option("--pool", pool);\n',
+        "gpu-server/daemon/options.cc": 'app.add_option("--listen", listen);\nEnvironment("FARLANE_SERVER");\n',
+        "tests/unit/gpu-server/CMakeLists.txt": "farlane_unit_test(server_memory_test FOLDER memory)\n",
+        "tests/unit/gpu-server/memory/ledger_test.cc": "TEST_F(Ledger, KeepsItsSums) {}\n",
+        "tests/system/client/pool_test.py": "class OnePool(PoolTest):\n    def test_a_program_runs(self):\n",
+        "tests/system/client/CMakeLists.txt": "foreach(name pool scale)\n  add_test(NAME system.client.${name}_campaign\n",
+        "tests/apps/vector_add.cu": "",
+    }
+
+    def test_catches_commands_that_are_not_there(self):
+        for text in ("`farlane sever list`", "`farlane server lost`", "`farlane server list|lost NAME`", "`farlane run --pol x`",
+                     "| `farlane server list\\|lost` |", "`farlane-gpud --lisen x`", "`build/release/bin/farlane ran`",
+                     "`farlane run --watch`", "`FARLANE_SEVER`", "```sh\nfarlane sever\n```", "```\nA_B=1 farlane run \\\n  --men 8Gi\n```",
+                     "```sh\n(umask 077; farlane sever list > a)\n```", "`farlane server list | farlane-gpud`\n\n`farlane seven`"):
+            self.assert_caught(runnable.check_commands, "docs/a.md", text + "\n", **self.THERE)
+
+    def test_lets_commands_pass_that_are_there(self):
+        text = ("`farlane server list|get NAME`, `farlane server [list] --watch --pool a`, `farlane VERB --help`, `farlane`\n"
+                "`farlane run --mem 8Gi -- ./x --fast`, `farlane-gpud --listen a`, `farlane run; farlane ...`, farlane sever\n"
+                "```sh\nFARLANE_SERVER=a farlane run  # --not-ours\nfarlane-gpud, process 1\nfarlane run \\\n  --mem 1 | x --y\n```\n")
+        self.assert_passes(runnable.check_commands, "docs/a.md", text, **self.THERE)
+
+    def test_catches_a_verb_that_the_page_about_verbs_lacks(self):
+        page = "| [`server list|get`](pool.md) | … |\n| `run` | … |\n"
+        self.assert_passes(runnable.check_verbs, "docs/cli.md", page, **self.THERE)
+        for lacking in ("| `run` | …, and `server` |\n", "`server`, `run`\n", ""):
+            self.assert_caught(runnable.check_verbs, "docs/cli.md", lacking, told="farlane server", **self.THERE)
+
+    def test_catches_tests_that_are_not_there(self):
+        for name in ("server_memori_test", "system.client.pol_test", "system.client.quota_campaign", "run_remote.vector_sub",
+                     "Ledger.KeepsNothing", "Ledger.Drops…", "OnePool.test_no_program_runs", "test_no_program_runs", "system.none.*"):
+            self.assert_caught(runnable.check_tests, "docs/a.md", f"see `{name}`\n", told=name, **self.THERE)
+
+    def test_lets_tests_pass_that_are_there(self):
+        names = ("server_memory_test", "system.client.pool_test", "system.client.scale_campaign", "run_remote.vector_add", "run_direct.*",
+                 "Ledger.KeepsItsSums", "Ledger.Keeps…", "OnePool.test_a_program_runs", "test_a_program_runs", "pool_test", "ledger_test")
+        self.assert_passes(runnable.check_tests, "docs/a.md", "".join(f"`{name}`\n" for name in names), **self.THERE)
+
+
+class Standards(Rules):
+    """The page in small: what is wrong with it is one row among right ones."""
+
+    def page(self, *, row="", sums=True, without=""):
+        rows = {f"{number} {chr(ord('a') + at)}": standards.WORDS[kind]
+                for number, kinds in standards.CLAUSES.items() for at, kind in enumerate(kinds)}
+        lines = [f"| {clause} | {strength} | something | met | `pool_test` |"
+                 for clause, strength in rows.items() if clause != without]
+        count = {word: list(rows.values()).count(word) for word in standards.WORDS.values()}
+        lines += [f"| {word} | {number} | 0 | 0 | 0 | {number} |"
+                  for word, number in {**count, "all": len(rows)}.items() if sums]
+        return "\n".join([*lines, row]) + "\n"
+
+    def test_catches_what_is_wrong_with_a_clause(self):
+        for told, page in {
+            "no clause 6 z": self.page(row="| 6 z | shall | x | met | `pool_test` |"),
+            "6 a is there twice": self.page(row="| 6 a | shall | x | met | `pool_test` |"),
+            "6 a is missing": self.page(without="6 a"),
+            "6 a says shall": self.page(without="6 a", row="| 6 a | may | x | met | `pool_test` |"),
+            '"perfect" is no state': self.page(without="6 a", row="| 6 a | shall | x | perfect | `pool_test` |"),
+            "nothing shows that 6 a": self.page(without="6 a", row="| 6 a | shall | x | met | it is `true` |"),
+            "of shall there are [72, 1, 0, 0, 73]": self.page(without="6 a", row="| 6 a | shall | x | partly | |"),
+            "of all there are": self.page(sums=False),
+        }.items():
+            self.assert_caught(standards.check, standards.PAGE, page, told=told)
+        self.assertEqual(standards.check(self.tree({"a.md": ""})), [f"{standards.PAGE}:1: is missing"])
+
+    def test_lets_a_right_page_pass(self):
+        self.assert_passes(standards.check, standards.PAGE, self.page())
+        for shown in ("[this](a.md)", "`farlane run --mem 8Gi`", "`Ledger.KeepsItsSums`"):
+            self.assert_passes(standards.check, standards.PAGE,
+                               self.page(without="6 a", row=f"| 6 a | shall | x | met | {shown} |"))
 
 
 class Tools(Rules):

@@ -18,6 +18,8 @@ import docs
 import files
 import floors
 import functions
+import runnable
+import standards
 import tools
 import words
 from tree import Skipped, Tree
@@ -32,6 +34,10 @@ RULES = {
     "only_itself": words.check_only_itself,
     "map": docs.check_map,
     "links": docs.check_links,
+    "commands": runnable.check_commands,
+    "verbs": runnable.check_verbs,
+    "named_tests": runnable.check_tests,
+    "standards": standards.check,
     "wire_lock": tools.check_wire_lock,
     "clang_format": tools.check_clang_format,
 }
