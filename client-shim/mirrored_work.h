@@ -21,11 +21,15 @@ wire::Handle StreamOf(const Message& message) {
   }
 }
 
-// Whether nothing of mirrored memory is read or written by a message's work.
+template <typename Message>
+concept IsWork = requires(const Message& message) {
+  message.stream_of();
+};
+
+// Whether nothing of mirrored memory is read or written by what a message asks for.
 template <typename Message>
 inline constexpr bool kMovesNothing =
-    !requires(const Message& message) { message.stream_of(); } || kIsRecord<Message> ||
-    std::is_same_v<Message, wire::StreamWaitEvent> ||
+    !IsWork<Message> || kIsRecord<Message> || std::is_same_v<Message, wire::StreamWaitEvent> ||
     std::is_same_v<Message, wire::StreamCreateWithPriority> ||
     std::is_same_v<Message, wire::StreamAttribute>;
 

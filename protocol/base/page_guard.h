@@ -42,6 +42,7 @@ class PageGuard {
   // looks there holds a Use.
   uint64_t ContentsOf(uint64_t address) const;
   void PutBack(uint64_t address);
+
   // Lets everybody go on; false while somebody else uses contents.
   bool PutAllBack() { return PutBackUntil(UINT64_MAX); }
 
