@@ -113,7 +113,7 @@ Status Serve(const Options& options) {
   FARLANE_ASSIGN(Fd listener, transport::Listen(wanted, &bound));
   const std::string people = bound.ToString().substr(strlen("tcp://"));
   Office office(*store,
-                {.pool = {.name = options.name},
+                {.pool = {.name = options.name, .placement = options.placement},
                  .own = {.people = people, .servers = servers->address()},
                  .store_kind = options.etcd.empty() ? "sqlite" : "etcd",
                  .sole = options.etcd.empty()},

@@ -33,6 +33,10 @@ bool IsClass(const std::string& word) {
   return word.empty() || word == "train" || word == "infer" || word == "interactive";
 }
 
+bool MovesMuch(const Request& request) {
+  return request.profile.bytes_per_gpu_s.mean >= kMovesMuch;
+}
+
 LinkBook::Seen SeenOf(const v1::Measured& measured) {
   const double p50_s = measured.rtt_ms() / 1e3;
   const double p90_s = std::max(p50_s, measured.rtt_p90_ms() / 1e3);
@@ -176,29 +180,41 @@ void Learning::NoteEnd(const v1::Session& session, int64_t now_ms) {
   KeepFew(&profiles_, kKnownMost);
 }
 
-std::vector<v1::Candidate> Learning::WorthProbing(const ClusterView& cluster,
-                                                  const NetworkView& network,
-                                                  const Request& request,
-                                                  const Decision& decision) const {
-  const bool moves_much = request.profile.bytes_per_gpu_s.mean >= kMovesMuch;
+std::vector<v1::Candidate> Learning::Best(const ClusterView& cluster,
+                                          const NetworkView& network,
+                                          const Request& request,
+                                          const Decision& decision) {
   std::vector<v1::Candidate> candidates;
-  bool is_open = false;
   for (const Candidate& one : decision.candidates) {
     if (candidates.size() == kProbesMost || one.servers.size() != 1) {
       break;
     }
     const uint32_t server = one.servers.front().server;
     const LinkEstimate& link = network.To(cluster.servers()[server], server);
-    const bool measured = link.evidence == Evidence::kProbe || link.evidence == Evidence::kPassive;
-    const bool wide = !moves_much || (measured && link.bytes_per_s > 0);
     v1::Candidate& candidate = candidates.emplace_back();
     candidate.set_server_id(cluster.servers()[server].facts.id);
     candidate.set_rtt_ms(link.rtt_s * 1e3);
     candidate.set_bytes_per_s(link.bytes_per_s);
     candidate.set_evidence(EvidenceName(link.evidence));
-    candidate.set_burst_bytes(moves_much ? kBurstBytes : 0);
-    is_open = is_open || !measured || !wide || ErrorNow(link) > kErrorMost;
+    candidate.set_burst_bytes(MovesMuch(request) ? kBurstBytes : 0);
   }
+  return candidates;
+}
+
+std::vector<v1::Candidate> Learning::WorthProbing(const ClusterView& cluster,
+                                                  const NetworkView& network,
+                                                  const Request& request,
+                                                  const Decision& decision) {
+  std::vector<v1::Candidate> candidates = Best(cluster, network, request, decision);
+  const bool is_open =
+      std::any_of(candidates.begin(), candidates.end(), [&](const v1::Candidate& one) {
+        const uint32_t server = cluster.Find(one.server_id()).value_or(0);
+        const LinkEstimate& link = network.To(cluster.servers()[server], server);
+        const bool measured =
+            link.evidence == Evidence::kProbe || link.evidence == Evidence::kPassive;
+        const bool wide = !MovesMuch(request) || link.bytes_per_s > 0;
+        return !measured || !wide || ErrorNow(link) > kErrorMost;
+      });
   // Where there is no choice nobody has to measure anything.
   return is_open && candidates.size() > 1 ? candidates : std::vector<v1::Candidate>();
 }

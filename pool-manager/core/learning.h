@@ -49,11 +49,16 @@ class Learning {
   // A session is over.
   void NoteEnd(const v1::Session& session, int64_t now_ms);
 
-  // Of the best candidates, those whose distance is not known well enough to choose among them.
-  std::vector<v1::Candidate> WorthProbing(const ClusterView& cluster,
-                                          const NetworkView& network,
-                                          const Request& request,
-                                          const Decision& decision) const;
+  // The best candidates, with how far they are known to be.
+  static std::vector<v1::Candidate> Best(const ClusterView& cluster,
+                                         const NetworkView& network,
+                                         const Request& request,
+                                         const Decision& decision);
+  // The same, if that is not known well enough to choose among them; else none.
+  static std::vector<v1::Candidate> WorthProbing(const ClusterView& cluster,
+                                                 const NetworkView& network,
+                                                 const Request& request,
+                                                 const Decision& decision);
 
   // Profiles that have changed since the last time, to be stored.
   std::vector<v1::Profile> TakeChanged();

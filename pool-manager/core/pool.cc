@@ -73,6 +73,7 @@ Grant GrantAt(const ClusterView& cluster, uint32_t server, const v1::Session& se
   const Request request = RequestOf(session);
   Grant grant{.session = session.id(),
               .tenant = request.tenant,
+              .group = request.group,
               .share = request.GuaranteedShare(),
               .memory_bytes = request.memory_bytes,
               .memory_limit_bytes = request.MemoryLimit()};

@@ -17,6 +17,7 @@
 #include "pool-manager/core/learning.h"
 #include "pool-manager/core/server_book.h"
 #include "pool-manager/placement/decide.h"
+#include "pool-manager/placement/placement_setup.h"
 #include "pool-manager/placement/request_filter.h"
 #include "pool-manager/tenancy/preemption.h"
 #include "pool-manager/tenancy/tenant_tree.h"
@@ -59,6 +60,9 @@ class Pool {
   };
 
   Pool();
+
+  // By what it places from now on.
+  void SetPlacement(PlacementSetup placement) { placement_ = std::move(placement); }
 
   static std::string FreshId();
   // It has a place.
@@ -110,7 +114,7 @@ class Pool {
   // What would become of a request; nothing is promised.
   std::optional<Objection> Consider(const v1::CreateSessionRequest& request,
                                     const Now& now,
-                                    v1::Placement* placement) const;
+                                    v1::Placement* placement);
   void Abandon(const std::string& id);
 
   // The session as it is then, to be stored; its server is told.
@@ -217,7 +221,7 @@ class Pool {
 
   ServerBook servers_;
   ClusterView cluster_;  // the same servers, as placement sees them, and what they were promised
-  PlacementPolicy policy_;
+  PlacementSetup placement_;
   DistanceTable distances_;
   Learning learning_;
   std::map<std::string, v1::Session> sessions_;

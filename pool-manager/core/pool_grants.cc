@@ -48,6 +48,9 @@ std::optional<Objection> ReadRequest(const v1::CreateSessionRequest& request,
   if (!slice.ok()) {
     return Objection{Objection::Kind::kInvalid, "Invalid", slice.error().message()};
   }
+  if (const auto near = NearRulesOf(request.spec()); !near.ok()) {
+    return Objection{Objection::Kind::kInvalid, "Invalid", near.error().message()};
+  }
   token->slice = slice.value();
   if (!control::FromHex(request.key_digest(), token->key_digest)) {
     return Objection{Objection::Kind::kInvalid, "Invalid",
@@ -59,7 +62,8 @@ std::optional<Objection> ReadRequest(const v1::CreateSessionRequest& request,
 }  // namespace
 
 Objection Pool::NoRoom(const Request& request, const NetworkView& network) const {
-  const Explanation explanation = Explain(cluster_, network, request, policy_);
+  const Explanation explanation =
+      Explain(cluster_, network, request, placement_.policy, placement_.rules.get());
   Objection objection{Objection::Kind::kNoCapacity, "NoServer", explanation.decision.refusal};
   for (const ServerVerdict& verdict : explanation.servers) {
     if (objection.explain.size() == kExplainMax) {
@@ -123,9 +127,10 @@ std::optional<Objection> Pool::Draft(const v1::CreateSessionRequest& wanted,
     }
   }
   const NetworkView network = ViewFrom(wanted.spec(), now);
-  const Decision decision = Decide(cluster_, network, request, policy_);
+  const Decision decision =
+      Decide(cluster_, network, request, placement_.policy, placement_.rules.get());
   if (decision.placed && wanted.may_probe()) {
-    grant->candidates = learning_.WorthProbing(cluster_, network, request, decision);
+    grant->candidates = Learning::WorthProbing(cluster_, network, request, decision);
     if (!grant->candidates.empty()) {
       Describe(&grant->candidates);
       return std::nullopt;
@@ -181,12 +186,16 @@ Pool::Grant Pool::GrantAgain(const v1::Session& session, const Now& now) const {
 
 std::optional<Objection> Pool::Consider(const v1::CreateSessionRequest& wanted,
                                         const Now& now,
-                                        v1::Placement* placement) const {
+                                        v1::Placement* placement) {
   token::SessionToken unused;
   v1::CreateSessionRequest asked = wanted;
   asked.set_key_digest(std::string(2 * unused.key_digest.size(), '0'));  // nobody opens it
   if (auto objection = ReadRequest(asked, &unused)) {
     return objection;
+  }
+  const std::optional<Objection> quota = CheckQuota(wanted.spec());
+  if (quota.has_value() && quota->kind != Objection::Kind::kNoCapacity) {
+    return quota;
   }
   v1::Session session;
   *session.mutable_spec() = wanted.spec();
@@ -196,11 +205,18 @@ std::optional<Objection> Pool::Consider(const v1::CreateSessionRequest& wanted,
   }
   learning_.Inform(cluster_, wanted.spec(), &request);
   const NetworkView network = ViewFrom(wanted.spec(), now);
-  const Explanation explanation = Explain(cluster_, network, request, policy_);
+  const Result<PlacementSetup> setup = placement_.With({.policy = wanted.spec().policy(),
+                                                        .filter = wanted.spec().filter(),
+                                                        .score = wanted.spec().score()});
+  if (!setup.ok()) {
+    return Objection{Objection::Kind::kInvalid, "Invalid", setup.error().message()};
+  }
+  const Explanation explanation =
+      Explain(cluster_, network, request, setup.value().policy, setup.value().rules.get());
   placement->set_placed(explanation.decision.placed);
   placement->set_refusal(explanation.decision.refusal);
   placement->set_forecast(explanation.decision.forecast());
-  std::string text = ExplanationText(cluster_, request, policy_, explanation);
+  std::string text = ExplanationText(cluster_, request, setup.value().policy, explanation);
   for (const auto& [id, server] : servers_.servers()) {
     // People know servers by their names.
     for (size_t at = text.find(id); at != std::string::npos; at = text.find(id, at)) {
@@ -208,10 +224,21 @@ std::optional<Objection> Pool::Consider(const v1::CreateSessionRequest& wanted,
     }
   }
   placement->set_explanation(text);
+  std::vector<v1::Candidate> best =
+      Learning::Best(cluster_, network, request, explanation.decision);
+  Describe(&best);
+  for (v1::Candidate& candidate : best) {
+    *placement->add_candidates() = std::move(candidate);
+  }
   if (explanation.decision.placed) {
     const uint32_t index = explanation.decision.chosen().servers.front().server;
     const ServerBook::Entry* const server = servers_.Find(cluster_.servers()[index].facts.id);
     placement->set_server(server == nullptr ? "" : server->inventory.name());
+  }
+  if (quota.has_value()) {  // there may be room, but not for this project now
+    placement->set_placed(false);
+    placement->set_refusal(quota->detail);
+    placement->set_explanation(quota->detail + "\n" + text);
   }
   return std::nullopt;
 }

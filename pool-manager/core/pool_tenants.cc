@@ -273,7 +273,7 @@ std::vector<HostPicture> Pool::Hosts(const v1::CreateSessionRequest& wanted, siz
   *asked.mutable_spec() = wanted.spec();
   const Request request = RequestOf(asked);
   const NetworkView network(cluster_, {.host = wanted.spec().host()}, distances_);
-  const RequestFilter filter(cluster_, network, request, policy_, nullptr);
+  const RequestFilter filter(cluster_, network, request, placement_.policy, placement_.rules.get());
   std::vector<HostPicture> hosts;
   std::unordered_map<std::string, size_t> by_id;
   const size_t count = cluster_.servers().size();

@@ -39,7 +39,38 @@ Request RequestOf(const v1::Session& session) {
   request.bandwidth_min_bytes_per_s = spec.min_bandwidth_bytes();
   request.isolation = IsolationOf(spec.isolation());
   request.profile = AppProfile::OfClass(AppClassOf(spec.profile()));
+  request.group = spec.group();
+  // What could not be read was refused before there was a session.
+  if (Result<std::vector<NearRule>> near = NearRulesOf(spec); near.ok()) {
+    request.near = std::move(near).value();
+  }
   return request;
+}
+
+Result<std::vector<NearRule>> NearRulesOf(const v1::SessionSpec& spec) {
+  if (spec.near_size() > kNearRulesMax) {
+    return Status(StatusCode::kInvalidArgument,
+                  "a session names at most " + std::to_string(kNearRulesMax) +
+                      " groups to be near or away from, not " + std::to_string(spec.near_size()));
+  }
+  std::vector<NearRule> rules;
+  for (const v1::NearRule& said : spec.near()) {
+    NearRule rule{.group = said.group(), .away = said.away(), .required = said.required()};
+    if (said.scope() == "rack") {
+      rule.scope = NearRule::Scope::kRack;
+    } else if (said.scope() == "zone") {
+      rule.scope = NearRule::Scope::kZone;
+    } else if (!said.scope().empty() && said.scope() != "server") {
+      return Status(
+          StatusCode::kInvalidArgument,
+          "near is meant of a server, a rack or a zone, not of a \"" + said.scope() + "\"");
+    }
+    if (rule.group.empty()) {
+      return Status(StatusCode::kInvalidArgument, "a group to be near or away from has no name");
+    }
+    rules.push_back(std::move(rule));
+  }
+  return rules;
 }
 
 }  // namespace farlane::pool

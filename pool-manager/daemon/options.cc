@@ -89,7 +89,25 @@ Status Understand(const Words& words, Options* options) {
   if (options->listen_servers.empty()) {
     FARLANE_ASSIGN(options->listen_servers, NextPort(options->listen));
   }
+  FARLANE_TRY(PlacementSetup::Read(options->placement));
   return CheckExposure(*options);
+}
+
+void AddPlacement(CLI::App& app, PlacementWords* words) {
+  app.add_option(
+         "--policy", words->policy,
+         "Place by this policy: balanced, binpack, spread, latency, compute, cost or energy "
+         "[balanced]")
+      ->type_name("NAME");
+  app.add_option("--filter", words->filter,
+                 "Place only where this expression holds, e.g. 'gpu.model == \"H100\"'")
+      ->type_name("EXPRESSION");
+  app.add_option("--score", words->score,
+                 "Place where this expression is least, in place of the policy's score")
+      ->type_name("EXPRESSION");
+  app.add_option("--placement-plugin", words->plugin,
+                 "Ask this library for filter and score, by its absolute path")
+      ->type_name("FILE");
 }
 
 }  // namespace
@@ -115,6 +133,7 @@ CommandLine ReadCommandLine(int argc, char** argv, const std::string& version) {
       ->type_name("HOST:PORT")
       ->delimiter(',');
   app.add_option("--name", options.name, "The pool's name [default]")->type_name("NAME");
+  AddPlacement(app, &options.placement);
   app.add_option("--token-file", words.token_file,
                  "People must present the token on the first line of this file")
       ->type_name("FILE");

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "pool-manager/placement/placement_setup.h"
 #include "protocol/base/log.h"
 
 namespace farlane::pool {
@@ -16,6 +17,7 @@ struct Options {
   std::string state_dir;                  // what must survive
   std::vector<std::string> etcd;          // HOST:PORT each; none: SQLite in the folder
   std::string name = "default";
+  PlacementWords placement;
   std::string token;     // of people and clients; empty: none is asked for
   std::string join_key;  // of servers
   bool insecure = false;

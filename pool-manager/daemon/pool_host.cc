@@ -47,8 +47,10 @@ Result<std::unique_ptr<PoolHost>> PoolHost::Open(Settings settings,
   FARLANE_ASSIGN(std::vector<v1::Project> projects, store->LoadProjects());
   FARLANE_ASSIGN(std::vector<v1::Session> sessions, store->Load());
   FARLANE_ASSIGN(const std::vector<v1::Profile> profiles, store->LoadProfiles());
+  FARLANE_ASSIGN(PlacementSetup placement, PlacementSetup::Read(settings.placement));
   std::unique_ptr<PoolHost> host(new PoolHost(std::move(settings), std::move(store), key));
   host->state_.With([&](State& state) {
+    state.pool.SetPlacement(std::move(placement));
     state.tenants.Restore(std::move(projects));
     state.pool.Restore(std::move(sessions));
     state.pool.RestoreProfiles(profiles);
@@ -174,9 +176,9 @@ std::optional<Objection> PoolHost::Keep(const v1::Session& session) {
 }
 
 std::optional<Objection> PoolHost::Consider(const v1::CreateSessionRequest& request,
-                                            v1::Placement* placement) const {
+                                            v1::Placement* placement) {
   return state_.With(
-      [&](const State& state) { return state.pool.Consider(request, TakeNow(), placement); });
+      [&](State& state) { return state.pool.Consider(request, TakeNow(), placement); });
 }
 
 std::optional<Objection> PoolHost::Release(const std::string& id, v1::Session* session) {

@@ -37,6 +37,7 @@ class PoolHost {
   struct Settings {
     std::string name = "default";
     uint32_t report_ms = 1000;
+    PlacementWords placement{};
   };
 
   // Takes up what the store has.
@@ -57,7 +58,7 @@ class PoolHost {
                                   const std::string& user,
                                   v1::CreateSessionResponse* response);
   std::optional<Objection> Consider(const v1::CreateSessionRequest& request,
-                                    v1::Placement* placement) const;
+                                    v1::Placement* placement);
   std::optional<Objection> Release(const std::string& id, v1::Session* session);
   std::optional<Objection> Cordon(const std::string& name, bool cordoned);
   std::vector<v1::Session> Sessions() const;

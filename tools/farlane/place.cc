@@ -7,10 +7,14 @@
 
 #include <unistd.h>
 
+#include "protocol/base/milliseconds.h"
+#include "protocol/base/net_rate.h"
 #include "protocol/base/slice.h"
+#include "protocol/control/near_words.h"
 #include "tools/farlane/help_format.h"
 #include "tools/farlane/output_format.h"
 #include "tools/farlane/pool_client.h"
+#include "tools/farlane/pool_wishes.h"
 #include "tools/farlane/verb.h"
 
 namespace farlane::cli {
@@ -25,12 +29,45 @@ struct PlaceOptions {
   SliceWords slice;
   std::string pool;
   std::string model;
-  std::string profile;
+  PoolWishes wishes;
+  std::string policy;
+  std::string filter;
+  std::string score;
   std::vector<std::string> selector;
   std::string format;
   uint32_t gpus = 1;
   bool dry_run = false;
 };
+
+Status AddNear(const std::string& words, bool away, json* spec) {
+  FARLANE_ASSIGN(const auto groups, control::ParseNear(words));
+  for (const control::NearWords& one : groups) {
+    (*spec)["near"].push_back(
+        {{"group", one.group}, {"scope", one.scope}, {"away", away}, {"required", one.required}});
+  }
+  return Status::Ok();
+}
+
+// Where it may be, and by which rules that is looked at.
+Status AddWishes(const PlaceOptions& options, json* spec) {
+  const PoolWishes& wishes = options.wishes;
+  if (!wishes.max_rtt.empty()) {
+    FARLANE_ASSIGN((*spec)["maxRttMs"], ParseMilliseconds(wishes.max_rtt));
+  }
+  if (!wishes.min_bandwidth.empty()) {
+    FARLANE_ASSIGN(const NetRate least, ParseNetRate(wishes.min_bandwidth));
+    (*spec)["minBandwidthBytes"] =
+        least == kNetRateNone ? 0 : static_cast<double>(NetRateBytes(least));
+  }
+  FARLANE_TRY(AddNear(wishes.near, false, spec));
+  FARLANE_TRY(AddNear(wishes.away, true, spec));
+  (*spec)["group"] = wishes.group;
+  (*spec)["profile"] = wishes.profile;
+  (*spec)["policy"] = options.policy;
+  (*spec)["filter"] = options.filter;
+  (*spec)["score"] = options.score;
+  return Status::Ok();
+}
 
 Result<std::string> BodyOf(const PlaceOptions& options) {
   FARLANE_ASSIGN(const SliceRequest slice, ParseSlice(options.slice));
@@ -40,7 +77,7 @@ Result<std::string> BodyOf(const PlaceOptions& options) {
   spec["slice"]["priority"] = options.slice.priority;
   spec["gpus"] = options.gpus;
   spec["model"] = options.model;
-  spec["profile"] = options.profile;
+  FARLANE_TRY(AddWishes(options, &spec));
   for (const std::string& one : options.selector) {
     const size_t equals = one.find('=');
     if (equals == std::string::npos) {
@@ -104,18 +141,26 @@ Verb AddPlace(CLI::App& root) {
       ->type_name("CLASS");
   app->add_option("--model", options->model, "a GPU whose model has this in its name")
       ->type_name("NAME");
-  app->add_option("--profile", options->profile,
-                  "what the program is like: train, infer or "
-                  "interactive")
-      ->type_name("KIND");
+  AddPoolWishes(app, &options->wishes);
+  app->add_option("--policy", options->policy,
+                  "by this policy and not the pool's: balanced, binpack, spread, latency,\n"
+                  "compute, cost or energy")
+      ->type_name("NAME");
+  app->add_option("--filter", options->filter,
+                  "only where this expression holds, e.g. 'gpu.model == \"H100\"'")
+      ->type_name("EXPRESSION");
+  app->add_option("--score", options->score,
+                  "lower is better, e.g. 'net*2 + contention'; in place of the policy's")
+      ->type_name("EXPRESSION");
   app->add_option("--selector", options->selector, "a label that the server must have")
       ->type_name("KEY=VALUE");
   AddOutputFormat(app, &options->format);
   app->footer(
       "Exit code: 0 there is room, 8 there is none, 125 nobody could be asked; else as of\n"
       "\"farlane server\".\n\n"
-      "Example:\n"
-      "  farlane place --dry-run --share 0.5 --selector zone=a");
+      "Examples:\n"
+      "  farlane place --dry-run --share 0.5 --selector zone=a\n"
+      "  farlane place --dry-run --policy latency --max-rtt 5ms --away batch@rack");
   const auto act = [options](const std::vector<std::string>&) { return Act(*options); };
   return {.app = app, .act = act};
 }

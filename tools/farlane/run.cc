@@ -17,6 +17,7 @@
 #include "tools/farlane/command.h"
 #include "tools/farlane/help_format.h"
 #include "tools/farlane/pool_client.h"
+#include "tools/farlane/pool_wishes.h"
 #include "tools/farlane/private_server.h"
 #include "tools/farlane/probe.h"
 #include "tools/farlane/session_ticket.h"
@@ -35,6 +36,7 @@ struct RunOptions {
   std::string server;
   std::string pool;
   SliceWords slice;
+  PoolWishes wishes;
   std::string net_limit;
   std::string project;
   std::string time_limit;
@@ -204,6 +206,8 @@ int RunInPool(const std::string& pool,
               const RunOptions& options,
               const std::vector<std::string>& command) {
   std::vector<Setting> wishes = SliceSettings(options.slice);
+  const std::vector<Setting> more = WishSettings(options.wishes);
+  wishes.insert(wishes.end(), more.begin(), more.end());
   wishes.emplace_back("FARLANE_PROGRAM", command.front());
   if (!options.project.empty()) {
     wishes.emplace_back("FARLANE_PROJECT", options.project);
@@ -352,6 +356,7 @@ Verb AddRun(CLI::App& root) {
   pool->excludes(local)->excludes(direct);
   local->excludes(direct);
   AddSlice(app, options.get(), direct);
+  AddPoolWishes(app, &options->wishes);
   app->footer(
       "With nothing configured, a private server is started and ends with the command.\n"
       "Exit code: the command's; 128+N if signal N ended it; 127 if it was not found, 126 if it\n"

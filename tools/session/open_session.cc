@@ -23,6 +23,7 @@
 #include "protocol/base/sha256.h"
 #include "protocol/base/slice.h"
 #include "protocol/control/hex.h"
+#include "protocol/control/near_words.h"
 #include "tools/session/measure_candidates.h"
 
 namespace farlane::session {
@@ -59,6 +60,15 @@ Result<json> PlaceFromEnvironment() {
   return place;
 }
 
+Status AddNear(const char* name, bool away, json* rules) {
+  FARLANE_ASSIGN(const auto groups, control::ParseNear(Environment(name).value_or("")));
+  for (const control::NearWords& one : groups) {
+    rules->push_back(
+        {{"group", one.group}, {"scope", one.scope}, {"away", away}, {"required", one.required}});
+  }
+  return Status::Ok();
+}
+
 // What the way to a server must be like, and what the program is called.
 Status AddWayAndProfile(json* spec) {
   if (const auto text = Environment("FARLANE_MAX_RTT")) {
@@ -70,6 +80,11 @@ Status AddWayAndProfile(json* spec) {
     (*spec)["minBandwidthBytes"] =
         least == kNetRateNone ? 0 : static_cast<double>(NetRateBytes(least));
   }
+  json near = json::array();
+  FARLANE_TRY(AddNear("FARLANE_NEAR", false, &near));
+  FARLANE_TRY(AddNear("FARLANE_AWAY", true, &near));
+  (*spec)["near"] = std::move(near);
+  (*spec)["group"] = Environment("FARLANE_GROUP").value_or("");
   (*spec)["profile"] = Environment("FARLANE_PROFILE").value_or("");
   FARLANE_ASSIGN((*spec)["place"], PlaceFromEnvironment());
   return Status::Ok();

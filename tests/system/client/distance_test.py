@@ -11,6 +11,7 @@ import subprocess
 import unittest
 
 from pool_test import PoolTest
+from pool_world import POOLD
 from real_server import CASE, EMULATOR, FARLANE, SLOWNESS, client_environment, seconds_until
 from shaped_link import ShapedLink
 
@@ -121,6 +122,46 @@ class ThreeServers(Distance):
         text = self.run_farlane("netcheck", self.links["near"].address, "127.0.0.1:1")
         self.assertEqual(text.returncode, 1)
         self.assertRegex(text.stdout, r"(?m)^tcp://127\.0\.0\.1:\d+ .* ms .* MiB/s$")
+
+    def place(self, *words):
+        done = self.run_farlane("place", "--dry-run", "-o", "json", *words)
+        self.assertIn(done.returncode, (0, 8), done.stderr)
+        return json.loads(done.stdout)
+
+    def test_rules_can_be_tried_before_they_count(self):
+        self.assertEqual(self.place("--filter", "label('site') == 'neither'")["server"], "neither")
+        self.assertEqual(self.place("--score", "label('site') == 'wide' ? 0 : 1")["server"], "wide")
+        self.assertFalse(self.place("--filter", "gpu.memory < 0")["placed"])
+        self.assertTrue(self.place("--policy", "latency")["placed"])
+        self.assertEqual(len(self.place()["candidates"]), 3)
+        for words in (("--filter", "gpu.colour == 'red'"), ("--policy", "best"), ("--near", "web@moon"),
+                      ("--max-rtt", "soon")):
+            done = self.run_farlane("place", "--dry-run", *words)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertTrue(done.stderr.startswith("farlane: "), done.stderr)
+
+    def test_a_pool_places_by_the_rules_that_it_was_given(self):
+        for words in (("--policy", "best"), ("--filter", "gpu.colour == 'red'"), ("--placement-plugin", "night.so")):
+            done = subprocess.run([POOLD, "--state-dir", self.folder + "/other", *words], capture_output=True, text=True,
+                                  check=False, timeout=20 * SLOWNESS)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(words[1].split()[0], done.stderr)
+        self.manager.stop_process()
+        self.manager = self.manage("--filter", "label('site') != 'near'", "--policy", "latency",
+                                   listen=self.manager.address, servers=self.manager.servers)
+        self.await_servers(3)
+        self.assertNotEqual(self.run_steps("chatty", **CHATTY)[0], "near")
+        self.assertEqual(self.place("--filter", "label('site') == 'near'")["server"], "near")
+
+    def test_sessions_are_near_a_group_or_away_from_it(self):
+        status, said, _ = self.create(selector={"site": "wide"}, group="web")
+        self.assertEqual((status, said["session"]["server"]), (201, "wide"), said)
+        self.assertEqual(self.place("--near", "web!")["server"], "wide")
+        self.assertNotEqual(self.place("--away", "web!")["server"], "wide")
+        self.assertEqual(self.place("--away", "web@zone!")["server"], "near")
+        done = self.run_farlane("run", "--near", "web!", "--", "true")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.sessions()[-1]["server"], "wide")
 
     def test_servers_report_what_sessions_do(self):
         process = self.start_run("rounds")

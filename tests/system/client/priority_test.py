@@ -6,6 +6,7 @@ later they are over than where nobody else is there, by the clock of a device wh
     priority_test.py --campaign RESULT.json [--seed N] [--parts N]      of 5000 requests each, alone and beside"""
 
 import collections
+import os
 import unittest
 
 import share_scenarios as scenarios
@@ -17,7 +18,7 @@ RATE = 200  # a second
 REQUEST_MS = 0.5
 COMMAND_MS = 5  # of best effort
 # Latencies are kept in steps of so much.
-STEPS_PER_MS = 100
+STEPS_PER_MS = 20
 # What Tally has reached, and one command that the device has been given before the request came.
 SLOWER_PART = 1.10
 KEPT_PART = 0.5
@@ -35,22 +36,29 @@ def percentile(counts, part):
 
 
 def counted(latencies):
-    return collections.Counter(round(one * STEPS_PER_MS) for one in latencies)
+    """As text, since a file of results has a hundred thousand of them: 'STEPxCOUNT' by step."""
+    counts = collections.Counter(round(one * STEPS_PER_MS) for one in latencies)
+    return " ".join(f"{step}x{count}" for step, count in sorted(counts.items()))
+
+
+def counts_of(text):
+    return collections.Counter({int(step): int(count) for step, count in (word.split("x") for word in text.split())})
 
 
 class Priority(unittest.TestCase):
-    def measure(self, count, seed):
-        with Model() as model:
+    def measure(self, count, seed, *options):
+        with Model(*options) as model:
             found = scenarios.priority(model, count, RATE, REQUEST_MS, seed)
         self.assertEqual(len(found["alone"]["latencies_ms"]), count)
         self.assertEqual(len(found["beside"]["latencies_ms"]), count)
         return {"alone": counted(found["alone"]["latencies_ms"]), "beside": counted(found["beside"]["latencies_ms"]),
                 "ahead_max": found["beside"]["ahead_max"], "ahead_p99": found["beside"]["ahead_p99"],
-                "keeps": found["best_effort_keeps"], "requests_have": found["requests_have"]}
+                "keeps": found["best_effort_keeps"], "requests_have": found["requests_have"], "load": os.getloadavg()[0],
+                "processors": model.processors}
 
     def check(self, parts):
-        alone, beside = (sum((collections.Counter({int(step): count for step, count in one[side].items()})
-                              for one in parts), collections.Counter()) for side in ("alone", "beside"))
+        alone, beside = (sum((counts_of(one[side]) for one in parts), collections.Counter())
+                         for side in ("alone", "beside"))
         keeps = sum(one["keeps"] for one in parts) / len(parts)
         found = {"requests": sum(alone.values()), "p50_alone_ms": percentile(alone, 0.5),
                  "p99_alone_ms": percentile(alone, 0.99), "p50_beside_ms": percentile(beside, 0.5),
@@ -67,6 +75,12 @@ class ShortRun(Priority):
         self.check([self.measure(REQUESTS, 1)])
 
 
+class WithoutTurns(Priority):
+    def test_requests_wait_for_all_that_best_effort_has_sent(self):
+        with self.assertRaises(AssertionError):
+            self.check([self.measure(30, 1, "--no-turns")])
+
+
 class LongRun(Priority):
     def test_campaign(self):
         CAMPAIGN.note(rate=RATE, request_ms=REQUEST_MS, command_ms=COMMAND_MS, steps_per_ms=STEPS_PER_MS)
@@ -77,4 +91,4 @@ class LongRun(Priority):
 
 if __name__ == "__main__":
     CAMPAIGN = Campaign.from_arguments(parts=20)
-    unittest.main(argv=[__file__, "LongRun"] if CAMPAIGN else None, defaultTest=None if CAMPAIGN else "ShortRun")
+    unittest.main(argv=[__file__, "LongRun"] if CAMPAIGN else None, defaultTest=None if CAMPAIGN else ["ShortRun", "WithoutTurns"])

@@ -48,6 +48,19 @@ class NetGateTest : public ::testing::Test {
   uint64_t now_ns_ = kSecondNs;
 };
 
+TEST_F(NetGateTest, WhatTheClientIsLikeStandsInThePage) {
+  gate_.NoteTalk(7, 300'000, 1 << 20);
+  gate_.NoteBusy(5 * kMs);
+  const NetUseSlot& use = uses_.net_use();
+  EXPECT_EQ(use.trips, 7u);
+  EXPECT_EQ(use.rtt_ns, 300'000u);
+  EXPECT_EQ(use.talked, 1u << 20);
+  EXPECT_EQ(use.busy_ns, 5 * kMs);
+  gate_.Detach();
+  gate_.NoteTalk(8, 1, 1);  // nobody looks any more
+  EXPECT_EQ(use.trips, 7u);
+}
+
 TEST_F(NetGateTest, ARateHoldsToAHundredth) {
   for (const uint64_t rate : {10 * kMega, 100 * kMega, 400 * kMega, 2'000 * kMega}) {
     for (const size_t piece : {size_t{64} << 10, size_t{256} << 10, size_t{1} << 20}) {

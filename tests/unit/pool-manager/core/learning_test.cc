@@ -120,11 +120,11 @@ TEST_F(LearningTest, AHomeIsLeftForAReasonOnly) {
   Measure("c", 30);
   Session(10, 10'000, 0);  // chatty, and moves nothing
   EXPECT_EQ(Chosen(), "a");
-  learning_.NoteHome(spec_, "a");
-  Measure("b", 30);
-  for (int i = 0; i < 60; ++i) {
-    Measure("c", 0.92);  // 8 percent nearer
+  for (int i = 0; i < 200; ++i) {
+    Measure("c", 0.9);  // a tenth nearer
   }
+  EXPECT_EQ(Chosen(), "c");
+  learning_.NoteHome(spec_, "a");
   EXPECT_EQ(Chosen(), "a");
   for (int i = 0; i < 200; ++i) {
     Measure("c", 0.5);

@@ -95,6 +95,35 @@ TEST_F(PoolTest, NobodyIsPromisedWhatAnotherHas) {
   EXPECT_FALSE(Create(0.7).has_value());
 }
 
+TEST_F(PoolTest, PlacesByTheRulesThatItWasGiven) {
+  Attach('1', "one", 1);
+  Attach('2', "two", 2);
+  auto setup = PlacementSetup::Read({.filter = "server.id == '" + std::string(32, '2') + "'"});
+  ASSERT_TRUE(setup.ok()) << setup.error().message();
+  pool_.SetPlacement(std::move(setup).value());
+  v1::Session session;
+  ASSERT_FALSE(Create(0.7, &session).has_value());
+  EXPECT_EQ(session.server(), "two");
+  const auto objection = Create(0.7);
+  ASSERT_TRUE(objection.has_value());
+  EXPECT_EQ(objection->explain[0], "one: kept out by the policy's filter");
+  // Whoever asks what would be may try others.
+  v1::CreateSessionRequest request;
+  request.mutable_spec()->set_filter("true");
+  v1::Placement placement;
+  ASSERT_FALSE(pool_.Consider(request, now_, &placement).has_value());
+  EXPECT_TRUE(placement.placed());
+  EXPECT_EQ(placement.server(), "one");
+}
+
+TEST_F(PoolTest, WhatAProjectMayNotHaveIsNotPlacedEither) {
+  Attach('1', "one", 1);
+  v1::CreateSessionRequest request;
+  request.mutable_spec()->set_project("nobody");
+  v1::Placement placement;
+  EXPECT_TRUE(pool_.Consider(request, now_, &placement).has_value());
+}
+
 TEST_F(PoolTest, WhoCanMeasureIsToldWhatBeforeAnythingIsPromised) {
   Attach('1', "one", 1);
   Attach('2', "two", 2);
