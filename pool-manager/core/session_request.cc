@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "pool-manager/core/request_rules.h"
+
 namespace farlane::pool {
 namespace {
 
