@@ -5,7 +5,6 @@
 
 #include "pool-manager/core/pool.h"
 #include "pool-manager/core/request_key.h"
-#include "pool-manager/core/request_rules.h"
 #include "pool-manager/core/session_request.h"
 #include "pool-manager/placement/explain.h"
 #include "protocol/base/slice.h"
@@ -49,9 +48,6 @@ std::optional<Objection> ReadRequest(const v1::CreateSessionRequest& request,
   const Result<SliceRequest> slice = ToSlice(request.spec());
   if (!slice.ok()) {
     return Objection{Objection::Kind::kInvalid, "Invalid", slice.error().message()};
-  }
-  if (const auto near = NearRulesOf(request.spec()); !near.ok()) {
-    return Objection{Objection::Kind::kInvalid, "Invalid", near.error().message()};
   }
   if (const auto near = NearRulesOf(request.spec()); !near.ok()) {
     return Objection{Objection::Kind::kInvalid, "Invalid", near.error().message()};
@@ -230,12 +226,6 @@ std::optional<Objection> Pool::Consider(const v1::CreateSessionRequest& wanted,
     }
   }
   placement->set_explanation(text);
-  std::vector<v1::Candidate> best =
-      Learning::Best(cluster_, network, request, explanation.decision);
-  Describe(&best);
-  for (v1::Candidate& candidate : best) {
-    *placement->add_candidates() = std::move(candidate);
-  }
   std::vector<v1::Candidate> best =
       Learning::Best(cluster_, network, request, explanation.decision);
   Describe(&best);

@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "pool-manager/core/request_rules.h"
-
 namespace farlane::pool {
 namespace {
 
