@@ -118,7 +118,7 @@ class PoolHostTest : public testing::Test {
   }
 
   const farlane::Status unknown_{store_error::kUnknown, "no answer"};
-  token::SigningKey key_;
+  SigningKeys key_;
   Disk disk_;
   Silent line_;
   std::shared_ptr<PoolHost> host_;
