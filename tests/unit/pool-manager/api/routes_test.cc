@@ -78,12 +78,14 @@ class RoutesTest : public testing::Test {
                  const std::string& path,
                  const std::string& body = "",
                  const std::map<std::string, std::string>& query = {}) {
-    return routes_->Answer({.method = method,
-                            .path = path,
-                            .query = query,
-                            .body = body,
-                            .authorization = token.empty() ? "" : "Bearer " + token,
-                            .address = "10.1.2.3"});
+    HttpRequest request;
+    request.method = method;
+    request.path = path;
+    request.query = query;
+    request.body = body;
+    request.authorization = token.empty() ? "" : "Bearer " + token;
+    request.address = "10.1.2.3";
+    return routes_->Answer(request);
   }
 
   std::string TokenOf(const std::string& user, Role role, const std::string& project) {
