@@ -12,7 +12,7 @@ percent_min=80
 cmake --preset fuzz -B "$build" -DFARLANE_SANITIZE= -DFARLANE_COVERAGE=ON -DFARLANE_TESTS=ON >/dev/null
 cmake --build "$build" --target fuzz_seeds fatbin_fuzz cubin_fuzz ptx_index_fuzz ptx_parser_fuzz \
   batch_reader_fuzz message_decode_fuzz dispatch_fuzz client_fuzz \
-  token_fuzz audit_fuzz pool_message_fuzz routes_fuzz
+  token_fuzz audit_fuzz pool_message_fuzz routes_fuzz http_fuzz
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 LLVM_PROFILE_FILE="$work/seeds.profraw" "$build/tests/fuzz/fuzz_seeds" "$work/seeds"
@@ -50,7 +50,8 @@ reach batch_reader_fuzz protocol/channel/batch_reader.cc protocol/wire/frame.cc
 reach token_fuzz protocol/token/{session_token,base64url}.cc gpu-server/agent/token_judge.cc
 reach audit_fuzz pool-manager/trust/audit_chain.cc
 reach pool_message_fuzz pool-manager/core/server_book.cc
-reach routes_fuzz pool-manager/api/{routes,route,route_access,session_routes,server_routes,access_routes,answers}.cc pool-manager/trust/{caller,access_table}.cc
+reach http_fuzz pool-manager/api/http_server.cc
+reach routes_fuzz pool-manager/api/{routes,route,route_access,session_routes,server_routes,tenant_routes,access_routes,answers,page,sight}.cc pool-manager/trust/{caller,access_table}.cc
 reach message_decode_fuzz generated/protocol/wire/messages.cc
 # All of a session, without what it says before it hears anything, and what devices print.
 session=$(ls gpu-server/session/*.cc | grep -vE '/(output_pipe|welcome)\.cc$')
