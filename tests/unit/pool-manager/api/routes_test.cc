@@ -169,7 +169,8 @@ class RoutesTest : public testing::Test {
     EXPECT_EQ(Ask(kAdminToken, "POST", "/v1/servers/one:uncordon").status, 200u);
     EXPECT_EQ(Ask(kAdminToken, "POST", "/v1/servers/one:taint", R"({"remove":["owner"]})").status,
               200u);
-    for (const v1::QueueEntry& entry : office_->Host()->Queue().entries()) {
+    const v1::ListQueueResponse queue = office_->Host()->Queue();
+    for (const v1::QueueEntry& entry : queue.entries()) {
       EXPECT_EQ(Ask(kAdminToken, "DELETE", "/v1/sessions/" + entry.session().id()).status, 200u);
     }
   }
