@@ -10,6 +10,7 @@ LINK = re.compile(r"(?<!!)\[[^\]\n]*\]\(([^)\s]+)\)|!\[[^\]\n]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 PATH = re.compile(r"[\w.-]+(/[\w.*-]+)+/?|[\w-]+\.(cc|h|py|toml|md|sh|cmake|txt|json|lock)")
 SYMBOL = re.compile(r"~?[A-Za-z_]\w*(::~?\w+)*(\(\))?")
+IN_PLACE = re.compile(r"`([A-Za-z_][\w:]*(?:\(\))?)`\s+in\s+`([\w./-]+)`")
 MADE_BY_THE_BUILD = "build/"
 
 
@@ -67,6 +68,32 @@ def check_map(tree):
     for number, text in paragraphs(without_fences(tree.text(MAP))):
         complaints += check_paragraph(tree, number, text)
     return complaints
+
+
+def check_places(tree):
+    """Whatever page names a file of ours: it is there, and in it what is said to be (`Name` in `path`)."""
+    houses = {path.split("/")[0] for path in tree.paths if "/" in path}
+    names = {path.rsplit("/", 1)[-1] for path in tree.paths}
+    complaints = []
+    for path in tree.of_kind(".md"):
+        text = without_fences(tree.text(path))
+        for found in CODE.finditer(text):
+            word = found[1].strip()
+            if not PATH.fullmatch(word) or word.startswith(MADE_BY_THE_BUILD):
+                continue
+            ours = word.split("/")[0] in houses if "/" in word else True
+            if ours and not (exists(tree, word) if "/" in word else word in names):
+                complaints.append(f"{path}:{line_of(text, found)}: there is no {word}")
+        for found in IN_PLACE.finditer(text):
+            last = found[1].removesuffix("()").split("::")[-1]
+            files = files_below(tree, found[2])
+            if files and not any(re.search(rf"\b{re.escape(last)}\b", tree.text(one)) for one in files):
+                complaints.append(f"{path}:{line_of(text, found)}: {found[1]} is not in {found[2]}")
+    return complaints
+
+
+def line_of(text, found):
+    return text.count("\n", 0, found.start()) + 1
 
 
 def anchors(text):

@@ -165,6 +165,16 @@ class Docs(Rules):
         self.assert_passes(docs.check_map, docs.MAP, "# Map\n\nQuota: `gpu-server/memory/ledger.h`,\n`Ledger::Reserve()`. "
                            "`gpu-server/memory/*.h`, `farlane run --help`, `build/release/bin/farlane`\n\n```\n`x/y.h`\n```\n", **self.LEDGER)
 
+    def test_catches_files_that_any_page_names_in_vain(self):
+        for text in ("See `gpu-server/memory/quota.h`.\n", "See `quota.cc`.\n", "`Pager` in `gpu-server/memory/ledger.h`\n",
+                     "(`Ledger::Return` in\n`gpu-server/memory`)\n", "`gpu-server/*/quota.h`\n"):
+            self.assert_caught(docs.check_places, "docs/a.md", text, **self.LEDGER)
+
+    def test_lets_pages_name_files_that_are_there(self):
+        self.assert_passes(docs.check_places, "docs/a.md",
+                           "`ledger.h`, `gpu-server/memory/`, `Ledger::Reserve()` in `gpu-server/memory/ledger.h`, "
+                           "`lib/farlane/x.h`, `build/release/y.h`, `gpu-server/*/ledger.h`\n\n```\n`none.h`\n```\n", **self.LEDGER)
+
     def test_catches_links_into_nothing(self):
         for link in ("b.md", "../README.md", "../../outside.md", "c.md#no-such-heading", "#none"):
             self.assert_caught(docs.check_links, "docs/a.md", f"see [this]({link})\n", **{"docs/c.md": "# One\n"})

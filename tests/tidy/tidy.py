@@ -33,6 +33,7 @@ RULES = {
     "words": words.check_code,
     "only_itself": words.check_only_itself,
     "map": docs.check_map,
+    "places": docs.check_places,
     "links": docs.check_links,
     "commands": runnable.check_commands,
     "verbs": runnable.check_verbs,

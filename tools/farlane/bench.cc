@@ -150,7 +150,7 @@ Verb AddBench(CLI::App& root) {
   CLI::App* app = root.add_subcommand("bench", "Measure what calls to a GPU cost from here");
   app->formatter(std::make_shared<HelpFormat>("[OPTIONS] [GROUP...]"));
   app->add_option("group", options->groups,
-                  "what to measure: floor, rtt, launch, bulk, mixed [all]")
+                  "what to measure: floor, rtt, launch, bulk, managed, mixed [all]")
       ->check(CLI::IsMember(kGroups))
       ->type_name("");
   app->add_option("--server", options->server,
