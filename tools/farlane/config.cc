@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // farlane config: what farlane is told each time, kept under a name.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 

@@ -56,9 +56,9 @@ class ConfigFile {
  private:
   struct Line {
     size_t indent = 0;
-    std::string key;    // empty: nothing but a comment
-    std::string value;  // empty: others are below it
-    std::string text;   // as it stands there
+    std::string key{};    // empty: nothing but a comment
+    std::string value{};  // empty: others are below it
+    std::string text{};   // as it stands there
   };
 
   explicit ConfigFile(std::string path) : path_(std::move(path)) {}
