@@ -122,8 +122,10 @@ Status Serve(const Options& options) {
   transport::Address bound;
   FARLANE_ASSIGN(Fd listener, transport::Listen(wanted, &bound));
   const std::string people = bound.ToString().substr(strlen("tcp://"));
-  PoolHost::Settings pool{
-      .name = options.name, .placement = options.placement, .scratch_dir = options.state_dir};
+  PoolHost::Settings pool{.name = options.name,
+                          .keep_ended_ms = options.keep_ended_ms,
+                          .placement = options.placement,
+                          .scratch_dir = options.state_dir};
   if (options.etcd.empty()) {
     pool.backup = [&options](const std::string& path) {
       return CopyStore({.from = FileOf(options), .to = path, .from_vfs = {}});

@@ -8,6 +8,7 @@
 
 #include "protocol/base/environment.h"
 #include "protocol/base/result.h"
+#include "protocol/base/run_time.h"
 #include "protocol/transport/address.h"
 
 namespace farlane::pool {
@@ -17,6 +18,7 @@ struct Words {
   std::string token_file;
   std::string join_key_file;
   std::string log_level;
+  std::string keep_ended = "7d";
 };
 
 Result<std::string> FirstLine(const std::string& path) {
@@ -89,6 +91,8 @@ Status Understand(const Words& words, Options* options) {
   if (options->listen_servers.empty()) {
     FARLANE_ASSIGN(options->listen_servers, NextPort(options->listen));
   }
+  FARLANE_ASSIGN(const uint32_t keep_ended_s, ParseRunTime(words.keep_ended));
+  options->keep_ended_ms = 1000 * int64_t{keep_ended_s};
   if (!options->restore.empty() && !options->etcd.empty()) {
     return Status(StatusCode::kInvalidArgument,
                   "--restore is for a pool in a folder; etcdctl snapshot restore is for etcd");
@@ -141,6 +145,9 @@ CommandLine ReadCommandLine(int argc, char** argv, const std::string& version) {
       ->type_name("FILE");
   app.add_option("--name", options.name, "The pool's name [default]")->type_name("NAME");
   AddPlacement(app, &options.placement);
+  app.add_option("--keep-ended", words.keep_ended,
+                 "Sessions that are over are forgotten after this, or when there are 1000 [7d]")
+      ->type_name("TIME");
   app.add_option("--token-file", words.token_file,
                  "People must present the token on the first line of this file")
       ->type_name("FILE");

@@ -19,8 +19,9 @@ struct Options {
   std::string name = "default";
   std::string restore;  // a backup to put in the place of what is stored, and end
   PlacementWords placement;
-  std::string token;     // of people and clients; empty: none is asked for
-  std::string join_key;  // of servers
+  std::string token;          // of people and clients; empty: none is asked for
+  std::string join_key;       // of servers
+  int64_t keep_ended_ms = 0;  // sessions that are over
   bool insecure = false;
   int ready_fd = -1;
   int watch_fd = -1;
