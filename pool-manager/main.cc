@@ -16,6 +16,7 @@
 #include "pool-manager/daemon/options.h"
 #include "pool-manager/daemon/signing_key_file.h"
 #include "pool-manager/store/etcd_store.h"
+#include "pool-manager/store/sqlite_backup.h"
 #include "pool-manager/store/sqlite_store.h"
 #include "protocol/base/environment.h"
 #include "protocol/base/fd.h"
@@ -57,6 +58,10 @@ Status MakeFolder(const std::string& path) {
   return Status::Ok();
 }
 
+std::string FileOf(const Options& options) {
+  return options.state_dir + "/pool.db";
+}
+
 Result<std::unique_ptr<StateStore>> OpenStore(const Options& options) {
   if (!options.etcd.empty()) {
     EtcdStore::Options etcd;
@@ -65,7 +70,7 @@ Result<std::unique_ptr<StateStore>> OpenStore(const Options& options) {
     return std::unique_ptr<StateStore>(std::move(store));
   }
   SqliteStore::Options sqlite;
-  sqlite.path = options.state_dir + "/pool.db";
+  sqlite.path = FileOf(options);
   FARLANE_ASSIGN(std::unique_ptr<SqliteStore> store, SqliteStore::Open(sqlite));
   return std::unique_ptr<StateStore>(std::move(store));
 }
@@ -103,6 +108,11 @@ void AttendTo(Office& office, const Fd& signals, int watch_fd) {
 Status Serve(const Options& options) {
   FARLANE_ASSIGN(const Fd signals, CatchSignals());
   FARLANE_TRY(MakeFolder(options.state_dir));
+  if (!options.restore.empty()) {
+    FARLANE_TRY(RestoreStore({.backup = options.restore, .store = FileOf(options)}));
+    LogInfo("the pool in %s is as %s has it", options.state_dir.c_str(), options.restore.c_str());
+    return Status::Ok();
+  }
   FARLANE_ASSIGN(const std::unique_ptr<StateStore> store, OpenStore(options));
   FARLANE_ASSIGN(token::SigningKey key, TakeSigningKey(options.state_dir));
   FARLANE_ASSIGN(const std::unique_ptr<AttachServer> servers,
@@ -112,8 +122,15 @@ Status Serve(const Options& options) {
   transport::Address bound;
   FARLANE_ASSIGN(Fd listener, transport::Listen(wanted, &bound));
   const std::string people = bound.ToString().substr(strlen("tcp://"));
+  PoolHost::Settings pool{
+      .name = options.name, .placement = options.placement, .scratch_dir = options.state_dir};
+  if (options.etcd.empty()) {
+    pool.backup = [&options](const std::string& path) {
+      return CopyStore({.from = FileOf(options), .to = path, .from_vfs = {}});
+    };
+  }
   Office office(*store,
-                {.pool = {.name = options.name, .placement = options.placement},
+                {.pool = std::move(pool),
                  .own = {.people = people, .servers = servers->address()},
                  .store_kind = options.etcd.empty() ? "sqlite" : "etcd",
                  .sole = options.etcd.empty()},

@@ -44,6 +44,8 @@ HttpAnswer Problem(const Objection& objection) {
       return Problem(404, objection.reason, objection.detail, objection.explain);
     case Objection::Kind::kConflict:
       return Problem(409, objection.reason, objection.detail, objection.explain);
+    case Objection::Kind::kOtherRequest:
+      return Problem(422, objection.reason, objection.detail, objection.explain);
     default:
       return Problem(503, objection.reason, objection.detail, objection.explain);
   }

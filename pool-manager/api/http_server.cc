@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pool-manager/api/http_server.h"
 
+#include <algorithm>
+#include <cstring>
 #include <memory>
 #include <utility>
 
@@ -26,9 +28,54 @@ MHD_Result TakeArgument(void* into, MHD_ValueKind /*kind*/, const char* name, co
   return MHD_YES;
 }
 
-MHD_Result Send(MHD_Connection* connection, const HttpAnswer& answer) {
-  MHD_Response* const response = MHD_create_response_from_buffer(
-      answer.body.size(), const_cast<char*>(answer.body.data()), MHD_RESPMEM_MUST_COPY);
+// A stream while it is sent. The library keeps it for us, as a bare pointer.
+struct Sending {
+  const HttpServer& server;
+  std::shared_ptr<HttpStream> stream;  // the answer's
+  std::string unsent;
+};
+
+// The library's callback: fills the buffer, and may wait, for the connection has its own thread.
+ssize_t OnStream(void* state, uint64_t /*at*/, char* buffer, size_t room) {
+  constexpr unsigned kWaitMs = 200;
+  Sending& sending = *static_cast<Sending*>(state);
+  while (sending.unsent.empty()) {
+    if (sending.server.is_stopping()) {
+      return MHD_CONTENT_READER_END_OF_STREAM;
+    }
+    std::optional<std::string> next = sending.stream->Next(kWaitMs);
+    if (!next.has_value()) {
+      return MHD_CONTENT_READER_END_OF_STREAM;
+    }
+    sending.unsent = std::move(*next);
+  }
+  const size_t taken = std::min(room, sending.unsent.size());
+  memcpy(buffer, sending.unsent.data(), taken);
+  sending.unsent.erase(0, taken);
+  return static_cast<ssize_t>(taken);
+}
+
+void OnStreamOver(void* state) {
+  delete static_cast<Sending*>(state);
+}
+
+MHD_Response* ResponseOf(const HttpServer& server, const HttpAnswer& answer) {
+  if (answer.stream == nullptr) {
+    return MHD_create_response_from_buffer(
+        answer.body.size(), const_cast<char*>(answer.body.data()), MHD_RESPMEM_MUST_COPY);
+  }
+  constexpr size_t kBlockBytes = 16 << 10;
+  auto sending = std::make_unique<Sending>(Sending{server, answer.stream, {}});
+  MHD_Response* const response = MHD_create_response_from_callback(
+      MHD_SIZE_UNKNOWN, kBlockBytes, &OnStream, sending.get(), &OnStreamOver);
+  if (response != nullptr) {
+    static_cast<void>(sending.release());  // OnStreamOver deletes it
+  }
+  return response;
+}
+
+MHD_Result Send(const HttpServer& server, MHD_Connection* connection, const HttpAnswer& answer) {
+  MHD_Response* const response = ResponseOf(server, answer);
   if (response == nullptr) {
     return MHD_NO;
   }
@@ -64,6 +111,9 @@ MHD_Result OnRequest(void* server,
     const char* const authorization =
         MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
     arriving->request.authorization = authorization == nullptr ? "" : authorization;
+    const char* const key =
+        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Idempotency-Key");
+    arriving->request.idempotency_key = key == nullptr ? "" : key;
     *state = arriving.release();
     return MHD_YES;
   }
@@ -77,12 +127,14 @@ MHD_Result OnRequest(void* server,
     *body_bytes = 0;
     return MHD_YES;
   }
+  const HttpServer& own = *static_cast<HttpServer*>(server);
   if (arriving.too_large) {
-    return Send(connection, {.status = MHD_HTTP_CONTENT_TOO_LARGE,
-                             .body = "no request is larger than 1 MiB\n",
-                             .type = "text/plain"});
+    return Send(own, connection,
+                {.status = MHD_HTTP_CONTENT_TOO_LARGE,
+                 .body = "no request is larger than 1 MiB\n",
+                 .type = "text/plain"});
   }
-  return Send(connection, static_cast<HttpServer*>(server)->answer()(arriving.request));
+  return Send(own, connection, own.answer()(arriving.request));
 }
 
 void OnOver(void* /*server*/,
@@ -111,6 +163,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(Fd listener, Answer answer
 }
 
 HttpServer::~HttpServer() {
+  is_stopping_ = true;
   if (daemon_ != nullptr) {
     MHD_stop_daemon(daemon_);
   }

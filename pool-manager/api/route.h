@@ -21,6 +21,31 @@ struct Call {
   std::string user;                // who asks; empty: nobody in particular
 };
 
+// What may stand behind the '?' of a path.
+struct QueryParameter {
+  const char* name;
+  const char* type;  // of JSON: "string", "integer"
+  const char* what;  // for people, a line
+  const char* example;
+};
+
+// A good answer beside the usual one.
+struct OtherAnswer {
+  unsigned status;
+  const char* gives;  // a message
+  const char* what;   // when, for people
+};
+
+// What the description of the API says of a route beside its messages.
+struct RouteNotes {
+  std::span<const QueryParameter> query{};
+  const char* body = "";                  // an example of what it takes
+  unsigned status = 200;                  // of an answer that is no problem
+  const char* type = "application/json";  // of an answer that is no message
+  const char* streams = "";               // a message a line, where ?watch=1 is asked for
+  std::span<const OtherAnswer> others{};  // other good answers than that
+};
+
 struct Route {
   const char* method;  // "GET"
   const char* path;  // "/v1/servers/{name}:cordon"; {…} is one or more characters but '/' and ':'
@@ -29,6 +54,7 @@ struct Route {
   const char* gives;    // the answer's message
   const char* summary;  // for people, a line
   HttpAnswer (*answer)(const Call& call);
+  RouteNotes notes{};
 };
 
 std::span<const Route> SessionRoutes();

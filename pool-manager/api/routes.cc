@@ -2,6 +2,7 @@
 #include "pool-manager/api/routes.h"
 
 #include "pool-manager/api/answers.h"
+#include "pool-manager/api/open_api.h"
 #include "pool-manager/api/route.h"
 #include "pool-manager/core/same_secret.h"
 
@@ -25,6 +26,9 @@ HttpAnswer Routes::Answer(const HttpRequest& request) const {
   }
   if (!IsAllowed(request)) {
     return Problem(401, "Unauthenticated", "this pool asks for a token (FARLANE_POOL_TOKEN)");
+  }
+  if (request.path == kOpenApiPath && request.method == "GET") {
+    return OpenApiAnswer();  // a manager that stands by knows it as well
   }
   const std::shared_ptr<PoolHost> host = office_.Host();
   if (host == nullptr) {

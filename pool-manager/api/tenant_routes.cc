@@ -4,6 +4,7 @@
 
 #include "pool-manager/api/answers.h"
 #include "pool-manager/api/route.h"
+#include "pool-manager/api/sight.h"
 
 namespace farlane::pool {
 namespace {
@@ -56,8 +57,21 @@ HttpAnswer DeleteProject(const Call& call) {
   return objection.has_value() ? Problem(*objection) : Json(v1::Project());
 }
 
+// Places count everybody who waits, whoever is shown.
+v1::ListQueueResponse QueueOf(const Call& call) {
+  const Sight sight = SightOf(call);
+  v1::ListQueueResponse queue = call.host.Queue();
+  v1::ListQueueResponse shown;
+  for (v1::QueueEntry& entry : *queue.mutable_entries()) {
+    if (sight.Shows(entry.session())) {
+      *shown.add_entries() = std::move(entry);
+    }
+  }
+  return shown;
+}
+
 HttpAnswer ListQueue(const Call& call) {
-  return Json(call.host.Queue());
+  return Json(QueueOf(call));
 }
 
 void AddLines(const std::string& text, v1::QueuePlace* place) {
@@ -69,7 +83,7 @@ void AddLines(const std::string& text, v1::QueuePlace* place) {
 }
 
 HttpAnswer ExplainEntry(const Call& call) {
-  v1::ListQueueResponse queue = call.host.Queue();
+  v1::ListQueueResponse queue = QueueOf(call);
   v1::QueueEntry* found = nullptr;
   for (v1::QueueEntry& entry : *queue.mutable_entries()) {
     if (entry.session().id().starts_with(call.names[0])) {
@@ -95,11 +109,24 @@ HttpAnswer ExplainEntry(const Call& call) {
 constexpr Route kRoutes[] = {
     {"GET", "/v1/projects", "projects.list", "", "ListProjectsResponse",
      "all projects and organisations, with what they have", &ListProjects},
-    {"POST", "/v1/projects", "projects.create", "Project", "Project",
-     "a new project or organisation", &CreateProject},
+    {"POST",
+     "/v1/projects",
+     "projects.create",
+     "Project",
+     "Project",
+     "a new project or organisation",
+     &CreateProject,
+     {.body = R"({"name": "vision", "quota": {"guaranteed": {"gpus": 0.5}, "limit": {"gpus": 2}}})",
+      .status = 201}},
     {"GET", "/v1/projects/{name}", "projects.get", "", "ProjectStatus", "one project", &GetProject},
-    {"PUT", "/v1/projects/{name}", "projects.set", "Project", "Project",
-     "a project with this quota, new or changed", &SetProject},
+    {"PUT",
+     "/v1/projects/{name}",
+     "projects.set",
+     "Project",
+     "Project",
+     "a project with this quota, new or changed",
+     &SetProject,
+     {.body = R"({"quota": {"limit": {"gpus": 4}, "weight": 2}, "idleLimitS": 1800})"}},
     {"DELETE", "/v1/projects/{name}", "projects.delete", "", "Project",
      "deletes a project that has no sessions", &DeleteProject},
     {"GET", "/v1/queue", "queue.list", "", "ListQueueResponse",

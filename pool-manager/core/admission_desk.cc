@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "pool-manager/core/request_key.h"
 #include "pool-manager/core/session_request.h"
 #include "pool-manager/tenancy/room_forecast.h"
 #include "protocol/base/slice.h"
@@ -12,6 +13,11 @@ namespace {
 
 std::string KeyOf(const std::string& user, const std::string& key) {
   return key.empty() ? "" : user + "\n" + key;
+}
+
+// It waited, and when it had a place, nobody came for it: whoever comes late may wait again.
+bool MayBeginAnew(const v1::Session& session) {
+  return session.phase() == v1::EXPIRED && session.queued_ms() != 0 && session.started_ms() == 0;
 }
 
 // What placement goes by, and nothing else.
@@ -51,8 +57,7 @@ v1::Session AdmissionDesk::SessionOf(const Ticket& ticket, const Waiting& waitin
   session.set_created_ms(ticket.since_ms);
   session.set_queued_ms(ticket.since_ms);
   session.set_queue_until_ms(ticket.until_ms);
-  session.set_key_digest(waiting.request.key_digest());
-  session.set_idempotency_key(waiting.request.idempotency_key());
+  NoteRequest(waiting.request, &session);
   session.set_user(waiting.user);
   return session;
 }
@@ -79,10 +84,8 @@ std::optional<Objection> AdmissionDesk::MakeTicket(const v1::CreateSessionReques
 
 void AdmissionDesk::Restore(const Pool::Now& now) {
   for (const v1::Session& session : pool_.Sessions()) {
-    if (session.phase() == v1::PENDING || Pool::IsLive(session)) {
-      if (const std::string key = KeyOf(session.user(), session.idempotency_key()); !key.empty()) {
-        by_key_[key] = session.id();
-      }
+    if (const std::string key = KeyOf(session.user(), session.idempotency_key()); !key.empty()) {
+      by_key_[key] = session.id();
     }
     if (session.phase() != v1::PENDING) {
       continue;
@@ -105,21 +108,29 @@ void AdmissionDesk::Restore(const Pool::Now& now) {
 
 std::optional<Objection> AdmissionDesk::AskAgain(const v1::CreateSessionRequest& request,
                                                  const std::string& id,
+                                                 uint64_t epoch,
                                                  const Pool::Now& now,
                                                  Reply* reply,
                                                  bool* known) {
   const v1::Session* const session = pool_.FindSession(id);
-  *known = session != nullptr && (session->phase() == v1::PENDING || Pool::IsLive(*session));
+  const bool is_over =
+      session != nullptr && session->phase() != v1::PENDING && !Pool::IsLive(*session);
+  *known = session != nullptr && !(is_over && MayBeginAnew(*session));
   if (!*known) {
     return std::nullopt;
   }
-  if (session->key_digest() != request.key_digest()) {
-    return Objection{Objection::Kind::kConflict, "KeyReused",
-                     "session " + id + " was asked for with this idempotency key and another key"};
+  if (!IsSameRequest(*session, request)) {
+    return Objection{Objection::Kind::kOtherRequest, "KeyReused",
+                     "something else was asked for under the same idempotency key before"};
+  }
+  if (is_over) {
+    return Objection{Objection::Kind::kConflict, "Over",
+                     "session " + id + ", which this request has got, is over: " +
+                         v1::Phase_Name(session->phase()) + ", " + session->reason()};
   }
   const auto waits = waiting_.find(id);
   if (waits != waiting_.end() && waits->second.grant.has_value()) {
-    reply->grant = pool_.GrantAgain(waits->second.grant->session, now);
+    reply->grant = Pool::GrantAgain(waits->second.grant->session, epoch, now);
     reply->is_new = true;
     waiting_.erase(waits);
     return std::nullopt;
@@ -134,7 +145,7 @@ std::optional<Objection> AdmissionDesk::AskAgain(const v1::CreateSessionRequest&
     return Objection{Objection::Kind::kConflict, "InUse",
                      "session " + id + " was asked for with this idempotency key, and is in use"};
   }
-  reply->grant = pool_.GrantAgain(*session, now);
+  reply->grant = Pool::GrantAgain(*session, epoch, now);
   reply->is_new = true;  // whoever was told before may not have been
   return std::nullopt;
 }
@@ -145,14 +156,19 @@ std::optional<Objection> AdmissionDesk::Ask(const v1::CreateSessionRequest& requ
                                             const Pool::Now& now,
                                             Reply* reply,
                                             Consequences* consequences) {
+  const std::string& key = request.idempotency_key();
+  if (!key.empty() && !IsRequestKey(key)) {
+    return Objection{Objection::Kind::kInvalid, "Invalid",
+                     "an idempotency key is 1 to 255 printable characters without spaces"};
+  }
   // Whoever waits is before whoever comes.
   if (pool_.room_changes() != seen_changes_ && queue_.size() != 0) {
     Pass(epoch, now, consequences);
   }
-  const auto found = by_key_.find(KeyOf(user, request.idempotency_key()));
-  if (found != by_key_.end() && !request.idempotency_key().empty()) {
+  const auto found = by_key_.find(KeyOf(user, key));
+  if (found != by_key_.end() && !key.empty()) {
     bool known = false;
-    auto objection = AskAgain(request, found->second, now, reply, &known);
+    auto objection = AskAgain(request, found->second, epoch, now, reply, &known);
     if (known) {
       return objection;
     }
@@ -225,12 +241,13 @@ bool AdmissionDesk::Cancel(const std::string& id, const Pool::Now& now, v1::Sess
     return false;
   }
   Consequences consequences;
-  Drop(id, "released", now, &consequences);
+  Drop(id, v1::RELEASED, "released", now, &consequences);
   *session = consequences.changed.front();
   return true;
 }
 
 void AdmissionDesk::Drop(const std::string& id,
+                         v1::Phase phase,
                          const std::string& why,
                          const Pool::Now& now,
                          Consequences* to) {
@@ -240,7 +257,7 @@ void AdmissionDesk::Drop(const std::string& id,
   std::erase_if(limits_held_, [&id](const auto& held) { return held.second == id; });
   seen_changes_ = 0;  // what was held for him is there for others
   counted_ms_ = 0;
-  to->changed.push_back(pool_.EndWaiting(id, v1::EXPIRED, why, now));
+  to->changed.push_back(pool_.EndWaiting(id, phase, why, now));
 }
 
 std::vector<std::string> AdmissionDesk::KeptOut(const Ticket& ticket, const Pool::Now& now) const {

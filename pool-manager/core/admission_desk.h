@@ -95,6 +95,7 @@ class AdmissionDesk {
 
   std::optional<Objection> AskAgain(const v1::CreateSessionRequest& request,
                                     const std::string& id,
+                                    uint64_t epoch,
                                     const Pool::Now& now,
                                     Reply* reply,
                                     bool* known);
@@ -120,7 +121,11 @@ class AdmissionDesk {
                 Consequences* consequences);
   void HoldFor(const Ticket& ticket, const v1::CreateSessionRequest& request, const Pool::Now& now);
   void Admit(Ticket* ticket, Pool::Grant grant, const Pool::Now& now);
-  void Drop(const std::string& id, const std::string& why, const Pool::Now& now, Consequences* to);
+  void Drop(const std::string& id,
+            v1::Phase phase,
+            const std::string& why,
+            const Pool::Now& now,
+            Consequences* to);
   void Ease(const Pool::Now& now, Consequences* consequences);
   std::vector<std::string> KeptOut(const Ticket& ticket, const Pool::Now& now) const;
   bool IsBlocked(const Ticket& ticket, std::string* why) const;

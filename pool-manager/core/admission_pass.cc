@@ -161,8 +161,9 @@ void AdmissionDesk::Ease(const Pool::Now& now, Consequences* consequences) {
 void AdmissionDesk::Look(uint64_t epoch, const Pool::Now& now, Consequences* consequences) {
   for (const std::string& id : queue_.Expired(now.ms, settings_.patience_ms)) {
     const Ticket& ticket = *queue_.Find(id);
-    Drop(id, now.ms > ticket.until_ms ? "its time to wait is over" : "it does not ask any more",
-         now, consequences);
+    Drop(id, v1::EXPIRED,
+         now.ms > ticket.until_ms ? "its time to wait is over" : "it does not ask any more", now,
+         consequences);
   }
   std::vector<std::string> unclaimed;
   for (const auto& [id, waiting] : waiting_) {
@@ -182,10 +183,8 @@ void AdmissionDesk::Look(uint64_t epoch, const Pool::Now& now, Consequences* con
   if (queue_.size() != 0) {
     Pass(epoch, now, consequences);
   }
-  std::erase_if(by_key_, [this](const auto& known) {
-    const v1::Session* const session = pool_.FindSession(known.second);
-    return session == nullptr || !(session->phase() == v1::PENDING || Pool::IsLive(*session));
-  });
+  std::erase_if(by_key_,
+                [this](const auto& known) { return pool_.FindSession(known.second) == nullptr; });
   Ease(now, consequences);
 }
 

@@ -6,6 +6,7 @@
 
 #include <sys/random.h>
 
+#include "pool-manager/core/server_orders.h"
 #include "pool-manager/core/session_request.h"
 #include "pool-manager/placement/explain.h"
 #include "protocol/base/check.h"
@@ -101,6 +102,7 @@ void Pool::Restore(std::vector<v1::Session> sessions) {
   for (v1::Session& session : sessions) {
     if (IsLive(session)) {
       Charge(session);
+      NoteLive(session);
     }
     if (IsLive(session) && session.phase() != v1::RESERVED) {
       session.set_phase(v1::UNKNOWN);
@@ -115,21 +117,33 @@ std::string Pool::Attach(const v1::Inventory& inventory, uint64_t attachment, co
   if (std::string why = servers_.Attach(inventory, attachment, now.ns, now.ms); !why.empty()) {
     return why;
   }
-  const Result<uint32_t> index = cluster_.SetServer(FactsOf(inventory), DevicesOf(inventory));
+  const Result<uint32_t> index = SetFacts(inventory);
   if (!index.ok()) {
     servers_.Detach(inventory.server_id(), attachment, now.ms);
     return index.error().message();
   }
+  const auto orders = orders_.find(inventory.name());
+  servers_.Find(inventory.server_id())->cordoned =
+      orders != orders_.end() && orders->second.cordoned();
   SetState(inventory.server_id());
   PromiseAgain(inventory.server_id());
   capacity_is_stale_ = true;
   return "";
 }
 
+Result<uint32_t> Pool::SetFacts(const v1::Inventory& inventory) {
+  ServerFacts facts = FactsOf(inventory);
+  if (const auto orders = orders_.find(inventory.name()); orders != orders_.end()) {
+    facts.taints = PlacementTaints(orders->second);
+  }
+  return cluster_.SetServer(std::move(facts), DevicesOf(inventory));
+}
+
 // What its sessions were promised by a manager before this one, or before it had other devices.
 void Pool::PromiseAgain(const std::string& server) {
-  for (const auto& [id, session] : sessions_) {
-    if (session.server_id() != server || !IsLive(session) || cluster_.FindGrant(id) != nullptr) {
+  for (const std::string& id : LiveAt(server)) {
+    const v1::Session& session = sessions_[id];
+    if (cluster_.FindGrant(id) != nullptr) {
       continue;
     }
     if (const auto index = cluster_.Find(server)) {
@@ -190,6 +204,8 @@ void Pool::End(v1::Session* session, v1::Phase phase, const std::string& why, co
   learning_.NoteEnd(*session, now.ms);
   cluster_.Forget(session->id());
   Refund(session->id());
+  ForgetLive(*session);
+  reserved_since_ns_.erase(session->id());
 }
 
 // It runs, whatever was thought of it: what is lost from sight is not ended when it comes back.
@@ -200,18 +216,16 @@ void Pool::TakeReport(v1::Session* session, const Now& now) {
   session->set_ended_ms(0);
   session->set_started_ms(session->started_ms() == 0 ? now.ms : session->started_ms());
   if (was_given_up) {
+    NoteLive(*session);
     PromiseAgain(session->server_id());
     Charge(*session);
   }
 }
 
 std::vector<std::string> Pool::Reserved(const std::string& server) const {
-  std::vector<std::string> reserved;
-  for (const auto& [id, session] : sessions_) {
-    if (session.server_id() == server && session.phase() == v1::RESERVED) {
-      reserved.push_back(id);
-    }
-  }
+  std::vector<std::string> reserved = LiveAt(server);
+  std::erase_if(reserved,
+                [this](const std::string& id) { return sessions_.at(id).phase() != v1::RESERVED; });
   return reserved;
 }
 
@@ -230,24 +244,19 @@ std::vector<Order> Pool::Hear(const std::string& server,
   for (const v1::SessionLoad& one : load.sessions()) {
     seen[one.session_id()] = &one;
   }
-  for (auto& [id, session] : sessions_) {
-    if (session.server_id() != server) {
+  for (const std::string& id : LiveAt(server)) {
+    if (!seen.contains(id)) {
+      HearMissing(&sessions_[id], now, changed);
+    }
+  }
+  for (const auto& [id, said] : seen) {
+    const auto found = sessions_.find(id);
+    if (found == sessions_.end() || found->second.server_id() != server) {
       continue;
     }
-    const auto found = seen.find(id);
-    if (found == seen.end()) {
-      // What is reserved has time until its token expires; what was there and is not is over.
-      if (session.phase() == v1::ACTIVE) {
-        End(&session, v1::RELEASED, "its last process has ended", now);
-        changed->push_back(session);
-      } else if (session.phase() == v1::UNKNOWN) {
-        End(&session, v1::EXPIRED, "it had ended when its server came back", now);
-        changed->push_back(session);
-      }
-      continue;
-    }
-    *session.mutable_load() = *found->second;
-    learning_.NoteLoad(session, *found->second, now.ns);
+    v1::Session& session = found->second;
+    *session.mutable_load() = *said;
+    learning_.NoteLoad(session, *said, now.ns);
     if (!IsLive(session) && session.phase() != v1::FAILED) {
       v1::ToServer say;
       say.mutable_end_session()->set_session_id(id);
@@ -261,22 +270,13 @@ std::vector<Order> Pool::Hear(const std::string& server,
   return orders;
 }
 
-std::optional<Objection> Pool::Cordon(const std::string& name, bool cordoned) {
-  ServerBook::Entry* const entry = servers_.Find(name);
-  if (entry == nullptr) {
-    return Objection{Objection::Kind::kNotFound, "NotFound", "there is no server \"" + name + "\""};
-  }
-  entry->cordoned = cordoned;
-  SetState(entry->inventory.server_id());
-  return std::nullopt;
-}
-
 std::map<std::string, Pool::Promises> Pool::PromisesByServer() const {
   std::map<std::string, Promises> promises;
-  for (const auto& [id, session] : sessions_) {
-    if (IsLive(session)) {
+  for (const auto& [server, live] : live_) {
+    for (const std::string& id : live) {
+      const v1::Session& session = sessions_.at(id);
       const bool counts = session.spec().slice().priority() != kBestEffort;
-      Promises& sum = promises[session.server_id()];
+      Promises& sum = promises[server];
       sum.share += counts ? session.spec().slice().share() : 0;
       sum.memory_bytes += session.spec().slice().memory_bytes();
       ++sum.sessions;
@@ -288,6 +288,9 @@ std::map<std::string, Pool::Promises> Pool::PromisesByServer() const {
 void Pool::Abandon(const std::string& id) {
   cluster_.Forget(id);
   Refund(id);
+  if (const auto found = sessions_.find(id); found != sessions_.end()) {
+    ForgetLive(found->second);
+  }
   sessions_.erase(id);
 }
 
@@ -312,12 +315,11 @@ std::optional<Objection> Pool::Release(const std::string& id,
 
 // By the clock that only goes forward: who sets the other one must not end anybody's session.
 bool Pool::WasLeftAlone(const v1::Session& session, const Now& now) {
-  if (session.phase() == v1::RESERVED &&
-      now.ns - reserved_since_ns_.try_emplace(session.id(), now.ns).first->second <= kReservedNs) {
+  if (session.phase() != v1::RESERVED) {
+    reserved_since_ns_.erase(session.id());
     return false;
   }
-  reserved_since_ns_.erase(session.id());
-  return session.phase() == v1::RESERVED;
+  return now.ns - reserved_since_ns_.try_emplace(session.id(), now.ns).first->second > kReservedNs;
 }
 
 void Pool::Look(const Now& now, std::vector<v1::Session>* changed) {
@@ -327,20 +329,12 @@ void Pool::Look(const Now& now, std::vector<v1::Session>* changed) {
   for (const auto& [id, server] : servers_.servers()) {
     SetState(id);
   }
-  for (auto& [id, session] : sessions_) {
-    const ServerBook::Entry* const server = servers_.Find(session.server_id());
-    if (WasLeftAlone(session, now)) {
-      End(&session, v1::EXPIRED, "nobody came", now);
-      changed->push_back(session);
-    } else if (session.phase() == v1::ACTIVE && server != nullptr &&
-               server->state == v1::UNREACHABLE) {
-      session.set_phase(v1::UNKNOWN);
-      session.set_reason("its server cannot be reached");
-    } else if (IsLive(session) &&
-               std::find(lost.begin(), lost.end(), session.server_id()) != lost.end()) {
-      End(&session, v1::FAILED, "its server is lost", now);
-      changed->push_back(session);
-    }
+  std::vector<std::string> servers;  // those with sessions: what ends leaves the map's sets
+  for (const auto& [id, sessions] : live_) {
+    servers.push_back(id);
+  }
+  for (const std::string& server : servers) {
+    LookAtServer(server, std::find(lost.begin(), lost.end(), server) != lost.end(), now, changed);
   }
   ForgetOld();
   learning_.Forget(now.ns);
@@ -398,6 +392,11 @@ std::vector<v1::Server> Pool::Servers() const {
     server.set_sessions(promised.sessions);
     server.set_promised_share(promised.share);
     server.set_promised_bytes(promised.memory_bytes);
+    if (const auto orders = orders_.find(entry.inventory.name()); orders != orders_.end()) {
+      server.set_draining(orders->second.draining());
+      server.set_drain_until_ms(orders->second.drain_until_ms());
+      *server.mutable_taints() = orders->second.taints();
+    }
   }
   return servers;
 }

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -29,7 +30,14 @@ namespace farlane::pool {
 
 // Why something that people ask for is not done. `reason` is for programs.
 struct Objection {
-  enum class Kind : uint8_t { kInvalid, kNotFound, kConflict, kNoCapacity, kUnavailable };
+  enum class Kind : uint8_t {
+    kInvalid,
+    kNotFound,
+    kConflict,
+    kOtherRequest,
+    kNoCapacity,
+    kUnavailable
+  };
   Kind kind = Kind::kInvalid;
   std::string reason;
   std::string detail;
@@ -89,8 +97,15 @@ class Pool {
   void Detach(const std::string& server, uint64_t attachment, const Now& now);
   // The sessions that were granted there and whom nobody has come to yet.
   std::vector<std::string> Reserved(const std::string& server) const;
-  // Empty: it is done.
-  std::optional<Objection> Cordon(const std::string& name, bool cordoned);
+
+  // What people have said of servers: as it was stored, at the start.
+  void RestoreOrders(const std::vector<v1::ServerOrders>& orders);
+  // Of a server, by its name or id, or nothing: there is none.
+  std::optional<v1::ServerOrders> OrdersFor(const std::string& name) const;
+  // From now on; they were stored.
+  void SetOrders(const v1::ServerOrders& orders, const Now& now);
+  // Ends the sessions of servers whose time is over.
+  void LookAtDrains(const Now& now, std::vector<v1::Session>* changed, std::vector<Order>* orders);
 
   // --- Sessions
 
@@ -109,8 +124,8 @@ class Pool {
                                  Grant* grant,
                                  const std::string& id = "",
                                  const std::vector<std::string>& kept_out = {});
-  // The same again, for somebody who has not heard the answer.
-  Grant GrantAgain(const v1::Session& session, const Now& now) const;
+  // The same again, for somebody who has not heard the answer, with a token of who leads now.
+  static Grant GrantAgain(const v1::Session& session, uint64_t epoch, const Now& now);
   // What would become of a request; nothing is promised.
   std::optional<Objection> Consider(const v1::CreateSessionRequest& request,
                                     const Now& now,
@@ -209,6 +224,15 @@ class Pool {
   bool WasLeftAlone(const v1::Session& session, const Now& now);
   void ForgetOld();
   std::optional<Objection> CheckQuota(const v1::SessionSpec& spec);
+  Result<uint32_t> SetFacts(const v1::Inventory& inventory);
+  void NoteLive(const v1::Session& session);
+  void ForgetLive(const v1::Session& session);
+  std::vector<std::string> LiveAt(const std::string& server) const;
+  void HearMissing(v1::Session* session, const Now& now, std::vector<v1::Session>* changed);
+  void LookAtServer(const std::string& server,
+                    bool is_lost,
+                    const Now& now,
+                    std::vector<v1::Session>* changed);
   static token::SessionToken TokenFor(const v1::Session& session,
                                       token::SessionToken token,
                                       const Now& now);
@@ -225,7 +249,9 @@ class Pool {
   DistanceTable distances_;
   Learning learning_;
   std::map<std::string, v1::Session> sessions_;
-  std::map<std::string, uint64_t> reserved_since_ns_;  // as far as Look has seen
+  std::unordered_map<std::string, std::set<std::string>> live_;  // ids of sessions, by server_id
+  std::map<std::string, v1::ServerOrders> orders_;               // by the server's name
+  std::map<std::string, uint64_t> reserved_since_ns_;            // as far as Look has seen
   TenantTree tenants_;
   std::unordered_map<std::string, Charged> charges_;  // by session
   std::unordered_map<uint32_t, uint32_t> idle_limits_s_;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "pool-manager/core/pool.h"
+#include "pool-manager/core/request_key.h"
 #include "pool-manager/core/session_request.h"
 #include "pool-manager/placement/explain.h"
 #include "protocol/base/slice.h"
@@ -151,13 +152,13 @@ std::optional<Objection> Pool::Draft(const v1::CreateSessionRequest& wanted,
   session.set_server_id(server->inventory.server_id());
   *session.mutable_addresses() = server->inventory.addresses();
   session.set_created_ms(now.ms);
-  session.set_key_digest(wanted.key_digest());
-  session.set_idempotency_key(wanted.idempotency_key());
+  NoteRequest(wanted, &session);
   session.set_epoch(epoch);
   session.set_devices(request.devices);
   session.set_forecast(decision.forecast());
   learning_.NoteHome(session.spec(), session.server_id());
   sessions_[session.id()] = session;
+  NoteLive(session);
   Charge(session);
   grant->token = TokenFor(session, grant->token, now);
   return std::nullopt;
@@ -174,13 +175,14 @@ token::SessionToken Pool::TokenFor(const v1::Session& session,
   return token;
 }
 
-Pool::Grant Pool::GrantAgain(const v1::Session& session, const Now& now) const {
+Pool::Grant Pool::GrantAgain(const v1::Session& session, uint64_t epoch, const Now& now) {
   v1::CreateSessionRequest request;
   *request.mutable_spec() = session.spec();
   request.set_key_digest(session.key_digest());
   Grant grant{.session = session, .token = {}};
   static_cast<void>(ReadRequest(request, &grant.token));  // it was read before
   grant.token = TokenFor(session, grant.token, now);
+  grant.token.epoch = epoch;  // servers take no token of a manager that leads no more
   return grant;
 }
 

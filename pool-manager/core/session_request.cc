@@ -35,6 +35,9 @@ Request RequestOf(const v1::Session& session) {
   for (const auto& [key, value] : spec.selector()) {
     request.selector.push_back({.key = key, .kind = LabelRule::Kind::kIn, .values = {value}});
   }
+  for (const v1::Toleration& one : spec.tolerations()) {
+    request.tolerations.push_back({.key = one.key(), .value = one.value()});
+  }
   request.rtt_max_s = spec.max_rtt_ms() / 1000;
   request.bandwidth_min_bytes_per_s = spec.min_bandwidth_bytes();
   request.isolation = IsolationOf(spec.isolation());

@@ -10,22 +10,36 @@ namespace farlane::pool {
 namespace {
 
 constexpr char kSessionPrefix[] = "/farlane/sessions/";
+constexpr char kOrdersPrefix[] = "/farlane/server-orders/";
 constexpr char kProfilePrefix[] = "/farlane/profiles/";
 constexpr char kProjectPrefix[] = "/farlane/projects/";
+
+// Every message that is kept under a prefix.
+template <typename Message>
+Result<std::vector<Message>> LoadAll(StateStore& store, const char* prefix, const char* what) {
+  FARLANE_ASSIGN(const Page page, store.List(prefix));
+  std::vector<Message> messages(page.items.size());
+  for (size_t i = 0; i < messages.size(); ++i) {
+    if (!messages[i].ParseFromString(page.items[i].value)) {
+      return Status(StatusCode::kCorrupt,
+                    "what is stored at " + page.items[i].key + " is no " + what);
+    }
+  }
+  return messages;
+}
 
 }  // namespace
 
 Result<std::vector<v1::Session>> LedSessionStore::Load() {
-  FARLANE_ASSIGN(const Page page, store_.List(kSessionPrefix));
-  std::vector<v1::Session> sessions;
-  for (const KeyValue& item : page.items) {
-    v1::Session session;
-    if (!session.ParseFromString(item.value)) {
-      return Status(StatusCode::kCorrupt, "what is stored at " + item.key + " is no session");
-    }
-    sessions.push_back(std::move(session));
-  }
-  return sessions;
+  return LoadAll<v1::Session>(store_, kSessionPrefix, "session");
+}
+
+Result<std::vector<v1::ServerOrders>> LedSessionStore::LoadOrders() {
+  return LoadAll<v1::ServerOrders>(store_, kOrdersPrefix, "server's orders");
+}
+
+farlane::Status LedSessionStore::SaveOrders(const v1::ServerOrders& orders) {
+  return Commit(Operation::Put(kOrdersPrefix + orders.name(), orders.SerializeAsString()));
 }
 
 farlane::Status LedSessionStore::Commit(Operation operation) {
@@ -67,16 +81,7 @@ farlane::Status LedSessionStore::SaveProfile(const v1::Profile& profile) {
 }
 
 Result<std::vector<v1::Project>> LedSessionStore::LoadProjects() {
-  FARLANE_ASSIGN(const Page page, store_.List(kProjectPrefix));
-  std::vector<v1::Project> projects;
-  for (const KeyValue& item : page.items) {
-    v1::Project project;
-    if (!project.ParseFromString(item.value)) {
-      return Status(StatusCode::kCorrupt, "what is stored at " + item.key + " is no project");
-    }
-    projects.push_back(std::move(project));
-  }
-  return projects;
+  return LoadAll<v1::Project>(store_, kProjectPrefix, "project");
 }
 
 farlane::Status LedSessionStore::SaveProject(const v1::Project& project) {

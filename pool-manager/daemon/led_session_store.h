@@ -29,6 +29,8 @@ class LedSessionStore : public SessionStore {
 
   Result<std::vector<v1::Session>> Load() override;
   farlane::Status Save(const v1::Session& session) override;
+  Result<std::vector<v1::ServerOrders>> LoadOrders() override;
+  farlane::Status SaveOrders(const v1::ServerOrders& orders) override;
   Result<std::vector<v1::Profile>> LoadProfiles() override;
   farlane::Status SaveProfile(const v1::Profile& profile) override;
   Result<std::vector<v1::Project>> LoadProjects() override;

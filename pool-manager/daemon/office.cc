@@ -18,7 +18,7 @@ ManagerAddress ManagerAddress::FromText(const std::string& text) {
 }
 
 Office::Office(StateStore& store, Settings settings, token::SigningKey key)
-    : store_(store), settings_(std::move(settings)), key_(std::move(key)) {
+    : store_(store), settings_(std::move(settings)), key_(std::move(key)), compactor_(store) {
   Leadership::Options options;
   options.id = settings_.own.ToText();
   options.sole = settings_.sole;
@@ -38,8 +38,12 @@ void Office::StepDown() {
 Result<std::shared_ptr<PoolHost>> Office::Begin(int64_t epoch) {
   auto sessions =
       std::make_unique<LedSessionStore>(store_, leadership_, settings_.store_kind, epoch);
+  PoolHost::Settings pool = settings_.pool;
+  if (!settings_.sole) {
+    pool.step_down = [this] { leadership_->Yield(); };
+  }
   FARLANE_ASSIGN(std::unique_ptr<PoolHost> host,
-                 PoolHost::Open(settings_.pool, std::move(sessions), key_));
+                 PoolHost::Open(std::move(pool), std::move(sessions), key_));
   return std::shared_ptr<PoolHost>(std::move(host));
 }
 
@@ -86,6 +90,11 @@ std::optional<ManagerAddress> Office::Leader() {
 void Office::Look() {
   if (const std::shared_ptr<PoolHost> host = Host()) {
     host->Look();
+    if (!settings_.sole) {
+      compactor_.Look(NowNs());
+    }
+  } else {
+    compactor_.Forget();
   }
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "pool-manager/daemon/pool_host.h"
+#include "pool-manager/store/compactor.h"
 #include "pool-manager/store/leadership.h"
 #include "pool-manager/store/state_store.h"
 #include "protocol/base/guarded.h"
@@ -31,7 +32,7 @@ class Office {
     PoolHost::Settings pool;
     ManagerAddress own;
     const char* store_kind = "";
-    bool sole = false;  // nobody else can have the store
+    bool sole = false;  // nobody else can have the store; it forgets what is old by itself
   };
 
   // Campaigns from now on. Borrows the store.
@@ -64,6 +65,7 @@ class Office {
   StateStore& store_;
   const Settings settings_;
   const token::SigningKey key_;
+  Compactor compactor_;                      // of the thread that calls Look
   Guarded<std::shared_ptr<PoolHost>> host_;  // shared with the requests and streams under way
   std::unique_ptr<Leadership> leadership_;   // last: its thread uses the others
 };

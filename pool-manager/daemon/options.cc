@@ -89,6 +89,10 @@ Status Understand(const Words& words, Options* options) {
   if (options->listen_servers.empty()) {
     FARLANE_ASSIGN(options->listen_servers, NextPort(options->listen));
   }
+  if (!options->restore.empty() && !options->etcd.empty()) {
+    return Status(StatusCode::kInvalidArgument,
+                  "--restore is for a pool in a folder; etcdctl snapshot restore is for etcd");
+  }
   FARLANE_TRY(PlacementSetup::Read(options->placement));
   return CheckExposure(*options);
 }
@@ -132,6 +136,9 @@ CommandLine ReadCommandLine(int argc, char** argv, const std::string& version) {
          "Keep the pool in this etcd cluster, which several managers share [in --state-dir]")
       ->type_name("HOST:PORT")
       ->delimiter(',');
+  app.add_option("--restore", options.restore,
+                 "Put what this backup has in the place of what is in --state-dir, and end")
+      ->type_name("FILE");
   app.add_option("--name", options.name, "The pool's name [default]")->type_name("NAME");
   AddPlacement(app, &options.placement);
   app.add_option("--token-file", words.token_file,

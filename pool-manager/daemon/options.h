@@ -17,6 +17,7 @@ struct Options {
   std::string state_dir;                  // what must survive
   std::vector<std::string> etcd;          // HOST:PORT each; none: SQLite in the folder
   std::string name = "default";
+  std::string restore;  // a backup to put in the place of what is stored, and end
   PlacementWords placement;
   std::string token;     // of people and clients; empty: none is asked for
   std::string join_key;  // of servers

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pool-manager/daemon/pool_host.h"
 
+#include <charconv>
 #include <cstring>
 
 #include "protocol/base/clock.h"
@@ -32,6 +33,10 @@ PoolHost::PoolHost(Settings settings,
       key_id_(IdOf(key.public_key())),
       started_ms_(WallMs()),
       started_ns_(NowNs()),
+      session_desk_([this] { return Sessions(); },
+                    [](const v1::Session& session) { return session.id(); }),
+      server_desk_([this] { return Servers(); },
+                   [](const v1::Server& server) { return server.inventory().server_id(); }),
       saver_(*store_,
              {.find = [this](const std::string& id) { return FindSession(id); },
               .learned = [this] { return TakeProfiles(); }}) {}
@@ -46,6 +51,7 @@ Result<std::unique_ptr<PoolHost>> PoolHost::Open(Settings settings,
                                                  const token::SigningKey& key) {
   FARLANE_ASSIGN(std::vector<v1::Project> projects, store->LoadProjects());
   FARLANE_ASSIGN(std::vector<v1::Session> sessions, store->Load());
+  FARLANE_ASSIGN(const std::vector<v1::ServerOrders> orders, store->LoadOrders());
   FARLANE_ASSIGN(const std::vector<v1::Profile> profiles, store->LoadProfiles());
   FARLANE_ASSIGN(PlacementSetup placement, PlacementSetup::Read(settings.placement));
   std::unique_ptr<PoolHost> host(new PoolHost(std::move(settings), std::move(store), key));
@@ -53,6 +59,7 @@ Result<std::unique_ptr<PoolHost>> PoolHost::Open(Settings settings,
     state.pool.SetPlacement(std::move(placement));
     state.tenants.Restore(std::move(projects));
     state.pool.Restore(std::move(sessions));
+    state.pool.RestoreOrders(orders);
     state.pool.RestoreProfiles(profiles);
     state.desk.Restore(host->TakeNow());
   });
@@ -125,56 +132,6 @@ void PoolHost::Detach(const std::string& server, uint64_t attachment) {
   });
 }
 
-std::optional<Objection> PoolHost::Create(const v1::CreateSessionRequest& request,
-                                          const std::string& user,
-                                          v1::CreateSessionResponse* response) {
-  AdmissionDesk::Reply reply;
-  AdmissionDesk::Consequences consequences;
-  auto objection = state_.With([&](State& state) {
-    auto why = state.desk.Ask(request, user, store_->epoch(), TakeNow(), &reply, &consequences);
-    Tell(state, consequences.orders);
-    return why;
-  });
-  saver_.SaveSoon(consequences.changed);
-  if (objection.has_value()) {
-    return objection;
-  }
-  if (!reply.candidates.empty()) {
-    for (v1::Candidate& candidate : reply.candidates) {
-      *response->add_candidates() = std::move(candidate);
-    }
-    return std::nullopt;
-  }
-  if (!reply.grant.has_value()) {
-    *response->mutable_session() = std::move(reply.waiting);
-    *response->mutable_place() = std::move(reply.place);
-    return reply.is_new ? Keep(response->session()) : std::nullopt;
-  }
-  reply.grant->token.key_id = key_id_;
-  const Result<std::string> token = token::SignToken(reply.grant->token, key_);
-  if (!token.ok()) {
-    state_.With([&](State& state) { state.desk.Abandon(reply.grant->session.id()); });
-    return Objection{Objection::Kind::kUnavailable, "NoToken", token.error().message()};
-  }
-  if (auto why = Keep(reply.grant->session)) {
-    return why;
-  }
-  *response->mutable_session() = std::move(reply.grant->session);
-  response->set_token(token.value());
-  return std::nullopt;
-}
-
-// What nobody stored, nobody is told of.
-std::optional<Objection> PoolHost::Keep(const v1::Session& session) {
-  const farlane::Status stored = store_->Save(session);
-  if (stored.ok()) {
-    return std::nullopt;
-  }
-  LogError("a session cannot be granted: %s", stored.message().c_str());
-  state_.With([&](State& state) { state.desk.Abandon(session.id()); });
-  return Objection{Objection::Kind::kUnavailable, "StoreFailed", stored.message()};
-}
-
 std::optional<Objection> PoolHost::Consider(const v1::CreateSessionRequest& request,
                                             v1::Placement* placement) {
   return state_.With(
@@ -197,8 +154,24 @@ std::optional<Objection> PoolHost::Release(const std::string& id, v1::Session* s
   return objection;
 }
 
-std::optional<Objection> PoolHost::Cordon(const std::string& name, bool cordoned) {
-  return state_.With([&](State& state) { return state.pool.Cordon(name, cordoned); });
+std::optional<Objection> PoolHost::ChangeOrders(const std::string& server,
+                                                const OrdersChange& change) {
+  return orders_turn_.With([&](OrdersTurn& /*turn*/) -> std::optional<Objection> {
+    std::optional<v1::ServerOrders> orders =
+        state_.With([&](const State& state) { return state.pool.OrdersFor(server); });
+    if (!orders.has_value()) {
+      return Objection{Objection::Kind::kNotFound, "NotFound",
+                       "there is no server \"" + server + "\""};
+    }
+    if (const std::optional<std::string> why = change(&*orders)) {
+      return Objection{Objection::Kind::kInvalid, "Invalid", *why};
+    }
+    if (const farlane::Status stored = store_->SaveOrders(*orders); !stored.ok()) {
+      return Objection{Objection::Kind::kUnavailable, "StoreFailed", stored.message()};
+    }
+    state_.With([&](State& state) { state.pool.SetOrders(*orders, TakeNow()); });
+    return std::nullopt;
+  });
 }
 
 void PoolHost::Look() {
@@ -206,10 +179,30 @@ void PoolHost::Look() {
   state_.With([&](State& state) {
     state.pool.Look(TakeNow(), &to.changed);
     state.pool.LookAtLimits(TakeNow(), &to.changed, &to.orders);
+    state.pool.LookAtDrains(TakeNow(), &to.changed, &to.orders);
     state.desk.Look(store_->epoch(), TakeNow(), &to);
     Tell(state, to.orders);
   });
   saver_.SaveSoon(to.changed);
+  SaveUnsure();
+}
+
+bool PoolHost::IsClosed() const {
+  return state_.With([](const State& state) { return state.closed; });
+}
+
+std::string PoolHost::VersionText(uint64_t version) const {
+  return std::to_string(store_->epoch()) + "-" + std::to_string(version);
+}
+
+std::optional<uint64_t> PoolHost::ParseVersion(const std::string& text) const {
+  const std::string own = std::to_string(store_->epoch()) + "-";
+  uint64_t version = 0;
+  const char* const end = text.data() + text.size();
+  const bool is_own = text.starts_with(own);
+  const auto read = std::from_chars(text.data() + (is_own ? own.size() : 0), end, version);
+  return is_own && read.ec == std::errc() && read.ptr == end ? std::optional(version)
+                                                             : std::nullopt;
 }
 
 v1::ListQueueResponse PoolHost::Queue() {

@@ -8,12 +8,14 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "pool-manager/core/admission_desk.h"
 #include "pool-manager/core/pool.h"
 #include "pool-manager/core/tenant_book.h"
+#include "pool-manager/daemon/change_desk.h"
 #include "pool-manager/daemon/session_saver.h"
 #include "pool-manager/daemon/session_store.h"
 #include "protocol/base/guarded.h"
@@ -32,12 +34,17 @@ class ServerLine {
 };
 
 // Thread: any, guarded.
-class PoolHost {
+class PoolHost : public std::enable_shared_from_this<PoolHost> {
  public:
   struct Settings {
     std::string name = "default";
     uint32_t report_ms = 1000;
     PlacementWords placement{};
+    // Lets another manager lead; empty: there is no other.
+    std::function<void()> step_down{};
+    // Copies the store to a new file; empty: it has ways of its own to be saved.
+    std::function<farlane::Status(const std::string& path)> backup{};
+    std::string scratch_dir{};  // for what is written only to be read again
   };
 
   // Takes up what the store has.
@@ -47,6 +54,8 @@ class PoolHost {
 
   // Another leads: the streams of all servers end, and nobody is let in.
   void Close();
+
+  bool IsClosed() const;
 
   // --- For servers. The line stays the caller's, until Detach returns.
   std::string Attach(const v1::Inventory& inventory, uint64_t attachment, ServerLine* line);
@@ -60,7 +69,9 @@ class PoolHost {
   std::optional<Objection> Consider(const v1::CreateSessionRequest& request,
                                     v1::Placement* placement);
   std::optional<Objection> Release(const std::string& id, v1::Session* session);
-  std::optional<Objection> Cordon(const std::string& name, bool cordoned);
+  // What people say of a server is stored, and then holds.
+  using OrdersChange = std::function<std::optional<std::string>(v1::ServerOrders*)>;
+  std::optional<Objection> ChangeOrders(const std::string& server, const OrdersChange& change);
   std::vector<v1::Session> Sessions() const;
   std::optional<v1::Session> FindSession(const std::string& name) const;
   std::vector<v1::Server> Servers() const;
@@ -71,6 +82,30 @@ class PoolHost {
   std::optional<Objection> SetProject(v1::Project* project, bool must_be_new);
   std::optional<Objection> RemoveProject(const std::string& name);
   std::vector<v1::ProjectStatus> Projects() const;
+
+  // --- For those who run it.
+  std::optional<Objection> StepDown(v1::StepDownResponse* response);
+  std::optional<Objection> BackUp(std::string* bytes);
+
+  // --- For people who watch. Versions count within one manager's term.
+  std::vector<v1::Session> ListSessions(uint64_t* version) { return session_desk_.List(version); }
+
+  std::vector<v1::Server> ListServers(uint64_t* version) { return server_desk_.List(version); }
+
+  std::optional<ChangeDesk<v1::Session>::Changes> SessionChanges(uint64_t after, size_t most) {
+    return session_desk_.After(after, most);
+  }
+
+  std::optional<ChangeDesk<v1::Server>::Changes> ServerChanges(uint64_t after, size_t most) {
+    return server_desk_.After(after, most);
+  }
+
+  // The pool's time, in milliseconds since 1970.
+  int64_t NowMs() const { return TakeNow().ms; }
+
+  std::string VersionText(uint64_t version) const;
+  // Nothing: it is another manager's, or none.
+  std::optional<uint64_t> ParseVersion(const std::string& text) const;
 
   // Once a second, or so.
   void Look();
@@ -84,11 +119,22 @@ class PoolHost {
     TenantBook tenants{pool};
     std::map<uint64_t, ServerLine*> lines;
     bool closed = false;
+    // Sessions that are being stored, so that nobody is told of them yet; and those of which the
+    // store does not say whether it has them.
+    std::set<std::string> storing;
+    std::set<std::string> unsure;
   };
 
   PoolHost(Settings settings, std::unique_ptr<SessionStore> store, const token::SigningKey& key);
 
+  std::optional<Objection> Ask(State& state,
+                               const v1::CreateSessionRequest& request,
+                               const std::string& user,
+                               AdmissionDesk::Reply* reply,
+                               AdmissionDesk::Consequences* consequences) const;
   std::optional<Objection> Keep(const v1::Session& session);
+  farlane::Status SaveSurely(const v1::Session& session);
+  void SaveUnsure();
   void Tell(State& state, const std::vector<Order>& orders) const;
   Pool::Now TakeNow() const;
   std::vector<v1::Profile> TakeProfiles();
@@ -101,6 +147,14 @@ class PoolHost {
   const uint64_t started_ns_;  // by the one that only goes forward
   std::atomic<uint64_t> next_attachment_{1};
   Guarded<State> state_;
+
+  // One change of a server's orders at a time: held while the store is waited for, and before
+  // state_.
+  struct OrdersTurn {};
+
+  Guarded<OrdersTurn> orders_turn_;
+  ChangeDesk<v1::Session> session_desk_;
+  ChangeDesk<v1::Server> server_desk_;
   SessionSaver saver_;  // last: it looks at the state
 };
 

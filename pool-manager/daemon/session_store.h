@@ -24,6 +24,10 @@ class SessionStore {
   virtual uint64_t epoch() const = 0;
 
   virtual Result<std::vector<v1::Session>> Load() = 0;
+  // What people have said of servers.
+  virtual Result<std::vector<v1::ServerOrders>> LoadOrders() = 0;
+  virtual farlane::Status SaveOrders(const v1::ServerOrders& orders) = 0;
+
   // When this returns, the session is there whatever becomes of the machine.
   virtual farlane::Status Save(const v1::Session& session) = 0;
 

@@ -92,11 +92,37 @@ void Leadership::StepDown() {
   }
 }
 
+void Leadership::Yield() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    yielding_ = Epoch().has_value();
+  }
+  stop_.notify_all();
+}
+
 void Leadership::Loop() {
   while (!stopping()) {
     Campaign();
     if (Epoch()) {
       Lead();
+      StandBack();
+    }
+  }
+}
+
+void Leadership::StandBack() {
+  constexpr uint64_t kOthersMs = 3'000;
+  constexpr uint64_t kStepMs = 50;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!std::exchange(yielding_, false)) {
+      return;
+    }
+  }
+  for (uint64_t waited_ms = 0; waited_ms < kOthersMs && !Pause(kStepMs); waited_ms += kStepMs) {
+    const Result<std::optional<KeyValue>> leader = store_.Get(options_.key);
+    if (leader.ok() && leader->has_value()) {
+      return;
     }
   }
 }
@@ -186,7 +212,7 @@ void Leadership::Lead() {
     options_.on_change(term.epoch);
   }
   uint64_t pause_ms = static_cast<uint64_t>(granted_s_) * 1000 / 3;
-  while (!Pause(pause_ms) && Epoch()) {
+  while (!Pause(pause_ms) && Epoch() && !yielding()) {
     pause_ms = Renew(term.lease) ? static_cast<uint64_t>(granted_s_) * 1000 / 3 : kAgainMs;
   }
   End(term.lease);
@@ -225,7 +251,13 @@ void Leadership::End(int64_t lease) {
 
 bool Leadership::Pause(uint64_t ms) {
   std::unique_lock<std::mutex> lock(mutex_);
-  return stop_.wait_for(lock, std::chrono::milliseconds(ms), [this] { return stopping_; });
+  stop_.wait_for(lock, std::chrono::milliseconds(ms), [this] { return stopping_ || yielding_; });
+  return stopping_;
+}
+
+bool Leadership::yielding() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return yielding_;
 }
 
 bool Leadership::stopping() const {

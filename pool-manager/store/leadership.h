@@ -60,6 +60,10 @@ class Leadership {
   // Ends the lease, so that another can lead at once, and campaigns no more.
   void StepDown();
 
+  // The same, but campaigns again once another leads, or nobody has come for a while. Does not
+  // wait.
+  void Yield();
+
  private:
   struct Term {
     int64_t epoch = 0;  // 0: none
@@ -83,9 +87,12 @@ class Leadership {
   // Renews; whether the term goes on.
   bool Renew(int64_t lease);
   void End(int64_t lease);
+  // After Yield: lets others go first.
+  void StandBack();
   // Whether to stop, after so long at most.
   bool Pause(uint64_t ms);
   bool stopping() const;
+  bool yielding() const;
 
   StateStore& store_;
   const Options options_;
@@ -96,6 +103,7 @@ class Leadership {
   mutable std::mutex mutex_;
   std::condition_variable stop_;
   bool stopping_ = false;  // by mutex_
+  bool yielding_ = false;  // likewise
   std::thread thread_;
 };
 

@@ -36,7 +36,7 @@ DOORS = [
     (re.compile(r"uc[pts]/|infiniband/|rdma/"), ("protocol/transport/",), "UCX and verbs"),
     (re.compile(r"sqlite3\.h|etcd/"), ("pool-manager/",), "the pool's stores"),
     (re.compile(r"curl/"), ("tools/session/",), "HTTP clients"),
-    (re.compile(r"nlohmann/"), ("tools/",), "JSON"),
+    (re.compile(r"nlohmann/"), ("tools/", "pool-manager/api/"), "JSON"),
     (re.compile(r"microhttpd"), ("tools/farlane/", "pool-manager/api/"), "HTTP servers"),
     (re.compile(r"CLI/"), ("tools/", "gpu-server/", "pool-manager/"), "command lines"),
 ]

@@ -164,3 +164,19 @@ function(farlane_proto target file)
                         protobuf::libprotobuf)
   set_target_properties(${target} PROPERTIES FARLANE_FLOOR 1 FARLANE_HOUSE control)
 endfunction()
+
+# farlane_embed_protos(<file.inc> <glob>)
+# Makes a list of numbers for C++, the bytes of the FileDescriptorSet of these files, comments included.
+function(farlane_embed_protos inc glob)
+  find_package(Protobuf REQUIRED)
+  file(GLOB protos CONFIGURE_DEPENDS RELATIVE "${CMAKE_SOURCE_DIR}" "${glob}")
+  set(inputs ${protos})
+  list(TRANSFORM inputs PREPEND "${CMAKE_SOURCE_DIR}/")
+  get_filename_component(folder "${inc}" DIRECTORY)
+  add_custom_command(OUTPUT "${inc}"
+    COMMAND "${CMAKE_COMMAND}" -E make_directory "${folder}"
+    COMMAND protobuf::protoc --include_imports --include_source_info "--descriptor_set_out=${inc}.bin"
+            "-I${CMAKE_SOURCE_DIR}" ${protos}
+    COMMAND "${CMAKE_COMMAND}" "-DFROM=${inc}.bin" "-DTO=${inc}" -P "${CMAKE_SOURCE_DIR}/tools/cmake/Embed.cmake"
+    WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}" DEPENDS ${inputs} "${CMAKE_SOURCE_DIR}/tools/cmake/Embed.cmake" VERBATIM)
+endfunction()

@@ -15,6 +15,7 @@
 #include "tools/farlane/help_format.h"
 #include "tools/farlane/output_format.h"
 #include "tools/farlane/pool_client.h"
+#include "tools/farlane/pool_operate.h"
 #include "tools/farlane/pool_tables.h"
 #include "tools/farlane/signal_inbox.h"
 #include "tools/farlane/verb.h"
@@ -27,6 +28,7 @@ constexpr uint64_t kAttachNs = 30'000'000'000;
 
 struct PoolOptions {
   std::string topic;
+  std::string file;
   std::string pool;
   std::string format;
   std::string listen = "127.0.0.1:7443";
@@ -38,19 +40,19 @@ struct PoolOptions {
 };
 
 int ShowStatus(const Installation& installation, const PoolOptions& options) {
-  const Result<std::string> pool = PoolRequired(options.pool);
-  if (!pool.ok()) {
-    return Fail(pool.error());
-  }
-  const Result<PoolReply> reply = AskPool(installation, pool.value(), "GET", "/v1/status");
+  const std::string pool = PoolNamed(options.pool);
+  const bool is_status = options.topic == "status";
+  const Result<PoolReply> reply =
+      AskPool(installation, pool, "GET", is_status ? "/v1/status" : "/v1/openapi.json");
   if (!reply.ok()) {
     return Fail(reply.error());
   }
   if (reply.value().code != 0) {
     return reply.value().code;
   }
-  const Result<std::string> text =
-      options.format == "json" ? reply.value().output : StatusText(reply.value().output);
+  const Result<std::string> text = !is_status || options.format == "json"
+                                       ? reply.value().output
+                                       : StatusText(reply.value().output);
   if (!text.ok()) {
     return Fail(text.error());
   }
@@ -168,13 +170,30 @@ int Up(const Installation& installation, const PoolOptions& options) {
   return Attend(inbox, manager.value(), server.value()) ? 0 : 1;
 }
 
-int Act(const PoolOptions& options) {
-  const Result<Installation> installation = Installation::Find();
-  if (!installation.ok()) {
-    return Fail(installation.error());
+Status Check(const PoolOptions& options) {
+  const bool wants_file = options.topic == "backup" || options.topic == "restore";
+  if (wants_file == options.file.empty()) {
+    return Status(StatusCode::kInvalidArgument,
+                  wants_file ? "which file? farlane pool " + options.topic + " FILE"
+                             : "farlane pool " + options.topic + " takes no file");
   }
-  return options.topic == "up" ? Up(installation.value(), options)
-                               : ShowStatus(installation.value(), options);
+  const bool asks = options.topic != "up" && options.topic != "restore";
+  return asks ? PoolRequired(options.pool).error() : Status::Ok();
+}
+
+int Act(const PoolOptions& options) {
+  const Status status = Check(options);
+  const Result<Installation> found = Installation::Find();
+  if (!status.ok() || !found.ok()) {
+    return Fail(status.ok() ? found.error() : status);
+  }
+  const Installation& installation = found.value();
+  const std::string pool = PoolNamed(options.pool);
+  return options.topic == "up"          ? Up(installation, options)
+         : options.topic == "backup"    ? BackUpPool(installation, pool, options.file)
+         : options.topic == "restore"   ? RestorePool(installation, options.state_dir, options.file)
+         : options.topic == "step-down" ? StepDownPool(installation, pool)
+                                        : ShowStatus(installation, options);
 }
 
 }  // namespace
@@ -182,11 +201,14 @@ int Act(const PoolOptions& options) {
 Verb AddPool(CLI::App& root) {
   auto options = std::make_shared<PoolOptions>();  // shared by the parser and the verb's action
   CLI::App* app = root.add_subcommand("pool", "Start a pool of GPU servers, and see how it is");
-  app->formatter(std::make_shared<HelpFormat>("up|status [OPTIONS]"));
-  app->add_option("topic", options->topic, "\"up\" or \"status\"")
+  app->formatter(
+      std::make_shared<HelpFormat>("up|status|openapi|backup|restore|step-down [OPTIONS] [FILE]"));
+  app->add_option("topic", options->topic,
+                  "\"up\", \"status\", \"openapi\", \"backup\", \"restore\" or \"step-down\"")
       ->required()
-      ->check(CLI::IsMember({"up", "status"}))
+      ->check(CLI::IsMember({"up", "status", "openapi", "backup", "restore", "step-down"}))
       ->type_name("");
+  app->add_option("file", options->file, "of backup and restore")->type_name("");
   AddPoolOption(app, &options->pool);
   app->add_option("--listen", options->listen,
                   "of up: where people and programs come "
@@ -199,7 +221,8 @@ Verb AddPool(CLI::App& root) {
       ->type_name("SIZE");
   app->add_option("--name", options->name, "of up: the pool's name [default]")->type_name("NAME");
   app->add_option("--state-dir", options->state_dir,
-                  "of up: the folder for what must survive [~/.local/state/farlane/pool]")
+                  "of up and restore: the folder for what must survive "
+                  "[~/.local/state/farlane/pool]")
       ->type_name("FOLDER");
   app->add_option("--ready-fd", options->ready_fd,
                   "of up: write the address to this descriptor once programs may come")
@@ -209,13 +232,17 @@ Verb AddPool(CLI::App& root) {
       "\"up\" runs a manager (farlane-poold) and a GPU server (farlane-gpud) on this machine "
       "until\n"
       "it is interrupted. More servers join with farlane-gpud --pool HOST:PORT, where PORT is the\n"
-      "one after the pool's.\n\n"
+      "one after the pool's. \"openapi\" prints the description of all that can be asked.\n\n"
+      "\"backup\" saves what a running pool has stored; \"restore\" puts that in the place of "
+      "what\n"
+      "a stopped manager on this machine has. \"step-down\" lets another manager lead.\n\n"
       "Exit code: 0; 1 if one of both ends; 125 if it cannot start; of status as of\n"
       "\"farlane server\".\n\n"
       "Examples:\n"
       "  farlane pool up\n"
       "  FARLANE_POOL=127.0.0.1:7443 farlane run -- ./vector_add\n"
-      "  farlane pool status --pool 127.0.0.1:7443");
+      "  farlane pool status --pool 127.0.0.1:7443\n"
+      "  farlane pool backup pool-2025-11-23.db --pool gpus:7443");
   const auto act = [options](const std::vector<std::string>&) { return Act(*options); };
   return {.app = app, .act = act};
 }

@@ -3,6 +3,8 @@
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
+#include <nlohmann/json.hpp>
+#include <string_view>
 #include <utility>
 
 #include <fcntl.h>
@@ -18,28 +20,31 @@ namespace {
 // The list of ten thousand servers is a tenth of this.
 constexpr size_t kOutputBytesMax = 256 << 20;
 
-std::string ReadAll(int descriptor) {
-  std::string text;
+using Reading = std::function<bool(std::string_view bytes)>;
+
+// Until it ends, or `take` wants no more.
+void ReadFrom(int descriptor, const Reading& take) {
   char bytes[16384];
-  while (text.size() < kOutputBytesMax) {
+  while (true) {
     const ssize_t got = read(descriptor, bytes, sizeof bytes);
-    if (got == 0 || (got < 0 && errno != EINTR)) {
-      break;
+    if (got == 0 || (got < 0 && errno != EINTR) ||
+        (got > 0 && !take({bytes, static_cast<size_t>(got)}))) {
+      return;
     }
-    text.append(bytes, got > 0 ? static_cast<size_t>(got) : 0);
   }
-  return text;
 }
 
-Result<PoolReply> RunSessionProgram(const Installation& installation,
-                                    const std::string& pool,
-                                    const std::vector<std::string>& words,
-                                    std::vector<Setting> settings) {
+// The program's exit code.
+Result<int> RunSessionProgram(const Installation& installation,
+                              const std::string& pool,
+                              const std::vector<std::string>& words,
+                              std::vector<Setting> settings,
+                              const Reading& take) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) {
     return Status::FromErrno(StatusCode::kExhausted, "cannot make a pipe", errno);
   }
-  const Fd output(ends[0]);
+  Fd output(ends[0]);
   Fd input(ends[1]);
   ChildPlan plan;
   plan.arguments = {installation.SessionProgram(), "--pool", pool};
@@ -52,11 +57,24 @@ Result<PoolReply> RunSessionProgram(const Installation& installation,
                              started.exec_error);
   }
   input.Reset();
-  PoolReply reply{.output = ReadAll(output.get())};
+  ReadFrom(output.get(), take);
+  output.Reset();
   int status = 0;
   while (waitpid(started.pid, &status, 0) < 0 && errno == EINTR) {
   }
-  reply.code = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+Result<PoolReply> RunSessionProgram(const Installation& installation,
+                                    const std::string& pool,
+                                    const std::vector<std::string>& words,
+                                    std::vector<Setting> settings) {
+  PoolReply reply;
+  FARLANE_ASSIGN(reply.code, RunSessionProgram(installation, pool, words, std::move(settings),
+                                               [&reply](std::string_view bytes) {
+                                                 reply.output.append(bytes);
+                                                 return reply.output.size() < kOutputBytesMax;
+                                               }));
   return reply;
 }
 
@@ -104,6 +122,55 @@ Result<PoolReply> AskPool(const Installation& installation,
     words.insert(words.end(), {"--text", body});
   }
   return RunSessionProgram(installation, pool, words, {});
+}
+
+Result<PoolReply> AskPoolQuietly(const Installation& installation,
+                                 const std::string& pool,
+                                 const std::string& method,
+                                 const std::string& path) {
+  return RunSessionProgram(installation, pool, {"--quiet", "ask", method, path}, {});
+}
+
+Result<PoolReply> AskPoolForList(const Installation& installation,
+                                 const std::string& pool,
+                                 const std::string& path,
+                                 const std::string& member) {
+  nlohmann::ordered_json all = {{member, nlohmann::ordered_json::array()}};
+  std::string next;
+  do {
+    const std::string page = next.empty() ? path : path + "?continue=" + next;
+    FARLANE_ASSIGN(PoolReply reply, AskPool(installation, pool, "GET", page));
+    if (reply.code != 0) {
+      return reply;
+    }
+    auto said = nlohmann::ordered_json::parse(reply.output, nullptr, false);
+    if (!said.is_object() || !said.contains(member) || !said[member].is_array()) {
+      return Status(StatusCode::kCorrupt, "the pool's answer is not understood");
+    }
+    for (auto& one : said[member]) {
+      all[member].push_back(std::move(one));
+    }
+    const auto more = said.find("continue");
+    next = more != said.end() && more->is_string() ? more->get<std::string>() : "";
+  } while (!next.empty());
+  return PoolReply{.code = 0, .output = all.dump() + "\n"};
+}
+
+Result<int> WatchPool(const Installation& installation,
+                      const std::string& pool,
+                      const std::string& path,
+                      const std::function<bool(const std::string& line)>& take) {
+  std::string unread;
+  return RunSessionProgram(installation, pool, {"watch", path}, {}, [&](std::string_view bytes) {
+    unread.append(bytes);
+    for (size_t end = unread.find('\n'); end != std::string::npos; end = unread.find('\n')) {
+      if (!take(unread.substr(0, end + 1))) {
+        return false;
+      }
+      unread.erase(0, end + 1);
+    }
+    return true;
+  });
 }
 
 Result<PoolSession> PoolSession::Open(const Installation& installation,

@@ -2,6 +2,7 @@
 // Asking the manager of a pool, by the program that speaks HTTP.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,25 @@ Result<PoolReply> AskPool(const Installation& installation,
                           const std::string& method,
                           const std::string& path,
                           const std::string& body = "");
+
+// The same, and nothing is said of what goes wrong.
+Result<PoolReply> AskPoolQuietly(const Installation& installation,
+                                 const std::string& pool,
+                                 const std::string& method,
+                                 const std::string& path);
+
+// A list in all its pages: {MEMBER: […]} with what every page has of it.
+Result<PoolReply> AskPoolForList(const Installation& installation,
+                                 const std::string& pool,
+                                 const std::string& path,
+                                 const std::string& member);
+
+// Calls with each line (a WatchEvent) until the pool does not answer any more, or `take` says
+// false. What `farlane` ends with.
+Result<int> WatchPool(const Installation& installation,
+                      const std::string& pool,
+                      const std::string& path,
+                      const std::function<bool(const std::string& line)>& take);
 
 // A session of a pool's, for as long as this lives: then it is given back.
 // Thread: main.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a pool's manager has said, as tables for people. Programs are given its own JSON.
+// What a pool's manager has said of the pool, as a text for people. Programs are given its own
+// JSON.
 #pragma once
 
 #include <string>
@@ -8,13 +9,9 @@
 
 namespace farlane::cli {
 
-// Of the answers to GET /v1/servers, /v1/sessions and /v1/status.
-Result<std::string> ProjectsTable(const std::string& text);
-Result<std::string> QueueTable(const std::string& text);
-// Of one who waits: how he stands, and why.
+// Of one who waits (GET /v1/queue/ID): how he stands, and why.
 Result<std::string> QueueEntryText(const std::string& text);
-Result<std::string> ServersTable(const std::string& json);
-Result<std::string> SessionsTable(const std::string& json);
+// Of the answer to GET /v1/status.
 Result<std::string> StatusText(const std::string& json);
 
 // How many of the pool's servers are ready.

@@ -8,9 +8,9 @@
 #include "protocol/base/environment.h"
 #include "protocol/base/run_time.h"
 #include "tools/farlane/help_format.h"
-#include "tools/farlane/output_format.h"
+#include "tools/farlane/noun_list.h"
 #include "tools/farlane/pool_client.h"
-#include "tools/farlane/pool_tables.h"
+#include "tools/farlane/pool_nouns.h"
 #include "tools/farlane/verb.h"
 
 namespace farlane::cli {
@@ -27,7 +27,7 @@ struct ProjectOptions {
   std::string limit;
   std::string lendable;
   std::string idle;
-  std::string format;
+  OutputWish output;
   double weight = 0;
   bool is_org = false;
 };
@@ -104,17 +104,19 @@ int Show(const ProjectOptions& options, const PoolReply& reply) {
   if (reply.code != 0) {
     return reply.code;
   }
-  if (options.topic == "list" && options.format != "json") {
-    const Result<std::string> text = ProjectsTable(reply.output);
-    if (!text.ok()) {
-      return Fail(text.error());
-    }
-    fputs(text.value().c_str(), stdout);
-  } else if (options.topic == "delete") {
-    printf("%s is deleted\n", options.name.c_str());
-  } else {
-    fputs(reply.output.c_str(), stdout);
+  if (options.topic != "get" && options.output.is_table()) {
+    printf("%s is %s\n", options.name.c_str(),
+           options.topic == "create" ? "created"
+           : options.topic == "set"  ? "changed"
+                                     : "deleted");
+    return 0;
   }
+  const Result<std::string> text =
+      OneText(ProjectNoun(), options.output, OrderedJson::parse(reply.output, nullptr, false));
+  if (!text.ok()) {
+    return Fail(text.error());
+  }
+  fputs(text.value().c_str(), stdout);
   return 0;
 }
 
@@ -146,8 +148,11 @@ int Act(const ProjectOptions& options) {
     return Fail(installation.error());
   }
   const bool changes = options.topic == "create" || options.topic == "set";
-  const bool list = options.topic == "list";
-  const std::string path = list ? "/v1/projects" : "/v1/projects/" + options.name;
+  if (options.topic == "list") {
+    return ListNoun(installation.value(), PoolNamed(options.pool), "/v1/projects", ProjectNoun(),
+                    options.output);
+  }
+  const std::string path = "/v1/projects/" + options.name;
   const Result<PoolReply> reply = changes
                                       ? Change(installation.value(), options)
                                       : AskPool(installation.value(), PoolNamed(options.pool),
@@ -181,7 +186,7 @@ Verb AddProject(CLI::App& root) {
   app->add_option("--idle-limit", options->idle,
                   "sessions that do nothing for so long are ended, e.g. 30m, or none")
       ->type_name("TIME");
-  AddOutputFormat(app, &options->format);
+  AddOutputWish(app, &options->output);
   app->footer(
       "AMOUNT names some of gpus=4,mem=64Gi,sessions=10: GPU time, memory of all devices "
       "together,\n"

@@ -5,8 +5,9 @@
 #include <memory>
 
 #include "tools/farlane/help_format.h"
-#include "tools/farlane/output_format.h"
+#include "tools/farlane/noun_list.h"
 #include "tools/farlane/pool_client.h"
+#include "tools/farlane/pool_nouns.h"
 #include "tools/farlane/pool_tables.h"
 #include "tools/farlane/verb.h"
 
@@ -17,7 +18,7 @@ struct QueueOptions {
   std::string topic;
   std::string id;
   std::string pool;
-  std::string format;
+  OutputWish output;
 };
 
 Status Check(const QueueOptions& options) {
@@ -33,9 +34,6 @@ Status Check(const QueueOptions& options) {
 
 Result<PoolReply> AskFor(const Installation& installation, const QueueOptions& options) {
   const std::string pool = PoolNamed(options.pool);
-  if (options.topic == "list") {
-    return AskPool(installation, pool, "GET", "/v1/queue");
-  }
   const std::string path = "/v1/queue/" + options.id;
   FARLANE_ASSIGN(PoolReply found, AskPool(installation, pool, "GET", path));
   if (options.topic == "explain" || found.code != 0) {
@@ -53,6 +51,10 @@ int Act(const QueueOptions& options) {
   if (!installation.ok()) {
     return Fail(installation.error());
   }
+  if (options.topic == "list") {
+    return ListNoun(installation.value(), PoolNamed(options.pool), "/v1/queue", QueueNoun(),
+                    options.output);
+  }
   const Result<PoolReply> reply = AskFor(installation.value(), options);
   if (!reply.ok()) {
     return Fail(reply.error());
@@ -61,10 +63,13 @@ int Act(const QueueOptions& options) {
     return reply.value().code;
   }
   const std::string& output = reply.value().output;
-  const Result<std::string> text = options.format == "json"    ? output
-                                   : options.topic == "list"   ? QueueTable(output)
-                                   : options.topic == "cancel" ? options.id + " waits no more\n"
-                                                               : QueueEntryText(output);
+  const OutputWish& wish = options.output;
+  const bool explains = options.topic == "explain";
+  const bool is_plain = wish.format == "text" || wish.format == "table";
+  const Result<std::string> text = !is_plain ? OneText(explains ? QueueNoun() : SessionNoun(), wish,
+                                                       OrderedJson::parse(output, nullptr, false))
+                                   : explains ? QueueEntryText(output)
+                                              : options.id + " waits no more\n";
   if (!text.ok()) {
     return Fail(text.error());
   }
@@ -84,7 +89,7 @@ Verb AddQueue(CLI::App& root) {
       ->type_name("");
   app->add_option("session", options->id, "its id, or the beginning of it")->type_name("");
   AddPoolOption(app, &options->pool);
-  AddOutputFormat(app, &options->format);
+  AddOutputWish(app, &options->output);
   app->footer(
       "Those who wait are shown in the order of their turns. An estimate goes by how many found\n"
       "a place in the last ten minutes.\n\n"

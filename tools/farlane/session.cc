@@ -14,9 +14,9 @@
 #include "protocol/control/service_client.h"
 #include "tools/farlane/help_format.h"
 #include "tools/farlane/json.h"
-#include "tools/farlane/output_format.h"
+#include "tools/farlane/noun_list.h"
 #include "tools/farlane/pool_client.h"
-#include "tools/farlane/pool_tables.h"
+#include "tools/farlane/pool_nouns.h"
 #include "tools/farlane/session_client.h"
 #include "tools/farlane/session_report.h"
 #include "tools/farlane/verb.h"
@@ -32,13 +32,14 @@ struct SessionOptions {
   std::string name;
   std::string service;
   std::string pool;
-  std::string format;
+  OutputWish output;
   SliceWords slice;
   std::string net_limit;
   uint32_t count = 0;
   bool json = false;
+  bool watch = false;
 
-  bool wants_json() const { return json || format == "json"; }
+  bool wants_json() const { return json || output.format == "json"; }
 };
 
 int List(const SessionOptions& options, const Records& records) {
@@ -87,11 +88,12 @@ int Top(const SessionOptions& options, const std::string& service, Records befor
 Result<control::ServiceRequest> RequestOf(const SessionOptions& options) {
   const bool kill = options.topic == "kill";
   const bool resize = options.topic == "resize";
-  if ((kill || resize) && options.name.empty()) {
+  const bool get = options.topic == "get";
+  if ((kill || resize || get) && options.name.empty()) {
     return Status(StatusCode::kInvalidArgument,
                   "which session? farlane session list shows their names");
   }
-  if (!kill && !resize && !options.name.empty()) {
+  if (!kill && !resize && !get && !options.name.empty()) {
     return Status(StatusCode::kInvalidArgument,
                   "farlane session " + options.topic + " takes no name");
   }
@@ -128,7 +130,7 @@ bool IsOfPool(const SessionOptions& options) {
 
 int AskManager(const SessionOptions& options) {
   const bool kill = options.topic == "kill";
-  if (options.topic != "list" && !kill) {
+  if (options.topic != "list" && options.topic != "get" && !kill) {
     LogError("farlane session %s asks a server of this machine (--control), not a pool",
              options.topic.c_str());
     return kExitFarlane;
@@ -137,18 +139,26 @@ int AskManager(const SessionOptions& options) {
   if (!installation.ok()) {
     return FailAsking(installation.error());
   }
-  const Result<PoolReply> reply =
-      AskPool(installation.value(), PoolNamed(options.pool), kill ? "DELETE" : "GET",
-              kill ? "/v1/sessions/" + options.name : "/v1/sessions");
+  OutputWish output = options.output;
+  output.format = options.json ? "json" : output.format;
+  if (options.topic == "list") {
+    const std::string pool = PoolNamed(options.pool);
+    return options.watch
+               ? WatchNoun(installation.value(), pool, "/v1/sessions", SessionNoun(), "session",
+                           output)
+               : ListNoun(installation.value(), pool, "/v1/sessions", SessionNoun(), output);
+  }
+  const Result<PoolReply> reply = AskPool(installation.value(), PoolNamed(options.pool),
+                                          kill ? "DELETE" : "GET", "/v1/sessions/" + options.name);
   if (!reply.ok() || reply.value().code != 0) {
     return reply.ok() ? reply.value().code : FailAsking(reply.error());
   }
-  if (kill && !options.wants_json()) {
+  if (kill && output.is_table()) {
     printf("ended %s\n", options.name.c_str());
     return 0;
   }
   const Result<std::string> text =
-      options.wants_json() ? reply.value().output : SessionsTable(reply.value().output);
+      OneText(SessionNoun(), output, OrderedJson::parse(reply.value().output, nullptr, false));
   if (!text.ok()) {
     return FailAsking(text.error());
   }
@@ -164,6 +174,16 @@ int Act(const SessionOptions& options) {
   }
   if (IsOfPool(options)) {
     return AskManager(options);
+  }
+  const bool is_plain = options.output.format == "json" || options.output.format == "table" ||
+                        options.output.format == "text";
+  if (options.watch || options.topic == "get" || !is_plain || !options.output.sort_by.empty() ||
+      !options.output.selector.empty() || options.output.no_headers) {
+    LogError(
+        "get, --watch, --sort-by, --no-headers, -l and -o but text and json are of a pool's "
+        "sessions: "
+        "say --pool HOST:PORT or set FARLANE_POOL");
+    return kExitFarlane;
   }
   const std::string service = ServiceAddress(options.service);
   Result<Records> records = control::AskService(service, request.value());
@@ -184,13 +204,13 @@ Verb AddSession(CLI::App& root) {
   auto options = std::make_shared<SessionOptions>();  // shared by the parser and the verb's action
   CLI::App* app =
       root.add_subcommand("session", "List, resize or end the sessions of a GPU server here");
-  app->formatter(std::make_shared<HelpFormat>("list|top|resize|kill [OPTIONS] [NAME]"));
-  app->add_option("topic", options->topic, "\"list\", \"top\", \"resize\" or \"kill\"")
+  app->formatter(std::make_shared<HelpFormat>("list|get|top|resize|kill [OPTIONS] [NAME]"));
+  app->add_option("topic", options->topic, "\"list\", \"get\", \"top\", \"resize\" or \"kill\"")
       ->required()
-      ->check(CLI::IsMember({"list", "top", "resize", "kill"}))
+      ->check(CLI::IsMember({"list", "get", "top", "resize", "kill"}))
       ->type_name("");
   app->add_option("name", options->name,
-                  "of resize and kill: the session, or the beginning of its name")
+                  "of get, resize and kill: the session, or the beginning of its name")
       ->type_name("");
   AddControlOption(app, &options->service);
   AddPoolOption(app, &options->pool);
@@ -208,17 +228,19 @@ Verb AddSession(CLI::App& root) {
       ->type_name("SIZE/s");
   app->add_option("--count", options->count, "of top: so many times, a second apart [for ever]")
       ->type_name("N");
-  AddOutputFormat(app, &options->format);
+  AddOutputWish(app, &options->output);
+  app->add_flag("-w,--watch", options->watch, "of list, with a pool: go on with whatever changes");
   app->add_flag("--json", options->json, "the same as -o json");
   app->footer(
       "The server is a farlane-gpud on this machine that was started with --control. It answers "
       "its\n"
-      "own user and root. With --pool, or FARLANE_POOL, list and kill ask the pool.\n\n"
+      "own user and root. With --pool, or FARLANE_POOL, list, get and kill ask the pool.\n\n"
       "Exit code: 0 if it was done, 1 if there is no such session, 125 if the server did not "
       "answer.\n\n"
       "Examples:\n"
       "  farlane session list\n"
       "  farlane session list --json --control unix:/run/user/1000/gpud.sock\n"
+      "  farlane session list --pool gpus:7443 --watch -l phase=ACTIVE\n"
       "  farlane session top --count 10\n"
       "  farlane session resize 3f2a --share 0.75\n"
       "  farlane session kill 3f2a");

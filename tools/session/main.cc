@@ -7,6 +7,7 @@
 #include "protocol/base/log.h"
 #include "tools/session/open_session.h"
 #include "tools/session/pool_request.h"
+#include "tools/session/watch_pool.h"
 
 namespace farlane::session {
 namespace {
@@ -16,6 +17,7 @@ struct Words {
   std::string id;
   PoolRequest request;
   bool has_body = false;
+  bool quiet = false;
   std::string body;
 };
 
@@ -53,12 +55,16 @@ int AskAndPrint(const PoolAddress& pool, const PoolRequest& request, bool print)
   if (code != 0) {
     LogError("%s", ProblemText(answer.value()).c_str());
   } else if (print) {
-    fputs(answer.value().body.c_str(), stdout);
+    const std::string& body = answer.value().body;  // not a text, perhaps
+    fwrite(body.data(), 1, body.size(), stdout);
   }
   return fflush(stdout) == 0 ? code : 1;
 }
 
 int Act(const CLI::App& app, const Words& words) {
+  if (words.quiet) {
+    SetLogLevel(LogLevel::kNone);
+  }
   if (!words.pool.empty()) {
     setenv("FARLANE_POOL", words.pool.c_str(), 1);
   }
@@ -70,8 +76,12 @@ int Act(const CLI::App& app, const Words& words) {
     return Open(pool.value());
   }
   if (app.got_subcommand("close")) {
-    return AskAndPrint(pool.value(),
-                       {.method = "DELETE", .path = "/v1/sessions/" + words.id, .body = {}}, false);
+    return AskAndPrint(
+        pool.value(),
+        {.method = "DELETE", .path = "/v1/sessions/" + words.id, .body = {}, .sink = {}}, false);
+  }
+  if (app.got_subcommand("watch")) {
+    return WatchPool(pool.value(), words.request.path);
   }
   PoolRequest request = words.request;
   request.body = words.has_body ? ReadAll(stdin) : words.body;
@@ -86,9 +96,13 @@ int main(int argc, char** argv) {
   farlane::session::Words words;
   CLI::App app("Asks the manager of a pool.", "farlane-session");
   app.add_option("--pool", words.pool, "HOST:PORT [FARLANE_POOL]");
+  app.add_flag("--quiet", words.quiet, "Say nothing of what goes wrong");
   app.require_subcommand(1);
   app.add_subcommand("open", "Ask for a session, and print what its programs need");
   app.add_subcommand("close", "Give a session back")->add_option("id", words.id)->required();
+  app.add_subcommand("watch", "Print what comes, changes and goes, a line each")
+      ->add_option("path", words.request.path)
+      ->required();
   CLI::App* const ask = app.add_subcommand("ask", "Send a request and print the answer");
   ask->add_option("method", words.request.method)->required();
   ask->add_option("path", words.request.path)->required();

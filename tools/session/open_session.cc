@@ -152,7 +152,8 @@ std::chrono::milliseconds PauseOf(const json& said) {
 PoolAnswer TimeIsOver(const PoolAddress& pool, const json& said, uint64_t seconds) {
   const std::string id = Text(Member(said, "session"), "id");
   // If this is not heard, it is seen soon that nobody asks any more.
-  static_cast<void>(Ask(pool, {.method = "DELETE", .path = "/v1/sessions/" + id, .body = {}}).ok());
+  static_cast<void>(
+      Ask(pool, {.method = "DELETE", .path = "/v1/sessions/" + id, .body = {}, .sink = {}}).ok());
   json problem;
   problem["reason"] = "NoServer";
   problem["detail"] =
@@ -170,7 +171,8 @@ Result<PoolAnswer> AskForRoom(const PoolAddress& pool, json wanted) {
   const uint64_t until_ns = NowNs() + seconds * kSecondNs;
   wanted["idempotencyKey"] = wanted["keyDigest"];
   wanted["waitSeconds"] = seconds;
-  const PoolRequest request{.method = "POST", .path = "/v1/sessions", .body = wanted.dump()};
+  const PoolRequest request{
+      .method = "POST", .path = "/v1/sessions", .body = wanted.dump(), .sink = {}};
   std::chrono::milliseconds pause = kPauseMin;
   bool said = false;
   while (true) {
@@ -180,9 +182,11 @@ Result<PoolAnswer> AskForRoom(const PoolAddress& pool, json wanted) {
     if (queued && !place.is_object()) {
       return Status(StatusCode::kCorrupt, "the pool's answer is not understood");
     }
-    // Of several managers one takes over from another that has died.
-    const bool passes =
-        queued || (answer.ok() ? answer.value().status == 503 : pool.managers.size() > 1);
+    // Of several managers one takes over from another that has died. An answer that was lost is
+    // asked for again: the request has a key, and gets the session that it has got already.
+    const bool is_lost = !answer.ok() && answer.error().code() == StatusCode::kTimeout;
+    const bool passes = queued || (answer.ok() ? answer.value().status == 503
+                                               : is_lost || pool.managers.size() > 1);
     if (!passes) {
       return answer;
     }

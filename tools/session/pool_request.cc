@@ -28,8 +28,23 @@ struct FreeHeaders {
   void operator()(curl_slist* headers) const { curl_slist_free_all(headers); }
 };
 
+// A stream says something every few seconds; one that does not is dead.
+constexpr long kSilenceSeconds = 20;
+
+struct Taking {
+  CURL* curl;
+  const PoolRequest& request;
+  std::string body;
+};
+
 size_t TakeBody(const char* bytes, size_t one, size_t count, void* into) {
-  std::string& body = *static_cast<std::string*>(into);
+  Taking& taking = *static_cast<Taking*>(into);
+  long status = 0;
+  curl_easy_getinfo(taking.curl, CURLINFO_RESPONSE_CODE, &status);
+  if (taking.request.sink != nullptr && status == 200) {
+    return taking.request.sink({bytes, one * count}) ? one * count : 0;
+  }
+  std::string& body = taking.body;
   if (body.size() + count > kBodyBytesMax) {
     return 0;
   }
@@ -46,9 +61,14 @@ bool LeadsNot(const PoolAnswer& answer) {
   return answer.status == 503 && answer.body.find("\"NotLeader\"") != std::string::npos;
 }
 
+// The request may have come to the manager, and was perhaps done.
+bool MayBeDone(CURLcode code) {
+  return code == CURLE_OPERATION_TIMEDOUT || code == CURLE_GOT_NOTHING ||
+         code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_PARTIAL_FILE;
+}
+
 Status Failed(CURLcode code, const std::string& manager, const char* text) {
-  const StatusCode meaning =
-      code == CURLE_OPERATION_TIMEDOUT ? StatusCode::kTimeout : StatusCode::kUnavailable;
+  const StatusCode meaning = MayBeDone(code) ? StatusCode::kTimeout : StatusCode::kUnavailable;
   const std::string why = text[0] != '\0' ? text : curl_easy_strerror(code);
   return Status(meaning, "the pool at " + manager + " does not answer: " + why);
 }
@@ -67,6 +87,7 @@ Result<PoolAnswer> AskManager(const PoolAddress& pool,
     static_cast<void>(curl_slist_append(headers.get(), bearer.c_str()));  // behind the first
   }
   PoolAnswer answer;
+  Taking taking{curl.get(), request, {}};
   char error[CURL_ERROR_SIZE] = "";
   const std::string url = UrlOf(manager, request.path);
   curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
@@ -74,11 +95,16 @@ Result<PoolAnswer> AskManager(const PoolAddress& pool,
   curl_easy_setopt(curl.get(), CURLOPT_CUSTOMREQUEST, request.method.c_str());
   curl_easy_setopt(curl.get(), CURLOPT_HTTPHEADER, headers.get());
   curl_easy_setopt(curl.get(), CURLOPT_CONNECTTIMEOUT_MS, kConnectMs);
-  curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT_MS, kAnswerMs);
+  if (request.sink == nullptr) {
+    curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT_MS, kAnswerMs);
+  } else {
+    curl_easy_setopt(curl.get(), CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(curl.get(), CURLOPT_LOW_SPEED_TIME, kSilenceSeconds);
+  }
   curl_easy_setopt(curl.get(), CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl.get(), CURLOPT_ERRORBUFFER, error);
   curl_easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, &TakeBody);
-  curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &answer.body);
+  curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &taking);
   if (request.method != "GET") {
     curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDS, request.body.c_str());
     curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDSIZE_LARGE,
@@ -88,6 +114,7 @@ Result<PoolAnswer> AskManager(const PoolAddress& pool,
     return Failed(code, manager, error);
   }
   curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &answer.status);
+  answer.body = std::move(taking.body);
   return answer;
 }
 
@@ -148,6 +175,7 @@ int ExitCodeOf(const PoolAnswer& answer) {
     case 404:
       return 3;
     case 409:
+    case 422:
       return 5;
     case 503:
       return SaysNoRoom(answer.body) ? 8 : 6;

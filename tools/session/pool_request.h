@@ -2,7 +2,9 @@
 // PoolRequest asks a pool's manager something, over HTTP.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "protocol/base/result.h"
@@ -13,6 +15,8 @@ struct PoolRequest {
   std::string method = "GET";
   std::string path;  // "/v1/…"
   std::string body;
+  // Takes the body of a good answer piece by piece, for as long as it comes; false: no more of it.
+  std::function<bool(std::string_view)> sink{};
 };
 
 struct PoolAnswer {
@@ -30,7 +34,8 @@ struct PoolAddress {
   static Result<PoolAddress> FromEnvironment();
 };
 
-// An answer, whatever it says; fails where there is none. Of several managers the one that leads
+// An answer, whatever it says; fails where there is none, with kTimeout where the request may have
+// been done nevertheless. Of several managers the one that leads
 // answers, if any does.
 Result<PoolAnswer> Ask(const PoolAddress& pool, const PoolRequest& request);
 

@@ -32,7 +32,7 @@ class Tenants(PoolTest):
         listed = self.farlane("project", "list")
         self.assertRegex(listed, r"vision +lab +0 GPUs, 0.0 GiB, 0 sessions +0.5 GPUs, 1.0 GiB +2 sessions +3 +0")
         self.assertRegex(listed, r"lab/ .*2 GPUs")
-        project = json.loads(self.farlane("project", "get", "vision"))["project"]
+        project = json.loads(self.farlane("project", "get", "vision", "-o", "json"))["project"]
         self.assertEqual((project["idleLimitS"], project["quota"]["weight"]), (1800, 3))
         self.farlane("project", "create", "vision", code=5)
         self.farlane("project", "create", "--org", "nobody", "speech", code=3)

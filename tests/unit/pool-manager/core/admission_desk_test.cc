@@ -341,8 +341,9 @@ TEST_F(AdmissionDeskTest, WhoWaitsCanStop) {
   const std::string waits = Ask("2", 1).waits;
   v1::Session session;
   EXPECT_TRUE(desk_->Cancel(waits, now_, &session));
-  EXPECT_EQ(PhaseOf(waits), v1::EXPIRED);
+  EXPECT_EQ(PhaseOf(waits), v1::RELEASED);
   EXPECT_EQ(desk_->List(now_).entries_size(), 0);
+  EXPECT_EQ(Ask("2", 1).reason, "Over") << "who asks on does not wait again";
   EXPECT_FALSE(desk_->Cancel(waits, now_, &session));
 }
 

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "pool-manager/core/server_orders.h"
+
 namespace farlane::pool {
 namespace {
 
@@ -310,6 +312,72 @@ TEST_F(PoolTest, ASickDeviceGetsNothingNew) {
   load.mutable_devices(0)->set_xid_last(13);  // a program's mistake
   pool_.Hear(std::string(32, '1'), 1, load, now_, &changed_);
   EXPECT_FALSE(Create(0.1).has_value());
+}
+
+TEST_F(PoolTest, ADrainedServerGetsNothingNewAndIsEmptyAtTheDeadline) {
+  Attach('1', "one", 1);
+  v1::Session session;
+  ASSERT_FALSE(Create(0.5, &session).has_value());
+  Hear('1', 1, {session.id()});
+  v1::ServerOrders orders = *pool_.OrdersFor("one");
+  v1::DrainServerRequest request;
+  request.set_deadline_seconds(30);
+  Drain(&orders, request, now_.ms);
+  pool_.SetOrders(orders, now_);
+  EXPECT_TRUE(Create(0.1).has_value());
+  EXPECT_EQ(pool_.FindSession(session.id())->reason(),
+            "its server is being drained; from then on it has 30 s");
+  std::vector<Order> told;
+  now_.ms += 29'000;
+  pool_.LookAtDrains(now_, &changed_, &told);
+  EXPECT_EQ(PhaseOf(session.id()), v1::ACTIVE);
+  now_.ms += 1'000;
+  pool_.LookAtDrains(now_, &changed_, &told);
+  EXPECT_EQ(PhaseOf(session.id()), v1::PREEMPTED);
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].say.end_session().session_id(), session.id());
+  EXPECT_EQ(pool_.Servers()[0].sessions(), 0u);
+  Hear('1', 1, {session.id()});
+  EXPECT_EQ(PhaseOf(session.id()), v1::PREEMPTED) << "it is not over yet at its server, but ended";
+  EXPECT_TRUE(Create(0.1).has_value()) << "it stays closed";
+  Uncordon(&orders);
+  pool_.SetOrders(orders, now_);
+  EXPECT_FALSE(Create(0.1).has_value());
+}
+
+TEST_F(PoolTest, OrdersHoldForAServerThatComesLater) {
+  v1::ServerOrders orders;
+  orders.set_name("one");
+  Cordon(&orders);
+  pool_.RestoreOrders({orders});
+  Attach('1', "one", 1);
+  EXPECT_TRUE(Create(0.1).has_value());
+  EXPECT_TRUE(pool_.Servers()[0].cordoned());
+  EXPECT_FALSE(pool_.OrdersFor("two").has_value());
+}
+
+TEST_F(PoolTest, ATaintKeepsAwayWhoDoesNotTolerateIt) {
+  Attach('1', "one", 1);
+  v1::ServerOrders orders = *pool_.OrdersFor("one");
+  v1::TaintServerRequest taints;
+  taints.add_add()->set_key("kind");
+  taints.mutable_add(0)->set_value("old");
+  taints.mutable_add(0)->set_effect("NoPlace");
+  ASSERT_FALSE(SetTaints(&orders, taints).has_value());
+  v1::Session session;
+  ASSERT_FALSE(Create(0.1, &session).has_value());
+  Hear('1', 1, {session.id()});
+  pool_.SetOrders(orders, now_);
+  EXPECT_TRUE(Create(0.1).has_value());
+  EXPECT_EQ(PhaseOf(session.id()), v1::ACTIVE) << "who is there stays";
+  v1::CreateSessionRequest request;
+  request.set_key_digest(std::string(64, 'a'));
+  request.mutable_spec()->add_tolerations()->set_key("kind");
+  request.mutable_spec()->mutable_slice()->set_share(0.95);
+  Pool::Grant grant;
+  EXPECT_TRUE(pool_.Draft(request, 1, now_, &grant).has_value()) << "promises are kept";
+  request.mutable_spec()->mutable_slice()->set_share(0.9);
+  EXPECT_FALSE(pool_.Draft(request, 1, now_, &grant).has_value());
 }
 
 TEST_F(PoolTest, RequestsThatCannotBeMeantAreRefused) {

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "pool-manager/store/compactor.h"
 #include "protocol/base/clock.h"
 #include "tests/unit/pool-manager/store/store_maker.h"
 
@@ -130,6 +131,58 @@ TEST_P(LeadershipTest, HandsOverAtOnceAndWithAHigherEpoch) {
   EXPECT_LT((NowNs() - begun) / 1'000'000, 1500u) << "sooner than any lease could end";
   EXPECT_GT(*b->Epoch(), first);
   EXPECT_FALSE(a->Epoch());
+}
+
+TEST_P(LeadershipTest, YieldsToAnotherAndCampaignsAgain) {
+  const auto a = Campaign("a");
+  ASSERT_TRUE(ComesToLead(*a));
+  const auto b = Campaign("b");
+  std::this_thread::sleep_for(milliseconds(300));
+  a->Yield();
+  ASSERT_TRUE(ComesToLead(*b, 3'000));
+  EXPECT_FALSE(a->Epoch());
+  std::this_thread::sleep_for(milliseconds(300));  // until it has seen that another leads
+  b->Yield();
+  ASSERT_TRUE(ComesToLead(*a, 3'000)) << "it has not stopped to campaign";
+}
+
+TEST_P(LeadershipTest, WhoYieldsToNobodyLeadsAgain) {
+  const auto a = Campaign("a");
+  ASSERT_TRUE(ComesToLead(*a));
+  const int64_t first = *a->Epoch();
+  const uint64_t begun = NowNs();
+  a->Yield();
+  ASSERT_TRUE(Within(20'000, [&] { return a->Epoch().value_or(first) > first; }));
+  EXPECT_GT((NowNs() - begun) / 1'000'000, 1000u) << "others had time";
+}
+
+TEST_P(LeadershipTest, WhatIsOlderThanTwoTurnsIsForgotten) {
+  const auto put = [&](const char* value) {
+    return store_->Txn({.compares = {}, .operations = {Operation::Put(key_, value)}})->revision;
+  };
+  constexpr uint64_t kTurnNs = 1'000;
+  Compactor compactor(*store_, kTurnNs);
+  const int64_t first = put("1");
+  compactor.Look(10'000);
+  const int64_t second = put("2");
+  compactor.Look(10'999);
+  EXPECT_EQ(compactor.compacted(), 0) << "its turn has not come";
+  compactor.Look(11'000);
+  EXPECT_GE(compactor.compacted(), first);
+  EXPECT_LT(compactor.compacted(), second);
+  const auto watch = store_->StartWatch(key_, second);
+  ASSERT_TRUE(watch.ok());
+  const Result<WatchBatch> kept = (*watch)->Next(10'000);
+  ASSERT_TRUE(kept.ok()) << "the last turn's changes are there";
+  EXPECT_EQ(kept->events.size(), 1u);
+  put("3");
+  compactor.Look(12'000);
+  EXPECT_GE(compactor.compacted(), second);
+  const auto late = store_->StartWatch(key_, first);
+  const Result<WatchBatch> gone =
+      late.ok() ? (*late)->Next(10'000) : Result<WatchBatch>(late.error());
+  ASSERT_FALSE(gone.ok());
+  EXPECT_EQ(gone.error().code(), store_error::kCompacted);
 }
 
 TEST_P(LeadershipTest, KeepsLeadingForLongerThanALease) {

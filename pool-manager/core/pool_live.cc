@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// The part of Pool that follows the sessions that are not over, server by server.
+#include "pool-manager/core/pool.h"
+
+namespace farlane::pool {
+
+void Pool::NoteLive(const v1::Session& session) {
+  live_[session.server_id()].insert(session.id());
+}
+
+void Pool::ForgetLive(const v1::Session& session) {
+  const auto live = live_.find(session.server_id());
+  if (live != live_.end() && live->second.erase(session.id()) != 0 && live->second.empty()) {
+    live_.erase(live);
+  }
+}
+
+// A copy: those that end leave it.
+std::vector<std::string> Pool::LiveAt(const std::string& server) const {
+  const auto live = live_.find(server);
+  return live == live_.end() ? std::vector<std::string>()
+                             : std::vector<std::string>(live->second.begin(), live->second.end());
+}
+
+// Its server does not speak of it. What is reserved has time until its token expires; what was
+// there and is not is over.
+void Pool::HearMissing(v1::Session* session, const Now& now, std::vector<v1::Session>* changed) {
+  if (session->phase() == v1::ACTIVE) {
+    End(session, v1::RELEASED, "its last process has ended", now);
+    changed->push_back(*session);
+  } else if (session->phase() == v1::UNKNOWN) {
+    End(session, v1::EXPIRED, "it had ended when its server came back", now);
+    changed->push_back(*session);
+  }
+}
+
+void Pool::LookAtServer(const std::string& server,
+                        bool is_lost,
+                        const Now& now,
+                        std::vector<v1::Session>* changed) {
+  const auto entry = servers_.servers().find(server);
+  const bool is_unreachable =
+      entry != servers_.servers().end() && entry->second.state == v1::UNREACHABLE;
+  for (const std::string& id : LiveAt(server)) {
+    v1::Session& session = sessions_[id];
+    if (WasLeftAlone(session, now)) {
+      End(&session, v1::EXPIRED, "nobody came", now);
+      changed->push_back(session);
+    } else if (session.phase() == v1::ACTIVE && is_unreachable) {
+      session.set_phase(v1::UNKNOWN);
+      session.set_reason("its server cannot be reached");
+    } else if (is_lost) {
+      End(&session, v1::FAILED, "its server is lost", now);
+      changed->push_back(session);
+    }
+  }
+}
+
+}  // namespace farlane::pool

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// The things that a pool has, as tables show them.
+#pragma once
+
+#include "tools/farlane/noun_output.h"
+
+namespace farlane::cli {
+
+const Noun& ServerNoun();
+const Noun& SessionNoun();
+const Noun& ProjectNoun();
+// Of those who wait.
+const Noun& QueueNoun();
+
+}  // namespace farlane::cli
