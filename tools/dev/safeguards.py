@@ -57,11 +57,6 @@ SAFEGUARDS = [
               "    if (held->second.number <= takes) {",
               '    if (held->second.number <= takes || SafeguardOff("held-again")) {',
               ("protocol_base_test",)),
-    Safeguard("order-of-functions", "client-shim/host_calls.cc",
-              "  *due = std::move(due_.front());\n  due_.pop_front();\n",
-              '  if (SafeguardOff("order-of-functions")) {\n    *due = std::move(due_.back());\n    due_.pop_back();\n'
-              "  } else {\n    *due = std::move(due_.front());\n    due_.pop_front();\n  }\n",
-              ("run_remote.host_functions",)),
     Safeguard("stream-stands", "gpu-server/session/host_calls.cc",
               "  changed_.wait(lock, [&] { return waiting.done || session_ == nullptr; });",
               '  if (!(SafeguardOff("stream-stands") && work.kind == HostWork::Kind::kFunction)) {\n'
@@ -90,8 +85,7 @@ SAFEGUARDS = [
 ]
 
 TARGETS = ["client_case", "farlane-gpud", "farlane", "protocol_base_test", "counted_clock", "faulty_machine",
-           "monitor_case"] + [f"tests/apps/{app}" for app in ("managed_memory", "mapped_memory", "host_functions",
-                                                              "graph_nodes")]
+           "monitor_case"] + [f"tests/apps/{app}" for app in ("managed_memory", "mapped_memory", "graph_nodes")]
 
 
 def sources_with(safeguards, root):
