@@ -111,7 +111,7 @@ class CallScope {
       }
     }
     {
-      const MirroredWork work(*session_, context_, StreamOf(message), MirrorUseOf(message));
+      const MirroredWork work(*session_, context_, message);
       if (work.result() != CUDA_SUCCESS) [[unlikely]] {
         return work.result();
       }

@@ -44,24 +44,36 @@ void Completions::NoteRecorded(channel::BatchWriter& writer,
                                wire::Handle stream,
                                wire::Sequence number) {
   const Event* found = session_.objects().events.Find(event);
-  if (found == nullptr) {
+  Recording* const recording = found == nullptr ? nullptr : found->recording.get();
+  if (stream == 0) {
+    legacy_->visible.store(number, std::memory_order_release);
+  } else {
+    NoteStream(stream, number,
+               recording != nullptr && (recording->timed.load(std::memory_order_relaxed) ||
+                                        recording->shared.load(std::memory_order_relaxed)));
+  }
+  if (recording == nullptr) {
     return;
   }
-  Recording& recording = *found->recording;
-  recording.stream.store(stream, std::memory_order_relaxed);
-  recording.asks.store(0, std::memory_order_relaxed);
-  if (stream != 0 && (recording.timed.load(std::memory_order_relaxed) ||
-                      recording.shared.load(std::memory_order_relaxed))) {
-    NoteStream(stream, number, true);
+  recording->stream.store(stream, std::memory_order_relaxed);
+  recording->asks.store(0, std::memory_order_relaxed);
+  if (recording->asked.load(std::memory_order_relaxed)) [[unlikely]] {
+    WatchRecord(writer, recording, stream);
   }
-  if (recording.asked.load(std::memory_order_relaxed) && MayOpen()) {
-    const wire::Watch watch{.stream = stream};
-    const wire::Sequence watched = writer.Append(watch);
-    open_.With([watched](auto& open) { open.insert(watched); });
-    NotePosted(watch, watched);
-    recording.watch.store(watched, std::memory_order_relaxed);
+  recording->recorded.store(number, std::memory_order_release);
+}
+
+void Completions::WatchRecord(channel::BatchWriter& writer,
+                              Recording* recording,
+                              wire::Handle stream) {
+  if (!MayOpen()) {
+    return;
   }
-  recording.recorded.store(number, std::memory_order_release);
+  const wire::Watch watch{.stream = stream};
+  const wire::Sequence watched = writer.Append(watch);
+  open_.With([watched](auto& open) { open.insert(watched); });
+  NotePosted(watch, watched);
+  recording->watch.store(watched, std::memory_order_relaxed);
 }
 
 // No watch of one stream says that all are so far, and the legacy one does not wait for streams

@@ -84,9 +84,7 @@ inline constexpr bool kIsAboutContext =
 // Whether the program has no way to see when the message's work is done but by other work.
 template <typename Message>
 bool IsUnseen(const Message& message) {
-  if constexpr (kIsRecord<Message>) {
-    return message.hStream != 0;  // unless its event can be seen, which is looked at besides
-  } else if constexpr (std::is_same_v<Message, wire::CopyIn>) {
+  if constexpr (std::is_same_v<Message, wire::CopyIn>) {
     return message.data.size() <= kUnseenCopyBytesMax;
   } else {
     return std::is_same_v<Message, wire::MemsetD8Async> ||
@@ -112,10 +110,11 @@ class Completions {
   template <typename Message>
   void NotePosted(const Message& message, wire::Sequence number) {
     posted_.store(number, std::memory_order_relaxed);
-    // A fence is no work of its stream: who asks about that is not to wait for it.
+    // A fence is no work of its stream: who asks about that is not to wait for it. Records have
+    // NoteRecorded.
     if constexpr (std::is_same_v<Message, wire::StreamWaitEvent>) {
       NoteWait(message, number);
-    } else if constexpr (requires { message.stream_of(); } &&
+    } else if constexpr (requires { message.stream_of(); } && !kIsRecord<Message> &&
                          !std::is_same_v<Message, wire::StreamFence>) {
       const bool visible = !IsUnseen(message);
       if (message.stream_of() != 0) {
@@ -136,7 +135,8 @@ class Completions {
     }
   }
 
-  // After NotePosted of a record. Adds a watch where the event is one that is asked about.
+  // After NotePosted of a record, which its stream's work ends with: the program can see it if the
+  // event tells its time. Adds a watch where the event is one that is asked about.
   void NoteRecorded(channel::BatchWriter& writer,
                     wire::Handle event,
                     wire::Handle stream,
@@ -177,6 +177,7 @@ class Completions {
   std::optional<CUresult> LookAtWatch(wire::Sequence watch);
 
   void NoteStream(wire::Handle stream, wire::Sequence number, bool visible);
+  void WatchRecord(channel::BatchWriter& writer, Recording* recording, wire::Handle stream);
   void NoteCreated(wire::Handle event, uint32_t flags);
   void NoteContextRecorded(wire::Handle event, wire::Sequence number);
   void NoteWait(const wire::StreamWaitEvent& wait, wire::Sequence number);

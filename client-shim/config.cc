@@ -137,6 +137,7 @@ Config Config::FromEnvironment() {
     ReadNetLimit(*limit, &config);
   }
   config.track_writes = Environment("FARLANE_TRACK_WRITES") != "0";
+  config.touch_waits = Environment("FARLANE_TOUCH_WAITS") != "0";
   config.synchronous = IsOn("FARLANE_SYNC");
   const std::string trace = "," + Environment("FARLANE_TRACE").value_or("") + ",";
   config.trace_summary = trace.find(",summary,") != std::string::npos;

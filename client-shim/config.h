@@ -40,6 +40,7 @@ struct Config {
   uint32_t grace = channel::kGraceLooks;  // FARLANE_GRACE, in seconds
   std::string setting_error;              // why one of these cannot be used
   bool track_writes = true;               // FARLANE_TRACK_WRITES=0: mirrored memory is compared
+  bool touch_waits = true;  // FARLANE_TOUCH_WAITS=0: managed memory is never taken away
   bool synchronous =
       false;  // FARLANE_SYNC=1: every call waits, so that an error shows at its own call
   // FARLANE_TRACE, a list with commas:

@@ -8,11 +8,7 @@
 
 namespace farlane::shim {
 
-namespace {
-
-// A plain pointer, because objects of a thread are destroyed before exit handlers and destructors
-// of the program's static objects run, and those still call us with their context current.
-thread_local ThreadState* mine = nullptr;
+constinit thread_local ThreadState* ThreadState::mine_ = nullptr;
 
 // Ends a thread's state after all of the thread's own objects, and the main thread's never.
 class StateEnder {
@@ -34,7 +30,7 @@ class StateEnder {
 
  private:
   static void End(void* state) {
-    mine = nullptr;
+    ThreadState::mine_ = nullptr;
     delete static_cast<ThreadState*>(state);
   }
 
@@ -42,16 +38,16 @@ class StateEnder {
   const bool made_;
 };
 
+namespace {
+
 const StateEnder state_ender;
 
 }  // namespace
 
-ThreadState& ThreadState::Mine() {
-  if (mine == nullptr) [[unlikely]] {
-    mine = new ThreadState();
-    state_ender.Watch(mine);
-  }
-  return *mine;
+[[gnu::cold, gnu::noinline]] ThreadState& ThreadState::MakeMine() {
+  mine_ = new ThreadState();
+  state_ender.Watch(mine_);
+  return *mine_;
 }
 
 ThreadState::~ThreadState() {

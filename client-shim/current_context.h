@@ -15,7 +15,11 @@ class Session;
 // Thread: the one that it belongs to.
 class ThreadState {
  public:
-  static ThreadState& Mine();
+  static ThreadState& Mine() {
+    ThreadState* const known = mine_;
+    return known != nullptr ? *known : MakeMine();
+  }
+
   ~ThreadState();
 
   wire::Handle current() const { return stack_.empty() ? 0 : stack_.back(); }
@@ -43,6 +47,14 @@ class ThreadState {
   CUstreamCaptureMode capture_mode = CU_STREAM_CAPTURE_MODE_GLOBAL;
 
  private:
+  friend class StateEnder;
+
+  // A plain pointer, because objects of a thread are destroyed before exit handlers and destructors
+  // of the program's static objects run, and those still call us with their context current.
+  static constinit thread_local ThreadState* mine_;
+
+  static ThreadState& MakeMine();
+
   struct OwnStreamOf {
     wire::Handle context;
     wire::Handle stream;

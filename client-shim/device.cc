@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client-shim/device.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "protocol/abi/device_choice.h"
@@ -40,6 +41,19 @@ std::vector<abi::DeviceName> NamesOf(const std::vector<Device>& devices) {
   return names;
 }
 
+LaunchLimits LaunchLimitsOf(const Device& device) {
+  const auto limit = [&device](CUdevice_attribute id) {
+    return static_cast<unsigned>(std::max(device.attribute(id), 0));
+  };
+  return {
+      .grid = {limit(CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_X), limit(CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_Y),
+               limit(CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_Z)},
+      .block = {limit(CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_X),
+                limit(CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_Y),
+                limit(CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_Z)},
+      .threads = limit(CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK)};
+}
+
 }  // namespace
 
 int Device::capability() const {
@@ -73,6 +87,7 @@ Result<Device> Device::FromWire(const wire::Device& message) {
       device.attributes[id] = 0;
     }
   }
+  device.launch_limits = LaunchLimitsOf(device);
   return device;
 }
 

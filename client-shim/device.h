@@ -13,6 +13,14 @@
 
 namespace farlane::shim {
 
+// What every launch is checked against, in one place: looking through the attributes took a tenth
+// of a launch.
+struct LaunchLimits {
+  unsigned grid[3] = {};
+  unsigned block[3] = {};
+  uint64_t threads = 0;  // of a block
+};
+
 // Immutable after the handshake.
 struct Device {
   int32_t server_ordinal = 0;
@@ -27,6 +35,7 @@ struct Device {
   uint64_t arena_bytes = 0;
   uint64_t credit_bytes = 0;
   std::vector<int32_t> attributes;  // by CUdevice_attribute
+  LaunchLimits launch_limits;       // of them
 
   // From the server's message, with what cannot work over a network taken out of the attributes.
   static Result<Device> FromWire(const wire::Device& message);

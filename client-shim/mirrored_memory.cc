@@ -27,9 +27,16 @@ std::byte* Host(const Mirror& place) {
 
 // ---- what is mirrored
 
-// Memory of ours only: the program may have plans of its own for its pages.
+// Memory of ours only: the program may have plans of its own for its pages. Small managed memory is
+// taken away from the program instead, which shows as well that nothing was written.
 void MirroredMemory::TrackWrites(Region* region) {
   const Mirror& place = region->place;
+  region->holdable = region->has_pages && place.kind == MirrorKind::kManaged &&
+                     place.bytes <= TouchWaits::kBytesMax && touch_waits_.works();
+  if (region->holdable) {
+    region->tracked = false;
+    return;
+  }
   region->tracked = region->tracked && session_.config().track_writes &&
                     writes_.Track(place.host_address, RoundUp(place.bytes, kPageBytes));
 }
@@ -139,6 +146,7 @@ void MirroredMemory::Remove(uint64_t allocation) {
     }
     const Region& region = found->second;
     session_.Post(0, wire::MirrorEnd{.address = region.place.device_address});
+    touch_waits_.guard().PutBack(region.place.host_address);
     if (region.has_pages) {
       ReturnPages(allocation, region.place.bytes);
     }
@@ -184,6 +192,48 @@ bool MirroredMemory::IsManaged(uint64_t address) const {
   return found.has_value() && found->kind == MirrorKind::kManaged;
 }
 
+CUresult MirroredMemory::Attach(uint64_t address, unsigned int flags) {
+  return regions_.With([&](Regions& regions) {
+    Region* const region = Around(&regions, address);
+    if (region != nullptr) {
+      region->attached = flags != CU_MEM_ATTACH_GLOBAL;
+    }
+    if (region != nullptr && region->attached && IsHeld(*region)) {
+      touch_waits_.guard().PutBack(region->place.host_address);
+    }
+    return CUDA_SUCCESS;
+  });
+}
+
+bool MirroredMemory::IsHeld(const Region& region) const {
+  return region.holdable && touch_waits_.guard().ContentsOf(region.place.host_address) != 0;
+}
+
+// Where its bytes lie now.
+std::byte* MirroredMemory::Contents(const Region& region) const {
+  const uint64_t held =
+      region.holdable ? touch_waits_.guard().ContentsOf(region.place.host_address) : 0;
+  return held != 0 ? reinterpret_cast<std::byte*>(held) : Host(region.place);
+}
+
+// Takes from the program what work that is about to be posted may use.
+void MirroredMemory::Hold(wire::Handle context, const Regions& regions) {
+  const auto is_due = [](const auto& entry) {
+    return entry.second.holdable && entry.second.ahead && !entry.second.attached;
+  };
+  const auto due = std::count_if(regions.begin(), regions.end(), is_due);
+  if (due == 0 || static_cast<size_t>(due) > TouchWaits::kPiecesMax ||
+      !touch_waits_.MayHold(context)) {
+    return;
+  }
+  for (const auto& entry : regions) {
+    if (is_due(entry) && !IsHeld(entry.second)) {
+      const Mirror& place = entry.second.place;
+      touch_waits_.Hold(context, place.host_address, RoundUp(place.bytes, kPageBytes));
+    }
+  }
+}
+
 // ---- to the device
 
 CUresult MirroredMemory::SendRun(wire::Handle context,
@@ -199,6 +249,9 @@ CUresult MirroredMemory::SendRun(wire::Handle context,
 
 CUresult MirroredMemory::SendRegion(wire::Handle context, Region* region) {
   const Mirror& place = region->place;
+  if (IsHeld(*region)) {
+    return CUDA_SUCCESS;  // nobody has changed it since it was sent
+  }
   if (!region->tracked || region->written) {
     region->written = false;
     return SendPart(context, region, 0, place.bytes);
@@ -307,6 +360,7 @@ CUresult MirroredMemory::BeginSend(wire::Handle context,
         device_ahead_.store(true, std::memory_order_relaxed);
       }
     }
+    Hold(context, regions);
     return result;
   });
 }
@@ -318,7 +372,7 @@ CUresult MirroredMemory::SendToRunning(wire::Handle context) {
   return regions_.With([&](Regions& regions) {
     std::vector<Region*> running;
     for (auto& [allocation, region] : regions) {
-      const bool is_quick = region.tracked && !region.written;
+      const bool is_quick = region.holdable || (region.tracked && !region.written);
       if (region.ahead && (is_quick || region.place.kind == MirrorKind::kMapped)) {
         running.push_back(&region);
       }
@@ -341,11 +395,12 @@ CUresult MirroredMemory::FetchAhead(wire::Handle context, Regions* regions) {
   if (stream == 0) {
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
+  const PageGuard::Use use(touch_waits_.guard());
   std::vector<MirroredPart> parts;
   for (auto& [allocation, region] : *regions) {
     if (region.ahead) {
       parts.push_back({.device_address = region.place.device_address,
-                       .now = Host(region.place),
+                       .now = Contents(region),
                        .known = region.known.get(),
                        .bytes = region.place.bytes});
     }
@@ -368,6 +423,7 @@ CUresult MirroredMemory::Fetch(wire::Handle context) {
     // next wait has to look again.
     const bool quiet = posting_.load(std::memory_order_acquire) == 0 && session_.IsQuiet();
     const CUresult result = FetchAhead(context, &regions);
+    touch_waits_.LetGo();
     if (quiet && result == CUDA_SUCCESS) {
       for (auto& [allocation, region] : regions) {
         region.ahead = false;

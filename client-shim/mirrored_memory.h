@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "client-shim/mirror_lanes.h"
+#include "client-shim/touch_waits.h"
 #include "protocol/abi/cuda_abi.h"
 #include "protocol/base/guarded.h"
 #include "protocol/base/write_tracker.h"
@@ -49,7 +50,8 @@ struct MirrorUse {
 // words twice.
 class MirroredMemory {
  public:
-  explicit MirroredMemory(Session& session) : session_(session), lanes_(session) {}
+  explicit MirroredMemory(Session& session)
+      : session_(session), lanes_(session), touch_waits_(session) {}
 
   // Gives the program pages at device addresses that are reserved here, all zero on both sides.
   CUresult AddPages(wire::Handle context, MirrorKind kind, uint64_t address, uint64_t bytes);
@@ -73,6 +75,10 @@ class MirroredMemory {
   std::optional<Mirror> FindHost(const void* host, uint64_t bytes) const;
   bool IsManaged(uint64_t address) const;
 
+  // The program says when it uses managed memory (CU_MEM_ATTACH_…): attached to the host, or to a
+  // stream, it is the program's also while other work is under way.
+  CUresult Attach(uint64_t address, unsigned int flags);
+
   bool any() const { return count_.load(std::memory_order_relaxed) != 0; }
 
   // Whether work that may have changed any of it was posted since it was fetched.
@@ -93,6 +99,11 @@ class MirroredMemory {
   // After work has been waited for: fetches what the device may have changed.
   CUresult Fetch(wire::Handle context);
 
+  // The session ends, or this is a forked child: nobody is held any more.
+  void Close() { touch_waits_.Close(); }
+
+  void AfterFork() { touch_waits_.guard().AfterFork(); }
+
  private:
   // What both sides were last known to hold in common, so that a change by either shows by
   // comparing, here and on the server; where the kernel tracks writes, only what was written need
@@ -105,6 +116,8 @@ class MirroredMemory {
     bool tracked = false;    // by writes_
     bool written = false;    // before it was tracked: all of it is compared once
     bool ahead = false;      // work that may write it was sent since it was fetched
+    bool holdable = false;   // whoever touches it may be held while work is under way
+    bool attached = false;   // but the program says that no such work uses it
     std::unique_ptr<std::byte[]> known{};
   };
 
@@ -112,6 +125,9 @@ class MirroredMemory {
 
   CUresult AddZeroed(wire::Handle context, uint64_t allocation, Region region);
   void TrackWrites(Region* region);
+  bool IsHeld(const Region& region) const;
+  std::byte* Contents(const Region& region) const;
+  void Hold(wire::Handle context, const Regions& regions);
   CUresult MapVariable(const Regions& regions, Region* region);
   static Region* Around(Regions* regions, uint64_t device_address);
   static std::vector<Region*> Reached(Regions* regions, const MirrorUse& use);
@@ -128,6 +144,7 @@ class MirroredMemory {
   std::atomic<uint32_t> posting_{0};       // work that is about to be posted
   MirrorLanes lanes_;                      // used by who holds regions_
   WriteTracker writes_;                    // the same
+  TouchWaits touch_waits_;
   Guarded<Regions> regions_;
 };
 

@@ -21,19 +21,24 @@ wire::Handle StreamOf(const Message& message) {
   }
 }
 
+template <typename Message>
+concept IsWork = requires(const Message& message) {
+  message.stream_of();
+};
+
+// Whether nothing of mirrored memory is read or written by what a message asks for.
+template <typename Message>
+inline constexpr bool kMovesNothing =
+    !IsWork<Message> || kIsRecord<Message> || std::is_same_v<Message, wire::StreamWaitEvent> ||
+    std::is_same_v<Message, wire::StreamCreateWithPriority> ||
+    std::is_same_v<Message, wire::StreamAttribute>;
+
 // What a message can reach of mirrored memory. Fills and copies name it: all of a range lies in one
 // allocation. What goes to no stream moves no data. Everything else is taken to be able to reach
 // everything.
 template <typename Message>
 MirrorUse MirrorUseOf(const Message& message) {
-  constexpr bool kIsWork = requires {
-    message.stream_of();
-  };
-  constexpr bool kMovesNothing = !kIsWork || kIsRecord<Message> ||
-                                 std::is_same_v<Message, wire::StreamWaitEvent> ||
-                                 std::is_same_v<Message, wire::StreamCreateWithPriority> ||
-                                 std::is_same_v<Message, wire::StreamAttribute>;
-  if constexpr (kMovesNothing) {
+  if constexpr (kMovesNothing<Message>) {
     return {.all = false};
   } else if constexpr (requires { message.srcDevice; }) {
     return {.all = false, .read = message.srcDevice, .written = message.dstDevice};
@@ -58,6 +63,13 @@ class MirroredWork {
     }
   }
 
+  // What a message does.
+  template <typename Message>
+  MirroredWork(Session& session, wire::Handle context, const Message& message)
+      : mirrored_(kMovesNothing<Message> || !session.mirrored().any()
+                      ? nullptr
+                      : Begin(session, context, message)) {}
+
   ~MirroredWork() {
     if (mirrored_ != nullptr) [[unlikely]] {
       mirrored_->EndSend();
@@ -71,13 +83,24 @@ class MirroredWork {
   CUresult result() const { return result_; }
 
  private:
+  template <typename Message>
+  [[gnu::cold, gnu::noinline]] MirroredMemory* Begin(Session& session,
+                                                     wire::Handle context,
+                                                     const Message& message) {
+    if (IsRecorded(session, StreamOf(message))) {
+      return nullptr;
+    }
+    result_ = session.mirrored().BeginSend(context, StreamOf(message), MirrorUseOf(message));
+    return &session.mirrored();
+  }
+
   // Nothing of it happens now, and the server may not even know the stream.
   static bool IsRecorded(Session& session, wire::Handle stream) {
     return session.captures().busy() && session.captures().Records(stream);
   }
 
+  CUresult result_ = CUDA_SUCCESS;  // before what is made by Begin
   MirroredMemory* const mirrored_;
-  CUresult result_ = CUDA_SUCCESS;
 };
 
 }  // namespace farlane::shim

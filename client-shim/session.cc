@@ -208,6 +208,7 @@ void Session::NoteQuiet(uint64_t work) {
 }
 
 void Session::AbandonAfterFork() {
+  mirrored_.AfterFork();
   attendant_->AbandonAfterFork();
   channel_->AbandonAfterFork();
 }
@@ -217,6 +218,7 @@ void Session::Close() {
   attendant_->Stop(NowNs() + kStopNs);
   host_calls_.Close();
   channel_->Close();
+  mirrored_.Close();
 }
 
 CUresult Session::Lost() {

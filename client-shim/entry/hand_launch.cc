@@ -23,23 +23,15 @@ struct Shape {
 };
 
 CUresult CheckShape(const Device& device, const Kernel& kernel, const Shape& shape) {
-  static constexpr CUdevice_attribute kGrid[3] = {CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_X,
-                                                  CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_Y,
-                                                  CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_Z};
-  static constexpr CUdevice_attribute kBlock[3] = {CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_X,
-                                                   CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_Y,
-                                                   CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_Z};
-  uint64_t threads = 1;
+  const LaunchLimits& limits = device.launch_limits;
+  // 0 is none: one less is more than any limit.
+  const auto fits = [](unsigned number, unsigned most) { return number - 1 < most; };
+  bool all_fit = true;
   for (int i = 0; i < 3; ++i) {
-    if (shape.grid[i] == 0 || shape.grid[i] > static_cast<unsigned>(device.attribute(kGrid[i])) ||
-        shape.block[i] == 0 ||
-        shape.block[i] > static_cast<unsigned>(device.attribute(kBlock[i]))) {
-      return CUDA_ERROR_INVALID_VALUE;
-    }
-    threads *= shape.block[i];
+    all_fit &= fits(shape.grid[i], limits.grid[i]) & fits(shape.block[i], limits.block[i]);
   }
-  if (threads >
-      static_cast<uint64_t>(device.attribute(CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK))) {
+  const uint64_t threads = uint64_t{shape.block[0]} * shape.block[1] * shape.block[2];
+  if (!all_fit || threads > limits.threads) [[unlikely]] {
     return CUDA_ERROR_INVALID_VALUE;
   }
   const auto attribute = [&kernel](CUfunction_attribute id) {
@@ -55,7 +47,8 @@ CUresult CheckShape(const Device& device, const Kernel& kernel, const Shape& sha
   return CUDA_SUCCESS;
 }
 
-// One buffer of the program's own, in the form of CU_LAUNCH_PARAM_*.
+// One buffer of the program's own, in the form of CU_LAUNCH_PARAM_*. It may end before the
+// parameters do: NCCL declares 4 KiB and gives what it has filled. The rest is zero.
 CUresult PackExtra(const Kernel& kernel, void** extra, std::byte* to) {
   const void* buffer = nullptr;
   size_t bytes = 0;
@@ -68,12 +61,12 @@ CUresult PackExtra(const Kernel& kernel, void** extra, std::byte* to) {
       return CUDA_ERROR_INVALID_VALUE;
     }
   }
-  if (bytes < kernel.parameters_bytes || (buffer == nullptr && kernel.parameters_bytes != 0)) {
-    return CUDA_ERROR_INVALID_VALUE;
+  if (buffer == nullptr || bytes == 0) {
+    return kernel.parameters_bytes == 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
   }
-  if (buffer != nullptr) {
-    memcpy(to, buffer, kernel.parameters_bytes);
-  }
+  const size_t given = std::min<size_t>(bytes, kernel.parameters_bytes);
+  memcpy(to, buffer, given);
+  memset(to + given, 0, kernel.parameters_bytes - given);
   return CUDA_SUCCESS;
 }
 

@@ -44,6 +44,7 @@ CUresult cuMemAllocManaged(CUdeviceptr* dptr, size_t bytesize, unsigned int flag
   const CUresult result = AllocateMirrored(scope, MirrorKind::kManaged, bytesize, dptr);
   if (result == CUDA_SUCCESS) {
     scope.session().objects().advice.Forget({*dptr, bytesize});
+    return scope.session().mirrored().Attach(*dptr, flags);
   }
   return result;
 }

@@ -22,7 +22,6 @@ constexpr const char* kClientVariables[] = {
     "FARLANE_SYNC",
     "FARLANE_TRANSPORT",
     "FARLANE_TRACE",
-    "FARLANE_RTT",
     "FARLANE_GRACE",
     // What a program asks of its driver the client library does; a private server inherits it. A
     // worker whose launches waited, or that stopped where a kernel fails, would keep its client

@@ -2,7 +2,6 @@
 #include "protocol/channel/batch_writer.h"
 
 #include <algorithm>
-#include <limits>
 
 namespace farlane::channel {
 namespace {
@@ -54,7 +53,8 @@ void BatchWriter::SealBatch() {
   open_ = false;
 }
 
-std::byte* BatchWriter::Reserve(size_t bytes) {
+// Where the open batch, or the buffer, is at its end.
+std::byte* BatchWriter::ReserveAnew(size_t bytes) {
   if (open_ && (end_ - batch_ + bytes > wire::kBatchBytesMax ||
                 count_ == std::numeric_limits<uint16_t>::max())) {
     SealBatch();
@@ -64,12 +64,6 @@ std::byte* BatchWriter::Reserve(size_t bytes) {
   }
   MakeRoom(bytes);
   return buffer_.get() + end_;
-}
-
-wire::Sequence BatchWriter::Commit(size_t bytes) {
-  end_ += bytes;
-  ++count_;
-  return ++last_sequence_;
 }
 
 void BatchWriter::AppendAcknowledgement() {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstring>
+#include <limits>
 #include <memory>
 
 #include "protocol/base/bytes.h"
@@ -55,8 +56,17 @@ class BatchWriter {
 
   // Room for one whole message of so many bytes, no more than a message may have; valid until the
   // next call of anything here.
-  std::byte* Reserve(size_t bytes);
-  wire::Sequence Commit(size_t bytes);
+  std::byte* Reserve(size_t bytes) {
+    const bool fits = open_ && end_ - batch_ + bytes <= wire::kBatchBytesMax &&
+                      count_ != std::numeric_limits<uint16_t>::max() && end_ + bytes <= capacity_;
+    return fits ? buffer_.get() + end_ : ReserveAnew(bytes);
+  }
+
+  wire::Sequence Commit(size_t bytes) {
+    end_ += bytes;
+    ++count_;
+    return ++last_sequence_;
+  }
 
   // The next batch says that the peer's messages up to this one are executed.
   void Acknowledge(wire::Sequence executed) { executed_ = executed; }
@@ -81,6 +91,7 @@ class BatchWriter {
   uint64_t written_bytes() const { return written_bytes_; }
 
  private:
+  std::byte* ReserveAnew(size_t bytes);
   void OpenBatch();
   void SealBatch();
   void MakeRoom(size_t bytes);

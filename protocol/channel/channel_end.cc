@@ -21,7 +21,8 @@ constexpr timespec kLockPause{.tv_sec = 0, .tv_nsec = 100'000};  // between two 
 
 // The thread that ends the process may be one that holds the lock already: exit() from a signal
 // handler that has interrupted a call. False when the lock is not to be had in time.
-bool LockBefore(uint64_t deadline, std::unique_lock<std::mutex>* lock) {
+template <typename Lock>
+bool LockBefore(uint64_t deadline, std::unique_lock<Lock>* lock) {
   while (!lock->try_lock()) {
     if (NowNs() >= deadline) {
       return false;
@@ -50,7 +51,7 @@ void CommandChannel::Close() {
 }
 
 void CommandChannel::SayGoodbye(uint64_t deadline) {
-  std::unique_lock<std::mutex> lock(writing_, std::defer_lock);
+  std::unique_lock<LightLock> lock(writing_, std::defer_lock);
   if (!LockBefore(deadline, &lock) || is_lost()) {
     return;
   }
@@ -85,11 +86,11 @@ void CommandChannel::AbandonAfterFork() {
 bool CommandChannel::StopTending(uint64_t deadline) {
   std::thread tender;
   {
-    std::unique_lock<std::mutex> lock(writing_, std::defer_lock);
+    std::unique_lock<LightLock> lock(writing_, std::defer_lock);
     if (!LockBefore(deadline, &lock)) {
       return false;
     }
-    tend_.notify_one();
+    NudgeTender();
     tender.swap(tender_);
   }
   if (!tender.joinable()) {

@@ -89,7 +89,7 @@ Status PendingCall::Await(Answer* answer) {
 
 // The acknowledgements are the clock: while the server is busy, posts gather; when it has caught
 // up, they leave. Whoever posts drives it, so that nothing but posting is needed while posts come.
-void CommandChannel::SendIfDue(std::unique_lock<std::mutex>& lock) {
+void CommandChannel::SendIfDue(std::unique_lock<LightLock>& lock) {
   const uint64_t now = NowNs();
   const uint64_t since = unsent_since_ns_.load(std::memory_order_relaxed);
   unaged_ = 0;
@@ -132,9 +132,14 @@ bool CommandChannel::WakeTender() {
   }
   if (tender_asleep_) {
     tender_asleep_ = false;
-    tend_.notify_one();
+    NudgeTender();
   }
   return true;
+}
+
+void CommandChannel::NudgeTender() {
+  nudges_.fetch_add(1, std::memory_order_release);
+  WakeOne(nudges_);
 }
 
 Result<bool> CommandChannel::WriteSome() {
@@ -153,7 +158,7 @@ Result<bool> CommandChannel::WriteSome() {
   return done;
 }
 
-void CommandChannel::FlushLocked(std::unique_lock<std::mutex>& lock) {
+void CommandChannel::FlushLocked(std::unique_lock<LightLock>& lock) {
   // Close has a deadline, which nobody who writes may make it miss.
   while (!is_lost() && !closing_.load(std::memory_order_acquire)) {
     const Result<bool> done = WriteSome();
@@ -173,7 +178,7 @@ void CommandChannel::AcknowledgeInPassing() {
   if (!acknowledge_.IsDue(reader_.read_bytes(), false)) {
     return;
   }
-  std::unique_lock<std::mutex> lock(writing_);
+  std::unique_lock<LightLock> lock(writing_);
   if (is_lost() || closing_.load(std::memory_order_acquire)) {
     return;
   }
@@ -218,7 +223,7 @@ void CommandChannel::ReadInPassing() {
 
 void CommandChannel::Poll() {
   {
-    std::unique_lock<std::mutex> lock(writing_);
+    std::unique_lock<LightLock> lock(writing_);
     if (writer_.unsent_bytes() != 0) {
       FlushLocked(lock);
     }
@@ -262,17 +267,20 @@ void CommandChannel::TendLoop() {
 }
 
 void CommandChannel::SleepUntilWoken() {
-  std::unique_lock<std::mutex> lock(writing_);
+  std::unique_lock<LightLock> lock(writing_);
   tender_asleep_ = writer_.unsent_bytes() == 0;
-  tend_.wait(lock, [this] {
-    return closing_.load(std::memory_order_acquire) || !tender_asleep_ || is_lost();
-  });
+  while (tender_asleep_ && !closing_.load(std::memory_order_acquire) && !is_lost()) {
+    const uint32_t seen = nudges_.load(std::memory_order_acquire);
+    lock.unlock();
+    SleepWhile(nudges_, seen);
+    lock.lock();
+  }
 }
 
 void CommandChannel::TendUnsent() {
   ReadInPassing();
   RunListenerWork();
-  std::unique_lock<std::mutex> lock(writing_);
+  std::unique_lock<LightLock> lock(writing_);
   if (writer_.unsent_bytes() != 0) {
     posts_left_ns_ = NowNs();
     FlushLocked(lock);
@@ -445,7 +453,7 @@ Status CommandChannel::Await(PendingCall* pending) {
 
 Status CommandChannel::WaitUntil(const std::function<bool()>& done, transport::Deadline until) {
   {
-    std::unique_lock<std::mutex> lock(writing_);
+    std::unique_lock<LightLock> lock(writing_);
     FlushLocked(lock);
   }
   while (true) {

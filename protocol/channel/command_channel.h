@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "protocol/base/guarded.h"
+#include "protocol/base/light_lock.h"
 #include "protocol/channel/acknowledge_policy.h"
 #include "protocol/channel/batch_reader.h"
 #include "protocol/channel/batch_writer.h"
@@ -109,7 +110,7 @@ class CommandChannel {  // NOLINT(clang-analyzer-optin.performance.Padding): as 
   // through the writer and returns what the writer said of the last.
   template <typename Append>
   wire::Sequence PostWith(Append&& append) {
-    std::unique_lock<std::mutex> lock(writing_);
+    const std::lock_guard<LightLock> lock(writing_);
     if (is_lost()) {
       return 0;
     }
@@ -118,7 +119,9 @@ class CommandChannel {  // NOLINT(clang-analyzer-optin.performance.Padding): as 
     const wire::Sequence sequence = append(writer_);
     Count(&counters_.posts, writer_.last_sequence() - before);
     if (unsent_bytes == 0 || writer_.unsent_bytes() >= kFlushBytes || ++unaged_ == kAgeEvery) {
-      SendIfDue(lock);
+      std::unique_lock<LightLock> held(writing_, std::adopt_lock);
+      SendIfDue(held);
+      held.release();
     }
     return sequence;
   }
@@ -126,7 +129,7 @@ class CommandChannel {  // NOLINT(clang-analyzer-optin.performance.Padding): as 
   // As PostWith, where `append` may lend data: that has been sent, or kept, when this returns.
   template <typename Append>
   wire::Sequence PostLentWith(Append&& append) {
-    std::unique_lock<std::mutex> lock(writing_);
+    std::unique_lock<LightLock> lock(writing_);
     if (is_lost()) {
       return 0;
     }
@@ -148,7 +151,7 @@ class CommandChannel {  // NOLINT(clang-analyzer-optin.performance.Padding): as 
   // returns the number.
   template <typename Append>
   Status BeginWith(Append&& append, PendingCall* pending) {
-    std::unique_lock<std::mutex> lock(writing_);
+    std::unique_lock<LightLock> lock(writing_);
     if (is_lost()) {
       return lost();
     }
@@ -234,8 +237,8 @@ class CommandChannel {  // NOLINT(clang-analyzer-optin.performance.Padding): as 
     counter->store(counter->load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
   }
 
-  void SendIfDue(std::unique_lock<std::mutex>& lock);
-  void FlushLocked(std::unique_lock<std::mutex>& lock);
+  void SendIfDue(std::unique_lock<LightLock>& lock);
+  void FlushLocked(std::unique_lock<LightLock>& lock);
   Result<bool> WriteSome();
   void AcknowledgeInPassing();
 
@@ -260,6 +263,7 @@ class CommandChannel {  // NOLINT(clang-analyzer-optin.performance.Padding): as 
   void HearTheLast(const Status& why);
   void Lose(const Status& why);
   void LoseLocked(const Status& why);
+  void NudgeTender();
   void TendLoop();
   void TendUnsent();
   void SleepUntilWoken();
@@ -270,15 +274,15 @@ class CommandChannel {  // NOLINT(clang-analyzer-optin.performance.Padding): as 
   ServerListener& listener_;
   ChannelCounters counters_;
 
-  // Not Guarded: threads wait on conditions with these, and let go of them in the middle.
-  std::mutex writing_;  // guards the next six, and tender_
+  // Not Guarded: threads let go of these in the middle, and wait on conditions with reading_.
+  LightLock writing_;  // guards the next six, and tender_
   BatchWriter writer_;
   wire::Sequence flushed_ = 0;
   uint32_t unaged_ = 0;         // posts since the clock was looked at
   uint64_t posts_left_ns_ = 0;  // when posts were sent last, without a call
   uint64_t looked_ns_ = 0;      // when somebody who posts has last looked for acknowledgements
   bool tender_asleep_ = false;
-  std::condition_variable tend_;
+  std::atomic<uint32_t> nudges_{0};  // of the tender, which sleeps until there is one more
   // Since when the oldest message waits for company; 0: none does. Written under writing_.
   std::atomic<uint64_t> unsent_since_ns_{0};
   std::atomic<bool> closing_{false};

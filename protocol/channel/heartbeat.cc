@@ -40,7 +40,7 @@ void CommandChannel::Beat() {
 // already.
 void CommandChannel::SendHeartbeat() {
   // The first one is not left out, or a client that is stopped at once would never be missed.
-  std::unique_lock<std::mutex> lock(writing_, std::defer_lock);
+  std::unique_lock<LightLock> lock(writing_, std::defer_lock);
   if (!has_beaten_) {
     lock.lock();
   } else if (!lock.try_lock() || writer_.unsent_bytes() != 0) {

@@ -50,23 +50,23 @@ class ObjectTable {
     }
     Slot& slot = segment.load(std::memory_order_relaxed)[index % kSegmentSlots];
     slot.object = std::move(object);
-    const uint32_t generation = first_generation_ + ++slot.last_generation;
-    slot.generation.store(generation, std::memory_order_release);
-    return MakeHandle(kind_, index, generation);
+    const Handle handle = MakeHandle(kind_, index, first_generation_ + ++slot.last_generation);
+    slot.handle.store(handle, std::memory_order_release);
+    return handle;
   }
 
   // The object, or null if the handle is none of this kind that is alive.
   T* Find(Handle handle) {
-    if (KindOf(handle) != kind_ || IndexOf(handle) >= kHandleIndexMax) {
+    const uint32_t index = IndexOf(handle);
+    if (index >= kHandleIndexMax) {
       return nullptr;
     }
-    Slot* segment = segments_[IndexOf(handle) / kSegmentSlots].load(std::memory_order_acquire);
+    Slot* segment = segments_[index / kSegmentSlots].load(std::memory_order_acquire);
     if (segment == nullptr) {
       return nullptr;
     }
-    Slot& slot = segment[IndexOf(handle) % kSegmentSlots];
-    const uint32_t generation = slot.generation.load(std::memory_order_acquire);
-    return generation != 0 && generation == GenerationOf(handle) ? &slot.object : nullptr;
+    Slot& slot = segment[index % kSegmentSlots];
+    return slot.handle.load(std::memory_order_acquire) == handle ? &slot.object : nullptr;
   }
 
   void Retire(Handle handle) {
@@ -82,7 +82,7 @@ class ObjectTable {
     std::lock_guard<std::mutex> lock(mutex_);
     for (uint32_t index = 0; index < used_; ++index) {
       Slot& slot = SlotAt(index);
-      if (slot.generation.load(std::memory_order_relaxed) != 0 && ends(slot.object)) {
+      if (slot.handle.load(std::memory_order_relaxed) != kNobody && ends(slot.object)) {
         RetireLocked(index);
       }
     }
@@ -94,18 +94,20 @@ class ObjectTable {
     std::lock_guard<std::mutex> lock(mutex_);
     for (uint32_t index = 0; index < used_; ++index) {
       Slot& slot = SlotAt(index);
-      const uint32_t generation = slot.generation.load(std::memory_order_relaxed);
-      if (generation != 0) {
-        visit(MakeHandle(kind_, index, generation), slot.object);
+      const Handle handle = slot.handle.load(std::memory_order_relaxed);
+      if (handle != kNobody) {
+        visit(handle, slot.object);
       }
     }
   }
 
  private:
   static constexpr uint32_t kSegmentSlots = 1024;
+  // Of a slot without a living object: the index is none that is looked for.
+  static constexpr Handle kNobody = ~Handle{0};
 
   struct Slot {
-    std::atomic<uint32_t> generation{0};  // 0: not alive
+    std::atomic<Handle> handle{kNobody};  // whole, so that one comparison says all
     uint32_t last_generation = 0;         // of this server's
     T object{};
   };
@@ -116,7 +118,7 @@ class ObjectTable {
 
   void RetireLocked(uint32_t index) {
     Slot& slot = SlotAt(index);
-    slot.generation.store(0, std::memory_order_release);
+    slot.handle.store(kNobody, std::memory_order_release);
     // The object itself stays until its place is used again: a reader may still be looking at it. A
     // place whose generations are used up is never given out again.
     if (slot.last_generation < kServerGenerations - 1) {

@@ -77,8 +77,8 @@ CUresult CheckCooperative(const ContextCall& call,
              : CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE;
 }
 
-// One buffer that the program laid out itself.
-CUresult ReadExtra(void** extra, const KernelFacts& facts, std::vector<std::byte>* packed) {
+// One buffer that the program laid out itself. NCCL's ends before the parameters do.
+CUresult ReadExtra(void** extra, std::vector<std::byte>* packed) {
   const void* buffer = nullptr;
   std::optional<size_t> bytes;
   for (; *extra != CU_LAUNCH_PARAM_END; extra += 2) {
@@ -90,10 +90,11 @@ CUresult ReadExtra(void** extra, const KernelFacts& facts, std::vector<std::byte
       return CUDA_ERROR_INVALID_VALUE;
     }
   }
-  if (buffer == nullptr || !bytes || *bytes < facts.parameter_bytes) {
+  if (buffer == nullptr || bytes.value_or(0) == 0) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  std::copy_n(static_cast<const std::byte*>(buffer), facts.parameter_bytes, packed->begin());
+  std::copy_n(static_cast<const std::byte*>(buffer), std::min(*bytes, packed->size()),
+              packed->begin());
   return CUDA_SUCCESS;
 }
 
@@ -108,7 +109,7 @@ CUresult ReadParameters(const LaunchRequest& request,
     return CUDA_SUCCESS;
   }
   if (request.extra != nullptr) {
-    return ReadExtra(request.extra, facts, packed);
+    return ReadExtra(request.extra, packed);
   }
   if (request.parameters == nullptr) {
     return CUDA_ERROR_INVALID_VALUE;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "protocol/base/environment.h"
+#include "protocol/base/page_guard.h"
 #include "protocol/base/write_tracker.h"
 #include "tools/farlane/library_facts.h"
 
@@ -114,6 +115,15 @@ void CheckWriteTracking(Findings* findings) {
     findings->Note("managed memory", "pages are compared, since the kernel does not note writes",
                    "slow for large managed or mapped memory; Linux 6.7 with userfaultfd allowed "
                    "does it (some containers forbid it)");
+  }
+  if (CanGuardPages()) {
+    findings->Ok("managed memory",
+                 "a program that uses it while a kernel may waits for the kernel");
+  } else {
+    findings->Note(
+        "managed memory", "a program that uses it while a kernel may does not wait",
+        "no harm where programs keep to CUDA's rules; needs vm.unprivileged_userfaultfd=1 "
+        "or the right to open /dev/userfaultfd");
   }
 }
 

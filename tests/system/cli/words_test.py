@@ -78,7 +78,7 @@ class Manual(StagedPrefix):
     @unittest.skipUnless(shutil.which("groff"), "groff formats manual pages")
     def test_they_can_be_formatted(self):
         for name, page in self.pages().items():
-            done = subprocess.run(["groff", "-man", "-ww", "-Tutf8", "-P-cbou", "-rLL=100n"], input=page, capture_output=True, text=True,
+            done = subprocess.run(["groff", "-Kutf8", "-man", "-ww", "-Tutf8", "-P-cbou", "-rLL=100n"], input=page, capture_output=True, text=True,
                                   check=False)
             self.assertEqual((done.returncode, done.stderr), (0, ""), name)
             self.assertIn("NAME", done.stdout)

@@ -54,6 +54,9 @@ void LargeCopies();
 void Bystander();
 // bulk.cc: data, as much as goes
 void Bulk();
+// touches.cc: managed memory that both sides use
+void Touches();
+void TouchBeforeKernelEnds();
 // order.cc: when copied bytes are read, and when they are there
 void FilledByAFunction();
 void CopiedOutThenIn();

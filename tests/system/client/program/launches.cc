@@ -137,11 +137,14 @@ void WrongParameters() {
   memcpy(block + 8, &value, 4);
   memcpy(block + 12, &count, 4);
   size_t size = sizeof block;
-  size_t too_small = 12;
+  size_t none = 0;
+  size_t without_count = 12;
   void* extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, block, CU_LAUNCH_PARAM_BUFFER_SIZE, &size,
                    CU_LAUNCH_PARAM_END};
+  void* empty_extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, block, CU_LAUNCH_PARAM_BUFFER_SIZE, &none,
+                         CU_LAUNCH_PARAM_END};
   void* short_extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, block, CU_LAUNCH_PARAM_BUFFER_SIZE,
-                         &too_small, CU_LAUNCH_PARAM_END};
+                         &without_count, CU_LAUNCH_PARAM_END};
   void* odd_extra[] = {reinterpret_cast<void*>(0x77), block, CU_LAUNCH_PARAM_END};
   const auto launch = [&](void** parameters, void** more) {
     return Cuda().cuLaunchKernel(kernels.fill, 1, 1, 1, 32, 1, 1, 0, nullptr, parameters, more);
@@ -149,12 +152,17 @@ void WrongParameters() {
   EXPECT(launch(nullptr, nullptr), CUDA_ERROR_INVALID_VALUE);
   EXPECT(launch(good, extra), CUDA_ERROR_INVALID_VALUE);
   EXPECT(launch(holed, nullptr), CUDA_ERROR_INVALID_VALUE);
-  EXPECT(launch(nullptr, short_extra), CUDA_ERROR_INVALID_VALUE);
+  EXPECT(launch(nullptr, empty_extra), CUDA_ERROR_INVALID_VALUE);
   EXPECT(launch(nullptr, odd_extra), CUDA_ERROR_INVALID_VALUE);
   EXPECT(Cuda().cuLaunchKernelEx(nullptr, kernels.fill, good, nullptr), CUDA_ERROR_INVALID_VALUE);
   EXPECT_OK(launch(nullptr, extra));
   EXPECT_OK(launch(good, nullptr));
   uint32_t last = 0;
+  EXPECT_OK(Cuda().cuMemcpyDtoH_v2(&last, cells + 31 * 4, 4));
+  EXPECT(last, 36);
+  // What the buffer does not reach is 0: with no cells to fill, nothing changes.
+  block[8] = 77;
+  EXPECT_OK(launch(nullptr, short_extra));
   EXPECT_OK(Cuda().cuMemcpyDtoH_v2(&last, cells + 31 * 4, 4));
   EXPECT(last, 36);
   CheckWork(kernels, 9);

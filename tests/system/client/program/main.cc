@@ -51,6 +51,8 @@ constexpr Case kCases[] = {
     {"any-contents", AnyContents},
     {"cleared-memory", ClearedMemory},
     {"managed-changes", ManagedChanges},
+    {"touches", Touches},
+    {"touch-before-kernel-ends", TouchBeforeKernelEnds},
     {"managed-from-a-liar", ManagedFromALiar},
     {"copy-from-a-liar", CopyFromALiar},
     {"commanded", Commanded},

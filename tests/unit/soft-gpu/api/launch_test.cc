@@ -87,7 +87,11 @@ TEST_F(Launch, TakesParametersAsOneBuffer) {
   ASSERT_EQ(cuMemcpyDtoH_v2(&last, packed.out + 31 * 4, 4, nullptr), CUDA_SUCCESS);
   EXPECT_EQ(last, 38u);
 
-  bytes = 11;
+  bytes = 8;  // without the sum: it is 0
+  EXPECT_EQ(cuLaunchKernel(count_up_, 1, 1, 1, 32, 1, 1, 0, nullptr, nullptr, extra), CUDA_SUCCESS);
+  ASSERT_EQ(cuMemcpyDtoH_v2(&last, packed.out + 31 * 4, 4, nullptr), CUDA_SUCCESS);
+  EXPECT_EQ(last, 31u);
+  bytes = 0;
   EXPECT_EQ(cuLaunchKernel(count_up_, 1, 1, 1, 32, 1, 1, 0, nullptr, nullptr, extra),
             CUDA_ERROR_INVALID_VALUE);
 }
