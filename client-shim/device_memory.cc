@@ -362,7 +362,7 @@ CUresult DeviceMemory::Info(uint64_t* free_bytes, uint64_t* total_bytes) {
   if (result != CUDA_SUCCESS) {
     return result;
   }
-  std::lock_guard<std::mutex> lock(mutex_);
+  const Lock lock(mutex_);
   // The ledger counts our whole credit as used; what of it the program does not hold is free to it.
   const uint64_t held =
       std::min(credit_bytes_,
@@ -373,7 +373,7 @@ CUresult DeviceMemory::Info(uint64_t* free_bytes, uint64_t* total_bytes) {
 }
 
 std::optional<AddressRange> DeviceMemory::Find(uint64_t address) {
-  std::lock_guard<std::mutex> lock(mutex_);
+  const Lock lock(mutex_);
   if (Contains(address)) {
     return arena_.Find(address);
   }
@@ -384,12 +384,12 @@ std::optional<AddressRange> DeviceMemory::Find(uint64_t address) {
 }
 
 void DeviceMemory::AddGlobal(AddressRange range) {
-  std::lock_guard<std::mutex> lock(mutex_);
+  const Lock lock(mutex_);
   globals_.push_back(range);
 }
 
 void DeviceMemory::RemoveGlobal(AddressRange range) {
-  std::lock_guard<std::mutex> lock(mutex_);
+  const Lock lock(mutex_);
   const auto found = std::find(globals_.begin(), globals_.end(), range);
   if (found != globals_.end()) {
     globals_.erase(found);
@@ -397,13 +397,13 @@ void DeviceMemory::RemoveGlobal(AddressRange range) {
 }
 
 std::vector<uint64_t> DeviceMemory::FreeAllOf(wire::Handle context) {
-  std::lock_guard<std::mutex> lock(mutex_);
+  const Lock lock(mutex_);
   NoteIdleLocked();
   return arena_.RecycleAllOf(context);
 }
 
 void DeviceMemory::HandOver(wire::Handle from, wire::Handle to) {
-  std::lock_guard<std::mutex> lock(mutex_);
+  const Lock lock(mutex_);
   arena_.HandOver(from, to);
 }
 

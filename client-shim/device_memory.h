@@ -12,6 +12,7 @@
 
 #include "client-shim/arena.h"
 #include "client-shim/device.h"
+#include "protocol/base/light_lock.h"
 #include "protocol/wire/handle.h"
 
 namespace farlane::shim {
@@ -89,7 +90,7 @@ class DeviceMemory {
     uint64_t work = 0;  // what had been started when it was freed: may still use it
   };
 
-  using Lock = std::unique_lock<std::mutex>;
+  using Lock = std::unique_lock<LightLock>;
 
   CUresult TryAllocate(uint64_t bytes, wire::Handle context, uint64_t* address, uint64_t align);
   CUresult TryCreate(uint64_t bytes, wire::Handle handle);
@@ -116,8 +117,8 @@ class DeviceMemory {
   const int32_t device_;
   const int32_t server_ordinal_;
   const uint64_t total_bytes_;
-  std::mutex growing_;  // not Guarded: it keeps askers apart. Before mutex_
-  std::mutex mutex_;    // not Guarded: let go in the middle. Guards what follows
+  LightLock growing_;  // not Guarded: it keeps askers apart. Before mutex_
+  LightLock mutex_;    // not Guarded: let go in the middle. Guards what follows
   Arena arena_;
   uint64_t credit_bytes_;
   uint64_t created_bytes_ = 0;  // physical memory without an address of ours

@@ -218,8 +218,10 @@ class Manager {
   }
 
   PoolHost::Settings PoolSettings() const {
-    PoolHost::Settings pool{
-        .name = options_.name, .placement = options_.placement, .scratch_dir = options_.state_dir};
+    PoolHost::Settings pool{.name = options_.name,
+                            .keep_ended_ms = options_.keep_ended_ms,
+                            .placement = options_.placement,
+                            .scratch_dir = options_.state_dir};
     if (options_.etcd.empty()) {
       pool.backup = [this](const std::string& path) {
         return CopyStore({.from = FileOf(options_), .to = path, .from_vfs = {}});

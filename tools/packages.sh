@@ -9,7 +9,7 @@ build="g++ cmake ninja-build git python3 llvm-19-dev libzstd-dev liblz4-dev zlib
        libcli11-dev libssl-dev libmicrohttpd-dev libsqlite3-dev libgrpc++-dev libprotobuf-dev nlohmann-json3-dev libcurl4-openssl-dev
        protobuf-compiler protobuf-compiler-grpc"
 # What builds and runs the tests on top.
-tests="libgtest-dev libgmock-dev clang-19 iproute2 valgrind openssl etcd-server"
+tests="groff-base libgtest-dev libgmock-dev clang-19 iproute2 valgrind openssl etcd-server"
 # What compiles the fuzz targets: a compiler, and the run-time library that feeds and watches them.
 fuzz="clang-14 libclang-rt-14-dev llvm-14"
 # What looks through the sources.

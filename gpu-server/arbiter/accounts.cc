@@ -86,21 +86,32 @@ void ShareAccounts::Charge(Session session, uint64_t used_ns) {
   if (found == accounts_.end() || used_ns == 0) {
     return;
   }
-  Account& account = found->second;
-  const auto used = static_cast<int64_t>(used_ns);
-  account.used_ns += used_ns;
-  account.virtual_ns += Virtual(used, account.weight);
-  if (account.slice.share_limit != 0) {
-    account.left_ns -= used;
+  found->second.used_ns += used_ns;
+  Book(found->second, static_cast<int64_t>(used_ns));
+  KeepClock(IsBestEffort(found->second));
+}
+
+void ShareAccounts::Refund(Session session, uint64_t used_ns) {
+  const auto found = accounts_.find(session);
+  if (found == accounts_.end() || used_ns == 0) {
+    return;
   }
-  KeepClock(IsBestEffort(account));
+  found->second.used_ns -= std::min(used_ns, found->second.used_ns);
+  Book(found->second, -static_cast<int64_t>(used_ns));
+}
+
+void ShareAccounts::Book(Account& account, int64_t used_ns) {
+  account.virtual_ns += Virtual(used_ns, account.weight);
+  if (account.slice.share_limit != 0) {
+    account.left_ns = std::min(account.left_ns - used_ns, BurstOf(account.slice));
+  }
   const bool somebody_waits = std::any_of(accounts_.begin(), accounts_.end(), [](const auto& one) {
     return one.second.wants && IsBestEffort(one.second);
   });
   if (IsBestEffort(account)) {
-    owed_ns_ -= used - used / kFloorParts;
+    owed_ns_ -= used_ns - used_ns / kFloorParts;
   } else if (somebody_waits) {
-    owed_ns_ += used / kFloorParts;
+    owed_ns_ += used_ns / kFloorParts;
   }
   owed_ns_ = std::clamp(owed_ns_, -kDeficitNs, kDeficitNs);
 }

@@ -38,6 +38,8 @@ class ShareAccounts {
 
   // The session has used so much more.
   void Charge(Session session, uint64_t used_ns);
+  // ... and not so much of what it was charged for.
+  void Refund(Session session, uint64_t used_ns);
   // Whether it has work. One that had none goes on where the others are. True when that is new.
   bool NoteWants(Session session, bool wants);
   // A turn of the session's has begun: who wants now does not come anew.
@@ -73,6 +75,7 @@ class ShareAccounts {
     return account.slice.priority == Priority::kBestEffort;
   }
 
+  void Book(Account& account, int64_t used_ns);
   static int64_t BurstOf(const SliceRequest& slice);
   void SetWeights();
   int64_t ClockOf(bool best_effort) const;

@@ -43,6 +43,7 @@ bool Demands::NeedsTurns(const Demand& one) {
 void Demands::Note(Session session, const Work& more) {
   Demand& one = demands_.at(session);
   one.span.asked_ns += more.asked_ns;
+  one.light_ns += one.light ? more.asked_ns : 0;
   one.span.deep_ns += more.deep_ns;
   one.span.commands += more.commands;
   one.span.wants = one.span.wants || more.wants;
@@ -117,7 +118,7 @@ void Demands::EndSpan() {
       one.shallow_spans = kShallowSpans;
     }
     one.endless_spans = span.in_flight && span.commands == 0 ? one.endless_spans + 1 : 0;
-    one.last_asked_ns = span.asked_ns;
+    one.last_light_ns = std::exchange(one.light_ns, 0);
     one.span = {};
   }
   span_began_ns_ = now_ns_;
@@ -168,10 +169,11 @@ uint64_t Demands::CreditOf(Session session) const {
   return static_cast<uint64_t>(std::max(one.credit_ns, kCreditNsMin));
 }
 
-uint64_t Demands::DebtOf(Session session) const {
-  const Demand& one = demands_.at(session);
+uint64_t Demands::TakeDebt(Session session) {
+  Demand& one = demands_.at(session);
   // No more than there was time for: what is believed of commands may have others' work in it.
-  return std::min(one.span.asked_ns + one.last_asked_ns, 2 * kSpanNs);
+  return std::min(std::exchange(one.light_ns, 0) + std::exchange(one.last_light_ns, 0),
+                  2 * kSpanNs);
 }
 
 bool Demands::OthersWork(Session session) const {

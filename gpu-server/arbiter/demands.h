@@ -72,14 +72,9 @@ class Demands {
   // How much a light one may use before it is looked at again.
   uint64_t CreditOf(Session session) const;
 
-  // What a session that is not light any more has had as a light one, of late.
-  uint64_t DebtOf(Session session) const;
-
-  // Of so much of the device's time, what is the session's by its weight among those that are
-  // there.
-  uint64_t PartOf(Session session, uint64_t span_ns) const {
-    return DueOf(demands_.at(session), span_ns);
-  }
+  // What a session that is not light any more has had as a light one, of late; asked once, since
+  // what it has from then on is charged as it comes.
+  uint64_t TakeDebt(Session session);
 
   // Whether anybody else works, or did so a moment ago.
   bool OthersWork(Session session) const;
@@ -95,7 +90,8 @@ class Demands {
     SliceRequest slice{};
     uint64_t weight = kWholeShare;
     Work span{};                 // since it began
-    uint64_t last_asked_ns = 0;  // in the span before
+    uint64_t light_ns = 0;       // of what it asked for in this span, what it had as a light one
+    uint64_t last_light_ns = 0;  // in the span before
     uint64_t active_ns = 0;      // when it asked for something last; 0: never
     bool asks = false;           // ... since the clock went on
     int64_t credit_ns = kCreditNsMax;

@@ -31,6 +31,14 @@ Result<void*> Map(const Fd& descriptor, size_t bytes, bool writable) {
 
 }  // namespace
 
+void WriteTurn(GrantSlot& slot, const TurnLimits& limits) {
+  slot.turn.store(limits.turn, std::memory_order_relaxed);
+  slot.until_ns.store(limits.until_ns, std::memory_order_relaxed);
+  slot.window_ns.store(limits.window_ns, std::memory_order_relaxed);
+  slot.others.store(limits.others ? 1 : 0, std::memory_order_relaxed);
+  slot.mode.store(TurnMode::kRun, std::memory_order_release);
+}
+
 Result<TurnMemory> TurnMemory::Make(size_t devices_count, bool others_may_write) {
   const size_t bytes = BytesFor(devices_count);
   Fd descriptor(memfd_create("farlane-turns", MFD_CLOEXEC | MFD_ALLOW_SEALING));

@@ -31,6 +31,17 @@ struct alignas(64) GrantSlot {
   std::atomic<uint32_t> strict;     // not 0: work must never be beside others', not for a moment
 };
 
+// A turn, as it is written into a slot.
+struct TurnLimits {
+  uint64_t turn = 0;
+  uint64_t until_ns = UINT64_MAX;
+  uint64_t window_ns = UINT64_MAX;
+  bool others = false;
+};
+
+// Begins a turn, or says other limits of it.
+void WriteTurn(GrantSlot& slot, const TurnLimits& limits);
+
 // What a worker has done on one device.
 struct alignas(64) UseSlot {
   std::atomic<uint64_t> used_ns;    // of the device's time, measured

@@ -14,13 +14,6 @@ using std::memory_order_release;
 // A turn that takes so much longer than it should by its use of the device is over all the same.
 constexpr uint64_t kSlackFactor = 2;
 
-struct Limits {
-  uint64_t turn = 0;
-  uint64_t until_ns = UINT64_MAX;
-  uint64_t window_ns = UINT64_MAX;
-  bool others = false;
-};
-
 // By how much the larger one of them is more, which then is both.
 uint64_t Advance(uint64_t* known, uint64_t told) {
   const uint64_t more = told > *known ? told - *known : 0;
@@ -37,14 +30,6 @@ uint64_t CostOf(uint64_t used_ns, uint64_t commands) {
   static_cast<void>(commands);
   return used_ns;
 #endif
-}
-
-void Write(GrantSlot& slot, const Limits& limits) {
-  slot.turn.store(limits.turn, memory_order_relaxed);
-  slot.until_ns.store(limits.until_ns, memory_order_relaxed);
-  slot.window_ns.store(limits.window_ns, memory_order_relaxed);
-  slot.others.store(limits.others ? 1 : 0, memory_order_relaxed);
-  slot.mode.store(TurnMode::kRun, memory_order_release);
 }
 
 }  // namespace
@@ -80,7 +65,7 @@ void Turns::Enter(Worker worker,
       SetWeights(gpu);
     }
     if (!divides_) {
-      Write(member.grants.grants()[device], {.turn = ++gpu.turn});
+      WriteTurn(member.grants.grants()[device], {.turn = ++gpu.turn});
     } else if (gpu.shared) {
       member.grants.grants()[device].mode.store(TurnMode::kHold, memory_order_release);
     }
@@ -97,7 +82,9 @@ void Turns::Leave(Worker worker, uint64_t now_ns) {
   }
   for (size_t device = 0; device < gpus_.size(); ++device) {
     if (found->second.has[device]) {
-      Read(found->second, device, now_ns);  // what it used last counts, too
+      // What it used last counts, too.
+      Count(found->second, device, Read(found->second, device, now_ns));
+      gpus_[device].worked.Leave(worker);
     }
     if (gpus_[device].holder == worker) {
       gpus_[device].holder.reset();
@@ -221,61 +208,70 @@ void Turns::Look(uint64_t now_ns) {
   }
 }
 
-// What a worker gave the device while it needed no turn had others' work beside it, and theirs is
-// in what was measured: with a hundred of them nearly all of it. So all have a part by their
-// weights.
-uint64_t Turns::PriceOf(Member& member, size_t device, uint64_t commands, uint64_t used_ns) {
-  Seen& seen = member.seen[device];
-  if (seen.beside == 0) {
-    return used_ns;
-  }
-  seen.beside -= std::min(seen.beside, commands);
-  return gpus_[device].demands.PartOf(member.session, used_ns);
-}
-
-Demands::Work Turns::Read(Member& member, size_t device, uint64_t now_ns) {
-  Gpu& gpu = gpus_[device];
+Turns::Told Turns::Read(Member& member, size_t device, uint64_t now_ns) {
   Seen& seen = member.seen[device];
   const UseSlot& use = member.uses.uses()[device];
   // No more than there was time for, whatever it says.
   const uint64_t used_ns =
       std::min(use.used_ns.load(memory_order_acquire), now_ns - member.since_ns);
   const uint64_t more_ns = Advance(&seen.used_ns, used_ns);
-  seen.virtual_ns += more_ns;
-  const uint64_t paid_ns = std::min(more_ns, seen.prepaid_ns);
-  seen.prepaid_ns -= paid_ns;
-  const uint64_t commands = Advance(&seen.commands, use.commands.load(memory_order_relaxed));
-  if (!seen.passes) {
-    const uint64_t price_ns = PriceOf(member, device, commands, more_ns - paid_ns);
-    gpu.accounts.Charge(member.session, CostOf(price_ns, commands));
-  }
-  TurnFigures& figures = gpu.figures[member.session];
-  figures.used_ns += more_ns;
-  figures.held_ns += Advance(&seen.held_ns, use.held_ns.load(memory_order_relaxed));
-  figures.holds += Advance(&seen.holds, use.holds.load(memory_order_relaxed));
   // A worker of an older build says nothing of what its work takes alone.
   const uint64_t asked_ns = Advance(&seen.asked_ns, use.asked_ns.load(memory_order_relaxed));
-  return {.asked_ns = asked_ns == 0 ? more_ns : std::min(asked_ns, more_ns),
-          .deep_ns = Advance(&seen.deep_ns, use.deep_ns.load(memory_order_relaxed)),
-          .commands = commands,
-          .wants = use.wants.load(memory_order_acquire) != 0,
-          .in_flight = use.in_flight.load(memory_order_acquire) != 0};
+  return {.used_ns = more_ns,
+          .work = {.asked_ns = asked_ns == 0 ? more_ns : std::min(asked_ns, more_ns),
+                   .deep_ns = Advance(&seen.deep_ns, use.deep_ns.load(memory_order_relaxed)),
+                   .commands = Advance(&seen.commands, use.commands.load(memory_order_relaxed)),
+                   .wants = use.wants.load(memory_order_acquire) != 0,
+                   .in_flight = use.in_flight.load(memory_order_acquire) != 0}};
+}
+
+void Turns::Count(Member& member, size_t device, const Told& told) {
+  Gpu& gpu = gpus_[device];
+  Seen& seen = member.seen[device];
+  const UseSlot& use = member.uses.uses()[device];
+  seen.virtual_ns += told.used_ns;
+  const uint64_t paid_ns = std::min(told.used_ns, seen.prepaid_ns);
+  seen.prepaid_ns -= paid_ns;
+  if (!seen.passes) {
+    gpu.accounts.Charge(member.session, CostOf(told.used_ns - paid_ns, told.work.commands));
+  }
+  // It has ended, and what it took is known.
+  if (told.work.commands != 0 || !told.work.in_flight) {
+    gpu.accounts.Refund(member.session, std::exchange(seen.presumed_ns, 0));
+  }
+  TurnFigures& figures = gpu.figures[member.session];
+  figures.used_ns += told.used_ns;
+  figures.held_ns += Advance(&seen.held_ns, use.held_ns.load(memory_order_relaxed));
+  figures.holds += Advance(&seen.holds, use.holds.load(memory_order_relaxed));
 }
 
 // What the workers have done since the last look; which sessions want to do something.
 std::map<Turns::Session, bool> Turns::ReadPages(size_t device, uint64_t now_ns) {
+  WorkedTime& worked = gpus_[device].worked;
+  std::vector<std::pair<Worker, Told>> told;
+  told.reserve(members_.size());
+  for (auto& [worker, member] : members_) {
+    if (member.has[device]) {
+      const Told one = Read(member, device, now_ns);
+      told.emplace_back(worker, one);
+      // Who needs no turn has others beside it all the time, and knows what its work takes alone.
+      worked.Note(worker, {.used_ns = member.seen[device].passes ? one.work.asked_ns : one.used_ns,
+                           .commands = one.work.commands,
+                           .in_flight = one.work.in_flight});
+    }
+  }
+  worked.Divide(now_ns);
   std::map<Session, Demands::Work> work;
   std::map<Session, uint64_t> least_ns;  // of the workers that wanted something before
-  for (auto& [worker, member] : members_) {
-    if (!member.has[device]) {
-      continue;
-    }
-    const Demands::Work more = Read(member, device, now_ns);
+  for (auto& [worker, more] : told) {
+    Member& member = members_.at(worker);
+    more.used_ns = worked.Cut(worker, more.used_ns);
+    Count(member, device, more);
     Demands::Work& all = work[member.session];
-    all.asked_ns += more.asked_ns;
-    all.deep_ns += more.deep_ns;
-    all.commands += more.commands;
-    all.in_flight = all.in_flight || more.in_flight;
+    all.asked_ns += worked.Cut(worker, more.work.asked_ns);
+    all.deep_ns += worked.Cut(worker, more.work.deep_ns);
+    all.commands += more.work.commands;
+    all.in_flight = all.in_flight || more.work.in_flight;
     const Seen& seen = member.seen[device];
     if (seen.wants) {
       const auto [found, is_new] = least_ns.emplace(member.session, seen.virtual_ns);
@@ -330,8 +326,6 @@ void Turns::LetPass(size_t device) {
     if (gpu.demands.IsLight(member.session)) {
       LetPass(worker, member, device);
     } else if (std::exchange(seen.passes, false)) {
-      const uint64_t beside = member.uses.uses()[device].in_flight.load(memory_order_acquire);
-      seen.beside = std::min(beside, kBesideMax);
       member.grants.grants()[device].mode.store(TurnMode::kHold, memory_order_release);
     }
   }
@@ -349,25 +343,34 @@ void Turns::LetPass(Worker worker, Member& member, size_t device) {
   const uint64_t turn = slot.turn.load(memory_order_relaxed);
   const bool is_used_up = member.uses.uses()[device].over_turn.load(memory_order_acquire) == turn;
   const bool is_new = !began || is_used_up;
-  Write(slot,
-        {.turn = is_new ? ++gpu.turn : turn,
-         .until_ns = seen.used_ns + gpu.demands.CreditOf(member.session),
-         .window_ns = gpu.demands.OthersNeedTurns(member.session) ? kWindowNs : kWindowAloneNs});
+  WriteTurn(slot, {.turn = is_new ? ++gpu.turn : turn,
+                   .until_ns = seen.used_ns + gpu.demands.CreditOf(member.session),
+                   .window_ns =
+                       gpu.demands.OthersNeedTurns(member.session) ? kWindowNs : kWindowAloneNs});
   if (is_new) {
     ring_(worker);
   }
 }
 
 // A turn that does not end by itself costs what it took: else a command without an end were free.
+// What is under way the worker will say itself: it may only be late, on a busy machine. So may one
+// that does nothing with its turn, which is forgiven now and then.
 void Turns::ChargeHolding(Gpu& gpu, size_t device, uint64_t now_ns) {
   Member& member = members_.at(*gpu.holder);
   Seen& seen = member.seen[device];
   const uint64_t held_ns = now_ns - gpu.turn_began_ns;
   const uint64_t told_ns = seen.used_ns - gpu.used_before_ns;
-  if (held_ns > told_ns) {
-    seen.prepaid_ns += held_ns - told_ns;
-    gpu.accounts.Charge(member.session, held_ns - told_ns);
+  if (held_ns <= told_ns) {
+    return;
   }
+  const UseSlot& use = member.uses.uses()[device];
+  const bool is_under_way = use.in_flight.load(memory_order_acquire) != 0;
+  if (!is_under_way && now_ns - seen.forgiven_ns >= kForgiveNs) {
+    seen.forgiven_ns = now_ns;
+    return;
+  }
+  (is_under_way ? seen.presumed_ns : seen.prepaid_ns) += held_ns - told_ns;
+  gpu.accounts.Charge(member.session, held_ns - told_ns);
 }
 
 bool Turns::HolderIsDone(const Gpu& gpu, size_t device, uint64_t now_ns) const {
@@ -402,7 +405,7 @@ void Turns::LookAt(size_t device, uint64_t now_ns) {
   }
   // What they have just had as light ones was not meant for them.
   for (const Session session : heavier) {
-    gpu.accounts.Charge(session, gpu.demands.DebtOf(session));
+    gpu.accounts.Charge(session, gpu.demands.TakeDebt(session));
   }
   LetPass(device);
   next_ns_ = std::min(next_ns_, gpu.demands.NextTime());
@@ -573,11 +576,11 @@ void Turns::Allow(const TurnDecision& decision, size_t device, uint64_t now_ns) 
   gpu.turn_ends_ns = decision.others && bounded
                          ? now_ns + kSlackFactor * decision.credit_ns + kDrainNs
                          : UINT64_MAX;
-  Write(member.grants.grants()[device],
-        {.turn = gpu.holder_turn,
-         .until_ns = bounded ? gpu.used_before_ns + decision.credit_ns : UINT64_MAX,
-         .window_ns = WindowOf(decision, device),
-         .others = decision.others});
+  WriteTurn(member.grants.grants()[device],
+            {.turn = gpu.holder_turn,
+             .until_ns = bounded ? gpu.used_before_ns + decision.credit_ns : UINT64_MAX,
+             .window_ns = WindowOf(decision, device),
+             .others = decision.others});
   ring_(*gpu.holder);
 }
 

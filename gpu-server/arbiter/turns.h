@@ -20,6 +20,7 @@
 #include "gpu-server/arbiter/demands.h"
 #include "gpu-server/arbiter/policy_seat.h"
 #include "gpu-server/arbiter/turn_page.h"
+#include "gpu-server/arbiter/worked_time.h"
 
 namespace farlane::server {
 
@@ -39,13 +40,13 @@ struct TurnFigures {
 class Turns {
  public:
   static constexpr uint64_t kDrainNs = 20'000'000;
+  // A turn of which a worker makes nothing costs it nothing so often.
+  static constexpr uint64_t kForgiveNs = 1'000'000'000;
   // How much the device may be given ahead: where somebody waits, where others work without a
   // turn, and where somebody might come. Of those who need no turn, where others do, the first.
   static constexpr uint64_t kWindowNs = 150'000;
   static constexpr uint64_t kWindowBesideNs = 500'000;
   static constexpr uint64_t kWindowAloneNs = 1'000'000;
-  // Of whoever comes to take turns, no more commands are taken for such as it began before.
-  static constexpr uint64_t kBesideMax = 64;
 
   using Session = ShareAccounts::Session;
   using Worker = uint64_t;
@@ -80,13 +81,14 @@ class Turns {
     uint64_t used_ns = 0;
     uint64_t held_ns = 0;
     uint64_t holds = 0;
-    uint64_t prepaid_ns = 0;  // charged before it has said so
+    uint64_t prepaid_ns = 0;   // charged for a turn in which it did nothing
+    uint64_t presumed_ns = 0;  // charged for what is under way, and nobody knows how long
+    uint64_t forgiven_ns = 0;  // when a turn of which it made nothing was free
     uint64_t asked_ns = 0;
     uint64_t deep_ns = 0;
     uint64_t commands = 0;
     bool wants = false;
-    bool passes = false;  // it may work without a turn
-    uint64_t beside = 0;  // commands that it began so, and that had not ended when that was over
+    bool passes = false;      // it may work without a turn
     uint64_t virtual_ns = 0;  // among the workers of its session
   };
 
@@ -99,9 +101,16 @@ class Turns {
     std::vector<bool> has;   // ... whether it may use it at all
   };
 
+  // What a worker says that it has done since it was asked last.
+  struct Told {
+    uint64_t used_ns = 0;
+    Demands::Work work;
+  };
+
   struct Gpu {
     ShareAccounts accounts;
     Demands demands;
+    WorkedTime worked;
     std::map<Session, TurnFigures> figures;
     bool shared = false;
     uint32_t strict = 0;  // another number each time that it begins; 0: it is not
@@ -127,8 +136,8 @@ class Turns {
   void LookAt(size_t device, uint64_t now_ns);
   void SetWeights(Gpu& gpu);
   std::map<Session, bool> ReadPages(size_t device, uint64_t now_ns);
-  Demands::Work Read(Member& member, size_t device, uint64_t now_ns);
-  uint64_t PriceOf(Member& member, size_t device, uint64_t commands, uint64_t used_ns);
+  Told Read(Member& member, size_t device, uint64_t now_ns);
+  void Count(Member& member, size_t device, const Told& told);
   void NoteWants(Gpu& gpu, size_t device, const std::map<Session, bool>& wants, uint64_t now_ns);
 
   bool Divides(const Gpu& gpu) const { return gpu.shared && divides_; }

@@ -84,7 +84,12 @@ HttpAnswer ListQueue(const Call& call) {
 void AddLines(const std::string& text, v1::QueuePlace* place) {
   for (size_t start = 0; start < text.size();) {
     const size_t end = std::min(text.find('\n', start), text.size());
-    place->add_reasons(text.substr(start, end - start));
+    const std::string line = text.substr(start, end - start);
+    // What it waits for is said already.
+    if (std::find(place->reasons().begin(), place->reasons().end(), line) ==
+        place->reasons().end()) {
+      place->add_reasons(line);
+    }
     start = end + 1;
   }
 }

@@ -108,6 +108,9 @@ void Pool::Restore(std::vector<v1::Session> sessions) {
       session.set_phase(v1::UNKNOWN);
       session.set_reason("its server has not come back yet");
     }
+    if (!IsLive(session) && session.phase() != v1::PENDING) {
+      over_.emplace(session.ended_ms(), session.id());
+    }
     const std::string id = session.id();
     sessions_[id] = std::move(session);
   }
@@ -198,6 +201,7 @@ void Pool::Detach(const std::string& server, uint64_t attachment, const Now& now
 }
 
 void Pool::End(v1::Session* session, v1::Phase phase, const std::string& why, const Now& now) {
+  over_.erase({session->ended_ms(), session->id()});
   session->set_phase(phase);
   session->set_reason(why);
   session->set_ended_ms(now.ms);
@@ -206,11 +210,13 @@ void Pool::End(v1::Session* session, v1::Phase phase, const std::string& why, co
   Refund(session->id());
   ForgetLive(*session);
   reserved_since_ns_.erase(session->id());
+  over_.emplace(now.ms, session->id());
 }
 
 // It runs, whatever was thought of it: what is lost from sight is not ended when it comes back.
 void Pool::TakeReport(v1::Session* session, const Now& now) {
   const bool was_given_up = !IsLive(*session);
+  over_.erase({session->ended_ms(), session->id()});
   session->set_phase(v1::ACTIVE);
   session->set_reason("");
   session->set_ended_ms(0);
@@ -348,23 +354,17 @@ void Pool::Look(const Now& now, std::vector<v1::Session>* changed) {
   for (const std::string& server : servers) {
     LookAtServer(server, std::find(lost.begin(), lost.end(), server) != lost.end(), now, changed);
   }
-  ForgetOld();
+  ForgetOld(now);
   learning_.Forget(now.ns);
 }
 
-void Pool::ForgetOld() {
-  std::vector<std::pair<int64_t, std::string>> over;
-  for (const auto& [id, session] : sessions_) {
-    if (!IsLive(session) && session.phase() != v1::PENDING) {
-      over.emplace_back(session.ended_ms(), id);
-    }
-  }
-  if (over.size() <= kOverMax) {
-    return;
-  }
-  std::sort(over.begin(), over.end());
-  for (size_t i = 0; i < over.size() - kOverMax; ++i) {
-    sessions_.erase(over[i].second);
+void Pool::ForgetOld(const Now& now) {
+  while (!over_.empty() &&
+         (over_.size() > kOverMax || now.ms - over_.begin()->first > keep_ended_ms_)) {
+    const std::string id = over_.begin()->second;
+    over_.erase(over_.begin());
+    sessions_.erase(id);
+    forgotten_.push_back(id);
   }
 }
 

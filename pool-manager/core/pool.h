@@ -13,6 +13,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "pool-manager/core/learning.h"
@@ -57,8 +58,9 @@ class Pool {
   static constexpr int64_t kTokenMs = 60'000;
   // What is promised to a session that nobody comes to is given to others after this.
   static constexpr uint64_t kReservedNs = 2 * kTokenMs * 1'000'000;
-  // Sessions that are over are shown for a while: so many of them.
+  // Sessions that are over are kept for a while (SetKeepEnded), and no more than so many of them.
   static constexpr size_t kOverMax = 1000;
+  static constexpr int64_t kKeepEndedMs = 7ll * 86'400'000;
 
   struct Now {
     uint64_t ns = 0;  // of a clock that only goes forward
@@ -144,6 +146,12 @@ class Pool {
   // Sessions that nobody came to, and those of servers that are lost.
   void Look(const Now& now, std::vector<v1::Session>* changed);
 
+  // So long after its end a session is forgotten.
+  void SetKeepEnded(int64_t ms) { keep_ended_ms_ = ms; }
+
+  // Those that were forgotten since this was asked last: the store need not have them either.
+  std::vector<std::string> TakeForgotten() { return std::exchange(forgotten_, {}); }
+
   // --- Tenants
 
   TenantTree& tenants() { return tenants_; }
@@ -225,7 +233,7 @@ class Pool {
   Objection NoRoom(const Request& request, const NetworkView& network) const;
   void End(v1::Session* session, v1::Phase phase, const std::string& why, const Now& now);
   bool WasLeftAlone(const v1::Session& session, const Now& now);
-  void ForgetOld();
+  void ForgetOld(const Now& now);
   std::optional<Objection> CheckQuota(const v1::SessionSpec& spec);
   Result<uint32_t> SetFacts(const v1::Inventory& inventory);
   void NoteLive(const v1::Session& session);
@@ -254,7 +262,10 @@ class Pool {
   std::map<std::string, v1::Session> sessions_;
   std::unordered_map<std::string, std::set<std::string>> live_;  // ids of sessions, by server_id
   std::map<std::string, v1::ServerOrders> orders_;               // by the server's name
-  std::map<std::string, uint64_t> reserved_since_ns_;            // as far as Look has seen
+  std::set<std::pair<int64_t, std::string>> over_;               // by when they ended
+  std::vector<std::string> forgotten_;
+  int64_t keep_ended_ms_ = kKeepEndedMs;
+  std::map<std::string, uint64_t> reserved_since_ns_;  // as far as Look has seen
   TenantTree tenants_;
   std::unordered_map<std::string, Charged> charges_;  // by session
   std::unordered_map<uint32_t, uint32_t> idle_limits_s_;

@@ -196,9 +196,16 @@ bool Pool::TryToGiveBack(const std::string& id, std::vector<Order>* orders) {
 }
 
 void Pool::GiveBack(std::vector<v1::Session>* changed, std::vector<Order>* orders) {
-  for (const auto& [id, session] : sessions_) {
-    if (session.phase() == v1::ACTIVE && session.share_wanted() != 0 && TryToGiveBack(id, orders)) {
-      changed->push_back(session);
+  std::set<std::string> waiting;  // in one order, whatever the charges' is
+  for (const auto& [id, charged] : charges_) {
+    const v1::Session& session = sessions_.at(id);
+    if (session.phase() == v1::ACTIVE && session.share_wanted() != 0) {
+      waiting.insert(id);
+    }
+  }
+  for (const std::string& id : waiting) {
+    if (TryToGiveBack(id, orders)) {
+      changed->push_back(sessions_.at(id));
     }
   }
 }
@@ -207,7 +214,8 @@ void Pool::LookAtLimits(const Now& now,
                         std::vector<v1::Session>* changed,
                         std::vector<Order>* orders) {
   std::vector<std::pair<std::string, std::string>> over;  // with why
-  for (const auto& [id, session] : sessions_) {
+  for (const auto& [id, charged] : charges_) {            // of those that are not over
+    const v1::Session& session = sessions_.at(id);
     if (session.phase() != v1::ACTIVE) {
       continue;
     }
@@ -216,8 +224,7 @@ void Pool::LookAtLimits(const Now& now,
       over.emplace_back(id, "its time of " + std::to_string(limit_s) + " s is over");
       continue;
     }
-    const auto charged = charges_.find(id);
-    const auto idle = idle_limits_s_.find(charged == charges_.end() ? 0 : charged->second.project);
+    const auto idle = idle_limits_s_.find(charged.project);
     if (idle == idle_limits_s_.end() || idle->second == 0) {
       continue;
     }

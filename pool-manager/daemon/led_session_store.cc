@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pool-manager/daemon/led_session_store.h"
 
+#include <algorithm>
 #include <span>
 
 #include "protocol/base/sha256.h"
@@ -42,12 +43,12 @@ farlane::Status LedSessionStore::SaveOrders(const v1::ServerOrders& orders) {
   return Commit(Operation::Put(kOrdersPrefix + orders.name(), orders.SerializeAsString()));
 }
 
-farlane::Status LedSessionStore::Commit(Operation operation) {
+farlane::Status LedSessionStore::CommitTogether(std::vector<Operation> operations) {
   if (leadership_->Epoch() != epoch_) {
     return farlane::Status(store_error::kFenced, "this manager does not lead the pool any more");
   }
   FARLANE_ASSIGN(const TxnResult result,
-                 leadership_->Txn({.compares = {}, .operations = {std::move(operation)}}));
+                 leadership_->Txn({.compares = {}, .operations = std::move(operations)}));
   return result.committed
              ? farlane::Status::Ok()
              : farlane::Status(store_error::kFenced, "another manager leads the pool now");
@@ -58,6 +59,17 @@ farlane::Status LedSessionStore::Save(const v1::Session& session) {
   v1::Session lasting = session;
   lasting.clear_load();
   return Commit(Operation::Put(kSessionPrefix + session.id(), lasting.SerializeAsString()));
+}
+
+farlane::Status LedSessionStore::DropSessions(const std::vector<std::string>& ids) {
+  for (size_t first = 0; first < ids.size(); first += kOperationsMax) {
+    std::vector<Operation> operations;
+    for (size_t i = first; i < std::min(first + kOperationsMax, ids.size()); ++i) {
+      operations.push_back(Operation::Delete(kSessionPrefix + ids[i]));
+    }
+    FARLANE_TRY(queue_.Put(std::move(operations)));
+  }
+  return farlane::Status::Ok();
 }
 
 Result<std::vector<v1::Profile>> LedSessionStore::LoadProfiles() {

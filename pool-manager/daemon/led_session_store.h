@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "pool-manager/daemon/commit_queue.h"
 #include "pool-manager/daemon/session_store.h"
 #include "pool-manager/store/leadership.h"
 #include "pool-manager/store/state_store.h"
@@ -29,6 +30,7 @@ class LedSessionStore : public SessionStore {
 
   Result<std::vector<v1::Session>> Load() override;
   farlane::Status Save(const v1::Session& session) override;
+  farlane::Status DropSessions(const std::vector<std::string>& ids) override;
   Result<std::vector<v1::ServerOrders>> LoadOrders() override;
   farlane::Status SaveOrders(const v1::ServerOrders& orders) override;
   Result<std::vector<v1::Profile>> LoadProfiles() override;
@@ -38,12 +40,16 @@ class LedSessionStore : public SessionStore {
   farlane::Status DropProject(const std::string& name) override;
 
  private:
-  farlane::Status Commit(Operation operation);
+  farlane::Status Commit(Operation operation) { return queue_.Put({std::move(operation)}); }
+
+  farlane::Status CommitTogether(std::vector<Operation> operations);
 
   StateStore& store_;
   const std::unique_ptr<Leadership>& leadership_;
   const char* const kind_;
   const int64_t epoch_;
+  CommitQueue queue_{
+      [this](std::vector<Operation> operations) { return CommitTogether(std::move(operations)); }};
 };
 
 }  // namespace farlane::pool

@@ -8,6 +8,7 @@
 
 #include "protocol/base/environment.h"
 #include "protocol/base/result.h"
+#include "protocol/base/run_time.h"
 #include "protocol/transport/address.h"
 
 namespace farlane::pool {
@@ -20,6 +21,7 @@ struct Words {
   std::string certificate_key_file;
   std::string audit_folder;
   std::string log_level;
+  std::string keep_ended = "7d";
 };
 
 Result<std::string> FirstLine(const std::string& path) {
@@ -124,6 +126,8 @@ Status Understand(const Words& words, Options* options) {
     options->audit = words.audit_folder;
     return Status::Ok();
   }
+  FARLANE_ASSIGN(const uint32_t keep_ended_s, ParseRunTime(words.keep_ended));
+  options->keep_ended_ms = 1000 * int64_t{keep_ended_s};
   if (!options->restore.empty() && !options->etcd.empty()) {
     return Status(StatusCode::kInvalidArgument,
                   "--restore is for a pool in a folder; etcdctl snapshot restore is for etcd");
@@ -219,6 +223,9 @@ CommandLine ReadCommandLine(int argc, char** argv, const std::string& version) {
       ->type_name("FILE");
   app.add_option("--name", options.name, "The pool's name [default]")->type_name("NAME");
   AddPlacement(app, &options.placement);
+  app.add_option("--keep-ended", words.keep_ended,
+                 "Sessions that are over are forgotten after this, or when there are 1000 [7d]")
+      ->type_name("TIME");
   AddTrustOptions(&app, &words, &options);
   app.add_flag("--insecure", options.insecure,
                "Do not encrypt, and let anybody who can reach the addresses use the pool and join "

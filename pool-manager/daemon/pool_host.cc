@@ -46,6 +46,7 @@ Result<std::unique_ptr<PoolHost>> PoolHost::Open(Settings settings,
   std::unique_ptr<PoolHost> host(new PoolHost(std::move(settings), std::move(store), keys));
   host->state_.With([&](State& state) {
     state.pool.SetPlacement(std::move(placement));
+    state.pool.SetKeepEnded(host->settings_.keep_ended_ms);
     state.tenants.Restore(std::move(projects));
     state.pool.Restore(std::move(sessions));
     state.pool.RestoreOrders(orders);
@@ -190,6 +191,7 @@ void PoolHost::Look() {
     Tell(state, to.orders);
   });
   saver_.SaveSoon(to.changed);
+  saver_.DropSoon(state_.With([](State& state) { return state.pool.TakeForgotten(); }));
   SaveUnsure();
 }
 

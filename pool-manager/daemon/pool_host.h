@@ -39,6 +39,7 @@ class PoolHost : public std::enable_shared_from_this<PoolHost> {
   struct Settings {
     std::string name = "default";
     uint32_t report_ms = 1000;
+    int64_t keep_ended_ms = Pool::kKeepEndedMs;  // sessions that are over
     PlacementWords placement{};
     // Lets another manager lead; empty: there is no other.
     std::function<void()> step_down{};

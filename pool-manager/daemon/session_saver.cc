@@ -1,14 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pool-manager/daemon/session_saver.h"
 
+#include <iterator>
 #include <utility>
 
 #include "protocol/base/log.h"
 
 namespace farlane::pool {
+namespace {
+
+constexpr size_t kAtATime = 8;
+
+}  // namespace
 
 SessionSaver::SessionSaver(SessionStore& store, Source source)
-    : store_(store), source_(std::move(source)), thread_([this] { Loop(); }) {}
+    : store_(store), source_(std::move(source)) {
+  for (size_t i = 0; i < kAtATime; ++i) {
+    threads_.emplace_back([this] { Loop(); });
+  }
+}
 
 SessionSaver::~SessionSaver() {
   {
@@ -16,7 +26,9 @@ SessionSaver::~SessionSaver() {
     ends_ = true;
   }
   changed_.notify_all();
-  thread_.join();
+  for (std::thread& thread : threads_) {
+    thread.join();
+  }
 }
 
 void SessionSaver::SaveSoon(const std::vector<v1::Session>& sessions) {
@@ -32,9 +44,42 @@ void SessionSaver::SaveSoon(const std::vector<v1::Session>& sessions) {
   changed_.notify_all();
 }
 
+void SessionSaver::DropSoon(std::vector<std::string> ids) {
+  if (ids.empty()) {
+    return;
+  }
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    dropped_.insert(dropped_.end(), std::make_move_iterator(ids.begin()),
+                    std::make_move_iterator(ids.end()));
+  }
+  changed_.notify_all();
+}
+
+// What is still there when the next manager begins is dropped by that one.
+void SessionSaver::Drop(const std::vector<std::string>& ids) {
+  if (const farlane::Status status = store_.DropSessions(ids); !status.ok()) {
+    LogWarn("%zu sessions that are over stay in the store until the manager begins anew: %s",
+            ids.size(), status.message().c_str());
+  }
+}
+
 // What is not stored now is found again when the session's server is heard: nothing is lost by it.
 void SessionSaver::Save(const std::string& id) {
-  const std::lock_guard<std::mutex> lock(saving_);
+  {
+    std::unique_lock<std::mutex> lock(mutex_);
+    changed_.wait(lock, [this, &id] { return !busy_.contains(id); });
+    busy_.insert(id);
+  }
+  SaveAsItIs(id);
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    busy_.erase(id);
+  }
+  changed_.notify_all();
+}
+
+void SessionSaver::SaveAsItIs(const std::string& id) {
   const std::optional<v1::Session> session = source_.find(id);
   if (!session.has_value()) {
     return;
@@ -53,16 +98,20 @@ void SessionSaver::Save(const std::string& id) {
 void SessionSaver::Loop() {
   std::unique_lock<std::mutex> lock(mutex_);
   while (true) {
-    changed_.wait(lock, [this] { return ends_ || !waiting_.empty(); });
-    if (waiting_.empty()) {
+    changed_.wait(lock, [this] { return ends_ || !waiting_.empty() || !dropped_.empty(); });
+    if (!waiting_.empty()) {
+      const std::string id = waiting_.extract(waiting_.begin()).value();
+      lock.unlock();
+      Save(id);
+      lock.lock();
+    } else if (!dropped_.empty()) {
+      const std::vector<std::string> dropped = std::exchange(dropped_, {});
+      lock.unlock();
+      Drop(dropped);
+      lock.lock();
+    } else {
       return;
     }
-    const std::set<std::string> now = std::exchange(waiting_, {});
-    lock.unlock();
-    for (const std::string& id : now) {
-      Save(id);
-    }
-    lock.lock();
   }
 }
 

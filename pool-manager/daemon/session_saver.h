@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// SessionSaver stores what becomes of sessions, one after the other, each as it is when its turn
-// has come: so a store that is slow delays nobody who only reports, and what is stored last is what
-// is so.
+// SessionSaver stores what becomes of sessions, a few at a time, each as it is when its turn has
+// come: so a store that is slow delays nobody who only reports, and what is stored last of a
+// session is what is so.
 #pragma once
 
 #include <condition_variable>
@@ -34,6 +34,8 @@ class SessionSaver {
   // Stores what is left to be stored.
   ~SessionSaver();
 
+  // The store need not have them any more. Does not wait.
+  void DropSoon(std::vector<std::string> ids);
   // Does not wait, so that the threads may call this that bring the store's answers.
   void SaveSoon(const std::vector<v1::Session>& sessions);
   // Returns when it was tried.
@@ -41,15 +43,18 @@ class SessionSaver {
 
  private:
   void Loop();
+  void SaveAsItIs(const std::string& id);
+  void Drop(const std::vector<std::string>& ids);
 
   SessionStore& store_;
   const Source source_;
-  std::mutex saving_;  // held from looking how a session is until that is stored
   std::mutex mutex_;
   std::condition_variable changed_;
   std::set<std::string> waiting_;
+  std::set<std::string> busy_;  // from looking how a session is until that is stored
+  std::vector<std::string> dropped_;
   bool ends_ = false;
-  std::thread thread_;
+  std::vector<std::thread> threads_;  // so many go to the store together
 };
 
 }  // namespace farlane::pool

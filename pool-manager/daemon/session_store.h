@@ -30,6 +30,8 @@ class SessionStore {
 
   // When this returns, the session is there whatever becomes of the machine.
   virtual farlane::Status Save(const v1::Session& session) = 0;
+  // They are not kept any more; those that are not there do no harm.
+  virtual farlane::Status DropSessions(const std::vector<std::string>& ids) = 0;
 
   // What was learned of programs.
   virtual Result<std::vector<v1::Profile>> LoadProfiles() = 0;

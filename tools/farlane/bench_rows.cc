@@ -12,6 +12,7 @@
 #include "protocol/base/clock.h"
 #include "tools/farlane/bench_mixed.h"
 #include "tools/farlane/bench_noise.h"
+#include "tools/farlane/progress.h"
 #include "tools/farlane/raw_connection.h"
 
 namespace farlane::cli {
@@ -62,6 +63,7 @@ class Rows {
     if (!status_.ok()) {
       return;
     }
+    progress_.Say(name);
     Result<BenchRow> row = Measure(name, count, bytes, once);
     if (row.ok()) {
       rows_.push_back(std::move(row).value());
@@ -79,6 +81,7 @@ class Rows {
 
  private:
   BenchCounters& counters_;
+  Progress progress_{"bench"};
   std::vector<BenchRow> rows_;
   Status status_ = Status::Ok();
 };

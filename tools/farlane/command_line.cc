@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "protocol/base/log.h"
+#include "tools/farlane/context.h"
 #include "tools/farlane/help_format.h"
 
 namespace farlane::cli {
@@ -181,6 +182,9 @@ int ParseAndAct(CLI::App& root,
   if (verb == nullptr) {
     fputs(HelpOf(root, "farlane").c_str(), stdout);
     return 0;
+  }
+  if (const Status status = ApplyContext(*verb->app); !status.ok()) {
+    return Fail(status);
   }
   return verb->act(line.command);
 }

@@ -2,6 +2,9 @@
 #include "tools/farlane/command_words.h"
 
 #include <CLI/CLI.hpp>
+#include <memory>
+
+#include "tools/farlane/help_format.h"
 
 namespace farlane::cli {
 namespace {
@@ -23,10 +26,23 @@ std::vector<std::string> AllowedValues(const CLI::Option& option) {
   return values;
 }
 
+// "SIZE" of "SIZE", and nothing of ":{text,json}" or "TEXT:{text,json}".
+std::string ValueName(const CLI::Option& option) {
+  const std::string type = option.get_type_name();
+  return type.substr(0, type.find(':'));
+}
+
+// What stands behind the verb.
+std::string UsageOf(const CLI::App& app) {
+  const auto format = std::dynamic_pointer_cast<HelpFormat>(app.get_formatter());
+  return format == nullptr ? "" : format->arguments();
+}
+
 OptionWords ReadOption(const CLI::Option& option) {
   OptionWords words{.names = {},
                     .description = option.get_description(),
                     .takes_value = option.get_items_expected_max() > 0,
+                    .value_name = ValueName(option),
                     .values = AllowedValues(option)};
   for (const std::string& name : option.get_snames()) {
     words.names.push_back("-" + name);
@@ -51,7 +67,10 @@ std::vector<OptionWords> ReadOptions(const CLI::App& app) {
 }  // namespace
 
 CommandWords ReadCommandWords(const CLI::App& root) {
-  CommandWords words{.options = ReadOptions(root), .verbs = {}};
+  CommandWords words{.description = root.get_description(),
+                     .footer = root.get_footer(),
+                     .options = ReadOptions(root),
+                     .verbs = {}};
   std::vector<std::string> names;
   const std::vector<const CLI::App*> apps = root.get_subcommands({});
   for (const CLI::App* app : apps) {
@@ -62,7 +81,9 @@ CommandWords ReadCommandWords(const CLI::App& root) {
                    .description = app->get_description(),
                    .options = ReadOptions(*app),
                    .arguments = {},
-                   .takes_command = app->get_prefix_command()};
+                   .takes_command = app->get_prefix_command(),
+                   .usage = UsageOf(*app),
+                   .footer = app->get_footer()};
     for (const CLI::Option* option : app->get_options()) {
       if (option->get_positional()) {
         const bool names_verb = option->get_name() == "verb";

@@ -16,6 +16,7 @@ struct OptionWords {
   std::vector<std::string> names;  // "-o", "--output"
   std::string description;
   bool takes_value = false;
+  std::string value_name;           // "SIZE"
   std::vector<std::string> values;  // empty: any value
 };
 
@@ -25,9 +26,13 @@ struct VerbWords {
   std::vector<OptionWords> options;
   std::vector<std::string> arguments;  // words that may follow by themselves
   bool takes_command = false;          // a command line of the user's follows
+  std::string usage;                   // "list|get [OPTIONS] [NAME]"
+  std::string footer;                  // of the help: more on it, exit codes, examples
 };
 
 struct CommandWords {
+  std::string description;
+  std::string footer;
   std::vector<OptionWords> options;
   std::vector<VerbWords> verbs;
 };

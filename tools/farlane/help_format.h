@@ -17,6 +17,9 @@ class HelpFormat final : public CLI::Formatter {
     column_width(kOptionColumn);
   }
 
+  // What stands behind the verb.
+  const std::string& arguments() const { return arguments_; }
+
   std::string make_usage(const CLI::App* /*app*/, std::string name) const override {
     return "Usage: " + name + " " + arguments_ + "\n";
   }

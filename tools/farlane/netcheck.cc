@@ -10,6 +10,7 @@
 #include "tools/farlane/help_format.h"
 #include "tools/farlane/output_format.h"
 #include "tools/farlane/pool_client.h"
+#include "tools/farlane/progress.h"
 #include "tools/farlane/verb.h"
 
 namespace farlane::cli {
@@ -65,6 +66,7 @@ Result<std::vector<Target>> TargetsNamed(const std::vector<std::string>& servers
 
 std::vector<Result<channel::Distance>> Measure(const std::vector<Target>& targets) {
   std::vector<Result<channel::Distance>> all;
+  Progress progress("netcheck");
   for (size_t i = 0; i < targets.size(); i += kAtATime) {
     std::vector<transport::Address> some;
     for (size_t k = i; k < std::min(i + kAtATime, targets.size()); ++k) {
@@ -74,6 +76,7 @@ std::vector<Result<channel::Distance>> Measure(const std::vector<Target>& target
          channel::ProbeDistances(some, {.burst_bytes = kBurstBytes})) {
       all.push_back(std::move(one));
     }
+    progress.Say(all.size(), targets.size(), "servers");
   }
   return all;
 }
@@ -132,7 +135,8 @@ int Act(const NetcheckOptions& options) {
   if (!installation.ok()) {
     return Fail(installation.error());
   }
-  const Result<PoolReply> reply = AskPool(installation.value(), pool, "GET", "/v1/servers");
+  const Result<PoolReply> reply =
+      AskPoolForList(installation.value(), pool, "/v1/servers", "servers");
   if (!reply.ok()) {
     return Fail(reply.error());
   }

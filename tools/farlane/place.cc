@@ -22,9 +22,6 @@ namespace {
 
 using nlohmann::json;
 
-// As of a request that was made: there is no room.
-constexpr int kExitNoRoom = 8;
-
 struct PlaceOptions {
   SliceWords slice;
   std::string pool;

@@ -18,6 +18,7 @@
 #include "tools/farlane/pool_operate.h"
 #include "tools/farlane/pool_question.h"
 #include "tools/farlane/pool_tables.h"
+#include "tools/farlane/progress.h"
 #include "tools/farlane/signal_inbox.h"
 #include "tools/farlane/verb.h"
 
@@ -92,7 +93,9 @@ BackgroundPlan ServerPlan(const Installation& installation,
 
 Status AwaitServer(const Installation& installation, const std::string& pool) {
   const uint64_t until_ns = NowNs() + kAttachNs;
+  Progress progress("pool up");
   while (NowNs() < until_ns) {
+    progress.Say("the manager is there, the GPU server not yet");
     FARLANE_ASSIGN(const PoolReply reply, AskPool(installation, pool, "GET", "/v1/status"));
     if (reply.code != 0) {
       return Status(StatusCode::kUnavailable, "the manager that was started does not answer");

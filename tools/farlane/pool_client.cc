@@ -13,6 +13,7 @@
 
 #include "protocol/base/environment.h"
 #include "protocol/base/fd.h"
+#include "tools/farlane/progress.h"
 
 namespace farlane::cli {
 namespace {
@@ -137,6 +138,7 @@ Result<PoolReply> AskPoolForList(const Installation& installation,
                                  const std::string& member) {
   nlohmann::ordered_json all = {{member, nlohmann::ordered_json::array()}};
   std::string next;
+  Progress progress("list");
   do {
     const std::string page = next.empty() ? path : path + "?continue=" + next;
     FARLANE_ASSIGN(PoolReply reply, AskPool(installation, pool, "GET", page));
@@ -150,6 +152,7 @@ Result<PoolReply> AskPoolForList(const Installation& installation,
     for (auto& one : said[member]) {
       all[member].push_back(std::move(one));
     }
+    progress.Say(std::to_string(all[member].size()) + " so far");
     const auto more = said.find("continue");
     next = more != said.end() && more->is_string() ? more->get<std::string>() : "";
   } while (!next.empty());

@@ -16,6 +16,7 @@
 #include "protocol/base/log.h"
 #include "tools/farlane/child_process.h"
 #include "tools/farlane/pool_client.h"
+#include "tools/farlane/progress.h"
 #include "tools/farlane/verb.h"
 
 namespace farlane::cli {
@@ -101,7 +102,9 @@ int StepDownPool(const Installation& installation, const std::string& pool) {
   }
   const std::string former = EpochOf(reply.value());
   const uint64_t until_ns = NowNs() + kPatienceNs;
+  Progress progress("step-down");
   while (NowNs() < until_ns) {
+    progress.Say("nobody leads yet");
     usleep(100'000);
     const Result<PoolReply> now = AskPoolQuietly(installation, pool, "GET", "/v1/status");
     if (now.ok() && now.value().code == 0 && EpochOf(now.value()) != former) {

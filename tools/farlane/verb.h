@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "protocol/base/result.h"
+#include "tools/farlane/exit_codes.h"
 #include "tools/farlane/installation.h"
 
 namespace CLI {
@@ -15,13 +16,6 @@ class App;
 }  // namespace CLI
 
 namespace farlane::cli {
-
-// As docker's, so that a caller can tell the tool's own failure from the command's exit code.
-inline constexpr int kExitFarlane = 125;
-inline constexpr int kExitQueueTimeout = 124;
-inline constexpr int kExitCannotExecute = 126;
-inline constexpr int kExitNotFound = 127;
-inline constexpr int kExitSignalBase = 128;
 
 // Says why, and gives farlane's own exit code.
 int Fail(const Status& why);
@@ -53,7 +47,9 @@ Verb AddEvents(CLI::App& root);
 Verb AddSim(CLI::App& root);
 Verb AddNetcheck(CLI::App& root);
 Verb AddSoft(CLI::App& root);
+Verb AddConfig(CLI::App& root);
 Verb AddVersion(CLI::App& root);
+Verb AddMan(CLI::App& root);
 Verb AddCompletion(CLI::App& root);
 Verb AddHelp(CLI::App& root);
 

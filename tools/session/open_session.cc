@@ -161,6 +161,32 @@ PoolAnswer TimeIsOver(const PoolAddress& pool, const json& said, uint64_t second
   return {.status = 503, .body = problem.dump()};
 }
 
+// Says how somebody stands who waits: at first, and when that has changed, not too often.
+class Waiting {
+ public:
+  explicit Waiting(uint64_t seconds) : seconds_(seconds) {}
+
+  void Say(const std::string& how) {
+    constexpr uint64_t kAgainNs = 10 * kSecondNs;
+    const uint64_t now_ns = NowNs();
+    if (said_ns_ == 0) {
+      LogWarn("waiting for room in the pool, for %llu s at most: %s",
+              static_cast<unsigned long long>(seconds_), how.c_str());
+    } else if (how != said_ && now_ns - said_ns_ > kAgainNs) {
+      LogWarn("still waiting for room in the pool: %s", how.c_str());
+    } else {
+      return;
+    }
+    said_ns_ = now_ns;
+    said_ = how;
+  }
+
+ private:
+  const uint64_t seconds_;
+  uint64_t said_ns_ = 0;
+  std::string said_;
+};
+
 // Asks until there is a place, or the time is over. Whoever asks again keeps his place in the
 // queue, by the key that he asks with.
 Result<PoolAnswer> AskForRoom(const PoolAddress& pool, json wanted) {
@@ -174,7 +200,7 @@ Result<PoolAnswer> AskForRoom(const PoolAddress& pool, json wanted) {
   const PoolRequest request{
       .method = "POST", .path = "/v1/sessions", .body = wanted.dump(), .sink = {}};
   std::chrono::milliseconds pause = kPauseMin;
-  bool said = false;
+  Waiting waiting(seconds);
   while (true) {
     Result<PoolAnswer> answer = Ask(pool, request);
     const bool queued = answer.ok() && answer.value().status == kQueued;
@@ -196,14 +222,9 @@ Result<PoolAnswer> AskForRoom(const PoolAddress& pool, json wanted) {
       }
       return answer;
     }
-    if (!said) {
-      LogWarn("waiting for room in the pool, for %llu s at most: %s",
-              static_cast<unsigned long long>(seconds),
-              queued        ? PlaceText(place).c_str()
-              : answer.ok() ? ProblemText(answer.value()).c_str()
-                            : answer.error().message().c_str());
-      said = true;
-    }
+    waiting.Say(queued        ? PlaceText(place)
+                : answer.ok() ? ProblemText(answer.value())
+                              : answer.error().message());
     pause = queued ? PauseOf(place) : std::min(2 * pause, kPauseMax);
     std::this_thread::sleep_for(pause);
   }

@@ -36,6 +36,7 @@ class Installed(unittest.TestCase):
         self.assertIn("bin/farlane", names(self.prefix))
         self.assertEqual(names(self.prefix), names(PREFIX))
         self.assertTrue((self.prefix / "include/farlane/farlane_policy.h").exists())
+        self.assertTrue((self.prefix / "share/man/man1/farlane-run.1").exists())
 
     def test_it_works_there(self):
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("FARLANE_", "LD_"))}

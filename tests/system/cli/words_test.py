@@ -52,6 +52,43 @@ class Words(StagedPrefix):
         self.assertIn("No space left", done.stderr)
 
 
+class Manual(StagedPrefix):
+    def pages(self):
+        folder = self.prefix / "man1"
+        folder.mkdir()
+        self.assertEqual(self.farlane("man", "--dir", str(folder)).returncode, 0)
+        return {page.name: page.read_text(encoding="utf-8") for page in folder.iterdir()}
+
+    def test_each_verb_has_a_page_with_all_its_options(self):
+        pages = self.pages()
+        verbs = re.findall(r"(?m)^  ([a-z]+) +[A-Z]", self.farlane("help").stdout)
+        self.assertEqual(set(pages), {"farlane.1", *(f"farlane-{verb}.1" for verb in verbs)})
+        for verb in verbs:
+            page = pages[f"farlane-{verb}.1"]
+            self.assertEqual(self.farlane("man", verb).stdout, page)
+            self.assertIn(f"\\fBfarlane\\-{verb}\\fR(1)", pages["farlane.1"])
+            help_text = self.farlane(verb, "--help").stdout
+            options = re.findall(r"(?m)^  (?:-\w,)?(--[a-z][a-z-]+)", help_text)
+            self.assertIn("--help", options)
+            for option in options:
+                self.assertIn("\\fB" + option.replace("-", "\\-") + "\\fR", page, verb)
+            example = re.search(r"Examples?:\n +(.*)", help_text)[1]
+            self.assertIn(example.replace("\\", "\\e").replace("-", "\\-"), page)
+
+    @unittest.skipUnless(shutil.which("groff"), "groff formats manual pages")
+    def test_they_can_be_formatted(self):
+        for name, page in self.pages().items():
+            done = subprocess.run(["groff", "-Kutf8", "-man", "-ww", "-Tutf8", "-P-cbou", "-rLL=100n"], input=page, capture_output=True, text=True,
+                                  check=False)
+            self.assertEqual((done.returncode, done.stderr), (0, ""), name)
+            self.assertIn("NAME", done.stdout)
+            self.assertNotIn("\\", done.stdout.replace("\\n", ""), name)
+
+    def test_there_is_no_page_for_what_there_is_not(self):
+        done = self.farlane("man", "chek")
+        self.assertEqual((done.returncode, done.stdout), (125, ""))
+
+
 class Completion(StagedPrefix):
     def bash(self, line):
         """What bash offers for `line`, asked of the function the way bash asks it."""

@@ -25,9 +25,13 @@ LIMITS = {
     "cuLaunchKernel": 600,
     "cuEventRecord": 440,
     "cuStreamWaitEvent": 500,
-    "cuMemsetD32Async": 670,
-    "cuMemAlloc_v2": 1300,
-    "cuMemFree_v2": 600,
+    "cuMemsetD32Async": 620,
+    "cuMemcpyHtoDAsync_v2": 1300,
+    "cuEventQuery": 300,
+    "cuMemAlloc_v2": 1220,
+    "cuMemFree_v2": 650,
+    "cuMemAllocAsync": 1200,
+    "cuMemFreeAsync": 980,
 }
 OPTIMISED = os.environ.get("FARLANE_BUILD_TYPE") == "Release"
 SYSTEM_CALLS = TIMES // 50

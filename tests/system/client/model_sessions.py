@@ -63,13 +63,14 @@ class Program:
             self.process.communicate()
 
 
-def prefer_processors():
+def prefer_processors(real_time):
     """What is measured is a server that gets a processor when it needs one: the device's clock goes on by the wall while a
     thread waits for one. As real-time threads, server and clients have one at once beside other work; where that may not
     be asked for, before others; and else as it comes. Says which it was."""
     try:
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
-        return "real time"
+        if real_time:
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+            return "real time"
     except PermissionError:
         pass
     try:
@@ -80,13 +81,14 @@ def prefer_processors():
 
 
 class Model:
-    """With `with`: all that was started is over at its end."""
+    """With `with`: all that was started is over at its end. `real_time`: not with so many clients that nothing else on the
+    machine would get on."""
 
     COUNT = 0
 
-    def __init__(self, *options, program=GPUD, transport="auto", memory="64Mi"):
+    def __init__(self, *options, program=GPUD, transport="auto", memory="64Mi", real_time=True):
         Model.COUNT += 1
-        self.processors = prefer_processors()  # those that are started from here have it, too
+        self.processors = prefer_processors(real_time)  # those that are started from here have it, too
         self.folder = tempfile.TemporaryDirectory()
         self.log = pathlib.Path(self.folder.name) / "busy"
         self.service = f"unix:@farlane-model-{os.getpid()}-{Model.COUNT}"
@@ -139,6 +141,7 @@ class Model:
             done += before.done()
             if self.now() > deadline:
                 raise AssertionError(f"the device has done {done / SECOND:.3f} s of work, not {seconds} s")
+        before.close()
         return start, self.now()
 
 
@@ -149,6 +152,9 @@ class BusyTail:
         self.file = path.open(encoding="ascii")
         self.owners = owners
         self.rest = ""
+
+    def close(self):
+        self.file.close()
 
     def done(self):
         *lines, self.rest = (self.rest + self.file.read()).split("\n")

@@ -50,7 +50,7 @@ def client_environment(server, **more):
         kept["FARLANE_SERVER"] = server
     if server is not None and server.startswith("tls://"):
         kept["FARLANE_TLS_CA"] = AUTHORITY.certificate
-    return kept | {"LD_LIBRARY_PATH": CLIENT} | more
+    return kept | {"LD_LIBRARY_PATH": CLIENT, "FARLANE_CONFIG": "/dev/null"} | more
 
 
 def alive(pid):

@@ -11,11 +11,13 @@ namespace {
 
 constexpr int kTimes = 1000;
 constexpr size_t kBytes = 1024;
+constexpr size_t kCopied = 64;  // a command, more or less
 
 struct Objects {
   Kernels kernels;
   CUstream stream = nullptr;
   CUevent event = nullptr;
+  CUevent passed = nullptr;  // before it counts
   CUdeviceptr memory = 0;
 };
 
@@ -31,10 +33,22 @@ void PostEach(const Objects& with, int times) {
   for (int i = 0; i < times; ++i) {
     EXPECT_OK(Cuda().cuMemsetD32Async(with.memory, 1, kBytes / 4, with.stream));
   }
+  const char bytes[kCopied] = {1, 2, 3};
+  for (int i = 0; i < times; ++i) {
+    EXPECT_OK(Cuda().cuMemcpyHtoDAsync_v2(with.memory, bytes, kCopied, with.stream));
+  }
+  for (int i = 0; i < times; ++i) {
+    EXPECT_OK(Cuda().cuEventQuery(with.passed));
+  }
   for (int i = 0; i < times; ++i) {
     CUdeviceptr address = 0;
     EXPECT_OK(Cuda().cuMemAlloc_v2(&address, kBytes));
     EXPECT_OK(Cuda().cuMemFree_v2(address));
+  }
+  for (int i = 0; i < times; ++i) {
+    CUdeviceptr address = 0;
+    EXPECT_OK(Cuda().cuMemAllocAsync(&address, kBytes, with.stream));
+    EXPECT_OK(Cuda().cuMemFreeAsync(address, with.stream));
   }
 }
 
@@ -51,7 +65,10 @@ void CountedPosts() {
   Objects objects{.kernels = LoadKernels()};
   EXPECT_OK(Cuda().cuStreamCreate(&objects.stream, CU_STREAM_NON_BLOCKING));
   EXPECT_OK(Cuda().cuEventCreate(&objects.event, CU_EVENT_DISABLE_TIMING));
+  EXPECT_OK(Cuda().cuEventCreate(&objects.passed, CU_EVENT_DISABLE_TIMING));
   EXPECT_OK(Cuda().cuMemAlloc_v2(&objects.memory, kBytes));
+  EXPECT_OK(Cuda().cuEventRecord(objects.passed, objects.stream));
+  EXPECT_OK(Cuda().cuEventSynchronize(objects.passed));
   PostEach(objects, 10);  // nothing is new any more when it counts
   EXPECT_OK(Cuda().cuCtxSynchronize());
   std::printf("ready\n");

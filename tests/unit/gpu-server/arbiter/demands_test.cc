@@ -157,13 +157,18 @@ TEST_F(DemandsTest, ACommandWithoutAnEndIsNotAShortOne) {
   EXPECT_TRUE(demands_.IsLight(2));
 }
 
-TEST_F(DemandsTest, WhatSomebodyHadAsALightOneIsKnownForAMoment) {
+TEST_F(DemandsTest, WhatSomebodyHadAsALightOneIsKnownForAMomentAndPaidOnce) {
   Enter(1, 0.5);
   Enter(2, 0.5);
-  Pass(41, {{.session = 1, .each_ms_ns = 700'000, .command_ns = 100'000, .deep = true},
-            {.session = 2, .each_ms_ns = 300'000, .command_ns = 100'000, .deep = true}});
-  EXPECT_GE(demands_.DebtOf(1), 14 * kMs);
-  EXPECT_LE(demands_.DebtOf(1), 28 * kMs);
+  const std::vector<Load> loads = {
+      {.session = 1, .each_ms_ns = 700'000, .command_ns = 100'000, .deep = true},
+      {.session = 2, .each_ms_ns = 300'000, .command_ns = 100'000, .deep = true}};
+  Pass(21, loads);
+  ASSERT_FALSE(demands_.IsLight(1));
+  EXPECT_GE(demands_.TakeDebt(1), 14 * kMs);
+  EXPECT_EQ(demands_.TakeDebt(1), 0u);
+  Pass(5, loads);
+  EXPECT_EQ(demands_.TakeDebt(1), 0u) << "what it has in its turns is charged as it comes";
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "gpu-server/arbiter/turns.h"
@@ -38,6 +39,8 @@ class VirtualGpu {
     bool alive = true;
     bool synchronous = false;  // it waits for the end of each command
     uint64_t commands = 0;
+    uint32_t in_flight = 0;
+    uint64_t looks_ns = 0;  // before that its worker sees and says nothing
   };
 
   explicit VirtualGpu(bool divides = true, PolicySeat policy = PolicySeat())
@@ -83,6 +86,10 @@ class VirtualGpu {
   // Events tell from when a command was given until it ended: with others' work before it, too.
   bool shared = false;
   uint64_t besides = 0;  // how often a command came to a device that had one of another client's
+  // What the device has done: whose, and how long.
+  std::vector<std::pair<const Client*, uint64_t>> record;
+  // A busy machine: a worker that has looked at its page does so again up to so much later.
+  uint64_t late_ns = 0;
 
  private:
   struct Command {
@@ -107,15 +114,21 @@ class VirtualGpu {
     client.longest_wait_ns = std::max(client.longest_wait_ns, now_ns - command.since_ns);
     now_ns += command.takes_ns;
     client.used_ns += command.takes_ns;
+    record.emplace_back(&client, command.takes_ns);
     client.expected_ns -= command.takes_ns;
-    UseSlot& use = client.uses.uses()[0];
     const uint64_t from_ns = std::max(command.given_ns, client.covered_ns);
     client.told_ns += shared ? now_ns - from_ns : command.takes_ns;
     client.covered_ns = now_ns;
+    ++client.commands;
+    --client.in_flight;
+  }
+
+  static void Tell(const Client& client) {
+    UseSlot& use = client.uses.uses()[0];
     use.used_ns = use.asked_ns = client.told_ns;
     use.deep_ns = client.deep_ns + DoneOfBacklog(client);
-    use.commands = ++client.commands;
-    --use.in_flight;
+    use.commands = client.commands;
+    use.in_flight = client.in_flight;
   }
 
   // As the gate does: only what is more than a program sends that waits for its end at once.
@@ -134,7 +147,12 @@ class VirtualGpu {
   }
 
   void Act(Client& client) {
-    while (client.alive) {
+    if (!client.alive || now_ns < client.looks_ns) {
+      return;
+    }
+    client.looks_ns = late_ns == 0 ? 0 : now_ns + random_() % late_ns;
+    Tell(client);
+    while (true) {
       if (client.waiting_ns == 0 && !(client.synchronous && client.expected_ns != 0)) {
         client.waiting_ns = client.next(now_ns);
         client.waits_since_ns = now_ns;
@@ -162,7 +180,7 @@ class VirtualGpu {
                              [&client](const Command& one) { return one.client != &client; });
       queue_.push_back({&client, client.waiting_ns, client.waits_since_ns, now_ns});
       client.expected_ns += client.waiting_ns;
-      ++use.in_flight;
+      use.in_flight = ++client.in_flight;
       client.waiting_ns = 0;
     }
   }
@@ -170,6 +188,7 @@ class VirtualGpu {
   static constexpr uint32_t kDeep = 64;  // what is given ahead where nothing is held
 
   std::deque<Command> queue_;
+  std::mt19937 random_{1};
 };
 
 }  // namespace farlane::server

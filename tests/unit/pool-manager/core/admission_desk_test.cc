@@ -335,6 +335,28 @@ TEST_F(AdmissionDeskTest, OneKeyIsOneRequest) {
   EXPECT_EQ(Ask("", 1, "", 2).reason, "Invalid") << "who waits says who he is";
 }
 
+TEST_F(AdmissionDeskTest, SomethingElseUnderOneKeyIsRefused) {
+  Attach('1');
+  ASSERT_FALSE(Ask("1", 1).id.empty());
+  EXPECT_EQ(Ask("1", 0.5).reason, "KeyReused");
+  const std::string waits = Ask("2", 1).waits;
+  ASSERT_FALSE(waits.empty());
+  EXPECT_EQ(Ask("2", 0.5).reason, "KeyReused");
+  EXPECT_EQ(Ask("2", 1).waits, waits) << "he waits on";
+  EXPECT_EQ(Ask("a key", 1).reason, "Invalid");
+}
+
+TEST_F(AdmissionDeskTest, WhoDidNotAskInTimeMayWaitAgain) {
+  Attach('1');
+  Ask("1", 1);
+  const std::string waits = Ask("2", 1).waits;
+  Pass(20);
+  ASSERT_EQ(PhaseOf(waits), v1::EXPIRED);
+  const Asked again = Ask("2", 1);
+  EXPECT_FALSE(again.waits.empty());
+  EXPECT_NE(again.waits, waits);
+}
+
 TEST_F(AdmissionDeskTest, WhoWaitsCanStop) {
   Attach('1');
   Ask("1", 1);

@@ -414,5 +414,69 @@ TEST_F(PoolTest, AServerThatComesBackHearsWhatWasEndedMeanwhile) {
   EXPECT_TRUE(pool_.EndedLately(std::string(32, 'a'), now_).empty());
 }
 
+TEST_F(PoolTest, WhatIsOverIsForgottenAfterAWhile) {
+  Attach('1', "one", 1);
+  pool_.SetKeepEnded(60'000);
+  v1::Session first;
+  v1::Session second;
+  v1::Session runs;
+  std::vector<Order> orders;
+  ASSERT_FALSE(Create(0.1, &first).has_value());
+  ASSERT_FALSE(Create(0.1, &second).has_value());
+  ASSERT_FALSE(Create(0.1, &runs).has_value());
+  ASSERT_FALSE(pool_.Release(first.id(), now_, &first, &orders).has_value());
+  Hear('1', 1, {second.id(), runs.id()});
+  Pass(5);
+  Hear('1', 1, {runs.id()});  // the second one has ended
+  Pass(56);
+  EXPECT_EQ(pool_.FindSession(first.id()), nullptr);
+  EXPECT_EQ(pool_.TakeForgotten(), std::vector<std::string>{first.id()});
+  EXPECT_EQ(PhaseOf(second.id()), v1::RELEASED);
+  Pass(5);
+  EXPECT_EQ(pool_.FindSession(second.id()), nullptr);
+  EXPECT_EQ(pool_.TakeForgotten(), std::vector<std::string>{second.id()});
+  EXPECT_NE(pool_.FindSession(runs.id()), nullptr) << "it is not over";
+}
+
+TEST_F(PoolTest, NoMoreThanSoManyAreKeptThatAreOver) {
+  Attach('1', "one", 1);
+  std::vector<v1::Session> stored(Pool::kOverMax + 5);
+  for (size_t i = 0; i < stored.size(); ++i) {
+    stored[i].set_id(Pool::FreshId());
+    stored[i].set_phase(v1::RELEASED);
+    stored[i].set_ended_ms(now_.ms - static_cast<int64_t>(i));
+  }
+  const std::string oldest = stored.back().id();
+  const std::string newest = stored.front().id();
+  pool_.Restore(std::move(stored));
+  Pass(1);
+  EXPECT_EQ(pool_.Sessions().size(), Pool::kOverMax);
+  EXPECT_EQ(pool_.TakeForgotten().size(), 5u);
+  EXPECT_EQ(pool_.FindSession(oldest), nullptr);
+  EXPECT_NE(pool_.FindSession(newest), nullptr);
+}
+
+TEST_F(PoolTest, WhoComesBackIsNotForgotten) {
+  Attach('1', "one", 1);
+  pool_.SetKeepEnded(600'000);
+  v1::Session session;
+  ASSERT_FALSE(Create(0.1, &session).has_value());
+  Hear('1', 1, {session.id()});
+  pool_.Detach(std::string(32, '1'), 1, now_);
+  for (int i = 0; i < 30; ++i) {
+    Pass(10);
+  }
+  ASSERT_EQ(PhaseOf(session.id()), v1::FAILED);
+  Attach('1', "one", 2);
+  Hear('1', 2, {session.id()});
+  ASSERT_EQ(PhaseOf(session.id()), v1::ACTIVE);
+  for (int i = 0; i < 70; ++i) {
+    Pass(10);
+    Hear('1', 2, {session.id()});
+  }
+  ASSERT_NE(pool_.FindSession(session.id()), nullptr);
+  EXPECT_TRUE(pool_.TakeForgotten().empty());
+}
+
 }  // namespace
 }  // namespace farlane::pool

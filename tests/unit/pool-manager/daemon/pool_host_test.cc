@@ -65,6 +65,13 @@ class FakeStore : public SessionStore {
     return farlane::Status::Ok();
   }
 
+  farlane::Status DropSessions(const std::vector<std::string>& ids) override {
+    for (const std::string& id : ids) {
+      disk_.sessions.erase(id);
+    }
+    return farlane::Status::Ok();
+  }
+
   farlane::Status Save(const v1::Session& session) override {
     ++disk_.saves;
     farlane::Status says;
@@ -196,6 +203,20 @@ TEST_F(PoolHostTest, WhatIsSurelyNotStoredIsFreeAgain) {
   ASSERT_TRUE(Create("k", 1).has_value());
   EXPECT_EQ(host_->Sessions().size(), 0u);
   ASSERT_FALSE(Create("k", 1).has_value());
+}
+
+TEST_F(PoolHostTest, WhatIsForgottenIsNotInTheStoreAnyMore) {
+  for (int i = 0; i < static_cast<int>(Pool::kOverMax) + 3; ++i) {
+    v1::Session session;
+    session.set_id(Pool::FreshId());
+    session.set_phase(v1::RELEASED);
+    session.set_ended_ms(host_->NowMs());
+    disk_.sessions[session.id()] = session;
+  }
+  Begin(2);
+  host_->Look();
+  host_.reset();  // what is left to be done is done
+  EXPECT_EQ(disk_.sessions.size(), Pool::kOverMax);
 }
 
 TEST_F(PoolHostTest, OrdersHoldUnderTheNextManager) {

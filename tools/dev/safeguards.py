@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Shows that tests notice when what they look for is gone: takes safeguards out, one after the other, and runs the
+tests that must fail then.
+
+  tools/dev/safeguards.py DIR [NAME…]      # DIR: a folder for a checkout of HEAD and its build, made if there is none
+
+All of them are built into one copy of the sources, where SAFEGUARD_OFF names the one that is out. Each test has
+to pass with all of them in, and to fail with its own out. Exits 1 if one does not.
+"""
+
+import argparse
+import dataclasses
+import os
+import pathlib
+import shlex
+import subprocess
+import sys
+
+PREAMBLE = """#include <cstdlib>
+#include <cstring>
+#include <map>
+static bool SafeguardOff(const char* name) {
+  const char* const off = getenv("SAFEGUARD_OFF");
+  return off != nullptr && strcmp(off, name) == 0;
+}
+"""
+
+
+@dataclasses.dataclass
+class Safeguard:
+    """`old` is a text of a source, and `new` the same with a way around it."""
+
+    name: str
+    source: str
+    old: str
+    new: str
+    tests: tuple
+
+
+SAFEGUARDS = [
+    Safeguard("stale-page", "client-shim/mirrored_memory.cc",
+              "CUresult MirroredMemory::Fetch(wire::Handle context) {\n",
+              "CUresult MirroredMemory::Fetch(wire::Handle context) {\n"
+              '  if (SafeguardOff("stale-page")) return CUDA_SUCCESS;\n',
+              ("run_remote.managed_memory", "run_remote.mapped_memory")),
+    Safeguard("missed-write", "protocol/base/write_tracker.cc",
+              "    at = scan.walk_end;\n",
+              "    at = scan.walk_end;\n"
+              '    if (SafeguardOff("missed-write") && !written.empty()) written.pop_back();\n',
+              ("run_remote.mapped_memory", "run_remote.managed_memory.unheld")),
+    Safeguard("held-touch", "client-shim/mirrored_memory.cc",
+              "  if (due == 0 || static_cast<size_t>(due) >",
+              '  if (SafeguardOff("held-touch") || due == 0 || static_cast<size_t>(due) >',
+              ("system.client.touches_test",)),
+    Safeguard("held-again", "protocol/base/page_guard.cc",
+              "    if (held->second.number <= takes) {",
+              '    if (held->second.number <= takes || SafeguardOff("held-again")) {',
+              ("protocol_base_test",)),
+    Safeguard("stream-stands", "gpu-server/session/host_calls.cc",
+              "  changed_.wait(lock, [&] { return waiting.done || session_ == nullptr; });",
+              '  if (!(SafeguardOff("stream-stands") && work.kind == HostWork::Kind::kFunction)) {\n'
+              "    changed_.wait(lock, [&] { return waiting.done || session_ == nullptr; });\n  }",
+              ("system.client.order_test",)),
+    Safeguard("early-event", "gpu-server/session/client_session.cc",
+              "  if (result == CUDA_SUCCESS && TellsOfProgress(view.op)) {",
+              '  if (result == CUDA_SUCCESS && TellsOfProgress(view.op) && !SafeguardOff("early-event")) {',
+              ("system.client.order_test",)),
+    Safeguard("replay", "client-shim/host_calls.cc",
+              "    session_.Post(\n        0, wire::HostFetched{",
+              '    if (SafeguardOff("replay")) {\n'
+              "      static auto* kept = new std::map<std::pair<const HostCall*, uint64_t>, std::vector<std::byte>>();\n"
+              "      packed = kept->try_emplace({&call, at}, packed).first->second;\n    }\n"
+              "    session_.Post(\n        0, wire::HostFetched{",
+              ("run_remote.graph_nodes",)),
+    Safeguard("dead-exporter", "gpu-server/daemon/share_desk.cc",
+              "    if (share.offerer == holder) {\n      Inherit",
+              '    if (share.offerer == holder && !SafeguardOff("dead-exporter")) {\n      Inherit',
+              ("system.client.shares_test",)),
+    Safeguard("short-buffer", "client-shim/entry/hand_launch.cc",
+              "  const size_t given = std::min<size_t>(bytes, kernel.parameters_bytes);\n",
+              '  if (SafeguardOff("short-buffer") && bytes < kernel.parameters_bytes) return CUDA_ERROR_INVALID_VALUE;\n'
+              "  const size_t given = std::min<size_t>(bytes, kernel.parameters_bytes);\n",
+              ("system.client.libraries_test",)),
+]
+
+TARGETS = ["client_case", "farlane-gpud", "farlane", "protocol_base_test", "counted_clock", "faulty_machine",
+           "monitor_case"] + [f"tests/apps/{app}" for app in ("managed_memory", "mapped_memory", "graph_nodes")]
+
+
+def sources_with(safeguards, root):
+    """The texts of the sources that have them, each with its way around."""
+    texts = {}
+    for safeguard in safeguards:
+        text = texts.get(safeguard.source) or (root / safeguard.source).read_text(encoding="utf-8")
+        if text.count(safeguard.old) != 1:
+            sys.exit(f"{safeguard.name}: {safeguard.source} has not one place that says {safeguard.old!r}")
+        texts[safeguard.source] = text.replace(safeguard.old, safeguard.new)
+    return {source: text.replace("namespace farlane", PREAMBLE + "\nnamespace farlane", 1) for source, text in texts.items()}
+
+
+def passes(test, root, off):
+    environment = {**os.environ, "SAFEGUARD_OFF": off}
+    command = ["ctest", "--test-dir", "build/release", "-R", f"^{test}$", "--no-tests=error"]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    if "Skipped" in done.stdout:
+        sys.exit(f"{test} was skipped, and shows nothing")
+    return done.returncode == 0
+
+
+def build(root, command):
+    if not (root / "build/release").exists():
+        subprocess.run(["cmake", "--preset", "release", "-DFARLANE_TESTS=ON"], cwd=root, check=True)
+    subprocess.run([*command, *TARGETS], cwd=root, check=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dir", type=pathlib.Path)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(s.name for s in SAFEGUARDS))
+    parser.add_argument("--build", default="cmake --build build/release --target", help="to be followed by targets")
+    options = parser.parse_args()
+    here = pathlib.Path(__file__).resolve().parents[2]
+    root = options.dir.resolve()
+    if root == here:
+        sys.exit("that is this checkout: its sources stay as they are")
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, check=True, capture_output=True, text=True).stdout
+    if not root.exists():
+        subprocess.run(["git", "worktree", "add", "--detach", str(root)], cwd=here, check=True)
+    subprocess.run(["git", "checkout", "--quiet", "--force", "--detach", commit.strip()], cwd=root, check=True)
+    chosen = [s for s in SAFEGUARDS if not options.names or s.name in options.names]
+    texts = sources_with(SAFEGUARDS, root)
+    for source, text in texts.items():
+        (root / source).write_text(text, encoding="utf-8")
+    build(root, shlex.split(options.build))
+    with_all = {test: passes(test, root, "") for test in sorted({test for s in chosen for test in s.tests})}
+    wrong = 0
+    for safeguard in chosen:
+        for test in safeguard.tests:
+            without = passes(test, root, safeguard.name)
+            wrong += without or not with_all[test]
+            print(f"{safeguard.name}: {test} {'PASSES' if without else 'fails'} without it, "
+                  f"{'passes' if with_all[test] else 'FAILS'} with it", flush=True)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
