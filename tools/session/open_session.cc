@@ -201,8 +201,7 @@ Result<PoolAnswer> AskForRoom(const PoolAddress& pool,
   const uint64_t until_ns = NowNs() + seconds * kSecondNs;
   wanted["idempotencyKey"] = wanted["keyDigest"];
   wanted["waitSeconds"] = seconds;
-  PoolRequest request{
-      .method = "POST", .path = "/v1/sessions", .body = wanted.dump(), .sink = {}};
+  PoolRequest request{.method = "POST", .path = "/v1/sessions", .body = wanted.dump(), .sink = {}};
   std::chrono::milliseconds pause = kPauseMin;
   Waiting waiting(seconds);
   uint64_t measured_ns = NowNs();
