@@ -46,6 +46,18 @@ Objection NoPlace(const std::string& reason, const std::string& detail) {
   return {Objection::Kind::kNoCapacity, reason, detail};
 }
 
+// What was measured is known by now, and must not count again with each look; who could not be
+// reached stays left out.
+void KeepUnreachable(v1::CreateSessionRequest* request) {
+  google::protobuf::RepeatedPtrField<v1::Measured> unreachable;
+  for (const v1::Measured& one : request->measured()) {
+    if (one.rtt_ms() <= 0) {
+      *unreachable.Add() = one;
+    }
+  }
+  *request->mutable_measured() = std::move(unreachable);
+}
+
 }  // namespace
 
 v1::Session AdmissionDesk::SessionOf(const Ticket& ticket, const Waiting& waiting) const {
@@ -137,6 +149,11 @@ std::optional<Objection> AdmissionDesk::AskAgain(const v1::CreateSessionRequest&
   }
   if (Ticket* const ticket = queue_.Find(id); ticket != nullptr && waits != waiting_.end()) {
     ticket->asked_ms = now.ms;
+    if (!request.measured().empty()) {
+      pool_.NoteMeasured(request, now);
+      *waits->second.request.mutable_measured() = request.measured();
+      KeepUnreachable(&waits->second.request);
+    }
     reply->waiting = SessionOf(*ticket, waits->second);
     reply->place = PlaceOf(*ticket, now);
     return std::nullopt;
@@ -218,6 +235,7 @@ std::optional<Objection> AdmissionDesk::Begin(const v1::CreateSessionRequest& re
   Waiting& waiting = waiting_[ticket.id];
   waiting.request = request;
   waiting.request.set_may_probe(false);  // when its turn has come, it takes what there is
+  KeepUnreachable(&waiting.request);
   waiting.user = user;
   by_key_[key] = ticket.id;
   counted_ms_ = 0;

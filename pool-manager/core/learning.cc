@@ -33,8 +33,10 @@ bool IsClass(const std::string& word) {
   return word.empty() || word == "train" || word == "infer" || word == "interactive";
 }
 
-bool MovesMuch(const Request& request) {
-  return request.profile.bytes_per_gpu_s.mean >= kMovesMuch;
+// How much the way carries matters to it.
+bool WantsWidth(const Request& request) {
+  return request.bandwidth_min_bytes_per_s > 0 ||
+         request.profile.bytes_per_gpu_s.mean >= kMovesMuch;
 }
 
 LinkBook::Seen SeenOf(const v1::Measured& measured) {
@@ -196,7 +198,7 @@ std::vector<v1::Candidate> Learning::Best(const ClusterView& cluster,
     candidate.set_rtt_ms(link.rtt_s * 1e3);
     candidate.set_bytes_per_s(link.bytes_per_s);
     candidate.set_evidence(EvidenceName(link.evidence));
-    candidate.set_burst_bytes(MovesMuch(request) ? kBurstBytes : 0);
+    candidate.set_burst_bytes(WantsWidth(request) ? kBurstBytes : 0);
   }
   return candidates;
 }
@@ -212,7 +214,7 @@ std::vector<v1::Candidate> Learning::WorthProbing(const ClusterView& cluster,
         const LinkEstimate& link = network.To(cluster.servers()[server], server);
         const bool measured =
             link.evidence == Evidence::kProbe || link.evidence == Evidence::kPassive;
-        const bool wide = !MovesMuch(request) || link.bytes_per_s > 0;
+        const bool wide = !WantsWidth(request) || link.bytes_per_s > 0;
         return !measured || !wide || ErrorNow(link) > kErrorMost;
       });
   // Where there is no choice nobody has to measure anything.

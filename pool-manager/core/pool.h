@@ -128,6 +128,12 @@ class Pool {
                                  const std::vector<std::string>& kept_out = {});
   // The same again, for somebody who has not heard the answer, with a token of who leads now.
   static Grant GrantAgain(const v1::Session& session, uint64_t epoch, const Now& now);
+
+  // How far servers are from who asks, as he has just measured it.
+  void NoteMeasured(const v1::CreateSessionRequest& request, const Now& now) {
+    learning_.NoteMeasured(request.spec(), request.measured(), now.ns);
+  }
+
   // What would become of a request; nothing is promised.
   std::optional<Objection> Consider(const v1::CreateSessionRequest& request,
                                     const Now& now,

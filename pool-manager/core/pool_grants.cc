@@ -120,7 +120,7 @@ std::optional<Objection> Pool::Draft(const v1::CreateSessionRequest& wanted,
   if (const farlane::Status status = CheckRequest(request); !status.ok()) {
     return Objection{Objection::Kind::kInvalid, "Invalid", status.message()};
   }
-  learning_.NoteMeasured(wanted.spec(), wanted.measured(), now.ns);
+  NoteMeasured(wanted, now);
   learning_.Inform(cluster_, wanted.spec(), &request);
   for (const v1::Measured& one : wanted.measured()) {
     if (one.rtt_ms() <= 0) {

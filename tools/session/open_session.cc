@@ -32,6 +32,7 @@ namespace {
 using nlohmann::json;
 
 constexpr uint64_t kSecondNs = 1'000'000'000;
+constexpr uint64_t kMeasureAgainNs = 5 * kSecondNs;
 constexpr long kQueued = 202;  // it has a place in the queue
 constexpr std::chrono::milliseconds kPauseMin{100};
 constexpr std::chrono::milliseconds kPauseMax{2'000};
@@ -188,8 +189,11 @@ class Waiting {
 };
 
 // Asks until there is a place, or the time is over. Whoever asks again keeps his place in the
-// queue, by the key that he asks with.
-Result<PoolAnswer> AskForRoom(const PoolAddress& pool, json wanted) {
+// queue, by the key that he asks with. The way to the candidates, which was measured once, is
+// measured again meanwhile: a moment in which it was long must not keep him waiting.
+Result<PoolAnswer> AskForRoom(const PoolAddress& pool,
+                              json wanted,
+                              const json& candidates = json::array()) {
   uint64_t seconds = kQueueSeconds;
   if (const auto text = Environment("FARLANE_QUEUE_TIMEOUT")) {
     FARLANE_ASSIGN(seconds, ParseQueueSeconds(*text));
@@ -197,11 +201,16 @@ Result<PoolAnswer> AskForRoom(const PoolAddress& pool, json wanted) {
   const uint64_t until_ns = NowNs() + seconds * kSecondNs;
   wanted["idempotencyKey"] = wanted["keyDigest"];
   wanted["waitSeconds"] = seconds;
-  const PoolRequest request{
-      .method = "POST", .path = "/v1/sessions", .body = wanted.dump(), .sink = {}};
+  PoolRequest request{.method = "POST", .path = "/v1/sessions", .body = wanted.dump(), .sink = {}};
   std::chrono::milliseconds pause = kPauseMin;
   Waiting waiting(seconds);
+  uint64_t measured_ns = NowNs();
   while (true) {
+    if (!candidates.empty() && NowNs() - measured_ns > kMeasureAgainNs) {
+      wanted["measured"] = MeasureCandidates(candidates);
+      request.body = wanted.dump();
+      measured_ns = NowNs();
+    }
     Result<PoolAnswer> answer = Ask(pool, request);
     const bool queued = answer.ok() && answer.value().status == kQueued;
     const json place = queued ? json::parse(answer.value().body, nullptr, false) : json();
@@ -242,7 +251,7 @@ Result<PoolAnswer> AskAndMeasure(const PoolAddress& pool, json wanted) {
   }
   wanted["mayProbe"] = false;
   wanted["measured"] = MeasureCandidates(said["candidates"]);
-  return AskForRoom(pool, std::move(wanted));
+  return AskForRoom(pool, std::move(wanted), said["candidates"]);
 }
 
 Result<OpenedSession> Understand(const PoolAnswer& answer, const std::string& key) {

