@@ -104,7 +104,7 @@ class Silent : public ServerLine {
 class Manager {
  public:
   Manager(StateStore& store, const char* kind, bool sole)
-      : key_(token::SigningKey::Make().value()) {
+      : keys_(token::SigningKey::Make().value()) {
     Leadership::Options options;
     options.id = "bench";
     options.sole = sole;
@@ -115,7 +115,7 @@ class Manager {
     }
     FARLANE_CHECK(leadership_->Epoch().has_value());
     store_ = new LedSessionStore(store, leadership_, kind, *leadership_->Epoch());
-    host_ = PoolHost::Open({}, std::unique_ptr<SessionStore>(store_), key_).value();
+    host_ = PoolHost::Open({}, std::unique_ptr<SessionStore>(store_), keys_).value();
     for (int i = 0; i < kServers; ++i) {
       Attach(i);
     }
@@ -155,7 +155,7 @@ class Manager {
     FARLANE_CHECK(host_->Attach(inventory, static_cast<uint64_t>(number) + 1, &line_).empty());
   }
 
-  const token::SigningKey key_;
+  SigningKeys keys_;
   Silent line_;
   std::unique_ptr<Leadership> leadership_;
   LedSessionStore* store_ = nullptr;  // the host's
