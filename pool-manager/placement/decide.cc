@@ -75,8 +75,7 @@ void PutInOrder(const ClusterView& cluster,
 }
 
 void Refuse(const Request& request, Decision* decision) {
-  decision->refusal =
-      "no server can take request " + request.id + ": " + decision->rejections.Text();
+  decision->refusal = "no server can take " + Named(request) + ": " + decision->rejections.Text();
 }
 
 Decision RefuseAll(const ClusterView& cluster, const Request& request) {
@@ -114,7 +113,7 @@ Status CheckRequest(const Request& request) {
         profile.working_set_bytes.mean}) {
     if (!IsCount(number)) {
       return Status(StatusCode::kInvalidArgument,
-                    "request " + request.id + " has a number that is none or below nothing");
+                    Named(request) + " has a number that is none or below nothing");
     }
   }
   return Status::Ok();

@@ -81,7 +81,7 @@ std::string DecisionText(const ClusterView& cluster,
     return decision.refusal + "\n";
   }
   const Candidate& chosen = decision.chosen();
-  std::string text = "request " + request.id + (decision.stays ? " stays on " : " goes to ") +
+  std::string text = Named(request) + (decision.stays ? " stays on " : " goes to ") +
                      NameOf(cluster, chosen) + ": forecast " + Percent(decision.forecast()) +
                      " slower than alone on a local GPU\n";
   text += "  score " + Percent(chosen.score) + " (" + policy.name +

@@ -27,7 +27,8 @@ struct NearRule {
 };
 
 struct Request {
-  std::string id{};  // names the request; the same id gives the same decision
+  // Names the request; the same id gives the same decision. Empty: somebody only asks.
+  std::string id{};
   std::string tenant{};
   std::string app{};    // which program: the key of its profile
   std::string group{};  // what its session will be known by to the NearRules of others
@@ -69,5 +70,10 @@ struct Request {
 
   uint32_t GuaranteedShare() const { return best_effort ? 0 : share; }
 };
+
+// As sentences call it.
+inline std::string Named(const Request& request) {
+  return request.id.empty() ? "the request" : "request " + request.id;
+}
 
 }  // namespace farlane::pool

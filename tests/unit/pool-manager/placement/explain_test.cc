@@ -39,6 +39,10 @@ TEST_F(ExplainTest, SaysItInWords) {
       cluster_.view, request, {}, Explain(cluster_.view, cluster_.Network(), request, {}), 2);
   EXPECT_THAT(text, HasSubstr("request q7 goes to near [near-0]: forecast "));
   EXPECT_THAT(text, HasSubstr("next: far [far-0]"));
+  const Request nameless = HalfAGpu("");
+  EXPECT_THAT(ExplanationText(cluster_.view, nameless, {},
+                              Explain(cluster_.view, cluster_.Network(), nameless, {})),
+              HasSubstr("the request goes to near"));
   EXPECT_THAT(text, HasSubstr("1 of 3 servers cannot take it: 1 cordoned"));
   EXPECT_THAT(text, HasSubstr("* near: score "));
   EXPECT_THAT(text, HasSubstr("… and 1 more servers"));
