@@ -58,7 +58,10 @@ Verb AddAudit(CLI::App& root) {
       "\"verify\" has the manager go through its whole log and compare it with what the store\n"
       "knows. farlane-poold --verify-audit FOLDER does it without a manager.\n\n"
       "Exit code: 0 done; 4 not allowed, 6 not now, 7 no answer in time, 125 nobody could be\n"
-      "asked, or the log is not intact.");
+      "asked, or the log is not intact.\n\n"
+      "Examples:\n"
+      "  farlane audit list -n 20\n"
+      "  farlane audit verify");
   const auto act = [options](const std::vector<std::string>&) { return Act(*options); };
   return {.app = app, .act = act};
 }

@@ -88,7 +88,9 @@ Verb AddWhoAmI(CLI::App& root) {
   AddOutputFormat(app, &options->format);
   app->footer(
       "Exit code: 0 done, 4 nobody whom the pool knows, 6 not now, 7 no answer in time,\n"
-      "125 nobody could be asked.");
+      "125 nobody could be asked.\n\n"
+      "Example:\n"
+      "  farlane whoami --pool pool.example:7443");
   const auto act = [options](const std::vector<std::string>&) {
     return AskAndPrint({.pool = options->pool,
                         .path = "/v1/whoami",
