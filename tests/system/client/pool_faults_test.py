@@ -158,7 +158,8 @@ class PoolFaults(unittest.TestCase):
         result, bad, _ = self.play(False, 9, ("disk_full", "leader_killed"), self.seed())
         self.judge(result, bad)
         [full] = [fact for fact in result["faults"] if fact["fault"] == "disk_full"]
-        self.assertIn(full["refused_with"], ("AuditFailed", "StoreFailed", "NoServer"), "what cannot be stored is not granted")
+        self.assertIn(full["refused_with"], ("AuditFailed", "StoreFailed", "NoServer"),
+                      "what cannot be stored is not granted")
         print(result)
 
     @staticmethod
