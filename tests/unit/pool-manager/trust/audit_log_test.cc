@@ -240,7 +240,7 @@ TEST_F(AuditLogTest, ManyAtOnceAreAllThereAndWaitTogether) {
     thread.join();
   }
   EXPECT_EQ(ReadAuditSegment(Read(1)).value().records.size(), 1u + kThreads);
-  EXPECT_EQ(syncs, 2);
+  EXPECT_LE(syncs, 2) << "one at a time for those who were there, and no more";
   log->Look();
   EXPECT_TRUE(Verify().intact());
 }
