@@ -51,6 +51,13 @@ std::optional<uint32_t> LocalUserOf(MHD_Connection* connection) {
   return info == nullptr ? std::nullopt : UserOfPeer(info->connect_fd);
 }
 
+// A page from anywhere can have a browser send requests to this machine, and the kernel would say
+// that they are of whoever looks at the page. Browsers say of themselves that such requests are.
+bool IsOfBrowser(MHD_Connection* connection) {
+  return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Origin") != nullptr ||
+         MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Sec-Fetch-Site") != nullptr;
+}
+
 // A stream while it is sent. The library keeps it for us, as a bare pointer.
 struct Sending {
   const HttpServer& server;
@@ -141,7 +148,7 @@ MHD_Result OnRequest(void* server,
         MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
     arriving->request.authorization = authorization == nullptr ? "" : authorization;
     arriving->request.address = AddressOf(connection);
-    if (authorization == nullptr) {
+    if (authorization == nullptr && !IsOfBrowser(connection)) {
       arriving->request.local_user = LocalUserOf(connection);
     }
     const char* const key =

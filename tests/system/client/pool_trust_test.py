@@ -207,6 +207,14 @@ class LocalUsers(PoolTest):
             self.assertEqual(self.as_nobody(method, path, body)[0], wanted, (method, path))
         self.assertEqual(self.as_nobody("GET", "/v1/sessions")[1]["sessions"][0]["user"], who["user"])
 
+    def test_a_page_in_a_browser_is_not_who_looks_at_it(self):
+        for header, value in ((None, None), ("Origin", "https://elsewhere.example"), ("Sec-Fetch-Site", "cross-site")):
+            host, port = self.manager.address.rsplit(":", 1)
+            connection = http.client.HTTPConnection(host, int(port), timeout=20 * SLOWNESS)
+            connection.request("POST", "/v1/servers/one:cordon", None, {header: value} if header else {})
+            self.assertEqual(connection.getresponse().status == 401, header is not None, header)
+            connection.close()
+
     def test_a_server_of_another_user_does_not_join(self):
         log = pathlib.Path(self.folder, "log")
         with open(log, "w", encoding="utf-8") as file:
