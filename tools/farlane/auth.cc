@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "tools/farlane/access_tables.h"
+#include "tools/farlane/exit_codes.h"
 #include "tools/farlane/help_format.h"
 #include "tools/farlane/output_format.h"
 #include "tools/farlane/pool_client.h"
@@ -14,8 +15,6 @@
 namespace farlane::cli {
 namespace {
 
-constexpr int kExitNotAllowed = 4;
-
 struct AuthOptions {
   std::string topic;
   std::string verb;
@@ -24,27 +23,13 @@ struct AuthOptions {
 };
 
 int CanI(const AuthOptions& options) {
-  const Result<std::string> pool = PoolRequired(options.pool);
-  if (!pool.ok()) {
-    return Fail(pool.error());
+  std::string answer;
+  const PoolQuestion question{.pool = options.pool, .path = "/v1/permissions?verb=" + options.verb};
+  if (const int code = AskOnly(question, &answer); code != 0) {
+    return code;
   }
-  const Result<Installation> installation = Installation::Find();
-  if (!installation.ok()) {
-    return Fail(installation.error());
-  }
-  const Result<PoolReply> reply =
-      AskPool(installation.value(), pool.value(), "GET", "/v1/permissions?verb=" + options.verb);
-  if (!reply.ok()) {
-    return Fail(reply.error());
-  }
-  if (reply.value().code != 0) {
-    return reply.value().code;
-  }
-  const bool allowed = IsAllowed(reply.value().output);
-  fputs(options.format == "json" ? reply.value().output.c_str()
-        : allowed                ? "yes\n"
-                                 : "no\n",
-        stdout);
+  const bool allowed = IsAllowed(answer);
+  fputs(options.format == "json" ? answer.c_str() : allowed ? "yes\n" : "no\n", stdout);
   return allowed ? 0 : kExitNotAllowed;
 }
 

@@ -14,6 +14,7 @@
 #include "tools/farlane/help_format.h"
 #include "tools/farlane/output_format.h"
 #include "tools/farlane/pool_client.h"
+#include "tools/farlane/pool_question.h"
 #include "tools/farlane/pool_wishes.h"
 #include "tools/farlane/verb.h"
 
@@ -101,25 +102,21 @@ int Show(const PlaceOptions& options, const std::string& output) {
 }
 
 int Act(const PlaceOptions& options) {
-  const Result<std::string> pool = PoolRequired(options.pool);
-  if (!pool.ok()) {
-    return Fail(pool.error());
-  }
   if (!options.dry_run) {
     return Fail(Status(StatusCode::kInvalidArgument,
                        "farlane place only asks: say --dry-run; farlane run runs a program"));
   }
   const Result<std::string> body = BodyOf(options);
-  const Result<Installation> installation = Installation::Find();
-  if (!body.ok() || !installation.ok()) {
-    return Fail(body.ok() ? installation.error() : body.error());
+  if (!body.ok()) {
+    return Fail(body.error());
   }
-  const Result<PoolReply> reply =
-      AskPool(installation.value(), pool.value(), "POST", "/v1/sessions?dryRun=All", body.value());
-  if (!reply.ok()) {
-    return Fail(reply.error());
-  }
-  return reply.value().code != 0 ? reply.value().code : Show(options, reply.value().output);
+  std::string answer;
+  const PoolQuestion question{.pool = options.pool,
+                              .method = "POST",
+                              .path = "/v1/sessions?dryRun=All",
+                              .body = body.value()};
+  const int code = AskOnly(question, &answer);
+  return code != 0 ? code : Show(options, answer);
 }
 
 }  // namespace

@@ -8,7 +8,7 @@
 
 namespace farlane::cli {
 
-int AskAndPrint(const PoolQuestion& question) {
+int AskOnly(const PoolQuestion& question, std::string* json) {
   const Result<std::string> pool = PoolRequired(question.pool);
   if (!pool.ok()) {
     return Fail(pool.error());
@@ -22,11 +22,16 @@ int AskAndPrint(const PoolQuestion& question) {
   if (!reply.ok()) {
     return Fail(reply.error());
   }
-  if (reply.value().code != 0) {
-    return reply.value().code;
+  *json = reply.value().output;
+  return reply.value().code;
+}
+
+int AskAndPrint(const PoolQuestion& question) {
+  std::string json;
+  if (const int code = AskOnly(question, &json); code != 0) {
+    return code;
   }
-  const Result<std::string> text =
-      question.format == "json" ? reply.value().output : question.text(reply.value().output);
+  const Result<std::string> text = question.format == "json" ? json : question.text(json);
   if (!text.ok()) {
     return Fail(text.error());
   }

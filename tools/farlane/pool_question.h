@@ -14,9 +14,12 @@ struct PoolQuestion {
   std::string method = "GET";
   std::string path;
   std::string body{};
-  std::string format;  // "text" or "json"
+  std::string format{};  // "text" or "json"
   Result<std::string> (*text)(const std::string& json) = nullptr;
 };
+
+// 0, and the manager's answer; or what `farlane` ends with, and why was said.
+int AskOnly(const PoolQuestion& question, std::string* json);
 
 // What `farlane` ends with.
 int AskAndPrint(const PoolQuestion& question);
