@@ -8,6 +8,7 @@
 
 #include <openssl/evp.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "protocol/base/sha256.h"
 #include "protocol/pki/pem.h"
@@ -15,6 +16,10 @@
 
 namespace farlane::pki {
 namespace {
+
+std::string PathOfKey(const std::string& folder, const std::string& key_file) {
+  return key_file.empty() ? folder + "/" + Safe::kKeyFile : key_file;
+}
 
 // A sealed file: this, the nonce, what is sealed, the tag. What is authenticated beside it is the
 // file's name.
@@ -44,7 +49,7 @@ Result<std::string> RandomBytes(size_t count) {
   return bytes;
 }
 
-Result<std::string> Seal(const uint8_t* key, std::string_view name, std::string_view secret) {
+Result<std::string> SealWith(const uint8_t* key, std::string_view name, std::string_view secret) {
   FARLANE_ASSIGN(const std::string nonce, RandomBytes(kNonceBytes));
   const Cipher cipher(EVP_CIPHER_CTX_new());
   std::string sealed(secret.size(), '\0');
@@ -64,9 +69,9 @@ Result<std::string> Seal(const uint8_t* key, std::string_view name, std::string_
 }
 
 // Nothing: it was not sealed so.
-std::optional<std::string> Unseal(const uint8_t* key,
-                                  std::string_view name,
-                                  std::string_view file) {
+std::optional<std::string> UnsealWith(const uint8_t* key,
+                                      std::string_view name,
+                                      std::string_view file) {
   if (!file.starts_with(kMark) || file.size() < kMark.size() + kNonceBytes + kTagBytes) {
     return std::nullopt;
   }
@@ -91,8 +96,16 @@ std::optional<std::string> Unseal(const uint8_t* key,
 
 }  // namespace
 
+Result<std::string> Safe::ReadKey(const std::string& folder, const std::string& key_file) {
+  const std::string path = PathOfKey(folder, key_file);
+  FARLANE_ASSIGN(std::optional<std::string> material, ReadSecretFile(path));
+  return material.has_value()
+             ? Result<std::string>(std::move(*material))
+             : Status(StatusCode::kNotFound, "the seal key is not in " + path + " any more");
+}
+
 Result<Safe> Safe::Open(const std::string& folder, const std::string& key_file) {
-  const std::string path = key_file.empty() ? folder + "/" + kKeyFile : key_file;
+  const std::string path = PathOfKey(folder, key_file);
   FARLANE_ASSIGN(std::optional<std::string> material, ReadSecretFile(path));
   if (!material.has_value() && !key_file.empty()) {
     return Status(StatusCode::kInvalidArgument,
@@ -119,8 +132,24 @@ Safe::~Safe() {
   explicit_bzero(key_.data(), key_.size());
 }
 
+Result<std::string> Safe::Seal(std::string_view name, std::string_view secret) const {
+  return SealWith(key_.data(), name, secret);
+}
+
+Result<std::string> Safe::Unseal(std::string_view name, std::string_view sealed) const {
+  std::optional<std::string> secret = UnsealWith(key_.data(), name, sealed);
+  return secret.has_value()
+             ? Result<std::string>(std::move(*secret))
+             : Status(StatusCode::kCorrupt,
+                      std::string(name) + " was sealed with another key, or was changed since");
+}
+
+void Safe::Drop(const std::string& name) const {
+  unlink(PathOf(name).c_str());
+}
+
 Status Safe::Keep(const std::string& name, std::string_view secret) const {
-  FARLANE_ASSIGN(const std::string sealed, Seal(key_.data(), name, secret));
+  FARLANE_ASSIGN(const std::string sealed, Seal(name, secret));
   return WriteSecretFile(PathOf(name), sealed);
 }
 
@@ -133,7 +162,7 @@ Result<std::optional<std::string>> Safe::Take(const std::string& name) const {
     FARLANE_TRY(Keep(name, *file));
     return file;
   }
-  std::optional<std::string> secret = Unseal(key_.data(), name, *file);
+  std::optional<std::string> secret = UnsealWith(key_.data(), name, *file);
   if (!secret.has_value()) {
     return Status(StatusCode::kCorrupt,
                   PathOf(name) + " was sealed with another key, or was changed since");

@@ -24,6 +24,8 @@ class Safe {
 
   // `key_file`: must be there; empty: kKeyFile in the folder, which is made if it is not there yet.
   static Result<Safe> Open(const std::string& folder, const std::string& key_file);
+  // What such a safe's key is made of: whoever has it in a file can open what this one has sealed.
+  static Result<std::string> ReadKey(const std::string& folder, const std::string& key_file);
   ~Safe();
   Safe(const Safe&) = default;
   Safe& operator=(const Safe&) = default;
@@ -35,6 +37,13 @@ class Safe {
   // sealed. Where the seal key has just been made, what lies there unsealed is of a time before
   // there was one: it is taken, and sealed.
   Result<std::optional<std::string>> Take(const std::string& name) const;
+
+  // The same for what is kept elsewhere than in a file. kCorrupt: as above.
+  Result<std::string> Seal(std::string_view name, std::string_view secret) const;
+  Result<std::string> Unseal(std::string_view name, std::string_view sealed) const;
+
+  // It is not there any more.
+  void Drop(const std::string& name) const;
 
  private:
   using Key = std::array<uint8_t, kKeyBytes>;

@@ -90,6 +90,22 @@ TEST_F(SafeTest, WhatIsUnsealedLaterIsNotTaken) {
   EXPECT_EQ(Opened().Take("one.key").error().code(), StatusCode::kCorrupt);
 }
 
+TEST_F(SafeTest, WhatIsKeptElsewhereIsOpenedByTheSameKeyAndNameOnly) {
+  const std::string sealed = Opened().Seal("one", "secret").value();
+  EXPECT_EQ(sealed.find("secret"), std::string::npos);
+  EXPECT_EQ(Opened().Unseal("one", sealed).value(), "secret");
+  EXPECT_EQ(Opened().Unseal("two", sealed).error().code(), StatusCode::kCorrupt);
+  ASSERT_TRUE(WriteSecretFile(FileOf("elsewhere"), std::string(32, 'k')).ok());
+  const Safe other = Safe::Open(folder_, FileOf("elsewhere")).value();
+  EXPECT_EQ(other.Unseal("one", sealed).error().code(), StatusCode::kCorrupt);
+}
+
+TEST_F(SafeTest, WhatIsDroppedIsNotThere) {
+  ASSERT_TRUE(Opened().Keep("one.key", "secret").ok());
+  Opened().Drop("one.key");
+  EXPECT_EQ(Opened().Take("one.key").value(), std::nullopt);
+}
+
 TEST_F(SafeTest, AFileThatOthersCanReadIsNotTaken) {
   ASSERT_TRUE(Opened().Keep("one.key", "secret").ok());
   ASSERT_EQ(chmod(FileOf("one.key").c_str(), 0640), 0);
