@@ -4,6 +4,7 @@
 #include <chrono>
 #include <fstream>
 #include <iterator>
+#include <utility>
 
 #include "protocol/base/clock.h"
 #include "protocol/base/log.h"
@@ -89,11 +90,15 @@ Status PoolTrust::Keep() const {
 }
 
 Status PoolTrust::Enroll(const std::string& manager, bool shows_certificate) {
-  FARLANE_ASSIGN(pki::KeyPair fresh, pki::MakeKey());
+  if (!wish_.has_value()) {
+    FARLANE_ASSIGN(const pki::KeyPair fresh, pki::MakeKey());
+    FARLANE_ASSIGN(const std::string asked, pki::MakeRequest(fresh.key));
+    wish_ = Wish{.key = fresh.key, .request = asked};
+  }
   pool::v1::EnrollRequest request;
   request.set_server_id(control::Hex(options_.server));
   request.set_name(options_.name);
-  FARLANE_ASSIGN(*request.mutable_request(), pki::MakeRequest(fresh.key));
+  request.set_request(wish_->request);
   pool::v1::ServerService::Stub stub(grpc::CreateChannel(manager, Credentials(shows_certificate)));
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + kEnrollTime);
@@ -106,9 +111,8 @@ Status PoolTrust::Enroll(const std::string& manager, bool shows_certificate) {
     return Status(StatusCode::kUnavailable,
                   "no certificate of the pool's: " + asked.error_message());
   }
-  fresh.certificate = response.certificate();
-  FARLANE_TRY(pki::EndOf(fresh.certificate).While("reading the certificate of the pool's"));
-  own_ = std::move(fresh);
+  FARLANE_TRY(pki::EndOf(response.certificate()).While("reading the certificate of the pool's"));
+  own_ = {.key = std::exchange(wish_, std::nullopt)->key, .certificate = response.certificate()};
   LogInfo("the pool has given this server a certificate");
   return Keep();
 }

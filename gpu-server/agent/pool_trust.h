@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // PoolTrust is how this server and the pool's managers know each other under TLS: the server trusts
 // the pool's authority, by its certificate or its digest, and shows a certificate of the
-// authority's, which it gets by the join key the first time and by the certificate itself later.
+// authority's, which it gets by a join key the first time and by the certificate itself later.
 #pragma once
 
 #include <memory>
@@ -46,10 +46,18 @@ class PoolTrust {
   bool EndsSoon() const;
   Status Keep() const;
 
+  // A key and the request for its certificate. It is asked for again as it was, until there is an
+  // answer: a join key may count for one request only.
+  struct Wish {
+    std::string key;
+    std::string request;
+  };
+
   const Options& options_;
   std::optional<pki::Safe> safe_;  // where `own_` is kept; none: nowhere
   std::string authority_;          // PEM
   pki::KeyPair own_;
+  std::optional<Wish> wish_;
 };
 
 }  // namespace farlane::agent

@@ -10,7 +10,7 @@ namespace {
 constexpr uint64_t kTokenSecondsMax = 3600;
 // A reservation whom nobody comes to is not kept for longer (Pool::kReservedNs), and some more.
 constexpr uint64_t kAdoptedSeconds = 150;
-// A pool has a few managers; each has a key of its own.
+// A pool's key is changed now and then; in a pool of before each manager had one of its own.
 constexpr size_t kFormerKeysMax = 16;
 
 Status Refused(const std::string& why) {
