@@ -93,6 +93,17 @@ Result<std::string> TokensTable(const std::string& text) {
   return Aligned(rows);
 }
 
+Result<std::string> JoinKeysTable(const std::string& text) {
+  FARLANE_ASSIGN(const json parsed, Parse(text));
+  std::vector<Row> rows = {{"ID", "FOR A", "EXPIRES", "USED", "BY", "MADE BY", "NOTE"}};
+  for (const json& key : List(parsed, "keys")) {
+    rows.push_back({Text(key, "id"), Text(key, "kind"), TimeText(Text(key, "expiresMs")),
+                    TimeText(Text(key, "usedMs")), OrDash(Text(key, "usedBy")),
+                    Text(key, "createdBy"), Text(key, "note")});
+  }
+  return Aligned(rows);
+}
+
 Result<std::string> SecretText(const std::string& text) {
   FARLANE_ASSIGN(const json parsed, Parse(text));
   const std::string secret = Text(parsed, "secret");

@@ -10,9 +10,10 @@
 
 namespace farlane::cli {
 
-// Of the answers to GET /v1/tokens, POST /v1/tokens (the secret alone), /v1/whoami,
+// Of the answers to GET /v1/tokens, /v1/join-keys, POST to both (the secret alone), /v1/whoami,
 // /v1/permissions, /v1/audit and /v1/audit:verify.
 Result<std::string> TokensTable(const std::string& json);
+Result<std::string> JoinKeysTable(const std::string& json);
 Result<std::string> SecretText(const std::string& json);
 Result<std::string> WhoAmIText(const std::string& json);
 Result<std::string> PermissionsTable(const std::string& json);

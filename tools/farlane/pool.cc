@@ -15,6 +15,7 @@
 #include "tools/farlane/help_format.h"
 #include "tools/farlane/output_format.h"
 #include "tools/farlane/pool_client.h"
+#include "tools/farlane/pool_join.h"
 #include "tools/farlane/pool_operate.h"
 #include "tools/farlane/pool_question.h"
 #include "tools/farlane/pool_tables.h"
@@ -38,6 +39,13 @@ struct PoolOptions {
   std::string driver = "auto";
   std::string memory;
   std::string name;
+  std::string id;
+  std::string seal_key_file;
+  std::string pin;
+  std::string key_file;
+  std::string kind;
+  std::string expires;
+  std::string note;
   int ready_fd = -1;
 };
 
@@ -180,12 +188,17 @@ Result<std::string> Rotated(const std::string& /*json*/) {
 
 Status Check(const PoolOptions& options) {
   const bool wants_file = options.topic == "backup" || options.topic == "restore";
-  if (wants_file == options.file.empty()) {
+  const bool wants_word = wants_file || options.topic == "join-key";
+  if (wants_word == options.file.empty()) {
     return Status(StatusCode::kInvalidArgument,
-                  wants_file ? "which file? farlane pool " + options.topic + " FILE"
-                             : "farlane pool " + options.topic + " takes no file");
+                  wants_file   ? "which file? farlane pool " + options.topic + " FILE"
+                  : wants_word ? "farlane pool join-key create, list or revoke?"
+                               : "farlane pool " + options.topic + " takes no file");
   }
-  const bool asks = options.topic != "up" && options.topic != "restore";
+  if (!options.id.empty() && options.topic != "join-key") {
+    return Status(StatusCode::kInvalidArgument, "farlane pool " + options.topic + " takes no id");
+  }
+  const bool asks = options.topic != "up" && options.topic != "init" && options.topic != "restore";
   return asks ? PoolRequired(options.pool).error() : Status::Ok();
 }
 
@@ -204,6 +217,27 @@ int Act(const PoolOptions& options) {
   }
   const Installation& installation = found.value();
   const std::string pool = PoolNamed(options.pool);
+  if (options.topic == "init") {
+    return InitPool(installation, {.folder = options.state_dir,
+                                   .name = options.name,
+                                   .seal_key_file = options.seal_key_file});
+  }
+  if (options.topic == "join") {
+    return JoinPool(installation, {.pool = pool,
+                                   .pin = options.pin,
+                                   .key_file = options.key_file,
+                                   .folder = options.state_dir,
+                                   .seal_key_file = options.seal_key_file});
+  }
+  if (options.topic == "join-key") {
+    return ActOnJoinKeys({.action = options.file,
+                          .id = options.id,
+                          .kind = options.kind,
+                          .expires = options.expires,
+                          .note = options.note,
+                          .pool = options.pool,
+                          .format = options.format});
+  }
   return options.topic == "up"          ? Up(installation, options)
          : options.topic == "backup"    ? BackUpPool(installation, pool, options.file)
          : options.topic == "restore"   ? RestorePool(installation, options.state_dir, options.file)
@@ -211,21 +245,66 @@ int Act(const PoolOptions& options) {
                                         : ShowStatus(installation, options);
 }
 
+// The options of those who found a pool, or join it.
+void AddJoinOptions(CLI::App* app, PoolOptions* options) {
+  app->add_option("--seal-key-file", options->seal_key_file,
+                  "of init and join: what the manager's keys are sealed with [in --state-dir]")
+      ->type_name("FILE");
+  app->add_option("--pin", options->pin,
+                  "of join: the pin of the pool's authority (default: FARLANE_CA_PIN)")
+      ->type_name("DIGEST");
+  app->add_option("--key-file", options->key_file, "of join: the join key is on its first line")
+      ->type_name("FILE");
+  app->add_option("--for", options->kind,
+                  "of join-key create: who joins by it, server or manager [server]")
+      ->type_name("KIND");
+  app->add_option("--expires", options->expires,
+                  "of join-key create: after this it is worth nothing [1h]")
+      ->type_name("TIME");
+  app->add_option("--note", options->note, "of join-key create: what it is for")->type_name("TEXT");
+}
+
+constexpr char kFooter[] =
+    "\"up\" runs a manager (farlane-poold) and a GPU server (farlane-gpud) on this machine until\n"
+    "it is interrupted. More servers join with farlane-gpud --pool HOST:PORT, where PORT is the\n"
+    "one after the pool's. \"openapi\" prints the description of all that can be asked.\n\n"
+    "\"init\" makes what a pool's first manager needs: an authority, whose pin it prints, and the\n"
+    "admin's token. \"join-key create\" prints a key by which one server or manager joins, once\n"
+    "and within an hour; \"join\" makes this machine that server or manager.\n\n"
+    "\"backup\" saves what a running pool has stored; \"restore\" puts that in the place of what\n"
+    "a stopped manager on this machine has. \"step-down\" lets another manager lead. \"rotate\"\n"
+    "gives the pool a new key to sign tokens with, and the manager a new certificate.\n\n"
+    "Exit code: 0; 1 if one of both ends; 125 if it cannot start; of what asks the pool as of\n"
+    "\"farlane server\".\n\n"
+    "Examples:\n"
+    "  farlane pool up\n"
+    "  FARLANE_POOL=127.0.0.1:7443 farlane run -- ./vector_add\n"
+    "  farlane pool status --pool 127.0.0.1:7443\n"
+    "  farlane pool init --state-dir /var/lib/farlane/pool\n"
+    "  (umask 077; farlane pool join-key create --note gpu7 > gpu7.key)\n"
+    "  farlane pool join --pool gpus:7443 --pin DIGEST --key-file gpu7.key --state-dir "
+    "/var/lib/farlane/gpud\n"
+    "  farlane pool backup pool-2025-11-23.db --pool gpus:7443";
+
 }  // namespace
 
 Verb AddPool(CLI::App& root) {
   auto options = std::make_shared<PoolOptions>();  // shared by the parser and the verb's action
   CLI::App* app = root.add_subcommand("pool", "Start a pool of GPU servers, and see how it is");
   app->formatter(std::make_shared<HelpFormat>(
-      "up|status|openapi|backup|restore|step-down|rotate [OPTIONS] [FILE]"));
-  app->add_option(
-         "topic", options->topic,
-         "\"up\", \"status\", \"openapi\", \"backup\", \"restore\", \"step-down\" or \"rotate\"")
+      "up|init|join|join-key|status|openapi|backup|restore|step-down|rotate [OPTIONS] [FILE]"));
+  const std::vector<std::string> topics = {"up",      "init",   "join",    "join-key",  "status",
+                                           "openapi", "backup", "restore", "step-down", "rotate"};
+  app->add_option("topic", options->topic,
+                  "\"up\", \"init\", \"join\", \"join-key\", \"status\", \"openapi\", \"backup\", "
+                  "\"restore\", \"step-down\" or \"rotate\"")
       ->required()
-      ->check(
-          CLI::IsMember({"up", "status", "openapi", "backup", "restore", "step-down", "rotate"}))
+      ->check(CLI::IsMember(topics))
       ->type_name("");
-  app->add_option("file", options->file, "of backup and restore")->type_name("");
+  app->add_option("file", options->file,
+                  "of backup and restore; of join-key: \"create\", \"list\" or \"revoke\"")
+      ->type_name("");
+  app->add_option("id", options->id, "of join-key revoke: the key")->type_name("");
   AddPoolOption(app, &options->pool);
   app->add_option("--listen", options->listen,
                   "of up: where people and programs come "
@@ -236,32 +315,18 @@ Verb AddPool(CLI::App& root) {
       ->type_name("DRIVER");
   app->add_option("--mem", options->memory, "of up: memory of each GPU that a session may use")
       ->type_name("SIZE");
-  app->add_option("--name", options->name, "of up: the pool's name [default]")->type_name("NAME");
+  app->add_option("--name", options->name, "of up and init: the pool's name [default]")
+      ->type_name("NAME");
   app->add_option("--state-dir", options->state_dir,
-                  "of up and restore: the folder for what must survive "
+                  "of up, init, join and restore: the folder for what must survive "
                   "[~/.local/state/farlane/pool]")
       ->type_name("FOLDER");
   app->add_option("--ready-fd", options->ready_fd,
                   "of up: write the address to this descriptor once programs may come")
       ->type_name("N");
+  AddJoinOptions(app, options.get());
   AddOutputFormat(app, &options->format);
-  app->footer(
-      "\"up\" runs a manager (farlane-poold) and a GPU server (farlane-gpud) on this machine "
-      "until\n"
-      "it is interrupted. More servers join with farlane-gpud --pool HOST:PORT, where PORT is the\n"
-      "one after the pool's. \"openapi\" prints the description of all that can be asked.\n\n"
-      "\"backup\" saves what a running pool has stored; \"restore\" puts that in the place of "
-      "what\n"
-      "a stopped manager on this machine has. \"step-down\" lets another manager lead. "
-      "\"rotate\"\n"
-      "gives the manager new keys: the one that signs tokens, and its own certificate's.\n\n"
-      "Exit code: 0; 1 if one of both ends; 125 if it cannot start; of status as of\n"
-      "\"farlane server\".\n\n"
-      "Examples:\n"
-      "  farlane pool up\n"
-      "  FARLANE_POOL=127.0.0.1:7443 farlane run -- ./vector_add\n"
-      "  farlane pool status --pool 127.0.0.1:7443\n"
-      "  farlane pool backup pool-2025-11-23.db --pool gpus:7443");
+  app->footer(kFooter);
   const auto act = [options](const std::vector<std::string>&) { return Act(*options); };
   return {.app = app, .act = act};
 }

@@ -155,6 +155,7 @@ const char* DoneText(const std::string& topic) {
   return topic == "drain"      ? "is being drained"
          : topic == "cordon"   ? "is cordoned"
          : topic == "uncordon" ? "is uncordoned"
+         : topic == "revoke"   ? "is none of the pool's any more: its certificate counts no more"
                                : "has its taints";
 }
 
@@ -198,11 +199,11 @@ Verb AddServer(CLI::App& root) {
   auto options = std::make_shared<ServerOptions>();  // shared by the parser and the verb's action
   CLI::App* app = root.add_subcommand("server", "List the GPU servers of a pool, or set one aside");
   app->formatter(std::make_shared<HelpFormat>(
-      "list|get|cordon|uncordon|drain|taint [OPTIONS] [NAME] [TAINT...]"));
+      "list|get|cordon|uncordon|drain|taint|revoke [OPTIONS] [NAME] [TAINT...]"));
   app->add_option("topic", options->topic,
-                  "\"list\", \"get\", \"cordon\", \"uncordon\", \"drain\" or \"taint\"")
+                  "\"list\", \"get\", \"cordon\", \"uncordon\", \"drain\", \"taint\" or \"revoke\"")
       ->required()
-      ->check(CLI::IsMember({"list", "get", "cordon", "uncordon", "drain", "taint"}))
+      ->check(CLI::IsMember({"list", "get", "cordon", "uncordon", "drain", "taint", "revoke"}))
       ->type_name("");
   app->add_option("name", options->name, "the server")->type_name("");
   app->add_option("taint", options->taints, "KEY=VALUE:NoPlace, KEY=VALUE:PreferNoPlace, or KEY-")
@@ -217,13 +218,17 @@ Verb AddServer(CLI::App& root) {
   app->footer(
       "A server that is cordoned keeps its sessions and gets no new ones; one that is drained is\n"
       "to become empty; uncordon ends both. A taint keeps away sessions that do not tolerate "
-      "it.\n\n"
+      "it.\n"
+      "Revoke takes a server's certificate back: its connection ends at once, its sessions are "
+      "over\n"
+      "for the pool, and it can only join anew, as another one.\n\n"
       "Exit code: 0 done, 2 the request is wrong, 3 there is no such server, 4 not allowed,\n"
       "6 not now, 7 no answer in time, 125 nobody could be asked.\n\n"
       "Examples:\n"
       "  farlane server list --pool gpus:7443 -o wide --sort-by sessions -l zone=a\n"
       "  farlane server drain gpu1 --deadline 10m --wait\n"
-      "  farlane server taint gpu1 owner=lab3:NoPlace");
+      "  farlane server taint gpu1 owner=lab3:NoPlace\n"
+      "  farlane server revoke gpu1");
   const auto act = [options](const std::vector<std::string>&) { return Act(*options); };
   return {.app = app, .act = act};
 }

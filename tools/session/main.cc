@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "protocol/base/log.h"
+#include "tools/session/join_pool.h"
 #include "tools/session/open_session.h"
 #include "tools/session/pool_request.h"
 #include "tools/session/watch_pool.h"
@@ -16,6 +17,7 @@ struct Words {
   std::string pool;
   std::string id;
   PoolRequest request;
+  JoinWish join;
   bool has_body = false;
   bool quiet = false;
   std::string body;
@@ -44,6 +46,15 @@ int Open(const PoolAddress& pool) {
   }
   const bool said = fputs(opened.value().settings.c_str(), stdout) >= 0 && fflush(stdout) == 0;
   return said ? 0 : 1;
+}
+
+int Join(const PoolAddress& pool, const JoinWish& wish) {
+  int code = 0;
+  const Result<std::string> joined = JoinPool(pool, wish, &code);
+  if (!joined.ok()) {
+    return Fail(joined.error(), code);
+  }
+  return fputs(joined.value().c_str(), stdout) >= 0 && fflush(stdout) == 0 ? 0 : 1;
 }
 
 int AskAndPrint(const PoolAddress& pool, const PoolRequest& request, bool print) {
@@ -83,6 +94,9 @@ int Act(const CLI::App& app, const Words& words) {
   if (app.got_subcommand("watch")) {
     return WatchPool(pool.value(), words.request.path);
   }
+  if (app.got_subcommand("join")) {
+    return Join(pool.value(), words.join);
+  }
   PoolRequest request = words.request;
   request.body = words.has_body ? ReadAll(stdin) : words.body;
   return AskAndPrint(pool.value(), request, true);
@@ -103,6 +117,10 @@ int main(int argc, char** argv) {
   app.add_subcommand("watch", "Print what comes, changes and goes, a line each")
       ->add_option("path", words.request.path)
       ->required();
+  CLI::App* const join = app.add_subcommand("join", "Join the pool by a join key");
+  join->add_option("--key-file", words.join.key_file)->required();
+  join->add_option("--state-dir", words.join.folder)->required();
+  join->add_option("--seal-key-file", words.join.seal_key_file);
   CLI::App* const ask = app.add_subcommand("ask", "Send a request and print the answer");
   ask->add_option("method", words.request.method)->required();
   ask->add_option("path", words.request.path)->required();
