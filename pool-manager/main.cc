@@ -16,9 +16,10 @@
 #include "pool-manager/api/http_server.h"
 #include "pool-manager/api/routes.h"
 #include "pool-manager/attach/attach_service.h"
+#include "pool-manager/daemon/key_ring.h"
 #include "pool-manager/daemon/office.h"
 #include "pool-manager/daemon/options.h"
-#include "pool-manager/daemon/signing_key_file.h"
+#include "pool-manager/daemon/shared_keys.h"
 #include "pool-manager/store/etcd_store.h"
 #include "pool-manager/store/sqlite_backup.h"
 #include "pool-manager/store/sqlite_store.h"
@@ -147,7 +148,6 @@ Status Init(const Options& options) {
   FARLANE_TRY(MakeFolder(options.state_dir));
   FARLANE_ASSIGN(const pki::Safe safe, pki::Safe::Open(options.state_dir, options.seal_key_file));
   FARLANE_ASSIGN(const std::unique_ptr<TlsHome> tls, OpenTls(options, safe));
-  FARLANE_TRY(TakeSigningKey(safe));
   const bool said = printf("%s\n", tls->pin().c_str()) > 0 && fflush(stdout) == 0;
   return said ? Status::Ok() : Status(StatusCode::kUnavailable, "cannot write the answer");
 }
@@ -191,12 +191,14 @@ class Manager {
     if (options_.tls) {
       FARLANE_ASSIGN(tls_, OpenTls(options_, *safe_));
     }
-    FARLANE_ASSIGN(token::SigningKey key, TakeSigningKey(*safe_));
+    FARLANE_TRY(CheckKeys());
+    keys_.emplace(*safe_);
     FARLANE_ASSIGN(servers_, AttachServer::Start(options_.listen_servers,
                                                  {.join_key = options_.join_key,
-                                                  .asks_kernel = options_.local_servers},
+                                                  .asks_kernel = options_.local_servers,
+                                                  .open = options_.insecure},
                                                  tls_.get()));
-    FARLANE_TRY(Listen(std::move(key)));
+    FARLANE_TRY(Listen());
     servers_->Serve(office_.get());
     if (options_.etcd.empty() && !office_->AwaitTerm(kTermNs)) {
       return Status(StatusCode::kUnavailable,
@@ -214,7 +216,42 @@ class Manager {
   Guards::Settings GuardsSettings(const std::string& manager) {
     return {.tokens = {.admin_token = options_.token, .strangers = options_.strangers},
             .audit = {.folder = options_.state_dir + "/audit", .manager = manager, .sync = {}},
-            .rotate = [this] { return Rotate(); }};
+            .rotate = [this](RecordStore& store) { return Rotate(store); },
+            .take_keys = [this](RecordStore& store) { return keys_->Take(store); },
+            .admit = Admission()};
+  }
+
+  std::function<Result<v1::JoinResponse>(const std::string&, const v1::JoinRequest&)> Admission() {
+    if (tls_ == nullptr) {
+      return {};
+    }
+    return
+        [this](const std::string& kind, const v1::JoinRequest& wish) { return Admit(kind, wish); };
+  }
+
+  Result<v1::JoinResponse> Admit(const std::string& kind, const v1::JoinRequest& wish) {
+    v1::JoinResponse response;
+    response.set_pool(options_.name);
+    response.set_authority(tls_->authority());
+    response.set_servers(servers_->address());
+    if (kind == JoinDesk::kServer) {
+      FARLANE_ASSIGN(*response.mutable_certificate(), tls_->SignServer(wish.request(), wish.id()));
+      return response;
+    }
+    FARLANE_ASSIGN(*response.mutable_seal_key(),
+                   pki::Safe::ReadKey(options_.state_dir, options_.seal_key_file));
+    response.set_authority_key(tls_->authority_key());
+    return response;
+  }
+
+  // A manager that could not lead is of no use to stand by. While nobody can say, it begins.
+  Status CheckKeys() {
+    Status status = CheckKeyRing(*store_, *safe_);
+    if (!status.ok() && status.code() != StatusCode::kCorrupt) {
+      LogWarn("the pool's keys are not looked at yet: %s", status.message().c_str());
+      return Status::Ok();
+    }
+    return status;
   }
 
   PoolHost::Settings PoolSettings() const {
@@ -230,7 +267,7 @@ class Manager {
     return pool;
   }
 
-  Status Listen(token::SigningKey key) {
+  Status Listen() {
     FARLANE_ASSIGN(const transport::Address wanted,
                    transport::Address::Parse("tcp://" + options_.listen));
     transport::Address bound;
@@ -238,7 +275,6 @@ class Manager {
     people_ = bound.ToString().substr(strlen("tcp://"));
     // Its address may be another one each time.
     FARLANE_ASSIGN(const std::string manager, TakeManagerId(options_.state_dir));
-    keys_.emplace(std::move(key));
     office_ = std::make_unique<Office>(
         *store_,
         Office::Settings{.pool = PoolSettings(),
@@ -246,12 +282,13 @@ class Manager {
                          .own = {.people = people_, .servers = servers_->address()},
                          .store_kind = options_.etcd.empty() ? "sqlite" : "etcd",
                          .sole = options_.etcd.empty()},
-        *keys_);
+        keys_->signing());
     routes_.emplace(*office_);
     FARLANE_ASSIGN(
         http_, HttpServer::Start(
                    std::move(listener), tls_ != nullptr ? PeopleSee(options_, *tls_) : HttpTls{},
-                   [this](const HttpRequest& request) { return routes_->Answer(request); }));
+                   [this](const HttpRequest& request) { return routes_->Answer(request); },
+                   NamesOf(options_)));
     return Status::Ok();
   }
 
@@ -275,10 +312,8 @@ class Manager {
   }
 
   // New keys. The certificate is changed by the main thread: a server does not stop itself.
-  Result<v1::RotateResponse> Rotate() {
-    // In its file first: whoever has the old one must not sign after a restart.
-    FARLANE_ASSIGN(token::SigningKey next, MakeSigningKey(*safe_));
-    FARLANE_TRY(keys_->Rotate(std::move(next), NowNs()));
+  Result<v1::RotateResponse> Rotate(RecordStore& store) {
+    FARLANE_TRY(keys_->Rotate(store));
     if (const std::shared_ptr<PoolHost> host = office_->Host()) {
       host->TellKeys();
     }
@@ -298,7 +333,7 @@ class Manager {
   std::unique_ptr<TlsHome> tls_;
   std::unique_ptr<AttachServer> servers_;
   std::string people_;
-  std::optional<SigningKeys> keys_;
+  std::optional<SharedKeys> keys_;
   std::unique_ptr<Office> office_;
   std::optional<Routes> routes_;
   std::unique_ptr<HttpServer> http_;
@@ -308,6 +343,8 @@ class Manager {
 Status Restore(const Options& options) {
   FARLANE_TRY(MakeFolder(options.state_dir));
   FARLANE_TRY(RestoreStore({.backup = options.restore, .store = FileOf(options)}));
+  FARLANE_ASSIGN(const std::unique_ptr<StateStore> store, OpenStore(options));
+  FARLANE_TRY(DropKeyRing(*store));
   LogInfo("the pool in %s is as %s has it", options.state_dir.c_str(), options.restore.c_str());
   return Status::Ok();
 }

@@ -62,6 +62,8 @@ HttpAnswer Problem(const Status& status) {
       return Problem(403, "Forbidden", status.message());
     case StatusCode::kExhausted:
       return Problem(409, "TooMany", status.message());
+    case StatusCode::kUnsupported:
+      return Problem(409, "Unsupported", status.message());
     default:
       return Problem(503, "Unavailable", status.message());
   }

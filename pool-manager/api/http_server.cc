@@ -148,7 +148,13 @@ MHD_Result OnRequest(void* server,
         MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
     arriving->request.authorization = authorization == nullptr ? "" : authorization;
     arriving->request.address = AddressOf(connection);
-    if (authorization == nullptr && !IsOfBrowser(connection)) {
+    const char* const host =
+        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
+    if (host != nullptr && !static_cast<HttpServer*>(server)->names().Has(host)) {
+      arriving->request.foreign_host = host;
+    }
+    if (authorization == nullptr && arriving->request.foreign_host.empty() &&
+        !IsOfBrowser(connection)) {
       arriving->request.local_user = LocalUserOf(connection);
     }
     const char* const key =
@@ -213,8 +219,11 @@ Status HttpServer::Begin(int listener, const HttpTls& tls) {
                                : "cannot start to serve HTTP");
 }
 
-Result<std::unique_ptr<HttpServer>> HttpServer::Start(Fd listener, HttpTls tls, Answer answer) {
-  std::unique_ptr<HttpServer> server(new HttpServer(std::move(answer)));
+Result<std::unique_ptr<HttpServer>> HttpServer::Start(Fd listener,
+                                                      HttpTls tls,
+                                                      Answer answer,
+                                                      std::vector<std::string> names) {
+  std::unique_ptr<HttpServer> server(new HttpServer(std::move(answer), std::move(names)));
   FARLANE_TRY(server->Begin(listener.get(), tls));
   static_cast<void>(listener.Release());  // the library closes it
   return server;

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "pool-manager/api/own_names.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/result.h"
 
@@ -28,6 +29,7 @@ struct HttpRequest {
   std::string address;          // of who sends it, as far as the connection shows
   // Whose process sends it, where that is on this machine and no header says who he is.
   std::optional<uint32_t> local_user{};
+  std::string foreign_host{};  // for which the request is, if that is not this manager
 };
 
 // An answer that is not whole yet.
@@ -60,8 +62,11 @@ class HttpServer {
  public:
   using Answer = std::function<HttpAnswer(const HttpRequest& request)>;
 
-  // On a socket that listens.
-  static Result<std::unique_ptr<HttpServer>> Start(Fd listener, HttpTls tls, Answer answer);
+  // On a socket that listens. `names`: of hosts by which people find it.
+  static Result<std::unique_ptr<HttpServer>> Start(Fd listener,
+                                                   HttpTls tls,
+                                                   Answer answer,
+                                                   std::vector<std::string> names = {});
 
   // Shows another certificate to whoever comes from now on; connections that are there go on.
   Status Renew(HttpTls tls);
@@ -73,15 +78,19 @@ class HttpServer {
 
   const Answer& answer() const { return answer_; }
 
+  const OwnNames& names() const { return names_; }
+
   // Whether streams over connections of this daemon are to end.
   bool IsStopping(const MHD_Daemon* daemon) const { return is_stopping_ || ending_ == daemon; }
 
  private:
-  explicit HttpServer(Answer answer) : answer_(std::move(answer)) {}
+  HttpServer(Answer answer, std::vector<std::string> names)
+      : answer_(std::move(answer)), names_(std::move(names)) {}
 
   Status Begin(int listener, const HttpTls& tls);
 
   const Answer answer_;
+  const OwnNames names_;
   std::atomic<bool> is_stopping_{false};
   MHD_Daemon* daemon_ = nullptr;
   std::vector<MHD_Daemon*> former_;                 // whose connections go on

@@ -9,8 +9,8 @@ namespace farlane::pool {
 const std::vector<Route>& AllRoutes() {
   static const std::vector<Route> all = [] {
     std::vector<Route> routes;
-    for (const std::span<const Route> some :
-         {PoolRoutes(), SessionRoutes(), ServerRoutes(), TenantRoutes(), AccessRoutes()}) {
+    for (const std::span<const Route> some : {PoolRoutes(), SessionRoutes(), ServerRoutes(),
+                                              TenantRoutes(), AccessRoutes(), JoinRoutes()}) {
       routes.insert(routes.end(), some.begin(), some.end());
     }
     return routes;

@@ -65,6 +65,7 @@ std::span<const Route> ServerRoutes();
 std::span<const Route> PoolRoutes();
 std::span<const Route> TenantRoutes();
 std::span<const Route> AccessRoutes();
+std::span<const Route> JoinRoutes();
 
 // All of them.
 const std::vector<Route>& AllRoutes();

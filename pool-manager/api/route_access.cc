@@ -28,6 +28,7 @@ constexpr Row kRows[] = {
     {"servers.uncordon", {Verb::kServerChange, kChanges}},
     {"servers.drain", {Verb::kServerChange, kChanges}},
     {"servers.taint", {Verb::kServerChange, kChanges}},
+    {"servers.revoke", {Verb::kServerRevoke, kChanges}},
     {"sessions.list", {Verb::kSessionRead, kLooks}},
     {"sessions.get", {Verb::kSessionRead, kLooks}},
     {"sessions.create", {Verb::kSessionCreate, kChanges}},
@@ -47,6 +48,10 @@ constexpr Row kRows[] = {
     {"audit.list", {Verb::kAuditRead, kLooks}},
     {"audit.verify", {Verb::kAuditRead, kLooks}},
     {"keys.rotate", {Verb::kKeyRotate, kChanges}},
+    {"join-keys.list", {Verb::kJoinKeyRead, kLooks}},
+    {"join-keys.create", {Verb::kJoinKeyChange, kChanges}},
+    {"join-keys.revoke", {Verb::kJoinKeyChange, kChanges}},
+    {"pool.join", {Verb::kPoolJoin, kChanges}},
 };
 
 }  // namespace

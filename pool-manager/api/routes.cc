@@ -122,10 +122,14 @@ HttpAnswer Routes::Answer(const HttpRequest& request) const {
     return NotLeading();
   }
   const Result<Caller> caller =
-      guards->tokens().Recognize(request.authorization, request.local_user, NowMs());
+      guards->Recognize(request.authorization, request.local_user, NowMs());
   if (!caller.ok()) {
+    const std::string foreign = request.foreign_host.empty() || !request.authorization.empty()
+                                    ? ""
+                                    : "; the request is for \"" + Shown(request.foreign_host) +
+                                          "\", which is no name of this manager's (--tls-name)";
     return Refuse(guards->audit(), request, nullptr, "",
-                  Problem(401, "Unauthenticated", caller.error().message()));
+                  Problem(401, "Unauthenticated", caller.error().message() + foreign));
   }
   std::string others;  // methods that there are for this path
   for (const Route& route : AllRoutes()) {

@@ -24,19 +24,33 @@ constexpr int kMessageBytesMax = 4 << 20;
 // Orders that a server does not take. It is not one of ours, or it is not well.
 constexpr size_t kUnsentMax = 4096;
 
+std::string RevokedText(const std::string& server_id) {
+  return "the certificate of the server " + server_id +
+         " was revoked; it can join anew, as another one (farlane pool join)";
+}
+
 // One server's stream. Lives until gRPC says that it is done with it.
 // Thread: gRPC's, and whoever calls Say.
 class Line : public grpc::ServerBidiReactor<v1::FromServer, v1::ToServer>, public ServerLine {
  public:
   // `uri`: of the certificate that it shows; nothing: it needs none.
-  Line(std::shared_ptr<PoolHost> host, std::optional<std::string> uri)
-      : host_(std::move(host)), uri_(std::move(uri)), attachment_(host_->FreshAttachment()) {
+  Line(std::shared_ptr<PoolHost> host,
+       std::shared_ptr<Guards> guards,
+       std::optional<std::string> uri)
+      : host_(std::move(host)),
+        guards_(std::move(guards)),
+        uri_(std::move(uri)),
+        attachment_(host_->FreshAttachment()) {
     StartRead(&heard_);
   }
 
   void End() override {
     End(grpc::Status(grpc::StatusCode::UNAVAILABLE,
                      "this manager does not lead the pool any more"));
+  }
+
+  void Expel(const std::string& why) override {
+    End(grpc::Status(grpc::StatusCode::PERMISSION_DENIED, why));
   }
 
   void Say(v1::ToServer say) override {
@@ -101,15 +115,21 @@ class Line : public grpc::ServerBidiReactor<v1::FromServer, v1::ToServer>, publi
   // False: the stream is over.
   bool HearInventory() {
     const std::string& id = heard_.inventory().server_id();
-    const std::string why = uri_.has_value() && *uri_ != ServerUri(id)
-                                ? "the certificate is not of the server " + id
-                                : host_->Attach(heard_.inventory(), attachment_, this);
+    const std::string why =
+        uri_.has_value() && *uri_ != ServerUri(id) ? "the certificate is not of the server " + id
+        : guards_->roll().IsRevoked(id)            ? RevokedText(id)
+                                        : host_->Attach(heard_.inventory(), attachment_, this);
     if (!why.empty()) {
       LogWarn("server \"%s\" is not taken: %s", heard_.inventory().name().c_str(), why.c_str());
       End(grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, why));
       return false;
     }
     server_ = heard_.inventory().server_id();
+    // It may have been revoked since it was looked at.
+    if (guards_->roll().IsRevoked(id)) {
+      host_->Expel(id, RevokedText(id));
+      return false;
+    }
     return true;
   }
 
@@ -121,7 +141,9 @@ class Line : public grpc::ServerBidiReactor<v1::FromServer, v1::ToServer>, publi
     }
   }
 
-  const std::shared_ptr<PoolHost> host_;  // shared with the office and the other streams
+  // Both are shared with the office and the other streams.
+  const std::shared_ptr<PoolHost> host_;
+  const std::shared_ptr<Guards> guards_;
   const std::optional<std::string> uri_;
   const uint64_t attachment_;
   std::string server_;  // once it is attached
@@ -145,6 +167,14 @@ std::string UriOf(const grpc::CallbackServerContext& context) {
   }
   const std::vector<grpc::string_ref> uris = peer->FindPropertyValues(GRPC_PEER_URI_PROPERTY_NAME);
   return uris.size() == 1 ? std::string(uris[0].data(), uris[0].size()) : "";
+}
+
+// The join key that somebody shows, or an empty text.
+std::string KeyShown(const grpc::CallbackServerContext& context) {
+  const auto shown = context.client_metadata().find("farlane-join-key");
+  return shown == context.client_metadata().end()
+             ? ""
+             : std::string(shown->second.data(), shown->second.size());
 }
 
 // Whether a peer that comes to this address belongs to the manager's own user, or root. Both are
@@ -197,10 +227,7 @@ std::shared_ptr<grpc::ServerCredentials> CredentialsOf(const TlsHome* tls_or_nul
 
 // Whether a server that shows no certificate may join.
 grpc::Status AttachService::CheckJoins(const grpc::CallbackServerContext& context) const {
-  const auto shown = context.client_metadata().find("farlane-join-key");
-  const std::string key = shown == context.client_metadata().end()
-                              ? ""
-                              : std::string(shown->second.data(), shown->second.size());
+  const std::string key = KeyShown(context);
   if (!door_.join_key.empty() && !IsSameSecret(door_.join_key, key)) {
     return {grpc::StatusCode::UNAUTHENTICATED,
             "this pool asks servers for its join key (--pool-key-file)"};
@@ -208,6 +235,10 @@ grpc::Status AttachService::CheckJoins(const grpc::CallbackServerContext& contex
   if (door_.join_key.empty() && door_.asks_kernel && !IsOwnUser(context.peer(), address_)) {
     return {grpc::StatusCode::UNAUTHENTICATED,
             "without a join key, servers of the manager's own user can join, and nobody else's"};
+  }
+  if (door_.join_key.empty() && !door_.asks_kernel && !door_.open) {
+    return {grpc::StatusCode::UNAUTHENTICATED,
+            "this pool asks servers for a join key of their own (farlane pool join-key create)"};
   }
   return grpc::Status::OK;
 }
@@ -230,23 +261,63 @@ grpc::Status AttachService::EnrollServer(const grpc::CallbackServerContext& cont
   }
   record.set_object(request.server_id());
   const bool renews = UriOf(context) == ServerUri(request.server_id());
-  if (const grpc::Status joins = CheckJoins(context); !renews && !joins.ok()) {
-    record.set_detail("it shows no certificate of its own, and: " + joins.error_message());
+  const std::string key = KeyShown(context);
+  const bool own_key = !renews && JoinDesk::IsJoinKey(key);
+  const grpc::Status joins =
+      guards->roll().IsRevoked(request.server_id())
+          ? grpc::Status(grpc::StatusCode::PERMISSION_DENIED, RevokedText(request.server_id()))
+      : renews || own_key ? grpc::Status::OK
+                          : CheckJoins(context);
+  if (!joins.ok()) {
+    record.set_detail(joins.error_message());
     guards->audit().NoteRefusal(std::move(record));
     return joins;
   }
   record.set_kind("asked");
-  record.set_detail(renews ? "by its certificate" : "by the join key");
+  record.set_detail(renews    ? "by its certificate"
+                    : own_key ? "by a join key of its own"
+                              : "by the join key");
   record.set_time_ms(NowMs());
-  if (const Result<uint64_t> asked = guards->audit().Ask(std::move(record)); !asked.ok()) {
+  if (const Result<uint64_t> asked = guards->audit().Ask(record); !asked.ok()) {
     return {grpc::StatusCode::UNAVAILABLE, asked.error().message()};
   }
-  const Result<std::string> made = tls_->SignServer(request.request(), request.server_id());
-  if (!made.ok()) {
-    return {grpc::StatusCode::INVALID_ARGUMENT, made.error().message()};
+  const grpc::Status made = Certify(request, own_key ? key : "", *guards, response);
+  if (!made.ok() && own_key) {
+    record.set_detail(made.error_message());
+    guards->audit().NoteRefusal(std::move(record));
+  }
+  return made;
+}
+
+// A certificate for whoever may have one; `join_key`: that counts once, or an empty text.
+grpc::Status AttachService::Certify(const v1::EnrollRequest& request,
+                                    const std::string& join_key,
+                                    Guards& guards,
+                                    v1::EnrollResponse* response) const {
+  if (!join_key.empty()) {
+    v1::JoinRequest wish;
+    wish.set_id(request.server_id());
+    wish.set_request(request.request());
+    const Result<v1::JoinResponse> joined = guards.Join(join_key, JoinDesk::kServer, wish, NowMs());
+    if (!joined.ok()) {
+      return {grpc::StatusCode::UNAUTHENTICATED, joined.error().message()};
+    }
+    response->set_certificate(joined.value().certificate());
+  } else {
+    v1::ServerRecord record;
+    record.set_server_id(request.server_id());
+    record.set_name(request.name());
+    record.set_joined_ms(NowMs());
+    if (const Status entered = guards.roll().Enter(record); !entered.ok()) {
+      return {grpc::StatusCode::UNAVAILABLE, entered.message()};
+    }
+    const Result<std::string> made = tls_->SignServer(request.request(), request.server_id());
+    if (!made.ok()) {
+      return {grpc::StatusCode::INVALID_ARGUMENT, made.error().message()};
+    }
+    response->set_certificate(made.value());
   }
   LogInfo("server %s has got a certificate", request.server_id().c_str());
-  response->set_certificate(made.value());
   response->set_authority(tls_->authority());
   return grpc::Status::OK;
 }
@@ -268,7 +339,8 @@ grpc::ServerBidiReactor<v1::FromServer, v1::ToServer>* AttachService::Attach(
   }
   Office* const office = office_;
   std::shared_ptr<PoolHost> host = office == nullptr ? nullptr : office->Host();
-  if (host == nullptr) {
+  std::shared_ptr<Guards> guards = office == nullptr ? nullptr : office->Watch();
+  if (host == nullptr || guards == nullptr) {
     return new Refusal(
         grpc::Status(grpc::StatusCode::UNAVAILABLE, "this manager does not lead the pool now"));
   }
@@ -276,7 +348,8 @@ grpc::ServerBidiReactor<v1::FromServer, v1::ToServer>* AttachService::Attach(
   if (!joins.ok()) {
     return new Refusal(joins);
   }
-  return new Line(std::move(host), tls_ == nullptr ? std::nullopt : std::optional(uri));
+  return new Line(std::move(host), std::move(guards),
+                  tls_ == nullptr ? std::nullopt : std::optional(uri));
 }
 
 AttachServer::AttachServer(AttachService::Door door, const TlsHome* tls_or_null)

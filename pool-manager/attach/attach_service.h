@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // AttachService is where GPU servers come: a stream for each, over which they say what they are and
-// how they are, and hear what is to be done. Under TLS a server shows the join key once, to get a
+// how they are, and hear what is to be done. Under TLS a server shows a join key once, to get a
 // certificate, and that certificate from then on.
 #pragma once
 
@@ -21,8 +21,9 @@ class AttachService : public v1::ServerService::CallbackService {
  public:
   // Who may join.
   struct Door {
-    std::string join_key;      // what a server has to show; empty: nothing
+    std::string join_key;      // the pool's own, that counts again and again; empty: there is none
     bool asks_kernel = false;  // without a join key: programs of this user's and root's only
+    bool open = false;         // without a join key: anybody
   };
 
   // Without `tls` nothing is encrypted.
@@ -44,6 +45,10 @@ class AttachService : public v1::ServerService::CallbackService {
 
  private:
   grpc::Status CheckJoins(const grpc::CallbackServerContext& context) const;
+  grpc::Status Certify(const v1::EnrollRequest& request,
+                       const std::string& join_key,
+                       Guards& guards,
+                       v1::EnrollResponse* response) const;
   grpc::Status EnrollServer(const grpc::CallbackServerContext& context,
                             const v1::EnrollRequest& request,
                             v1::EnrollResponse* response) const;

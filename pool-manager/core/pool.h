@@ -140,6 +140,13 @@ class Pool {
                                     v1::Placement* placement);
   void Abandon(const std::string& id);
 
+  // The server is none of the pool's any more, and its sessions are over. The stream that it had;
+  // 0: none.
+  uint64_t Expel(const std::string& server,
+                 const std::string& why,
+                 const Now& now,
+                 std::vector<v1::Session>* changed);
+
   // The session as it is then, to be stored; its server is told.
   std::optional<Objection> Release(const std::string& id,
                                    const Now& now,

@@ -56,4 +56,15 @@ void Pool::LookAtServer(const std::string& server,
   }
 }
 
+uint64_t Pool::Expel(const std::string& server,
+                     const std::string& why,
+                     const Now& now,
+                     std::vector<v1::Session>* changed) {
+  const uint64_t attachment = servers_.Expel(server, why, now.ms);
+  SetState(server);
+  LookAtServer(server, true, now, changed);
+  capacity_is_stale_ = true;
+  return attachment;
+}
+
 }  // namespace farlane::pool

@@ -54,6 +54,7 @@ std::string ServerBook::Attach(const v1::Inventory& inventory,
   entry.since_ms = is_new ? now_ms : entry.since_ms;
   entry.inventory = inventory;
   entry.attachment = attachment;
+  entry.expelled = false;
   entry.heard_ns = now_ns;
   Move(&entry, v1::READY, "", now_ms);
   return "";
@@ -82,9 +83,22 @@ void ServerBook::Detach(const std::string& id, uint64_t attachment, int64_t now_
   }
 }
 
+uint64_t ServerBook::Expel(const std::string& id, const std::string& why, int64_t now_ms) {
+  const auto found = servers_.find(id);
+  if (found == servers_.end()) {
+    return 0;
+  }
+  found->second.expelled = true;
+  Move(&found->second, v1::LOST, why, now_ms);
+  return std::exchange(found->second.attachment, 0);
+}
+
 std::vector<std::string> ServerBook::Look(uint64_t now_ns, int64_t now_ms) {
   std::vector<std::string> lost;
   for (auto& [id, entry] : servers_) {
+    if (entry.expelled) {
+      continue;
+    }
     const uint64_t silent_ns = now_ns - entry.heard_ns;
     const std::string why = "nothing heard for " + std::to_string(silent_ns / 1'000'000'000) + " s";
     if (silent_ns > kLostNs) {

@@ -29,6 +29,7 @@ class ServerBook {
     v1::ServerState state = v1::READY;
     int64_t since_ms = 0;
     bool cordoned = false;
+    bool expelled = false;  // it stays lost
     std::string reason{};
   };
 
@@ -43,6 +44,9 @@ class ServerBook {
   // Of the stream that counts; false: another does.
   bool Hear(const std::string& id, uint64_t attachment, const v1::Load& load, uint64_t now_ns);
   void Detach(const std::string& id, uint64_t attachment, int64_t now_ms);
+
+  // It is lost, for good, unless it attaches again. The stream that it had; 0: none.
+  uint64_t Expel(const std::string& id, const std::string& why, int64_t now_ms);
 
   // Notes who was silent for long; the servers that are lost now and were not before.
   std::vector<std::string> Look(uint64_t now_ns, int64_t now_ms);

@@ -64,6 +64,9 @@ void Office::Change(std::optional<int64_t> epoch) {
     Result<Term> begun = Begin(*epoch);
     if (!begun.ok()) {
       LogError("the pool cannot be led: %s", begun.error().message().c_str());
+      if (!settings_.sole) {
+        leadership_->Yield();  // another one perhaps can
+      }
       return;
     }
     next = std::move(begun).value();

@@ -67,12 +67,6 @@ Status CheckExposure(Options* settings) {
                       "anybody from the pool: set a token with --token-file, or say "
                       "--insecure");
   }
-  if (!options.insecure && !servers_local && options.join_key.empty()) {
-    return Status(StatusCode::kRefused, options.listen_servers +
-                                            " can be reached from other machines and any server "
-                                            "could join: set a key with --join-key-file, or say "
-                                            "--insecure");
-  }
   if (options.token.empty()) {
     options.strangers =
         options.insecure ? TokenDesk::Strangers::kAdmins : TokenDesk::Strangers::kLocalUsers;
@@ -143,7 +137,9 @@ void AddTrustOptions(CLI::App* app, Words* words, Options* options) {
                   "People must present the token on the first line of this file")
       ->type_name("FILE");
   app->add_option("--join-key-file", words->join_key_file,
-                  "Servers must present the key on the first line of this file")
+                  "Servers may join by the key on the first line of this file, again and again "
+                  "[each by one of "
+                  "its own: farlane pool join-key]")
       ->type_name("FILE");
   app->add_flag("--tls", options->tls,
                 "Encrypt on this machine's own addresses, too; on others it always does");

@@ -124,6 +124,18 @@ void PoolHost::Detach(const std::string& server, uint64_t attachment) {
   });
 }
 
+void PoolHost::Expel(const std::string& server_id, const std::string& why) {
+  std::vector<v1::Session> changed;
+  state_.With([&](State& state) {
+    const uint64_t attachment = state.pool.Expel(server_id, why, TakeNow(), &changed);
+    if (const auto line = state.lines.find(attachment); line != state.lines.end()) {
+      line->second->Expel(why);
+    }
+  });
+  saver_.SaveSoon(changed);
+  LogWarn("server %s is expelled: %s", server_id.c_str(), why.c_str());
+}
+
 std::optional<Objection> PoolHost::Consider(const v1::CreateSessionRequest& request,
                                             v1::Placement* placement) {
   return state_.With(

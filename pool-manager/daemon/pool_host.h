@@ -31,6 +31,9 @@ class ServerLine {
   virtual void Say(v1::ToServer say) = 0;
   // Nobody listens to it any more: the server is to come again, here or elsewhere.
   virtual void End() = 0;
+
+  // The same, and it need not come again.
+  virtual void Expel(const std::string& /*why*/) { End(); }
 };
 
 // Thread: any, guarded.
@@ -73,6 +76,8 @@ class PoolHost : public std::enable_shared_from_this<PoolHost> {
   // What people say of a server is stored, and then holds.
   using OrdersChange = std::function<std::optional<std::string>(v1::ServerOrders*)>;
   std::optional<Objection> ChangeOrders(const std::string& server, const OrdersChange& change);
+  // A server is none of the pool's any more: its stream ends, and its sessions are over.
+  void Expel(const std::string& server_id, const std::string& why);
   std::vector<v1::Session> Sessions() const;
   std::optional<v1::Session> FindSession(const std::string& name) const;
   std::vector<v1::Server> Servers() const;

@@ -7,7 +7,7 @@
 namespace farlane::pool {
 namespace {
 
-// Two managers' keys have different numbers, unless chance wills it; then the signatures differ.
+// Two keys have different numbers, unless chance wills it; then the signatures differ.
 uint32_t IdOf(const token::SigningKey& key) {
   uint32_t id = 0;
   memcpy(&id, key.public_key().data(), sizeof id);
@@ -24,22 +24,37 @@ void Add(const token::SigningKey& key, v1::ToServer::Keys* keys) {
 
 SigningKeys::SigningKeys(token::SigningKey key) : keys_(Keys{.current = std::move(key)}) {}
 
+void SigningKeys::Take(token::SigningKey current,
+                       std::optional<token::SigningKey> former,
+                       uint64_t former_ends_ns) {
+  Keys taken{.current = std::move(current), .former = std::move(former)};
+  taken.changes_ns = former_ends_ns;
+  keys_.With([&taken](Keys& keys) { keys = std::move(taken); });
+}
+
 Result<std::string> SigningKeys::Sign(token::SessionToken token) const {
   return keys_.With([&token](const Keys& keys) {
-    token.key_id = IdOf(keys.current);
-    return token::SignToken(token, keys.current);
+    if (!keys.current.has_value()) {
+      return Result<std::string>(
+          Status(StatusCode::kUnavailable, "this manager has no key to sign with"));
+    }
+    token.key_id = IdOf(*keys.current);
+    return token::SignToken(token, *keys.current);
   });
 }
 
 void SigningKeys::ListTo(v1::ToServer::Keys* list) const {
   keys_.With([list](const Keys& keys) {
-    Add(keys.current, list);
-    for (const std::optional<token::SigningKey>* other : {&keys.next, &keys.former}) {
-      if (other->has_value()) {
-        Add(**other, list);
+    for (const std::optional<token::SigningKey>* one : {&keys.current, &keys.next, &keys.former}) {
+      if (one->has_value()) {
+        Add(**one, list);
       }
     }
   });
+}
+
+bool SigningKeys::IsChanging() const {
+  return keys_.With([](const Keys& keys) { return keys.next.has_value(); });
 }
 
 Status SigningKeys::Rotate(token::SigningKey next, uint64_t now_ns) {
@@ -60,8 +75,7 @@ bool SigningKeys::Look(uint64_t now_ns) {
     }
     if (keys.next.has_value()) {
       // A former one of a change shortly before is forgotten: its tokens are refused then.
-      keys.former = std::exchange(keys.current, std::move(*keys.next));
-      keys.next.reset();
+      keys.former = std::exchange(keys.current, std::exchange(keys.next, std::nullopt));
       keys.changes_ns = now_ns + kFormerNs;
       return false;
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// SigningKeys is what this manager signs tokens with: one key, and around a change two. Servers
-// hear of a new one before anything is signed by it, and believe the old one until its last token
-// has expired.
+// SigningKeys is what this manager signs tokens with while it leads: the pool's key, and around a
+// change two. Servers hear of a new one before anything is signed by it, and believe the old one
+// until its last token has expired.
 #pragma once
 
 #include <cstdint>
@@ -22,13 +22,23 @@ class SigningKeys {
   // No token lives longer, with what clocks differ by.
   static constexpr uint64_t kFormerNs = 120'000'000'000;
 
+  // None yet: nothing can be signed before Take.
+  SigningKeys() = default;
   explicit SigningKeys(token::SigningKey key);
+
+  // What the pool's store has, when a term begins. The former counts until `former_ends_ns`.
+  void Take(token::SigningKey current,
+            std::optional<token::SigningKey> former,
+            uint64_t former_ends_ns);
 
   // The token names the key that signs it.
   Result<std::string> Sign(token::SessionToken token) const;
 
   // All that servers are to believe.
   void ListTo(v1::ToServer::Keys* keys) const;
+
+  // Whether a change is under way, so that Rotate would refuse.
+  bool IsChanging() const;
 
   // From now on servers are told of it; kTellNs later it signs. kExhausted: another change is under
   // way.
@@ -39,7 +49,7 @@ class SigningKeys {
 
  private:
   struct Keys {
-    token::SigningKey current;
+    std::optional<token::SigningKey> current{};
     std::optional<token::SigningKey> next{};
     std::optional<token::SigningKey> former{};
     uint64_t changes_ns = 0;  // when next signs, or former is forgotten

@@ -26,6 +26,7 @@ constexpr Row kRows[] = {
     {Verb::kPoolBackup,    "pool.backup",        {POOL, NO,   NO,   NO,   NO,     NO,   NO,   NO}},
     {Verb::kServerRead,    "server.read",        {POOL, POOL, POOL, POOL, POOL,   NO,   NO,   POOL}},
     {Verb::kServerChange,  "server.change",      {POOL, POOL, NO,   NO,   NO,     NO,   NO,   NO}},
+    {Verb::kServerRevoke,  "server.revoke",      {POOL, POOL, NO,   NO,   NO,     NO,   NO,   NO}},
     {Verb::kSessionRead,   "session.read",       {POOL, POOL, PROJ, OWN,  PROJ,   NO,   NO,   NO}},
     {Verb::kSessionCreate, "session.create",     {POOL, NO,   PROJ, OWN,  NO,     NO,   NO,   NO}},
     {Verb::kSessionPlan,   "session.plan",       {POOL, POOL, PROJ, OWN,  NO,     NO,   NO,   NO}},
@@ -40,6 +41,9 @@ constexpr Row kRows[] = {
     {Verb::kTokenRevoke,   "token.revoke",       {POOL, NO,   PROJ, OWN,  NO,     NO,   NO,   NO}},
     {Verb::kAuditRead,     "audit.read",         {POOL, NO,   NO,   NO,   NO,     NO,   POOL, NO}},
     {Verb::kKeyRotate,     "key.rotate",         {POOL, NO,   NO,   NO,   NO,     NO,   NO,   NO}},
+    {Verb::kJoinKeyRead,   "join-key.read",      {POOL, NO,   NO,   NO,   NO,     NO,   POOL, NO}},
+    {Verb::kJoinKeyChange, "join-key.change",    {POOL, NO,   NO,   NO,   NO,     NO,   NO,   NO}},
+    {Verb::kPoolJoin,      "pool.join",          {NO,   NO,   NO,   NO,   NO,     NO,   NO,   NO}},
     {Verb::kMetricsRead,   "metrics.read",       {POOL, POOL, NO,   NO,   NO,     NO,   NO,   POOL}},
     {Verb::kAccessRead,    "access.read",        {POOL, POOL, POOL, POOL, POOL,   POOL, POOL, POOL}},
 };

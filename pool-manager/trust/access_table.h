@@ -18,6 +18,7 @@ enum class Verb : uint8_t {
   kPoolBackup,  // all that is stored
   kServerRead,
   kServerChange,  // cordon, drain, taint
+  kServerRevoke,  // it is none of the pool's any more
   kSessionRead,
   kSessionCreate,
   kSessionPlan,  // where it would go
@@ -32,16 +33,20 @@ enum class Verb : uint8_t {
   kTokenRevoke,
   kAuditRead,
   kKeyRotate,
+  kJoinKeyRead,
+  kJoinKeyChange,
+  kPoolJoin,  // whoever shows a join key, and nobody else
   kMetricsRead,
   kAccessRead,  // what oneself may do
 };
 
 inline constexpr std::array kVerbs = {
-    Verb::kStatusRead,    Verb::kPoolChange,  Verb::kPoolBackup,    Verb::kServerRead,
-    Verb::kServerChange,  Verb::kSessionRead, Verb::kSessionCreate, Verb::kSessionPlan,
-    Verb::kSessionEnd,    Verb::kQueueRead,   Verb::kQueueChange,   Verb::kProjectRead,
-    Verb::kProjectChange, Verb::kUsageRead,   Verb::kTokenRead,     Verb::kTokenCreate,
-    Verb::kTokenRevoke,   Verb::kAuditRead,   Verb::kKeyRotate,     Verb::kMetricsRead,
+    Verb::kStatusRead,   Verb::kPoolChange,    Verb::kPoolBackup,  Verb::kServerRead,
+    Verb::kServerChange, Verb::kServerRevoke,  Verb::kSessionRead, Verb::kSessionCreate,
+    Verb::kSessionPlan,  Verb::kSessionEnd,    Verb::kQueueRead,   Verb::kQueueChange,
+    Verb::kProjectRead,  Verb::kProjectChange, Verb::kUsageRead,   Verb::kTokenRead,
+    Verb::kTokenCreate,  Verb::kTokenRevoke,   Verb::kAuditRead,   Verb::kKeyRotate,
+    Verb::kJoinKeyRead,  Verb::kJoinKeyChange, Verb::kPoolJoin,    Verb::kMetricsRead,
     Verb::kAccessRead,
 };
 

@@ -19,6 +19,9 @@ bool IsCommon(Verb verb) {
 }  // namespace
 
 Reach Caller::ReachFor(Verb verb) const {
+  if (joins) {
+    return verb == Verb::kPoolJoin ? Reach::kPool : Reach::kNone;
+  }
   Reach widest = Reach::kNone;
   for (const Role role : roles) {
     widest = std::max(widest, ReachOf(role, verb));

@@ -18,6 +18,7 @@ struct Caller {
   std::string project;   // empty: the whole pool
   std::string token_id;  // empty: the manager's own token, or none
   int64_t expires_ms = 0;
+  bool joins = false;  // he shows a join key: he may join, and nothing else
 
   // The widest that one of the roles gives, inside the project that they count in.
   Reach ReachFor(Verb verb) const;

@@ -41,6 +41,9 @@ class TlsHome {
 
   const std::string& authority() const { return authority_.certificate(); }
 
+  // Whoever has it can be any manager and any server of the pool.
+  const std::string& authority_key() const { return authority_.pair().key; }
+
   // Of the authority's certificate: what clients may be told instead of it.
   const std::string& pin() const { return pin_; }
 

@@ -2,17 +2,14 @@
 #include "pool-manager/trust/token_desk.h"
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <string_view>
 
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "pool-manager/trust/peer_user.h"
 #include "pool-manager/trust/same_secret.h"
+#include "pool-manager/trust/secret_text.h"
 #include "protocol/control/hex.h"
-#include "protocol/token/base64url.h"
 
 namespace farlane::pool {
 namespace {
@@ -23,19 +20,6 @@ constexpr std::string_view kSecretPrefix = "flp1.";
 constexpr std::string_view kScheme = "Bearer ";
 constexpr size_t kNameBytesMax = 128;
 constexpr size_t kNoteBytesMax = 1024;
-
-std::string DigestOf(std::string_view secret) {
-  const Sha256Digest digest = Sha256(std::as_bytes(std::span(secret)));
-  return std::string(reinterpret_cast<const char*>(digest.data()), digest.size());
-}
-
-Result<std::string> RandomBytes(size_t count) {
-  std::string bytes(count, '\0');
-  if (getrandom(bytes.data(), count, 0) != static_cast<ssize_t>(count)) {
-    return Status::FromErrno(StatusCode::kInternal, "no random numbers", errno);
-  }
-  return bytes;
-}
 
 bool IsName(const std::string& text) {
   return text.size() <= kNameBytesMax && std::all_of(text.begin(), text.end(), [](char letter) {
@@ -178,10 +162,9 @@ Result<v1::CreateTokenResponse> TokenDesk::Make(const v1::CreateTokenRequest& wi
     return Status(StatusCode::kRefused, "a project's admin makes tokens of this project only");
   }
   FARLANE_ASSIGN(const std::string id, RandomBytes(8));
-  FARLANE_ASSIGN(const std::string secret, RandomBytes(32));
   token.set_id(control::Hex(std::span(reinterpret_cast<const uint8_t*>(id.data()), id.size())));
   v1::CreateTokenResponse response;
-  response.set_secret(std::string(kSecretPrefix) + token::Base64Url(secret));
+  FARLANE_ASSIGN(*response.mutable_secret(), FreshSecret(kSecretPrefix));
   token.set_digest(DigestOf(response.secret()));
   const size_t count = tokens_.With([](const Tokens& tokens) { return tokens.by_digest.size(); });
   if (count >= kTokensMax) {

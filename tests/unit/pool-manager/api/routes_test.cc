@@ -26,6 +26,10 @@ class DeafLine : public ServerLine {
   void Say(v1::ToServer) override {}
 
   void End() override {}
+
+  void Expel(const std::string& why) override { expelled_because = why; }
+
+  std::string expelled_because;
 };
 
 // A pool with one server that has room for much, as people see it over HTTP.
@@ -42,7 +46,14 @@ class RoutesTest : public testing::Test {
       return Status::Ok();
     };
     settings.pool.scratch_dir = scratch_.Of("");
-    settings.guards.rotate = [] { return Result<v1::RotateResponse>(v1::RotateResponse()); };
+    settings.guards.rotate = [](RecordStore&) {
+      return Result<v1::RotateResponse>(v1::RotateResponse());
+    };
+    settings.guards.admit = [](const std::string& kind, const v1::JoinRequest& wish) {
+      v1::JoinResponse response;
+      response.set_certificate(kind + " " + wish.id());
+      return Result<v1::JoinResponse>(response);
+    };
     settings.guards.audit.folder = scratch_.Of("audit");
     settings.guards.audit.manager = "one";
     settings.store_kind = "sqlite";
@@ -50,21 +61,25 @@ class RoutesTest : public testing::Test {
     office_ = std::make_unique<Office>(*store_, settings, keys_);
     ASSERT_TRUE(office_->AwaitTerm(kTermNs));
     routes_ = std::make_unique<Routes>(*office_);
+    AddServer(std::string(32, 'a'), "one", 1, 64);
+    for (const char* const project : {"vision", "speech"}) {
+      ASSERT_EQ(Ask(kAdminToken, "PUT", std::string("/v1/projects/") + project, "{}").status, 200u);
+    }
+  }
+
+  void AddServer(const std::string& id, const std::string& name, uint64_t attachment, int gpus) {
     v1::Inventory inventory;
-    inventory.set_server_id(std::string(32, 'a'));
-    inventory.set_name("one");
-    inventory.add_addresses("tcp://one:7450");
-    for (int i = 0; i < 64; ++i) {
+    inventory.set_server_id(id);
+    inventory.set_name(name);
+    inventory.add_addresses("tcp://" + name + ":7450");
+    for (int i = 0; i < gpus; ++i) {
       v1::Device* const device = inventory.add_devices();
       device->set_uuid("GPU-" + std::to_string(i));
       device->set_model("H100");
       device->set_memory_bytes(80ull << 30);
       device->set_compute_major(9);
     }
-    ASSERT_EQ(office_->Host()->Attach(inventory, 1, &line_), "");
-    for (const char* const project : {"vision", "speech"}) {
-      ASSERT_EQ(Ask(kAdminToken, "PUT", std::string("/v1/projects/") + project, "{}").status, 200u);
-    }
+    ASSERT_EQ(office_->Host()->Attach(inventory, attachment, &line_), "");
   }
 
   void TearDown() override {
@@ -117,6 +132,17 @@ class RoutesTest : public testing::Test {
     return made.object;
   }
 
+  // Of a newcomer whose id is this letter, over and over.
+  static std::string JoinBody(char letter, const std::string& asked = "a request") {
+    return R"({"id":")" + std::string(32, letter) + R"(","request":")" + asked + "\"}";
+  }
+
+  std::string JoinKey(const std::string& wish = "{}") {
+    const HttpAnswer made = Ask(kAdminToken, "POST", "/v1/join-keys", wish);
+    EXPECT_EQ(made.status, 201u) << made.body;
+    return Member(made.body, "secret");
+  }
+
   static std::string Wanted(const std::string& project) {
     return R"({"spec":{"project":")" + project + R"(","slice":{"share":0.1}},"keyDigest":")" +
            std::string(64, 'a') + "\"}";
@@ -145,6 +171,16 @@ class RoutesTest : public testing::Test {
     if (verb.starts_with("tokens.")) {
       request.body = R"({"user":"ann","roles":["viewer"],"project":"vision"})";
       name = Ask(kAdminToken, "POST", "/v1/tokens", request.body).object;
+    } else if (verb.starts_with("join-keys.")) {
+      request.body = "{}";
+      name = Ask(kAdminToken, "POST", "/v1/join-keys", "{}").object;
+    } else if (verb == "pool.join") {
+      request.body = JoinBody('c');
+    } else if (verb == "servers.revoke") {
+      name = "gone-" + std::to_string(++waited_);
+      const std::string digits = std::to_string(waited_);
+      AddServer(std::string(32 - digits.size(), 'd') + digits, name,
+                static_cast<uint64_t>(100 + waited_), 1);
     } else if (verb.starts_with("sessions.")) {
       name = request.path.find('{') == std::string::npos ? "" : CreateAs(token);
     } else if (verb == "queue.explain") {
@@ -242,6 +278,7 @@ TEST_F(RoutesTest, WhoShowsNothingGoodGetsNothingAtAll) {
   ASSERT_EQ(Ask(kAdminToken, "DELETE", "/v1/tokens/" + id).status, 200u);
   std::string forged = good;
   forged.back() = forged.back() == 'A' ? 'B' : 'A';
+  const std::string old_key = JoinKey(R"({"lifetimeSeconds":"1"})");
   usleep(1'100'000);
   const std::map<std::string, std::string> shown = {
       {"nothing", ""},
@@ -249,7 +286,9 @@ TEST_F(RoutesTest, WhoShowsNothingGoodGetsNothingAtAll) {
       {"revoked", revoked},
       {"forged", forged},
       {"foreign", "flp1.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},
-      {"cut off", good.substr(0, 20)}};
+      {"cut off", good.substr(0, 20)},
+      {"a join key of nobody's", "flj1.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},
+      {"a join key that has expired", old_key}};
   for (const auto& [what, token] : shown) {
     for (const Route& route : AllRoutes()) {
       std::string path = route.path;
@@ -401,6 +440,60 @@ TEST_F(RoutesTest, WhatCannotBeWrittenDownIsNotDone) {
   EXPECT_FALSE(office_->Host()->Servers().front().cordoned());
   EXPECT_EQ(Ask(kAdminToken, "POST", "/v1/servers/one:cordon").status, 200u);
   EXPECT_TRUE(office_->Host()->Servers().front().cordoned());
+}
+
+TEST_F(RoutesTest, AJoinKeyOpensNothingButThePool) {
+  const std::string key = JoinKey();
+  for (const Route& route : AllRoutes()) {
+    if (std::string(route.verb) == "pool.openapi" || std::string(route.verb) == "pool.join") {
+      continue;
+    }
+    HttpRequest request = Sample(route, kAdminToken);
+    request.authorization = "Bearer " + key;
+    EXPECT_EQ(routes_->Answer(request).status, 403u) << route.verb;
+  }
+  const HttpAnswer joined = Ask(key, "POST", "/v1/pool:join", JoinBody('b'));
+  EXPECT_EQ(joined.status, 200u) << joined.body;
+  EXPECT_EQ(Member(joined.body, "certificate"), "server " + std::string(32, 'b'));
+}
+
+TEST_F(RoutesTest, OneJoinsByAKeyAndNobodyBecomesAServerThatThereIs) {
+  const std::string key = JoinKey();
+  EXPECT_EQ(Ask(key, "POST", "/v1/pool:join", "{\"id\":\"b\"}").status, 400u);
+  EXPECT_EQ(Ask(key, "POST", "/v1/pool:join", JoinBody('b')).status, 200u);
+  // The answer can have been lost.
+  EXPECT_EQ(Ask(key, "POST", "/v1/pool:join", JoinBody('b')).status, 200u);
+  EXPECT_EQ(Ask(key, "POST", "/v1/pool:join", JoinBody('b', "another")).status, 403u);
+  EXPECT_EQ(Ask(key, "POST", "/v1/pool:join", JoinBody('c')).status, 403u);
+  EXPECT_EQ(Ask(JoinKey(), "POST", "/v1/pool:join", JoinBody('b')).status, 403u);
+  const std::string ended = JoinKey();
+  const std::string list = Ask(kAdminToken, "GET", "/v1/join-keys").body;
+  const std::string id = Member(list.substr(list.rfind("\"id\"")), "id");
+  EXPECT_EQ(Ask(kAdminToken, "DELETE", "/v1/join-keys/" + id).status, 200u);
+  EXPECT_EQ(Ask(ended, "POST", "/v1/pool:join", JoinBody('e')).status, 401u);
+}
+
+TEST_F(RoutesTest, AServerThatIsRevokedIsGoneAndItsSessionsAreOver) {
+  const std::string ann = TokenOf("ann", Role::kUser, "vision");
+  const std::string session = CreateAs(ann);
+  EXPECT_EQ(Ask(kAdminToken, "POST", "/v1/servers/one:revoke").status, 200u);
+  EXPECT_EQ(line_.expelled_because, "its certificate was revoked");
+  EXPECT_TRUE(office_->Watch()->roll().IsRevoked(std::string(32, 'a')));
+  EXPECT_EQ(Member(Ask(ann, "GET", "/v1/sessions/" + session).body, "phase"), "FAILED");
+  office_->Look();
+  EXPECT_EQ(Member(Ask(kAdminToken, "GET", "/v1/servers/one").body, "state"), "LOST");
+  EXPECT_EQ(Ask(ann, "POST", "/v1/sessions", Wanted("vision")).status, 503u);
+  EXPECT_EQ(Ask(kAdminToken, "POST", "/v1/servers/nobody:revoke").status, 404u);
+  // Nor does anybody join under its name.
+  EXPECT_EQ(Ask(JoinKey(), "POST", "/v1/pool:join", JoinBody('a')).status, 403u);
+}
+
+TEST_F(RoutesTest, WhoComesForAnotherHostIsTold) {
+  HttpRequest request{.method = "GET", .path = "/v1/status"};
+  request.foreign_host = "evil.example";
+  const HttpAnswer answer = routes_->Answer(request);
+  EXPECT_EQ(answer.status, 401u);
+  EXPECT_NE(answer.body.find("evil.example"), std::string::npos) << answer.body;
 }
 
 TEST_F(RoutesTest, PathsAndMethodsThatAreNotThereAreToldSo) {
