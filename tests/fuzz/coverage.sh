@@ -2,20 +2,35 @@
 # SPDX-License-Identifier: Apache-2.0
 # Says how much of the readers of strangers' bytes the fuzzers reach: each target runs for some
 # seconds, from the seeds on, and the lines of its readers are counted. Fails below 80 %.
-# Usage: tests/fuzz/coverage.sh [SECONDS for each target, default 30]
+# Usage: tests/fuzz/coverage.sh [SECONDS for each target, default 30 [TARGET… default all]]
 set -eu
 cd "$(dirname "$0")/../.."
 seconds=${1:-30}
-build=build/fuzz-coverage
+shift || true
+build=${FARLANE_FUZZ_BUILD:-build/fuzz-coverage}
 percent_min=80
+pool="token_fuzz audit_fuzz pool_message_fuzz routes_fuzz http_fuzz"
+targets=${*:-fatbin_fuzz cubin_fuzz ptx_index_fuzz ptx_parser_fuzz batch_reader_fuzz message_decode_fuzz \
+  dispatch_fuzz client_fuzz $pool}
 
-cmake --preset fuzz -B "$build" -DFARLANE_SANITIZE= -DFARLANE_COVERAGE=ON -DFARLANE_TESTS=ON >/dev/null
-cmake --build "$build" --target fuzz_seeds fatbin_fuzz cubin_fuzz ptx_index_fuzz ptx_parser_fuzz \
-  batch_reader_fuzz message_decode_fuzz dispatch_fuzz client_fuzz \
-  token_fuzz audit_fuzz pool_message_fuzz routes_fuzz http_fuzz
+# One that is there already is taken as it is.
+if [ ! -e "$build/build.ninja" ]; then
+  cmake --preset fuzz -B "$build" -DFARLANE_SANITIZE= -DFARLANE_COVERAGE=ON -DFARLANE_TESTS=ON >/dev/null
+fi
+# What belongs to a pool is found without seeds.
+seeds=fuzz_seeds
+wants_seeds=0
+for target in $targets; do
+  case " $pool " in *" $target "*) ;; *) wants_seeds=1 ;; esac
+done
+[ $wants_seeds = 1 ] || seeds=
+# shellcheck disable=SC2086
+cmake --build "$build" --target $seeds $targets
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-LLVM_PROFILE_FILE="$work/seeds.profraw" "$build/tests/fuzz/fuzz_seeds" "$work/seeds"
+if [ -n "$seeds" ]; then
+  LLVM_PROFILE_FILE="$work/seeds.profraw" "$build/tests/fuzz/fuzz_seeds" "$work/seeds"
+fi
 
 quiet=0  # 3: what the target itself prints is not shown
 
@@ -23,6 +38,7 @@ quiet=0  # 3: what the target itself prints is not shown
 reach() {
   target=$1
   shift
+  case " $targets " in *" $target "*) ;; *) return 0 ;; esac
   mkdir -p "$work/$target" "$work/seeds/$target"
   LLVM_PROFILE_FILE="$work/$target.profraw" "$build/tests/fuzz/$target" "$work/$target" \
     "$work/seeds/$target" -max_total_time="$seconds" -timeout=10 -close_fd_mask="$quiet" -verbosity=0 -print_final_stats=0 2>"$work/$target.log" ||
@@ -50,8 +66,8 @@ reach batch_reader_fuzz protocol/channel/batch_reader.cc protocol/wire/frame.cc
 reach token_fuzz protocol/token/{session_token,base64url}.cc gpu-server/agent/token_judge.cc
 reach audit_fuzz pool-manager/trust/audit_chain.cc
 reach pool_message_fuzz pool-manager/core/server_book.cc
-reach http_fuzz pool-manager/api/http_server.cc
-reach routes_fuzz pool-manager/api/{routes,route,route_access,session_routes,server_routes,tenant_routes,access_routes,answers,page,sight}.cc pool-manager/trust/{caller,access_table}.cc
+reach http_fuzz pool-manager/api/{http_server,own_names}.cc
+reach routes_fuzz pool-manager/api/{routes,route,route_access,session_routes,server_routes,tenant_routes,access_routes,join_routes,answers,page,sight}.cc pool-manager/trust/{caller,access_table,guards}.cc
 reach message_decode_fuzz generated/protocol/wire/messages.cc
 # All of a session, without what it says before it hears anything, and what devices print.
 session=$(ls gpu-server/session/*.cc | grep -vE '/(output_pipe|welcome)\.cc$')

@@ -44,6 +44,11 @@ class FuzzedPool {
     settings.guards.tokens.admin_token = "admin";
     settings.guards.audit.folder = folder_ + "/audit";
     settings.guards.audit.sync = [](int) { return 0; };
+    settings.guards.admit = [](const std::string& kind, const v1::JoinRequest&) {
+      v1::JoinResponse response;
+      response.set_certificate(kind);
+      return Result<v1::JoinResponse>(response);
+    };
     settings.store_kind = "sqlite";
     settings.sole = true;
     office_ = std::make_unique<Office>(*store_, settings, keys_);
@@ -63,6 +68,13 @@ class FuzzedPool {
       abort();
     }
     Caller admin{.user = "admin", .roles = {Role::kPoolAdmin}, .project = "", .token_id = ""};
+    v1::CreateJoinKeyRequest newcomer;
+    newcomer.set_lifetime_seconds(JoinDesk::kLifetimeSecondsMax);
+    join_key_ = office_->Watch()
+                    ->joins()
+                    .Make(newcomer, admin, WallTime().tv_sec * 1000)
+                    .value()
+                    .secret();
     for (const Role role : kRoles) {
       v1::CreateTokenRequest wish;
       wish.set_user("ann");
@@ -73,19 +85,22 @@ class FuzzedPool {
     }
   }
 
-  // Whoever the byte says; the last shows nothing good.
+  // Whoever the byte says: somebody of a role, the admin, a newcomer; the last shows nothing good.
   std::string Who(uint8_t byte) const {
-    const size_t who = byte % (kRoles.size() + 2);
-    return who < kRoles.size()    ? "Bearer " + secrets_[who]
-           : who == kRoles.size() ? "Bearer admin"
-                                  : "Bearer flp1.no";
+    const size_t who = byte % kWho;
+    return who < kRoles.size()        ? "Bearer " + secrets_[who]
+           : who == kRoles.size()     ? "Bearer admin"
+           : who == kRoles.size() + 1 ? "Bearer " + join_key_
+                                      : "Bearer flp1.no";
   }
 
-  static bool IsStranger(uint8_t byte) { return byte % (kRoles.size() + 2) == kRoles.size() + 1; }
+  static bool IsStranger(uint8_t byte) { return byte % kWho == kWho - 1; }
 
   HttpAnswer Ask(const HttpRequest& request) { return routes_->Answer(request); }
 
  private:
+  static constexpr size_t kWho = kRoles.size() + 3;
+
   std::string folder_;
   SigningKeys keys_;
   std::unique_ptr<SqliteStore> store_;
@@ -93,6 +108,7 @@ class FuzzedPool {
   std::unique_ptr<Routes> routes_;
   DeafLine line_;
   std::vector<std::string> secrets_;
+  std::string join_key_;
 };
 
 // Up to the next zero.

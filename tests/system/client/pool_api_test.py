@@ -14,7 +14,7 @@ PLACE = re.compile(r"\{(\w+)\}")
 
 
 # What a pool that one manager keeps in a file refuses.
-REFUSED = {"pool.step-down": 409}
+REFUSED = {"pool.step-down": 409, "pool.join": 403, "servers.revoke": 409}
 
 
 class Described(pool_test.PoolTest):

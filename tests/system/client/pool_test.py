@@ -15,7 +15,7 @@ import tempfile
 import time
 import unittest
 
-from pool_world import POOLD, start_etcd
+from pool_world import POOLD, make_seal_key, start_etcd
 from real_server import (CASE, EMULATOR, FARLANE, SLOWNESS, Client, Server, client_environment, die_with_parent,
                          seconds_until)
 
@@ -404,8 +404,10 @@ class TwoManagers(PoolTest):
         super().setUp()
 
     def manage(self, *options, **where):
+        seal = make_seal_key(f"{self.etcd_folder.name}/seal.key")
         for name in ("a", "b"):
-            self.managers.append(Manager(f"{self.etcd_folder.name}/manager-{name}", "--etcd", self.etcd.address))
+            self.managers.append(Manager(f"{self.etcd_folder.name}/manager-{name}", "--etcd", self.etcd.address,
+                                         "--seal-key-file", seal))
             self.addCleanup(self.managers[-1].stop)
             self.assertTrue(self.managers[-1].address, self.managers[-1].said())
             if name == "a":
@@ -455,6 +457,32 @@ class TwoManagers(PoolTest):
         out, errors = process.communicate("", timeout=20 * SLOWNESS)
         self.assertEqual((process.returncode, errors), (0, ""), out)
         print(f"took over after {took:.2f} s")
+
+    def test_what_the_one_has_signed_opens_at_a_server_that_knows_only_the_other(self):
+        first, second = self.managers
+        folder = f"{self.etcd_folder.name}/gpud"
+        server = self.serve("two", "--state-dir", folder)
+        self.await_servers(2)
+        self.assertEqual(self.run_farlane("server", "cordon", "one").returncode, 0)
+        status, said, key = self.create(slice={"share": 0.1})
+        self.assertEqual(status, 201, said)
+        server.process.terminate()
+        server.process.wait(20 * SLOWNESS)
+        first.process.kill()
+        first.process.wait()
+        self.assertLess(seconds_until(lambda: self.leads(second), 20), 20, second.said())
+        self.manager = second
+        # Started anew, it has heard nothing of the first manager.
+        again = self.serve("two", "--state-dir", folder)
+        self.await_servers(2)
+        served, words = self.at(again, said["token"], said["session"]["id"], key)
+        self.assertTrue(served, words)
+
+    def test_a_manager_with_another_seal_key_does_not_stand_by(self):
+        stranger = Manager(f"{self.etcd_folder.name}/manager-c", "--etcd", self.etcd.address)
+        self.addCleanup(stranger.stop)
+        self.assertEqual(stranger.process.wait(20 * SLOWNESS), 1)
+        self.assertIn("sealed with another seal key", stranger.said())
 
     def test_a_manager_that_ends_hands_over_at_once(self):
         first, second = self.managers

@@ -6,13 +6,17 @@ import http.client
 import json
 import os
 import pathlib
+import secrets
+import shutil
 import ssl
 import stat
 import subprocess
+import tempfile
 import time
 import unittest
 
-from pool_test import POOLD, PoolTest
+from pool_test import POOLD, Manager, PoolTest
+from pool_world import start_etcd
 from real_server import CASE, EMULATOR, GPUD, SLOWNESS, SOFT, Server, client_environment, seconds_until
 
 
@@ -30,8 +34,10 @@ class Trusted(PoolTest):
                                    check=True, timeout=20 * SLOWNESS)
         self.pin = initiated.stdout.strip()
         self.authority = self.folder + "/pool/tls/ca.pem"
-        return super().manage("--tls", "--token-file", self.folder + "/token", "--join-key-file", self.folder + "/key",
-                              *options, **where)
+        return super().manage("--tls", "--token-file", self.folder + "/token", *self.door(), *options, **where)
+
+    def door(self):
+        return ("--join-key-file", self.folder + "/key")
 
     def serve(self, name, *options):
         return super().serve(name, "--pool-key-file", self.folder + "/key", "--pool-pin", self.pin, *options)
@@ -110,7 +116,7 @@ class Encryption(Trusted):
         self.await_servers(2)
 
     def test_secrets_are_their_owners(self):
-        for name in ("tls/ca.key", "signing.key", "seal.key", "manager.id", "pool.db"):
+        for name in ("tls/ca.key", "seal.key", "manager.id", "pool.db"):
             mode = stat.S_IMODE(os.stat(f"{self.folder}/pool/{name}").st_mode)
             self.assertEqual(mode & 0o077, 0, f"{name} has mode {mode:o}")
         for path in pathlib.Path(self.folder).rglob("*"):
@@ -208,7 +214,9 @@ class LocalUsers(PoolTest):
         self.assertEqual(self.as_nobody("GET", "/v1/sessions")[1]["sessions"][0]["user"], who["user"])
 
     def test_a_page_in_a_browser_is_not_who_looks_at_it(self):
-        for header, value in ((None, None), ("Origin", "https://elsewhere.example"), ("Sec-Fetch-Site", "cross-site")):
+        # The last one is a page whose own name was made to point here.
+        for header, value in ((None, None), ("Origin", "https://elsewhere.example"), ("Sec-Fetch-Site", "cross-site"),
+                              ("Host", "elsewhere.example:7443")):
             host, port = self.manager.address.rsplit(":", 1)
             connection = http.client.HTTPConnection(host, int(port), timeout=20 * SLOWNESS)
             connection.request("POST", "/v1/servers/one:cordon", None, {header: value} if header else {})
@@ -228,6 +236,170 @@ class LocalUsers(PoolTest):
         self.assertEqual([one["inventory"]["name"] for one in self.get("/v1/servers")["servers"]], ["one"])
 
 
+class Joining(Trusted):
+    """Whoever joins has a key of his own."""
+
+    def door(self):
+        return ()
+
+    def join_key(self, *options):
+        made = self.run_farlane("pool", "join-key", "create", *options)
+        self.assertEqual((made.returncode, made.stderr), (0, ""))
+        path = pathlib.Path(self.folder) / f"join-{secrets.token_hex(4)}"
+        path.write_text(made.stdout, encoding="utf-8")
+        return str(path)
+
+    def join(self, key, folder, **environment):
+        return self.run_farlane("pool", "join", "--pin", self.pin, "--key-file", key, "--state-dir", folder,
+                                FARLANE_CA_FILE=None, **environment)
+
+    def start_joined(self, name, folder):
+        server = Server("--pool", self.manager.servers, "--name", name, "--state-dir", folder, "--pool-ca", folder + "/pool-ca.pem")
+        self.addCleanup(server.stop)
+        return server
+
+    def serve(self, name, *options):
+        folder = f"{self.folder}/gpud-{name}"
+        joined = self.join(self.join_key("--note", name), folder)
+        self.assertEqual((joined.returncode, joined.stderr), (0, ""), joined.stdout)
+        self.assertIn("farlane-gpud --state-dir", joined.stdout)
+        return self.start_joined(name, folder)
+
+    def test_a_key_is_for_one(self):
+        key = self.join_key()
+        folder = self.folder + "/two"
+        self.assertEqual(self.join(key, folder).returncode, 0)
+        for name in ("pool.key", "pool.pem", "seal.key", "server-id"):
+            self.assertEqual(stat.S_IMODE(os.stat(f"{folder}/{name}").st_mode), 0o600, name)
+        self.assertEqual([name for name in os.listdir(folder) if name.startswith("join")], [])
+        self.assertNotIn(b"PRIVATE KEY", pathlib.Path(folder, "pool.key").read_bytes())
+        self.start_joined("two", folder)
+        self.await_servers(2)
+        again = self.join(key, self.folder + "/three")
+        self.assertEqual(again.returncode, 4, again.stderr)
+        self.assertIn("has been used", again.stderr)
+        taken = self.join(self.join_key(), folder)
+        self.assertEqual(taken.returncode, 2, taken.stderr)
+        self.assertIn("already", taken.stderr)
+        # By the other way, too.
+        stranger = Server("--pool", self.manager.servers, "--name", "three", "--pool-key-file", key, "--pool-pin", self.pin)
+        self.addCleanup(stranger.stop)
+        self.assertLess(seconds_until(lambda: "has been used" in stranger.said(), 15), 15, stranger.said())
+        listed = self.run_farlane("pool", "join-key", "list")
+        self.assertIn(pathlib.Path(folder, "server-id").read_text(encoding="utf-8"), listed.stdout)
+        self.assertNotIn(pathlib.Path(key).read_text(encoding="utf-8").strip(), listed.stdout)
+
+    def test_a_server_takes_its_key_along_at_its_first_start(self):
+        server = Server("--pool", self.manager.servers, "--name", "two", "--pool-key-file", self.join_key(), "--pool-pin", self.pin)
+        self.addCleanup(server.stop)
+        self.await_servers(2)
+
+    def test_what_has_expired_or_was_revoked_or_is_for_others_opens_nothing(self):
+        brief = self.join_key("--expires", "1s")
+        self.join_key("--note", "to be ended")
+        listed = json.loads(self.run_farlane("pool", "join-key", "list", "-o", "json").stdout)["keys"]
+        [end] = [one["id"] for one in listed if one["note"] == "to be ended"]
+        ended = max(pathlib.Path(self.folder).glob("join-*"), key=os.path.getmtime)
+        self.assertEqual(self.run_farlane("pool", "join-key", "revoke", end).returncode, 0)
+        time.sleep(1.5)
+        for key, words in ((brief, "has expired"), (str(ended), "was revoked")):
+            refused = self.join(key, self.folder + "/none")
+            self.assertEqual(refused.returncode, 4, refused.stderr)
+            self.assertIn(words, refused.stderr)
+        stranger = Server("--pool", self.manager.servers, "--name", "two", "--pool-key-file", self.join_key("--for", "manager"),
+                          "--pool-pin", self.pin)
+        self.addCleanup(stranger.stop)
+        self.assertLess(seconds_until(lambda: "is for a manager" in stranger.said(), 15), 15, stranger.said())
+        keyless = Server("--pool", self.manager.servers, "--name", "three", "--pool-pin", self.pin)
+        self.addCleanup(keyless.stop)
+        self.assertLess(seconds_until(lambda: "join key of their own" in keyless.said(), 15), 15, keyless.said())
+        self.assertEqual([one["inventory"]["name"] for one in self.get("/v1/servers")["servers"]], ["one"])
+        self.assertEqual(self.run_farlane("pool", "join-key", "create", "--for", "king").returncode, 2)
+
+    def test_a_revoked_server_is_cut_off_within_a_second(self):
+        status, said, _ = self.create(slice={"share": 0.1})
+        self.assertEqual(status, 201, said)
+        start = time.monotonic()
+        done = self.run_farlane("server", "revoke", "one")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        asked = time.monotonic()
+        def is_cut_off():
+            return "was revoked" in self.servers["one"].said()
+        self.assertLess(seconds_until(is_cut_off, 10), 1 * SLOWNESS)
+        print(f"cut off {time.monotonic() - asked:.2f} s after the answer, {time.monotonic() - start:.2f} s after the command was started")
+        self.assertEqual(self.get("/v1/servers/one")["state"], "LOST")
+        self.assertEqual([one["phase"] for one in self.sessions(id=said["session"]["id"])], ["FAILED"])
+        self.assertEqual(self.create(slice={"share": 0.1})[0], 503)
+        # Nor does it come back, whatever is started anew, and whoever leads.
+        self.servers["one"].process.terminate()
+        self.servers["one"].process.wait(20 * SLOWNESS)
+        first = self.manager
+        first.stop_process()
+        self.manager = PoolTest.manage(self, "--tls", "--token-file", self.folder + "/token", listen=first.address,
+                                       servers=first.servers)
+        again = self.start_joined("one", f"{self.folder}/gpud-one")
+        self.assertLess(seconds_until(lambda: "was revoked" in again.said(), 15), 15, again.said())
+        self.assertEqual(self.get("/v1/status").get("serversReady", 0), 0)
+        # As another one it may.
+        self.servers["two"] = self.serve("two")
+        self.await_servers(1)
+
+
+@unittest.skipUnless(shutil.which("etcd"), "etcd is not installed")
+class JoiningManagers(Joining):
+    """A second manager gets from the first what it needs to take over."""
+
+    def setUp(self):
+        self.etcd_folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.etcd_folder.cleanup)
+        [self.etcd] = start_etcd(self.etcd_folder.name, 1)
+        self.addCleanup(self.etcd.stop)
+        super().setUp()
+
+    def door(self):
+        return ("--etcd", self.etcd.address)
+
+    def await_servers(self, count):
+        def are_there():
+            answer, said = self.ask("GET", "/v1/status")
+            return answer.status == 200 and said["serversReady"] == count
+        self.assertLess(seconds_until(are_there, 30), 30, self.manager.said())
+
+    def manage(self, *options, **where):
+        manager = super().manage(*options, **where)
+        self.manager = manager
+        self.assertLess(seconds_until(lambda: self.ask("GET", "/v1/status")[0].status == 200, 20), 20)
+        return manager
+
+    def test_a_manager_joins_and_takes_over(self):
+        folder = self.folder + "/second"
+        joined = self.join(self.join_key("--for", "manager"), folder)
+        self.assertEqual((joined.returncode, joined.stderr), (0, ""))
+        self.assertIn("farlane-poold", joined.stdout)
+        for name in ("seal.key", "tls/ca.key", "tls/ca.pem"):
+            self.assertEqual(stat.S_IMODE(os.stat(f"{folder}/{name}").st_mode), 0o600, name)
+        self.assertNotIn(b"PRIVATE KEY", pathlib.Path(folder, "tls/ca.key").read_bytes())
+        second = Manager(folder, "--tls", "--token-file", self.folder + "/token", "--etcd", self.etcd.address)
+        self.addCleanup(second.stop)
+        self.assertTrue(second.address, second.said())
+        # A server that knows both, by the one authority.
+        status, said, key = self.create(slice={"share": 0.1})
+        self.assertEqual(status, 201, said)
+        first = self.manager
+        first.process.kill()
+        first.process.wait()
+        self.manager = second
+        self.assertLess(seconds_until(lambda: self.ask("GET", "/v1/status")[0].status == 200, 20), 20, second.said())
+        self.servers["two"] = self.serve("two")
+        self.await_servers(1)
+        self.assertEqual([one["id"] for one in self.sessions(id=said["session"]["id"])], [said["session"]["id"]])
+
+    # Once is enough.
+    test_a_key_is_for_one = test_a_server_takes_its_key_along_at_its_first_start = None
+    test_a_revoked_server_is_cut_off_within_a_second = None
+    test_what_has_expired_or_was_revoked_or_is_for_others_opens_nothing = None
+
+
 class Rotation(Trusted):
     def test_new_keys_disturb_nobody(self):
         process = self.start_run("commanded", "--share", "0.2")
@@ -236,10 +408,8 @@ class Rotation(Trusted):
         self.assertEqual(status, 201, said)
         self.get("/v1/status")
         before = self.certificate
-        signing = pathlib.Path(self.folder, "pool/signing.key").read_bytes()
         done = self.run_farlane("pool", "rotate")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
-        self.assertNotEqual(pathlib.Path(self.folder, "pool/signing.key").read_bytes(), signing)
         # What the old key has signed opens, until it expires.
         time.sleep(2.5)
         served, words = self.at(self.servers["one"], said["token"], said["session"]["id"], key)

@@ -99,6 +99,13 @@ class Program:
                 self.kill(tree=True)
 
 
+def make_seal_key(path):
+    """What all managers of a pool have in common. The path."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+        file.write(os.urandom(32))
+    return path
+
+
 def start_etcd(folder, count):
     """The members of a cluster of the test's own; they answer when this returns."""
     ports = [(free_port(), free_port()) for _ in range(count)]
@@ -161,6 +168,7 @@ class World:
         self.clients, self.random = clients, random.Random(seed)
         self.etcd = start_etcd(self.folder.name, 3) if etcd else []
         self.manager_faults, self.managers = [], []
+        self.seal_key = make_seal_key(self.path("seal.key"))
         for number in range(2 if etcd else 1):
             self.start_manager(number)
         self.people = ",".join(manager.people for manager in self.managers)
@@ -194,7 +202,7 @@ class World:
         people, servers = (f"127.0.0.1:{free_port()}" for _ in range(2))
         words = [POOLD, "--listen", people, "--listen-servers", servers, "--state-dir", self.path(f"manager{number}")]
         if self.etcd:
-            words += ["--etcd", ",".join(one.address for one in self.etcd)]
+            words += ["--etcd", ",".join(one.address for one in self.etcd), "--seal-key-file", self.seal_key]
         faults = Faults(self.path(f"manager{number}.faults"))
         manager = Program(words, client_environment(None, LD_LIBRARY_PATH="") | faults.environment(),
                           self.path(f"manager{number}.log"), 2)
