@@ -489,7 +489,9 @@ TEST_F(RoutesTest, AServerThatIsRevokedIsGoneAndItsSessionsAreOver) {
 }
 
 TEST_F(RoutesTest, WhoComesForAnotherHostIsTold) {
-  HttpRequest request{.method = "GET", .path = "/v1/status"};
+  HttpRequest request;
+  request.method = "GET";
+  request.path = "/v1/status";
   request.foreign_host = "evil.example";
   const HttpAnswer answer = routes_->Answer(request);
   EXPECT_EQ(answer.status, 401u);

@@ -20,7 +20,13 @@ TEST(Caller, WithoutARoleNothingIsAllowed) {
 TEST(Caller, EveryVerbHasANameOfItsOwnAndSomebodyWhoMay) {
   for (const Verb verb : kVerbs) {
     EXPECT_EQ(ParseVerb(VerbName(verb)), verb);
-    EXPECT_EQ(As(Role::kPoolAdmin).ReachFor(verb), Reach::kPool) << VerbName(verb);
+    // Joining is for whoever shows a join key, and is all that he may do.
+    Caller newcomer;
+    newcomer.joins = true;
+    const bool joins = verb == Verb::kPoolJoin;
+    EXPECT_EQ(As(Role::kPoolAdmin).ReachFor(verb), joins ? Reach::kNone : Reach::kPool)
+        << VerbName(verb);
+    EXPECT_EQ(newcomer.May(verb), joins) << VerbName(verb);
   }
   EXPECT_FALSE(ParseVerb("?").has_value());
 }
