@@ -70,11 +70,8 @@ class FuzzedPool {
     Caller admin{.user = "admin", .roles = {Role::kPoolAdmin}, .project = "", .token_id = ""};
     v1::CreateJoinKeyRequest newcomer;
     newcomer.set_lifetime_seconds(JoinDesk::kLifetimeSecondsMax);
-    join_key_ = office_->Watch()
-                    ->joins()
-                    .Make(newcomer, admin, WallTime().tv_sec * 1000)
-                    .value()
-                    .secret();
+    join_key_ =
+        office_->Watch()->joins().Make(newcomer, admin, WallTime().tv_sec * 1000).value().secret();
     for (const Role role : kRoles) {
       v1::CreateTokenRequest wish;
       wish.set_user("ann");
