@@ -217,7 +217,7 @@ TEST_F(AdmissionDeskTest, WhatNoServerCanEverTakeIsRefusedAtOnce) {
   EXPECT_FALSE(Ask("2", 1, "", 2).waits.empty()) << "it only has to wait";
   await_servers_ = true;
   EXPECT_FALSE(Ask("later", 1, "", 3).waits.empty()) << "it waits for a new server";
-  Attach('2', 6);  // "early" has come before
+  Attach('2', 8);  // two came before
   EXPECT_FALSE(Ask("later", 1, "", 3).id.empty());
 }
 
