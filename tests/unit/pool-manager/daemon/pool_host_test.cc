@@ -155,6 +155,7 @@ TEST_F(PoolHostTest, WhatTenantsHaveHadIsKeptForTheNextManager) {
   const double had = disk_.use.tenants(0).had(0);
   disk_.sessions.clear();
   Begin(2);
+  disk_.use.Clear();
   host_->Look();
   host_.reset();
   ASSERT_EQ(disk_.use.tenants_size(), 1) << "the next one goes on with it";
