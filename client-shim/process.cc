@@ -10,6 +10,7 @@
 #include "client-shim/beginning.h"
 #include "client-shim/cu_result.h"
 #include "client-shim/current_context.h"
+#include "client-shim/loss_note.h"
 #include "client-shim/pool_session.h"
 #include "protocol/abi/driver_environment.h"
 #include "protocol/base/log.h"
@@ -67,6 +68,10 @@ CUresult Process::Start() {
   Result<Servers> servers = Servers::Connect(*config.server, config);
   if (!servers.ok()) {
     LogError("%s", servers.error().message().c_str());
+    const StatusCode code = servers.error().code();
+    if (code == StatusCode::kUnavailable || code == StatusCode::kTimeout) {
+      NoteLoss();  // nobody is there, who was when the session was asked for
+    }
     return ResultOfConnecting(servers.error());
   }
   for (const std::string& unheeded : abi::UnheededWishes()) {

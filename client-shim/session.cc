@@ -10,6 +10,7 @@
 #include "client-shim/current_context.h"
 #include "client-shim/hello.h"
 #include "client-shim/loaded_module.h"
+#include "client-shim/loss_note.h"
 #include "client-shim/process.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/log.h"
@@ -236,6 +237,9 @@ CUresult Session::Lost() {
     } else {
       LogError("lost the GPU server at %s: %s", server_.ToString().c_str(),
                channel_->lost().message().c_str());
+      if (fault == CUDA_SUCCESS) {
+        NoteLoss();
+      }
     }
   }
   return fault == CUDA_SUCCESS ? CUDA_ERROR_DEVICE_UNAVAILABLE : fault;

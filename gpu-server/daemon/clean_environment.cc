@@ -23,6 +23,7 @@ constexpr const char* kClientVariables[] = {
     "FARLANE_TRANSPORT",
     "FARLANE_TRACE",
     "FARLANE_GRACE",
+    "FARLANE_LOSS_NOTE",
     // What a program asks of its driver the client library does; a private server inherits it. A
     // worker whose launches waited, or that stopped where a kernel fails, would keep its client
     // waiting.

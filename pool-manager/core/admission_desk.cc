@@ -2,6 +2,7 @@
 #include "pool-manager/core/admission_desk.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "pool-manager/core/request_key.h"
 #include "pool-manager/core/session_request.h"
@@ -46,6 +47,8 @@ Objection NoPlace(const std::string& reason, const std::string& detail) {
   return {Objection::Kind::kNoCapacity, reason, detail};
 }
 
+constexpr char kNoRoomNow[] = "no server has room for it now";
+
 // What was measured is known by now, and must not count again with each look; who could not be
 // reached stays left out.
 void KeepUnreachable(v1::CreateSessionRequest* request) {
@@ -65,7 +68,7 @@ v1::Session AdmissionDesk::SessionOf(const Ticket& ticket, const Waiting& waitin
   session.set_id(ticket.id);
   *session.mutable_spec() = waiting.request.spec();
   session.set_phase(v1::PENDING);
-  session.set_reason(ticket.reason);
+  session.set_reason(ReasonOf(ticket));
   session.set_created_ms(ticket.since_ms);
   session.set_queued_ms(ticket.since_ms);
   session.set_queue_until_ms(ticket.until_ms);
@@ -112,9 +115,7 @@ void AdmissionDesk::Restore(const Pool::Now& now) {
     }
     ticket.since_ms = session.queued_ms();
     ticket.until_ms = session.queue_until_ms();
-    if (queue_.Join(ticket)) {
-      waiting_[session.id()] = std::move(waiting);
-    }
+    static_cast<void>(Enqueue(std::move(ticket), std::move(waiting)));  // as many as there were
   }
 }
 
@@ -178,10 +179,8 @@ std::optional<Objection> AdmissionDesk::Ask(const v1::CreateSessionRequest& requ
     return Objection{Objection::Kind::kInvalid, "Invalid",
                      "an idempotency key is 1 to 255 printable characters without spaces"};
   }
-  // Whoever waits is before whoever comes.
-  if (pool_.room_changes() != seen_changes_ && queue_.size() != 0) {
-    Pass(epoch, now, consequences);
-  }
+  began_ms_ = began_ms_ == 0 ? now.ms : began_ms_;
+  PassWhereRoomIs(epoch, now, consequences);  // whoever waits is before whoever comes
   const auto found = by_key_.find(KeyOf(user, key));
   if (found != by_key_.end() && !key.empty()) {
     bool known = false;
@@ -203,7 +202,7 @@ std::optional<Objection> AdmissionDesk::Begin(const v1::CreateSessionRequest& re
     return objection;
   }
   Pool::Grant grant;
-  auto objection = TryPlace(ticket, request, "", epoch, now, &grant);
+  auto objection = TryPlace(&ticket, request, "", epoch, now, &grant);
   reply->is_new = true;
   const std::string key = KeyOf(user, request.idempotency_key());
   if (!objection.has_value() && !grant.candidates.empty()) {
@@ -220,6 +219,11 @@ std::optional<Objection> AdmissionDesk::Begin(const v1::CreateSessionRequest& re
     admitted_ms_.push_back(now.ms);
     return std::nullopt;
   }
+  if (objection->kind == Objection::Kind::kNoCapacity) {
+    if (auto never = WhyNever(request, now)) {
+      return never;
+    }
+  }
   if (objection->kind != Objection::Kind::kNoCapacity || request.wait_seconds() == 0) {
     return objection;
   }
@@ -229,17 +233,15 @@ std::optional<Objection> AdmissionDesk::Begin(const v1::CreateSessionRequest& re
   }
   ticket.id = Pool::FreshId();
   ticket.reason = objection->detail;
-  if (!queue_.Join(ticket)) {
-    return NoPlace("QueueFull", std::to_string(queue_.size()) + " wait already");
-  }
-  Waiting& waiting = waiting_[ticket.id];
-  waiting.request = request;
+  Waiting waiting{.request = request, .user = user};
   waiting.request.set_may_probe(false);  // when its turn has come, it takes what there is
   KeepUnreachable(&waiting.request);
-  waiting.user = user;
+  reply->waiting = SessionOf(ticket, waiting);
+  if (!Enqueue(ticket, std::move(waiting))) {
+    return NoPlace("QueueFull", std::to_string(queue_.size()) + " wait already");
+  }
   by_key_[key] = ticket.id;
   counted_ms_ = 0;
-  reply->waiting = SessionOf(ticket, waiting);
   pool_.Show(reply->waiting);
   reply->place = PlaceOf(*queue_.Find(ticket.id), now);
   for (const std::string& line : objection->explain) {
@@ -248,9 +250,70 @@ std::optional<Objection> AdmissionDesk::Begin(const v1::CreateSessionRequest& re
   return std::nullopt;
 }
 
+// Only a new server would help, and he has not said that he waits for one. A manager that has begun
+// a moment ago does not know yet who is there.
+std::optional<Objection> AdmissionDesk::WhyNever(const v1::CreateSessionRequest& request,
+                                                 const Pool::Now& now) const {
+  if (request.await_servers() || now.ms - began_ms_ < settings_.servers_return_ms) {
+    return std::nullopt;
+  }
+  const std::optional<std::string> why = pool_.WhyNever(request);
+  return why.has_value() ? std::optional(Objection{Objection::Kind::kInvalid, "NeverFits", *why})
+                         : std::nullopt;
+}
+
+// It has a place among those who wait, and is counted with those who want the same.
+bool AdmissionDesk::Enqueue(Ticket ticket, Waiting waiting) {
+  const std::string id = ticket.id;
+  const uint64_t shape = ticket.shape;
+  const uint32_t refused_at = std::exchange(ticket.refused_at, Ticket::kNobody);
+  if (!queue_.Join(std::move(ticket))) {
+    return false;
+  }
+  SetRefused(queue_.Find(id), refused_at);
+  Shape& same = shapes_[shape];
+  if (same.waiting++ == 0) {
+    same.sample = waiting.request;
+  }
+  waiting_[id] = std::move(waiting);
+  return true;
+}
+
+void AdmissionDesk::Dequeue(const std::string& id) {
+  Ticket* const ticket = queue_.Find(id);
+  if (ticket == nullptr) {
+    return;
+  }
+  SetRefused(ticket, Ticket::kNobody);
+  const auto same = shapes_.find(ticket->shape);
+  if (same != shapes_.end() && --same->second.waiting == 0) {
+    open_.erase(same->first);
+    shapes_.erase(same);
+  }
+  queue_.Leave(id);
+}
+
+void AdmissionDesk::SetRefused(Ticket* ticket, uint32_t tenant) {
+  if (ticket->refused_at == tenant) {
+    return;
+  }
+  const auto before = refused_.find(ticket->refused_at);
+  if (before != refused_.end() && --before->second == 0) {
+    refused_.erase(before);
+  }
+  ticket->refused_at = tenant;
+  if (tenant != Ticket::kNobody) {
+    ++refused_[tenant];
+  }
+}
+
+std::string AdmissionDesk::ReasonOf(const Ticket& ticket) const {
+  return ticket.refusal.has_value() ? pool_.tenants().Text(*ticket.refusal) : ticket.reason;
+}
+
 void AdmissionDesk::Abandon(const std::string& id) {
   pool_.Abandon(id);
-  queue_.Leave(id);
+  Dequeue(id);
   waiting_.erase(id);
 }
 
@@ -269,11 +332,14 @@ void AdmissionDesk::Drop(const std::string& id,
                          const std::string& why,
                          const Pool::Now& now,
                          Consequences* to) {
-  queue_.Leave(id);
+  Dequeue(id);
   waiting_.erase(id);
-  holds_.erase(id);
-  std::erase_if(limits_held_, [&id](const auto& held) { return held.second == id; });
-  seen_changes_ = 0;  // what was held for him is there for others
+  const size_t held = holds_.erase(id) + std::erase_if(limits_held_, [&id](const auto& one) {
+                        return one.second == id;
+                      });
+  if (held != 0) {
+    seen_changes_ = 0;  // what was held for him is there for others
+  }
   counted_ms_ = 0;
   to->changed.push_back(pool_.EndWaiting(id, phase, why, now));
 }
@@ -290,9 +356,9 @@ std::vector<std::string> AdmissionDesk::KeptOut(const Ticket& ticket, const Pool
 }
 
 // Somebody older waits at a limit that this one would have something of.
-bool AdmissionDesk::IsBlocked(const Ticket& ticket, std::string* why) const {
+std::optional<uint32_t> AdmissionDesk::BlockedAt(const Ticket& ticket, std::string* why) const {
   if (limits_held_.empty()) {
-    return false;
+    return std::nullopt;
   }
   const TenantTree& tenants = pool_.tenants();
   const bool entitled = tenants.IsEntitled(ticket.project, ticket.amount);
@@ -304,36 +370,55 @@ bool AdmissionDesk::IsBlocked(const Ticket& ticket, std::string* why) const {
       if (holder != nullptr && holder->priority >= ticket.priority) {
         *why = "session " + held->second.substr(0, 8) +
                ", which has waited longer, needs what is left";
-        return true;
+        return at;
       }
     }
     if (at == TenantTree::kPool) {
-      return false;
+      return std::nullopt;
     }
   }
 }
 
-std::optional<Objection> AdmissionDesk::TryPlace(const Ticket& ticket,
+// Who waits (`id` is not empty) is looked at often: what his tenant may not have, and what was said
+// of another like him, costs little, and is put in words only for who asks.
+std::optional<Objection> AdmissionDesk::TryPlace(Ticket* ticket,
                                                  const v1::CreateSessionRequest& request,
                                                  const std::string& id,
                                                  uint64_t epoch,
                                                  const Pool::Now& now,
                                                  Pool::Grant* grant) {
-  if (std::string why; IsBlocked(ticket, &why)) {
+  const bool waits = !id.empty();
+  ticket->refusal.reset();
+  const auto wait_for = [&](uint32_t tenant) {
+    if (waits) {
+      SetRefused(ticket, tenant);
+    } else {
+      ticket->refused_at = tenant;  // it is counted when it is in the queue
+    }
+  };
+  std::string why;
+  if (const std::optional<uint32_t> tenant = BlockedAt(*ticket, &why)) {
+    wait_for(*tenant);
     return NoPlace("OverQuota", why);
   }
-  const std::vector<std::string> kept_out = KeptOut(ticket, now);
-  const uint64_t shape = Mixed(ticket.shape, kept_out);
-  if (!id.empty() && stuck_.contains(shape)) {
-    // Said before, of another like it; the tenant's own reasons come first.
-    const auto refusal = pool_.tenants().Check(ticket.project, ticket.amount);
-    return refusal.has_value() ? NoPlace("OverQuota", pool_.tenants().Text(*refusal))
-                               : NoPlace("NoServer", "no server has room for it now");
+  const auto refusal = pool_.tenants().Check(ticket->project, ticket->amount);
+  wait_for(refusal.has_value() ? refusal->tenant : Ticket::kNobody);
+  if (refusal.has_value() && waits) {
+    ticket->refusal = refusal;
+    return NoPlace("OverQuota", "");
+  }
+  const std::vector<std::string> kept_out = KeptOut(*ticket, now);
+  const uint64_t shape = Mixed(ticket->shape, kept_out);
+  if (waits && stuck_.contains(shape)) {
+    return NoPlace("NoServer", kNoRoomNow);
   }
   auto objection = pool_.Draft(request, epoch, now, grant, id, kept_out);
   if (objection.has_value() && objection->reason == "NoServer" &&
       pool_.room_changes() == seen_changes_) {
-    stuck_.insert(shape);
+    stuck_[shape] = ticket->shape;
+    if (kept_out.empty()) {
+      open_.erase(ticket->shape);
+    }
   }
   return objection;
 }
@@ -349,7 +434,7 @@ void AdmissionDesk::Admit(Ticket* ticket, Pool::Grant grant, const Pool::Now& no
   admitted_ms_.push_back(now.ms);
   holds_.erase(id);
   std::erase_if(limits_held_, [&id](const auto& held) { return held.second == id; });
-  queue_.Leave(id);
+  Dequeue(id);
 }
 
 }  // namespace farlane::pool

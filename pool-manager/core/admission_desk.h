@@ -9,6 +9,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -34,6 +35,9 @@ class AdmissionDesk {
     size_t hosts_looked_at = 256;
     size_t plans_per_pass = 4;      // for so many room is looked for at others' cost
     int64_t try_again_ms = 10'000;  // ... and not for the same one so soon
+    // Servers come back to a new manager within this: before, nobody is told that there is none for
+    // him.
+    int64_t servers_return_ms = 10'000;
   };
 
   struct Reply {
@@ -85,6 +89,12 @@ class AdmissionDesk {
     int64_t hold_tried_ms = 0;
   };
 
+  // Those who wait for the same of a server.
+  struct Shape {
+    size_t waiting = 0;
+    v1::CreateSessionRequest sample{};
+  };
+
   struct Hold {
     std::string server;
     int64_t start_ms = 0;  // from when its room is wanted; 0: nobody knows
@@ -107,13 +117,28 @@ class AdmissionDesk {
   std::optional<Objection> MakeTicket(const v1::CreateSessionRequest& request,
                                       const Pool::Now& now,
                                       Ticket* ticket) const;
-  std::optional<Objection> TryPlace(const Ticket& ticket,
+  std::optional<Objection> TryPlace(Ticket* ticket,
                                     const v1::CreateSessionRequest& request,
                                     const std::string& id,
                                     uint64_t epoch,
                                     const Pool::Now& now,
                                     Pool::Grant* grant);
+  std::optional<Objection> WhyNever(const v1::CreateSessionRequest& request,
+                                    const Pool::Now& now) const;
+  bool Enqueue(Ticket ticket, Waiting waiting);
+  void Dequeue(const std::string& id);
+  void SetRefused(Ticket* ticket, uint32_t tenant);
+  std::string ReasonOf(const Ticket& ticket) const;
+  void PassWhereRoomIs(uint64_t epoch, const Pool::Now& now, Consequences* consequences);
   void Pass(uint64_t epoch, const Pool::Now& now, Consequences* consequences);
+  void PassFreed(const std::vector<Pool::Freed>& freed,
+                 uint64_t epoch,
+                 const Pool::Now& now,
+                 Consequences* consequences);
+  size_t OpenFor(const std::vector<Pool::Freed>& freed,
+                 const Pool::Now& now,
+                 std::set<uint32_t>* tenants);
+  void CloseWhatIsFull(const std::vector<Pool::Freed>& freed, const Pool::Now& now);
   void Consider(Ticket* ticket, uint64_t epoch, const Pool::Now& now, Consequences* consequences);
   bool MakeRoom(const Ticket& ticket,
                 const v1::CreateSessionRequest& request,
@@ -128,7 +153,8 @@ class AdmissionDesk {
             Consequences* to);
   void Ease(const Pool::Now& now, Consequences* consequences);
   std::vector<std::string> KeptOut(const Ticket& ticket, const Pool::Now& now) const;
-  bool IsBlocked(const Ticket& ticket, std::string* why) const;
+  // The tenant of whose something somebody older waits, with why; nothing: it is not blocked.
+  std::optional<uint32_t> BlockedAt(const Ticket& ticket, std::string* why) const;
   v1::Session SessionOf(const Ticket& ticket, const Waiting& waiting) const;
   void CountPlaces(const Pool::Now& now);
   v1::QueuePlace PlaceOf(const Ticket& ticket, const Pool::Now& now);
@@ -142,13 +168,18 @@ class AdmissionDesk {
   // Tenants at whose limit somebody old waits: who comes behind him gets nothing of it.
   std::map<uint32_t, std::string> limits_held_;
   uint64_t seen_changes_ = 0;
-  std::unordered_set<uint64_t> stuck_;  // shapes for which there is no room now
+  std::unordered_map<uint64_t, Shape> shapes_;
+  std::unordered_set<uint64_t> open_;  // shapes for which there may be room that there was not
+  // Shapes, with where they must not go, for which there is no room now: of which shape each is.
+  std::unordered_map<uint64_t, uint64_t> stuck_;
+  std::unordered_map<uint32_t, size_t> refused_;  // so many wait for something of this tenant's
   size_t plans_left_ = 0;
   size_t holds_left_ = 0;
   std::deque<int64_t> admitted_ms_;  // lately
   std::unordered_map<std::string, uint32_t> positions_;
   int64_t counted_ms_ = 0;
   int64_t quiet_since_ms_ = 0;
+  int64_t began_ms_ = 0;
 };
 
 }  // namespace farlane::pool

@@ -10,16 +10,105 @@ namespace {
 
 constexpr int64_t kDrainWindowMs = 600'000;
 constexpr int64_t kCountEveryMs = 500;
+constexpr size_t kCountedAtOnce =
+    500;  // in a longer queue places are told as they were a moment ago
 constexpr uint32_t kAskAgainMs = 200;
 constexpr uint32_t kAskAgainMostMs = 2'000;
 
 }  // namespace
 
-// Everybody who waits is looked at, in the order of their turns, whenever there may be room that
-// there was not before.
+// When sessions have left and nothing else has changed, only those are looked at whom that
+// concerns.
+void AdmissionDesk::PassWhereRoomIs(uint64_t epoch,
+                                    const Pool::Now& now,
+                                    Consequences* consequences) {
+  pool_.RefreshCapacity();
+  if (queue_.size() == 0 || pool_.room_changes() == seen_changes_) {
+    return;
+  }
+  const auto freed = pool_.FreedSince(seen_changes_);
+  if (freed.has_value()) {
+    PassFreed(*freed, epoch, now, consequences);
+  } else {
+    Pass(epoch, now, consequences);
+  }
+}
+
+// Opens the shapes that one of these servers has room for by now. How many wait for something of
+// the tenants that have got something back; all of these tenants.
+size_t AdmissionDesk::OpenFor(const std::vector<Pool::Freed>& freed,
+                              const Pool::Now& now,
+                              std::set<uint32_t>* tenants) {
+  open_.clear();
+  for (const auto& [shape, same] : shapes_) {
+    if (pool_.CanTake(same.sample, freed, now)) {
+      open_.insert(shape);
+    }
+  }
+  std::erase_if(stuck_, [this](const auto& one) { return open_.contains(one.second); });
+  for (const Pool::Freed& one : freed) {
+    for (uint32_t at = one.project; at != TenantTree::kPool; at = pool_.tenants().ParentOf(at)) {
+      tenants->insert(at);
+    }
+  }
+  tenants->insert(TenantTree::kPool);
+  size_t concerned = 0;
+  for (const uint32_t tenant : *tenants) {
+    const auto refused = refused_.find(tenant);
+    concerned += refused == refused_.end() ? 0 : refused->second;
+  }
+  return concerned;
+}
+
+// Somebody has come in: for some there is no room any more.
+void AdmissionDesk::CloseWhatIsFull(const std::vector<Pool::Freed>& freed, const Pool::Now& now) {
+  std::erase_if(
+      open_, [&](uint64_t shape) { return !pool_.CanTake(shapes_.at(shape).sample, freed, now); });
+}
+
+// In the order of their turns, too; it ends when there is nobody left whom it concerns. Nothing is
+// taken from others or held here: Look, once a second, looks at everybody.
+void AdmissionDesk::PassFreed(const std::vector<Pool::Freed>& freed,
+                              uint64_t epoch,
+                              const Pool::Now& now,
+                              Consequences* consequences) {
+  seen_changes_ = pool_.room_changes();
+  plans_left_ = 0;
+  holds_left_ = 0;
+  std::set<uint32_t> tenants;
+  size_t refused = OpenFor(freed, now, &tenants);
+  if (refused == 0 && open_.empty()) {
+    return;
+  }
+  QueueOrder tickets(queue_, pool_.tenants());
+  while (refused != 0 || !open_.empty()) {
+    Ticket* const ticket = tickets.Next();
+    if (ticket == nullptr) {
+      break;
+    }
+    const bool was_refused = tenants.contains(ticket->refused_at);
+    refused -= was_refused ? 1 : 0;
+    if (!was_refused && !open_.contains(ticket->shape)) {
+      continue;
+    }
+    const size_t before = queue_.size();
+    Consider(ticket, epoch, now, consequences);
+    if (queue_.size() != before) {
+      CloseWhatIsFull(freed, now);
+    }
+  }
+  open_.clear();
+  if (queue_.size() < kCountedAtOnce) {
+    counted_ms_ = 0;
+  }
+}
+
+// Everybody who waits is looked at, in the order of their turns.
 void AdmissionDesk::Pass(uint64_t epoch, const Pool::Now& now, Consequences* consequences) {
+  pool_.RefreshCapacity();
   seen_changes_ = pool_.room_changes();
   stuck_.clear();
+  open_.clear();
   plans_left_ = settings_.plans_per_pass;
   holds_left_ = settings_.holds_max;
   limits_held_.clear();  // whoever is oldest now
@@ -40,17 +129,19 @@ void AdmissionDesk::Consider(Ticket* ticket,
                              Consequences* consequences) {
   const v1::CreateSessionRequest& request = waiting_[ticket->id].request;
   Pool::Grant grant;
-  auto objection = TryPlace(*ticket, request, ticket->id, epoch, now, &grant);
+  auto objection = TryPlace(ticket, request, ticket->id, epoch, now, &grant);
   const bool waits = objection.has_value() && objection->kind == Objection::Kind::kNoCapacity;
   if (waits && now.ms - ticket->since_ms >= settings_.preempt_after_ms &&
       MakeRoom(*ticket, request, now, consequences)) {
-    objection = TryPlace(*ticket, request, ticket->id, epoch, now, &grant);
+    objection = TryPlace(ticket, request, ticket->id, epoch, now, &grant);
   }
   if (!objection.has_value()) {
     Admit(ticket, std::move(grant), now);
     return;
   }
-  ticket->reason = objection->detail;
+  if (!ticket->refusal.has_value() && ticket->reason != objection->detail) {
+    ticket->reason = objection->detail;
+  }
   if (now.ms - ticket->since_ms < settings_.hold_after_ms) {
     return;
   }
@@ -73,7 +164,7 @@ bool AdmissionDesk::MakeRoom(const Ticket& ticket,
   if (plans_left_ == 0 || too_soon || ticket.priority == Priority::kBestEffort) {
     return false;
   }
-  if (std::string why; IsBlocked(ticket, &why)) {
+  if (std::string why; BlockedAt(ticket, &why).has_value()) {
     return false;
   }
   --plans_left_;
@@ -159,6 +250,7 @@ void AdmissionDesk::Ease(const Pool::Now& now, Consequences* consequences) {
 }
 
 void AdmissionDesk::Look(uint64_t epoch, const Pool::Now& now, Consequences* consequences) {
+  began_ms_ = began_ms_ == 0 ? now.ms : began_ms_;
   for (const std::string& id : queue_.Expired(now.ms, settings_.patience_ms)) {
     const Ticket& ticket = *queue_.Find(id);
     Drop(id, v1::EXPIRED,
@@ -222,7 +314,7 @@ v1::QueuePlace AdmissionDesk::PlaceOf(const Ticket& ticket, const Pool::Now& now
     const double each_ms = span_ms / static_cast<double>(admitted_ms_.size());
     place.set_estimate_s(static_cast<int64_t>(each_ms * position / 1000));
   }
-  place.add_reasons(ticket.reason);
+  place.add_reasons(ReasonOf(ticket));
   if (held != holds_.end()) {
     place.add_reasons("a server is held for it");
   }

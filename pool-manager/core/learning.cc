@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "pool-manager/core/profile_record.h"
+#include "pool-manager/placement/server_scan.h"
 
 namespace farlane::pool {
 namespace {
@@ -182,6 +183,63 @@ void Learning::NoteEnd(const v1::Session& session, int64_t now_ms) {
   KeepFew(&profiles_, kKnownMost);
 }
 
+namespace {
+
+v1::Candidate CandidateOf(const ServerView& server,
+                          const LinkEstimate& link,
+                          const Request& request) {
+  v1::Candidate candidate;
+  candidate.set_server_id(server.facts.id);
+  candidate.set_rtt_ms(link.rtt_s * 1e3);
+  candidate.set_bytes_per_s(link.bytes_per_s);
+  candidate.set_evidence(EvidenceName(link.evidence));
+  candidate.set_burst_bytes(WantsWidth(request) ? kBurstBytes : 0);
+  return candidate;
+}
+
+// It was measured, of late, and as far as matters.
+bool IsSure(const LinkEstimate& link, const Request& request) {
+  const bool measured = link.evidence == Evidence::kProbe || link.evidence == Evidence::kPassive;
+  const bool wide = !WantsWidth(request) || link.bytes_per_s > 0;
+  return measured && wide && ErrorNow(link) <= kErrorMost;
+}
+
+}  // namespace
+
+std::vector<v1::Candidate> Learning::PerhapsNearer(const ClusterView& cluster,
+                                                   const NetworkView& network,
+                                                   const Request& request,
+                                                   const PlacementPolicy& policy,
+                                                   const PlacementRules* rules) {
+  if (request.rtt_max_s <= 0 && request.bandwidth_min_bytes_per_s <= 0) {
+    return {};
+  }
+  Request anywhere = request;
+  anywhere.rtt_max_s = 0;
+  anywhere.bandwidth_min_bytes_per_s = 0;
+  ServerScan scan(cluster, network, anywhere, policy, rules);
+  std::vector<ScoredServer> unsure;
+  for (uint32_t i = 0; i < cluster.servers().size(); ++i) {
+    const ServerView& server = cluster.servers()[i];
+    double score = 0;
+    if (server.state == ServerState::kReady && !IsSure(network.To(server, i), request) &&
+        scan.Look(i, &score) == Reason::kFits) {
+      unsure.push_back({.score = score, .server = i});
+    }
+  }
+  const size_t told = std::min(unsure.size(), kProbesMost);
+  std::partial_sort(unsure.begin(), unsure.begin() + static_cast<ptrdiff_t>(told), unsure.end(),
+                    [](const ScoredServer& a, const ScoredServer& b) {
+                      return a.score < b.score || (a.score == b.score && a.server < b.server);
+                    });
+  std::vector<v1::Candidate> candidates;
+  for (size_t i = 0; i < told; ++i) {
+    const ServerView& server = cluster.servers()[unsure[i].server];
+    candidates.push_back(CandidateOf(server, network.To(server, unsure[i].server), request));
+  }
+  return candidates;
+}
+
 std::vector<v1::Candidate> Learning::Best(const ClusterView& cluster,
                                           const NetworkView& network,
                                           const Request& request,
@@ -192,13 +250,8 @@ std::vector<v1::Candidate> Learning::Best(const ClusterView& cluster,
       break;
     }
     const uint32_t server = one.servers.front().server;
-    const LinkEstimate& link = network.To(cluster.servers()[server], server);
-    v1::Candidate& candidate = candidates.emplace_back();
-    candidate.set_server_id(cluster.servers()[server].facts.id);
-    candidate.set_rtt_ms(link.rtt_s * 1e3);
-    candidate.set_bytes_per_s(link.bytes_per_s);
-    candidate.set_evidence(EvidenceName(link.evidence));
-    candidate.set_burst_bytes(WantsWidth(request) ? kBurstBytes : 0);
+    const ServerView& view = cluster.servers()[server];
+    candidates.push_back(CandidateOf(view, network.To(view, server), request));
   }
   return candidates;
 }
@@ -211,11 +264,7 @@ std::vector<v1::Candidate> Learning::WorthProbing(const ClusterView& cluster,
   const bool is_open =
       std::any_of(candidates.begin(), candidates.end(), [&](const v1::Candidate& one) {
         const uint32_t server = cluster.Find(one.server_id()).value_or(0);
-        const LinkEstimate& link = network.To(cluster.servers()[server], server);
-        const bool measured =
-            link.evidence == Evidence::kProbe || link.evidence == Evidence::kPassive;
-        const bool wide = !WantsWidth(request) || link.bytes_per_s > 0;
-        return !measured || !wide || ErrorNow(link) > kErrorMost;
+        return !IsSure(network.To(cluster.servers()[server], server), request);
       });
   // Where there is no choice nobody has to measure anything.
   return is_open && candidates.size() > 1 ? candidates : std::vector<v1::Candidate>();

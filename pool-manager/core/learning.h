@@ -60,6 +60,14 @@ class Learning {
                                                  const Request& request,
                                                  const Decision& decision);
 
+  // Where the request's own bounds on the way keep out all that could take it: servers that may lie
+  // within them for all that is known, as nobody has measured the way of late.
+  static std::vector<v1::Candidate> PerhapsNearer(const ClusterView& cluster,
+                                                  const NetworkView& network,
+                                                  const Request& request,
+                                                  const PlacementPolicy& policy,
+                                                  const PlacementRules* rules);
+
   // Profiles that have changed since the last time, to be stored.
   std::vector<v1::Profile> TakeChanged();
 

@@ -171,7 +171,7 @@ void Pool::SetState(const std::string& server) {
   cluster_.SetState(*index, StateOf(entry->state));
   cluster_.SetCordoned(*index, entry->cordoned);
   capacity_is_stale_ = true;
-  ++room_changes_;
+  NoteRoom();
 }
 
 void Pool::SetLoads(const std::string& server, const v1::Load& load) {
@@ -185,7 +185,9 @@ void Pool::SetLoads(const std::string& server, const v1::Load& load) {
     const v1::DeviceLoad& said = load.devices(i);
     cluster_.SetLoad(device, {.busy = static_cast<float>(said.busy_percent()) / 100,
                               .working_set_bytes = said.used_bytes()});
-    room_changes_ += cluster_.devices()[device].facts.healthy == IsSick(said) ? 1 : 0;
+    if (cluster_.devices()[device].facts.healthy == IsSick(said)) {
+      NoteRoom();
+    }
     cluster_.SetDeviceHealth(device, !IsSick(said), false);
   }
   for (const v1::SessionLoad& session : load.sessions()) {
@@ -219,6 +221,7 @@ void Pool::TakeReport(v1::Session* session, const Now& now) {
   over_.erase({session->ended_ms(), session->id()});
   session->set_phase(v1::ACTIVE);
   session->set_reason("");
+  session->set_meant(false);
   session->set_ended_ms(0);
   session->set_started_ms(session->started_ms() == 0 ? now.ms : session->started_ms());
   if (was_given_up) {
@@ -310,6 +313,7 @@ std::optional<Objection> Pool::Release(const std::string& id,
   }
   if (IsLive(found->second)) {
     End(&found->second, v1::RELEASED, "released", now);
+    found->second.set_meant(true);
     v1::ToServer say;
     say.mutable_end_session()->set_session_id(id);
     say.mutable_end_session()->set_reason("released");

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -85,6 +86,10 @@ class Pool {
   void RestoreProfiles(const std::vector<v1::Profile>& profiles) { learning_.Restore(profiles); }
 
   std::vector<v1::Profile> TakeProfiles() { return learning_.TakeChanged(); }
+
+  // What tenants have had: restored at the start, after the tenants, and to be stored now and then.
+  void RestoreUse(const v1::TenantUse& use);
+  v1::TenantUse Use(const Now& now) const;
 
   // --- Servers
 
@@ -210,6 +215,24 @@ class Pool {
   // Changes whenever there may be room that there was not before.
   uint64_t room_changes() const { return room_changes_; }
 
+  // A session has given back what it had.
+  struct Freed {
+    uint32_t server = 0;   // index in placement's view
+    uint32_t project = 0;  // index in the tree
+  };
+
+  // What has become free since room_changes() was `change`; nothing: other things have changed,
+  // too, or too many.
+  std::optional<std::vector<Freed>> FreedSince(uint64_t change) const;
+  // Whether one of these servers can take it as they are; quotas are another question.
+  bool CanTake(const v1::CreateSessionRequest& wanted,
+               const std::vector<Freed>& freed,
+               const Now& now) const;
+  // Why no server that there is could ever take it, if that is so.
+  std::optional<std::string> WhyNever(const v1::CreateSessionRequest& wanted) const;
+  // What the pool has, but for servers that are lost.
+  void RefreshCapacity();
+
   // --- What people see
 
   std::vector<v1::Session> Sessions() const;
@@ -262,7 +285,7 @@ class Pool {
                                       const Now& now);
   void Charge(const v1::Session& session);
   void Refund(const std::string& id);
-  void RefreshCapacity();
+  void NoteRoom();
   HostPicture PictureOf(uint32_t server, const RequestFilter& filter, const Request& request) const;
   bool TryToGiveBack(const std::string& id, std::vector<Order>* orders);
   void TellServer(const v1::Session& session, v1::ToServer say, std::vector<Order>* orders) const;
@@ -285,6 +308,8 @@ class Pool {
   std::unordered_map<std::string, LastWork> last_work_;  // of those whose project has such a limit
   bool capacity_is_stale_ = true;
   uint64_t room_changes_ = 1;
+  // Those of the changes that were nothing but a session's leaving, the last ones.
+  std::deque<Freed> freed_;
 };
 
 }  // namespace farlane::pool

@@ -7,6 +7,7 @@
 #include "pool-manager/core/request_key.h"
 #include "pool-manager/core/session_request.h"
 #include "pool-manager/placement/explain.h"
+#include "pool-manager/placement/never.h"
 #include "protocol/base/slice.h"
 #include "protocol/control/hex.h"
 
@@ -100,6 +101,34 @@ void Pool::Describe(std::vector<v1::Candidate>* candidates) const {
   }
 }
 
+bool Pool::CanTake(const v1::CreateSessionRequest& wanted,
+                   const std::vector<Freed>& freed,
+                   const Now& now) const {
+  if (!wanted.spec().near().empty()) {
+    return true;  // whom it must be away from may have left a whole zone to it
+  }
+  v1::Session asked;
+  *asked.mutable_spec() = wanted.spec();
+  const Request request = RequestOf(asked);
+  const NetworkView network = ViewFrom(wanted.spec(), now);
+  const RequestFilter filter(cluster_, network, request, placement_.policy, placement_.rules.get());
+  return std::any_of(freed.begin(), freed.end(), [&](const Freed& one) {
+    const ServerView& server = cluster_.servers()[one.server];
+    uint32_t fitting = 0;
+    for (uint32_t i = 0; i < server.devices_count; ++i) {
+      fitting += filter.DeviceReason(one.server, server.device_first + i) == Reason::kFits ? 1 : 0;
+    }
+    return fitting >= request.devices && filter.NetworkReason(one.server) == Reason::kFits &&
+           filter.ServerReason(one.server) == Reason::kFits;
+  });
+}
+
+std::optional<std::string> Pool::WhyNever(const v1::CreateSessionRequest& wanted) const {
+  v1::Session asked;
+  *asked.mutable_spec() = wanted.spec();
+  return farlane::pool::WhyNever(cluster_, RequestOf(asked), placement_.policy);
+}
+
 std::optional<Objection> Pool::Draft(const v1::CreateSessionRequest& wanted,
                                      uint64_t epoch,
                                      const Now& now,
@@ -130,8 +159,11 @@ std::optional<Objection> Pool::Draft(const v1::CreateSessionRequest& wanted,
   const NetworkView network = ViewFrom(wanted.spec(), now);
   const Decision decision =
       Decide(cluster_, network, request, placement_.policy, placement_.rules.get());
-  if (decision.placed && wanted.may_probe()) {
-    grant->candidates = Learning::WorthProbing(cluster_, network, request, decision);
+  if (wanted.may_probe()) {
+    grant->candidates = decision.placed
+                            ? Learning::WorthProbing(cluster_, network, request, decision)
+                            : Learning::PerhapsNearer(cluster_, network, request, placement_.policy,
+                                                      placement_.rules.get());
     if (!grant->candidates.empty()) {
       Describe(&grant->candidates);
       return std::nullopt;
@@ -139,7 +171,9 @@ std::optional<Objection> Pool::Draft(const v1::CreateSessionRequest& wanted,
   }
   NoteDemand(cluster_, network, request);
   if (!decision.placed) {
-    return NoRoom(request, network);
+    // Who waits is looked at often, and is told of each server only when he asks why.
+    return id.empty() ? NoRoom(request, network)
+                      : Objection{Objection::Kind::kNoCapacity, "NoServer", decision.refusal};
   }
   const farlane::Status assumed = cluster_.Assume(GrantOf(session.id(), request, decision));
   const uint32_t index = decision.chosen().servers.front().server;

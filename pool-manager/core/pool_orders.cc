@@ -34,7 +34,7 @@ void Pool::SetOrders(const v1::ServerOrders& orders, const Now& now) {
   }
   entry->cordoned = orders.cordoned();
   const std::string& id = entry->inventory.server_id();
-  ++room_changes_;  // what was kept away may be let in
+  NoteRoom();  // what was kept away may be let in
   if (SetFacts(entry->inventory).ok()) {
     PromiseAgain(id);
     SetLoads(id, entry->load);  // what it has said of its devices' health still holds

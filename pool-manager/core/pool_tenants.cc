@@ -14,6 +14,8 @@ namespace {
 
 // A session that has to go slower keeps this part of what it asked for.
 constexpr double kShareKept = 0.25;
+// Sessions that have left of which it is still known what they have left free.
+constexpr size_t kFreedMost = 64;
 
 Priority PriorityOf(const v1::SessionSpec& spec) {
   const std::string& word = spec.slice().priority();
@@ -98,8 +100,57 @@ void Pool::Refund(const std::string& id) {
     return;
   }
   tenants_.Refund(found->second.project, found->second.priority, found->second.amount);
+  const uint32_t project = found->second.project;
   charges_.erase(found);
+  const auto session = sessions_.find(id);
+  const auto server =
+      session == sessions_.end() ? std::nullopt : cluster_.Find(session->second.server_id());
+  if (!server.has_value()) {
+    NoteRoom();
+    return;
+  }
   ++room_changes_;
+  freed_.push_back({.server = *server, .project = project});
+  if (freed_.size() > kFreedMost) {
+    freed_.pop_front();
+  }
+}
+
+// There may be room for more reasons than that a session has left.
+void Pool::NoteRoom() {
+  ++room_changes_;
+  freed_.clear();
+}
+
+std::optional<std::vector<Pool::Freed>> Pool::FreedSince(uint64_t change) const {
+  const uint64_t since = room_changes_ - change;
+  if (change > room_changes_ || since > freed_.size()) {
+    return std::nullopt;
+  }
+  return std::vector<Freed>(freed_.end() - static_cast<ptrdiff_t>(since), freed_.end());
+}
+
+void Pool::RestoreUse(const v1::TenantUse& use) {
+  for (const v1::TenantUse::One& one : use.tenants()) {
+    TenantTree::History history{.tenant = one.name()};
+    for (int i = 0; i < one.had_size() && i < static_cast<int>(history.had.size()); ++i) {
+      history.had[static_cast<size_t>(i)] = one.had(i);
+    }
+    tenants_.SetHistory(history, use.at_ms());
+  }
+}
+
+v1::TenantUse Pool::Use(const Now& now) const {
+  v1::TenantUse use;
+  use.set_at_ms(now.ms);
+  for (const TenantTree::History& history : tenants_.Histories()) {
+    v1::TenantUse::One& one = *use.add_tenants();
+    one.set_name(history.tenant);
+    for (const double had : history.had) {
+      one.add_had(had);
+    }
+  }
+  return use;
 }
 
 // What the pool has, but for servers that are lost.
@@ -117,7 +168,7 @@ void Pool::RefreshCapacity() {
     }
   }
   tenants_.SetCapacity(capacity);
-  ++room_changes_;
+  NoteRoom();
 }
 
 void Pool::TellServer(const v1::Session& session,
@@ -236,7 +287,10 @@ void Pool::LookAtLimits(const Now& now,
     }
   }
   for (const auto& [id, why] : over) {
-    changed->push_back(Evict(id, v1::EXPIRED, why, now, orders));
+    v1::Session session = Evict(id, v1::EXPIRED, why, now, orders);
+    session.set_meant(true);
+    Show(session);
+    changed->push_back(std::move(session));
   }
 }
 

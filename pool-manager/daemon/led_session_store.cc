@@ -14,6 +14,7 @@ constexpr char kSessionPrefix[] = "/farlane/sessions/";
 constexpr char kOrdersPrefix[] = "/farlane/server-orders/";
 constexpr char kProfilePrefix[] = "/farlane/profiles/";
 constexpr char kProjectPrefix[] = "/farlane/projects/";
+constexpr char kUseKey[] = "/farlane/tenant-use/all";
 
 // Every message that is kept under a prefix.
 template <typename Message>
@@ -90,6 +91,20 @@ farlane::Status LedSessionStore::SaveProfile(const v1::Profile& profile) {
   const std::string& key = profile.key();
   const Sha256Digest digest = Sha256(std::as_bytes(std::span(key.data(), key.size())));
   return Commit(Operation::Put(kProfilePrefix + control::Hex(digest), profile.SerializeAsString()));
+}
+
+Result<v1::TenantUse> LedSessionStore::LoadUse() {
+  FARLANE_ASSIGN(const Page page, store_.List(kUseKey));
+  v1::TenantUse use;
+  // One that cannot be read is a fair beginning, too.
+  if (page.items.empty() || !use.ParseFromString(page.items.front().value)) {
+    use.Clear();
+  }
+  return use;
+}
+
+farlane::Status LedSessionStore::SaveUse(const v1::TenantUse& use) {
+  return Commit(Operation::Put(kUseKey, use.SerializeAsString()));
 }
 
 Result<std::vector<v1::Project>> LedSessionStore::LoadProjects() {

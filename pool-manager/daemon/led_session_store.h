@@ -35,6 +35,8 @@ class LedSessionStore : public SessionStore {
   farlane::Status SaveOrders(const v1::ServerOrders& orders) override;
   Result<std::vector<v1::Profile>> LoadProfiles() override;
   farlane::Status SaveProfile(const v1::Profile& profile) override;
+  Result<v1::TenantUse> LoadUse() override;
+  farlane::Status SaveUse(const v1::TenantUse& use) override;
   Result<std::vector<v1::Project>> LoadProjects() override;
   farlane::Status SaveProject(const v1::Project& project) override;
   farlane::Status DropProject(const std::string& name) override;

@@ -28,7 +28,8 @@ PoolHost::PoolHost(Settings settings, std::unique_ptr<SessionStore> store, Signi
                    [](const v1::Server& server) { return server.inventory().server_id(); }),
       saver_(*store_,
              {.find = [this](const std::string& id) { return FindSession(id); },
-              .learned = [this] { return TakeProfiles(); }}) {}
+              .learned = [this] { return TakeProfiles(); },
+              .use = [this] { return Use(); }}) {}
 
 Pool::Now PoolHost::TakeNow() const {
   const uint64_t ns = NowNs();
@@ -42,6 +43,7 @@ Result<std::unique_ptr<PoolHost>> PoolHost::Open(Settings settings,
   FARLANE_ASSIGN(std::vector<v1::Session> sessions, store->Load());
   FARLANE_ASSIGN(const std::vector<v1::ServerOrders> orders, store->LoadOrders());
   FARLANE_ASSIGN(const std::vector<v1::Profile> profiles, store->LoadProfiles());
+  FARLANE_ASSIGN(const v1::TenantUse use, store->LoadUse());
   FARLANE_ASSIGN(PlacementSetup placement, PlacementSetup::Read(settings.placement));
   std::unique_ptr<PoolHost> host(new PoolHost(std::move(settings), std::move(store), keys));
   host->state_.With([&](State& state) {
@@ -51,6 +53,7 @@ Result<std::unique_ptr<PoolHost>> PoolHost::Open(Settings settings,
     state.pool.Restore(std::move(sessions));
     state.pool.RestoreOrders(orders);
     state.pool.RestoreProfiles(profiles);
+    state.pool.RestoreUse(use);
     state.desk.Restore(host->TakeNow());
   });
   return host;
@@ -204,7 +207,15 @@ void PoolHost::Look() {
   });
   saver_.SaveSoon(to.changed);
   saver_.DropSoon(state_.With([](State& state) { return state.pool.TakeForgotten(); }));
+  if (NowNs() - use_saved_ns_ > settings_.save_use_ns) {
+    use_saved_ns_ = NowNs();
+    saver_.SaveUseSoon();
+  }
   SaveUnsure();
+}
+
+v1::TenantUse PoolHost::Use() const {
+  return state_.With([this](const State& state) { return state.pool.Use(TakeNow()); });
 }
 
 bool PoolHost::IsClosed() const {

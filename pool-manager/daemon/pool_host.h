@@ -48,6 +48,8 @@ class PoolHost : public std::enable_shared_from_this<PoolHost> {
     std::function<void()> step_down{};
     // Copies the store to a new file; empty: it has ways of its own to be saved.
     std::function<farlane::Status(const std::string& path)> backup{};
+    // What tenants have had is stored so often.
+    uint64_t save_use_ns = 30'000'000'000;
     std::string scratch_dir{};  // for what is written only to be read again
   };
 
@@ -147,6 +149,7 @@ class PoolHost : public std::enable_shared_from_this<PoolHost> {
   void Tell(State& state, const std::vector<Order>& orders) const;
   Pool::Now TakeNow() const;
   std::vector<v1::Profile> TakeProfiles();
+  v1::TenantUse Use() const;
 
   const Settings settings_;
   const std::unique_ptr<SessionStore> store_;
@@ -161,6 +164,7 @@ class PoolHost : public std::enable_shared_from_this<PoolHost> {
   struct OrdersTurn {};
 
   Guarded<OrdersTurn> orders_turn_;
+  uint64_t use_saved_ns_ = 0;  // Look's
   ChangeDesk<v1::Session> session_desk_;
   ChangeDesk<v1::Server> server_desk_;
   SessionSaver saver_;  // last: it looks at the state

@@ -56,6 +56,25 @@ void SessionSaver::DropSoon(std::vector<std::string> ids) {
   changed_.notify_all();
 }
 
+void SessionSaver::SaveUseSoon() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    use_is_due_ = true;
+  }
+  changed_.notify_all();
+}
+
+// If it fails the next time stores it.
+void SessionSaver::SaveUse() {
+  const v1::TenantUse use = source_.use();
+  if (use.tenants().empty()) {
+    return;
+  }
+  if (const farlane::Status status = store_.SaveUse(use); !status.ok()) {
+    LogWarn("what tenants have had cannot be stored: %s", status.message().c_str());
+  }
+}
+
 // What is still there when the next manager begins is dropped by that one.
 void SessionSaver::Drop(const std::vector<std::string>& ids) {
   if (const farlane::Status status = store_.DropSessions(ids); !status.ok()) {
@@ -98,7 +117,8 @@ void SessionSaver::SaveAsItIs(const std::string& id) {
 void SessionSaver::Loop() {
   std::unique_lock<std::mutex> lock(mutex_);
   while (true) {
-    changed_.wait(lock, [this] { return ends_ || !waiting_.empty() || !dropped_.empty(); });
+    changed_.wait(
+        lock, [this] { return ends_ || use_is_due_ || !waiting_.empty() || !dropped_.empty(); });
     if (!waiting_.empty()) {
       const std::string id = waiting_.extract(waiting_.begin()).value();
       lock.unlock();
@@ -108,6 +128,10 @@ void SessionSaver::Loop() {
       const std::vector<std::string> dropped = std::exchange(dropped_, {});
       lock.unlock();
       Drop(dropped);
+      lock.lock();
+    } else if (std::exchange(use_is_due_, false)) {
+      lock.unlock();
+      SaveUse();
       lock.lock();
     } else {
       return;

@@ -26,6 +26,8 @@ class SessionSaver {
     std::function<std::optional<v1::Session>(const std::string& id)> find;
     // What was learned of programs by what has become of their sessions, since this was asked last.
     std::function<std::vector<v1::Profile>()> learned;
+    // What tenants have had until now.
+    std::function<v1::TenantUse()> use;
   };
 
   SessionSaver(SessionStore& store, Source source);
@@ -38,6 +40,8 @@ class SessionSaver {
   void DropSoon(std::vector<std::string> ids);
   // Does not wait, so that the threads may call this that bring the store's answers.
   void SaveSoon(const std::vector<v1::Session>& sessions);
+  // What tenants have had. Does not wait.
+  void SaveUseSoon();
   // Returns when it was tried.
   void Save(const std::string& id);
 
@@ -45,6 +49,7 @@ class SessionSaver {
   void Loop();
   void SaveAsItIs(const std::string& id);
   void Drop(const std::vector<std::string>& ids);
+  void SaveUse();
 
   SessionStore& store_;
   const Source source_;
@@ -53,6 +58,7 @@ class SessionSaver {
   std::set<std::string> waiting_;
   std::set<std::string> busy_;  // from looking how a session is until that is stored
   std::vector<std::string> dropped_;
+  bool use_is_due_ = false;
   bool ends_ = false;
   std::vector<std::thread> threads_;  // so many go to the store together
 };

@@ -37,6 +37,10 @@ class SessionStore {
   virtual Result<std::vector<v1::Profile>> LoadProfiles() = 0;
   virtual farlane::Status SaveProfile(const v1::Profile& profile) = 0;
 
+  // What tenants have had of the pool; nothing was stored: they have had nothing.
+  virtual Result<v1::TenantUse> LoadUse() = 0;
+  virtual farlane::Status SaveUse(const v1::TenantUse& use) = 0;
+
   virtual Result<std::vector<v1::Project>> LoadProjects() = 0;
   virtual farlane::Status SaveProject(const v1::Project& project) = 0;
   virtual farlane::Status DropProject(const std::string& name) = 0;

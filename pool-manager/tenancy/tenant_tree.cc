@@ -12,6 +12,7 @@ namespace {
 
 constexpr size_t kNameMax = 63;
 constexpr double kWeightMax = 1e6;
+constexpr double kMostEverHad = 1e18;  // beyond that somebody has written nonsense
 constexpr double kNothingThere = 1e9;  // the share of who has something of a pool without any
 
 bool IsName(const std::string& name) {
@@ -200,7 +201,30 @@ std::vector<uint32_t> TenantTree::All() const {
   return all;
 }
 
+// By what is used, whatever is kept for whom: what is kept may be more than a limit that was
+// lowered, or than all limits of an organisation's projects together.
+std::optional<QuotaRefusal> TenantTree::CheckUsed(uint32_t project, const Amount& amount) const {
+  for (uint32_t at = project; at != kPool; at = nodes_[at].parent) {
+    for (size_t i = 0; i < kResourcesCount; ++i) {
+      const uint64_t limit = nodes_[at].tenant.quota.limit[i];
+      const uint64_t used = Used(at)[i];
+      if (amount[i] != 0 && limit != kNoLimit && (used > limit || amount[i] > limit - used)) {
+        return QuotaRefusal{.kind = QuotaRefusal::Kind::kLimit,
+                            .tenant = at,
+                            .resource = static_cast<Resource>(i),
+                            .wanted = amount[i],
+                            .used = used,
+                            .limit = limit};
+      }
+    }
+  }
+  return std::nullopt;
+}
+
 std::optional<QuotaRefusal> TenantTree::Check(uint32_t project, const Amount& amount) const {
+  if (const auto refusal = CheckUsed(project, amount)) {
+    return refusal;
+  }
   for (size_t i = 0; i < kResourcesCount; ++i) {
     uint64_t more = amount[i];  // that counts against the tenant looked at
     for (uint32_t at = project; more != 0; at = nodes_[at].parent) {
@@ -246,6 +270,30 @@ std::optional<QuotaRefusal> TenantTree::CheckEver(uint32_t project, const Amount
     }
   }
   return std::nullopt;
+}
+
+std::vector<TenantTree::History> TenantTree::Histories() const {
+  std::vector<History> histories;
+  for (uint32_t at = 1; at < nodes_.size(); ++at) {
+    const auto& had = nodes_[at].history;
+    if (nodes_[at].exists &&
+        std::any_of(had.begin(), had.end(), [](double one) { return one != 0; })) {
+      histories.push_back({.tenant = nodes_[at].tenant.name, .had = had});
+    }
+  }
+  return histories;
+}
+
+void TenantTree::SetHistory(const History& history, int64_t then_ms) {
+  const auto found = Find(history.tenant);
+  if (!found.has_value()) {
+    return;
+  }
+  for (size_t i = 0; i < kResourcesCount; ++i) {
+    const double had = history.had[i];
+    nodes_[*found].history[i] = had >= 0 && had < kMostEverHad ? had : 0;
+  }
+  aged_ms_ = aged_ms_ == 0 ? then_ms : std::min(aged_ms_, then_ms);
 }
 
 void TenantTree::Charge(uint32_t project, Priority priority, const Amount& amount) {

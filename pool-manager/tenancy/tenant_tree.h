@@ -102,6 +102,16 @@ class TenantTree {
   // Time has gone by.
   void Age(int64_t now_ms);
 
+  // What a tenant has had, fading: so that whoever manages the pool next goes on with it.
+  struct History {
+    std::string tenant{};
+    std::array<double, kResourcesCount> had{};
+  };
+
+  std::vector<History> Histories() const;
+  // As it was then; the first Age after it lets it fade since.
+  void SetHistory(const History& history, int64_t then_ms);
+
   void SetHalfLife(int64_t half_life_ms) { half_life_ms_ = half_life_ms; }
 
   // "the limit of project "a" is 4 GPUs, and 3.5 are in use", for people.
@@ -123,6 +133,7 @@ class TenantTree {
   static Amount FloorOf(const Quota& quota);
   Status CheckTenant(const Tenant& tenant) const;
   Status CheckPlace(const Tenant& tenant, std::optional<uint32_t> found) const;
+  std::optional<QuotaRefusal> CheckUsed(uint32_t project, const Amount& amount) const;
   uint32_t NewSlot(const Tenant& tenant);
   Amount HeldOf(const Node& node) const;
   void UpdateHeld(uint32_t from);

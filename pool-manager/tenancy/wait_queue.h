@@ -30,6 +30,11 @@ struct Ticket {
   int64_t runs_ms = 0;   // at most so long; 0: nobody knows
   uint64_t number = 0;   // in the order of coming
   std::string reason{};  // why he waits, when it was last looked at
+  // ... or what his tenant may not have; told in words only to who asks.
+  std::optional<QuotaRefusal> refusal{};
+  uint32_t refused_at = kNobody;  // the tenant of whose something has to become free
+
+  static constexpr uint32_t kNobody = UINT32_MAX;
 };
 
 // Thread: caller's.

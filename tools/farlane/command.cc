@@ -46,6 +46,10 @@ std::optional<int> LookAfter(pid_t child) {
   return std::nullopt;
 }
 
+bool Ends(int number) {
+  return number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT;
+}
+
 void PassOn(const signalfd_siginfo& signal, pid_t child) {
   const int number = static_cast<int>(signal.ssi_signo);
   // What a terminal sends goes to the whole foreground group: the command has its own already. What
@@ -59,33 +63,45 @@ void PassOn(const signalfd_siginfo& signal, pid_t child) {
 
 }  // namespace
 
-int RunCommand(const std::vector<std::string>& command,
-               const std::vector<Setting>& settings,
-               SignalInbox& inbox,
-               const std::function<void()>& on_child_change) {
+CommandEnd RunCommandOnce(const std::vector<std::string>& command,
+                          const std::vector<Setting>& settings,
+                          SignalInbox& inbox,
+                          const std::function<void()>& on_child_change) {
+  CommandEnd end;
   const Result<Started> started = StartChild(
       {.arguments = command, .settings = settings, .mask = &inbox.mask_before(), .inherited = {}});
   if (!started.ok()) {
     LogError("%s", started.error().message().c_str());
-    return kExitFarlane;
+    end.code = kExitFarlane;
+    return end;
   }
   const pid_t child = started.value().pid;
   if (child < 0) {
-    return ReportExecError(command[0], started.value().exec_error);
+    end.code = ReportExecError(command[0], started.value().exec_error);
+    return end;
   }
   while (true) {
     if (const std::optional<int> code = LookAfter(child)) {
-      return *code;
+      end.code = *code;
+      return end;
     }
     on_child_change();
     pollfd waiting{.fd = inbox.fd(), .events = POLLIN, .revents = 0};
     poll(&waiting, 1, -1);
     while (const std::optional<signalfd_siginfo> signal = inbox.Take()) {
       if (signal->ssi_signo != SIGCHLD) {
+        end.was_told |= Ends(static_cast<int>(signal->ssi_signo));
         PassOn(*signal, child);
       }
     }
   }
+}
+
+int RunCommand(const std::vector<std::string>& command,
+               const std::vector<Setting>& settings,
+               SignalInbox& inbox,
+               const std::function<void()>& on_child_change) {
+  return RunCommandOnce(command, settings, inbox, on_child_change).code;
 }
 
 }  // namespace farlane::cli

@@ -12,11 +12,23 @@
 
 namespace farlane::cli {
 
+// Whether the command was told to end by a signal that came to this process.
+struct CommandEnd {
+  int code = 0;
+  bool was_told = false;
+};
+
 // `on_child_change` is called when some other child of this process may have ended. Returns the
 // exit code to end with.
 int RunCommand(const std::vector<std::string>& command,
                const std::vector<Setting>& settings,
                SignalInbox& inbox,
                const std::function<void()>& on_child_change);
+
+// The same, and who wanted it to end.
+CommandEnd RunCommandOnce(const std::vector<std::string>& command,
+                          const std::vector<Setting>& settings,
+                          SignalInbox& inbox,
+                          const std::function<void()>& on_child_change);
 
 }  // namespace farlane::cli

@@ -68,6 +68,8 @@ class PoolSession {
   PoolSession& operator=(PoolSession&&) = delete;
   ~PoolSession();
 
+  const std::string& id() const { return id_; }
+
   // FARLANE_SERVER, FARLANE_TOKEN and FARLANE_SESSION.
   const std::vector<Setting>& settings() const { return settings_; }
 

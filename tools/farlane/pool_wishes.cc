@@ -39,6 +39,7 @@ std::vector<Setting> WishSettings(const PoolWishes& wishes) {
   say("FARLANE_GROUP", wishes.group);
   say("FARLANE_NEAR", wishes.near);
   say("FARLANE_AWAY", wishes.away);
+  say("FARLANE_AWAIT_SERVERS", wishes.await_servers ? "1" : "");
   return settings;
 }
 

@@ -21,6 +21,7 @@ struct PoolWishes {
   std::string group;
   std::string near;
   std::string away;
+  bool await_servers = false;
 };
 
 void AddPoolWishes(CLI::App* app, PoolWishes* wishes);

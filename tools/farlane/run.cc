@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // farlane run: an unmodified CUDA program with its GPU elsewhere.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <system_error>
 
 #include <sys/mman.h>
@@ -16,6 +18,7 @@
 #include "protocol/transport/address_list.h"
 #include "tools/farlane/command.h"
 #include "tools/farlane/help_format.h"
+#include "tools/farlane/on_loss.h"
 #include "tools/farlane/pool_client.h"
 #include "tools/farlane/pool_wishes.h"
 #include "tools/farlane/private_server.h"
@@ -32,6 +35,8 @@ constexpr uint64_t kPrivateProbeTimeoutNs = 30'000'000'000;
 // Where the software GPU keeps what its processes share.
 constexpr char kDevicesFile[] = "FARLANE_SOFT_SHARED";
 
+constexpr uint32_t kPauseSecondsMost = 10;
+
 struct RunOptions {
   std::string server;
   std::string pool;
@@ -40,6 +45,7 @@ struct RunOptions {
   std::string net_limit;
   std::string project;
   std::string time_limit;
+  std::string on_loss;
   bool local = false;
   bool direct = false;
 };
@@ -201,22 +207,31 @@ std::string ChoosePool(const RunOptions& options) {
   return PoolNamed(options.pool);
 }
 
-int RunInPool(const std::string& pool,
-              const Installation& installation,
-              const RunOptions& options,
-              const std::vector<std::string>& command) {
+std::vector<Setting> PoolWishesOf(const RunOptions& options, const std::string& program) {
   std::vector<Setting> wishes = SliceSettings(options.slice);
   const std::vector<Setting> more = WishSettings(options.wishes);
   wishes.insert(wishes.end(), more.begin(), more.end());
-  wishes.emplace_back("FARLANE_PROGRAM", command.front());
+  wishes.emplace_back("FARLANE_PROGRAM", program);
   if (!options.project.empty()) {
     wishes.emplace_back("FARLANE_PROJECT", options.project);
   }
   if (!options.time_limit.empty()) {
     wishes.emplace_back("FARLANE_TIME_LIMIT", options.time_limit);
   }
+  return wishes;
+}
+
+// One run of the command, in a session of its own. `lost`: the pool's word on the session, if its
+// server was lost, and the command has failed by that and by nothing else.
+int RunOnceInPool(const std::string& pool,
+                  const Installation& installation,
+                  const RunOptions& options,
+                  const std::vector<std::string>& command,
+                  LossNote* note,
+                  std::optional<LostSession>* lost) {
   int code = kExitFarlane;
-  const Result<PoolSession> session = PoolSession::Open(installation, pool, wishes, &code);
+  const Result<PoolSession> session =
+      PoolSession::Open(installation, pool, PoolWishesOf(options, command.front()), &code);
   if (!session.ok()) {
     // 124, as of timeout(1): there was no room in time.
     constexpr int kNoRoom = 8;
@@ -226,13 +241,74 @@ int RunInPool(const std::string& pool,
   std::vector<Setting> settings = {
       {"LD_LIBRARY_PATH", LibraryPathStartingWith(installation.ClientFolder())},
       {"FARLANE_POOL", std::nullopt},
+      note != nullptr ? note->setting() : Setting{"FARLANE_LOSS_NOTE", std::nullopt},
   };
   settings.insert(settings.end(), session.value().settings().begin(),
                   session.value().settings().end());
   if (!options.net_limit.empty()) {
     settings.emplace_back("FARLANE_NET_LIMIT", options.net_limit);
   }
-  return RunCommand(command, settings, inbox, [] {});
+  const CommandEnd end = RunCommandOnce(command, settings, inbox, [] {});
+  if (note != nullptr && note->IsWritten() && end.code != 0 && !end.was_told) {
+    *lost = AskAboutLost(installation, pool, session.value().id());
+  }
+  return end.code;
+}
+
+// Whether the command is to be run again, and when it can be.
+bool RunsAgain(const std::string& pool,
+               const Installation& installation,
+               const OnLoss& on_loss,
+               const LostSession& lost,
+               uint32_t runs) {
+  const std::string server = lost.server.empty() ? "its GPU server" : "server " + lost.server;
+  if (lost.meant) {
+    LogWarn("the command is not run again: its session was ended: %s", lost.why.c_str());
+    return false;
+  }
+  if (runs >= OnLoss::kRunsMost) {
+    LogWarn("the command has lost its GPU %u times and is not run again", runs);
+    return false;
+  }
+  // A moment, in which the pool hears of it, too; longer each time.
+  usleep(std::min(runs, kPauseSecondsMost) * 1'000'000);
+  if (on_loss.kind == OnLoss::Kind::kWait) {
+    LogWarn("%s is lost; waiting for it for %u s", server.c_str(), on_loss.wait_seconds);
+    if (!AwaitServer(installation, pool, lost.server, on_loss.wait_seconds)) {
+      LogWarn("%s has not come back; the command is not run again", server.c_str());
+      return false;
+    }
+  }
+  LogWarn("%s was lost; the command is run again, for the %u. time", server.c_str(), runs + 1);
+  return true;
+}
+
+int RunInPool(const std::string& pool,
+              const Installation& installation,
+              const RunOptions& options,
+              const std::vector<std::string>& command) {
+  const std::string what =
+      options.on_loss.empty() ? Environment("FARLANE_ON_LOSS").value_or("") : options.on_loss;
+  const Result<OnLoss> on_loss = OnLoss::Parse(what);
+  if (!on_loss.ok()) {
+    return Fail(on_loss.error());
+  }
+  std::optional<LostSession> lost;
+  if (on_loss.value().kind == OnLoss::Kind::kFail) {
+    return RunOnceInPool(pool, installation, options, command, nullptr, &lost);
+  }
+  Result<LossNote> note = LossNote::Make();
+  if (!note.ok()) {
+    return Fail(note.error());
+  }
+  for (uint32_t runs = 1;; ++runs) {
+    note.value().Clear();
+    lost.reset();
+    const int code = RunOnceInPool(pool, installation, options, command, &note.value(), &lost);
+    if (!lost.has_value() || !RunsAgain(pool, installation, on_loss.value(), *lost, runs)) {
+      return code;
+    }
+  }
 }
 
 int RunDirectly(const Installation& installation, const std::vector<std::string>& command) {
@@ -293,6 +369,12 @@ int Run(const RunOptions& options, const std::vector<std::string>& command) {
   if (const std::string pool = ChoosePool(options); !pool.empty()) {
     return RunInPool(pool, installation, options, command);
   }
+  if (!options.on_loss.empty() && options.on_loss != "fail") {
+    return Fail(
+        Status(StatusCode::kInvalidArgument, "--on-loss " + options.on_loss +
+                                                 " needs a pool, which gives the command "
+                                                 "another server: say --pool or set FARLANE_POOL"));
+  }
   if (server.value().empty()) {
     return RunPrivately(installation, options, slice.value(), command);
   }
@@ -352,6 +434,13 @@ Verb AddRun(CLI::App& root) {
   app->add_option("--time", options->time_limit,
                   "in a pool: it is ended after this, e.g. 2h; short ones may go before others")
       ->type_name("TIME");
+  app->add_flag("--await-servers", options->wishes.await_servers,
+                "in a pool: wait even if no server that it has could ever take the command");
+  app->add_option("--on-loss", options->on_loss,
+                  "in a pool, if its GPU server is lost: fail; requeue, to run it again on\n"
+                  "another one; wait or wait=30s, to run it again when that one is back\n"
+                  "[FARLANE_ON_LOSS, else fail]")
+      ->type_name("WHAT");
   server->excludes(local)->excludes(direct)->excludes(pool);
   pool->excludes(local)->excludes(direct);
   local->excludes(direct);
@@ -367,6 +456,7 @@ Verb AddRun(CLI::App& root) {
       "  farlane run --server tcp://gpu1:7450 -- python3 train.py --epochs 3\n"
       "  farlane run --server tcp://gpu1:7450 --mem 8Gi --share 0.5 -- ./bench\n"
       "  farlane run --pool gpus:7443 --share 0.5 -- ./bench\n"
+      "  farlane run --pool gpus:7443 --on-loss requeue -- ./train --from-last-checkpoint\n"
       "  farlane run --direct -- ./vector_add");
   const auto act = [options](const std::vector<std::string>& command) {
     return Run(*options, command);

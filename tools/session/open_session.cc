@@ -201,6 +201,7 @@ Result<PoolAnswer> AskForRoom(const PoolAddress& pool,
   const uint64_t until_ns = NowNs() + seconds * kSecondNs;
   wanted["idempotencyKey"] = wanted["keyDigest"];
   wanted["waitSeconds"] = seconds;
+  wanted["awaitServers"] = Environment("FARLANE_AWAIT_SERVERS").value_or("") == "1";
   PoolRequest request{.method = "POST", .path = "/v1/sessions", .body = wanted.dump(), .sink = {}};
   std::chrono::milliseconds pause = kPauseMin;
   Waiting waiting(seconds);

@@ -276,6 +276,24 @@ class OnePool(PoolTest):
         waiter.communicate(timeout=40 * SLOWNESS)
         self.assertEqual(waiter.returncode, 0)
 
+    def test_what_no_server_can_ever_take_is_said_at_once(self):
+        # A manager that has begun a moment ago does not know yet who comes back to it.
+        def refused():
+            answer = self.create(slice={"memoryBytes": 1 << 50})
+            return answer if answer[0] == 400 else None
+        self.assertLess(seconds_until(refused, 30), 30)
+        self.assertEqual(refused()[1]["reason"], "NeverFits")
+        done = self.run_farlane("run", "--mem", "9000Gi", "--", "true", FARLANE_QUEUE_TIMEOUT="60")
+        self.assertEqual(done.returncode, 125)
+        self.assertRegex(done.stderr, r"no server of the pool can ever take it: it wants 9000 GiB of memory, and the most "
+                                      r"that there is is \S+ GiB \(of 1 server, 1 has the rest\)")
+        self.assertNotIn("waiting", done.stderr)
+        for how in ({"FARLANE_AWAIT_SERVERS": "1"}, {}):
+            done = self.run_farlane("run", *([] if how else ["--await-servers"]), "-n", "7", "--", "true",
+                                    FARLANE_QUEUE_TIMEOUT="1", **how)
+            self.assertEqual(done.returncode, 124, done.stderr)
+            self.assertIn("waiting for room", done.stderr)
+
     def test_exit_codes_and_sentences(self):
         self.assertEqual(self.run_farlane("server", "get", "two").returncode, 3)
         self.assertEqual(self.run_farlane("session", "kill", "ffff").returncode, 3)

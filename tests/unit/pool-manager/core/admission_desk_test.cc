@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pool-manager/core/admission_desk.h"
 
+#include <algorithm>
+#include <random>
+#include <set>
+
 #include <gtest/gtest.h>
 
 #include "pool-manager/core/tenant_book.h"
@@ -62,6 +66,7 @@ class AdmissionDeskTest : public testing::Test {
     request.set_idempotency_key(key);
     request.set_key_digest(std::string(64, 'a'));
     request.set_wait_seconds(wait_);
+    request.set_await_servers(await_servers_);
     AdmissionDesk::Reply reply;
     const auto objection = desk_->Ask(request, "somebody", 1, now_, &reply, &to_);
     if (objection.has_value()) {
@@ -105,6 +110,18 @@ class AdmissionDeskTest : public testing::Test {
     ASSERT_FALSE(pool_.Release(id, now_, &session, &to_.orders).has_value());
   }
 
+  std::set<std::string> Waiting() const {
+    std::set<std::string> ids;
+    for (const v1::Session& session : pool_.Sessions()) {
+      if (session.phase() == v1::PENDING) {
+        ids.insert(session.id());
+      }
+    }
+    return ids;
+  }
+
+  size_t ComeAndGo(const std::vector<std::string>& projects);
+
   v1::Phase PhaseOf(const std::string& id) { return pool_.FindSession(id)->phase(); }
 
   Pool pool_;
@@ -117,6 +134,7 @@ class AdmissionDeskTest : public testing::Test {
   uint32_t wait_ = 600;
   bool works_ = true;
   bool come_ = true;
+  bool await_servers_ = false;
 };
 
 TEST_F(AdmissionDeskTest, WhoWaitsForANearerServerMayMeasureAgain) {
@@ -145,6 +163,79 @@ TEST_F(AdmissionDeskTest, WhoWaitsForANearerServerMayMeasureAgain) {
     Pass(3);
   }
   EXPECT_TRUE(is_there);
+}
+
+// When one leaves only those are looked at whom that concerns: nobody else could have come in. Of
+// those that come in so, how many there were.
+size_t AdmissionDeskTest::ComeAndGo(const std::vector<std::string>& projects) {
+  constexpr double kShares[] = {1, 0.5, 0.25, 0.1};
+  std::mt19937 random(7);
+  std::vector<std::string> running;
+  size_t let_in = 0;
+  for (int i = 0; i < 300; ++i) {
+    now_.ms += 1;
+    const std::string key = std::to_string(i);
+    const Asked asked =
+        Ask(key, kShares[random() % 4], projects[random() % projects.size()],
+            static_cast<uint32_t>(1 + random() % 2), 0, random() % 4 == 0 ? "guaranteed" : "");
+    if (!asked.id.empty()) {
+      running.push_back(asked.id);
+    }
+    if (desk_->waiting() <= 60 || running.empty()) {
+      continue;
+    }
+    std::swap(running[random() % running.size()], running.back());
+    Release(running.back());
+    running.pop_back();
+    Ask(key, 0.1);  // something else under a key that is known: it changes nothing
+    const std::set<std::string> before = Waiting();
+    desk_->Look(1, now_, &to_);  // everybody is looked at
+    EXPECT_EQ(Waiting(), before) << "in step " << i;
+    for (const v1::Session& session : pool_.Sessions()) {
+      const bool is_new = session.phase() == v1::RESERVED &&
+                          std::find(running.begin(), running.end(), session.id()) == running.end();
+      let_in += is_new ? 1 : 0;
+      if (is_new) {
+        running.push_back(session.id());
+      }
+    }
+  }
+  return let_in;
+}
+
+TEST_F(AdmissionDeskTest, WhoLeavesLetsInAllForWhomThereIsRoom) {
+  for (const char digit : {'1', '2', '3', '4'}) {
+    Attach(digit, 2);
+  }
+  SetProject("small", 0, 2);
+  SetProject("large", 2, 5);
+  EXPECT_GT(ComeAndGo({"small", "large", ""}), 60u);
+}
+
+TEST_F(AdmissionDeskTest, WhoLeavesLetsInAllWhomALimitHasKeptOut) {
+  for (const char digit : {'1', '2', '3', '4', '5', '6', '7', '8', '9'}) {
+    Attach(digit, 2);
+  }
+  SetProject("small", 0, 2);
+  SetProject("large", 2, 5);
+  EXPECT_GT(ComeAndGo({"small", "large"}), 60u);
+}
+
+TEST_F(AdmissionDeskTest, WhatNoServerCanEverTakeIsRefusedAtOnce) {
+  Attach('1', 2);
+  EXPECT_FALSE(Ask("early", 1, "", 3).waits.empty()) << "other servers may still come back";
+  Pass(11);
+  const Asked never = Ask("never", 1, "", 3);
+  EXPECT_EQ(never.reason, "NeverFits");
+  EXPECT_EQ(never.detail,
+            "no server of the pool can ever take it: it wants 3 GPUs of one server, and the most "
+            "that one has is 2 (of 1 server, 1 has the rest)");
+  EXPECT_FALSE(Ask("1", 1).id.empty());
+  EXPECT_FALSE(Ask("2", 1, "", 2).waits.empty()) << "it only has to wait";
+  await_servers_ = true;
+  EXPECT_FALSE(Ask("later", 1, "", 3).waits.empty()) << "it waits for a new server";
+  Attach('2', 8);  // two came before
+  EXPECT_FALSE(Ask("later", 1, "", 3).id.empty());
 }
 
 TEST_F(AdmissionDeskTest, ThoseWhoWaitComeInTheirOrder) {

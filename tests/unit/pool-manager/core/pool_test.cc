@@ -158,6 +158,49 @@ TEST_F(PoolTest, WhoCanMeasureIsToldWhatBeforeAnythingIsPromised) {
   EXPECT_NE(other.session.server_id(), silent);
 }
 
+// What was learned of a way keeps nobody from it for longer than it can be relied on: who may
+// measure is asked to.
+TEST_F(PoolTest, AWayThatWasLongIsMeasuredAgain) {
+  Attach('1', "one", 1);
+  v1::CreateSessionRequest request;
+  request.mutable_spec()->set_host("lab3");
+  request.mutable_spec()->mutable_place()->set_region("elsewhere");
+  request.mutable_spec()->set_max_rtt_ms(10);
+  request.mutable_spec()->mutable_slice()->set_share(0.1);
+  request.set_key_digest(std::string(64, 'a'));
+  request.set_may_probe(true);
+  Pool::Grant unknown;
+  ASSERT_FALSE(pool_.Draft(request, 1, now_, &unknown).has_value());
+  ASSERT_EQ(unknown.candidates.size(), 1u) << "by its name it is far, but nobody has measured it";
+  v1::Measured& way = *request.add_measured();
+  way.set_server_id(unknown.candidates[0].server_id());
+  way.set_rtt_ms(60);
+  way.set_bytes_per_s(1e9);
+  Pool::Grant far;
+  const auto refused = pool_.Draft(request, 1, now_, &far);
+  ASSERT_TRUE(refused.has_value()) << "it was measured a moment ago";
+  EXPECT_EQ(refused->reason, "NoServer");
+  request.clear_measured();
+  now_.ns += 1800 * kSecondNs;
+  Pool::Grant stale;
+  ASSERT_FALSE(pool_.Draft(request, 1, now_, &stale).has_value());
+  ASSERT_EQ(stale.candidates.size(), 1u);
+  EXPECT_EQ(stale.candidates[0].server(), "one");
+  EXPECT_NEAR(stale.candidates[0].rtt_ms(), 60, 1);
+  v1::Measured& again = *request.add_measured();
+  again.set_server_id(stale.candidates[0].server_id());
+  again.set_rtt_ms(0.5);
+  Pool::Grant near;
+  ASSERT_FALSE(pool_.Draft(request, 1, now_, &near).has_value());
+  EXPECT_EQ(near.session.server(), "one");
+  request.clear_measured();
+  request.mutable_spec()->set_host("lab4");
+  request.set_may_probe(false);
+  Pool::Grant blind;
+  EXPECT_TRUE(pool_.Draft(request, 1, now_, &blind).has_value())
+      << "who cannot measure is not asked";
+}
+
 TEST_F(PoolTest, WhatCouldNotBeStoredIsFreeAgain) {
   Attach('1', "one", 1);
   v1::Session session;

@@ -4,6 +4,7 @@
 #include <map>
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "pool-manager/core/server_orders.h"
 #include "pool-manager/store/state_store.h"
@@ -15,6 +16,7 @@ namespace {
 struct Disk {
   std::map<std::string, v1::Session> sessions;
   std::map<std::string, v1::ServerOrders> orders;
+  v1::TenantUse use;
   std::vector<farlane::Status> says;  // the next answers; then all is well
   bool takes_anyway = false;          // also where it says that it does not know
   int saves = 0;
@@ -52,6 +54,13 @@ class FakeStore : public SessionStore {
   Result<std::vector<v1::Profile>> LoadProfiles() override { return std::vector<v1::Profile>(); }
 
   farlane::Status SaveProfile(const v1::Profile& /*profile*/) override {
+    return farlane::Status::Ok();
+  }
+
+  Result<v1::TenantUse> LoadUse() override { return disk_.use; }
+
+  farlane::Status SaveUse(const v1::TenantUse& use) override {
+    disk_.use = use;
     return farlane::Status::Ok();
   }
 
@@ -102,7 +111,7 @@ class PoolHostTest : public testing::Test {
   PoolHostTest() : key_(token::SigningKey::Make().value()) { Begin(1); }
 
   void Begin(uint64_t epoch) {
-    auto host = PoolHost::Open({}, std::make_unique<FakeStore>(disk_, epoch), key_);
+    auto host = PoolHost::Open({.save_use_ns = 0}, std::make_unique<FakeStore>(disk_, epoch), key_);
     ASSERT_TRUE(host.ok());
     host_ = std::move(host).value();
     v1::Inventory inventory;
@@ -132,6 +141,26 @@ class PoolHostTest : public testing::Test {
   std::string user_ = "ann";
   v1::CreateSessionResponse response_;
 };
+
+TEST_F(PoolHostTest, WhatTenantsHaveHadIsKeptForTheNextManager) {
+  ASSERT_FALSE(Create("k", 1).has_value());
+  for (int i = 0; i < 3; ++i) {
+    host_->Look();
+    usleep(20'000);
+  }
+  host_.reset();  // what is under way is stored
+  ASSERT_EQ(disk_.use.tenants_size(), 1);
+  EXPECT_EQ(disk_.use.tenants(0).name(), "default");
+  EXPECT_GT(disk_.use.tenants(0).had(0), 0);
+  const double had = disk_.use.tenants(0).had(0);
+  disk_.sessions.clear();
+  Begin(2);
+  disk_.use.Clear();
+  host_->Look();
+  host_.reset();
+  ASSERT_EQ(disk_.use.tenants_size(), 1) << "the next one goes on with it";
+  EXPECT_NEAR(disk_.use.tenants(0).had(0), had, had / 10);
+}
 
 TEST_F(PoolHostTest, TheSameRequestGetsTheSameSession) {
   ASSERT_FALSE(Create("k").has_value());

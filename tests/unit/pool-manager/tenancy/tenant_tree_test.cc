@@ -42,6 +42,42 @@ class TenantTreeTest : public testing::Test {
   TenantTree tree_;
 };
 
+// What is kept for one project can be more than its organisation may have, when that was changed
+// later: then what is used still counts.
+TEST_F(TenantTreeTest, WhatIsKeptForSomebodyLetsNobodyOverALimit) {
+  AddOrg("org", Limit(4));
+  const uint32_t a = Add("a", "org", {});
+  const uint32_t b = Add("b", "org", {});
+  Charge(b, 2);
+  Add("a", "org", Guaranteed(4, 0));
+  const auto refusal = tree_.Check(a, Gpus(4));
+  ASSERT_TRUE(refusal.has_value()) << "the organisation would have 6 of 4";
+  EXPECT_EQ(refusal->used, 2 * kGpu);
+  EXPECT_FALSE(tree_.Check(a, Gpus(2)).has_value());
+}
+
+TEST_F(TenantTreeTest, WhatSomebodyHasHadOutlivesTheTree) {
+  const uint32_t a = Add("a", "", {});
+  tree_.SetHalfLife(1000);
+  tree_.Age(1000);
+  Charge(a, 4);
+  tree_.Age(2000);
+  tree_.Refund(a, Priority::kStandard, Gpus(4));
+  const double had = tree_.Standing(a, {});
+  ASSERT_GT(had, 0);
+  TenantTree next;
+  next.SetCapacity(tree_.capacity());
+  next.SetHalfLife(1000);
+  const uint32_t again = next.Set({.name = "a"}).value();
+  for (const TenantTree::History& history : tree_.Histories()) {
+    next.SetHistory(history, 2000);
+  }
+  next.SetHistory({.tenant = "gone"}, 2000);
+  EXPECT_NEAR(next.Standing(again, {}), had, 1e-6);
+  next.Age(3000);
+  EXPECT_NEAR(next.Standing(again, {}), had / 2, 1e-6) << "it fades from when it was stored";
+}
+
 TEST_F(TenantTreeTest, AProjectsLimitAndItsOrganisationsHold) {
   AddOrg("org", Limit(3));
   const uint32_t a = Add("a", "org", Limit(2));

@@ -8,6 +8,7 @@ namespace {
 
 constexpr uint64_t kMemory = 80;  // of a device
 constexpr size_t kHostsTried = 4;
+constexpr size_t kLookedAt = 16;  // in a step
 
 }  // namespace
 
@@ -17,6 +18,7 @@ TenantWorld::TenantWorld(const EvictionPlanner& planner, uint64_t seed, const Si
   tree_.SetCapacity(Amount::Of(gpus * kWholeShare, gpus * kMemory, kNoLimit));
   hosts_.assign(size.hosts, std::vector<HostDevice>(
                                 size.devices, {.share_free = kWholeShare, .memory_free = kMemory}));
+  at_host_.resize(size.hosts);
   for (size_t i = 0; i < size.orgs; ++i) {
     tenants_.push_back(
         {.name = "org" + std::to_string(i), .is_org = true, .quota = RandomQuota(true)});
@@ -70,7 +72,9 @@ void TenantWorld::Come() {
   wanted.share = wanted.priority == Priority::kBestEffort ? 0 : kShares[Random(4)];
   wanted.memory = 1 + Random(kMemory);
   wanted.amount = Amount::Of(wanted.share * wanted.devices, wanted.memory * wanted.devices, 1);
-  if (queue_.size() < size_.queue_max) {
+  // Who could never have it is refused at once, as the pool does: they would fill the queue.
+  const bool never = tree_.CheckEver(wanted.project, wanted.amount).has_value();
+  if (queue_.size() < size_.queue_max && !never) {
     Wait(wanted);
   }
 }
@@ -91,24 +95,23 @@ void TenantWorld::ChangeQuota() {
 void TenantWorld::Step() {
   now_ms_ += 1'000;
   const uint64_t what = Random(100);
-  if (what < 82) {
+  if (what < 84) {
     Come();
-  } else if (what < 94) {
+  } else if (what < 90) {
     Leave();
-  } else if (what < 95) {
+  } else if (what < 91) {
     ChangeQuota();
   } else {
     tree_.Age(now_ms_);
-    Pass(16);
+    // Now and then from somewhere in the middle: the first may be the ones that cannot have it.
+    Pass(kLookedAt, Random(4) != 0 ? 0 : Random(queue_.size() + 1));
   }
 }
 
 HostPicture TenantWorld::Picture(size_t host) const {
   HostPicture picture{.id = std::to_string(host), .devices = hosts_[host]};
-  for (const auto& [id, session] : running_) {
-    if (session.host == host) {
-      picture.sessions.push_back(session.running);
-    }
+  for (const std::string& id : at_host_[host]) {
+    picture.sessions.push_back(running_.at(id).running);
   }
   return picture;
 }
@@ -151,13 +154,14 @@ void TenantWorld::Admit(const std::string& id, const Wanted& wanted, size_t host
   broken_.over_device += session.running.devices.size() == wanted.devices ? 0 : 1;
   tree_.Charge(wanted.project, wanted.priority, wanted.amount);
   running_[id] = std::move(session);
+  at_host_[host].insert(id);
   queue_.Leave(id);
   wanted_.erase(id);
   ++admitted_;
-  broken_.over_limit += IsWithinLimits(wanted.project) ? 0 : 1;
+  broken_.over_limit += IsWithinLimits(wanted) ? 0 : 1;
 }
 
-void TenantWorld::End(const std::string& id) {
+void TenantWorld::End(std::string id) {
   const auto found = running_.find(id);
   const RunningSession& running = found->second.running;
   for (uint32_t at : running.devices) {
@@ -167,6 +171,7 @@ void TenantWorld::End(const std::string& id) {
     --device.sessions;
   }
   tree_.Refund(running.project, running.priority, running.amount);
+  at_host_[found->second.host].erase(id);
   running_.erase(found);
 }
 
@@ -222,9 +227,11 @@ void TenantWorld::Carry(const EvictionPlan& plan,
   }
 }
 
-size_t TenantWorld::Pass(size_t looked_at) {
+size_t TenantWorld::Pass(size_t looked_at, size_t from) {
   size_t let_in = 0;
   QueueOrder order(queue_, tree_);
+  for (size_t i = 0; i < from && order.Next() != nullptr; ++i) {
+  }
   for (size_t i = 0; i < looked_at; ++i) {
     const Ticket* const ticket = order.Next();
     if (ticket == nullptr) {
@@ -243,7 +250,7 @@ size_t TenantWorld::Settle(size_t most) {
   while (passes < most) {
     now_ms_ += 2 * EvictionPlanner::kMinRuntimeMs;
     ++passes;
-    if (Pass(queue_.size()) == 0) {
+    if (Pass(queue_.size(), 0) == 0) {
       break;
     }
   }
@@ -272,8 +279,9 @@ bool TenantWorld::TreeIsRight() const {
   });
 }
 
-bool TenantWorld::IsWithinLimits(uint32_t project) const {
-  for (uint32_t at = project; at != TenantTree::kPool; at = tree_.ParentOf(at)) {
+// Of what he has taken something of: a limit may have been lowered below what there was.
+bool TenantWorld::IsWithinLimits(const Wanted& wanted) const {
+  for (uint32_t at = wanted.project; at != TenantTree::kPool; at = tree_.ParentOf(at)) {
     Amount used;
     for (const auto& [id, session] : running_) {
       const uint32_t whose = session.running.project;
@@ -282,7 +290,7 @@ bool TenantWorld::IsWithinLimits(uint32_t project) const {
       }
     }
     for (size_t i = 0; i < kResourcesCount; ++i) {
-      if (used[i] > tree_.Of(at).quota.limit[i]) {
+      if (wanted.amount[i] != 0 && used[i] > tree_.Of(at).quota.limit[i]) {
         return false;
       }
     }

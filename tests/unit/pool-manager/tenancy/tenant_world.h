@@ -6,6 +6,7 @@
 
 #include <map>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -39,8 +40,9 @@ class TenantWorld {
 
   // Something happens: somebody comes or leaves, a quota changes, those who wait are looked at.
   void Step();
-  // Those who wait are looked at, some of them; how many got in.
-  size_t Pass(size_t looked_at);
+  // Those who wait are looked at, `looked_at` of them from the one whose turn is number `from`; how
+  // many got in.
+  size_t Pass(size_t looked_at, size_t from);
   // Everybody who is evicted waits again, and nobody else comes or leaves: how many passes until
   // nothing happens any more. `most`: it did not end.
   size_t Settle(size_t most);
@@ -78,10 +80,10 @@ class TenantWorld {
   void Admit(const std::string& id, const Wanted& wanted, size_t host);
   bool MakeRoom(const std::string& id, const Wanted& wanted);
   void Carry(const EvictionPlan& plan, const std::string& id, const Wanted& wanted, size_t host);
-  void End(const std::string& id);
+  void End(std::string id);
   HostPicture Picture(size_t host) const;
   Use UseFrom(Priority lowest) const;
-  bool IsWithinLimits(uint32_t project) const;
+  bool IsWithinLimits(const Wanted& wanted) const;
   void Judge(const Use& before, const Use& after, const Wanted& wanted);
   double ShareOf(uint32_t tenant, const Amount& used) const;
   std::vector<double> Shares(const Use& use, const Use& other, uint32_t parent) const;
@@ -96,6 +98,7 @@ class TenantWorld {
   std::map<std::string, Wanted> wanted_;  // of those who wait
   std::map<std::string, Session> running_;
   std::vector<std::vector<HostDevice>> hosts_;
+  std::vector<std::set<std::string>> at_host_;  // sessions
   int64_t now_ms_ = 1'000'000;
   uint64_t next_ = 1;
   uint64_t admitted_ = 0;

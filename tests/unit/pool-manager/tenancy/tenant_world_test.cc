@@ -28,12 +28,24 @@ TEST(TenantWorld, NobodyIsEverOverALimitAndNothingGoesBack) {
   EXPECT_EQ(world.broken().went_back, 0u);
   EXPECT_TRUE(world.TreeIsRight());
   EXPECT_GT(world.waiting(), 4900u) << "as many as there may be";
-  EXPECT_GT(world.evicted(), 25u);
+  EXPECT_GT(world.evicted(), 5'000u) << "too few decisions for the rules to be tried";
   EXPECT_GT(world.throttled(), 0u);
   printf("%zu steps: %llu let in, %llu ended for others, %llu made slower; %zu run, %zu wait\n",
          kSteps, static_cast<unsigned long long>(world.admitted()),
          static_cast<unsigned long long>(world.evicted()),
          static_cast<unsigned long long>(world.throttled()), world.running(), world.waiting());
+}
+
+TEST(TenantWorld, WithoutTheSecondLookRulesAreBrokenInTheLargeOneToo) {
+  const Careless planner;
+  TenantWorld world(planner, 1, {});
+  size_t step = 0;
+  for (; step < kSteps && world.broken().Sum() == 0; ++step) {
+    world.Step();
+  }
+  EXPECT_GT(world.broken().Sum(), 0u) << "the large world does not see the check of the victims";
+  printf("the first rule was broken after %zu steps, %llu ended for others\n", step,
+         static_cast<unsigned long long>(world.evicted()));
 }
 
 TEST(TenantWorld, WithoutTheSecondLookRulesAreBroken) {
