@@ -62,6 +62,7 @@ class FuzzedPool {
     if (!office_->Host()->Attach(inventory, 1, &line_).empty()) {
       abort();
     }
+    office_->Host()->Hear(inventory.server_id(), 1, {});
     Caller admin{.user = "admin", .roles = {Role::kPoolAdmin}, .project = "", .token_id = ""};
     for (const Role role : kRoles) {
       v1::CreateTokenRequest wish;

@@ -62,6 +62,7 @@ class RoutesTest : public testing::Test {
       device->set_compute_major(9);
     }
     ASSERT_EQ(office_->Host()->Attach(inventory, 1, &line_), "");
+    office_->Host()->Hear(inventory.server_id(), 1, {});
     for (const char* const project : {"vision", "speech"}) {
       ASSERT_EQ(Ask(kAdminToken, "PUT", std::string("/v1/projects/") + project, "{}").status, 200u);
     }
