@@ -205,7 +205,8 @@ Result<Introduction> Introduce(const transport::Address& server,
   const uint64_t until_ns = NowNs() + (is_sent ? kRestartNs : 0);
   while (true) {
     Result<Introduction> met = IntroduceOnce(server, config, purpose, offers);
-    const bool is_away = !met.ok() && met.error().code() == StatusCode::kUnavailable;
+    const bool is_away = !met.ok() && (met.error().code() == StatusCode::kUnavailable ||
+                                       met.error().code() == StatusCode::kTimeout);
     if (!is_away || NowNs() >= until_ns) {
       return met;
     }

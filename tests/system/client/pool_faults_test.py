@@ -6,19 +6,22 @@ number: no session fails whose server lives, and nothing is granted twice.
     pool_faults_test.py --campaign RESULT.json [--seed N] [--parts N]      a part: each fault a few times, 200 sessions"""
 
 import os
+import pathlib
 import random
 import resource
 import shutil
 import signal
 import statistics
+import subprocess
 import time
 import unittest
 
 from campaign import Campaign
-from pool_world import World
-from real_server import SANITIZER
+from pool_world import Run, World
+from real_server import CASE, EMULATOR, FARLANE, SANITIZER, SLOWNESS, client_environment, die_with_parent
 
 CAMPAIGN = None
+SESSION = str(pathlib.Path(FARLANE).parents[1] / "libexec/farlane/farlane-session")
 # Within so long another leads, where there are several managers.
 TAKEOVER_SECONDS = 6
 TAKEOVERS = ("leader_killed", "leader_cut_off")
@@ -214,6 +217,25 @@ class PoolFaults(unittest.TestCase):
         self.assertIn(full["refused_with"], ("AuditFailed", "StoreFailed", "NoServer"),
                       "what cannot be stored is not granted")
         print(result)
+
+    def test_who_was_sent_to_a_server_that_is_started_again_waits_for_it(self):
+        world = World(False, servers=1, clients=1, seed=1)
+        self.addCleanup(world.close)
+        opened = subprocess.run([SESSION, "open"], capture_output=True, text=True, check=True,
+                                env=client_environment(None, FARLANE_POOL=world.people))
+        settings = dict(line.split("=", 1) for line in opened.stdout.splitlines())
+        [server] = world.servers
+        server.kill()
+        client = subprocess.Popen([*EMULATOR, CASE, "checksummed"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  text=True, preexec_fn=die_with_parent, env=client_environment(None, **settings))
+        self.addCleanup(client.communicate)
+        self.addCleanup(client.kill)
+        time.sleep(1)
+        self.assertIsNone(client.poll())
+        server.start()
+        out, errors = client.communicate(timeout=60 * SLOWNESS)
+        self.assertEqual(client.returncode, 0, out + errors)
+        self.assertRegex(out, Run.HASH)
 
     @staticmethod
     def seed():
