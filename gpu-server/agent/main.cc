@@ -6,6 +6,8 @@
 #include <set>
 #include <thread>
 
+#include <unistd.h>
+
 #include "gpu-server/agent/options.h"
 #include "gpu-server/agent/pool_clock.h"
 #include "gpu-server/agent/pool_stream.h"
@@ -163,9 +165,20 @@ class Agent {
       if (record.kind != ControlRecord::Kind::kJudge || record.tail.size() != sizeof ticket) {
         continue;
       }
+      AwaitKeys();
       memcpy(&ticket, record.tail.data(), sizeof ticket);
       explicit_bzero(record.tail.data(), record.tail.size());
       server::SendRecord(options_.link_fd, Judge(record.id, ticket), true);
+    }
+  }
+
+  // Whoever comes to a server that was just started again was promised something before: it waits
+  // until a manager has said who signs tokens. Those behind it could not be judged either.
+  void AwaitKeys() {
+    constexpr useconds_t kPauseUs = 10'000;
+    const auto has_keys = [](const TokenJudge& judge) { return judge.HasKeys(); };
+    while (!judge_.With(has_keys) && NowNs() < begun_ns_ + kFirstWordNs) {
+      usleep(kPauseUs);
     }
   }
 
@@ -188,7 +201,11 @@ class Agent {
     return clock_.With([](const PoolClock& clock) { return clock.Seconds(NowNs()); });
   }
 
+  // A manager is heard within this, if there is one.
+  static constexpr uint64_t kFirstWordNs = 15'000'000'000;
+
   const Options options_;
+  const uint64_t begun_ns_ = NowNs();
   Guarded<TokenJudge> judge_;
   Guarded<PoolClock> clock_;  // taken after the judge
 };

@@ -25,6 +25,8 @@ constexpr uint64_t kPauseNsMax = 3'000 * kMillisecondNs;
 constexpr uint32_t kReportMsMin = 100;
 // A manager that says nothing for so long is gone, whatever the network thinks.
 constexpr int kKeepaliveMs = 5'000;
+// A connection may take so long to be made: over a long way, with encryption, or at a busy machine.
+constexpr int kConnectMs = 2'000;
 
 std::shared_ptr<grpc::Channel> MakeChannel(
     const std::string& pool, const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
@@ -33,7 +35,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectMs);  // the time that one try has
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
   return grpc::CreateCustomChannel(pool, credentials, arguments);
@@ -114,13 +116,16 @@ Status PoolStream::Attend(const std::string& manager) {
   context_.With([&context](std::weak_ptr<grpc::ClientContext>& current) { current = context; });
   const std::unique_ptr<Wire> wire = stub.Attach(context.get());
   closed_ = false;
+  is_welcome_ = false;
+  is_turned_from_ = false;
   answers_.With([](auto& answers) { answers.clear(); });
   std::thread reader([this, &wire] { Read(*wire); });
   bool goes_on = wire->Write(first);
   uint64_t next_ns = 0;
   while (goes_on && !closed_ && !ends_) {
     const uint64_t now_ns = NowNs();
-    if (now_ns >= next_ns) {
+    // Whoever has reported gets sessions: it must know by then whose tokens are good.
+    if (is_welcome_ && now_ns >= next_ns) {
       next_ns = now_ns + report_ms_ * kMillisecondNs;
       pool::v1::FromServer report;
       Result<pool::v1::Load> load = ears_.load();
@@ -130,9 +135,9 @@ Status PoolStream::Attend(const std::string& manager) {
       }
     }
     goes_on = goes_on && WriteAnswers(*wire);
-    AwaitRing(next_ns - std::min(next_ns, NowNs()));
+    AwaitRing(is_welcome_ ? next_ns - std::min(next_ns, NowNs()) : kPauseNsMax);
   }
-  if (!closed_) {
+  if (!closed_ || is_turned_from_) {
     context->TryCancel();
   }
   reader.join();
@@ -152,6 +157,14 @@ void PoolStream::Read(Wire& wire) {
       report_ms_ = std::max(said.welcome().report_ms(), kReportMsMin);
     }
     const std::string problem = ears_.hear(said);
+    if (said.has_welcome()) {
+      is_welcome_ = problem.empty();
+      is_turned_from_ = !problem.empty();
+      Ring();
+    }
+    if (is_turned_from_) {
+      break;  // another leads now
+    }
     if (said.order() != 0) {
       pool::v1::FromServer answer;
       answer.mutable_done()->set_order(said.order());

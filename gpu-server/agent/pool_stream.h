@@ -25,7 +25,8 @@ class PoolStream {
     // What to say; fails while the server does not answer.
     std::function<Result<pool::v1::Inventory>()> inventory;
     std::function<Result<pool::v1::Load>()> load;
-    // What the manager has said. The answer, or an empty text; a sentence: what went wrong.
+    // What the manager has said. An empty text, or what went wrong; if it did with the welcome,
+    // this manager is not listened to.
     std::function<std::string(const pool::v1::ToServer& said)> hear;
   };
 
@@ -62,7 +63,9 @@ class PoolStream {
   const Ears ears_;
   const Fd bell_;
   std::atomic<bool> ends_{false};
-  std::atomic<bool> closed_{false};  // the manager has ended the stream
+  std::atomic<bool> closed_{false};          // the manager has ended the stream
+  std::atomic<bool> is_welcome_{false};      // what the manager says first was heard
+  std::atomic<bool> is_turned_from_{false};  // ... and it is not to be listened to
   std::atomic<uint32_t> report_ms_{1000};
   Guarded<std::vector<pool::v1::FromServer>> answers_;
   Guarded<std::weak_ptr<grpc::ClientContext>> context_;

@@ -47,6 +47,9 @@ class TokenJudge {
 
   uint64_t epoch() const { return epoch_; }
 
+  // Before a manager has been heard, no token can be judged.
+  bool HasKeys() const { return !keys_.empty(); }
+
  private:
   const token::PublicKey* FindKey(uint32_t id, bool is_adopted) const;
   void Forget(uint64_t now_s);

@@ -500,7 +500,9 @@ void Daemon::Wait(std::vector<pollfd>* polls) {
   polls->push_back({.fd = caretaker_.control(), .events = POLLIN, .revents = 0});
   polls->push_back({.fd = agent_.control(), .events = POLLIN, .revents = 0});
   for (const Listener& listener : listeners_) {
-    polls->push_back({.fd = listener.socket.get(), .events = POLLIN, .revents = 0});
+    if (TakesClients()) {
+      polls->push_back({.fd = listener.socket.get(), .events = POLLIN, .revents = 0});
+    }
   }
   std::vector<int> controls;
   workers_.AppendControls(&controls);
@@ -548,7 +550,16 @@ bool Daemon::WatchedIsGone() const {
   return (watched.revents & POLLIN) == 0 || read(watch_fd_, &byte, 1) <= 0;
 }
 
+// Of a pool's, not before there is an agent that can judge them: those who come earlier, to a
+// server that is started again, wait at its door.
+bool Daemon::TakesClients() const {
+  return pool_.manager.empty() || announced_;
+}
+
 void Daemon::AcceptAll() {
+  if (!TakesClients()) {
+    return;
+  }
   for (const Listener& listener : listeners_) {
     while (true) {
       Fd connection(accept4(listener.socket.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));

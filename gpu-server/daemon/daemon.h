@@ -68,6 +68,7 @@ class Daemon {
   void TuneShares(uint64_t now_ns);
   std::string ResizeSession(const control::ServiceRequest& request, uint64_t now_ns);
   bool WatchedIsGone() const;
+  bool TakesClients() const;
   void AcceptAll();
   void ServeWaiting(uint64_t now_ns);
   Greeter::Placement Place(const Fd& connection,

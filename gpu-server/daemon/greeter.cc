@@ -23,6 +23,8 @@ constexpr uint64_t kSecondNs = 1'000'000'000;
 
 // The doorman has a limit of its own, and says so; this is for one that says nothing.
 constexpr uint64_t kDoormanNs = 2 * Greeter::kSilenceNs;
+// An agent that was just started has to hear from the pool first.
+constexpr uint64_t kJudgeNs = 20'000'000'000;
 
 // The first byte of a handshake of TLS; a hello of ours begins with a letter.
 constexpr char kTlsHandshake = 0x16;
@@ -76,7 +78,7 @@ uint64_t Greeter::NextTime(uint64_t now_ns) const {
     if (connection.state == State::kPartial) {
       next = std::min(next, now_ns + kPartialNs);
     }
-    if (connection.state == State::kWaiting) {
+    if (connection.state == State::kWaiting || connection.state == State::kJudged) {
       next = std::min(next, connection.tell_ns);
     }
   }
@@ -104,6 +106,11 @@ void Greeter::LookAt(Connection& connection, uint64_t now_ns) {
       break;
     case State::kLeaving:
       Discard(connection);
+      break;
+    case State::kJudged:
+      if (now_ns >= connection.tell_ns) {
+        TellToWait(connection, {wire::Verdict::kStarting, "its agent looks at the token"}, now_ns);
+      }
       break;
     default:
       break;
@@ -265,7 +272,8 @@ void Greeter::Decide(Connection& connection, const wire::ClientHello& hello, uin
 void Greeter::LeadToJudge(Connection& connection, const wire::ClientHello& hello, uint64_t now_ns) {
   connection.state = State::kJudged;
   connection.ticket = next_ticket_++;
-  connection.until_ns = now_ns + kSilenceNs;
+  connection.until_ns = now_ns + kJudgeNs;
+  connection.tell_ns = now_ns + wire::kStartingEveryNs;
   if (!pool_.Judge(connection.ticket, hello)) {
     Refuse(connection, {wire::Verdict::kRefused, "the server has no connection to its agent now"},
            now_ns);

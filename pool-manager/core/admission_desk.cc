@@ -141,6 +141,12 @@ std::optional<Objection> AdmissionDesk::AskAgain(const v1::CreateSessionRequest&
                      "session " + id + ", which this request has got, is over: " +
                          v1::Phase_Name(session->phase()) + ", " + session->reason()};
   }
+  if (session->phase() == v1::RESERVED && !pool_.IsReady(session->server_id())) {
+    // A token that this manager signs is worth nothing there before the server has heard of it.
+    return Objection{
+        Objection::Kind::kUnavailable, "Retry",
+        "server " + session->server() + ", where there is a place for it, has not come back yet"};
+  }
   const auto waits = waiting_.find(id);
   if (waits != waiting_.end() && waits->second.grant.has_value()) {
     reply->grant = Pool::GrantAgain(waits->second.grant->session, epoch, now);

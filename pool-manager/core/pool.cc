@@ -244,7 +244,7 @@ std::vector<Order> Pool::Hear(const std::string& server,
                               const Now& now,
                               std::vector<v1::Session>* changed) {
   std::vector<Order> orders;
-  if (!servers_.Hear(server, attachment, load, now.ns)) {
+  if (!servers_.Hear(server, attachment, load, now.ns, now.ms)) {
     return orders;
   }
   SetState(server);
@@ -266,7 +266,7 @@ std::vector<Order> Pool::Hear(const std::string& server,
     v1::Session& session = found->second;
     *session.mutable_load() = *said;
     learning_.NoteLoad(session, *said, now.ns);
-    if (!IsLive(session) && session.phase() != v1::FAILED) {
+    if (!IsLive(session) && session.phase() != v1::FAILED && !WasEndedByServer(session)) {
       v1::ToServer say;
       say.mutable_end_session()->set_session_id(id);
       say.mutable_end_session()->set_reason(session.reason());
@@ -344,6 +344,21 @@ bool Pool::WasLeftAlone(const v1::Session& session, const Now& now) {
   return now.ns - reserved_since_ns_.try_emplace(session.id(), now.ns).first->second > kReservedNs;
 }
 
+// A server of which a manager before this one knew, and which has not come to this one.
+bool Pool::HasStayedAway(const std::string& server, const Now& now) {
+  if (servers_.servers().contains(server)) {
+    away_since_ns_.erase(server);
+    return false;
+  }
+  const uint64_t since_ns = away_since_ns_.try_emplace(server, now.ns).first->second;
+  return now.ns - since_ns > ServerBook::kLostNs;
+}
+
+bool Pool::IsReady(const std::string& server) const {
+  const auto entry = servers_.servers().find(server);
+  return entry != servers_.servers().end() && entry->second.state == v1::READY;
+}
+
 void Pool::Look(const Now& now, std::vector<v1::Session>* changed) {
   tenants_.Age(now.ms);
   RefreshCapacity();
@@ -356,7 +371,8 @@ void Pool::Look(const Now& now, std::vector<v1::Session>* changed) {
     servers.push_back(id);
   }
   for (const std::string& server : servers) {
-    LookAtServer(server, std::find(lost.begin(), lost.end(), server) != lost.end(), now, changed);
+    const bool is_lost = std::find(lost.begin(), lost.end(), server) != lost.end();
+    LookAtServer(server, HasStayedAway(server, now) || is_lost, now, changed);
   }
   ForgetOld(now);
   learning_.Forget(now.ns);

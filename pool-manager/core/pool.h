@@ -139,6 +139,9 @@ class Pool {
     learning_.NoteMeasured(request.spec(), request.measured(), now.ns);
   }
 
+  // It has said what runs there since it came, and is heard.
+  bool IsReady(const std::string& server) const;
+
   // What would become of a request; nothing is promised.
   std::optional<Objection> Consider(const v1::CreateSessionRequest& request,
                                     const Now& now,
@@ -275,6 +278,8 @@ class Pool {
   void NoteLive(const v1::Session& session);
   void ForgetLive(const v1::Session& session);
   std::vector<std::string> LiveAt(const std::string& server) const;
+  static bool WasEndedByServer(const v1::Session& session);
+  bool HasStayedAway(const std::string& server, const Now& now);
   void HearMissing(v1::Session* session, const Now& now, std::vector<v1::Session>* changed);
   void LookAtServer(const std::string& server,
                     bool is_lost,
@@ -301,7 +306,8 @@ class Pool {
   std::set<std::pair<int64_t, std::string>> over_;               // by when they ended
   std::vector<std::string> forgotten_;
   int64_t keep_ended_ms_ = kKeepEndedMs;
-  std::map<std::string, uint64_t> reserved_since_ns_;  // as far as Look has seen
+  std::map<std::string, uint64_t> reserved_since_ns_;        // as far as Look has seen
+  std::unordered_map<std::string, uint64_t> away_since_ns_;  // by server_id, likewise
   TenantTree tenants_;
   std::unordered_map<std::string, Charged> charges_;  // by session
   std::unordered_map<uint32_t, uint32_t> idle_limits_s_;

@@ -3,6 +3,19 @@
 #include "pool-manager/core/pool.h"
 
 namespace farlane::pool {
+namespace {
+
+// Why sessions are over of which their server has not spoken; they are stored.
+constexpr char kLeft[] = "its last process has ended";
+constexpr char kHadEnded[] = "it had ended when its server came back";
+
+}  // namespace
+
+// Only by what its server has said, which may say later that it runs all the same: a daemon that
+// was started again has not found all of its workers yet.
+bool Pool::WasEndedByServer(const v1::Session& session) {
+  return session.reason() == kLeft || session.reason() == kHadEnded;
+}
 
 void Pool::NoteLive(const v1::Session& session) {
   live_[session.server_id()].insert(session.id());
@@ -26,10 +39,10 @@ std::vector<std::string> Pool::LiveAt(const std::string& server) const {
 // there and is not is over.
 void Pool::HearMissing(v1::Session* session, const Now& now, std::vector<v1::Session>* changed) {
   if (session->phase() == v1::ACTIVE) {
-    End(session, v1::RELEASED, "its last process has ended", now);
+    End(session, v1::RELEASED, kLeft, now);
     changed->push_back(*session);
   } else if (session->phase() == v1::UNKNOWN) {
-    End(session, v1::EXPIRED, "it had ended when its server came back", now);
+    End(session, v1::EXPIRED, kHadEnded, now);
     changed->push_back(*session);
   }
 }
@@ -43,7 +56,8 @@ void Pool::LookAtServer(const std::string& server,
       entry != servers_.servers().end() && entry->second.state == v1::UNREACHABLE;
   for (const std::string& id : LiveAt(server)) {
     v1::Session& session = sessions_[id];
-    if (WasLeftAlone(session, now)) {
+    // Of a server that is not heard, nobody knows who has come there.
+    if (WasLeftAlone(session, now) && IsReady(server)) {
       End(&session, v1::EXPIRED, "nobody came", now);
       changed->push_back(session);
     } else if (session.phase() == v1::ACTIVE && is_unreachable) {

@@ -56,22 +56,24 @@ std::string ServerBook::Attach(const v1::Inventory& inventory,
   entry.attachment = attachment;
   entry.expelled = false;
   entry.heard_ns = now_ns;
-  Move(&entry, v1::READY, "", now_ms);
+  // What runs there may be more than is known here: nothing new comes before it has said so, by
+  // which time it has also heard who signs tokens now.
+  Move(&entry, v1::SUSPECT, "it has not said yet what runs there", now_ms);
   return "";
 }
 
 bool ServerBook::Hear(const std::string& id,
                       uint64_t attachment,
                       const v1::Load& load,
-                      uint64_t now_ns) {
+                      uint64_t now_ns,
+                      int64_t now_ms) {
   const auto found = servers_.find(id);
   if (found == servers_.end() || found->second.attachment != attachment) {
     return false;
   }
   found->second.load = load;
   found->second.heard_ns = now_ns;
-  found->second.state = v1::READY;
-  found->second.reason.clear();
+  Move(&found->second, v1::READY, "", now_ms);
   return true;
 }
 

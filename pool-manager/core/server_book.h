@@ -35,14 +35,18 @@ class ServerBook {
 
   using Map = std::map<std::string, Entry>;  // by server_id
 
-  // One has come, or come back. Its former stream, if it had one, counts no more. An empty text, or
-  // why it cannot be in this pool.
+  // One has come, or come back; it is ready when it is heard for the first time. Its former stream,
+  // if it had one, counts no more. An empty text, or why it cannot be in this pool.
   std::string Attach(const v1::Inventory& inventory,
                      uint64_t attachment,
                      uint64_t now_ns,
                      int64_t now_ms);
   // Of the stream that counts; false: another does.
-  bool Hear(const std::string& id, uint64_t attachment, const v1::Load& load, uint64_t now_ns);
+  bool Hear(const std::string& id,
+            uint64_t attachment,
+            const v1::Load& load,
+            uint64_t now_ns,
+            int64_t now_ms);
   void Detach(const std::string& id, uint64_t attachment, int64_t now_ms);
 
   // It is lost, for good, unless it attaches again. The stream that it had; 0: none.

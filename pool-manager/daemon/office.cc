@@ -54,7 +54,7 @@ Result<Office::Term> Office::Begin(int64_t epoch) {
   }
   FARLANE_ASSIGN(std::unique_ptr<PoolHost> host,
                  PoolHost::Open(std::move(pool), std::move(sessions), keys_));
-  return Term{.host = std::move(host), .guards = std::move(guards)};
+  return Term{.epoch = epoch, .host = std::move(host), .guards = std::move(guards)};
 }
 
 void Office::Change(std::optional<int64_t> epoch) {
@@ -72,15 +72,29 @@ void Office::Change(std::optional<int64_t> epoch) {
     next = std::move(begun).value();
     LogInfo("leads the pool, as manager of epoch %lld", static_cast<long long>(*epoch));
   }
-  const Term former = term_.With([&next](Term& term) { return std::exchange(term, next); });
+  Leave(term_.With([&next](Term& term) { return std::exchange(term, next); }));
+}
+
+void Office::Leave(const Term& former) {
   if (former.host != nullptr) {
     LogInfo("does not lead the pool any more");
     former.host->Close();
   }
 }
 
+// Leadership says so when it has tried to renew the term for the last time, and a store that does
+// not answer makes that late. Meanwhile another may lead.
+void Office::LeaveIfOver() {
+  const std::optional<int64_t> epoch = leadership_->Epoch();
+  Leave(term_.With([&epoch](Term& term) {
+    return term.host != nullptr && epoch != term.epoch ? std::exchange(term, {}) : Term{};
+  }));
+}
+
 std::shared_ptr<PoolHost> Office::Host() const {
-  return term_.With([](const Term& term) { return term.host; });
+  Term term = term_.With([](const Term& now) { return now; });
+  return term.host != nullptr && leadership_->Epoch() == term.epoch ? std::move(term.host)
+                                                                    : nullptr;
 }
 
 std::shared_ptr<Guards> Office::Watch() const {
@@ -97,14 +111,27 @@ bool Office::AwaitTerm(uint64_t timeout_ns) const {
 }
 
 std::optional<ManagerAddress> Office::Leader() {
-  const Result<std::optional<KeyValue>> leader = leadership_->Leader();
-  if (!leader.ok() || !leader.value().has_value()) {
-    return std::nullopt;
+  constexpr uint64_t kFreshNs = 1'000'000'000;
+  const bool asks = leader_.With([](KnownLeader& known) {
+    const bool is_fresh = known.asked_ns != 0 && NowNs() - known.asked_ns < kFreshNs;
+    return !is_fresh && !std::exchange(known.is_asked, true);
+  });
+  if (asks) {
+    // One at a time: a store that hangs must not hold up all who only want to know where to go.
+    const Result<std::optional<KeyValue>> leader = leadership_->Leader();
+    const bool leads = leader.ok() && leader.value().has_value();
+    leader_.With([&](KnownLeader& known) {
+      known = {.address = leads ? std::optional(ManagerAddress::FromText(leader.value()->value))
+                                : std::nullopt,
+               .asked_ns = NowNs(),
+               .is_asked = false};
+    });
   }
-  return ManagerAddress::FromText(leader.value()->value);
+  return leader_.With([](const KnownLeader& known) { return known.address; });
 }
 
 void Office::Look() {
+  LeaveIfOver();
   if (const std::shared_ptr<PoolHost> host = Host()) {
     host->Look();
     if (!settings_.sole) {

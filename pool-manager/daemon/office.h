@@ -45,17 +45,18 @@ class Office {
   // Steps down.
   ~Office();
 
-  // While this process leads; whoever has it may go on with it, and gets nothing stored any more
-  // once another leads.
+  // While this process leads, by its own clock; whoever has it may go on with it, and gets nothing
+  // stored any more once another leads.
   std::shared_ptr<PoolHost> Host() const;
 
-  // What stands before it; null where Host is.
+  // What stands before it; null where Host is, at the latest a second after.
   std::shared_ptr<Guards> Watch() const;
 
   // Whether it leads within this time.
   bool AwaitTerm(uint64_t timeout_ns) const;
 
-  // Where the leader is, as far as the store says; nothing: nobody leads.
+  // Where the leader is, as far as the store has said in the last second, or before it hung;
+  // nothing: nobody leads.
   std::optional<ManagerAddress> Leader();
 
   // Once a second, or so.
@@ -67,11 +68,20 @@ class Office {
  private:
   // Both are shared with the requests and streams under way.
   struct Term {
+    int64_t epoch = 0;
     std::shared_ptr<PoolHost> host;
     std::shared_ptr<Guards> guards;
   };
 
+  struct KnownLeader {
+    std::optional<ManagerAddress> address;
+    uint64_t asked_ns = 0;
+    bool is_asked = false;  // somebody waits for the store's answer
+  };
+
   void Change(std::optional<int64_t> epoch);
+  void LeaveIfOver();
+  static void Leave(const Term& former);
   Result<Term> Begin(int64_t epoch);
 
   StateStore& store_;
@@ -79,6 +89,7 @@ class Office {
   SigningKeys& keys_;
   Compactor compactor_;  // of the thread that calls Look
   Guarded<Term> term_;
+  Guarded<KnownLeader> leader_;
   std::latch made_{1};                      // until then there is no leadership to write by
   std::unique_ptr<Leadership> leadership_;  // last: its thread uses the others
 };

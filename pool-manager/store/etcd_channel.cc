@@ -20,6 +20,8 @@ constexpr int kMessageBytesMax = 32 << 20;
 // often than every 5 s.
 constexpr int kPingMs = 10'000;
 constexpr int kPingTimeoutMs = 3000;
+// A connection may take so long to be made: over a long way, with encryption, or at a busy machine.
+constexpr int kConnectMs = 1000;
 
 enum class Family : uint8_t { kName, kV4, kV6 };
 
@@ -98,7 +100,7 @@ Result<std::shared_ptr<grpc::Channel>> ConnectEtcd(const EtcdStore::Options& opt
   arguments.SetLoadBalancingPolicyName("round_robin");
   // gRPC's own are seconds, longer than a leader may be away.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, static_cast<int>(Backoff::kFirstMs));
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, static_cast<int>(Backoff::kFirstMs));
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectMs);  // the time that one try has
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, static_cast<int>(Backoff::kLastMs));
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kPingMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPingTimeoutMs);

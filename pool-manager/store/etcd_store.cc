@@ -22,6 +22,11 @@ constexpr uint64_t kMs = 1'000'000;
 // What one member has not answered after this is asked of another, or given up: what was on its way
 // to a leader that died is never answered.
 constexpr uint64_t kAnswerMs = 1500;
+// The same, where the next one is asked at once and nothing is done twice: a leader's lease must
+// outlive the first member that hangs.
+constexpr uint64_t kKeepAnswerMs = 700;
+// Who keeps a lease alive asks again by himself, and is to see by his own clock that it is over.
+constexpr uint64_t kKeepMs = 2 * kKeepAnswerMs;
 
 std::chrono::system_clock::time_point InMs(uint64_t ms) {
   return std::chrono::system_clock::now() + std::chrono::milliseconds(ms);
@@ -30,14 +35,14 @@ std::chrono::system_clock::time_point InMs(uint64_t ms) {
 // Calls until it works, or fails for good, or its time is over. For what may be done twice: a
 // failure that leaves open whether it was done is tried again as well.
 template <typename Call>
-Status Persist(uint64_t timeout_ms, Call call) {
+Status Persist(uint64_t timeout_ms, Call call, uint64_t answer_ms = kAnswerMs) {
   const uint64_t end = NowNs() + timeout_ms * kMs;
   Backoff backoff;
   while (true) {
     const uint64_t now = NowNs();
     const uint64_t left_ms = end > now ? (end - now) / kMs : 0;
     grpc::ClientContext context;
-    context.set_deadline(InMs(std::min(left_ms, kAnswerMs)));
+    context.set_deadline(InMs(std::min(left_ms, answer_ms)));
     const grpc::Status answer = call(context);
     if (answer.ok()) {
       return {};
@@ -122,14 +127,28 @@ Status LeaseGone(int64_t lease) {
 
 Result<std::unique_ptr<EtcdStore>> EtcdStore::Open(const Options& options) {
   FARLANE_ASSIGN(std::shared_ptr<grpc::Channel> channel, ConnectEtcd(options));
-  return std::unique_ptr<EtcdStore>(new EtcdStore(options.timeout_ms, std::move(channel)));
+  std::vector<Keeper> keepers;
+  for (const std::string& endpoint : options.endpoints) {
+    Options one = options;
+    one.endpoints = {endpoint};
+    FARLANE_ASSIGN(std::shared_ptr<grpc::Channel> own, ConnectEtcd(one));
+    keepers.emplace_back(std::move(own));
+  }
+  return std::unique_ptr<EtcdStore>(
+      new EtcdStore(options.timeout_ms, std::move(channel), std::move(keepers)));
 }
 
-EtcdStore::EtcdStore(uint64_t timeout_ms, std::shared_ptr<grpc::Channel> channel)
+EtcdStore::Keeper::Keeper(std::shared_ptr<grpc::Channel> to)
+    : channel(std::move(to)), leases(etcdserverpb::Lease::NewStub(channel)) {}
+
+EtcdStore::EtcdStore(uint64_t timeout_ms,
+                     std::shared_ptr<grpc::Channel> channel,
+                     std::vector<Keeper> keepers)
     : timeout_ms_(timeout_ms),
       channel_(std::move(channel)),
       keys_(etcdserverpb::KV::NewStub(channel_)),
-      leases_(etcdserverpb::Lease::NewStub(channel_)) {}
+      leases_(etcdserverpb::Lease::NewStub(channel_)),
+      keepers_(std::move(keepers)) {}
 
 EtcdStore::~EtcdStore() {
   std::unique_lock<std::mutex> lock(mutex_);
@@ -242,9 +261,10 @@ Result<int64_t> EtcdStore::KeepAlive(int64_t lease) {
   etcdserverpb::LeaseKeepAliveRequest request;
   request.set_id(lease);
   etcdserverpb::LeaseKeepAliveResponse answer;
-  FARLANE_TRY(Persist(timeout_ms_, [&](grpc::ClientContext& context) {
+  const auto ask = [&](grpc::ClientContext& context) {
+    const size_t keeper = keeper_;
     context.AddMetadata("hasleader", "true");
-    const auto stream = leases_->LeaseKeepAlive(&context);
+    const auto stream = keepers_[keeper].leases->LeaseKeepAlive(&context);
     answer.Clear();
     const bool answered = stream->Write(request) && stream->Read(&answer);
     stream->WritesDone();
@@ -253,10 +273,14 @@ Result<int64_t> EtcdStore::KeepAlive(int64_t lease) {
       context.TryCancel();
     }
     const grpc::Status end = stream->Finish();
+    if (!answered) {
+      keeper_ = (keeper + 1) % keepers_.size();
+    }
     return answered   ? grpc::Status::OK
            : end.ok() ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "the stream ended unanswered")
                       : end;
-  }));
+  };
+  FARLANE_TRY(Persist(std::min(timeout_ms_, kKeepMs), ask, kKeepAnswerMs));
   return answer.ttl() > 0 ? Result<int64_t>(answer.ttl()) : Result<int64_t>(LeaseGone(lease));
 }
 

@@ -3,6 +3,7 @@
 // while most of its members are there.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -53,7 +54,17 @@ class EtcdStore : public StateStore {
   Status Compact(int64_t revision) override;
 
  private:
-  EtcdStore(uint64_t timeout_ms, std::shared_ptr<grpc::Channel> channel);
+  // One member, for what must not wait while another one hangs.
+  struct Keeper {
+    explicit Keeper(std::shared_ptr<grpc::Channel> to);
+
+    std::shared_ptr<grpc::Channel> channel;
+    std::unique_ptr<etcdserverpb::Lease::Stub> leases;
+  };
+
+  EtcdStore(uint64_t timeout_ms,
+            std::shared_ptr<grpc::Channel> channel,
+            std::vector<Keeper> keepers);
 
   bool TakePlace();
   void GivePlace();
@@ -63,6 +74,8 @@ class EtcdStore : public StateStore {
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<etcdserverpb::KV::Stub> keys_;
   const std::unique_ptr<etcdserverpb::Lease::Stub> leases_;
+  const std::vector<Keeper> keepers_;
+  std::atomic<size_t> keeper_{0};  // which of them has answered last
 
   std::mutex mutex_;
   std::condition_variable none_pending_;

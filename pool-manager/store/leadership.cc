@@ -215,12 +215,7 @@ void Leadership::Lead() {
   while (!Pause(pause_ms) && Epoch() && !yielding()) {
     pause_ms = Renew(term.lease) ? static_cast<uint64_t>(granted_s_) * 1000 / 3 : kAgainMs;
   }
-  End(term.lease);
-  LogInfo("'%s' leads no more; epoch %lld is over", options_.id.c_str(),
-          static_cast<long long>(term.epoch));
-  if (options_.on_change) {
-    options_.on_change(std::nullopt);
-  }
+  End(term);
 }
 
 bool Leadership::Renew(int64_t lease) {
@@ -243,10 +238,22 @@ bool Leadership::Renew(int64_t lease) {
   return false;
 }
 
-void Leadership::End(int64_t lease) {
-  // First stop acting, then let others.
-  state_->With([](Term& term) { term = {}; });
-  (void)store_.RevokeLease(lease);
+// First stop acting, then let others. A store that let the term run out may not answer now either;
+// whoever waits for this leader's end is not to wait for that.
+void Leadership::End(const Term& term) {
+  const bool ran_out = !Epoch().has_value();
+  state_->With([](Term& now) { now = {}; });
+  if (!ran_out) {
+    (void)store_.RevokeLease(term.lease);
+  }
+  LogInfo("'%s' leads no more; epoch %lld is over", options_.id.c_str(),
+          static_cast<long long>(term.epoch));
+  if (options_.on_change) {
+    options_.on_change(std::nullopt);
+  }
+  if (ran_out) {
+    (void)store_.RevokeLease(term.lease);
+  }
 }
 
 bool Leadership::Pause(uint64_t ms) {

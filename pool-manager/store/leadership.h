@@ -86,7 +86,7 @@ class Leadership {
   void Lead();
   // Renews; whether the term goes on.
   bool Renew(int64_t lease);
-  void End(int64_t lease);
+  void End(const Term& term);
   // After Yield: lets others go first.
   void StandBack();
   // Whether to stop, after so long at most.

@@ -42,6 +42,7 @@ class Bench {
         inventory.add_devices()->set_memory_bytes(80ull << 30);
       }
       pool_.Attach(inventory, i + 1, now_);
+      pool_.Hear(id, i + 1, {}, now_, &to_.changed);
     }
     pool_.Look(now_, &to_.changed);
   }

@@ -153,6 +153,7 @@ class Manager {
       device->set_compute_major(9);
     }
     FARLANE_CHECK(host_->Attach(inventory, static_cast<uint64_t>(number) + 1, &line_).empty());
+    host_->Hear(id, static_cast<uint64_t>(number) + 1, {});
   }
 
   SigningKeys keys_;

@@ -59,8 +59,11 @@ int Measure() {
       loads[static_cast<size_t>(i)].add_devices()->set_busy_percent(50);
     }
   }
-  Fill(pool, now, &loads);
   std::vector<v1::Session> changed;
+  for (int i = 0; i < kServers; ++i) {
+    pool.Hear(IdOf(i), static_cast<uint64_t>(i) + 1, loads[static_cast<size_t>(i)], now, &changed);
+  }
+  Fill(pool, now, &loads);
   for (int round = 0; round < kRounds; ++round) {
     const uint64_t began_ns = NowNs();
     for (int i = 0; i < kServers; ++i) {

@@ -67,6 +67,7 @@ class FuzzedPool {
     if (!office_->Host()->Attach(inventory, 1, &line_).empty()) {
       abort();
     }
+    office_->Host()->Hear(inventory.server_id(), 1, {});
     Caller admin{.user = "admin", .roles = {Role::kPoolAdmin}, .project = "", .token_id = ""};
     v1::CreateJoinKeyRequest newcomer;
     newcomer.set_lifetime_seconds(JoinDesk::kLifetimeSecondsMax);

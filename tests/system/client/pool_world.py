@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A whole pool on this machine, whose parts can be hurt: several managers over a cluster of etcd, or one over SQLite; GPU
-servers whose way to the managers can be cut; and clients that check every number that they get."""
+servers whose way to the managers can be cut, and managers whose way to etcd can; and clients that check every number that
+they get."""
 
 import http.client
 import json
+import math
 import os
 import pathlib
 import random
@@ -63,16 +65,20 @@ class Faults:
 class Program:
     """A program that can be started again as it was."""
 
-    def __init__(self, words, environment, log, ready_lines):
+    def __init__(self, words, environment, log, ready_lines, nice=0):
         self.words, self.environment, self.log, self.ready_lines = words, environment, log, ready_lines
+        self.nice = nice
         self.process = None
 
     def start(self):
+        def prepare():
+            os.nice(self.nice)
+            die_with_parent()
         ready, says = os.pipe()
         words = [*self.words, "--ready-fd", str(says)] if self.ready_lines else self.words
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log,
-                                            pass_fds=[says], preexec_fn=die_with_parent, env=self.environment)
+                                            pass_fds=[says], preexec_fn=prepare, env=self.environment)
         os.close(says)
         with os.fdopen(ready, encoding="utf-8") as lines:
             if self.ready_lines and len(lines.readlines()) != self.ready_lines:
@@ -127,45 +133,57 @@ def start_etcd(folder, count):
 class Run:
     """One client, from its start to its end."""
 
-    def __init__(self, pool, seconds, share):
+    READY = re.compile(r"^ready (\d+) (\S+) (\d+)$", re.M)
+    HASH = re.compile(r"^hash ([0-9a-f]{16}) steps (\d+) slowest (\d+)$", re.M)
+
+    def __init__(self, pool, seconds, share, **environment):
+        def prepare():
+            os.nice(10)  # two hundred on one machine are not to take its managers' time
+            die_with_parent()
         self.began = time.monotonic()
         self.ended = None
-        environment = client_environment(None, FARLANE_POOL=pool, CHECKED_SECONDS=str(seconds), CHECKED_PAUSE_MS="100",
-                                         FARLANE_QUEUE_TIMEOUT="120", FARLANE_SHARE=str(share), FARLANE_MEM="16Mi")
+        environment = client_environment(None, FARLANE_POOL=pool, CHECKED_SECONDS=str(seconds),
+                                         FARLANE_QUEUE_TIMEOUT="120", FARLANE_SHARE=str(share), FARLANE_MEM="16Mi",
+                                         **environment)
         process = subprocess.Popen([FARLANE, "run", "--", *EMULATOR, CASE, "checksummed"], stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                   preexec_fn=die_with_parent, env=environment)
+                                   preexec_fn=prepare, env=environment)
         try:
-            self.out, self.errors = process.communicate(timeout=(300 + seconds) * SLOWNESS)
+            self.out, self.errors = process.communicate(timeout=(400 + seconds) * SLOWNESS)
             self.code = process.returncode
         except subprocess.TimeoutExpired:
             process.kill()
             self.out, self.errors = process.communicate()
             self.code = -1
         self.ended = time.monotonic()
+        ready = self.READY.search(self.out)
+        # Its pid and its session, by which its server can be found, and when it had both.
+        self.program, self.session = (int(ready[1]), ready[2]) if ready else (None, None)
+        self.ready = int(ready[3]) / 1e3 if ready else None
+
+    def right(self):
+        """The hash, after how many steps, and how many seconds the slowest of them took; None without them."""
+        found = self.HASH.search(self.out)
+        return (found[1], int(found[2]), int(found[3]) / 1e3) if found else None
 
     def kind(self):
-        if self.code == 0 and re.search(r"^hash [0-9a-f]{16} steps \d+$", self.out, re.M):
+        if self.code == 0 and self.right():
             return "right"
         if self.code == 4 or "wrong cell" in self.out:
             return "wrong"
         # 124: no room in time. 125, before the program has begun: the pool could not be asked.
-        if self.code == 124 or (self.code == 125 and "ready" not in self.out):
+        if self.code == 124 or (self.code == 125 and self.ready is None):
             return "not granted"
         return "failed"
 
-    def program(self):
-        """Its pid, by which its server can be found."""
-        found = re.search(r"^ready (\d+)$", self.out, re.M)
-        return int(found[1]) if found else None
-
 
 class World:
-    """`etcd`: two managers over three members; without it, one manager over SQLite."""
+    """`etcd`: two managers over three members; without it, one manager over SQLite. The servers are full when all clients
+    but a sixth have a session each; the others wait."""
 
-    def __init__(self, etcd, servers, clients, seed):
+    def __init__(self, etcd, servers, clients, seed, pause_ms=100):
         self.folder = tempfile.TemporaryDirectory()
-        self.clients, self.random = clients, random.Random(seed)
+        self.clients, self.seed, self.pause_ms = clients, seed, pause_ms
         self.etcd = start_etcd(self.folder.name, 3) if etcd else []
         self.manager_faults, self.managers = [], []
         self.seal_key = make_seal_key(self.path("seal.key"))
@@ -177,13 +195,18 @@ class World:
         for number in range(servers):
             self.start_server(number)
         assert self.until(lambda: self.servers_ready() == servers, 30), self.managers[0].said()
-        self.share = round(servers * 4 / 3 / clients, 4)
+        self.at_a_time = clients - clients // 6
+        self.share = int(1e4 / math.ceil(self.at_a_time / servers)) / 1e4
         self.runs, self.lock, self.over = [], threading.Lock(), threading.Event()
-        self.answered = [0, 0]  # looks at the pool: all, and those that were answered
+        self.looks = []  # at the pool: when, and whether it answered
+        self.asked = []  # for a session, beside the clients: when, for how long, and what was wrong
         self.double = []
+        self.live = 0  # sessions, as servers have said last
         self.threads = [threading.Thread(target=self.be_a_client, args=(number,), daemon=True) for number in
                         range(clients)]
-        self.threads += [threading.Thread(target=self.look, daemon=True)]
+        self.threads += [threading.Thread(target=one, daemon=True) for one in (self.look, self.ask, self.count)]
+        self.began = time.monotonic()
+        pathlib.Path(self.path("go on")).touch()
 
     def path(self, name):
         return f"{self.folder.name}/{name}"
@@ -201,12 +224,16 @@ class World:
     def start_manager(self, number):
         people, servers = (f"127.0.0.1:{free_port()}" for _ in range(2))
         words = [POOLD, "--listen", people, "--listen-servers", servers, "--state-dir", self.path(f"manager{number}")]
+        ways = [ShapedLink() for _ in self.etcd]
+        for way, member in zip(ways, self.etcd):
+            way.target = member.address
         if self.etcd:
-            words += ["--etcd", ",".join(one.address for one in self.etcd), "--seal-key-file", self.seal_key]
+            words += ["--etcd", ",".join(way.address.removeprefix("tcp://") for way in ways),
+                      "--seal-key-file", self.seal_key]
         faults = Faults(self.path(f"manager{number}.faults"))
         manager = Program(words, client_environment(None, LD_LIBRARY_PATH="") | faults.environment(),
                           self.path(f"manager{number}.log"), 2)
-        manager.people, manager.servers = people, servers
+        manager.people, manager.servers, manager.ways = people, servers, ways
         manager.start()
         self.manager_faults.append(faults)
         self.managers.append(manager)
@@ -222,7 +249,7 @@ class World:
              "--pool", ",".join(way.address.removeprefix("tcp://") for way in ways), "--state-dir", self.path(f"server{number}"), "--control",
              control],
             client_environment(None, LD_LIBRARY_PATH="", FARLANE_SOFT_MEMORY="4Gi") | faults.environment(),
-            self.path(f"server{number}.log"), 1)
+            self.path(f"server{number}.log"), 1, nice=5)
         server.control, server.died = control, []
         server.start()
         self.ways.append(ways)
@@ -236,17 +263,19 @@ class World:
         return None
 
     @staticmethod
-    def create(manager):
+    def create(manager, timeout=20):
         """The reason for which a small session is refused; empty: it is granted, and given back."""
         host, port = manager.people.rsplit(":", 1)
-        connection = http.client.HTTPConnection(host, int(port), timeout=20)
-        body = {"spec": {"slice": {"share": 0.001}}, "keyDigest": secrets.token_hex(32)}
-        connection.request("POST", "/v1/sessions", json.dumps(body))
-        answer = json.loads(connection.getresponse().read())
-        if "session" in answer:
-            connection.request("DELETE", "/v1/sessions/" + answer["session"]["id"])
-            connection.getresponse().read()
-        connection.close()
+        connection = http.client.HTTPConnection(host, int(port), timeout=timeout)
+        body = {"spec": {"slice": {"priority": "best-effort"}}, "keyDigest": secrets.token_hex(32)}
+        try:
+            connection.request("POST", "/v1/sessions", json.dumps(body))
+            answer = json.loads(connection.getresponse().read())
+            if "session" in answer:
+                connection.request("DELETE", "/v1/sessions/" + answer["session"]["id"])
+                connection.getresponse().read()
+        finally:
+            connection.close()
         return answer.get("reason", "")
 
     def servers_ready(self):
@@ -262,43 +291,104 @@ class World:
             thread.start()
 
     def be_a_client(self, number):
-        choose = random.Random(number)
+        choose = random.Random(self.seed * 1000 + number)
         time.sleep(choose.random() * self.clients * 0.1)
         while not self.over.is_set():
-            run = Run(self.people, round(choose.uniform(2, 4 + self.clients * 0.25), 1), self.share)
+            run = Run(self.people, round(choose.uniform(2, 4 + self.clients), 1), self.share,
+                      CHECKED_PAUSE_MS=str(self.pause_ms), CHECKED_FILE=self.path("go on"))
             with self.lock:
                 self.runs.append(run)
             if run.kind() == "not granted":
                 time.sleep(1)
 
     def look(self):
-        """Whether the pool answers, and whether servers have more than they can give, or two the same session."""
+        """Whether anybody leads the pool and answers."""
         while not self.over.is_set():
-            self.answered[0] += 1
-            self.answered[1] += self.leader() is not None
-            seen = {}
+            at = time.monotonic()
+            self.looks.append((at, self.leader() is not None))
+            self.over.wait(max(0, at + 0.25 - time.monotonic()))
+
+    def ask(self):
+        """Whether a session can be had; of whom is asked as a program would."""
+        while not self.over.is_set():
+            at, problem = time.monotonic(), "nobody answers"
+            for manager in self.managers:
+                try:
+                    problem = self.create(manager, timeout=5)
+                except (OSError, ValueError, http.client.HTTPException):
+                    continue
+                if problem != "NotLeader":
+                    break
+            self.asked.append((at, time.monotonic() - at, problem))
+            self.over.wait(max(0, at + 0.5 - time.monotonic()))
+
+    def count(self):
+        """Whether servers have promised more than they have, or two the same session."""
+        while not self.over.is_set():
+            seen, live = {}, 0
             for number, server in enumerate(self.servers):
                 listed = subprocess.run([FARLANE, "session", "list", "--json", "--control", server.control],
-                                        capture_output=True, text=True, check=False,
-                                        env=client_environment(None))
+                                        capture_output=True, text=True, check=False, env=client_environment(None))
                 sessions = json.loads(listed.stdout)["sessions"] if listed.returncode == 0 else []
-                if sum(one["share"] for one in sessions) > 1.0001:
-                    self.double.append(f"server{number} has promised {sum(one['share'] for one in sessions)}")
+                promised = sum(float(one["share"]) for one in sessions)
+                if promised > 1.0001:
+                    self.double.append(f"server{number} has promised {promised}")
                 for one in sessions:
                     if seen.setdefault(one["id"], number) != number:
-                        self.double.append(f"{one['session']} is on {seen[one['session']]} and on {number}")
-            self.over.wait(0.5)
+                        self.double.append(f"session {one['id']} is on server{seen[one['id']]} and on server{number}")
+                live += len(sessions)
+            self.live = live
+            self.over.wait(1)
+
+    def between(self, start, end):
+        """What could be had of the pool in this time."""
+        looks = [ok for at, ok in self.looks if start <= at < end]
+        asked = [one for one in self.asked if start <= one[0] < end]
+        granted = [took for _, took, problem in asked if not problem]
+        refused = {}
+        for _, _, problem in asked:
+            if problem:
+                refused[problem] = refused.get(problem, 0) + 1
+        return {"looks": len(looks), "looks_answered": sum(looks), "asked": len(asked), "granted": len(granted),
+                "granted_slowest_seconds": round(max(granted, default=0), 3), "refused": refused}
+
+    def twice(self):
+        """All that was granted twice: what was seen meanwhile; a session of two programs; two sessions of one request."""
+        found = list(self.double)
+        whose = {}
+        for run in self.runs:
+            if run.session:
+                other = whose.setdefault(run.session, run)
+                if other is not run:
+                    found.append(f"programs {other.program} and {run.program} both have session {run.session}")
+        return found + self.requests_granted_twice
+
+    def look_for_requests_granted_twice(self):
+        leader = self.leader()
+        answer = asks(leader.people, "/v1/sessions?limit=1000", timeout=30) if leader else None
+        self.requests_granted_twice = [] if answer else ["the pool's sessions could not be listed"]
+        keys = {}
+        # Who waited, was not there when its turn came and waited again has two, of which one never began.
+        begun = [one for one in answer[1].get("sessions", []) if int(one.get("startedMs", 0))] if answer else []
+        for one in begun:
+            other = keys.setdefault(one.get("keyDigest"), one["id"])
+            if other != one["id"]:
+                self.requests_granted_twice.append(f"sessions {other} and {one['id']} were granted for one request")
 
     def end(self):
         """All clients end as they would; then everything else."""
         self.over.set()
+        os.unlink(self.path("go on"))
         for thread in self.threads:
             thread.join(300 * SLOWNESS)
+        self.look_for_requests_granted_twice()
         for program in (*self.servers, *self.managers, *self.etcd):
             program.stop()
-        for ways in self.ways:
-            for way in ways:
-                way.close()
+        for way in self.all_ways():
+            way.close()
+
+    def all_ways(self):
+        return [way for ways in (*self.ways, *(manager.ways for manager in self.managers)) for way in ways]
 
     def close(self):
         for program in (*self.servers, *self.managers, *self.etcd):
@@ -316,7 +406,7 @@ class World:
 
     def is_excused(self, run):
         """Its server was killed while it ran."""
-        number = self.server_of(run.program()) if run.program() else None
+        number = self.server_of(run.program) if run.program else None
         if number is None:
             # It had not got far enough to say who it is: any server that died meanwhile may have been its own.
             return any(run.began <= at <= run.ended for server in self.servers for at in server.died)

@@ -34,9 +34,13 @@ SLOWNESS = 5 if SANITIZER or EMULATOR else 1
 os.environ.setdefault("ASAN_OPTIONS", "intercept_tls_get_addr=0")
 
 
+# Loaded here: a child of a program with threads must not have to wait for a lock that one of them had.
+LIBC = ctypes.CDLL(None)
+
+
 def die_with_parent():
     """A test that is killed leaves nothing behind."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    LIBC.prctl(1, signal.SIGKILL)
 
 
 AUTHORITY = Authority()

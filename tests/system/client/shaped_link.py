@@ -13,8 +13,9 @@ class _Pipe:
     CHUNK = 16 << 10
     HELD_MOST = 256 << 10  # then the sender has to wait, as for a full window
 
-    def __init__(self, link, source, target):
+    def __init__(self, link, source, target, over):
         self.link, self.source, self.target = link, source, target
+        self.over = over  # the directions of this connection that have ended
         self.changed = threading.Condition()
         self.held = collections.deque()  # when it has come, and what; None: the end
         self.held_bytes = 0
@@ -56,6 +57,9 @@ class _Pipe:
                 self.held_bytes -= len(data)
                 self.changed.notify_all()
             if not data:
+                self.over.append(self)
+                if len(self.over) == 2:
+                    self.link.forget(self.source, self.target)
                 return
 
 
@@ -91,8 +95,14 @@ class ShapedLink:
             self.sockets += [near, far]
             for one in (near, far):
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            _Pipe(self, near, far)
-            _Pipe(self, far, near)
+            over = []
+            _Pipe(self, near, far, over)
+            _Pipe(self, far, near, over)
+
+    def forget(self, *ended):
+        for one in ended:
+            one.close()
+        self.sockets = [one for one in self.sockets if one not in ended]
 
     def close(self):
         self.whole.set()

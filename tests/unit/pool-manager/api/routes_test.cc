@@ -80,6 +80,7 @@ class RoutesTest : public testing::Test {
       device->set_compute_major(9);
     }
     ASSERT_EQ(office_->Host()->Attach(inventory, attachment, &line_), "");
+    office_->Host()->Hear(inventory.server_id(), attachment, {});
   }
 
   void TearDown() override {

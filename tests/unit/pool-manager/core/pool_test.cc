@@ -29,6 +29,7 @@ class PoolTest : public testing::Test {
 
   void Attach(char digit, const std::string& name, uint64_t attachment) {
     ASSERT_EQ(pool_.Attach(Inventory(digit, name), attachment, now_), "");
+    Hear(digit, attachment, {});
   }
 
   // The session, or why there is none.
@@ -253,6 +254,80 @@ TEST_F(PoolTest, WhatRunsOnAServerThatWasLostGoesOn) {
   EXPECT_FALSE(Create(0.3).has_value());
 }
 
+TEST_F(PoolTest, AServerThatComesBackGetsNothingBeforeItHasSaidWhatRunsThere) {
+  Attach('1', "one", 1);
+  v1::Session session;
+  ASSERT_FALSE(Create(0.7, &session).has_value());
+  Hear('1', 1, {session.id()});
+  pool_.Detach(std::string(32, '1'), 1, now_);
+  for (int i = 0; i < 90; ++i) {
+    Pass(1);
+  }
+  ASSERT_EQ(PhaseOf(session.id()), v1::FAILED) << "what it had is free again, as far as is known";
+  ASSERT_EQ(pool_.Attach(Inventory('1', "one"), 2, now_), "");
+  Pass(0);
+  EXPECT_TRUE(Create(0.5).has_value()) << "it would be promised twice";
+  EXPECT_EQ(pool_.Status().servers_ready(), 0u);
+  EXPECT_FALSE(pool_.IsReady(std::string(32, '1')));
+  Hear('1', 2, {session.id()});
+  EXPECT_TRUE(pool_.IsReady(std::string(32, '1')));
+  EXPECT_TRUE(Create(0.5).has_value());
+  EXPECT_FALSE(Create(0.3).has_value());
+}
+
+TEST_F(PoolTest, WhatAServerHadLostFromSightGoesOn) {
+  Attach('1', "one", 1);
+  v1::Session session;
+  ASSERT_FALSE(Create(0.7, &session).has_value());
+  Hear('1', 1, {session.id()});
+  Hear('1', 1, {});
+  ASSERT_EQ(PhaseOf(session.id()), v1::RELEASED);
+  EXPECT_TRUE(Hear('1', 1, {session.id()}).empty()) << "nobody is told to end it";
+  EXPECT_EQ(PhaseOf(session.id()), v1::ACTIVE);
+  EXPECT_TRUE(Create(0.5).has_value()) << "its share is its own again";
+}
+
+TEST_F(PoolTest, WhatIsReservedAtAServerThatIsNotHeardDoesNotExpire) {
+  Attach('1', "one", 1);
+  v1::Session session;
+  ASSERT_FALSE(Create(0.7, &session).has_value());
+  for (int i = 0; i < 115; ++i) {
+    Pass(1);
+    Hear('1', 1, {});
+  }
+  pool_.Detach(std::string(32, '1'), 1, now_);
+  for (int i = 0; i < 50; ++i) {
+    Pass(1);
+  }
+  EXPECT_EQ(PhaseOf(session.id()), v1::RESERVED) << "somebody may have come there";
+  ASSERT_EQ(pool_.Attach(Inventory('1', "one"), 2, now_), "");
+  EXPECT_TRUE(Hear('1', 2, {session.id()}).empty());
+  EXPECT_EQ(PhaseOf(session.id()), v1::ACTIVE);
+}
+
+TEST_F(PoolTest, SessionsOfAServerThatNeverComesBackAreGivenUp) {
+  Attach('1', "one", 1);
+  v1::Session runs;
+  v1::Session reserved;
+  ASSERT_FALSE(Create(0.5, &runs).has_value());
+  ASSERT_FALSE(Create(0.3, &reserved).has_value());
+  Hear('1', 1, {runs.id()});
+  Pool next;
+  next.Restore(pool_.Sessions());
+  pool_ = std::move(next);
+  Pass(1);
+  Pass(59);
+  EXPECT_EQ(PhaseOf(runs.id()), v1::UNKNOWN);
+  EXPECT_EQ(PhaseOf(reserved.id()), v1::RESERVED);
+  Pass(3);
+  EXPECT_EQ(PhaseOf(runs.id()), v1::FAILED);
+  EXPECT_EQ(PhaseOf(reserved.id()), v1::FAILED);
+  EXPECT_EQ(changed_.size(), 2u) << "that is stored";
+  Attach('1', "one", 1);
+  EXPECT_TRUE(Hear('1', 1, {runs.id()}).empty()) << "it runs after all";
+  EXPECT_EQ(PhaseOf(runs.id()), v1::ACTIVE);
+}
+
 TEST_F(PoolTest, ASessionBeginsAndEndsAsItsServerSays) {
   Attach('1', "one", 1);
   v1::Session session;
@@ -326,10 +401,11 @@ TEST_F(PoolTest, AManagerThatBeginsAnewAdoptsWhatRuns) {
   EXPECT_EQ(next.FindSession(runs.id())->phase(), v1::UNKNOWN);
   ASSERT_EQ(next.Attach(Inventory('1', "one"), 1, now_), "");
   pool_ = std::move(next);
-  EXPECT_TRUE(Create(0.1).has_value()) << "both have what they were promised";
+  EXPECT_TRUE(Create(0.1).has_value()) << "it has not said yet what runs there";
   Hear('1', 1, {runs.id()});
   EXPECT_EQ(PhaseOf(runs.id()), v1::ACTIVE);
   EXPECT_EQ(PhaseOf(ended.id()), v1::EXPIRED);
+  EXPECT_TRUE(Create(0.5).has_value()) << "it has what it was promised";
   EXPECT_FALSE(Create(0.4).has_value());
 }
 

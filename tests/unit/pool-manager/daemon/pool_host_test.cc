@@ -122,6 +122,7 @@ class PoolHostTest : public testing::Test {
     inventory.mutable_devices(0)->set_model("H100");
     inventory.mutable_devices(0)->set_uuid("GPU-1");
     ASSERT_EQ(host_->Attach(inventory, 1, &line_), "");
+    host_->Hear(inventory.server_id(), 1, {});
   }
 
   std::optional<Objection> Create(const std::string& key, double share = 0.1) {
