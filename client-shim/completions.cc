@@ -76,13 +76,13 @@ void Completions::WatchRecord(channel::BatchWriter& writer,
   recording->watch.store(watched, std::memory_order_relaxed);
 }
 
-// No watch of one stream says that all are so far, and the legacy one does not wait for streams
-// that do not block: the server is asked.
-void Completions::NoteContextRecorded(wire::Handle event, wire::Sequence number) {
+// No watch of one stream says how far that is: the server is asked. Nor does it say how far any
+// stream is.
+void Completions::NoteRecordedUnplaced(wire::Handle event, wire::Sequence number) {
   const Event* found = session_.objects().events.Find(event);
   if (found != nullptr) {
     found->recording->stream.store(0, std::memory_order_relaxed);
-    found->recording->whole.store(number, std::memory_order_relaxed);
+    found->recording->unplaced.store(number, std::memory_order_relaxed);
     found->recording->recorded.store(number, std::memory_order_release);
   }
 }
@@ -130,8 +130,8 @@ bool Completions::AwaitUnseen(StreamProgress& waiting,
   if (other == nullptr || !IsVisibleDone(*other)) {
     return false;
   }
-  const auto is_open = [](const StreamProgress::Awaited& one) {
-    return one.stream != nullptr && one.stream->done.load(std::memory_order_acquire) < one.number;
+  const auto is_open = [this](const StreamProgress::Awaited& one) {
+    return one.stream != nullptr && !IsKnownDone(*one.stream, one.number);
   };
   StreamProgress::Awaited* room = nullptr;
   for (StreamProgress::Awaited& one : waiting.awaited) {
@@ -152,19 +152,6 @@ bool Completions::AwaitUnseen(StreamProgress& waiting,
   room->number = recorded;
   room->at = number;
   return true;
-}
-
-// Where in the graph the record is, only the server's driver knows: it is asked.
-void Completions::NoteRecordedByGraph(wire::Handle event,
-                                      wire::Handle stream,
-                                      wire::Sequence number) {
-  const Event* found = session_.objects().events.Find(event);
-  if (found == nullptr) {
-    return;
-  }
-  found->recording->stream.store(stream, std::memory_order_relaxed);
-  found->recording->asks.store(0, std::memory_order_relaxed);
-  found->recording->recorded.store(number, std::memory_order_release);
 }
 
 // ---- watches
@@ -230,7 +217,7 @@ Question Completions::AboutEvent(wire::Handle event) {
     question.known = CUDA_SUCCESS;
     return question;
   }
-  if (recording.whole.load(std::memory_order_relaxed) == question.about) {
+  if (recording.unplaced.load(std::memory_order_relaxed) == question.about) {
     return question;
   }
   const wire::Sequence watch = recording.watch.load(std::memory_order_relaxed);
@@ -249,12 +236,25 @@ Question Completions::AboutEvent(wire::Handle event) {
   return question;
 }
 
+void Completions::NoteFailed(wire::Op op, wire::Sequence number) {
+  if (op == wire::Op::kEventRecord || op == wire::Op::kEventRecordWithFlags ||
+      op == wire::Op::kStreamWaitEvent || op == wire::Op::kStreamFence) {
+    Raise(&doubted_, number);
+  }
+}
+
+// Nothing (0) is always done.
+bool Completions::IsKnownDone(const StreamProgress& progress, wire::Sequence number) const {
+  return number == 0 || (progress.done.load(std::memory_order_acquire) >= number &&
+                         doubted_.load(std::memory_order_acquire) < number);
+}
+
 bool Completions::IsStreamDone(wire::Handle stream, wire::Sequence number) {
-  if (whole_->done.load(std::memory_order_acquire) >= number) {
+  if (IsKnownDone(*whole_, number)) {
     return true;
   }
   const std::shared_ptr<StreamProgress> progress = ProgressOf(stream);
-  return progress != nullptr && progress->done.load(std::memory_order_acquire) >= number;
+  return progress != nullptr && IsKnownDone(*progress, number);
 }
 
 Question Completions::AboutStream(wire::Handle context, wire::Handle stream) {
@@ -288,8 +288,7 @@ Question Completions::AboutAll(const std::shared_ptr<StreamProgress>& progress) 
   }
   question.stream = progress;
   question.about = posted_.load(std::memory_order_acquire);
-  if (IsStreamDone(0, question.about) ||
-      progress->done.load(std::memory_order_acquire) >= question.about) {
+  if (IsStreamDone(0, question.about) || IsKnownDone(*progress, question.about)) {
     question.known = CUDA_SUCCESS;
   }
   return question;
@@ -350,10 +349,9 @@ bool Completions::MayFence(wire::Handle stream) {
 }
 
 bool Completions::IsVisibleDone(const Stream& stream) const {
-  const wire::Sequence all = whole_->done.load(std::memory_order_acquire);
   const wire::Sequence visible = std::max(stream.progress->visible.load(std::memory_order_relaxed),
                                           whole_->visible.load(std::memory_order_acquire));
-  if (all < visible && stream.progress->done.load(std::memory_order_acquire) < visible) {
+  if (!IsKnownDone(*whole_, visible) && !IsKnownDone(*stream.progress, visible)) {
     return false;
   }
   if ((stream.flags & CU_STREAM_NON_BLOCKING) != 0) {
@@ -361,7 +359,7 @@ bool Completions::IsVisibleDone(const Stream& stream) const {
   }
   // What is on the legacy stream comes before what a blocking stream does.
   const wire::Sequence before = legacy_->visible.load(std::memory_order_acquire);
-  return all >= before || legacy_->done.load(std::memory_order_acquire) >= before;
+  return IsKnownDone(*whole_, before) || IsKnownDone(*legacy_, before);
 }
 
 Question Completions::About(wire::Handle /*context*/,

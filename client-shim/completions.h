@@ -50,11 +50,12 @@ struct Recording {
   std::atomic<wire::Sequence> recorded{0};  // the message that recorded it; 0: none has
   std::atomic<wire::Sequence> watch{0};     // means this record if its number is higher
   std::atomic<wire::Handle> stream{0};      // of the record
-  std::atomic<wire::Sequence> whole{0};     // the last record that was of a whole context
-  std::atomic<bool> shared{false};          // other processes may record it: only the server knows
-  std::atomic<bool> timed{true};            // tells when it was passed
-  std::atomic<bool> asked{false};           // somebody asks about this event: watch each record
-  std::atomic<uint32_t> asks{0};            // since the record
+  // The last record that has no place in one stream: of a whole context, or inside a graph.
+  std::atomic<wire::Sequence> unplaced{0};
+  std::atomic<bool> shared{false};  // other processes may record it: only the server knows
+  std::atomic<bool> timed{true};    // tells when it was passed
+  std::atomic<bool> asked{false};   // somebody asks about this event: watch each record
+  std::atomic<uint32_t> asks{0};    // since the record
 };
 
 // A question on its way to the server. Thread: caller's.
@@ -127,7 +128,7 @@ class Completions {
       whole_->visible.store(number, std::memory_order_release);
     }
     if constexpr (std::is_same_v<Message, wire::ContextRecord>) {
-      NoteContextRecorded(message.event, number);
+      NoteRecordedUnplaced(message.event, number);
     } else if constexpr (std::is_same_v<Message, wire::EventCreate>) {
       NoteCreated(message.phEvent, message.Flags);
     } else if constexpr (std::is_same_v<Message, wire::StreamDestroy>) {
@@ -142,8 +143,10 @@ class Completions {
                     wire::Handle stream,
                     wire::Sequence number);
 
-  // After NotePosted of the launch of a graph that records the event.
-  void NoteRecordedByGraph(wire::Handle event, wire::Handle stream, wire::Sequence number);
+  // After NotePosted of what records the event, but not at the end of one stream's work: the launch
+  // of a graph that records it somewhere, or a record of a whole context. Only the server's driver
+  // knows how far all of that is.
+  void NoteRecordedUnplaced(wire::Handle event, wire::Sequence number);
 
   // Before a question is sent. What is no question about progress knows nothing.
   template <typename Message>
@@ -165,6 +168,10 @@ class Completions {
 
   wire::WireError OnReached(const wire::MessageView& message);
 
+  // With the reading thread: a command has failed. If others were to be ordered by it, they are
+  // not, and what was concluded from that may be wrong.
+  void NoteFailed(wire::Op op, wire::Sequence number);
+
   // Whether what a message did on a stream is known to be done.
   bool IsStreamDone(wire::Handle stream, wire::Sequence number);
 
@@ -179,13 +186,13 @@ class Completions {
   void NoteStream(wire::Handle stream, wire::Sequence number, bool visible);
   void WatchRecord(channel::BatchWriter& writer, Recording* recording, wire::Handle stream);
   void NoteCreated(wire::Handle event, uint32_t flags);
-  void NoteContextRecorded(wire::Handle event, wire::Sequence number);
   void NoteWait(const wire::StreamWaitEvent& wait, wire::Sequence number);
   // Two streams may have waited for each other.
   void ForgetAwaited(wire::Handle stream);
   // Notes it, unless the program could see when the awaited work is done, or there is no room.
   bool AwaitUnseen(StreamProgress& waiting, const Recording& recording, wire::Sequence number);
   bool MayFence(wire::Handle stream);
+  bool IsKnownDone(const StreamProgress& progress, wire::Sequence number) const;
   // Whether all on a stream that can be seen is known to be done.
   bool IsVisibleDone(const Stream& stream) const;
   std::shared_ptr<StreamProgress> ProgressOf(wire::Handle stream);
@@ -197,6 +204,8 @@ class Completions {
   Session& session_;
   std::atomic<bool> shared_{false};
   std::atomic<wire::Sequence> posted_{0};  // the last message of all
+  // Of what was posted up to here nothing is known to be done, only what the server is asked about.
+  std::atomic<wire::Sequence> doubted_{0};
   // Of the context, and of its legacy stream: shared with questions under way, as any stream's.
   std::shared_ptr<StreamProgress> whole_ = std::make_shared<StreamProgress>();
   std::shared_ptr<StreamProgress> legacy_ = std::make_shared<StreamProgress>();

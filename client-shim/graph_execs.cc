@@ -241,7 +241,7 @@ CUresult LaunchGraph(const CallScope& scope, CUgraphExec exec, CUstream stream) 
   const wire::GraphLaunch message{.exec = found->server, .stream = ToWire(stream)};
   const auto note = [&](wire::Sequence number) {
     for (const wire::Handle event : found->events) {
-      session.completions().NoteRecordedByGraph(event, message.stream, number);
+      session.completions().NoteRecordedUnplaced(event, number);
     }
     if (found->waits) {
       session.stream_waits().Note(message.stream, number);

@@ -341,6 +341,7 @@ wire::WireError Session::OnPostFailed(const wire::MessageView& message) {
   FARLANE_WIRE_TRY(Decode(message.body, &failed));
   LogDebug("%s (command %llu) failed with %d", wire::OpName(static_cast<uint16_t>(failed.op)),
            static_cast<unsigned long long>(failed.sequence), failed.result);
+  completions_.NoteFailed(static_cast<wire::Op>(failed.op), failed.sequence);
   failures_.NoteOf(failed.sequence, static_cast<CUresult>(failed.result));
   return wire::WireError::kNone;
 }

@@ -4,7 +4,7 @@
 
 import unittest
 
-from real_server import RealServer
+from real_server import Client, RealServer, Server
 
 
 class Order(RealServer):
@@ -28,6 +28,9 @@ class Order(RealServer):
     def test_device_memory_is_overwritten_right_after_the_event_of_its_copy(self):
         self.quiet("overwritten-after-its-event")
 
+    def test_an_event_inside_a_graph_is_not_the_end_of_the_graph(self):
+        self.quiet("event-inside-a-graph")
+
 
 class OrderOverUnixSocket(Order):
     UNIX = True
@@ -46,6 +49,16 @@ class OrderOverSharedMemoryOfTcp(Order):
 class OrderOverTls(Order):
     TLS = True
     TRANSPORT = "auto"
+
+
+class OrderWithAFailure(Client):
+    TRANSPORT = "tcp"
+
+    def test_a_record_that_fails_says_nothing_of_its_stream(self):
+        server = Server(listen="tcp://127.0.0.1:0", FARLANE_SOFT_FAULTS="cuEventRecordWithFlags@1=801")
+        self.addCleanup(server.stop)
+        self.assertTrue(server.address, server.said())
+        self.assertEqual(self.run_case("event-that-is-not-recorded", server.address, 30), ("", []))
 
 
 if __name__ == "__main__":

@@ -64,6 +64,8 @@ void CopiedOutThenIn();
 void FilledBeforeAValue();
 void DataBeforeNews();
 void OverwrittenAfterItsEvent();
+void EventInsideAGraph();
+void EventThatIsNotRecorded();
 // contents.cc: what copied memory holds
 void AnyContents();
 void ClearedMemory();

@@ -49,6 +49,8 @@ constexpr Case kCases[] = {
     {"filled-before-a-value", FilledBeforeAValue},
     {"data-before-news", DataBeforeNews},
     {"overwritten-after-its-event", OverwrittenAfterItsEvent},
+    {"event-inside-a-graph", EventInsideAGraph},
+    {"event-that-is-not-recorded", EventThatIsNotRecorded},
     {"any-contents", AnyContents},
     {"cleared-memory", ClearedMemory},
     {"managed-changes", ManagedChanges},

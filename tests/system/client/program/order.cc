@@ -365,4 +365,51 @@ void OverwrittenAfterItsEvent() {
   EXPECT_OK(Cuda().cuEventDestroy_v2(event));
 }
 
+// An event inside a graph says nothing about what the graph does behind it.
+void EventInsideAGraph() {
+  Begin();
+  Stage stage;
+  CUevent event = nullptr;
+  CUgraph graph = nullptr;
+  CUgraphExec exec = nullptr;
+  EXPECT_OK(Cuda().cuEventCreate(&event, CU_EVENT_DISABLE_TIMING));
+  EXPECT_OK(Cuda().cuStreamBeginCapture_v2(stage.stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL));
+  EXPECT_OK(Cuda().cuEventRecordWithFlags(event, stage.stream, CU_EVENT_RECORD_EXTERNAL));
+  stage.HoldByValue(stage.stream);
+  EXPECT_OK(Cuda().cuStreamEndCapture(stage.stream, &graph));
+  EXPECT_OK(Cuda().cuGraphInstantiateWithFlags(&exec, graph, 0));
+  for (const bool asks : {false, true}) {
+    EXPECT_OK(Cuda().cuGraphLaunch(exec, stage.stream));
+    EXPECT_OK(asks ? AskUntilDone(nullptr, event) : Cuda().cuEventSynchronize(event));
+    EXPECT(Cuda().cuStreamQuery(stage.stream), CUDA_ERROR_NOT_READY);
+    stage.LetGo();
+    EXPECT_OK(Cuda().cuStreamSynchronize(stage.stream));
+    stage.Close();
+  }
+  EXPECT_OK(Cuda().cuGraphExecDestroy(exec));
+  EXPECT_OK(Cuda().cuGraphDestroy(graph));
+  EXPECT_OK(Cuda().cuEventDestroy_v2(event));
+}
+
+// The driver refuses to record an event, behind the program's back: it is passed at once, and says
+// nothing about its stream.
+void EventThatIsNotRecorded() {
+  Begin();
+  Stage stage;
+  CUevent event = nullptr;
+  EXPECT_OK(Cuda().cuEventCreate(&event, CU_EVENT_DISABLE_TIMING));
+  stage.HoldByValue(stage.stream);
+  EXPECT_OK(Cuda().cuEventRecordWithFlags(event, stage.stream, 0));
+  CUresult result = Cuda().cuEventSynchronize(event);
+  if (result == CUDA_SUCCESS) {
+    result = Cuda().cuEventQuery(event);
+  }
+  EXPECT(result, CUDA_ERROR_NOT_SUPPORTED);
+  EXPECT_OK(Cuda().cuEventSynchronize(event));
+  EXPECT(Cuda().cuStreamQuery(stage.stream), CUDA_ERROR_NOT_READY);
+  stage.LetGo();
+  EXPECT_OK(Cuda().cuStreamSynchronize(stage.stream));
+  EXPECT_OK(Cuda().cuEventDestroy_v2(event));
+}
+
 }  // namespace farlane::cases

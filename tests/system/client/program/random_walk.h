@@ -8,6 +8,7 @@
 #include <map>
 #include <random>
 #include <set>
+#include <source_location>
 #include <string>
 #include <utility>
 
@@ -72,8 +73,12 @@ class Walk {
 
   // For one that no failure was planned for.
   template <typename Call>
-  void Require(Call&& call) {
-    EXPECT_OK(Make("other", call));
+  void Require(Call&& call, std::source_location where = std::source_location::current()) {
+    const CUresult result = Make("other", call);
+    if (result != CUDA_SUCCESS) {
+      Complain(where.file_name(), static_cast<int>(where.line()), where.function_name(), result,
+               CUDA_SUCCESS);
+    }
   }
 
   // From 0 on, less than `limit`.
