@@ -459,6 +459,26 @@ void CheckHostToHost(apps::Verdict& verdict, apps::SeededRandom& random) {
   }
 }
 
+// A graph that is sent ahead has done nothing yet, and then does what its nodes last were.
+void CheckUpload(apps::Verdict& verdict, apps::SeededRandom& random) {
+  Buffer cells(kCells);
+  Cells wanted = random.Integers<unsigned>(kCells);
+  cells.Write(wanted);
+  OwnGraph own;
+  const cudaGraphNode_t step = AddStep(own.graph, {}, {cells.get(), 3, 5, 7});
+  own.MakeReady();
+  CUDA_CALL(cudaGraphUpload(own.exec, cudaStreamPerThread));
+  CUDA_CALL(cudaStreamSynchronize(cudaStreamPerThread));
+  verdict.ExpectEqual(cells.Read(), wanted, "a graph that was only uploaded");
+  StepCall changed{cells.get(), 9, 2, 4};
+  const cudaKernelNodeParams params = changed.Params();
+  CUDA_CALL(cudaGraphExecKernelNodeSetParams(own.exec, step, &params));
+  CUDA_CALL(cudaGraphUpload(own.exec, cudaStreamPerThread));
+  own.Run();
+  changed.OnHost(wanted);
+  verdict.ExpectEqual(cells.Read(), wanted, "a graph that was uploaded again after a change");
+}
+
 // Memory of both sides is under way when nodes that copy the program's memory are made.
 void CheckBesideManagedMemory(apps::Verdict& verdict, apps::SeededRandom& random) {
   Buffer cells(kCells);
@@ -494,6 +514,7 @@ int main(int argc, char** argv) {
   CheckAnyKind(verdict);
   CheckBox(verdict, random);
   CheckHostToHost(verdict, random);
+  CheckUpload(verdict, random);
   CheckBesideManagedMemory(verdict, random);
   CUDA_CALL(cudaDeviceSynchronize());
   return verdict.Finish();

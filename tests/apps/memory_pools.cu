@@ -135,6 +135,34 @@ void CheckPool(apps::Verdict& verdict) {
   CUDA_CALL(cudaMemPoolDestroy(pool));
 }
 
+// Which memory may be given out again, and when: all is allowed at first, and each is kept as it is
+// set.
+void CheckReuseRules(apps::Verdict& verdict) {
+  cudaMemPoolProps properties{};
+  properties.allocType = cudaMemAllocationTypePinned;
+  properties.location.type = cudaMemLocationTypeDevice;
+  cudaMemPool_t pool;
+  CUDA_CALL(cudaMemPoolCreate(&pool, &properties));
+  const cudaMemPoolAttr kinds[] = {cudaMemPoolReuseFollowEventDependencies,
+                                   cudaMemPoolReuseAllowOpportunistic,
+                                   cudaMemPoolReuseAllowInternalDependencies};
+  for (const cudaMemPoolAttr kind : kinds) {
+    for (int wanted : {1, 0, 1}) {
+      int told = -1;
+      CUDA_CALL(cudaMemPoolGetAttribute(pool, kind, &told));
+      verdict.Expect(told == 1 || wanted == 1, "reuse is allowed unless it was forbidden");
+      CUDA_CALL(cudaMemPoolSetAttribute(pool, kind, &wanted));
+      CUDA_CALL(cudaMemPoolGetAttribute(pool, kind, &told));
+      verdict.Expect(told == wanted, "reuse is what it was set to");
+    }
+  }
+  unsigned long long invented = 1;
+  verdict.ExpectCode(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrUsedMemHigh, &invented),
+                     cudaErrorInvalidValue, "a high mark that is invented");
+  cudaGetLastError();
+  CUDA_CALL(cudaMemPoolDestroy(pool));
+}
+
 void CheckMistakes(apps::Verdict& verdict) {
   void* memory = nullptr;
   verdict.ExpectCode(cudaMallocAsync(&memory, size_t{1} << 50, nullptr), cudaErrorMemoryAllocation,
@@ -155,6 +183,7 @@ int main(int argc, char** argv) {
   CheckReuse(verdict, static_cast<unsigned>(random.Between(1, 1 << 20)));
   CheckHandOver(verdict, static_cast<unsigned>(random.Between(1, 1 << 20)));
   CheckPool(verdict);
+  CheckReuseRules(verdict);
   CheckMistakes(verdict);
   return verdict.Finish();
 }

@@ -137,6 +137,36 @@ void CheckPageable(apps::Verdict& verdict, apps::SeededRandom& random) {
   CUDA_CALL(cudaFree(device));
 }
 
+// Memory that the program only writes: copied from, and read by a kernel where it lies.
+void CheckWriteCombined(apps::Verdict& verdict, apps::SeededRandom& random) {
+  const unsigned count = 3000;
+  const unsigned flags = cudaHostAllocWriteCombined | cudaHostAllocMapped;
+  unsigned* written = nullptr;
+  unsigned* mapped = nullptr;
+  CUDA_CALL(cudaHostAlloc(reinterpret_cast<void**>(&written), count * sizeof(unsigned), flags));
+  unsigned told = 0;
+  CUDA_CALL(cudaHostGetFlags(&told, written));
+  verdict.Expect((told & flags) == flags, "pinned memory tells what it was made for");
+  CUDA_CALL(cudaHostGetDevicePointer(reinterpret_cast<void**>(&mapped), written, 0));
+  unsigned* copied = apps::DeviceArray<unsigned>(count);
+  unsigned* out = apps::DeviceArray<unsigned>(count);
+  for (unsigned round = 0; round < 3; ++round) {
+    std::vector<unsigned> values = random.Integers<unsigned>(count);
+    std::memcpy(written, values.data(), count * sizeof(unsigned));
+    Scramble<<<4, 64>>>(mapped, out, count, round);
+    CUDA_CALL(cudaMemcpyAsync(copied, written, count * sizeof(unsigned), cudaMemcpyHostToDevice));
+    CUDA_CALL(cudaDeviceSynchronize());
+    verdict.ExpectEqual(apps::HostCopy(copied, count), values, "a copy of what was written");
+    for (unsigned i = 0; i < count; ++i) {
+      values[i] = ScrambleOnHost(values[i], i, round);
+    }
+    verdict.ExpectEqual(apps::HostCopy(out, count), values, "a kernel that reads what was written");
+  }
+  CUDA_CALL(cudaFree(copied));
+  CUDA_CALL(cudaFree(out));
+  CUDA_CALL(cudaFreeHost(written));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -145,5 +175,6 @@ int main(int argc, char** argv) {
   CheckPipeline(verdict, random);
   CheckThroughTheHost(verdict, random);
   CheckPageable(verdict, random);
+  CheckWriteCombined(verdict, random);
   return verdict.Finish();
 }

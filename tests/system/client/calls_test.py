@@ -125,6 +125,12 @@ class Counts(RealServer):
         # The context, and the one that is used.
         self.assertLessEqual(self.summary("libraries")["round_trips"], 3)
 
+    def test_a_graph_of_sixty_nodes_is_launched_by_one_post_and_asked_about_for_nothing(self):
+        fields = self.summary("launched-graphs")
+        self.assertLessEqual(fields["round_trips"], 8)
+        self.assertGreaterEqual(fields["posts"], 500)
+        self.assertLessEqual(fields["posts"], 500 + 250)  # each launch, and once what the graph is made of
+
 
 class TwoDevices(Client):
     def test_unmapping_waits_only_for_new_work(self):

@@ -43,6 +43,7 @@ void UnseenWork();
 void UnseenWaits();
 void SeenWaits();
 void Libraries();
+void LaunchedGraphs();
 // counted.cc: how much a post takes
 void CountedPosts();
 // threads.cc: several of everything

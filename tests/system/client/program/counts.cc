@@ -233,4 +233,47 @@ void Libraries() {
   EXPECT_OK(Cuda().cuLibraryGetKernel(&kernel, libraries.back(), "k19"));
 }
 
+// A graph of many nodes that needs nothing of the program: launched, and asked what it is made of.
+void LaunchedGraphs() {
+  Begin();
+  constexpr uint32_t kParts = 20;
+  constexpr uint32_t kCells = 128;
+  constexpr size_t kPartBytes = kCells * sizeof(uint32_t);
+  constexpr int kLaunches = 500;
+  const Kernels kernels = LoadKernels();
+  const CUstream stream = StreamOfItsOwn();
+  CUdeviceptr cells = 0;
+  CUgraph graph = nullptr;
+  CUgraphExec exec = nullptr;
+  EXPECT_OK(Cuda().cuMemAlloc_v2(&cells, 2 * kParts * kPartBytes));
+  EXPECT_OK(Cuda().cuStreamBeginCapture_v2(stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL));
+  for (uint32_t part = 0; part < kParts; ++part) {
+    const CUdeviceptr from = cells + 2 * part * kPartBytes;
+    EXPECT_OK(Fill(kernels, from, 1000 * part, kCells, stream));
+    EXPECT_OK(Cuda().cuMemcpyDtoDAsync_v2(from + kPartBytes, from, kPartBytes, stream));
+    EXPECT_OK(Cuda().cuMemsetD32Async(from, part, kCells, stream));
+  }
+  EXPECT_OK(Cuda().cuStreamEndCapture(stream, &graph));
+  EXPECT_OK(Cuda().cuGraphInstantiateWithFlags(&exec, graph, 0));
+  for (int i = 0; i < kLaunches; ++i) {
+    std::vector<CUgraphNode> nodes(3 * kParts);
+    size_t count = nodes.size();
+    CUgraphNodeType type = CU_GRAPH_NODE_TYPE_EMPTY;
+    EXPECT_OK(Cuda().cuGraphLaunch(exec, stream));
+    EXPECT_OK(Cuda().cuGraphGetNodes(graph, nodes.data(), &count));
+    EXPECT(count, 3 * kParts);
+    EXPECT_OK(Cuda().cuGraphNodeGetType(nodes[0], &type));
+    EXPECT(type, CU_GRAPH_NODE_TYPE_KERNEL);
+  }
+  std::vector<uint32_t> found(2 * kParts * kCells);
+  EXPECT_OK(Cuda().cuStreamSynchronize(stream));
+  EXPECT_OK(Cuda().cuMemcpyDtoH_v2(found.data(), cells, found.size() * sizeof found[0]));
+  for (uint32_t part = 0; part < kParts; ++part) {
+    EXPECT(found[2 * part * kCells + 7], part);
+    EXPECT(found[(2 * part + 1) * kCells + 7], 1000 * part + 7);
+  }
+  EXPECT_OK(Cuda().cuGraphExecDestroy(exec));
+  EXPECT_OK(Cuda().cuGraphDestroy(graph));
+}
+
 }  // namespace farlane::cases

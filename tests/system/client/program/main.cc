@@ -36,6 +36,7 @@ constexpr Case kCases[] = {
     {"unseen-waits", UnseenWaits},
     {"seen-waits", SeenWaits},
     {"libraries", Libraries},
+    {"launched-graphs", LaunchedGraphs},
     {"counted-posts", CountedPosts},
     {"threads", Threads},
     {"released-by-another", ReleasedByAnother},
