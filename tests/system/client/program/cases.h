@@ -45,6 +45,7 @@ void SeenWaits();
 void Libraries();
 // counted.cc: how much a post takes
 void CountedPosts();
+void CountedLaunches();
 // threads.cc: several of everything
 void Threads();
 void ReleasedByAnother();

@@ -37,6 +37,7 @@ constexpr Case kCases[] = {
     {"seen-waits", SeenWaits},
     {"libraries", Libraries},
     {"counted-posts", CountedPosts},
+    {"counted-launches", CountedLaunches},
     {"threads", Threads},
     {"released-by-another", ReleasedByAnother},
     {"two-contexts", TwoContexts},
