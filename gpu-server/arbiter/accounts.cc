@@ -44,7 +44,8 @@ void ShareAccounts::Enter(Session session, const SliceRequest& slice, uint64_t n
   Account& account = accounts_[session];
   account.slice = slice;
   account.left_ns = BurstOf(slice);
-  account.virtual_ns = ClockOf(IsBestEffort(account));
+  KeepClock(IsBestEffort(account));
+  account.virtual_ns = clocks_[IsBestEffort(account) ? 1 : 0];
   SetWeights();
 }
 
@@ -60,16 +61,17 @@ void ShareAccounts::Resize(Session session, const SliceRequest& slice, uint64_t 
   account.slice = slice;
   account.left_ns = std::min(account.left_ns, BurstOf(slice));
   if (was_best_effort != IsBestEffort(account)) {
-    account.virtual_ns = ClockOf(!was_best_effort);
+    KeepClock(!was_best_effort);
+    account.virtual_ns = clocks_[was_best_effort ? 0 : 1];
   }
   SetWeights();
 }
 
-// How far those are that have work; where nobody has any, how far they came.
+// How far those are that have work and may do it; where nobody does, how far they came.
 int64_t ShareAccounts::ClockOf(bool best_effort) const {
   int64_t least_ns = INT64_MAX;
   for (const auto& [session, account] : accounts_) {
-    if (account.wants && IsBestEffort(account) == best_effort) {
+    if (account.wants && !IsCapped(account) && IsBestEffort(account) == best_effort) {
       least_ns = std::min(least_ns, account.virtual_ns);
     }
   }
@@ -79,6 +81,22 @@ int64_t ShareAccounts::ClockOf(bool best_effort) const {
 void ShareAccounts::KeepClock(bool best_effort) {
   int64_t& clock = clocks_[best_effort ? 1 : 0];
   clock = std::max(clock, ClockOf(best_effort));
+}
+
+// What its cap keeps from a session is not saved up: it would be behind all others, and whoever
+// comes would begin there.
+void ShareAccounts::CatchUp() {
+  for (auto& [session, account] : accounts_) {
+    if (account.wants && IsCapped(account)) {
+      account.virtual_ns = std::max(account.virtual_ns, BeginOf(account));
+    }
+  }
+}
+
+// Not by how far the others are now: of several that come, the first one would be among them.
+int64_t ShareAccounts::BeginOf(const Account& account) const {
+  const int64_t saved_ns = std::min(Virtual(kDeficitNs, account.weight), kSavedNsMax);
+  return clocks_[IsBestEffort(account) ? 1 : 0] - saved_ns;
 }
 
 void ShareAccounts::Charge(Session session, uint64_t used_ns) {
@@ -122,11 +140,9 @@ bool ShareAccounts::NoteWants(Session session, bool wants) {
     return false;
   }
   Account& account = found->second;
+  KeepClock(IsBestEffort(account));
   if (wants) {
-    const int64_t saved_ns = Virtual(kDeficitNs, account.weight);
-    account.virtual_ns = std::max(account.virtual_ns, ClockOf(IsBestEffort(account)) - saved_ns);
-  } else {
-    KeepClock(IsBestEffort(account));
+    account.virtual_ns = std::max(account.virtual_ns, BeginOf(account));
   }
   account.wants = wants;
   account.woken = wants;
@@ -150,6 +166,7 @@ void ShareAccounts::Advance(uint64_t now_ns) {
                                  BurstOf(account.slice));
     }
   }
+  CatchUp();
 }
 
 std::vector<SessionView> ShareAccounts::Views() const {

@@ -17,6 +17,8 @@ class ShareAccounts {
  public:
   // Whoever had nothing to do may catch up on so much of what it did not use, and no more.
   static constexpr int64_t kDeficitNs = 20'000'000;
+  // ... nor on what would have been its due in so long.
+  static constexpr int64_t kSavedNsMax = 200'000'000;
   // What a cap lets somebody save up, as time of the clock; and of the device at most. With a
   // command of so long that is begun just before the cap is used up, that is a hundredth of a
   // second: in no second is more of the device used.
@@ -75,11 +77,18 @@ class ShareAccounts {
     return account.slice.priority == Priority::kBestEffort;
   }
 
+  // Whether its cap keeps it from a turn now.
+  static bool IsCapped(const Account& account) {
+    return account.slice.share_limit != 0 && account.left_ns < kCapTurnNs;
+  }
+
   void Book(Account& account, int64_t used_ns);
   static int64_t BurstOf(const SliceRequest& slice);
   void SetWeights();
   int64_t ClockOf(bool best_effort) const;
   void KeepClock(bool best_effort);
+  void CatchUp();
+  int64_t BeginOf(const Account& account) const;
 
   std::map<Session, Account> accounts_;
   int64_t clocks_[2] = {};  // of those with a share, and of the best-effort ones: how far they are

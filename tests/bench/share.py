@@ -115,6 +115,17 @@ class Bench:
                 found = self.note("resize", self.scenarios.resize(model, before, after))
             self.most(f"resize from {before} to {after}, ms", found["within_ms"], 50)
 
+    def elastic(self):
+        """A share that follows its use; steps of a quarter, judged once a second."""
+        with self.model() as model:
+            found = self.note("elastic", self.scenarios.elastic(model))
+        self.most("elastic, seconds from 0.2 to 0.8", found["up_s"], 15)
+        self.most("elastic, 0.8 and 0.1: its part is off by", abs(found["got_at_most"] - found["wanted_at_most"]), 0.01)
+        self.most("elastic, its share once a half is promised to another", found["share_beside_a_half"], 0.4)
+        self.most("elastic, the other has its half after ms", found["half_within_ms"], 50)
+        self.most("elastic, its part then is off by", abs(found["got_beside_a_half"] - 0.4), 0.02)
+        self.most("elastic, seconds back to 0.2 where it does nothing", found["down_s"], 15)
+
     def priority(self):
         with self.model() as model:
             found = self.note("priority", self.scenarios.priority(model, self.options.requests, self.options.rate,
@@ -126,7 +137,7 @@ class Bench:
         self.least("best effort keeps", found["best_effort_keeps"], 0.5)
 
 
-PARTS = ("shares", "tcp", "counted", "cap", "alone", "resize", "priority")
+PARTS = ("shares", "tcp", "counted", "cap", "alone", "resize", "elastic", "priority")
 
 
 def main():

@@ -27,7 +27,7 @@ struct ShareOptions {
 };
 
 const std::vector<std::string> kParts = {"shares", "tcp",    "counted", "cap",
-                                         "alone",  "resize", "priority"};
+                                         "alone",  "resize", "elastic", "priority"};
 
 // A build's own folder lies two levels below the sources.
 std::string ScriptOf(const Installation& installation) {

@@ -269,8 +269,8 @@ class Neighbours(Turns):
             looks = self.look_during(attack, victims)
             for one in victims:
                 self.assertIsNone(one.poll(), f"{attack.__name__}: a victim has ended")
-            part = looks[-1]["part"]
-            print(f"{attack.__name__}: {part[0]:.3f} and {part[1]:.3f} of the device's time, {len(looks)} looks",
+            had = looks[-1]["part"]
+            print(f"{attack.__name__}: {had[0]:.3f} and {had[1]:.3f} of the device's time, {len(looks)} looks",
                   flush=True)
             if CAMPAIGN:
                 CAMPAIGN.done(part, {"attack": attack.__name__, "before": before, "during": looks})

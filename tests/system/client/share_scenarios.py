@@ -3,6 +3,8 @@
 (model_sessions.Model) and returns what it has measured; what is good enough, its caller says."""
 
 import bisect
+import os
+import signal
 import time
 
 from busy_record import SECOND
@@ -127,6 +129,50 @@ def resize(model, before, after):
             "parts": record.series(one.worker, answered - SECOND // 2, answered + SECOND // 2, SHOWN_STEP),
             "answer_ms": (answered - asked) / MILLISECOND,
             "within_ms": in_milliseconds(soon_within(record, one.worker, after / (after + 0.2), answered, over))}
+
+
+def elastic(model, least=0.2, most=0.8):
+    """One whose share follows its use between two ends, beside one of 0.1 that always wants more: until it has the most that
+    it may, while somebody is there who is promised a half, and when it does nothing."""
+    grows = model.program("loads", LONG, share=f"{least}..{most}")
+    fixed = model.program("loads", SHORT, share=0.1)
+    share = lambda: next(one["share"] for one in model.sessions() if one["id"] == grows.session)
+    steps = []
+
+    def until(wanted, reason):
+        """Seconds from now on; every share that it had meanwhile is kept."""
+        began = time.monotonic()
+
+        def is_there():
+            if not steps or steps[-1][1] != share():
+                steps.append([round(time.monotonic() - first, 2), share(), reason])
+            return wanted(steps[-1][1])
+
+        if seconds_until(is_there, 60) > 60:
+            raise AssertionError(f"the share does not change as it should ({reason}): {steps}")
+        return time.monotonic() - began
+
+    first = time.monotonic()
+    start_all(model, [grows, fixed])
+    found = {"least": least, "most": most, "up_s": until(lambda now: now == most, "uses all, and waits")}
+    top = model.work(2, [grows, fixed])
+    third = model.program("loads", SHORT, share=0.5)
+    found["share_beside_a_half"] = share()  # the newcomer has its answer by now
+    until(lambda now: True, "a half is promised to another")
+    came = third.go().begun()
+    time.sleep(2)
+    over = model.now()
+    third.end()
+    found["up_again_s"] = until(lambda now: now == most, "that one is gone")
+    os.kill(grows.process.pid, signal.SIGSTOP)
+    found["down_s"] = until(lambda now: now == least, "does nothing")
+    os.kill(grows.process.pid, signal.SIGCONT)
+    for one in (grows, fixed):
+        one.end()
+    record = model.record()
+    return found | {"got_at_most": record.share(grows.worker, *top), "wanted_at_most": most / (most + 0.1), "steps": steps,
+                    "got_beside_a_half": record.share(grows.worker, came + SECOND // 4, over),
+                    "half_within_ms": in_milliseconds(soon_within(record, third.worker, 0.5, came, over))}
 
 
 def percentile(values, part):

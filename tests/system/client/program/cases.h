@@ -46,6 +46,7 @@ void Libraries();
 void LaunchedGraphs();
 // counted.cc: how much a post takes
 void CountedPosts();
+void CountedLaunches();
 // threads.cc: several of everything
 void Threads();
 void ReleasedByAnother();

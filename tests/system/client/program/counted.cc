@@ -81,4 +81,27 @@ void CountedPosts() {
   EXPECT_OK(Cuda().cuCtxSynchronize());
 }
 
+// Nothing but launches between two streams that are made, by which whoever counts in the server
+// knows where they begin and end.
+void CountedLaunches() {
+  Begin();
+  constexpr int kLaunches = 20'000;
+  const Kernels kernels = LoadKernels();
+  CUstream stream = nullptr;
+  EXPECT_OK(Cuda().cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
+  const auto launch = [&](int times) {
+    for (int i = 0; i < times; ++i) {
+      EXPECT_OK(
+          Cuda().cuLaunchKernel(kernels.nothing, 1, 1, 1, 1, 1, 1, 0, stream, nullptr, nullptr));
+    }
+    EXPECT_OK(Cuda().cuStreamSynchronize(stream));
+  };
+  launch(100);  // nothing is new any more when it counts
+  CUstream mark = nullptr;
+  EXPECT_OK(Cuda().cuStreamCreate(&mark, CU_STREAM_NON_BLOCKING));
+  launch(kLaunches);
+  EXPECT_OK(Cuda().cuStreamCreate(&mark, CU_STREAM_NON_BLOCKING));
+  EXPECT_OK(Cuda().cuCtxSynchronize());
+}
+
 }  // namespace farlane::cases

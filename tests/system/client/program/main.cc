@@ -38,6 +38,7 @@ constexpr Case kCases[] = {
     {"libraries", Libraries},
     {"launched-graphs", LaunchedGraphs},
     {"counted-posts", CountedPosts},
+    {"counted-launches", CountedLaunches},
     {"threads", Threads},
     {"released-by-another", ReleasedByAnother},
     {"two-contexts", TwoContexts},

@@ -155,6 +155,7 @@ void ExpectEqualPartsOfACrowd(size_t count, uint64_t within_ns, uint64_t late_ns
 TEST(Turns, ACrowdHasEqualPartsAMomentAfterItHasCome) {
   ExpectEqualPartsOfACrowd(100, 0, 0, 1);
   ExpectEqualPartsOfACrowd(100, 0, kMs, 1);
+  ExpectEqualPartsOfACrowd(100, 100 * kMs, 0, 1);
   ExpectEqualPartsOfACrowd(100, kSecond, kMs, 1);
   ExpectEqualPartsOfACrowd(50, kSecond, 10 * kMs, 1);
 }
@@ -265,6 +266,18 @@ TEST(Turns, WhoWasIdleDoesNotCatchUpForLong) {
   EXPECT_NEAR(static_cast<double>(other.used_ns - before_ns), 500.0 * kMs, 40.0 * kMs);
 }
 
+// 20 ms would be its due in a second.
+TEST(Turns, WhoseDueIsLittleCatchesUpOnLittle) {
+  VirtualGpu gpu;
+  const uint64_t begins_ns = gpu.now_ns + 5 * kSecond;
+  gpu.Add(1, Share(0.98), Always(kMs));
+  VirtualGpu::Client& sleeper = gpu.Add(
+      2, Share(0.02), [begins_ns](uint64_t now_ns) { return now_ns < begins_ns ? 0 : kMs; });
+  gpu.Run(5 * kSecond + kSecond / 2);
+  EXPECT_GE(sleeper.used_ns, 8 * kMs);
+  EXPECT_LE(sleeper.used_ns, 20 * kMs);
+}
+
 TEST(Turns, ACapHoldsThoughNobodyElseIsThere) {
   VirtualGpu gpu;
   VirtualGpu::Client& client = gpu.Add(1, Share(0, Priority::kStandard, 0.25), Mixed(7));
@@ -284,6 +297,24 @@ TEST(Turns, ACapHoldsInEverySecondAlsoAfterAPause) {
   gpu.Run(kSecond);
   EXPECT_LE(capped.used_ns, 610 * kMs);
   EXPECT_GE(capped.used_ns, 590 * kMs);
+}
+
+// Who has a cap has less than its due, and is behind the others all the time.
+TEST(Turns, WhoComesBesideACapTakesNothingFromTheOthers) {
+  VirtualGpu gpu;
+  VirtualGpu::Client& first = gpu.Add(1, Share(0.4), Always(kMs));
+  VirtualGpu::Client& capped = gpu.Add(2, Share(0.3, Priority::kStandard, 0.05), Always(kMs));
+  gpu.Run(10 * kSecond);
+  VirtualGpu::Client& comes = gpu.Add(3, Share(0.3), Always(kMs));
+  const uint64_t first_ns = first.used_ns;
+  gpu.Run(kSecond);
+  EXPECT_NEAR(static_cast<double>(first.used_ns - first_ns), 950.0 * kMs * 4 / 7, 40.0 * kMs);
+  EXPECT_NEAR(static_cast<double>(comes.used_ns), 950.0 * kMs * 3 / 7, 40.0 * kMs);
+  // Nor has it saved up what the cap kept from it.
+  gpu.turns.Resize(2, Share(0.3), gpu.now_ns);
+  const uint64_t capped_ns = capped.used_ns;
+  gpu.Run(kSecond);
+  EXPECT_NEAR(static_cast<double>(capped.used_ns - capped_ns), 300.0 * kMs, 40.0 * kMs);
 }
 
 TEST(Turns, BestEffortHasWhatIsLeftAndItsFloor) {
