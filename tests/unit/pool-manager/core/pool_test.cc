@@ -558,7 +558,6 @@ TEST_F(PoolTest, WhatIsOverIsForgottenAfterAWhile) {
 }
 
 TEST_F(PoolTest, NoMoreThanSoManyAreKeptThatAreOver) {
-  Attach('1', "one", 1);
   std::vector<v1::Session> stored(Pool::kOverMax + 5);
   for (size_t i = 0; i < stored.size(); ++i) {
     stored[i].set_id(Pool::FreshId());
