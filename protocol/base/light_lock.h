@@ -5,23 +5,11 @@
 #pragma once
 
 #include <atomic>
-#include <climits>
 #include <cstdint>
 
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include "protocol/base/futex.h"
 
 namespace farlane {
-
-// Sleeps while the word has the value, or not at all; whoever changes the word wakes who sleeps.
-inline void SleepWhile(const std::atomic<uint32_t>& word, uint32_t value) {
-  syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0);
-}
-
-inline void WakeOne(const std::atomic<uint32_t>& word) {
-  syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
-}
 
 // For std::lock_guard and std::unique_lock. Thread: any.
 class LightLock {

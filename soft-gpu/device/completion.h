@@ -6,13 +6,13 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "protocol/base/clock.h"
+#include "protocol/base/wait_word.h"
 
 namespace farlane::soft {
 
@@ -27,13 +27,11 @@ class Completion {
   // Of a mark: over once all of these are, which are no marks themselves.
   explicit Completion(std::vector<Shared> after) : after_(std::move(after)), time_ns_(NowNs()) {}
 
-  bool done() const {
-    return done_.load(std::memory_order_acquire) != 0 || (!after_.empty() && AllDone());
-  }
+  bool done() const { return done_.load() != 0 || (!after_.empty() && AllDone()); }
 
   void Wait() const {
     while (!done()) {
-      done_.wait(0, std::memory_order_acquire);
+      done_.Wait(0);
     }
   }
 
@@ -53,8 +51,8 @@ class Completion {
     if (after_.empty()) {
       time_ns_ = time_ns;  // nobody reads it before; a mark's is that of what it comes after
     }
-    done_.store(1, std::memory_order_release);
-    done_.notify_all();
+    done_.word().store(1);
+    done_.TellAll();
   }
 
   // What a mark comes after; empty for other work.
@@ -67,7 +65,7 @@ class Completion {
   }
 
   const std::vector<Shared> after_;
-  std::atomic<int> done_{0};
+  WaitWord done_;
   uint64_t time_ns_ = 0;
 };
 

@@ -7,6 +7,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "protocol/base/wait_word.h"
+
 namespace farlane::soft {
 
 // Thread: any. A closer waits for those inside, newcomers wait for the closer: neither starves.
@@ -14,45 +16,45 @@ class CopyGate {
  public:
   void Enter() {
     for (;;) {
-      uint32_t state = state_.load(std::memory_order_relaxed);
+      uint32_t state = state_.load();
       if ((state & kClosed) != 0) {
-        state_.wait(state);
-      } else if (state_.compare_exchange_weak(state, state + 1, std::memory_order_acquire)) {
+        state_.Wait(state);
+      } else if (state_.word().compare_exchange_weak(state, state + 1, std::memory_order_acquire)) {
         return;
       }
     }
   }
 
   void Leave() {
-    if (state_.fetch_sub(1, std::memory_order_release) == (kClosed | 1)) {
-      state_.notify_all();
+    if (state_.word().fetch_sub(1) == (kClosed | 1)) {
+      state_.TellAll();
     }
   }
 
   void Close() {
     for (;;) {
-      uint32_t state = state_.load(std::memory_order_relaxed);
+      uint32_t state = state_.load();
       if ((state & kClosed) != 0) {
-        state_.wait(state);
-      } else if (state_.compare_exchange_weak(state, state | kClosed, std::memory_order_acquire)) {
+        state_.Wait(state);
+      } else if (state_.word().compare_exchange_weak(state, state | kClosed,
+                                                     std::memory_order_acquire)) {
         break;
       }
     }
-    for (uint32_t state = state_.load(std::memory_order_acquire); state != kClosed;
-         state = state_.load(std::memory_order_acquire)) {
-      state_.wait(state);
+    for (uint32_t state = state_.load(); state != kClosed; state = state_.load()) {
+      state_.Wait(state);
     }
   }
 
   void Open() {
-    state_.store(0, std::memory_order_release);
-    state_.notify_all();
+    state_.word().store(0);
+    state_.TellAll();
   }
 
  private:
   static constexpr uint32_t kClosed = 1u << 31;
 
-  std::atomic<uint32_t> state_{0};  // kClosed, and how many are inside
+  WaitWord state_;  // kClosed, and how many are inside
 };
 
 // Thread: caller's.

@@ -99,8 +99,8 @@ SharedCompletion Stream::Submit(Work work) {
   if (start) {
     StartThread();
   }
-  changes_.fetch_add(1, std::memory_order_release);
-  changes_.notify_one();
+  changes_.word().fetch_add(1);
+  changes_.TellOne();
   return completion;
 }
 
@@ -112,7 +112,7 @@ void Stream::StartThread() {
 
 bool Stream::Next(Item* item) {
   for (;;) {
-    const uint32_t seen = changes_.load(std::memory_order_acquire);
+    const uint32_t seen = changes_.load();
     bool closed = false;
     const bool found = queue_.With([&](Queue& queue) {
       closed = queue.closed;
@@ -126,7 +126,7 @@ bool Stream::Next(Item* item) {
     if (found || closed) {
       return found;
     }
-    changes_.wait(seen, std::memory_order_acquire);
+    changes_.Wait(seen);
   }
 }
 
@@ -170,8 +170,8 @@ void Stream::Synchronize() const {
 
 void Stream::Close() {
   queue_.With([](Queue& queue) { queue.closed = true; });
-  changes_.fetch_add(1, std::memory_order_release);
-  changes_.notify_one();
+  changes_.word().fetch_add(1);
+  changes_.TellOne();
 }
 
 }  // namespace farlane::soft

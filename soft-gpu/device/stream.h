@@ -107,7 +107,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
   abi::StreamAttributes attributes_;
   StickyError* failed_;  // the context's; outlives the stream
   Guarded<Queue> queue_;
-  std::atomic<uint32_t> changes_{0};  // goes up when the queue changes, to wait on
+  WaitWord changes_;  // goes up when the queue changes, to wait on
 };
 
 }  // namespace farlane::soft

@@ -5,11 +5,11 @@
 #include <atomic>
 #include <deque>
 #include <mutex>
-#include <semaphore>
 #include <thread>
 
 #include <pthread.h>
 
+#include "protocol/base/wait_word.h"
 #include "soft-gpu/exec/options.h"
 #include "soft-gpu/exec/signals_blocked.h"
 
@@ -38,11 +38,20 @@ struct Together {
   }
 };
 
+// Waits until there is one.
+void TakeOne(WaitWord& entries) {
+  uint32_t left = entries.load();
+  while (left == 0 || !entries.word().compare_exchange_weak(left, left - 1)) {
+    entries.Wait(0);
+    left = entries.load();
+  }
+}
+
 }  // namespace
 
 struct WorkerPool::Queue {
   std::once_flag started;
-  std::counting_semaphore<> entries{0};
+  WaitWord entries;  // how many have not been taken
   Guarded<std::deque<Call*>> calls;
 };
 
@@ -68,7 +77,8 @@ void WorkerPool::Run(Grid& grid) {
   if (wanted > 0) {
     StartThreadsOnce();
     queue_->calls.With([&](auto& calls) { calls.insert(calls.end(), wanted, &call); });
-    queue_->entries.release(static_cast<ptrdiff_t>(wanted));
+    queue_->entries.word().fetch_add(static_cast<uint32_t>(wanted));
+    queue_->entries.TellAll();
   }
   std::unique_ptr<Worker> worker = Borrow();
   worker->Work(grid);
@@ -76,7 +86,7 @@ void WorkerPool::Run(Grid& grid) {
   // Nobody can join from here on; those that have are waited for.
   queue_->calls.With([&](auto& calls) { std::erase(calls, &call); });
   for (uint32_t others = call.others.load(); others != 0; others = call.others.load()) {
-    call.others.wait(others);
+    SleepWhile(call.others, others);
   }
 }
 
@@ -129,7 +139,7 @@ void WorkerPool::StartThreadsOnce() {
 void WorkerPool::Serve(uint32_t number) {
   Worker worker(number, workers_count_);
   for (;;) {
-    queue_->entries.acquire();
+    TakeOne(queue_->entries);
     Call* const call = queue_->calls.With([](auto& calls) -> Call* {
       if (calls.empty()) {
         return nullptr;  // its grid was finished without us
@@ -141,8 +151,11 @@ void WorkerPool::Serve(uint32_t number) {
     });
     if (call != nullptr) {
       worker.Work(call->grid);
-      call->others.fetch_sub(1);
-      call->others.notify_all();
+      // Once the last is gone, so is the call.
+      const std::atomic<uint32_t>& others = call->others;
+      if (call->others.fetch_sub(1) == 1) {
+        WakeAll(others);
+      }
     }
   }
 }
