@@ -55,7 +55,7 @@ class OnLoss(PoolTest):
         code, out, errors = self.finish(run)
         self.assertEqual(code, 0, out + errors)
         self.assertIn(f"server {name} was lost; the command is run again, for the 2. time", errors)
-        self.assertRegex(out, r"(?m)^hash [0-9a-f]{16} steps \d+$")
+        self.assertRegex(out, r"(?m)^hash [0-9a-f]{16} steps \d+ slowest \d+$")
         first, second = sorted(self.sessions(), key=lambda one: int(one["createdMs"]))
         self.assertEqual(first["server"], name)
         self.assertNotEqual(second["server"], name)
@@ -70,7 +70,7 @@ class OnLoss(PoolTest):
         self.servers[name] = self.serve(name)
         code, out, errors = self.finish(run)
         self.assertEqual(code, 0, out + errors)
-        self.assertRegex(out, r"(?m)^hash [0-9a-f]{16} steps \d+$")
+        self.assertRegex(out, r"(?m)^hash [0-9a-f]{16} steps \d+ slowest \d+$")
         self.assertEqual([one["server"] for one in self.sessions()], [name, name])
 
     def test_who_has_waited_in_vain_ends_as_the_command_did(self):

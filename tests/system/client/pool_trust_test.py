@@ -270,6 +270,12 @@ class Joining(Trusted):
         self.assertIn("farlane-gpud --state-dir", joined.stdout)
         return self.start_joined(name, folder)
 
+    def test_a_server_from_the_world_has_to_show_a_key(self):
+        stranger = Server("--pool", self.manager.servers, "--name", "two", "--pool-pin", self.pin)
+        self.addCleanup(stranger.stop)
+        said = "this pool asks servers for a join key"
+        self.assertLess(seconds_until(lambda: said in stranger.said(), 15), 15, stranger.said())
+
     def test_a_key_is_for_one(self):
         key = self.join_key()
         folder = self.folder + "/two"
