@@ -79,8 +79,12 @@ class Model : public testing::Test {
     return milliseconds;
   }
 
-  // A kernel behind which all that is measured is submitted in time.
-  void Occupy(CUstream stream) { Launch(2000, stream); }
+  // A kernel behind which all that is measured is submitted in time. It has the engine when this
+  // returns: on a busy machine another stream's thread could come first.
+  void Occupy(CUstream stream) {
+    Launch(2000, stream);
+    usleep(50'000);
+  }
 
   static constexpr size_t kBytes = 4'000'000;
   static std::string log_path_;
