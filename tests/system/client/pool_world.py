@@ -190,11 +190,11 @@ class World:
         for number in range(2 if etcd else 1):
             self.start_manager(number)
         self.people = ",".join(manager.people for manager in self.managers)
-        assert self.until(self.leader, 30), "nobody leads"
+        assert self.until(self.leader, 90), "nobody leads"
         self.ways, self.server_faults, self.servers = [], [], []
         for number in range(servers):
             self.start_server(number)
-        assert self.until(lambda: self.servers_ready() == servers, 30), self.managers[0].said()
+        assert self.until(lambda: self.servers_ready() == servers, 90), self.managers[0].said()
         self.at_a_time = clients - clients // 6
         self.share = int(1e4 / math.ceil(self.at_a_time / servers)) / 1e4
         self.runs, self.lock, self.over = [], threading.Lock(), threading.Event()
