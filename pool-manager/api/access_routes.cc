@@ -13,11 +13,6 @@ namespace {
 constexpr size_t kAuditLines = 100;
 constexpr size_t kAuditLinesMax = 10'000;
 
-int64_t NowMs() {
-  const timespec now = WallTime();
-  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
-}
-
 HttpAnswer ListTokens(const Call& call) {
   v1::ListTokensResponse list;
   for (v1::ApiToken& token : call.guards.tokens().List(call.caller)) {
@@ -46,7 +41,7 @@ HttpAnswer CreateToken(const Call& call) {
     return NotFound("project \"" + wish.project() + "\"");
   }
   const Result<v1::CreateTokenResponse> made =
-      call.guards.tokens().Make(wish, call.caller, NowMs());
+      call.guards.tokens().Make(wish, call.caller, WallMs());
   if (!made.ok()) {
     return Problem(made.error());
   }

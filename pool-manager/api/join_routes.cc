@@ -7,11 +7,6 @@
 namespace farlane::pool {
 namespace {
 
-int64_t NowMs() {
-  const timespec now = WallTime();
-  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
-}
-
 HttpAnswer ListJoinKeys(const Call& call) {
   v1::ListJoinKeysResponse list;
   for (v1::JoinKey& key : call.guards.joins().List()) {
@@ -26,7 +21,7 @@ HttpAnswer CreateJoinKey(const Call& call) {
     return problem;
   }
   const Result<v1::CreateJoinKeyResponse> made =
-      call.guards.joins().Make(wish, call.caller, NowMs());
+      call.guards.joins().Make(wish, call.caller, WallMs());
   if (!made.ok()) {
     return Problem(made.error());
   }
@@ -46,7 +41,7 @@ HttpAnswer Join(const Call& call) {
     return problem;
   }
   const Result<v1::JoinResponse> joined =
-      call.guards.Join(Guards::SecretOf(call.request.authorization), "", wish, NowMs());
+      call.guards.Join(Guards::SecretOf(call.request.authorization), "", wish, WallMs());
   if (!joined.ok()) {
     return Problem(joined.error());
   }
@@ -65,7 +60,7 @@ HttpAnswer RevokeServer(const Call& call) {
     }
     // First nobody can come as this server any more; then whoever is here as it has to go.
     const Result<v1::ServerRecord> revoked =
-        call.guards.Revoke(own.server_id(), own.name(), call.caller.user, NowMs());
+        call.guards.Revoke(own.server_id(), own.name(), call.caller.user, WallMs());
     if (!revoked.ok()) {
       return Problem(revoked.error());
     }

@@ -16,11 +16,6 @@ namespace {
 // What a stranger sends is not kept longer than anybody would read.
 constexpr size_t kTextMax = 256;
 
-int64_t NowMs() {
-  const timespec now = WallTime();
-  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
-}
-
 // What people send need not be a text; what is written as JSON must be one.
 std::string Shown(const std::string& text) {
   std::string shown = text.substr(0, kTextMax);
@@ -122,7 +117,7 @@ HttpAnswer Routes::Answer(const HttpRequest& request) const {
     return NotLeading();
   }
   const Result<Caller> caller =
-      guards->Recognize(request.authorization, request.local_user, NowMs());
+      guards->Recognize(request.authorization, request.local_user, WallMs());
   if (!caller.ok()) {
     const std::string foreign = request.foreign_host.empty() || !request.authorization.empty()
                                     ? ""

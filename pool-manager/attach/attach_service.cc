@@ -202,11 +202,6 @@ bool IsServerId(const std::string& id) {
   return control::FromHex(id, bytes);
 }
 
-int64_t NowMs() {
-  const timespec now = WallTime();
-  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
-}
-
 std::shared_ptr<grpc::ServerCredentials> CredentialsOf(const TlsHome* tls_or_null) {
   if (tls_or_null == nullptr) {
     return grpc::InsecureServerCredentials();
@@ -277,7 +272,7 @@ grpc::Status AttachService::EnrollServer(const grpc::CallbackServerContext& cont
   record.set_detail(renews    ? "by its certificate"
                     : own_key ? "by a join key of its own"
                               : "by the join key");
-  record.set_time_ms(NowMs());
+  record.set_time_ms(WallMs());
   if (const Result<uint64_t> asked = guards->audit().Ask(record); !asked.ok()) {
     return {grpc::StatusCode::UNAVAILABLE, asked.error().message()};
   }
@@ -298,7 +293,8 @@ grpc::Status AttachService::Certify(const v1::EnrollRequest& request,
     v1::JoinRequest wish;
     wish.set_id(request.server_id());
     wish.set_request(request.request());
-    const Result<v1::JoinResponse> joined = guards.Join(join_key, JoinDesk::kServer, wish, NowMs());
+    const Result<v1::JoinResponse> joined =
+        guards.Join(join_key, JoinDesk::kServer, wish, WallMs());
     if (!joined.ok()) {
       return {grpc::StatusCode::UNAUTHENTICATED, joined.error().message()};
     }
@@ -307,7 +303,7 @@ grpc::Status AttachService::Certify(const v1::EnrollRequest& request,
     v1::ServerRecord record;
     record.set_server_id(request.server_id());
     record.set_name(request.name());
-    record.set_joined_ms(NowMs());
+    record.set_joined_ms(WallMs());
     if (const Status entered = guards.roll().Enter(record); !entered.ok()) {
       return {grpc::StatusCode::UNAVAILABLE, entered.message()};
     }

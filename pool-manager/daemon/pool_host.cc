@@ -7,15 +7,6 @@
 #include "protocol/base/log.h"
 
 namespace farlane::pool {
-namespace {
-
-int64_t WallMs() {
-  const timespec now = WallTime();
-  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
-}
-
-}  // namespace
-
 PoolHost::PoolHost(Settings settings, std::unique_ptr<SessionStore> store, SigningKeys& keys)
     : settings_(std::move(settings)),
       store_(std::move(store)),

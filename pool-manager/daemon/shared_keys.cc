@@ -14,11 +14,6 @@ constexpr uint64_t kMsNs = 1'000'000;
 constexpr auto kFormerMs =
     static_cast<int64_t>((SigningKeys::kTellNs + SigningKeys::kFormerNs) / kMsNs);
 
-int64_t WallMs() {
-  const timespec now = WallTime();
-  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
-}
-
 }  // namespace
 
 Status SharedKeys::Take(RecordStore& store) {

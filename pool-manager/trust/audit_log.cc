@@ -25,11 +25,6 @@ std::string Digits(uint64_t epoch) {
   return text;
 }
 
-int64_t WallMs() {
-  const timespec now = WallTime();
-  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
-}
-
 Status WriteAll(int file, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t written = write(file, bytes.data(), bytes.size());

@@ -21,4 +21,10 @@ inline timespec WallTime() {
   return now;
 }
 
+// The same in milliseconds since 1970.
+inline int64_t WallMs() {
+  const timespec now = WallTime();
+  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+}
+
 }  // namespace farlane
