@@ -10,9 +10,7 @@ std::optional<std::string> KnownStream::Next(unsigned timeout_ms) {
   if (over_) {
     return std::nullopt;
   }
-  const timespec now = WallTime();
-  const Result<Caller> caller = guards_->tokens().Recognize(
-      authorization_, local_user_, int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000);
+  const Result<Caller> caller = guards_->tokens().Recognize(authorization_, local_user_, WallMs());
   if (caller.ok()) {
     return stream_->Next(timeout_ms);
   }

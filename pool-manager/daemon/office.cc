@@ -41,11 +41,10 @@ void Office::StepDown() {
 }
 
 Result<Office::Term> Office::Begin(int64_t epoch) {
-  const timespec now = WallTime();
   FARLANE_ASSIGN(
       std::shared_ptr<Guards> guards,
       Guards::Begin(settings_.guards, std::make_unique<LedRecordStore>(store_, leadership_, epoch),
-                    int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000));
+                    WallMs()));
   auto sessions = std::make_unique<AuditedSessionStore>(store_, leadership_, settings_.store_kind,
                                                         epoch, guards);
   PoolHost::Settings pool = settings_.pool;
