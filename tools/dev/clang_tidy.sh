@@ -23,7 +23,8 @@ fi
 cd "$root"
 if [ $# -eq 0 ]; then
   # shellcheck disable=SC2046  # paths of this project have no blanks
-  set -- $(git ls-files 'protocol/*.cc' 'client-shim/*.cc' 'gpu-server/*.cc' 'soft-gpu/*.cc' 'tools/*.cc')
+  set -- $(git ls-files 'protocol/*.cc' 'client-shim/*.cc' 'gpu-server/*.cc' 'soft-gpu/*.cc' \
+    'pool-manager/*.cc' 'tools/*.cc')
 fi
 # Only our own headers: generated ones lie below build/ and name things as CUDA does.
 filter="^$root/(protocol|client-shim|gpu-server|soft-gpu|pool-manager|tools)/"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pool-manager/daemon/office.h"
 
+#include <atomic>
 #include <latch>
 
 #include <gtest/gtest.h>
@@ -8,6 +9,7 @@
 
 #include "pool-manager/store/sqlite_store.h"
 #include "protocol/base/clock.h"
+#include "tests/unit/pool-manager/store/passing_store.h"
 #include "tests/unit/pool-manager/store/scratch_folder.h"
 
 namespace farlane::pool {
@@ -17,41 +19,20 @@ constexpr uint64_t kSecondNs = 1'000'000'000;
 
 // A store in which nobody's lease is renewed any more from some time on, and who asks for that is
 // not answered either.
-class HangingStore : public StateStore {
+class HangingStore : public PassingStore {
  public:
-  explicit HangingStore(StateStore& store) : store_(store) {}
+  using PassingStore::PassingStore;
 
   std::atomic<bool> hangs = false;
   std::latch goes_on{1};
-
-  void Submit(Transaction transaction, Done done) override {
-    store_.Submit(std::move(transaction), std::move(done));
-  }
-
-  Result<std::optional<KeyValue>> Get(const std::string& key) override { return store_.Get(key); }
-
-  Result<Page> Range(const RangeRequest& request) override { return store_.Range(request); }
-
-  Result<std::unique_ptr<Watch>> StartWatch(const std::string& prefix, int64_t from) override {
-    return store_.StartWatch(prefix, from);
-  }
-
-  Result<Lease> GrantLease(int64_t ttl_s) override { return store_.GrantLease(ttl_s); }
 
   Result<int64_t> KeepAlive(int64_t lease) override {
     if (hangs) {
       goes_on.wait();
       return Status(store_error::kUnknown, "nobody answers");
     }
-    return store_.KeepAlive(lease);
+    return PassingStore::KeepAlive(lease);
   }
-
-  Status RevokeLease(int64_t lease) override { return store_.RevokeLease(lease); }
-
-  Status Compact(int64_t revision) override { return store_.Compact(revision); }
-
- private:
-  StateStore& store_;
 };
 
 class OfficeTest : public testing::Test {

@@ -8,6 +8,7 @@
 
 #include "pool-manager/daemon/key_ring.h"
 #include "pool-manager/daemon/office.h"
+#include "tests/unit/pool-manager/daemon/told_keys.h"
 #include "tests/unit/pool-manager/store/scratch_folder.h"
 #include "tests/unit/pool-manager/store/store_maker.h"
 
@@ -44,19 +45,7 @@ class OneManager {
   std::string Sign() { return keys_.signing().Sign({}).value(); }
 
   // Whether servers that come to it now believe what this says.
-  bool Believes(const std::string& text) {
-    v1::ToServer::Keys keys;
-    keys_.signing().ListTo(&keys);
-    const token::ReadToken read = token::ParseToken(text).value();
-    for (const v1::ToServer::Key& one : keys.keys()) {
-      token::PublicKey key{};
-      one.public_key().copy(reinterpret_cast<char*>(key.data()), key.size());
-      if (one.id() == read.token.key_id && read.IsSigned(key)) {
-        return true;
-      }
-    }
-    return false;
-  }
+  bool Believes(const std::string& text) { return IsBelieved(keys_.signing(), text); }
 
  private:
   ScratchFolder folder_;

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/unit/pool-manager/daemon/told_keys.h"
+
 namespace farlane::pool {
 namespace {
 
@@ -10,21 +12,6 @@ constexpr uint64_t kStartNs = 1'000'000'000;
 
 class SigningKeysTest : public testing::Test {
  protected:
-  // Whether servers believe what is signed now.
-  bool IsBelieved(const std::string& text) {
-    v1::ToServer::Keys keys;
-    keys_.ListTo(&keys);
-    const token::ReadToken read = token::ParseToken(text).value();
-    for (const v1::ToServer::Key& one : keys.keys()) {
-      token::PublicKey key{};
-      one.public_key().copy(reinterpret_cast<char*>(key.data()), key.size());
-      if (one.id() == read.token.key_id && read.IsSigned(key)) {
-        return true;
-      }
-    }
-    return false;
-  }
-
   SigningKeys keys_{token::SigningKey::Make().value()};
 };
 
@@ -40,7 +27,7 @@ TEST_F(SigningKeysTest, ServersHearOfANewKeyBeforeItSigns) {
   keys_.Look(kStartNs + SigningKeys::kTellNs);
   const std::string after = keys_.Sign({}).value();
   EXPECT_NE(after, before);
-  EXPECT_TRUE(IsBelieved(after));
+  EXPECT_TRUE(IsBelieved(keys_, after));
 }
 
 TEST_F(SigningKeysTest, TheFormerKeyIsBelievedUntilItsTokensHaveExpired) {
@@ -49,10 +36,10 @@ TEST_F(SigningKeysTest, TheFormerKeyIsBelievedUntilItsTokensHaveExpired) {
   const uint64_t signs_ns = kStartNs + SigningKeys::kTellNs;
   EXPECT_FALSE(keys_.Look(signs_ns));
   EXPECT_FALSE(keys_.Look(signs_ns + SigningKeys::kFormerNs - 1));
-  EXPECT_TRUE(IsBelieved(before));
+  EXPECT_TRUE(IsBelieved(keys_, before));
   EXPECT_TRUE(keys_.Look(signs_ns + SigningKeys::kFormerNs));
-  EXPECT_FALSE(IsBelieved(before));
-  EXPECT_TRUE(IsBelieved(keys_.Sign({}).value()));
+  EXPECT_FALSE(IsBelieved(keys_, before));
+  EXPECT_TRUE(IsBelieved(keys_, keys_.Sign({}).value()));
   EXPECT_FALSE(keys_.Look(signs_ns + 10 * SigningKeys::kFormerNs));
 }
 

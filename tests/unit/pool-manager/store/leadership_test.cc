@@ -9,6 +9,7 @@
 
 #include "pool-manager/store/compactor.h"
 #include "protocol/base/clock.h"
+#include "tests/unit/pool-manager/store/passing_store.h"
 #include "tests/unit/pool-manager/store/store_maker.h"
 
 namespace farlane::pool {
@@ -16,51 +17,33 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Passes everything on to a store, except what the test has it fail.
-class FlakyStore : public StateStore {
+// A store whose leases nobody answers for, or that makes a transaction and loses the answer.
+class FlakyStore : public PassingStore {
  public:
-  explicit FlakyStore(StateStore& store) : store_(store) {}
+  using PassingStore::PassingStore;
 
   std::atomic<bool> leases_unheard = false;
-  // The next transaction is made, and its answer lost.
+  // Of the next transaction.
   std::atomic<bool> answer_lost = false;
 
   void Submit(Transaction transaction, Done done) override {
-    if (!answer_lost.exchange(false)) {
-      store_.Submit(std::move(transaction), std::move(done));
-      return;
+    if (answer_lost.exchange(false)) {
+      done = [done = std::move(done)](const Result<TxnResult>&) {
+        done(Status(store_error::kUnknown, "the answer was lost"));
+      };
     }
-    store_.Submit(std::move(transaction), [done = std::move(done)](const Result<TxnResult>&) {
-      done(Status(store_error::kUnknown, "the answer was lost"));
-    });
+    PassingStore::Submit(std::move(transaction), std::move(done));
   }
-
-  Result<std::optional<KeyValue>> Get(const std::string& key) override { return store_.Get(key); }
-
-  Result<Page> Range(const RangeRequest& request) override { return store_.Range(request); }
-
-  Result<std::unique_ptr<Watch>> StartWatch(const std::string& prefix, int64_t from) override {
-    return store_.StartWatch(prefix, from);
-  }
-
-  Result<Lease> GrantLease(int64_t ttl_s) override { return store_.GrantLease(ttl_s); }
 
   Result<int64_t> KeepAlive(int64_t lease) override {
-    if (leases_unheard) {
-      return Status(store_error::kUnknown, "nobody answers");
-    }
-    return store_.KeepAlive(lease);
+    return leases_unheard ? Status(store_error::kUnknown, "nobody answers")
+                          : PassingStore::KeepAlive(lease);
   }
 
   Status RevokeLease(int64_t lease) override {
     return leases_unheard ? Status(store_error::kUnknown, "nobody answers")
-                          : store_.RevokeLease(lease);
+                          : PassingStore::RevokeLease(lease);
   }
-
-  Status Compact(int64_t revision) override { return store_.Compact(revision); }
-
- private:
-  StateStore& store_;
 };
 
 class LeadershipTest : public testing::TestWithParam<StoreKind> {
