@@ -10,7 +10,6 @@
 #include <poll.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "pool-manager/api/http_server.h"
@@ -29,6 +28,7 @@
 #include "protocol/base/environment.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/log.h"
+#include "protocol/base/own_folder.h"
 #include "protocol/control/hex.h"
 #include "protocol/pki/secret_file.h"
 #include "protocol/transport/address.h"
@@ -54,18 +54,6 @@ Result<Fd> CatchSignals() {
     return Status::FromErrno(StatusCode::kInternal, "cannot wait for signals", errno);
   }
   return signals;
-}
-
-// The folder and all above it.
-Status MakeFolder(const std::string& path) {
-  for (size_t slash = path.find('/', 1); slash != std::string::npos;
-       slash = path.find('/', slash + 1)) {
-    mkdir(path.substr(0, slash).c_str(), S_IRWXU);
-  }
-  if (mkdir(path.c_str(), S_IRWXU) != 0 && errno != EEXIST) {
-    return Status::FromErrno(StatusCode::kUnavailable, "cannot make the folder " + path, errno);
-  }
-  return Status::Ok();
 }
 
 std::string FileOf(const Options& options) {
@@ -145,7 +133,7 @@ HttpTls PeopleSee(const Options& options, const TlsHome& tls) {
 }
 
 Status Init(const Options& options) {
-  FARLANE_TRY(MakeFolder(options.state_dir));
+  FARLANE_TRY(MakeOwnFolder(options.state_dir));
   FARLANE_ASSIGN(const pki::Safe safe, pki::Safe::Open(options.state_dir, options.seal_key_file));
   FARLANE_ASSIGN(const std::unique_ptr<TlsHome> tls, OpenTls(options, safe));
   const bool said = printf("%s\n", tls->pin().c_str()) > 0 && fflush(stdout) == 0;
@@ -154,7 +142,7 @@ Status Init(const Options& options) {
 
 // For the data path: clients trust the authority, and see the server's name in the certificate.
 Status Certify(const Options& options) {
-  FARLANE_TRY(MakeFolder(options.state_dir));
+  FARLANE_TRY(MakeOwnFolder(options.state_dir));
   FARLANE_ASSIGN(const pki::Safe safe, pki::Safe::Open(options.state_dir, options.seal_key_file));
   FARLANE_ASSIGN(const std::unique_ptr<TlsHome> tls, OpenTls(options, safe));
   FARLANE_ASSIGN(const pki::KeyPair made, tls->CertifyServer(options.certify));
@@ -185,7 +173,7 @@ class Manager {
 
   Status Run() {
     FARLANE_ASSIGN(const Fd signals, CatchSignals());
-    FARLANE_TRY(MakeFolder(options_.state_dir));
+    FARLANE_TRY(MakeOwnFolder(options_.state_dir));
     FARLANE_ASSIGN(store_, OpenStore(options_));
     FARLANE_ASSIGN(safe_, pki::Safe::Open(options_.state_dir, options_.seal_key_file));
     if (options_.tls) {
@@ -341,7 +329,7 @@ class Manager {
 };
 
 Status Restore(const Options& options) {
-  FARLANE_TRY(MakeFolder(options.state_dir));
+  FARLANE_TRY(MakeOwnFolder(options.state_dir));
   FARLANE_TRY(RestoreStore({.backup = options.restore, .store = FileOf(options)}));
   FARLANE_ASSIGN(const std::unique_ptr<StateStore> store, OpenStore(options));
   FARLANE_TRY(DropKeyRing(*store));

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "protocol/base/clock.h"
+#include "protocol/base/own_folder.h"
 
 namespace farlane::server {
 namespace {
@@ -39,19 +40,6 @@ Fd NewSocket() {
   return Fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 }
 
-Status CheckOwner(const std::string& path) {
-  struct stat folder {};
-
-  if (stat(path.c_str(), &folder) != 0 || !S_ISDIR(folder.st_mode)) {
-    return Status(StatusCode::kInvalidArgument, "--state-dir " + path + " is no folder");
-  }
-  return folder.st_uid == geteuid() && (folder.st_mode & (S_IRWXG | S_IRWXO)) == 0
-             ? Status::Ok()
-             : Status(StatusCode::kRefused, "--state-dir " + path +
-                                                " must belong to this user, and to nobody else "
-                                                "(chmod 700)");
-}
-
 }  // namespace
 
 Result<StateDir> StateDir::Open(const std::string& path) {
@@ -63,10 +51,8 @@ Result<StateDir> StateDir::Open(const std::string& path) {
             std::to_string(sizeof sockaddr_un{}.sun_path - sizeof kPrefix - kNumberMax - 1) +
             " characters: \"" + path + "\"");
   }
-  if (mkdir(path.c_str(), S_IRWXU) != 0 && errno != EEXIST) {
-    return Status::FromErrno(StatusCode::kUnavailable, "cannot make --state-dir " + path, errno);
-  }
-  FARLANE_TRY(CheckOwner(path));
+  FARLANE_TRY(MakeOwnFolder(path).While("taking --state-dir"));
+  FARLANE_TRY(CheckOwnFolder(path).While("taking --state-dir"));
   Fd lock(open((path + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR));
   if (!lock.valid()) {
     return Status::FromErrno(StatusCode::kUnavailable, "cannot use --state-dir " + path, errno);

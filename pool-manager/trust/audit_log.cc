@@ -12,6 +12,7 @@
 #include "pool-manager/trust/audit_verify.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/log.h"
+#include "protocol/base/own_folder.h"
 
 namespace farlane::pool {
 namespace {
@@ -61,9 +62,7 @@ v1::AuditHead WithTail(const std::string& folder, v1::AuditHead head) {
 }
 
 Result<Fd> MakeFile(const std::string& folder, uint64_t epoch) {
-  if (mkdir(folder.c_str(), S_IRWXU) != 0 && errno != EEXIST) {
-    return Status::FromErrno(StatusCode::kUnavailable, "cannot make the folder " + folder, errno);
-  }
+  FARLANE_TRY(MakeOwnFolder(folder));
   const std::string path = AuditFile(folder, epoch);
   Fd file(
       open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, S_IRUSR | S_IWUSR));

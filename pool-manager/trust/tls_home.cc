@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "protocol/base/log.h"
+#include "protocol/base/own_folder.h"
 #include "protocol/pki/secret_file.h"
 
 namespace farlane::pool {
@@ -87,9 +88,7 @@ Result<std::unique_ptr<TlsHome>> TlsHome::Open(const std::string& state_dir,
                                                const std::string& pool,
                                                std::vector<std::string> names) {
   const std::string folder = state_dir + "/tls";
-  if (mkdir(folder.c_str(), S_IRWXU) != 0 && errno != EEXIST) {
-    return Status::FromErrno(StatusCode::kUnavailable, "cannot make the folder " + folder, errno);
-  }
+  FARLANE_TRY(MakeOwnFolder(folder));
   FARLANE_ASSIGN(pki::Authority authority, TakeAuthority(folder, safe, pool));
   for (std::string& name : OwnNames()) {
     names.push_back(std::move(name));

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "protocol/base/fd.h"
+#include "protocol/base/own_folder.h"
 
 namespace farlane::cli {
 namespace {
@@ -88,17 +89,6 @@ Result<std::string> ReadAll(int file, const std::string& path) {
     }
   }
   return text;
-}
-
-// The folders that it is in; others may not look into those that are made.
-Status MakeFolders(const std::string& path) {
-  for (size_t at = path.find('/', 1); at != std::string::npos; at = path.find('/', at + 1)) {
-    const std::string folder = path.substr(0, at);
-    if (mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
-      return Status::FromErrno(StatusCode::kUnavailable, "cannot make " + folder, errno);
-    }
-  }
-  return Status::Ok();
 }
 
 }  // namespace
@@ -399,7 +389,9 @@ std::string ConfigFile::Text() const {
 Status ConfigFile::Write() const {
   char whole[PATH_MAX];
   const std::string path = realpath(path_.c_str(), whole) == nullptr ? path_ : whole;
-  FARLANE_TRY(MakeFolders(path));
+  if (const size_t slash = path.rfind('/'); slash != std::string::npos && slash != 0) {
+    FARLANE_TRY(MakeOwnFolder(path.substr(0, slash)));
+  }
   std::string fresh = path + ".XXXXXX";
   const std::string text = Text();
   const Fd file(mkstemp(fresh.data()));  // readable for nobody else

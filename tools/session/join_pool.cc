@@ -8,9 +8,9 @@
 #include <nlohmann/json.hpp>
 
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "protocol/base/own_folder.h"
 #include "protocol/control/hex.h"
 #include "protocol/pki/key_pair.h"
 #include "protocol/pki/safe.h"
@@ -46,14 +46,12 @@ Result<std::string> FirstLine(const std::string& path) {
   return line;
 }
 
-Status MakeFolder(const JoinWish& wish) {
+Status TakeFolder(const JoinWish& wish) {
   const std::string& path = wish.folder;
-  for (size_t slash = path.find('/', 1); slash != std::string::npos;
-       slash = path.find('/', slash + 1)) {
-    mkdir(path.substr(0, slash).c_str(), S_IRWXU);
-  }
-  if (mkdir(path.c_str(), S_IRWXU) != 0 && errno != EEXIST) {
-    return Status::FromErrno(StatusCode::kUnavailable, "cannot make the folder " + path, errno);
+  FARLANE_TRY(MakeOwnFolder(path));
+  FARLANE_TRY(CheckOwnFolder(path));
+  if (access(PathOf(wish, kDrafts[0]).c_str(), F_OK) == 0) {
+    return Status::Ok();  // what it has of the others may be what an earlier try could not finish
   }
   for (const char* const name : kOwned) {
     if (access(PathOf(wish, name).c_str(), F_OK) == 0) {
@@ -143,10 +141,7 @@ Status KeepManager(const JoinWish& wish, const json& said) {
       wish.seal_key_file.empty() ? PathOf(wish, pki::Safe::kKeyFile) : wish.seal_key_file;
   FARLANE_TRY(pki::WriteSecretFile(path, seal));
   FARLANE_ASSIGN(const pki::Safe safe, pki::Safe::Open(wish.folder, wish.seal_key_file));
-  if (mkdir(PathOf(wish, "tls").c_str(), S_IRWXU) != 0 && errno != EEXIST) {
-    return Status::FromErrno(StatusCode::kUnavailable, "cannot make a folder for the authority",
-                             errno);
-  }
+  FARLANE_TRY(MakeOwnFolder(PathOf(wish, "tls")));
   FARLANE_TRY(safe.Keep("tls/ca.key", Text(said, "authorityKey")));
   return pki::WriteSecretFile(PathOf(wish, "tls/ca.pem"), Text(said, "authority"));
 }
@@ -180,7 +175,7 @@ Result<std::string> JoinPool(const PoolAddress& pool, const JoinWish& wish, int*
   *code = 2;
   PoolAddress asked = pool;
   FARLANE_ASSIGN(asked.token, FirstLine(wish.key_file));
-  FARLANE_TRY(MakeFolder(wish));
+  FARLANE_TRY(TakeFolder(wish));
   *code = 1;
   FARLANE_ASSIGN(const Draft draft, TakeDraft(wish));
   PoolRequest request{.method = "POST", .path = "/v1/pool:join", .body = {}, .sink = {}};

@@ -300,6 +300,24 @@ class Joining(Trusted):
         self.assertIn(pathlib.Path(folder, "server-id").read_text(encoding="utf-8"), listed.stdout)
         self.assertNotIn(pathlib.Path(key).read_text(encoding="utf-8").strip(), listed.stdout)
 
+    def test_who_could_not_keep_all_may_try_again_with_the_same_key(self):
+        key = self.join_key()
+        folder = self.folder + "/two"
+        in_the_way = pathlib.Path(folder, "pool-ca.pem")
+        os.mkdir(folder)
+        refused = self.join(key, folder)
+        self.assertEqual(refused.returncode, 2, refused.stderr)
+        self.assertIn("chmod 700", refused.stderr)
+        os.chmod(folder, 0o700)
+        in_the_way.mkdir()
+        failed = self.join(key, folder)
+        self.assertEqual(failed.returncode, 1, failed.stderr)
+        self.assertIn("pool-ca.pem", failed.stderr)
+        in_the_way.rmdir()
+        self.assertEqual(self.join(key, folder).returncode, 0)
+        self.start_joined("two", folder)
+        self.await_servers(2)
+
     def test_a_server_takes_its_key_along_at_its_first_start(self):
         server = Server("--pool", self.manager.servers, "--name", "two", "--pool-key-file", self.join_key(), "--pool-pin", self.pin)
         self.addCleanup(server.stop)
