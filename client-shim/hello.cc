@@ -23,9 +23,6 @@ constexpr uint64_t kStartingMaxNs = 60'000'000'000;
 // After so long the person in front of the program is told what it waits for.
 constexpr uint64_t kSayWaitingNs = 3'000'000'000;
 constexpr uint64_t kSecondNs = 1'000'000'000;
-// A daemon that is started again listens again within this.
-constexpr uint64_t kRestartNs = 10 * kSecondNs;
-constexpr useconds_t kRestartPauseUs = 100'000;
 // A server that says no when the time in its queue is over is given so long to say it.
 constexpr uint64_t kQueueSlackNs = 5'000'000'000;
 
@@ -197,12 +194,17 @@ Result<Introduction> IntroduceOnce(const transport::Address& server,
 
 // A pool has sent us there, because the server is well: one that is not there is being started
 // again, and what it has promised it keeps.
+uint64_t PatienceNs(const Config& config) {
+  // A daemon that is started again listens again within this.
+  constexpr uint64_t kRestartNs = 10 * kSecondNs;
+  return !config.token.empty() && !IsAlone(config.session) ? kRestartNs : 0;
+}
+
 Result<Introduction> Introduce(const transport::Address& server,
                                const Config& config,
                                wire::Purpose purpose,
                                uint32_t offers) {
-  const bool is_sent = !config.token.empty() && !IsAlone(config.session);
-  const uint64_t until_ns = NowNs() + (is_sent ? kRestartNs : 0);
+  const uint64_t until_ns = NowNs() + PatienceNs(config);
   while (true) {
     Result<Introduction> met = IntroduceOnce(server, config, purpose, offers);
     const bool is_away = !met.ok() && (met.error().code() == StatusCode::kUnavailable ||

@@ -6,6 +6,8 @@
 #include <memory>
 #include <string>
 
+#include <unistd.h>
+
 #include "client-shim/config.h"
 #include "protocol/base/result.h"
 #include "protocol/transport/address.h"
@@ -28,6 +30,10 @@ Result<Introduction> Introduce(const transport::Address& server,
                                const Config& config,
                                wire::Purpose purpose,
                                uint32_t offers);
+
+// For so long a server that is not there, or goes before it has said what it has, is tried again.
+uint64_t PatienceNs(const Config& config);
+inline constexpr useconds_t kRestartPauseUs = 100'000;
 
 // Takes exactly so many bytes of what follows the hellos.
 Status ReceiveAll(transport::Stream& stream, Bytes bytes, uint64_t deadline);

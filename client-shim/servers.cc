@@ -4,11 +4,16 @@
 #include <algorithm>
 #include <set>
 
+#include <unistd.h>
+
 #include "client-shim/device.h"
+#include "client-shim/hello.h"
 #include "protocol/abi/device_choice.h"
 #include "protocol/abi/driver_environment.h"
 #include "protocol/base/bytes.h"
+#include "protocol/base/clock.h"
 #include "protocol/base/guarded.h"
+#include "protocol/base/log.h"
 #include "protocol/transport/address_list.h"
 
 namespace farlane::shim {
@@ -80,6 +85,23 @@ Result<std::vector<Run>> RunsOf(const std::vector<Device>& visible, const Config
   return runs;
 }
 
+// A server to which a pool has sent us can go when it has welcomed us, and before it has said what
+// it has: nothing is lost by then.
+Result<std::unique_ptr<Session>> MeetPatiently(const transport::Address& server,
+                                               const Config& config,
+                                               uint32_t number) {
+  const uint64_t until_ns = NowNs() + PatienceNs(config);
+  while (true) {
+    Result<std::unique_ptr<Session>> met = Session::Meet(server, config, number);
+    const bool is_away = !met.ok() && met.error().code() == StatusCode::kUnavailable;
+    if (!is_away || NowNs() >= until_ns) {
+      return met;
+    }
+    LogDebug("%s; trying again", met.error().message().c_str());
+    usleep(kRestartPauseUs);
+  }
+}
+
 }  // namespace
 
 Servers::Servers(std::unique_ptr<Session> only) {
@@ -94,7 +116,7 @@ Result<Servers> Servers::Connect(const std::string& list, const Config& config) 
   Servers servers;
   for (size_t i = 0; i < addresses->size(); ++i) {
     FARLANE_ASSIGN(std::unique_ptr<Session> session,
-                   Session::Meet((*addresses)[i], config, static_cast<uint32_t>(i)));
+                   MeetPatiently((*addresses)[i], config, static_cast<uint32_t>(i)));
     servers.sessions_.push_back(std::move(session));
   }
   Status settled = servers.Settle(config);

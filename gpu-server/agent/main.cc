@@ -138,6 +138,11 @@ class Agent {
       LogInfo("session %s is ended: %s", said.end_session().session_id().c_str(),
               said.end_session().reason().c_str());
       return End(said.end_session().session_id());
+    } else if (said.has_expelled()) {
+      LogError("this server is none of the pool's any more: %s", said.expelled().reason().c_str());
+      for (const std::string& session : said.expelled().sessions()) {
+        static_cast<void>(End(session));  // that it names none is the manager's mistake
+      }
     } else if (said.has_resize_session()) {
       const Result<control::ServiceRequest> request = ResizeRequest(said.resize_session());
       return request.ok() ? Order(options_.control, request.value()) : request.error().message();

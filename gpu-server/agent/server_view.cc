@@ -94,6 +94,7 @@ pool::v1::Load MakeLoad(const nvml::Report& devices,
       session = load.add_sessions();
       session->set_session_id(control::TextOf(record.session));
       session->set_share(static_cast<double>(record.share) / kWholeShare);
+      session->set_age_ms(record.age_ms);
     } else if (session != nullptr) {
       AddToSession(record, session);
     }

@@ -64,6 +64,36 @@ HttpAnswer DeleteProject(const Call& call) {
   return objection.has_value() ? Problem(*objection) : Json(v1::Project());
 }
 
+HttpAnswer ListReservations(const Call& call) {
+  v1::ListReservationsResponse list;
+  for (v1::Reservation& one : call.host.Reservations()) {
+    if (call.caller.MayWith(Verb::kProjectRead, one.project(), "")) {
+      *list.add_reservations() = std::move(one);
+    }
+  }
+  return Json(list);
+}
+
+HttpAnswer CreateReservation(const Call& call) {
+  v1::Reservation wish;
+  if (HttpAnswer problem; !ReadJson(call.request.body, &wish, &problem)) {
+    return problem;
+  }
+  wish.set_created_by(call.caller.user);
+  if (const auto objection = call.host.Reserve(&wish)) {
+    return Problem(*objection);
+  }
+  HttpAnswer answer = Json(wish, 201);
+  answer.object = wish.id();
+  return answer;
+}
+
+HttpAnswer DeleteReservation(const Call& call) {
+  v1::Reservation ended;
+  const auto objection = call.host.EndReservation(call.names[0], &ended);
+  return objection.has_value() ? Problem(*objection) : Json(ended);
+}
+
 // Places count everybody who waits, whoever is shown.
 v1::ListQueueResponse QueueOf(const Call& call) {
   const Sight sight = SightOf(call);
@@ -141,6 +171,20 @@ constexpr Route kRoutes[] = {
      {.body = R"({"quota": {"limit": {"gpus": 4}, "weight": 2}, "idleLimitS": 1800})"}},
     {"DELETE", "/v1/projects/{name}", "projects.delete", "", "Project",
      "deletes a project that has no sessions", &DeleteProject},
+    {"GET", "/v1/reservations", "reservations.list", "", "ListReservationsResponse",
+     "what projects are guaranteed for some time, the next first", &ListReservations},
+    {"POST",
+     "/v1/reservations",
+     "reservations.create",
+     "Reservation",
+     "Reservation",
+     "guarantees a project something for some time",
+     &CreateReservation,
+     {.body =
+          R"({"project": "default", "amount": {"gpus": 0.1}, "lastsS": 3600, "note": "course"})",
+      .status = 201}},
+    {"DELETE", "/v1/reservations/{id}", "reservations.delete", "", "Reservation",
+     "ends a reservation", &DeleteReservation},
     {"GET", "/v1/queue", "queue.list", "", "ListQueueResponse",
      "those who wait for a place, in the order of their turns", &ListQueue},
     {"GET", "/v1/queue/{id}", "queue.explain", "", "QueueEntry",

@@ -49,8 +49,21 @@ class Line : public grpc::ServerBidiReactor<v1::FromServer, v1::ToServer>, publi
                      "this manager does not lead the pool any more"));
   }
 
-  void Expel(const std::string& why) override {
-    End(grpc::Status(grpc::StatusCode::PERMISSION_DENIED, why));
+  // A server that obeys ends what runs there. One that does not even read is not waited for.
+  void Expel(v1::ToServer say) override {
+    const grpc::Status why(grpc::StatusCode::PERMISSION_DENIED, say.expelled().reason());
+    const bool is_heard = outbox_.With([&](Outbox& outbox) {
+      if (outbox.sending || outbox.over) {
+        return false;
+      }
+      outbox.over = outbox.sending = true;
+      outbox.unsent.assign(1, std::move(say));
+      StartWriteAndFinish(&outbox.unsent.front(), {}, why);
+      return true;
+    });
+    if (!is_heard) {
+      End(why);
+    }
   }
 
   void Say(v1::ToServer say) override {

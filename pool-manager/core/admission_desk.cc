@@ -16,6 +16,14 @@ std::string KeyOf(const std::string& user, const std::string& key) {
   return key.empty() ? "" : user + "\n" + key;
 }
 
+// How long one may still wait who waited under another manager. If by this one's clock he has more
+// left than he had at first, or nothing, one of the clocks is wrong: then he has all of it again.
+int64_t WaitLeft(const v1::Session& session, int64_t now_ms) {
+  const int64_t whole_ms = std::max<int64_t>(session.queue_until_ms() - session.queued_ms(), 0);
+  const int64_t left_ms = session.queue_until_ms() - now_ms;
+  return left_ms <= 0 || left_ms > whole_ms ? whole_ms : left_ms;
+}
+
 // It waited, and when it had a place, nobody came for it: whoever comes late may wait again.
 bool MayBeginAnew(const v1::Session& session) {
   return session.phase() == v1::EXPIRED && session.queued_ms() != 0 && session.started_ms() == 0;
@@ -113,8 +121,8 @@ void AdmissionDesk::Restore(const Pool::Now& now) {
     if (MakeTicket(waiting.request, now, &ticket).has_value()) {
       continue;  // its project is gone; Look drops it
     }
-    ticket.since_ms = session.queued_ms();
-    ticket.until_ms = session.queue_until_ms();
+    ticket.since_ms = std::min(session.queued_ms(), now.ms);
+    ticket.until_ms = now.ms + WaitLeft(session, now.ms);
     static_cast<void>(Enqueue(std::move(ticket), std::move(waiting)));  // as many as there were
   }
 }
@@ -247,7 +255,9 @@ std::optional<Objection> AdmissionDesk::Begin(const v1::CreateSessionRequest& re
     return NoPlace("QueueFull", std::to_string(queue_.size()) + " wait already");
   }
   by_key_[key] = ticket.id;
-  counted_ms_ = 0;
+  if (queue_.size() < kCountedAtOnce) {
+    counted_ms_ = 0;  // else he is told that he is the last one until all are counted again
+  }
   pool_.Show(reply->waiting);
   reply->place = PlaceOf(*queue_.Find(ticket.id), now);
   for (const std::string& line : objection->explain) {

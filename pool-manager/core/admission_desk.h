@@ -80,6 +80,9 @@ class AdmissionDesk {
   size_t waiting() const { return queue_.size(); }
 
  private:
+  // In a longer queue places are told as they were a moment ago.
+  static constexpr size_t kCountedAtOnce = 500;
+
   struct Waiting {
     v1::CreateSessionRequest request{};
     std::string user{};

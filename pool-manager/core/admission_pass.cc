@@ -10,8 +10,6 @@ namespace {
 
 constexpr int64_t kDrainWindowMs = 600'000;
 constexpr int64_t kCountEveryMs = 500;
-constexpr size_t kCountedAtOnce =
-    500;  // in a longer queue places are told as they were a moment ago
 constexpr uint32_t kAskAgainMs = 200;
 constexpr uint32_t kAskAgainMostMs = 2'000;
 

@@ -212,6 +212,7 @@ void Pool::End(v1::Session* session, v1::Phase phase, const std::string& why, co
   Refund(session->id());
   ForgetLive(*session);
   reserved_since_ns_.erase(session->id());
+  timed_.erase(session->id());
   over_.emplace(now.ms, session->id());
 }
 
@@ -271,9 +272,15 @@ std::vector<Order> Pool::Hear(const std::string& server,
       say.mutable_end_session()->set_session_id(id);
       say.mutable_end_session()->set_reason(session.reason());
       orders.push_back({.attachment = attachment, .say = std::move(say)});
-    } else if (session.phase() != v1::ACTIVE) {
-      TakeReport(&session, now);
-      changed->push_back(session);
+    } else {
+      const bool is_news = session.phase() != v1::ACTIVE;
+      if (is_news) {
+        TakeReport(&session, now);
+      }
+      TakeAge(&session, *said, now);
+      if (is_news) {
+        changed->push_back(session);
+      }
     }
   }
   return orders;
@@ -372,7 +379,8 @@ void Pool::Look(const Now& now, std::vector<v1::Session>* changed) {
   }
   for (const std::string& server : servers) {
     const bool is_lost = std::find(lost.begin(), lost.end(), server) != lost.end();
-    LookAtServer(server, HasStayedAway(server, now) || is_lost, now, changed);
+    const bool is_given_up = HasStayedAway(server, now) || is_lost;
+    LookAtServer(server, is_given_up ? "its server is lost" : "", now, changed);
   }
   ForgetOld(now);
   learning_.Forget(now.ns);

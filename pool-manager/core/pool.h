@@ -148,12 +148,11 @@ class Pool {
                                     v1::Placement* placement);
   void Abandon(const std::string& id);
 
-  // The server is none of the pool's any more, and its sessions are over. The stream that it had;
-  // 0: none.
-  uint64_t Expel(const std::string& server,
-                 const std::string& why,
-                 const Now& now,
-                 std::vector<v1::Session>* changed);
+  // The server is none of the pool's any more, and its sessions are over: what it is to be told.
+  Order Expel(const std::string& server,
+              const std::string& why,
+              const Now& now,
+              std::vector<v1::Session>* changed);
 
   // The session as it is then, to be stored; its server is told.
   std::optional<Objection> Release(const std::string& id,
@@ -265,6 +264,7 @@ class Pool {
   std::map<std::string, Promises> PromisesByServer() const;
   void PromiseAgain(const std::string& server);
   void TakeReport(v1::Session* session, const Now& now);
+  void TakeAge(v1::Session* session, const v1::SessionLoad& said, const Now& now);
   void SetLoads(const std::string& server, const v1::Load& load);
   void SetState(const std::string& server);
   NetworkView ViewFrom(const v1::SessionSpec& spec, const Now& now) const;
@@ -282,7 +282,7 @@ class Pool {
   bool HasStayedAway(const std::string& server, const Now& now);
   void HearMissing(v1::Session* session, const Now& now, std::vector<v1::Session>* changed);
   void LookAtServer(const std::string& server,
-                    bool is_lost,
+                    const std::string& why_lost,
                     const Now& now,
                     std::vector<v1::Session>* changed);
   static token::SessionToken TokenFor(const v1::Session& session,
@@ -306,7 +306,8 @@ class Pool {
   std::set<std::pair<int64_t, std::string>> over_;               // by when they ended
   std::vector<std::string> forgotten_;
   int64_t keep_ended_ms_ = kKeepEndedMs;
-  std::map<std::string, uint64_t> reserved_since_ns_;        // as far as Look has seen
+  std::map<std::string, uint64_t> reserved_since_ns_;  // as far as Look has seen
+  std::set<std::string> timed_;  // sessions that began by this manager's own clock
   std::unordered_map<std::string, uint64_t> away_since_ns_;  // by server_id, likewise
   TenantTree tenants_;
   std::unordered_map<std::string, Charged> charges_;  // by session

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The part of Pool that follows the sessions that are not over, server by server.
+#include <algorithm>
+
 #include "pool-manager/core/pool.h"
 
 namespace farlane::pool {
@@ -48,7 +50,7 @@ void Pool::HearMissing(v1::Session* session, const Now& now, std::vector<v1::Ses
 }
 
 void Pool::LookAtServer(const std::string& server,
-                        bool is_lost,
+                        const std::string& why_lost,
                         const Now& now,
                         std::vector<v1::Session>* changed) {
   const auto entry = servers_.servers().find(server);
@@ -63,22 +65,36 @@ void Pool::LookAtServer(const std::string& server,
     } else if (session.phase() == v1::ACTIVE && is_unreachable) {
       session.set_phase(v1::UNKNOWN);
       session.set_reason("its server cannot be reached");
-    } else if (is_lost) {
-      End(&session, v1::FAILED, "its server is lost", now);
+    } else if (!why_lost.empty()) {
+      End(&session, v1::FAILED, why_lost, now);
       changed->push_back(session);
     }
   }
 }
 
-uint64_t Pool::Expel(const std::string& server,
-                     const std::string& why,
-                     const Now& now,
-                     std::vector<v1::Session>* changed) {
-  const uint64_t attachment = servers_.Expel(server, why, now.ms);
+Order Pool::Expel(const std::string& server,
+                  const std::string& why,
+                  const Now& now,
+                  std::vector<v1::Session>* changed) {
+  Order order{.attachment = servers_.Expel(server, why, now.ms), .say = {}};
   SetState(server);
-  LookAtServer(server, true, now, changed);
+  v1::ToServer::Expelled& expelled = *order.say.mutable_expelled();
+  expelled.set_reason(why);
+  for (std::string& id : LiveAt(server)) {
+    expelled.add_sessions(std::move(id));
+  }
+  LookAtServer(server, "its server is none of the pool's any more: " + why, now, changed);
   capacity_is_stale_ = true;
-  return attachment;
+  return order;
+}
+
+// A session's beginning was stored by the clock of whoever led then. What it has had of its time,
+// its server knows by a clock that nobody sets.
+void Pool::TakeAge(v1::Session* session, const v1::SessionLoad& said, const Now& now) {
+  const auto longest_ms = static_cast<uint64_t>(std::max<int64_t>(now.ms - 1, 0));
+  if (said.age_ms() != 0 && timed_.insert(session->id()).second) {
+    session->set_started_ms(now.ms - static_cast<int64_t>(std::min(said.age_ms(), longest_ms)));
+  }
 }
 
 }  // namespace farlane::pool

@@ -19,6 +19,7 @@ v1::AuditRecord RecordOf(const v1::Session& session) {
   record.set_gpu_ns(session.load().gpu_ns());
   record.set_received_bytes(session.load().received_bytes());
   record.set_sent_bytes(session.load().sent_bytes());
+  record.set_moved_bytes(session.load().moved_bytes());
   if (session.started_ms() != 0) {
     record.set_lived_ms(std::max<int64_t>(0, session.ended_ms() - session.started_ms()));
   }

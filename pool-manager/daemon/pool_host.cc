@@ -41,6 +41,7 @@ Result<std::unique_ptr<PoolHost>> PoolHost::Open(Settings settings,
     state.pool.SetPlacement(std::move(placement));
     state.pool.SetKeepEnded(host->settings_.keep_ended_ms);
     state.tenants.Restore(std::move(projects));
+    state.tenants.Look(host->TakeNow());
     state.pool.Restore(std::move(sessions));
     state.pool.RestoreOrders(orders);
     state.pool.RestoreProfiles(profiles);
@@ -121,9 +122,12 @@ void PoolHost::Detach(const std::string& server, uint64_t attachment) {
 void PoolHost::Expel(const std::string& server_id, const std::string& why) {
   std::vector<v1::Session> changed;
   state_.With([&](State& state) {
-    const uint64_t attachment = state.pool.Expel(server_id, why, TakeNow(), &changed);
-    if (const auto line = state.lines.find(attachment); line != state.lines.end()) {
-      line->second->Expel(why);
+    Order order = state.pool.Expel(server_id, why, TakeNow(), &changed);
+    const auto line = state.lines.find(order.attachment);
+    if (line != state.lines.end()) {
+      order.say.set_epoch(store_->epoch());
+      order.say.set_now_ms(TakeNow().ms);
+      line->second->Expel(std::move(order.say));
     }
   });
   saver_.SaveSoon(changed);
@@ -193,6 +197,7 @@ void PoolHost::Look() {
     state.pool.Look(TakeNow(), &to.changed);
     state.pool.LookAtLimits(TakeNow(), &to.changed, &to.orders);
     state.pool.LookAtDrains(TakeNow(), &to.changed, &to.orders);
+    state.tenants.Look(TakeNow());
     state.desk.Look(store_->epoch(), TakeNow(), &to);
     Tell(state, to.orders);
   });
@@ -232,28 +237,63 @@ v1::ListQueueResponse PoolHost::Queue() {
 }
 
 std::optional<Objection> PoolHost::SetProject(v1::Project* project, bool must_be_new) {
-  std::optional<v1::Project> former;
-  auto objection = state_.With([&](State& state) {
+  return ChangeProject(project, [&](State& state) {
     const v1::Project* const found = state.tenants.Find(project->name());
-    former = found == nullptr ? std::nullopt : std::optional(*found);
+    project->clear_reservations();
+    if (found != nullptr) {
+      *project->mutable_reservations() = found->reservations();
+    }
     return state.tenants.Set(project, must_be_new, TakeNow());
   });
-  if (objection.has_value()) {
-    return objection;
-  }
-  const farlane::Status stored = store_->SaveProject(*project);
-  if (stored.ok()) {
-    return std::nullopt;
-  }
-  state_.With([&](State& state) {
-    const auto undone = former.has_value() ? state.tenants.Set(&*former, false, TakeNow())
-                                           : state.tenants.Remove(project->name());
-    if (undone.has_value()) {
-      LogWarn("project \"%s\" is changed until this manager ends: %s", project->name().c_str(),
-              undone->detail.c_str());
+}
+
+// What cannot be stored does not hold. One after the other: else one could undo what another has
+// changed since.
+std::optional<Objection> PoolHost::ChangeProject(
+    v1::Project* project, const std::function<std::optional<Objection>(State& state)>& change) {
+  return projects_turn_.With([&](ProjectsTurn& /*turn*/) -> std::optional<Objection> {
+    farlane::pool::Projects before;
+    auto objection = state_.With([&](State& state) {
+      before = state.tenants.All();
+      return change(state);
+    });
+    if (objection.has_value()) {
+      return objection;
     }
+    const farlane::Status stored = store_->SaveProject(*project);
+    if (stored.ok()) {
+      return std::nullopt;
+    }
+    const auto former = before.find(project->name());
+    state_.With([&](State& state) {
+      const auto undone = former != before.end()
+                              ? state.tenants.Set(&former->second, false, TakeNow())
+                              : state.tenants.Remove(project->name());
+      if (undone.has_value()) {
+        LogWarn("project \"%s\" is changed until this manager ends: %s", project->name().c_str(),
+                undone->detail.c_str());
+      }
+    });
+    return Objection{Objection::Kind::kUnavailable, "StoreFailed", stored.message()};
   });
-  return Objection{Objection::Kind::kUnavailable, "StoreFailed", stored.message()};
+}
+
+std::optional<Objection> PoolHost::Reserve(v1::Reservation* reservation) {
+  v1::Project project;
+  return ChangeProject(&project, [&](State& state) {
+    return state.tenants.Reserve(reservation, TakeNow(), &project);
+  });
+}
+
+std::optional<Objection> PoolHost::EndReservation(const std::string& id, v1::Reservation* ended) {
+  v1::Project project;
+  return ChangeProject(&project, [&](State& state) {
+    return state.tenants.EndReservation(id, TakeNow(), ended, &project);
+  });
+}
+
+std::vector<v1::Reservation> PoolHost::Reservations() const {
+  return state_.With([](const State& state) { return state.tenants.Reservations(); });
 }
 
 std::optional<Objection> PoolHost::RemoveProject(const std::string& name) {

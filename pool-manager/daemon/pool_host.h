@@ -32,8 +32,8 @@ class ServerLine {
   // Nobody listens to it any more: the server is to come again, here or elsewhere.
   virtual void End() = 0;
 
-  // The same, and it need not come again.
-  virtual void Expel(const std::string& /*why*/) { End(); }
+  // The same, after a last word, and it need not come again.
+  virtual void Expel(v1::ToServer /*say*/) { End(); }
 };
 
 // Thread: any, guarded.
@@ -90,6 +90,10 @@ class PoolHost : public std::enable_shared_from_this<PoolHost> {
   std::optional<Objection> SetProject(v1::Project* project, bool must_be_new);
   std::optional<Objection> RemoveProject(const std::string& name);
   std::vector<v1::ProjectStatus> Projects() const;
+  // Likewise; `reservation` becomes as it is kept.
+  std::optional<Objection> Reserve(v1::Reservation* reservation);
+  std::optional<Objection> EndReservation(const std::string& id, v1::Reservation* ended);
+  std::vector<v1::Reservation> Reservations() const;
 
   // Servers are told by which keys tokens are signed.
   void TellKeys();
@@ -150,6 +154,8 @@ class PoolHost : public std::enable_shared_from_this<PoolHost> {
   Pool::Now TakeNow() const;
   std::vector<v1::Profile> TakeProfiles();
   v1::TenantUse Use() const;
+  std::optional<Objection> ChangeProject(
+      v1::Project* project, const std::function<std::optional<Objection>(State& state)>& change);
 
   const Settings settings_;
   const std::unique_ptr<SessionStore> store_;
@@ -163,7 +169,11 @@ class PoolHost : public std::enable_shared_from_this<PoolHost> {
   // state_.
   struct OrdersTurn {};
 
+  // Likewise of projects.
+  struct ProjectsTurn {};
+
   Guarded<OrdersTurn> orders_turn_;
+  Guarded<ProjectsTurn> projects_turn_;
   uint64_t use_saved_ns_ = 0;  // Look's
   ChangeDesk<v1::Session> session_desk_;
   ChangeDesk<v1::Server> server_desk_;

@@ -96,16 +96,22 @@ Result<Ping> PingOnce(const Address& server, const std::vector<std::byte>& words
 }
 
 // As the second half came, and no more than that all of it was on its way for so long.
-double Bandwidth(const Ping& ping, uint64_t bytes, double rtt_s) {
-  const double sending_s = std::max(ping.took_s - rtt_s, 1e-6);
+void NoteBurst(const Ping& ping, uint64_t bytes, Distance* distance) {
+  distance->carries_more = ping.took_s <= distance->rtt_p90_s;
+  if (distance->carries_more) {
+    distance->bytes_per_s = static_cast<double>(bytes) / std::max(ping.took_s, 1e-6);
+    return;
+  }
+  const double sending_s = std::max(ping.took_s - distance->rtt_s, 1e-6);
   const double whole = static_cast<double>(bytes) / sending_s;
   if (ping.report.half_bytes == 0 || ping.report.half_ns == 0) {
-    return whole;
+    distance->bytes_per_s = whole;
+    return;
   }
   const double half = static_cast<double>(ping.report.half_bytes) /
                       (static_cast<double>(ping.report.half_ns) * 1e-9);
   // A server that was late has read both halves at once.
-  return std::clamp(half, whole, kHalfMost * whole);
+  distance->bytes_per_s = std::clamp(half, whole, kHalfMost * whole);
 }
 
 }  // namespace
@@ -129,7 +135,7 @@ Result<Distance> ProbeDistance(const Address& server, const ProbePlan& plan) {
                     .pings = static_cast<uint32_t>(took_s.size())};
   if (const uint64_t bytes = std::min(plan.burst_bytes, wire::kPingBytesMax); bytes != 0) {
     FARLANE_ASSIGN(const Ping burst, PingOnce(plain, Words(bytes)));
-    distance.bytes_per_s = Bandwidth(burst, bytes, distance.rtt_s);
+    NoteBurst(burst, bytes, &distance);
   }
   return distance;
 }

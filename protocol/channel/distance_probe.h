@@ -23,7 +23,9 @@ struct Distance {
   double rtt_s = 0;        // the median
   double rtt_p90_s = 0;    // one in ten is longer
   double bytes_per_s = 0;  // 0: not measured
-  uint32_t pings = 0;      // that were answered
+  // All of the burst came as fast as no burst: the way carries that much, or any amount more.
+  bool carries_more = false;
+  uint32_t pings = 0;  // that were answered
 };
 
 // By TCP only: what is on this machine is near.

@@ -26,18 +26,19 @@ int main(int argc, char** argv) {
   root.formatter(std::make_shared<farlane::cli::HelpFormat>("VERB [OPTIONS]"));
   root.require_subcommand(0, 1);  // "help run" is one verb and a word
   const std::vector<Verb> verbs = {
-      farlane::cli::AddRun(root),     farlane::cli::AddCheck(root),
-      farlane::cli::AddBench(root),   farlane::cli::AddSession(root),
-      farlane::cli::AddPool(root),    farlane::cli::AddServer(root),
-      farlane::cli::AddPlace(root),   farlane::cli::AddProject(root),
-      farlane::cli::AddQueue(root),   farlane::cli::AddNetcheck(root),
-      farlane::cli::AddSim(root),     farlane::cli::AddToken(root),
-      farlane::cli::AddAuth(root),    farlane::cli::AddWhoAmI(root),
-      farlane::cli::AddAudit(root),   farlane::cli::AddSmi(root),
-      farlane::cli::AddMetrics(root), farlane::cli::AddEvents(root),
-      farlane::cli::AddSoft(root),    farlane::cli::AddConfig(root),
-      farlane::cli::AddVersion(root), farlane::cli::AddCompletion(root),
-      farlane::cli::AddMan(root),     farlane::cli::AddHelp(root),
+      farlane::cli::AddRun(root),        farlane::cli::AddCheck(root),
+      farlane::cli::AddBench(root),      farlane::cli::AddSession(root),
+      farlane::cli::AddPool(root),       farlane::cli::AddServer(root),
+      farlane::cli::AddPlace(root),      farlane::cli::AddProject(root),
+      farlane::cli::AddQueue(root),      farlane::cli::AddReservation(root),
+      farlane::cli::AddNetcheck(root),   farlane::cli::AddSim(root),
+      farlane::cli::AddToken(root),      farlane::cli::AddAuth(root),
+      farlane::cli::AddWhoAmI(root),     farlane::cli::AddAudit(root),
+      farlane::cli::AddSmi(root),        farlane::cli::AddMetrics(root),
+      farlane::cli::AddEvents(root),     farlane::cli::AddSoft(root),
+      farlane::cli::AddConfig(root),     farlane::cli::AddVersion(root),
+      farlane::cli::AddCompletion(root), farlane::cli::AddMan(root),
+      farlane::cli::AddHelp(root),
   };
   farlane::cli::AddContextOptions(root);
   root.footer(

@@ -87,7 +87,8 @@ void PrintText(const std::vector<Target>& targets,
   for (size_t i = 0; i < targets.size(); ++i) {
     printf("%-16s  %-28s  ", targets[i].name.c_str(), targets[i].address.ToString().c_str());
     if (found[i].ok()) {
-      printf("%7.3f ms  %7.3f ms  %7.1f MiB/s\n", found[i]->rtt_s * 1e3, found[i]->rtt_p90_s * 1e3,
+      printf("%7.3f ms  %7.3f ms  %s%7.1f MiB/s\n", found[i]->rtt_s * 1e3,
+             found[i]->rtt_p90_s * 1e3, found[i]->carries_more ? ">" : " ",
              found[i]->bytes_per_s / (1 << 20));
     } else {
       printf("%s\n", found[i].error().message().c_str());
@@ -104,6 +105,7 @@ void PrintJson(const std::vector<Target>& targets,
       one["rtt_ms"] = found[i]->rtt_s * 1e3;
       one["rtt_p90_ms"] = found[i]->rtt_p90_s * 1e3;
       one["bytes_per_s"] = found[i]->bytes_per_s;
+      one["carries_more"] = found[i]->carries_more;
       one["pings"] = found[i]->pings;
     } else {
       one["problem"] = found[i].error().message();
@@ -159,7 +161,8 @@ Verb AddNetcheck(CLI::App& root) {
   AddOutputFormat(app, &options->format);
   app->footer(
       "RTT is how long a word and its answer take, the median of five; BANDWIDTH is what 256 KiB\n"
-      "to the server have shown. No token is needed.\n\n"
+      "to the server have shown: \">\" that they took no longer than a word, so the way carries\n"
+      "that or any amount more. No token is needed.\n\n"
       "Exit code: 0 all answer, 1 some do not, 125 nobody could be asked; else as of\n"
       "\"farlane server\".\n\n"
       "Examples:\n"

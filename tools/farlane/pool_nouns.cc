@@ -273,4 +273,20 @@ const Noun& QueueNoun() {
   return noun;
 }
 
+const Noun& ReservationNoun() {
+  static const Noun noun = {"reservations",
+                            {{"RESERVATION", [](One one) { return TextAt(one, "id"); }},
+                             {"PROJECT", [](One one) { return TextAt(one, "project"); }},
+                             {"AMOUNT", [](One one) { return AmountText(ValueAt(one, "amount")); }},
+                             {"FROM", [](One one) { return TimeText(NumberAt(one, "fromMs")); }},
+                             {"UNTIL", [](One one) { return TimeText(NumberAt(one, "untilMs")); }},
+                             {"NOTE", [](One one) { return TextAt(one, "note"); }},
+                             {"BY", [](One one) { return TextAt(one, "createdBy"); }, true}},
+                            [](One one) { return TextAt(one, "id"); },
+                            [](One one) {
+                              return OrderedJson{{"project", TextAt(one, "project")}};
+                            }};
+  return noun;
+}
+
 }  // namespace farlane::cli

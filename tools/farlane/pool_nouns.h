@@ -9,6 +9,7 @@ namespace farlane::cli {
 const Noun& ServerNoun();
 const Noun& SessionNoun();
 const Noun& ProjectNoun();
+const Noun& ReservationNoun();
 // Of those who wait.
 const Noun& QueueNoun();
 

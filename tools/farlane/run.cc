@@ -36,6 +36,8 @@ constexpr uint64_t kPrivateProbeTimeoutNs = 30'000'000'000;
 constexpr char kDevicesFile[] = "FARLANE_SOFT_SHARED";
 
 constexpr uint32_t kPauseSecondsMost = 10;
+// As many as lists show of a session's name.
+constexpr size_t kShownDigits = 8;
 
 struct RunOptions {
   std::string server;
@@ -221,13 +223,21 @@ std::vector<Setting> PoolWishesOf(const RunOptions& options, const std::string& 
   return wishes;
 }
 
+// The command has lost its server: people are told why, as far as the pool knows.
+void SayLost(const std::string& session, const LostSession& lost) {
+  if (!lost.why.empty()) {
+    LogWarn("session %s on server %s is over: %s", session.substr(0, kShownDigits).c_str(),
+            lost.server.c_str(), lost.why.c_str());
+  }
+}
+
 // One run of the command, in a session of its own. `lost`: the pool's word on the session, if its
 // server was lost, and the command has failed by that and by nothing else.
 int RunOnceInPool(const std::string& pool,
                   const Installation& installation,
                   const RunOptions& options,
                   const std::vector<std::string>& command,
-                  LossNote* note,
+                  const LossNote& note,
                   std::optional<LostSession>* lost) {
   int code = kExitFarlane;
   const Result<PoolSession> session =
@@ -241,7 +251,7 @@ int RunOnceInPool(const std::string& pool,
   std::vector<Setting> settings = {
       {"LD_LIBRARY_PATH", LibraryPathStartingWith(installation.ClientFolder())},
       {"FARLANE_POOL", std::nullopt},
-      note != nullptr ? note->setting() : Setting{"FARLANE_LOSS_NOTE", std::nullopt},
+      note.setting(),
   };
   settings.insert(settings.end(), session.value().settings().begin(),
                   session.value().settings().end());
@@ -249,8 +259,9 @@ int RunOnceInPool(const std::string& pool,
     settings.emplace_back("FARLANE_NET_LIMIT", options.net_limit);
   }
   const CommandEnd end = RunCommandOnce(command, settings, inbox, [] {});
-  if (note != nullptr && note->IsWritten() && end.code != 0 && !end.was_told) {
+  if (note.IsWritten() && end.code != 0 && !end.was_told) {
     *lost = AskAboutLost(installation, pool, session.value().id());
+    SayLost(session.value().id(), **lost);
   }
   return end.code;
 }
@@ -294,9 +305,6 @@ int RunInPool(const std::string& pool,
     return Fail(on_loss.error());
   }
   std::optional<LostSession> lost;
-  if (on_loss.value().kind == OnLoss::Kind::kFail) {
-    return RunOnceInPool(pool, installation, options, command, nullptr, &lost);
-  }
   Result<LossNote> note = LossNote::Make();
   if (!note.ok()) {
     return Fail(note.error());
@@ -304,8 +312,9 @@ int RunInPool(const std::string& pool,
   for (uint32_t runs = 1;; ++runs) {
     note.value().Clear();
     lost.reset();
-    const int code = RunOnceInPool(pool, installation, options, command, &note.value(), &lost);
-    if (!lost.has_value() || !RunsAgain(pool, installation, on_loss.value(), *lost, runs)) {
+    const int code = RunOnceInPool(pool, installation, options, command, note.value(), &lost);
+    if (!lost.has_value() || on_loss.value().kind == OnLoss::Kind::kFail ||
+        !RunsAgain(pool, installation, on_loss.value(), *lost, runs)) {
       return code;
     }
   }

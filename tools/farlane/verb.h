@@ -37,6 +37,7 @@ Verb AddServer(CLI::App& root);
 Verb AddPlace(CLI::App& root);
 Verb AddProject(CLI::App& root);
 Verb AddQueue(CLI::App& root);
+Verb AddReservation(CLI::App& root);
 Verb AddToken(CLI::App& root);
 Verb AddAuth(CLI::App& root);
 Verb AddWhoAmI(CLI::App& root);

@@ -24,6 +24,8 @@ CAMPAIGN = None
 SESSION = str(pathlib.Path(FARLANE).parents[1] / "libexec/farlane/farlane-session")
 # Within so long another leads, where there are several managers.
 TAKEOVER_SECONDS = 6
+# ... where no more want each processor than this, on average.
+LOAD_MOST = 24
 TAKEOVERS = ("leader_killed", "leader_cut_off")
 
 
@@ -37,7 +39,7 @@ class Faults:
         time.sleep(self.choose.uniform(least, most))
 
     def leader_killed(self):
-        leader = self.world.leader()
+        leader = self.world.await_leader()
         leader.kill()
         if len(self.world.managers) == 1:
             began = time.monotonic()
@@ -50,7 +52,7 @@ class Faults:
 
     def leader_cut_off(self):
         """The leader does not reach the store any more; everybody reaches it."""
-        leader = self.world.leader()
+        leader = self.world.await_leader()
         for way in leader.ways:
             way.whole.clear()
         took = self.world.until(lambda: self.world.leader() not in (None, leader), 60)
@@ -78,7 +80,7 @@ class Faults:
         return {"members": count}
 
     def disk_full(self):
-        leader = self.world.leader()
+        leader = self.world.await_leader()
         faults = self.world.manager_faults[self.world.managers.index(leader)]
         faults.set(disk_is_full=True)
         self.wait(1, 3)
@@ -295,9 +297,11 @@ class Faulty(PoolFaults):
             world.close()
         for result in CAMPAIGN.results():
             self.judge(result, result["bad"])
-        for kind, told in CAMPAIGN.state["summary"]["faults"].items():
-            if kind in TAKEOVERS and "takeover_seconds" in told:
-                self.assertLessEqual(told["takeover_seconds"]["max"], TAKEOVER_SECONDS, told)
+        for result in CAMPAIGN.results():
+            for fact in result["faults"]:
+                # A machine with more to do than that tells of itself, and not of the pool; what it took is in the file.
+                if fact["fault"] in TAKEOVERS and fact["load"] <= LOAD_MOST * os.cpu_count():
+                    self.assertLessEqual(fact.get("takeover_seconds", 0), TAKEOVER_SECONDS, fact)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import time
 import unittest
 
 from pool_world import POOLD, make_seal_key, start_etcd
+from shaped_link import ShapedLink
 from real_server import (CASE, EMULATOR, FARLANE, SLOWNESS, Client, Server, client_environment, die_with_parent,
                          seconds_until)
 
@@ -197,6 +198,19 @@ class OnePool(PoolTest):
         def refused():
             return not self.at(server, token, session, key)[0]
         self.assertLess(seconds_until(refused, 70), 70)
+
+    def test_who_is_left_before_he_knows_the_server_comes_again(self):
+        """As when a daemon dies just after it has made a worker: nothing is lost yet."""
+        status, said, key = self.create(slice={"share": 0.5})
+        self.assertEqual(status, 201, said)
+        link = ShapedLink()
+        link.target, link.cuts_behind_welcome = self.servers["one"].address, True
+        self.addCleanup(link.close)
+        done = self.start("posted-launches", link.address, FARLANE_TOKEN=said["token"], FARLANE_TRANSPORT="tcp",
+                          FARLANE_SESSION=f"{said['session']['id']}.{key}")
+        out, errors = done.communicate(timeout=20 * SLOWNESS)
+        self.assertEqual(done.returncode, 0, out + errors)
+        self.assertFalse(link.cuts_behind_welcome, "nobody was cut off")
 
     def test_a_token_grants_what_the_pool_said_and_not_what_the_program_says(self):
         status, said, key = self.create(slice={"share": 0.5, "memoryBytes": 64 << 20})

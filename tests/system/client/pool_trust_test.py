@@ -345,6 +345,26 @@ class Joining(Trusted):
         self.assertEqual([one["inventory"]["name"] for one in self.get("/v1/servers")["servers"]], ["one"])
         self.assertEqual(self.run_farlane("pool", "join-key", "create", "--for", "king").returncode, 2)
 
+    def test_programs_on_a_revoked_server_are_told_or_moved(self):
+        told = self.start_run("commanded")
+        moved = self.start_run("commanded", "--on-loss", "requeue")
+        for process in (told, moved):
+            self.assertEqual(process.stdout.readline(), "ready\n")
+        self.servers["two"] = self.serve("two")
+        self.await_servers(2)
+        self.assertEqual(self.run_farlane("server", "revoke", "one").returncode, 0)
+        for process in (told, moved):  # what they try next fails, if nothing has told them before
+            process.stdin.write("work\n")
+            process.stdin.flush()
+        out, errors = told.communicate(timeout=20 * SLOWNESS)
+        self.assertNotEqual(told.returncode, 0, out)
+        self.assertRegex(errors, r"session [0-9a-f]{8} on server one is over: .* its certificate was revoked")
+        self.assertEqual(moved.stdout.readline(), "ready\n", "it has begun again")
+        self.assertEqual([one["server"] for one in self.sessions(phase="ACTIVE")], ["two"])
+        out, errors = moved.communicate("", timeout=20 * SLOWNESS)
+        self.assertEqual(moved.returncode, 0, out + errors)
+        self.assertIn("was revoked", errors)
+
     def test_a_revoked_server_is_cut_off_within_a_second(self):
         status, said, _ = self.create(slice={"share": 0.1})
         self.assertEqual(status, 201, said)
@@ -425,7 +445,7 @@ class JoiningManagers(Joining):
 
     # Once is enough.
     test_a_key_is_for_one = test_a_server_takes_its_key_along_at_its_first_start = None
-    test_a_revoked_server_is_cut_off_within_a_second = None
+    test_a_revoked_server_is_cut_off_within_a_second = test_programs_on_a_revoked_server_are_told_or_moved = None
     test_what_has_expired_or_was_revoked_or_is_for_others_opens_nothing = None
 
 
@@ -515,6 +535,19 @@ class Log(Trusted):
     def verify(self):
         return self.run_farlane("audit", "verify")
 
+    def test_what_goes_through_shared_memory_is_counted_too(self):
+        process = self.start_run("commanded", FARLANE_TRANSPORT="shm")
+        self.assertEqual(process.stdout.readline(), "ready\n")
+        process.stdin.write("work\n")
+        process.stdin.flush()
+        self.assertEqual(process.stdout.readline(), "worked\n")
+        def is_told():
+            return [one for one in self.sessions(phase="ACTIVE") if int(one["load"]["movedBytes"]) > 0]
+        self.assertLess(seconds_until(is_told, 10), 10, self.sessions())
+        process.communicate("", timeout=20 * SLOWNESS)
+        [ended] = [one for one in self.get("/v1/audit?limit=1000")["records"] if one["kind"] == "session"]
+        self.assertGreater(int(ended["movedBytes"]), 1000, ended)
+
     def test_what_was_done_is_read_and_what_was_changed_is_found(self):
         process = self.start_run("commanded", FARLANE_TRANSPORT="tcp")  # bytes over the network are counted, and no others
         self.assertEqual(process.stdout.readline(), "ready\n")
@@ -528,7 +561,7 @@ class Log(Trusted):
         self.run_farlane("whoami", FARLANE_POOL_TOKEN="forged")
         listed = self.get("/v1/audit?limit=1000")["records"]
         [ended] = [one for one in listed if one["kind"] == "session"]
-        for number in ("receivedBytes", "sentBytes", "livedMs"):
+        for number in ("receivedBytes", "sentBytes", "movedBytes", "livedMs"):
             self.assertGreater(int(ended[number]), 0, ended)
         self.assertTrue([one for one in listed if one["kind"] == "refused" and one["status"] == 401])
         self.assertTrue([one for one in listed if one["verb"] == "server.enroll"])

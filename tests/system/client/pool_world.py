@@ -262,6 +262,11 @@ class World:
                 return manager
         return None
 
+    def await_leader(self):
+        """One that answers has to be there before it can be hurt; on a busy machine an answer may take longer than a look waits."""
+        assert self.until(self.leader, 60), "nobody leads"
+        return self.leader() or self.await_leader()
+
     @staticmethod
     def create(manager, timeout=20):
         """The reason for which a small session is refused; empty: it is granted, and given back."""

@@ -48,6 +48,7 @@ class _Pipe:
             due = max(came, free) + self.link.delay_s
             time.sleep(max(0.0, due - time.monotonic()))
             self.link.whole.wait()
+            data = self.link.passes(self, data)
             try:
                 self.target.sendall(data) if data else self.target.shutdown(socket.SHUT_WR)
             except OSError:
@@ -66,6 +67,8 @@ class _Pipe:
 class ShapedLink:
     """Listens at `address` and leads to `target`, "tcp://HOST:PORT", which may be set later; so may the rest."""
 
+    HELLO, WELCOME = 256, 0  # protocol/wire/hello.h: how long an answer is, and the verdict in it
+
     def __init__(self, rtt_ms=0.0, bytes_per_s=0):
         self.rtt_ms, self.bytes_per_s = rtt_ms, bytes_per_s
         self.target = None
@@ -74,6 +77,9 @@ class ShapedLink:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"tcp://127.0.0.1:{self.listener.getsockname()[1]}"
         self.sockets = []
+        # The first connection ends when its client was welcome, with the server's hello and nothing behind it.
+        self.cuts_behind_welcome = False
+        self.first, self.passed = None, b""
         threading.Thread(target=self.accept, daemon=True).start()
 
     @property
@@ -97,7 +103,22 @@ class ShapedLink:
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             over = []
             _Pipe(self, near, far, over)
-            _Pipe(self, far, near, over)
+            back = _Pipe(self, far, near, over)
+            self.first = self.first or back
+
+    def passes(self, pipe, data):
+        """What of it the other end gets; nothing: that was the end."""
+        if pipe is not self.first or not self.cuts_behind_welcome:
+            return data
+        before = len(self.passed)
+        self.passed += data
+        for end in range(self.HELLO, len(self.passed) + 1, self.HELLO):
+            if int.from_bytes(self.passed[end - self.HELLO + 12:end - self.HELLO + 16], "little") == self.WELCOME:
+                self.cuts_behind_welcome = False
+                pipe.target.sendall(self.passed[before:end])
+                pipe.source.shutdown(socket.SHUT_RDWR)
+                return b""
+        return data
 
     def forget(self, *ended):
         for one in ended:

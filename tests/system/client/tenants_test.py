@@ -60,6 +60,36 @@ class Tenants(PoolTest):
                             FARLANE_QUEUE_TIMEOUT="0")
         self.assertIn("0.5 GPUs", done)
 
+    def test_what_is_reserved_outlives_the_manager_and_is_kept_free(self):
+        self.farlane("project", "create", "course")
+        other = self.start_run("commanded", "--share", "1")
+        self.assertEqual(other.stdout.readline(), "ready\n")
+        self.farlane("reservation", "create", "--project", "course", "--amount", "gpus=2", "--for", "1h", code=5)
+        self.farlane("reservation", "create", "--project", "course", "--amount", "gpus=0.5", code=2)
+        self.farlane("reservation", "create", "--project", "course", "--amount", "gpus=0.5", "--for", "1h", "--from", "noon", code=2)
+        made = self.farlane("reservation", "create", "--project", "course", "--amount", "gpus=0.5", "--for", "1h", "--from", "+1s",
+                            "--note", "the course")
+        self.manager.process.kill()
+        self.manager.process.wait()
+        self.manager = self.manage(listen=self.manager.address, servers=self.manager.servers)
+        self.await_servers(1)
+        listed = self.farlane("reservation", "list")
+        self.assertRegex(listed, r"[0-9a-f]{16} +course +0\.5 GPUs +20.* the course")
+        reservation = listed.splitlines()[1].split()[0]
+        self.assertIn(reservation, made)
+        # Whoever changes the rest of the project leaves it as it is.
+        self.farlane("project", "set", "--weight", "2", "course")
+        self.assertIn(reservation, self.farlane("reservation", "list"))
+        other.communicate("", timeout=20 * SLOWNESS)
+        time.sleep(1.5)
+        refused = self.farlane("run", "--share", "0.8", "--", "/bin/true", code=124, FARLANE_QUEUE_TIMEOUT="0")
+        self.assertIn("GPUs", refused)
+        self.farlane("run", "--project", "course", "--share", "0.5", "--", "/bin/true", FARLANE_QUEUE_TIMEOUT="0")
+        self.farlane("reservation", "delete", reservation)
+        self.farlane("reservation", "delete", reservation, code=3)
+        self.assertEqual(self.get("/v1/reservations"), {"reservations": []})
+        self.farlane("run", "--share", "0.8", "--", "/bin/true", FARLANE_QUEUE_TIMEOUT="0")
+
     def test_whoever_waits_comes_in_turn(self):
         holder = self.create(slice={"share": 1})[1]["session"]["id"]
         waits = self.start_run("posted-launches", "--share", "1")

@@ -27,7 +27,7 @@ class DeafLine : public ServerLine {
 
   void End() override {}
 
-  void Expel(const std::string& why) override { expelled_because = why; }
+  void Expel(v1::ToServer say) override { expelled_because = say.expelled().reason(); }
 
   std::string expelled_because;
 };
@@ -189,6 +189,12 @@ class RoutesTest : public testing::Test {
     } else if (verb.starts_with("servers.")) {
       request.body =
           verb == "servers.taint" ? R"({"add":[{"key":"owner","effect":"NoPlace"}]})" : "{}";
+    } else if (verb.starts_with("reservations.")) {
+      // Of a time to come: it is in nobody's way.
+      const std::string from = std::to_string(office_->Host()->NowMs() + 86'400'000);
+      request.body =
+          R"({"project":"vision","amount":{"sessions":"1"},"lastsS":60,"fromMs":")" + from + "\"}";
+      name = Ask(kAdminToken, "POST", "/v1/reservations", request.body).object;
     } else if (verb.starts_with("projects.")) {
       name = verb == "projects.delete" ? "gone" : "vision";
       request.body =

@@ -89,6 +89,7 @@ class AdmissionDeskTest : public testing::Test {
       }
       pool_.Look(now_, &to_.changed);
       pool_.LookAtLimits(now_, &to_.changed, &to_.orders);
+      tenants_.Look(now_);
       desk_->Look(1, now_, &to_);
     }
   }
@@ -252,6 +253,84 @@ TEST_F(AdmissionDeskTest, ThoseWhoWaitComeInTheirOrder) {
   EXPECT_EQ(Ask("3", 1).position, 1u) << "the place was the other's";
   EXPECT_EQ(Ask("2", 1).id, second.waits) << "it is the same session";
   EXPECT_EQ(Ask("2", 1).id, second.waits) << "... however often it is asked";
+}
+
+TEST_F(AdmissionDeskTest, WhoWaitsIsNotSentAwayByAManagerWhoseClockIsWrong) {
+  for (const int64_t hours : {-2, 2}) {
+    pool_ = Pool();
+    servers_.clear();
+    desk_ = std::make_unique<AdmissionDesk>(pool_, AdmissionDesk::Settings{});
+    Attach('1');
+    const std::string first = Ask("1", 1).id;
+    const std::string second = Ask("2", 1).waits;
+    std::vector<v1::Session> stored = pool_.Sessions();
+    pool_ = Pool();
+    servers_.clear();
+    pool_.Restore(std::move(stored));
+    desk_ = std::make_unique<AdmissionDesk>(pool_, AdmissionDesk::Settings{});
+    now_.ms += hours * 3'600'000;
+    desk_->Restore(now_);
+    Attach('1');
+    Pass(1);
+    EXPECT_EQ(Ask("2", 1).waits, second) << hours;
+    now_.ms += 1;
+    Ask("3", 1);
+    EXPECT_EQ(Ask("2", 1).position, 1u) << "who came before is before";
+    // It waits for as long as it wanted, and not for ever.
+    for (uint32_t i = 0; i <= wait_; ++i) {
+      Ask("2", 1);
+      Pass(1);
+    }
+    EXPECT_EQ(PhaseOf(second), v1::EXPIRED) << hours;
+  }
+}
+
+// To count all places costs as much as there are who wait: not each time that somebody comes.
+TEST_F(AdmissionDeskTest, InALongQueuePlacesAreToldAsTheyWereAMomentAgo) {
+  Attach('1');
+  Ask("first", 1);
+  for (int i = 0; i < 600; ++i) {
+    Ask(std::to_string(i), 1);
+  }
+  const auto position = [this](const char* key) {
+    return Ask(key, 1, "", 1, 0, "guaranteed").position;
+  };
+  EXPECT_EQ(position("urgent"), 601u) << "it is counted later";
+  now_.ms += 501;
+  EXPECT_EQ(position("urgent"), 1u);
+}
+
+TEST_F(AdmissionDeskTest, WhatIsReservedIsFreeWhenItsTimeHasCome) {
+  Attach('1');
+  SetProject("course", 0);
+  v1::Reservation reservation;
+  reservation.set_project("course");
+  reservation.mutable_amount()->set_gpus(0.5);
+  reservation.set_from_ms(now_.ms + 600'000);
+  reservation.set_lasts_s(60);
+  v1::Project stored;
+  ASSERT_FALSE(tenants_.Reserve(&reservation, now_, &stored).has_value());
+  ASSERT_EQ(stored.reservations_size(), 1);
+  EXPECT_EQ(reservation.until_ms(), reservation.from_ms() + 60'000);
+  EXPECT_EQ(reservation.id().size(), 16u);
+  // Until then others have it.
+  const std::string other = Ask("1", 1).id;
+  ASSERT_FALSE(other.empty());
+  Pass(601);
+  EXPECT_EQ(PhaseOf(other), v1::ACTIVE) << "nobody has come for it yet";
+  const std::string student = Ask("2", 0.5, "course").waits;
+  Pass(8);
+  EXPECT_EQ(PhaseOf(student), v1::ACTIVE) << "who was there has given way";
+  Release(student);
+  Pass(1);
+  const std::string third = Ask("3", 0.4).waits;
+  EXPECT_FALSE(third.empty()) << "nobody borrows what is reserved";
+  for (int i = 0; i < 60; ++i) {
+    Pass(1);
+    Ask("3", 0.4);
+  }
+  EXPECT_TRUE(tenants_.Reservations().empty());
+  EXPECT_TRUE(Pool::IsLive(*pool_.FindSession(third))) << "it is over";
 }
 
 TEST_F(AdmissionDeskTest, NobodyOvertakesBecauseHeDoesNotWait) {

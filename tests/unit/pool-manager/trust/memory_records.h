@@ -2,8 +2,10 @@
 // A RecordStore of a test's own, that fails when the test says so.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "pool-manager/trust/record_store.h"
@@ -24,6 +26,9 @@ class MemoryRecords : public RecordStore {
   }
 
   Status Commit(std::vector<Operation> operations) override {
+    if (on_commit) {
+      std::exchange(on_commit, nullptr)();
+    }
     if (fails) {
       return Status(StatusCode::kUnavailable, "the store fails");
     }
@@ -49,6 +54,7 @@ class MemoryRecords : public RecordStore {
   }
 
   bool fails = false;
+  std::function<void()> on_commit;  // once, before what is to be stored is
   uint64_t epoch_now = 1;
 
  private:

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pool-manager/trust/server_roll.h"
 
+#include <chrono>
+#include <thread>
+
 #include <gtest/gtest.h>
 
 #include "tests/unit/pool-manager/trust/memory_records.h"
@@ -37,6 +40,21 @@ TEST(ServerRoll, WhoWasRevokedStaysSo) {
   ASSERT_TRUE(roll->Enter(Record(kOne)).ok());
   EXPECT_TRUE(roll->IsRevoked(kOne));
   EXPECT_EQ(roll->Revoke(kOne, "gpu1", "bob", 7).value().revoked_by(), "ann");
+  EXPECT_TRUE(ServerRoll::Open(records).value()->IsRevoked(kOne));
+}
+
+// Who asked for a certificate a moment before that must not write over it.
+TEST(ServerRoll, WhoEntersWhileHeIsRevokedStaysRevoked) {
+  MemoryRecords records;
+  const auto roll = ServerRoll::Open(records).value();
+  std::thread newcomer;
+  records.on_commit = [&] {
+    newcomer = std::thread([&] { EXPECT_TRUE(roll->Enter(Record(kOne)).ok()); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));  // it waits for its turn by now
+  };
+  ASSERT_TRUE(roll->Revoke(kOne, "gpu1", "ann", 5).ok());
+  newcomer.join();
+  EXPECT_TRUE(roll->IsRevoked(kOne));
   EXPECT_TRUE(ServerRoll::Open(records).value()->IsRevoked(kOne));
 }
 

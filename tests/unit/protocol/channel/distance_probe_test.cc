@@ -99,6 +99,22 @@ TEST(DistanceProbe, SaysHowMuchTheWayCarries) {
       ProbeDistance(server.address(), {.pings = 1, .burst_bytes = 200'000});
   ASSERT_TRUE(distance.ok()) << distance.error().message();
   EXPECT_NEAR(distance->bytes_per_s, 5e6, 1e5) << "as the second half came";
+  EXPECT_FALSE(distance->carries_more);
+}
+
+TEST(DistanceProbe, ABurstThatTookNoLongerThanAWordSaysOnlyHowMuchAtLeast) {
+  Answerer server([](int socket, const wire::ClientHello& hello) {
+    const bool is_burst = hello.slice.memory_bytes != 0;
+    std::this_thread::sleep_for(std::chrono::milliseconds(is_burst ? 10 : 50));
+    Say(socket, wire::Verdict::kWelcome,
+        {.half_bytes = hello.slice.memory_bytes / 2, .half_ns = 1'000});
+  });
+  const Result<Distance> distance =
+      ProbeDistance(server.address(), {.pings = 1, .burst_bytes = 200'000});
+  ASSERT_TRUE(distance.ok()) << distance.error().message();
+  EXPECT_TRUE(distance->carries_more);
+  EXPECT_GT(distance->bytes_per_s, 0);
+  EXPECT_LE(distance->bytes_per_s, 200'000 / 0.010) << "it was under way for so long, or shorter";
 }
 
 TEST(DistanceProbe, AServerThatSaysNoIsAsFar) {
