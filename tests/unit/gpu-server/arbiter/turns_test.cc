@@ -266,6 +266,22 @@ TEST(Turns, WhoWasIdleDoesNotCatchUpForLong) {
   EXPECT_NEAR(static_cast<double>(other.used_ns - before_ns), 500.0 * kMs, 40.0 * kMs);
 }
 
+// The same where nobody may work without a turn, and nothing is paid for that.
+TEST(Turns, WhoseDueIsLittleHasSavedLittleWhenItComes) {
+  VirtualGpu gpu;
+  const uint64_t begins_ns = gpu.now_ns + kSecond;
+  SliceRequest large = Isolated(Isolation::kScrubbed);
+  SliceRequest small = large;
+  large.share = kWholeShare / 100 * 98;
+  small.share = kWholeShare / 100 * 2;
+  gpu.Add(1, large, Always(kMs));
+  VirtualGpu::Client& sleeper =
+      gpu.Add(2, small, [begins_ns](uint64_t now_ns) { return now_ns < begins_ns ? 0 : kMs; });
+  gpu.Run(kSecond + 50 * kMs);
+  EXPECT_GE(sleeper.used_ns, 2 * kMs);
+  EXPECT_LE(sleeper.used_ns, 8 * kMs);
+}
+
 // 20 ms would be its due in a second.
 TEST(Turns, WhoseDueIsLittleCatchesUpOnLittle) {
   VirtualGpu gpu;
@@ -276,6 +292,25 @@ TEST(Turns, WhoseDueIsLittleCatchesUpOnLittle) {
   gpu.Run(5 * kSecond + kSecond / 2);
   EXPECT_GE(sleeper.used_ns, 8 * kMs);
   EXPECT_LE(sleeper.used_ns, 20 * kMs);
+}
+
+// A turn of which a worker makes nothing is charged, but not once more when it does its work.
+TEST(Turns, AWorkerThatIsLateForItsTurnsDoesNotPayForThemTwice) {
+  VirtualGpu gpu;
+  VirtualGpu::Client& late = gpu.Add(1, Share(0.5), Always(kMs));
+  VirtualGpu::Client& other = gpu.Add(2, Share(0.5), Always(kMs));
+  gpu.Run(kSecond);
+  const uint64_t late_ns = late.used_ns;
+  const uint64_t other_ns = other.used_ns;
+  for (int i = 0; i < 10; ++i) {
+    while (late.in_flight != 0 || late.uses.uses()[0].in_flight != 0) {
+      gpu.Run(1);
+    }
+    late.looks_ns = gpu.now_ns + 150 * kMs;
+    gpu.Run(400 * kMs);
+  }
+  EXPECT_NEAR(static_cast<double>(late.used_ns - late_ns),
+              static_cast<double>(other.used_ns - other_ns), 30.0 * kMs);
 }
 
 TEST(Turns, ACapHoldsThoughNobodyElseIsThere) {
