@@ -3,6 +3,21 @@
 
 namespace farlane::server {
 
+CUresult ArrayMemory::Zero(const DriverTable& driver, const Scrubber& scrubber) const {
+  if (mipmapped == nullptr) {
+    return array == nullptr ? CUDA_SUCCESS : scrubber.ZeroArray(array, shape);
+  }
+  CUresult result = CUDA_SUCCESS;
+  for (uint32_t level = 0; result == CUDA_SUCCESS && level < shape.levels(); ++level) {
+    CUarray one = nullptr;
+    result = driver.cuMipmappedArrayGetLevel(&one, mipmapped, level);
+    if (result == CUDA_SUCCESS) {
+      result = scrubber.ZeroArray(one, shape.Level(level));
+    }
+  }
+  return result;
+}
+
 CUresult Arrays::Prove(wire::Handle handle, const abi::ArrayBox& box, CUarray* array) {
   const BoundArray* found = arrays_.Find(handle);
   if (found == nullptr || found->array == nullptr) {
@@ -33,6 +48,16 @@ void Arrays::HandOver(const ContextPtr& from, const ContextPtr& to) {
       context = context == from ? to : context;
     }
   }
+}
+
+std::vector<BoundArray> Arrays::All() {
+  std::vector<BoundArray> all;
+  arrays_.ForEach([&all](BoundArray& array) {
+    if (!array.is_level) {
+      all.push_back(array);
+    }
+  });
+  return all;
 }
 
 std::vector<ArrayMemoryPtr> Arrays::ForgetContext(const ContextPtr& context) {

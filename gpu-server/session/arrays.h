@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "gpu-server/memory/credit_source.h"
+#include "gpu-server/memory/scrubber.h"
 #include "gpu-server/session/context_state.h"
 #include "gpu-server/session/handle_table.h"
 #include "gpu-server/session/loaded_image.h"
@@ -21,8 +22,12 @@ namespace farlane::server {
 // levels, and the job that ends it.
 // Thread: immutable but for its end.
 struct ArrayMemory {
+  // Puts zeros into all of it, with all its levels; waits until that is done.
+  CUresult Zero(const DriverTable& driver, const Scrubber& scrubber) const;
+
   CUarray array = nullptr;
   CUmipmappedArray mipmapped = nullptr;  // one of the two
+  abi::ArrayShape shape;                 // of the whole
   Reservation reservation;
 };
 
@@ -95,6 +100,8 @@ class Arrays {
 
   // What belongs to one context belongs to another from now on.
   void HandOver(const ContextPtr& from, const ContextPtr& to);
+  // Everything that there is, each once.
+  std::vector<BoundArray> All();
   // Forgets everything of a context. The memory is to be kept until the driver has ended it.
   std::vector<ArrayMemoryPtr> ForgetContext(const ContextPtr& context);
 

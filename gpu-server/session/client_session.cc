@@ -68,8 +68,14 @@ wire::EventElapsedTimeReply ClientSession::Coarse(const wire::EventElapsedTimeRe
                                               : std::ceil(reply.pMilliseconds / grid_ms) * grid_ms};
 }
 
-CUresult ClientSession::ZeroMemory() const {
+CUresult ClientSession::ZeroMemory() {
   CUresult result = virtual_memory_.ZeroAll();
+  for (const BoundArray& array : arrays_.All()) {
+    const Scrubber* const scrubber = memory(array.context->device)->scrubber();
+    const CUresult one =
+        scrubber == nullptr ? CUDA_SUCCESS : array.memory->Zero(driver_, *scrubber);
+    result = result == CUDA_SUCCESS ? one : result;
+  }
   for (const auto& memory : memories_) {
     const CUresult one = memory == nullptr ? CUDA_SUCCESS : memory->ZeroAll();
     result = result == CUDA_SUCCESS ? one : result;

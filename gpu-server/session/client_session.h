@@ -95,7 +95,7 @@ class ClientSession {
   void SetTimeGrid(uint64_t grid_ns);
 
   // Zeroes all memory of the client's, after which it may only end.
-  CUresult ZeroMemory() const;
+  CUresult ZeroMemory();
 
   const DriverTable& driver() const { return driver_; }
 

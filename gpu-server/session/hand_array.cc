@@ -31,23 +31,6 @@ CUresult AskDriver(const DriverTable& driver, Creation* creation) {
   return result;
 }
 
-// Before the client knows of it.
-CUresult Zero(const DriverTable& driver, const Scrubber& scrubber, const Creation& creation) {
-  const abi::ArrayShape& shape = creation.array.shape;
-  if (creation.levels == 0) {
-    return scrubber.ZeroArray(creation.array.memory->array, shape);
-  }
-  CUresult result = CUDA_SUCCESS;
-  for (uint32_t level = 0; result == CUDA_SUCCESS && level < creation.levels; ++level) {
-    CUarray array = nullptr;
-    result = driver.cuMipmappedArrayGetLevel(&array, creation.array.memory->mipmapped, level);
-    if (result == CUDA_SUCCESS) {
-      result = scrubber.ZeroArray(array, shape.Level(level));
-    }
-  }
-  return result;
-}
-
 CUresult End(const DriverTable& driver, ArrayMemory* memory) {
   const CUresult result = memory->mipmapped != nullptr
                               ? driver.cuMipmappedArrayDestroy(memory->mipmapped)
@@ -82,7 +65,8 @@ void Create(ClientSession& session, const CreationPtr& creation) {
     creation->result = AskDriver(session.driver(), creation.get());
     const Scrubber* const scrubber = session.memory(creation->array.context->device)->scrubber();
     if (creation->result == CUDA_SUCCESS && scrubber != nullptr) {
-      creation->result = Zero(session.driver(), *scrubber, *creation);
+      // Before the client knows of it.
+      creation->result = creation->array.memory->Zero(session.driver(), *scrubber);
       if (creation->result != CUDA_SUCCESS) {
         static_cast<void>(End(session.driver(), creation->array.memory.get()));
       }
@@ -174,6 +158,7 @@ WireError Execute(ClientSession& session,
                      .is_level = false,
                      .memory = std::make_shared<ArrayMemory>(),
                      .context = context};
+  creation->array.memory->shape = creation->array.shape;
   const CUresult possible = creation->array.shape.Check([&session,
                                                          &context](CUdevice_attribute attribute) {
     int value = 0;
@@ -225,7 +210,12 @@ WireError Execute(ClientSession& session,
     return session.Refuse(view, CUDA_ERROR_INVALID_HANDLE);
   }
   // Work under way may still use it, and the driver waits for that.
-  session.DeferIn(taken.context, view, [&session, view, memory = taken.memory] {
+  const DeviceMemory* const device = session.memory(taken.context->device);
+  const Scrubber* const scrubber = device->scrubs_after() ? device->scrubber() : nullptr;
+  session.DeferIn(taken.context, view, [&session, view, scrubber, memory = taken.memory] {
+    if (scrubber != nullptr && session.driver().cuCtxSynchronize() == CUDA_SUCCESS) {
+      static_cast<void>(memory->Zero(session.driver(), *scrubber));
+    }
     const CUresult result = End(session.driver(), memory.get());
     session.AnswerWaited(view, result);
   });

@@ -53,12 +53,29 @@ CUresult EndContext(ClientSession& session, const ContextPtr& context) {
                           : driver.cuCtxDestroy_v2(context->context);
 }
 
+// Of a session that is kept apart nothing is left in the driver's hands, see DeviceMemory::Scrub.
+void ZeroArrays(ClientSession& session,
+                const ContextPtr& context,
+                const std::vector<ArrayMemoryPtr>& arrays) {
+  const DeviceMemory* const memory = session.memory(context->device);
+  if (arrays.empty() || !memory->scrubs_after()) {
+    return;
+  }
+  const DriverTable& driver = session.driver();
+  static_cast<void>(driver.cuCtxSetCurrent(context->context));
+  static_cast<void>(driver.cuCtxSynchronize());
+  for (const ArrayMemoryPtr& array : arrays) {
+    static_cast<void>(array->Zero(driver, *memory->scrubber()));
+  }
+}
+
 WireError EndByHandle(ClientSession& session, const wire::MessageView& view, wire::Handle handle) {
   ContextPtr context;
   if (!session.Take(handle, &context)) {
     return session.Refuse(view, CUDA_ERROR_INVALID_CONTEXT);
   }
   session.Defer(view, [&session, view, context, arrays = session.ForgetContext(context)]() mutable {
+    ZeroArrays(session, context, arrays);
     const CUresult result = EndContext(session, context);
     arrays.clear();  // the ledger has their bytes back before the client hears of it
     session.Return([&session, view, result] { session.Answer(view, result); });

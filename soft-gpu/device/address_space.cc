@@ -10,11 +10,10 @@ namespace farlane::soft {
 Result<std::unique_ptr<AddressSpace>> AddressSpace::Create(const Config& config) {
   FARLANE_ASSIGN(auto window, AddressWindow::Create());
   FARLANE_ASSIGN(std::shared_ptr<FrameFile> file,
-                 FrameFile::Open({config.parts_count(), config.memory_bytes}, config.shared_path));
+                 FrameFile::Open({config.parts_count(), config.memory_bytes}, config.shared_path,
+                                 !config.canary && config.leftovers));
   if (config.canary) {
     file->LeaveCanaries();
-  } else if (config.leftovers) {
-    file->LeaveContents();
   }
   std::vector<Frames> frames;
   for (uint32_t device = 0; device < config.visible_count(); ++device) {

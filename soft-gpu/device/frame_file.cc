@@ -188,13 +188,15 @@ const uint32_t* FrameFile::serials(uint32_t device) const {
 }
 
 Result<std::unique_ptr<FrameFile>> FrameFile::Open(const FrameFileShape& shape,
-                                                   const std::string& path) {
+                                                   const std::string& path,
+                                                   bool leaves_contents) {
   Fd opened(path.empty() ? memfd_create("farlane-soft-gpu", MFD_CLOEXEC)
                          : open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!opened.valid()) {
     return FromErrno("cannot make the devices' memory").While("opening " + path);
   }
   std::unique_ptr<FrameFile> file(new FrameFile(std::move(opened), shape));
+  file->leftovers_ = leaves_contents;  // also of what a dead process had, whose slot this one takes
   // One process makes the tables, the others wait for that.
   if (flock(file->fd(), LOCK_EX) != 0) {
     return FromErrno("cannot lock the devices' memory");

@@ -51,9 +51,11 @@ struct FrameFileShape {
 class FrameFile {
  public:
   // `path` is a file that others may have opened before, or empty for one of our own.
-  // kInvalidArgument if its devices have another shape.
+  // kInvalidArgument if its devices have another shape. `leaves_contents`, for those who must not
+  // believe that fresh memory is clean: what this process and the dead leave stays as it is.
   static Result<std::unique_ptr<FrameFile>> Open(const FrameFileShape& shape,
-                                                 const std::string& path);
+                                                 const std::string& path,
+                                                 bool leaves_contents = false);
   ~FrameFile();
 
   FrameFile(const FrameFile&) = delete;
@@ -65,11 +67,8 @@ class FrameFile {
   void Free(uint32_t device, const std::vector<Extent>& extents);
 
   // For those who must not believe that fresh memory is clean, before anything is allocated: what
-  // this process is given is full of a canary, as if somebody had left it there; or what it and the
-  // dead leave stays as it is.
+  // this process is given is full of a canary, as if somebody had left it there.
   void LeaveCanaries() { canaries_ = true; }
-
-  void LeaveContents() { leftovers_ = true; }
 
   // Lets others join frames of this process. The same frames have one key.
   FrameKey Share(uint32_t device, const std::vector<Extent>& extents);

@@ -20,6 +20,11 @@ import sys
 PREAMBLE = """#include <cstdlib>
 #include <cstring>
 #include <map>
+#include <sys/mman.h>
+// Of a process and all that it forks.
+[[maybe_unused]] static char* SharedByAll(size_t bytes) {
+  return static_cast<char*>(mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+}
 static bool SafeguardOff(const char* name) {
   const char* const off = getenv("SAFEGUARD_OFF");
   return off != nullptr && strcmp(off, name) == 0;
@@ -38,6 +43,8 @@ class Safeguard:
     tests: tuple
 
 
+RESIDUE = ("system.client.residue_test",)
+# Those without a test are a part of the one before.
 SAFEGUARDS = [
     Safeguard("stale-page", "client-shim/mirrored_memory.cc",
               "CUresult MirroredMemory::Fetch(wire::Handle context) {\n",
@@ -82,9 +89,79 @@ SAFEGUARDS = [
               '  if (SafeguardOff("short-buffer") && bytes < kernel.parameters_bytes) return CUDA_ERROR_INVALID_VALUE;\n'
               "  const size_t given = std::min<size_t>(bytes, kernel.parameters_bytes);\n",
               ("system.client.libraries_test",)),
+    # What is left of a tenant, see residue_test.py.
+    Safeguard("empty-chunks", "gpu-server/memory/device_memory.cc",
+              "  if (result != CUDA_SUCCESS || scrubber_ == nullptr) {",
+              '  if (result != CUDA_SUCCESS || scrubber_ == nullptr || SafeguardOff("empty-chunks")) {', RESIDUE),
+    Safeguard("empty-arrays", "gpu-server/session/hand_array.cc",
+              "    if (creation->result == CUDA_SUCCESS && scrubber != nullptr) {",
+              '    if (creation->result == CUDA_SUCCESS && scrubber != nullptr && !SafeguardOff("empty-arrays")) {', RESIDUE),
+    Safeguard("emptied-return", "gpu-server/session/hand_memory.cc",
+              "                    static_cast<void>(memory->scrubber()->Zero(chunks));",
+              '                    if (!SafeguardOff("emptied-return")) static_cast<void>(memory->scrubber()->Zero(chunks));',
+              RESIDUE),
+    Safeguard("emptied-array", "gpu-server/session/hand_array.cc",
+              "    if (scrubber != nullptr && session.driver().cuCtxSynchronize() == CUDA_SUCCESS) {",
+              '    if (scrubber != nullptr && !SafeguardOff("emptied-array") &&\n'
+              "        session.driver().cuCtxSynchronize() == CUDA_SUCCESS) {", RESIDUE),
+    Safeguard("emptied-context", "gpu-server/session/hand_context.cc",
+              "  if (arrays.empty() || !memory->scrubs_after()) {",
+              '  if (arrays.empty() || !memory->scrubs_after() || SafeguardOff("emptied-context")) {', RESIDUE),
+    Safeguard("emptied-end", "gpu-server/memory/device_memory.cc",
+              "  return scrubber_ == nullptr ? CUDA_SUCCESS : scrubber_->Zero(chunks);",
+              '  return scrubber_ == nullptr || SafeguardOff("emptied-end") ? CUDA_SUCCESS : scrubber_->Zero(chunks);', RESIDUE),
+    Safeguard("emptied-mappings", "gpu-server/memory/virtual_memory.cc",
+              "    if (scrubber != nullptr && physical.end == nullptr) {",
+              '    if (scrubber != nullptr && physical.end == nullptr && !SafeguardOff("emptied-mappings")) {', RESIDUE),
+    Safeguard("emptied-arrays", "gpu-server/session/client_session.cc",
+              "        scrubber == nullptr ? CUDA_SUCCESS : array.memory->Zero(driver_, *scrubber);",
+              '        scrubber == nullptr || SafeguardOff("emptied-arrays") ? CUDA_SUCCESS : array.memory->Zero(driver_, *scrubber);',
+              RESIDUE),
+    Safeguard("own-shares", "gpu-server/daemon/share_desk.cc",
+              "  const bool may = found != shares_.end() && found->second.session == session &&",
+              "  const bool may = found != shares_.end() &&\n"
+              '                   (found->second.session == session || SafeguardOff("own-shares")) &&', RESIDUE),
+    Safeguard("own-staging", "gpu-server/memory/staging_pool.cc",
+              "std::byte* StagingPool::Make(size_t bytes) {\n",
+              "static char* const staging_of_all = SharedByAll(16_MiB);\n"
+              "std::byte* StagingPool::Make(size_t bytes) {\n"
+              '  if (SafeguardOff("own-staging")) {\n'
+              "    static size_t next = 0;\n"
+              "    return reinterpret_cast<std::byte*>(staging_of_all + (next++ % 16) * 1_MiB);\n  }\n", RESIDUE),
+    Safeguard("own-text", "gpu-server/session/output_pipe.cc",
+              "    total += static_cast<size_t>(got);\n",
+              "    total += static_cast<size_t>(got);\n"
+              '    if (SafeguardOff("own-text")) {\n'
+              "      take(ConstBytes(reinterpret_cast<std::byte*>(text_of_all), strnlen(text_of_all, 4096)));\n"
+              "      memcpy(text_of_all, text.data(), std::min<size_t>(static_cast<size_t>(got), 4096));\n    }\n", RESIDUE),
+    Safeguard("own-text", "gpu-server/session/output_pipe.cc",
+              "// Calls `take` with each piece that can be read without waiting.\n",
+              "static char* const text_of_all = SharedByAll(8192);\n", ()),
+    Safeguard("own-ring", "protocol/transport/shm_ring.cc",
+              "  const size_t at = written & kMask;\n",
+              "  const size_t at = written & kMask;\n"
+              '  if (SafeguardOff("own-ring") && written == 0) memcpy(data_, ring_of_all, kRingDataBytes);\n', RESIDUE),
+    Safeguard("own-ring", "protocol/transport/shm_ring.cc",
+              "constexpr uint64_t kMask = kRingDataBytes - 1;\n",
+              "constexpr uint64_t kMask = kRingDataBytes - 1;\n"
+              "static char* const ring_of_all = SharedByAll(kRingDataBytes);\n", ()),
+    Safeguard("own-ring", "protocol/transport/shm_ring.cc",
+              "  memcpy(into.data() + first, data_, count - first);\n",
+              "  memcpy(into.data() + first, data_, count - first);\n"
+              '  if (SafeguardOff("own-ring")) memcpy(ring_of_all + at, into.data(), first);\n', ()),
+    # What the arbiter counts.
+    Safeguard("paid-once", "gpu-server/arbiter/turns.cc",
+              "  const uint64_t paid_ns = std::min(told.used_ns, seen.prepaid_ns);",
+              '  const uint64_t paid_ns = SafeguardOff("paid-once") ? 0 : std::min(told.used_ns, seen.prepaid_ns);',
+              ("server_arbiter_test",)),
+    Safeguard("saved-little", "gpu-server/arbiter/accounts.cc",
+              "  const int64_t saved_ns = std::min(Virtual(kDeficitNs, account.weight), kSavedNsMax);",
+              "  const int64_t saved_ns =\n"
+              '      std::min(Virtual(kDeficitNs, account.weight), SafeguardOff("saved-little") ? INT64_MAX : kSavedNsMax);',
+              ("server_arbiter_test",)),
 ]
 
-TARGETS = ["client_case", "farlane-gpud", "farlane", "protocol_base_test", "counted_clock", "faulty_machine",
+TARGETS = ["client_case", "farlane-gpud", "farlane", "protocol_base_test", "server_arbiter_test", "counted_clock", "faulty_machine",
            "monitor_case"] + [f"tests/apps/{app}" for app in ("managed_memory", "mapped_memory", "graph_nodes")]
 
 

@@ -14,7 +14,7 @@ import time
 import unittest
 
 from campaign import Campaign
-from real_server import SLOWNESS, Client, Server
+from real_server import SLOWNESS, Client, Server, seconds_until
 
 # A device whose frames keep what was in them when they go to the next owner.
 LEFTOVERS = {"FARLANE_SOFT_CANARY": "leftovers"}
@@ -27,17 +27,22 @@ class Residue(Client):
     TRANSPORT = "shm"
     SOFT = {}
     OPTIONS = ()
+    MEMORY = "256Mi"
 
     def setUp(self):
         self.seed = CAMPAIGN.seed if CAMPAIGN else int(os.environ.get("FARLANE_SEED", "0")) or random.SystemRandom(
         ).randrange(1, 1 << 30)
-        self.server = Server("--warm", "4", *self.OPTIONS, FARLANE_SOFT_MEMORY="256Mi", **self.SOFT)
+        self.server = Server("--warm", "4", *self.OPTIONS, FARLANE_SOFT_MEMORY=self.MEMORY, **self.SOFT)
         self.addCleanup(self.server.stop)
         self.assertTrue(self.server.address, self.server.said())
         self.handle = ""  # how somebody has named memory last
-        self.sums = {"looked_bytes": 0, "found_bytes": 0, "hand_overs": 0, "ends": {}}
+        self.sums = self.nothing()
         self.wrong = []
         self.lock = threading.Lock()
+
+    @staticmethod
+    def nothing():
+        return {"looked_bytes": 0, "found_bytes": 0, "found_marks": 0, "hand_overs": 0, "ends": {}}
 
     def worker_of(self, process):
         """As the server has logged it."""
@@ -49,7 +54,7 @@ class Residue(Client):
         """One tenant: looks, leaves something, and ends somehow."""
         process = self.start("residue", self.server.address, RESIDUE_NUMBER=str(number), RESIDUE_HANDLE=self.handle)
         line = process.stdout.readline()
-        seen = re.match(r"looked (\d+) found (\d+) opened (\d+) named (\S+)\n", line)
+        seen = self.seen(line)
         if seen is None:
             self.wrong.append(line + "".join(process.communicate("")))
             return
@@ -65,14 +70,21 @@ class Residue(Client):
         elif end != "says goodbye":
             process.kill()
         process.communicate("", timeout=60 * SLOWNESS)
+        self.note(seen, end)
+
+    @staticmethod
+    def seen(line):
+        return re.match(r"looked (\d+) found (\d+) marks (\d+) opened (\d+) named (\S+)\n", line)
+
+    def note(self, seen, end):
         with self.lock:
-            self.handle = seen[4]
-            self.sums["looked_bytes"] += int(seen[1])
-            self.sums["found_bytes"] += int(seen[2])
+            for at, name in enumerate(("looked_bytes", "found_bytes", "found_marks"), start=1):
+                self.sums[name] += int(seen[at])
             self.sums["hand_overs"] += 1
             self.sums["ends"][end] = self.sums["ends"].get(end, 0) + 1
-            if seen[3] == "0":
+            if seen[4] == "0":
                 self.wrong.append(f"memory of another session was opened: {self.handle}")
+            self.handle = seen[5]
 
     def chain(self, chain, seed, hand_overs):
         choose = random.Random(seed * CHAINS + chain)
@@ -80,7 +92,7 @@ class Residue(Client):
             self.hand_over(1 + number * CHAINS + chain, choose)
 
     def run_chains(self, seed, hand_overs):
-        self.sums = {"looked_bytes": 0, "found_bytes": 0, "hand_overs": 0, "ends": {}}
+        self.sums = self.nothing()
         threads = [threading.Thread(target=self.chain, args=(chain, seed, -(-hand_overs // CHAINS)))
                    for chain in range(CHAINS)]
         for thread in threads:
@@ -96,7 +108,7 @@ class NobodyFindsAnything(Residue):
     def test_nobody_finds_anything(self):
         sums = self.run_chains(self.seed, HAND_OVERS)
         print(f"seed {self.seed}: {sums}", flush=True)
-        self.assertEqual(sums["found_bytes"], 0)
+        self.assertEqual((sums["found_bytes"], sums["found_marks"]), (0, 0))
         self.assertGreater(sums["looked_bytes"], HAND_OVERS << 20)
 
 
@@ -114,9 +126,59 @@ class WhereTheServerEmptiesThem(Residue):
     """A driver that hands memory on as it got it is found out when the server starts."""
 
     SOFT = LEFTOVERS
+    MEMORY = "128Mi"  # all that a worker takes at its start has to be emptied first
 
     def test_nobody_finds_anything(self):
         self.assertEqual(self.run_chains(self.seed, 6)["found_bytes"], 0)
+
+
+class WhoIsKeptApartLeavesNothing(Residue):
+    """The device empties nothing, the server does not do so before others get it, and there is no more memory than two need:
+    what nobody finds was emptied when it was given back, or at its owner's end."""
+
+    SOFT = LEFTOVERS
+    OPTIONS = ("--zero-memory", "never")
+    MEMORY = "80Mi"
+
+    def leave(self, role, isolation, number):
+        process = self.start("residue", self.server.address, RESIDUE_NUMBER=str(number), RESIDUE_ROLE=role,
+                             **({"FARLANE_ISOLATION": isolation} if isolation else {}))
+        lines = [process.stdout.readline() for _ in range(3 if role == "returns" else 2)]
+        self.assertEqual((bool(self.seen(lines[0])), lines[-1]), (True, "returned\n" if role == "returns" else "left\n"), lines)
+        return process
+
+    def look(self):
+        process = self.start("residue", self.server.address, RESIDUE_ROLE="looks")
+        out, errors = process.communicate("", timeout=60 * SLOWNESS)
+        seen = self.seen(out)
+        self.assertIsNotNone(seen, out + errors)
+        return int(seen[2])
+
+    def found_after(self, role, isolation, is_killed=False):
+        process = self.leave(role, isolation, 1)
+        worker = self.worker_of(process)
+        if role == "returns" and isolation != "exclusive":
+            found = self.look()
+            process.communicate("", timeout=60 * SLOWNESS)
+            return found
+        if is_killed:
+            process.kill()
+        process.communicate("", timeout=60 * SLOWNESS)
+        gone = seconds_until(lambda: not os.path.exists(f"/proc/{worker}"), 60)
+        self.assertLess(gone, 60)
+        return self.look()
+
+    def test_of_what_it_gives_back(self):
+        self.assertEqual(self.found_after("returns", "scrubbed"), 0)
+
+    def test_of_what_it_has_at_its_end(self):
+        for isolation in ("scrubbed", "exclusive"):
+            for is_killed in (False, True):
+                with self.subTest(isolation=isolation, is_killed=is_killed):
+                    self.assertEqual(self.found_after("leaves", isolation, is_killed), 0)
+
+    def test_what_that_is_worth(self):
+        self.assertGreater(self.found_after("leaves", None), 4 << 20)
 
 
 class LongRun(Residue):
@@ -124,11 +186,12 @@ class LongRun(Residue):
         CAMPAIGN.note(chains=CHAINS)
         for part in CAMPAIGN.left():
             sums = self.run_chains(CAMPAIGN.seed + part, 250)
-            self.assertEqual(sums["found_bytes"], 0, f"seed {CAMPAIGN.seed + part}")
+            self.assertEqual((sums["found_bytes"], sums["found_marks"]), (0, 0), f"seed {CAMPAIGN.seed + part}")
             CAMPAIGN.done(part, sums | {"seed": CAMPAIGN.seed + part})
 
 
 if __name__ == "__main__":
     CAMPAIGN = Campaign.from_arguments(parts=40)
     unittest.main(argv=[__file__, "LongRun"] if CAMPAIGN else None,
-                  defaultTest=None if CAMPAIGN else ["NobodyFindsAnything", "WhereFramesAreNotEmptied"])
+                  defaultTest=None if CAMPAIGN else ["NobodyFindsAnything", "WhereFramesAreNotEmptied", "WhereTheServerEmptiesThem",
+                                                    "WhoIsKeptApartLeavesNothing"])

@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // A tenant that looks for what others have left: it takes memory in every way and counts the bytes
-// that are not zero, though it has written none; then it leaves something itself, everywhere, until
-// somebody ends it.
+// that are not zero, though it has written none, and looks through all its own memory, rings and
+// answers of the server included, for what others mark theirs with; then it leaves something
+// itself, everywhere, until somebody ends it.
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <string>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
 #include "protocol/base/environment.h"
+#include "protocol/base/fd.h"
 #include "tests/system/client/program/cases.h"
 #include "tests/system/client/program/claims.h"
 
@@ -46,6 +51,67 @@ constexpr char kPtx[] = R"(.version 7.0
   }
   ret;
 })";
+
+// What each tenant marks its bytes with, as it never stands in memory before somebody writes it.
+constexpr std::array<unsigned char, 8> kHiddenMark = {0x9C, 0x3F, 0xD1, 0x62,
+                                                      0xB7, 0x18, 0xE5, 0x4A};
+volatile unsigned char mark_key = 0x5B;
+
+// The mark and the tenant's number, again and again.
+std::vector<unsigned char> MarkedBytes(size_t count, uint64_t number) {
+  std::vector<unsigned char> bytes(count);
+  for (size_t i = 0; i < count; ++i) {
+    const size_t at = i % (2 * kHiddenMark.size());
+    bytes[i] = at < kHiddenMark.size()
+                   ? kHiddenMark[at] ^ mark_key
+                   : static_cast<unsigned char>(number >> 8 * (at - kHiddenMark.size()));
+  }
+  return bytes;
+}
+
+uint64_t CountMarks(const unsigned char* bytes, size_t count) {
+  uint64_t found = 0;
+  const unsigned char key = mark_key;
+  const unsigned char* const end = bytes + count;
+  const auto is_mark = [&](const unsigned char* at) {
+    return std::equal(
+        kHiddenMark.begin(), kHiddenMark.end(), at,
+        [key](unsigned char hidden, unsigned char byte) { return hidden == (byte ^ key); });
+  };
+  for (const unsigned char* at = bytes; end - at >= static_cast<ptrdiff_t>(kHiddenMark.size());
+       ++at) {
+    const size_t left = static_cast<size_t>(end - at) - (kHiddenMark.size() - 1);
+    at = static_cast<const unsigned char*>(memchr(at, kHiddenMark[0] ^ key, left));
+    if (at == nullptr) {
+      break;
+    }
+    found += is_mark(at) ? 1 : 0;
+  }
+  return found;
+}
+
+// Marks in all that this process can read of its own memory. Before it has written any.
+uint64_t FindMarksHere() {
+  constexpr size_t kPieceBytes = 1 << 20;
+  const Fd memory(open("/proc/self/mem", O_RDONLY | O_CLOEXEC));
+  std::vector<unsigned char> piece(kPieceBytes);
+  std::ifstream maps("/proc/self/maps");
+  uint64_t found = 0;
+  for (std::string line; std::getline(maps, line);) {
+    unsigned long long at = 0;
+    unsigned long long end = 0;
+    char readable = '-';
+    if (std::sscanf(line.c_str(), "%llx-%llx %c", &at, &end, &readable) != 3 || readable != 'r') {
+      continue;
+    }
+    for (; at < end; at += kPieceBytes) {
+      const ssize_t got = pread(memory.get(), piece.data(), std::min<size_t>(kPieceBytes, end - at),
+                                static_cast<off_t>(at));
+      found += got > 0 ? CountMarks(piece.data(), static_cast<size_t>(got)) : 0;
+    }
+  }
+  return found;
+}
 
 uint64_t CountNonzero(const std::vector<unsigned char>& bytes) {
   return bytes.size() - static_cast<uint64_t>(
@@ -87,45 +153,90 @@ void Print(uint32_t number) {
   EXPECT_OK(Cuda().cuCtxSynchronize());
 }
 
-}  // namespace
-
-// Says how many bytes were not zero, whether another's memory could be opened, and how its own is
-// named.
-void FindResidue() {
-  Begin();
+// What a tenant has found, and has taken itself.
+struct Stock {
   std::vector<Claim> claims;
-  std::vector<unsigned char> bytes;
+  std::vector<unsigned char> bytes;  // as many as the largest has
+  CUdeviceptr named = 0;
+};
+
+// `modules`: whether also what a driver has to empty: variables of modules, and memory that is
+// named for others. `all`: also through what is left of the device's memory then.
+Stock LookEverywhere(bool modules, bool all) {
+  Stock stock;
   uint64_t looked = 0;
   uint64_t found = 0;
+  std::vector<unsigned char> bytes;
   for (const auto& [name, take] : Takes()) {
-    claims.push_back(take(kMebibytes, nullptr));
-    EXPECT_OK(claims.back().result);
-    EXPECT_OK(ReadAll(claims.back(), &bytes));
+    if (name == "module" && !modules) {
+      continue;
+    }
+    stock.claims.push_back(take(kMebibytes, nullptr));
+    EXPECT_OK(stock.claims.back().result);
+    EXPECT_OK(ReadAll(stock.claims.back(), &bytes));
+    looked += bytes.size();
+    found += CountNonzero(bytes);
+    stock.bytes.resize(std::max(stock.bytes.size(), bytes.size()));
+  }
+  EXPECT_OK(Cuda().cuMemAlloc_v2(&stock.named, kMebibytes << 20));
+  for (Claim more;
+       all && (more = Takes().at("plain")(kMebibytes, nullptr)).result == CUDA_SUCCESS;) {
+    EXPECT_OK(ReadAll(more, &bytes));
     looked += bytes.size();
     found += CountNonzero(bytes);
   }
-  CUdeviceptr named = 0;
-  EXPECT_OK(Cuda().cuMemAlloc_v2(&named, kMebibytes << 20));
-  std::printf("looked %llu found %llu opened %d named %s\n",
+  std::printf("looked %llu found %llu marks %llu opened %d named %s\n",
               static_cast<unsigned long long>(looked), static_cast<unsigned long long>(found),
-              OpenForeign(), Name(named).c_str());
+              static_cast<unsigned long long>(FindMarksHere()), OpenForeign(),
+              modules ? Name(stock.named).c_str() : "-");
   std::fflush(stdout);
+  return stock;
+}
+
+void Leave(const Stock& stock, const std::vector<unsigned char>& marked) {
+  for (const Claim& claim : stock.claims) {
+    EXPECT_OK(WriteAll(claim, marked));
+  }
+  EXPECT_OK(Cuda().cuMemsetD8_v2(stock.named, 0x5A, kMebibytes << 20));
+}
+
+void Say(const char* word) {
+  std::printf("%s\n", word);
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+// Says how many bytes were not zero, how many marks of others it has, whether another's memory
+// could be opened, and how its own is named. RESIDUE_ROLE: "looks" looks through all memory that
+// there is and leaves nothing, "leaves" only once, and "returns" gives it back before it ends.
+void FindResidue() {
+  Begin();
+  const std::string role = Environment("RESIDUE_ROLE").value_or("");
+  const Stock stock = LookEverywhere(role.empty() || role == "looks", role == "looks");
+  if (role == "looks") {
+    return;
+  }
   const uint32_t number = static_cast<uint32_t>(
       std::strtoul(Environment("RESIDUE_NUMBER").value_or("1").c_str(), nullptr, 10));
-  const std::vector<unsigned char> left(bytes.size(), static_cast<unsigned char>(number | 1));
+  const std::vector<unsigned char> marked = MarkedBytes(stock.bytes.size(), number | 1);
+  Leave(stock, marked);
+  if (role.empty()) {
+    Print(number);
+  }
+  Say("left");
+  if (role == "returns") {
+    for (const Claim& claim : stock.claims) {
+      Drop(claim, nullptr);
+    }
+    EXPECT_OK(Cuda().cuMemFree_v2(stock.named));
+    EXPECT_OK(Cuda().cuCtxSynchronize());
+    Say("returned");
+  }
   pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
-  bool said = false;
-  do {
-    for (const Claim& claim : claims) {
-      EXPECT_OK(WriteAll(claim, left));
-    }
-    EXPECT_OK(Cuda().cuMemsetD8_v2(named, 0x5A, kMebibytes << 20));
-    if (!std::exchange(said, true)) {
-      Print(number);
-      std::printf("left\n");
-      std::fflush(stdout);
-    }
-  } while (poll(&input, 1, 1) == 0);
+  while (poll(&input, 1, role.empty() ? 1 : -1) == 0) {
+    Leave(stock, marked);
+  }
 }
 
 }  // namespace farlane::cases
