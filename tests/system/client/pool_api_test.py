@@ -80,7 +80,8 @@ class Described(pool_test.PoolTest):
         """What something of this collection is called; it is made, where there is nothing yet."""
         def names():
             listed = next((value for value in self.get(collection).values() if isinstance(value, list)), [])
-            named = [one.get("inventory") or one.get("project") or one.get("session") or one for one in listed]
+            inner = [[one.get(part) for part in ("inventory", "project", "session")] for one in listed]
+            named = [next((part for part in parts if isinstance(part, dict)), one) for parts, one in zip(inner, listed)]
             return [name for name in (one.get("name") or one["id"] for one in named) if name != "default"]
         if not names():
             path = "/v1/sessions" if collection == "/v1/queue" else collection

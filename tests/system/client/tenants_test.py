@@ -65,8 +65,8 @@ class Tenants(PoolTest):
         other = self.start_run("commanded", "--share", "1")
         self.assertEqual(other.stdout.readline(), "ready\n")
         self.farlane("reservation", "create", "--project", "course", "--amount", "gpus=2", "--for", "1h", code=5)
-        self.farlane("reservation", "create", "--project", "course", "--amount", "gpus=0.5", code=2)
-        self.farlane("reservation", "create", "--project", "course", "--amount", "gpus=0.5", "--for", "1h", "--from", "noon", code=2)
+        self.farlane("reservation", "create", "--project", "course", "--amount", "gpus=0.5", code=125)
+        self.farlane("reservation", "create", "--project", "course", "--amount", "gpus=0.5", "--for", "1h", "--from", "noon", code=125)
         made = self.farlane("reservation", "create", "--project", "course", "--amount", "gpus=0.5", "--for", "1h", "--from", "+1s",
                             "--note", "the course")
         self.manager.process.kill()
