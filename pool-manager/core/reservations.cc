@@ -3,9 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
+#include <ctime>
 #include <vector>
 
+#include "pool-manager/tenancy/amount_text.h"
 #include "protocol/base/slice.h"
 
 namespace farlane::pool {
@@ -38,20 +39,6 @@ Amount Larger(const Amount& a, const Amount& b) {
   return larger;
 }
 
-std::string TextOf(size_t resource, uint64_t amount) {
-  char text[48];
-  switch (static_cast<Resource>(resource)) {
-    case Resource::kShare:
-      snprintf(text, sizeof text, "%.6g GPUs", static_cast<double>(amount) / kWholeShare);
-      return text;
-    case Resource::kMemory:
-      snprintf(text, sizeof text, "%.4g GiB", static_cast<double>(amount) / (1u << 30));
-      return text;
-    default:
-      return std::to_string(amount) + " sessions";
-  }
-}
-
 std::string TimeText(int64_t at_ms) {
   const auto seconds = static_cast<time_t>(at_ms / 1000);
   tm parts{};
@@ -69,8 +56,9 @@ std::optional<std::string> WhyTooMuch(const std::string& whose,
                                       int64_t at_ms) {
   for (size_t i = 0; i < kResourcesCount; ++i) {
     if (guaranteed[i] > most[i]) {
-      return "at " + TimeText(at_ms) + " " + TextOf(i, guaranteed[i]) + " would be guaranteed in " +
-             whose + ", which has " + TextOf(i, most[i]);
+      const auto resource = static_cast<Resource>(i);
+      return "at " + TimeText(at_ms) + " " + AmountText(resource, guaranteed[i]) +
+             " would be guaranteed in " + whose + ", which has " + AmountText(resource, most[i]);
     }
   }
   return std::nullopt;

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
+#include "pool-manager/tenancy/amount_text.h"
 #include "protocol/base/check.h"
 
 namespace farlane::pool {
@@ -22,23 +22,6 @@ bool IsName(const std::string& name) {
   };
   return !name.empty() && name.size() <= kNameMax && name[0] != '.' &&
          std::all_of(name.begin(), name.end(), may_be);
-}
-
-std::string Told(Resource resource, uint64_t amount) {
-  char text[48];
-  if (amount == kNoLimit) {
-    return "no limit";
-  }
-  switch (resource) {
-    case Resource::kShare:
-      snprintf(text, sizeof text, "%.6g GPUs", static_cast<double>(amount) / kWholeShare);
-      return text;
-    case Resource::kMemory:
-      snprintf(text, sizeof text, "%.4g GiB", static_cast<double>(amount) / (1u << 30));
-      return text;
-    default:
-      return std::to_string(amount) + (amount == 1 ? " session" : " sessions");
-  }
 }
 
 }  // namespace
@@ -103,9 +86,9 @@ Status TenantTree::CheckTenant(const Tenant& tenant) const {
     const uint64_t guaranteed = tenant.quota.guaranteed[i];
     if (guaranteed == kNoLimit || guaranteed > tenant.quota.limit[i]) {
       const auto resource = static_cast<Resource>(i);
-      return Status(StatusCode::kInvalidArgument, "guaranteed " + Told(resource, guaranteed) +
+      return Status(StatusCode::kInvalidArgument, "guaranteed " + AmountText(resource, guaranteed) +
                                                       " are more than the limit of " +
-                                                      Told(resource, tenant.quota.limit[i]));
+                                                      AmountText(resource, tenant.quota.limit[i]));
     }
   }
   return Status::Ok();
@@ -404,9 +387,9 @@ std::string TenantTree::NameOf(uint32_t tenant) const {
 }
 
 std::string TenantTree::Text(const QuotaRefusal& refusal) const {
-  const std::string wanted = Told(refusal.resource, refusal.wanted);
-  const std::string used = Told(refusal.resource, refusal.used);
-  const std::string limit = Told(refusal.resource, refusal.limit);
+  const std::string wanted = AmountText(refusal.resource, refusal.wanted);
+  const std::string used = AmountText(refusal.resource, refusal.used);
+  const std::string limit = AmountText(refusal.resource, refusal.limit);
   if (refusal.kind == QuotaRefusal::Kind::kCapacity) {
     return "the pool has " + limit + ", of which " + used +
            " are in use or kept for those who are guaranteed them; " + wanted + " are wanted";

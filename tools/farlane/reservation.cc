@@ -13,6 +13,7 @@
 #include "tools/farlane/pool_amount.h"
 #include "tools/farlane/pool_client.h"
 #include "tools/farlane/pool_nouns.h"
+#include "tools/farlane/pool_question.h"
 #include "tools/farlane/verb.h"
 
 namespace farlane::cli {
@@ -84,36 +85,40 @@ Result<std::string> BodyOf(const ReservationOptions& options) {
   return wish.dump();
 }
 
-Result<PoolReply> AskFor(const Installation& installation, const ReservationOptions& options) {
-  const std::string pool = PoolNamed(options.pool);
+Result<PoolQuestion> QuestionOf(const ReservationOptions& options) {
   if (options.topic == "delete") {
-    return AskPool(installation, pool, "DELETE", kPath + ("/" + options.id));
+    return PoolQuestion{
+        .pool = options.pool, .method = "DELETE", .path = kPath + ("/" + options.id)};
   }
-  FARLANE_ASSIGN(const std::string body, BodyOf(options));
-  return AskPool(installation, pool, "POST", kPath, body);
+  FARLANE_ASSIGN(std::string body, BodyOf(options));
+  return PoolQuestion{
+      .pool = options.pool, .method = "POST", .path = kPath, .body = std::move(body)};
+}
+
+int List(const ReservationOptions& options) {
+  const Result<Installation> installation = Installation::Find();
+  return installation.ok() ? ListNoun(installation.value(), PoolNamed(options.pool), kPath,
+                                      ReservationNoun(), options.output)
+                           : Fail(installation.error());
 }
 
 int Act(const ReservationOptions& options) {
   if (const Status status = Check(options); !status.ok()) {
     return Fail(status);
   }
-  const Result<Installation> installation = Installation::Find();
-  if (!installation.ok()) {
-    return Fail(installation.error());
-  }
   if (options.topic == "list") {
-    return ListNoun(installation.value(), PoolNamed(options.pool), kPath, ReservationNoun(),
-                    options.output);
+    return List(options);
   }
-  const Result<PoolReply> reply = AskFor(installation.value(), options);
-  if (!reply.ok()) {
-    return Fail(reply.error());
+  const Result<PoolQuestion> question = QuestionOf(options);
+  if (!question.ok()) {
+    return Fail(question.error());
   }
-  if (reply.value().code != 0) {
-    return reply.value().code;
+  std::string said;
+  if (const int code = AskOnly(question.value(), &said); code != 0) {
+    return code;
   }
-  const Result<std::string> text = OneText(
-      ReservationNoun(), options.output, OrderedJson::parse(reply.value().output, nullptr, false));
+  const Result<std::string> text =
+      OneText(ReservationNoun(), options.output, OrderedJson::parse(said, nullptr, false));
   if (!text.ok()) {
     return Fail(text.error());
   }

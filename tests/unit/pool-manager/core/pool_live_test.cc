@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "pool-manager/core/pool.h"
+#include "tests/unit/pool-manager/core/one_server.h"
 
 namespace farlane::pool {
 namespace {
@@ -12,17 +13,6 @@ constexpr uint64_t kSecondNs = 1'000'000'000;
 // A pool with one server.
 class PoolLiveTest : public testing::Test {
  protected:
-  static v1::Inventory Inventory() {
-    v1::Inventory inventory;
-    inventory.set_server_id(std::string(32, '1'));
-    inventory.set_name("one");
-    inventory.add_addresses("tcp://one:7450");
-    v1::Device* const device = inventory.add_devices();
-    device->set_uuid("GPU-0");
-    device->set_memory_bytes(8ull << 30);
-    return inventory;
-  }
-
   static v1::Load LoadWith(const std::string& session) {
     v1::Load load;
     load.add_devices();
@@ -40,7 +30,7 @@ class PoolLiveTest : public testing::Test {
 TEST_F(PoolLiveTest, ATimeLimitIsCountedByTheServerWhateverTheClockOfWhoLeads) {
   for (const int64_t hours : {-2, 0, 2}) {
     pool_ = Pool();
-    ASSERT_EQ(pool_.Attach(Inventory(), 1, now_), "");
+    ASSERT_EQ(pool_.Attach(OneServer(), 1, now_), "");
     Hear({});
     v1::CreateSessionRequest request;
     request.mutable_spec()->set_time_limit_s(60);
@@ -56,7 +46,7 @@ TEST_F(PoolLiveTest, ATimeLimitIsCountedByTheServerWhateverTheClockOfWhoLeads) {
     pool_ = Pool();
     pool_.Restore(std::move(stored));
     now_.ms += hours * 3'600'000;
-    ASSERT_EQ(pool_.Attach(Inventory(), 2, now_), "");
+    ASSERT_EQ(pool_.Attach(OneServer(), 2, now_), "");
     std::vector<Order> orders;
     for (const uint64_t age_ms : {30'000u, 59'000u}) {
       load.mutable_sessions(0)->set_age_ms(age_ms);
@@ -72,7 +62,7 @@ TEST_F(PoolLiveTest, ATimeLimitIsCountedByTheServerWhateverTheClockOfWhoLeads) {
 }
 
 TEST_F(PoolLiveTest, AServerThatIsExpelledIsToldWhatIsToEndThere) {
-  ASSERT_EQ(pool_.Attach(Inventory(), 1, now_), "");
+  ASSERT_EQ(pool_.Attach(OneServer(), 1, now_), "");
   Hear({});
   v1::CreateSessionRequest request;
   request.set_key_digest(std::string(64, 'a'));

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "pool-manager/core/tenant_book.h"
+#include "tests/unit/pool-manager/core/one_server.h"
 
 namespace farlane::pool {
 namespace {
@@ -11,17 +12,6 @@ namespace {
 // A pool with one GPU.
 class ReservationsTest : public testing::Test {
  protected:
-  static v1::Inventory Inventory() {
-    v1::Inventory inventory;
-    inventory.set_server_id(std::string(32, '1'));
-    inventory.set_name("one");
-    inventory.add_addresses("tcp://one:7450");
-    v1::Device* const device = inventory.add_devices();
-    device->set_uuid("GPU-0");
-    device->set_memory_bytes(8ull << 30);
-    return inventory;
-  }
-
   void SetProject(const std::string& name, const std::string& org, double limit, double always) {
     v1::Project project;
     project.set_name(name);
@@ -52,7 +42,7 @@ class ReservationsTest : public testing::Test {
 };
 
 TEST_F(ReservationsTest, WhatCannotBeHeldIsNotReserved) {
-  ASSERT_EQ(pool_.Attach(Inventory(), 1, now_), "");
+  ASSERT_EQ(pool_.Attach(OneServer(), 1, now_), "");
   SetProject("lab", "", 0.5, 0);
   SetProject("inside", "lab", 0, 0);
   SetProject("course", "", 0.9, 0.2);
