@@ -18,8 +18,6 @@ MILLISECOND = 1_000_000
 NO_DEVICE = 100
 # For so long is waited for what must come at last.
 PATIENCE = 60
-# How often is looked at what a loaded machine may have spoiled.
-ATTEMPTS = 3
 
 
 class Turns(RealServer):
@@ -116,22 +114,17 @@ class Shares(Turns):
 
     def test_work_of_a_higher_class_waits_for_one_command_at_most(self):
         busy = self.client("busy", 4_000_000, priority="best-effort")
+        asks = self.client("asked", 1_000_000, priority="guaranteed", share="0.5")
         self.assertLess(seconds_until(lambda: self.time_of(busy)["used_ns"] > 0, PATIENCE), PATIENCE)
-        # Where a kernel takes many times longer than the ones before it, the gate lets others through: it may wait for
-        # them. To the software GPU of a loaded machine that happens now and then, to twenty requests one after the
-        # other hardly three times.
-        ahead = []
-        while not ahead or (ahead[-1] > 2 and len(ahead) < ATTEMPTS):
-            asks = self.client("asked", 1_000_000, priority="guaranteed", share="0.5")
-            for _ in range(20):
-                asks.stdin.write("go\n")
-                asks.stdin.flush()
-                self.assertEqual(asks.stdout.readline(), "done\n")
-            time_of = self.time_of(asks)
-            self.assertGreaterEqual(time_of["turns"], 1)
-            ahead.append(time_of["ahead_max"])
-            self.end(asks)
-        self.assertLessEqual(ahead[-1], 2, ahead)
+        for _ in range(20):
+            asks.stdin.write("go\n")
+            asks.stdin.flush()
+            self.assertEqual(asks.stdout.readline(), "done\n")
+        time_of = self.time_of(asks)
+        self.assertGreaterEqual(time_of["turns"], 1)
+        # The gate lets one more through where a loaded machine makes it look as if nothing went on.
+        self.assertLessEqual(time_of["ahead_max"], 2)
+        self.end(asks)
         self.end(busy)
 
     def test_an_endless_kernel_does_not_keep_the_turn(self):
