@@ -30,9 +30,9 @@ struct Config {
   // FARLANE_TOKEN, or the content of FARLANE_TOKEN_FILE; for each server one, with commas between,
   // if the session is a pool's and over several.
   std::string token;
-  std::string token_error;            // why there is no token although one was named
-  SessionTicket session;              // FARLANE_SESSION; all zero: a session of this process alone
-  std::string session_error;          // why FARLANE_SESSION cannot be used
+  std::string token_error;    // why there is no token although one was named
+  SessionTicket session;      // FARLANE_SESSION; all zero: a session of this process alone
+  std::string session_error;  // why FARLANE_SESSION cannot be used
   // FARLANE_MEM, FARLANE_SHARE, FARLANE_SHARE_LIMIT, FARLANE_PRIORITY, FARLANE_GPUS,
   // FARLANE_ISOLATION and FARLANE_QUEUE_TIMEOUT
   SliceRequest slice{};

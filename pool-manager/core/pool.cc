@@ -81,9 +81,8 @@ Grant GrantWithoutDevices(const v1::Session& session) {
 }
 
 bool HasDeviceOf(const ClusterView& cluster, uint32_t server, const Grant& grant) {
-  return std::any_of(grant.devices.begin(), grant.devices.end(), [&](uint32_t device) {
-    return cluster.ServerOfDevice(device) == server;
-  });
+  return std::any_of(grant.devices.begin(), grant.devices.end(),
+                     [&](uint32_t device) { return cluster.ServerOfDevice(device) == server; });
 }
 
 // Which of a server's devices a session has that runs there already is not known, so it is the

@@ -118,7 +118,7 @@ class Pool {
 
   struct Grant {
     v1::Session session;
-    token::SessionToken token;  // to be signed
+    token::SessionToken token;                       // to be signed
     std::vector<token::SessionToken> more_tokens{};  // for its other servers, in their order
     // Instead of a session: the way to these is to be measured first.
     std::vector<v1::Candidate> candidates{};

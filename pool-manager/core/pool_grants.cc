@@ -140,7 +140,8 @@ bool Pool::CanTake(const v1::CreateSessionRequest& wanted,
                    const std::vector<Freed>& freed,
                    const Now& now) const {
   if (!wanted.spec().near().empty() || wanted.spec().across_servers()) {
-    // Whom it must be away from may have left a whole zone to it; or this is the last that it lacks.
+    // Whom it must be away from may have left a whole zone to it; or this is the last that it
+    // lacks.
     return true;
   }
   v1::Session asked;
@@ -234,8 +235,7 @@ std::optional<Objection> Pool::Draft(const v1::CreateSessionRequest& wanted,
 bool Pool::SetServers(const Decision& decision, v1::Session* session) const {
   const std::vector<ChosenServer>& chosen = decision.chosen().servers;
   for (const ChosenServer& one : chosen) {
-    const ServerBook::Entry* const server =
-        servers_.Find(cluster_.servers()[one.server].facts.id);
+    const ServerBook::Entry* const server = servers_.Find(cluster_.servers()[one.server].facts.id);
     if (server == nullptr) {
       return false;
     }

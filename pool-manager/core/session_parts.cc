@@ -117,9 +117,9 @@ void ForgetWhoIsThere(const std::string& why, v1::Session* session) {
   for (v1::SessionPart& part : *session->mutable_parts()) {
     part.set_phase(part.phase() == v1::ACTIVE ? v1::UNKNOWN : part.phase());
   }
-  const v1::Phase phase = IsSpread(*session)                  ? PhaseOfAll(*session)
+  const v1::Phase phase = IsSpread(*session)                 ? PhaseOfAll(*session)
                           : session->phase() == v1::RESERVED ? v1::RESERVED
-                                                              : v1::UNKNOWN;
+                                                             : v1::UNKNOWN;
   session->set_phase(phase);
   if (phase == v1::UNKNOWN) {
     session->set_reason(why);

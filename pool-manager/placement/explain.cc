@@ -120,8 +120,7 @@ std::string ExplanationText(const ClusterView& cluster,
     const std::string& name = cluster.servers()[verdict.server].facts.id;
     text += std::string(verdict.chosen ? "* " : "  ") + name + ": ";
     text +=
-        verdict.chosen && verdict.reason != Reason::kFits
-            ? "gives a part of the devices\n"
+        verdict.chosen && verdict.reason != Reason::kFits ? "gives a part of the devices\n"
         : verdict.reason == Reason::kFits
             ? "score " + Percent(verdict.score) + ": " + verdict.terms.Text(policy) + "\n"
             : std::string(ReasonCode(verdict.reason)) + ": " + ReasonText(verdict.reason) + "\n";

@@ -227,8 +227,7 @@ std::optional<std::string> WhyNeverTogether(const Request& request, std::vector<
   }
   return "the pool can never take it: it wants " + std::to_string(request.devices) +
          " GPUs across servers, and of those that would do " + std::to_string(have.size()) +
-         (have.size() == 1 ? " server has " : " servers have ") + std::to_string(all) +
-         " together";
+         (have.size() == 1 ? " server has " : " servers have ") + std::to_string(all) + " together";
 }
 
 }  // namespace

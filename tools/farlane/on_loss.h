@@ -54,7 +54,7 @@ struct LostSession {
   bool meant = false;  // it was ended on purpose: it is not to begin again
   // Where it was, all of them; none: nobody knows.
   std::vector<std::string> servers{};
-  std::string why;     // of how it is, for people
+  std::string why;  // of how it is, for people
 };
 
 LostSession AskAboutLost(const Installation& installation,

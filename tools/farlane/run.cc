@@ -228,9 +228,9 @@ std::string NameOf(const LostSession& lost) {
   for (const std::string& server : lost.servers) {
     names += (names.empty() ? "" : ", ") + server;
   }
-  return names.empty()               ? "its GPU server"
+  return names.empty()              ? "its GPU server"
          : lost.servers.size() == 1 ? "server " + names
-                                     : "one of the servers " + names;
+                                    : "one of the servers " + names;
 }
 
 // The command has lost its server: people are told why, as far as the pool knows.
@@ -414,8 +414,8 @@ void AddSlice(CLI::App* app, RunOptions* options, CLI::Option* direct) {
   share->type_name("PART");
   limit->type_name("PART");
   priority->type_name("CLASS");
-  CLI::Option* gpus =
-      app->add_option("-n,--gpus", slice->gpus, "so many GPUs of the server [all of them]; of a pool [one]");
+  CLI::Option* gpus = app->add_option("-n,--gpus", slice->gpus,
+                                      "so many GPUs of the server [all of them]; of a pool [one]");
   CLI::Option* isolation = app->add_option("--isolation", slice->isolation,
                                            "shared, scrubbed, exclusive or mig [shared]");
   gpus->type_name("N");
