@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client-shim/config.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
@@ -8,6 +9,7 @@
 
 #include "protocol/abi/driver_environment.h"
 #include "protocol/base/environment.h"
+#include "protocol/base/part_key.h"
 
 namespace farlane::shim {
 namespace {
@@ -23,7 +25,7 @@ void ReadTokenFile(const std::string& path, Config* config) {
     config->token_error = "cannot read FARLANE_TOKEN_FILE " + path + ": " + strerror(errno);
     return;
   }
-  char text[512];
+  char text[8192];
   const size_t size = fread(text, 1, sizeof text, file);
   fclose(file);
   config->token.assign(text, size);
@@ -107,6 +109,25 @@ void Config::SetSession(const std::string& text) {
     return;
   }
   session = ticket;
+}
+
+Config Config::ForServer(uint32_t number) const {
+  constexpr char kPoolToken[] = "flt1.";  // a server's own token may have commas in it
+  Config config = *this;
+  if (!token.starts_with(kPoolToken) || token.find(',') == std::string::npos) {
+    return config;
+  }
+  size_t start = 0;
+  for (uint32_t i = 0; i < number && start < token.size(); ++i) {
+    start = std::min(token.find(',', start), token.size() - 1) + 1;
+  }
+  config.token = token.substr(start, token.find(',', start) - start);
+  SessionKey key{};
+  static_assert(sizeof config.session.key == sizeof key);
+  memcpy(key.data(), session.key, sizeof session.key);
+  key = PartKey(key, number);
+  memcpy(config.session.key, key.data(), sizeof config.session.key);
+  return config;
 }
 
 Config Config::FromEnvironment() {

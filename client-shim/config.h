@@ -27,10 +27,12 @@ struct SessionTicket {
 struct Config {
   std::optional<std::string> server;  // FARLANE_SERVER
   std::optional<std::string> pool;    // FARLANE_POOL
-  std::string token;                  // FARLANE_TOKEN, or the content of FARLANE_TOKEN_FILE
-  std::string token_error;            // why there is no token although one was named
-  SessionTicket session;              // FARLANE_SESSION; all zero: a session of this process alone
-  std::string session_error;          // why FARLANE_SESSION cannot be used
+  // FARLANE_TOKEN, or the content of FARLANE_TOKEN_FILE; for each server one, with commas between,
+  // if the session is a pool's and over several.
+  std::string token;
+  std::string token_error;    // why there is no token although one was named
+  SessionTicket session;      // FARLANE_SESSION; all zero: a session of this process alone
+  std::string session_error;  // why FARLANE_SESSION cannot be used
   // FARLANE_MEM, FARLANE_SHARE, FARLANE_SHARE_LIMIT, FARLANE_PRIORITY, FARLANE_GPUS,
   // FARLANE_ISOLATION and FARLANE_QUEUE_TIMEOUT
   SliceRequest slice{};
@@ -55,6 +57,10 @@ struct Config {
 
   // What FARLANE_SESSION says, or `session_error`.
   void SetSession(const std::string& text);
+
+  // What server number `number` of the program's is shown. Where a pool has given a token for each,
+  // it is that server's token, and a key that is worth nothing at another.
+  Config ForServer(uint32_t number) const;
 };
 
 }  // namespace farlane::shim

@@ -20,8 +20,8 @@ extern char** environ;
 namespace farlane::shim {
 namespace {
 
-// Three lines of text.
-constexpr size_t kAnswerBytesMax = 4096;
+// Three lines of text, with addresses and tokens of sixteen servers.
+constexpr size_t kAnswerBytesMax = 16384;
 
 // lib/farlane/client/libcuda.so.1 -> libexec/farlane/farlane-session. Never from PATH, which others
 // may have set.

@@ -14,10 +14,13 @@
 #include "protocol/base/clock.h"
 #include "protocol/base/guarded.h"
 #include "protocol/base/log.h"
+#include "protocol/base/part_key.h"
 #include "protocol/transport/address_list.h"
 
 namespace farlane::shim {
 namespace {
+
+static_assert(kPartsMost <= wire::kServersMax, "what a pool gives a program can have");
 
 // What FARLANE_SERVER says.
 Result<std::vector<transport::Address>> ReadList(const std::string& list) {
@@ -115,9 +118,14 @@ Result<Servers> Servers::Connect(const std::string& list, const Config& config) 
   }
   Servers servers;
   for (size_t i = 0; i < addresses->size(); ++i) {
-    FARLANE_ASSIGN(std::unique_ptr<Session> session,
-                   MeetPatiently((*addresses)[i], config, static_cast<uint32_t>(i)));
-    servers.sessions_.push_back(std::move(session));
+    const auto number = static_cast<uint32_t>(i);
+    Result<std::unique_ptr<Session>> session =
+        MeetPatiently((*addresses)[i], config.ForServer(number), number);
+    if (!session.ok()) {
+      servers.CloseAll();
+      return session.error();
+    }
+    servers.sessions_.push_back(std::move(session).value());
   }
   Status settled = servers.Settle(config);
   if (!settled.ok()) {

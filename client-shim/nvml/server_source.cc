@@ -171,7 +171,9 @@ std::unique_ptr<Source> MakeSource(nvmlReturn_t* why) {
   }
   std::vector<std::unique_ptr<Source>> sources;
   for (transport::Address& server : *servers) {
-    sources.push_back(std::make_unique<shim::ServerSource>(std::move(server), config));
+    const auto number = static_cast<uint32_t>(sources.size());
+    sources.push_back(
+        std::make_unique<shim::ServerSource>(std::move(server), config.ForServer(number)));
   }
   return sources.size() == 1 ? std::move(sources.front())
                              : std::make_unique<shim::SeveralSources>(std::move(sources));

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "pool-manager/core/request_key.h"
+#include "pool-manager/core/session_parts.h"
 #include "pool-manager/core/session_request.h"
 #include "pool-manager/tenancy/room_forecast.h"
 #include "protocol/base/slice.h"
@@ -116,6 +117,7 @@ void AdmissionDesk::Restore(const Pool::Now& now) {
     Waiting waiting{.user = session.user()};
     *waiting.request.mutable_spec() = session.spec();
     waiting.request.set_key_digest(session.key_digest());
+    *waiting.request.mutable_part_key_digests() = session.part_key_digests();
     waiting.request.set_idempotency_key(session.idempotency_key());
     Ticket ticket{.id = session.id()};
     if (MakeTicket(waiting.request, now, &ticket).has_value()) {
@@ -149,7 +151,10 @@ std::optional<Objection> AdmissionDesk::AskAgain(const v1::CreateSessionRequest&
                      "session " + id + ", which this request has got, is over: " +
                          v1::Phase_Name(session->phase()) + ", " + session->reason()};
   }
-  if (session->phase() == v1::RESERVED && !pool_.IsReady(session->server_id())) {
+  const std::vector<std::string> servers = ServersOf(*session);
+  if (session->phase() == v1::RESERVED &&
+      !std::all_of(servers.begin(), servers.end(),
+                   [this](const std::string& server) { return pool_.IsReady(server); })) {
     // A token that this manager signs is worth nothing there before the server has heard of it.
     return Objection{
         Objection::Kind::kUnavailable, "Retry",

@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "pool-manager/core/server_orders.h"
+#include "pool-manager/core/session_parts.h"
 #include "pool-manager/core/session_request.h"
 #include "pool-manager/placement/explain.h"
 #include "protocol/base/check.h"
@@ -68,21 +69,29 @@ bool IsSick(const v1::DeviceLoad& load) {
   return load.xid_count() != 0 && nvml::XidNeedsReset(load.xid_last());
 }
 
-// Of a session that runs at a server already: which of its devices it has is not known, so it is
-// the first ones.
-Grant GrantAt(const ClusterView& cluster, uint32_t server, const v1::Session& session) {
+// Of a session that runs already.
+Grant GrantWithoutDevices(const v1::Session& session) {
   const Request request = RequestOf(session);
-  Grant grant{.session = session.id(),
-              .tenant = request.tenant,
-              .group = request.group,
-              .share = request.GuaranteedShare(),
-              .memory_bytes = request.memory_bytes,
-              .memory_limit_bytes = request.MemoryLimit()};
+  return {.session = session.id(),
+          .tenant = request.tenant,
+          .group = request.group,
+          .share = request.GuaranteedShare(),
+          .memory_bytes = request.memory_bytes,
+          .memory_limit_bytes = request.MemoryLimit()};
+}
+
+bool HasDeviceOf(const ClusterView& cluster, uint32_t server, const Grant& grant) {
+  return std::any_of(grant.devices.begin(), grant.devices.end(),
+                     [&](uint32_t device) { return cluster.ServerOfDevice(device) == server; });
+}
+
+// Which of a server's devices a session has that runs there already is not known, so it is the
+// first ones.
+void AddFirstDevices(const ClusterView& cluster, uint32_t server, uint32_t count, Grant* grant) {
   const ServerView& view = cluster.servers()[server];
-  for (uint32_t i = 0; i < std::min(request.devices, view.devices_count); ++i) {
-    grant.devices.push_back(view.device_first + i);
+  for (uint32_t i = 0; i < std::min(count, view.devices_count); ++i) {
+    grant->devices.push_back(view.device_first + i);
   }
-  return grant;
 }
 
 }  // namespace
@@ -105,8 +114,7 @@ void Pool::Restore(std::vector<v1::Session> sessions) {
       NoteLive(session);
     }
     if (IsLive(session) && session.phase() != v1::RESERVED) {
-      session.set_phase(v1::UNKNOWN);
-      session.set_reason("its server has not come back yet");
+      ForgetWhoIsThere("its server has not come back yet", &session);
     }
     if (!IsLive(session) && session.phase() != v1::PENDING) {
       over_.emplace(session.ended_ms(), session.id());
@@ -146,14 +154,21 @@ Result<uint32_t> Pool::SetFacts(const v1::Inventory& inventory) {
 void Pool::PromiseAgain(const std::string& server) {
   for (const std::string& id : LiveAt(server)) {
     const v1::Session& session = sessions_[id];
-    if (cluster_.FindGrant(id) != nullptr) {
+    const farlane::pool::Grant* const held = cluster_.FindGrant(id);
+    farlane::pool::Grant grant = held == nullptr ? GrantWithoutDevices(session) : *held;
+    const size_t before = grant.devices.size();
+    for (const std::string& one : ServersOf(session)) {
+      const auto index = cluster_.Find(one);
+      if (index.has_value() && !HasDeviceOf(cluster_, *index, grant)) {
+        AddFirstDevices(cluster_, *index, DevicesAt(session, one), &grant);
+      }
+    }
+    if (grant.devices.size() == before) {
       continue;
     }
-    if (const auto index = cluster_.Find(server)) {
-      // More than there is, perhaps: then it is a debt, and nothing new comes there until it is
-      // paid.
-      static_cast<void>(cluster_.Assume(GrantAt(cluster_, *index, session), kDebt, kDebt).ok());
-    }
+    cluster_.Forget(id);
+    // More than there is, perhaps: then it is a debt, and nothing new comes there until it is paid.
+    static_cast<void>(cluster_.Assume(grant, kDebt, kDebt).ok());
   }
 }
 
@@ -207,6 +222,9 @@ void Pool::End(v1::Session* session, v1::Phase phase, const std::string& why, co
   session->set_phase(phase);
   session->set_reason(why);
   session->set_ended_ms(now.ms);
+  for (v1::SessionPart& part : *session->mutable_parts()) {
+    part.set_phase(v1::RELEASED);
+  }
   learning_.NoteEnd(*session, now.ms);
   cluster_.Forget(session->id());
   Refund(session->id());
@@ -217,25 +235,25 @@ void Pool::End(v1::Session* session, v1::Phase phase, const std::string& why, co
 }
 
 // It runs, whatever was thought of it: what is lost from sight is not ended when it comes back.
-void Pool::TakeReport(v1::Session* session, const Now& now) {
+void Pool::TakeReport(v1::Session* session, const std::string& server, const Now& now) {
   const bool was_given_up = !IsLive(*session);
   over_.erase({session->ended_ms(), session->id()});
-  session->set_phase(v1::ACTIVE);
-  session->set_reason("");
+  SetPhaseAt(server, v1::ACTIVE, "", session);
   session->set_meant(false);
   session->set_ended_ms(0);
   session->set_started_ms(session->started_ms() == 0 ? now.ms : session->started_ms());
   if (was_given_up) {
     NoteLive(*session);
-    PromiseAgain(session->server_id());
+    PromiseAgain(server);
     Charge(*session);
   }
 }
 
 std::vector<std::string> Pool::Reserved(const std::string& server) const {
   std::vector<std::string> reserved = LiveAt(server);
-  std::erase_if(reserved,
-                [this](const std::string& id) { return sessions_.at(id).phase() != v1::RESERVED; });
+  std::erase_if(reserved, [this, &server](const std::string& id) {
+    return PhaseAt(sessions_.at(id), server) != v1::RESERVED;
+  });
   return reserved;
 }
 
@@ -256,26 +274,28 @@ std::vector<Order> Pool::Hear(const std::string& server,
   }
   for (const std::string& id : LiveAt(server)) {
     if (!seen.contains(id)) {
-      HearMissing(&sessions_[id], now, changed);
+      HearMissing(&sessions_[id], server, now, changed);
     }
   }
   for (const auto& [id, said] : seen) {
     const auto found = sessions_.find(id);
-    if (found == sessions_.end() || found->second.server_id() != server) {
+    if (found == sessions_.end() || !IsAt(found->second, server)) {
       continue;
     }
     v1::Session& session = found->second;
-    *session.mutable_load() = *said;
-    learning_.NoteLoad(session, *said, now.ns);
-    if (!IsLive(session) && session.phase() != v1::FAILED && !WasEndedByServer(session)) {
+    SetLoadAt(server, *said, &session);
+    if (session.server_id() == server) {
+      learning_.NoteLoad(session, session.load(), now.ns);
+    }
+    if (!IsLive(session) && !MayGoOn(session)) {
       v1::ToServer say;
       say.mutable_end_session()->set_session_id(id);
       say.mutable_end_session()->set_reason(session.reason());
       orders.push_back({.attachment = attachment, .say = std::move(say)});
     } else {
-      const bool is_news = session.phase() != v1::ACTIVE;
+      const bool is_news = PhaseAt(session, server) != v1::ACTIVE || !IsLive(session);
       if (is_news) {
-        TakeReport(&session, now);
+        TakeReport(&session, server, now);
       }
       TakeAge(&session, *said, now);
       if (is_news) {
@@ -321,10 +341,7 @@ std::optional<Objection> Pool::Release(const std::string& id,
   if (IsLive(found->second)) {
     End(&found->second, v1::RELEASED, "released", now);
     found->second.set_meant(true);
-    v1::ToServer say;
-    say.mutable_end_session()->set_session_id(id);
-    say.mutable_end_session()->set_reason("released");
-    TellServer(found->second, std::move(say), orders);
+    TellToEnd(found->second, "released", orders);
   }
   *session = found->second;
   return std::nullopt;
@@ -334,7 +351,7 @@ std::vector<std::string> Pool::EndedLately(const std::string& server, const Now&
   std::vector<std::string> ended;
   for (const auto& [id, session] : sessions_) {
     // No token is given for a session that is over: the last one expires kTokenMs after that.
-    if (session.server_id() == server && session.ended_ms() != 0 && !IsLive(session) &&
+    if (IsAt(session, server) && session.ended_ms() != 0 && !IsLive(session) &&
         now.ms < session.ended_ms() + 4 * kTokenMs) {
       ended.push_back(id);
     }
@@ -344,7 +361,7 @@ std::vector<std::string> Pool::EndedLately(const std::string& server, const Now&
 
 // By the clock that only goes forward: who sets the other one must not end anybody's session.
 bool Pool::WasLeftAlone(const v1::Session& session, const Now& now) {
-  if (session.phase() != v1::RESERVED) {
+  if (!IsAwaited(session)) {
     reserved_since_ns_.erase(session.id());
     return false;
   }
@@ -380,7 +397,7 @@ void Pool::Look(const Now& now, std::vector<v1::Session>* changed) {
   for (const std::string& server : servers) {
     const bool is_lost = std::find(lost.begin(), lost.end(), server) != lost.end();
     const bool is_given_up = HasStayedAway(server, now) || is_lost;
-    LookAtServer(server, is_given_up ? "its server is lost" : "", now, changed);
+    LookAtServer(server, is_given_up ? "lost" : "", now, changed);
   }
   ForgetOld(now);
   learning_.Forget(now.ns);

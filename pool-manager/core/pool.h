@@ -118,7 +118,8 @@ class Pool {
 
   struct Grant {
     v1::Session session;
-    token::SessionToken token;  // to be signed
+    token::SessionToken token;                       // to be signed
+    std::vector<token::SessionToken> more_tokens{};  // for its other servers, in their order
     // Instead of a session: the way to these is to be measured first.
     std::vector<v1::Candidate> candidates{};
   };
@@ -165,6 +166,10 @@ class Pool {
 
   // Sessions that nobody came to, and those of servers that are lost.
   void Look(const Now& now, std::vector<v1::Session>* changed);
+
+  // What servers are to be told since this was asked last: the rest of sessions that were over as
+  // one of their servers was lost, or never come to.
+  std::vector<Order> TakeOrders() { return std::exchange(orders_due_, {}); }
 
   // So long after its end a session is forgotten.
   void SetKeepEnded(int64_t ms) { keep_ended_ms_ = ms; }
@@ -263,13 +268,16 @@ class Pool {
 
   std::map<std::string, Promises> PromisesByServer() const;
   void PromiseAgain(const std::string& server);
-  void TakeReport(v1::Session* session, const Now& now);
+  void TakeReport(v1::Session* session, const std::string& server, const Now& now);
   void TakeAge(v1::Session* session, const v1::SessionLoad& said, const Now& now);
   void SetLoads(const std::string& server, const v1::Load& load);
   void SetState(const std::string& server);
   NetworkView ViewFrom(const v1::SessionSpec& spec, const Now& now) const;
   void Describe(std::vector<v1::Candidate>* candidates) const;
   Objection NoRoom(const Request& request, const NetworkView& network) const;
+  bool SetServers(const Decision& decision, v1::Session* session) const;
+  static void SetTokens(const token::SessionToken& common, const Now& now, Grant* grant);
+  void EndEverywhere(v1::Session* session, v1::Phase phase, const std::string& why, const Now& now);
   void End(v1::Session* session, v1::Phase phase, const std::string& why, const Now& now);
   bool WasLeftAlone(const v1::Session& session, const Now& now);
   void ForgetOld(const Now& now);
@@ -278,22 +286,31 @@ class Pool {
   void NoteLive(const v1::Session& session);
   void ForgetLive(const v1::Session& session);
   std::vector<std::string> LiveAt(const std::string& server) const;
-  static bool WasEndedByServer(const v1::Session& session);
+  static bool MayGoOn(const v1::Session& session);
   bool HasStayedAway(const std::string& server, const Now& now);
-  void HearMissing(v1::Session* session, const Now& now, std::vector<v1::Session>* changed);
+  void HearMissing(v1::Session* session,
+                   const std::string& server,
+                   const Now& now,
+                   std::vector<v1::Session>* changed);
   void LookAtServer(const std::string& server,
                     const std::string& why_lost,
                     const Now& now,
                     std::vector<v1::Session>* changed);
-  static token::SessionToken TokenFor(const v1::Session& session,
-                                      token::SessionToken token,
-                                      const Now& now);
   void Charge(const v1::Session& session);
   void Refund(const std::string& id);
   void NoteRoom();
   HostPicture PictureOf(uint32_t server, const RequestFilter& filter, const Request& request) const;
   bool TryToGiveBack(const std::string& id, std::vector<Order>* orders);
-  void TellServer(const v1::Session& session, v1::ToServer say, std::vector<Order>* orders) const;
+  void AddToHosts(const v1::Session& session,
+                  const Charged& charged,
+                  const std::unordered_map<std::string, size_t>& by_id,
+                  std::vector<HostPicture>* hosts) const;
+  void TellServers(const v1::Session& session,
+                   const v1::ToServer& say,
+                   std::vector<Order>* orders) const;
+  void TellToEnd(const v1::Session& session,
+                 const std::string& why,
+                 std::vector<Order>* orders) const;
 
   ServerBook servers_;
   ClusterView cluster_;  // the same servers, as placement sees them, and what they were promised
@@ -305,6 +322,7 @@ class Pool {
   std::map<std::string, v1::ServerOrders> orders_;               // by the server's name
   std::set<std::pair<int64_t, std::string>> over_;               // by when they ended
   std::vector<std::string> forgotten_;
+  std::vector<Order> orders_due_;
   int64_t keep_ended_ms_ = kKeepEndedMs;
   std::map<std::string, uint64_t> reserved_since_ns_;  // as far as Look has seen
   std::set<std::string> timed_;  // sessions that began by this manager's own clock

@@ -5,9 +5,11 @@
 
 #include "pool-manager/core/pool.h"
 #include "pool-manager/core/request_key.h"
+#include "pool-manager/core/session_parts.h"
 #include "pool-manager/core/session_request.h"
 #include "pool-manager/placement/explain.h"
 #include "pool-manager/placement/never.h"
+#include "protocol/base/part_key.h"
 #include "protocol/base/slice.h"
 #include "protocol/control/hex.h"
 
@@ -44,6 +46,27 @@ Result<SliceRequest> ToSlice(const v1::SessionSpec& session) {
   return slice;
 }
 
+// Of a request that may be over several servers, which are each shown a key of their own. A
+// sentence: it does not name these keys.
+std::optional<std::string> WhyNoPartKeys(const v1::CreateSessionRequest& request) {
+  const uint32_t gpus = request.spec().gpus();
+  if (!request.spec().across_servers() || gpus <= 1) {
+    return std::nullopt;
+  }
+  const uint32_t wanted = std::min(gpus, kPartsMost);
+  const auto& digests = request.part_key_digests();
+  Sha256Digest digest{};
+  const bool are_digests = std::all_of(digests.begin(), digests.end(), [&](const auto& text) {
+    return control::FromHex(text, digest);
+  });
+  if (are_digests && request.part_key_digests_size() == static_cast<int>(wanted)) {
+    return std::nullopt;
+  }
+  return "a session of " + std::to_string(gpus) +
+         " GPUs across servers needs partKeyDigests: " + std::to_string(wanted) +
+         " digests of 64 hexadecimal digits";
+}
+
 std::optional<Objection> ReadRequest(const v1::CreateSessionRequest& request,
                                      token::SessionToken* token) {
   const Result<SliceRequest> slice = ToSlice(request.spec());
@@ -58,7 +81,19 @@ std::optional<Objection> ReadRequest(const v1::CreateSessionRequest& request,
     return Objection{Objection::Kind::kInvalid, "Invalid",
                      "keyDigest must be the SHA-256 of the session's key, 64 hexadecimal digits"};
   }
+  if (const auto why = WhyNoPartKeys(request)) {
+    return Objection{Objection::Kind::kInvalid, "Invalid", *why};
+  }
   return std::nullopt;
+}
+
+// What was asked for, as far as tokens go by it.
+v1::CreateSessionRequest RequestFor(const v1::Session& session) {
+  v1::CreateSessionRequest request;
+  *request.mutable_spec() = session.spec();
+  request.set_key_digest(session.key_digest());
+  *request.mutable_part_key_digests() = session.part_key_digests();
+  return request;
 }
 
 }  // namespace
@@ -104,8 +139,10 @@ void Pool::Describe(std::vector<v1::Candidate>* candidates) const {
 bool Pool::CanTake(const v1::CreateSessionRequest& wanted,
                    const std::vector<Freed>& freed,
                    const Now& now) const {
-  if (!wanted.spec().near().empty()) {
-    return true;  // whom it must be away from may have left a whole zone to it
+  if (!wanted.spec().near().empty() || wanted.spec().across_servers()) {
+    // Whom it must be away from may have left a whole zone to it; or this is the last that it
+    // lacks.
+    return true;
   }
   v1::Session asked;
   *asked.mutable_spec() = wanted.spec();
@@ -175,48 +212,85 @@ std::optional<Objection> Pool::Draft(const v1::CreateSessionRequest& wanted,
     return id.empty() ? NoRoom(request, network)
                       : Objection{Objection::Kind::kNoCapacity, "NoServer", decision.refusal};
   }
+  if (!SetServers(decision, &session)) {
+    return Objection{Objection::Kind::kUnavailable, "Retry", "a server has just gone"};
+  }
   const farlane::Status assumed = cluster_.Assume(GrantOf(session.id(), request, decision));
-  const uint32_t index = decision.chosen().servers.front().server;
-  const ServerBook::Entry* const server = servers_.Find(cluster_.servers()[index].facts.id);
-  if (!assumed.ok() || server == nullptr) {
+  if (!assumed.ok()) {
     return Objection{Objection::Kind::kUnavailable, "Retry", assumed.message()};
   }
-  session.set_phase(v1::RESERVED);
-  session.set_server(server->inventory.name());
-  session.set_server_id(server->inventory.server_id());
-  *session.mutable_addresses() = server->inventory.addresses();
   session.set_created_ms(now.ms);
   NoteRequest(wanted, &session);
   session.set_epoch(epoch);
   session.set_devices(request.devices);
-  session.set_forecast(decision.forecast());
   learning_.NoteHome(session.spec(), session.server_id());
   sessions_[session.id()] = session;
   NoteLive(session);
   Charge(session);
-  grant->token = TokenFor(session, grant->token, now);
+  SetTokens(grant->token, now, grant);
   return std::nullopt;
 }
 
-token::SessionToken Pool::TokenFor(const v1::Session& session,
-                                   token::SessionToken token,
-                                   const Now& now) {
+// Where it was decided that it goes; false: one of these servers is not known any more.
+bool Pool::SetServers(const Decision& decision, v1::Session* session) const {
+  const std::vector<ChosenServer>& chosen = decision.chosen().servers;
+  for (const ChosenServer& one : chosen) {
+    const ServerBook::Entry* const server = servers_.Find(cluster_.servers()[one.server].facts.id);
+    if (server == nullptr) {
+      return false;
+    }
+    const v1::Inventory& inventory = server->inventory;
+    if (&one == &chosen.front()) {
+      session->set_server(inventory.name());
+      session->set_server_id(inventory.server_id());
+      *session->mutable_addresses() = inventory.addresses();
+    }
+    if (chosen.size() == 1) {
+      continue;
+    }
+    v1::SessionPart& part = *session->add_parts();
+    part.set_server(inventory.name());
+    part.set_server_id(inventory.server_id());
+    *part.mutable_addresses() = inventory.addresses();
+    part.set_devices(static_cast<uint32_t>(one.devices.size()));
+    part.set_phase(v1::RESERVED);
+  }
+  session->set_phase(v1::RESERVED);
+  session->set_forecast(decision.forecast());
+  return true;
+}
+
+// `common`: what was asked for, as it was read. Each server's token says what the session has
+// there, and opens nothing anywhere else.
+void Pool::SetTokens(const token::SessionToken& common, const Now& now, Grant* grant) {
+  const v1::Session& session = grant->session;
+  token::SessionToken token = common;
   token.epoch = session.epoch();
   control::FromHex(session.id(), token.session);
   control::FromHex(session.server_id(), token.server);
   token.not_before_s = static_cast<uint64_t>(now.ms / 1000);
   token.expires_s = static_cast<uint64_t>((now.ms + kTokenMs) / 1000);
-  return token;
+  grant->more_tokens.clear();
+  for (int i = 0; i < session.parts_size() && i < session.part_key_digests_size(); ++i) {
+    control::FromHex(session.parts(i).server_id(), token.server);
+    control::FromHex(session.part_key_digests(i), token.key_digest);
+    token.slice.gpus = static_cast<uint16_t>(session.parts(i).devices());
+    i == 0 ? static_cast<void>(grant->token = token) : grant->more_tokens.push_back(token);
+  }
+  if (!IsSpread(session)) {
+    grant->token = token;
+  }
 }
 
 Pool::Grant Pool::GrantAgain(const v1::Session& session, uint64_t epoch, const Now& now) {
-  v1::CreateSessionRequest request;
-  *request.mutable_spec() = session.spec();
-  request.set_key_digest(session.key_digest());
   Grant grant{.session = session, .token = {}};
-  static_cast<void>(ReadRequest(request, &grant.token));  // it was read before
-  grant.token = TokenFor(session, grant.token, now);
+  token::SessionToken common;
+  static_cast<void>(ReadRequest(RequestFor(session), &common));  // it was read before
+  SetTokens(common, now, &grant);
   grant.token.epoch = epoch;  // servers take no token of a manager that leads no more
+  for (token::SessionToken& token : grant.more_tokens) {
+    token.epoch = epoch;
+  }
   return grant;
 }
 
@@ -226,6 +300,10 @@ std::optional<Objection> Pool::Consider(const v1::CreateSessionRequest& wanted,
   token::SessionToken unused;
   v1::CreateSessionRequest asked = wanted;
   asked.set_key_digest(std::string(2 * unused.key_digest.size(), '0'));  // nobody opens it
+  asked.clear_part_key_digests();
+  for (uint32_t i = 0; i < std::min(wanted.spec().gpus(), kPartsMost); ++i) {
+    asked.add_part_key_digests(asked.key_digest());
+  }
   if (auto objection = ReadRequest(asked, &unused)) {
     return objection;
   }
@@ -267,9 +345,11 @@ std::optional<Objection> Pool::Consider(const v1::CreateSessionRequest& wanted,
     *placement->add_candidates() = std::move(candidate);
   }
   if (explanation.decision.placed) {
-    const uint32_t index = explanation.decision.chosen().servers.front().server;
-    const ServerBook::Entry* const server = servers_.Find(cluster_.servers()[index].facts.id);
-    placement->set_server(server == nullptr ? "" : server->inventory.name());
+    static_cast<void>(SetServers(explanation.decision, &session));
+    placement->set_server(session.server());
+    for (const v1::SessionPart& part : session.parts()) {
+      placement->add_servers(part.server());
+    }
   }
   if (quota.has_value()) {  // there may be room, but not for this project now
     placement->set_placed(false);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "pool-manager/core/pool.h"
+#include "pool-manager/core/session_parts.h"
 
 namespace farlane::pool {
 namespace {
@@ -13,20 +14,26 @@ constexpr char kHadEnded[] = "it had ended when its server came back";
 
 }  // namespace
 
-// Only by what its server has said, which may say later that it runs all the same: a daemon that
-// was started again has not found all of its workers yet.
-bool Pool::WasEndedByServer(const v1::Session& session) {
-  return session.reason() == kLeft || session.reason() == kHadEnded;
+// It is over only by what its server has said, which may say later that it runs all the same: a
+// daemon that was started again has not found all of its workers yet. Or its server was lost, and
+// nobody else was told to end it.
+bool Pool::MayGoOn(const v1::Session& session) {
+  return session.reason() == kLeft || session.reason() == kHadEnded ||
+         (session.phase() == v1::FAILED && !IsSpread(session));
 }
 
 void Pool::NoteLive(const v1::Session& session) {
-  live_[session.server_id()].insert(session.id());
+  for (const std::string& server : ServersOf(session)) {
+    live_[server].insert(session.id());
+  }
 }
 
 void Pool::ForgetLive(const v1::Session& session) {
-  const auto live = live_.find(session.server_id());
-  if (live != live_.end() && live->second.erase(session.id()) != 0 && live->second.empty()) {
-    live_.erase(live);
+  for (const std::string& server : ServersOf(session)) {
+    const auto live = live_.find(server);
+    if (live != live_.end() && live->second.erase(session.id()) != 0 && live->second.empty()) {
+      live_.erase(live);
+    }
   }
 }
 
@@ -38,14 +45,34 @@ std::vector<std::string> Pool::LiveAt(const std::string& server) const {
 }
 
 // Its server does not speak of it. What is reserved has time until its token expires; what was
-// there and is not is over.
-void Pool::HearMissing(v1::Session* session, const Now& now, std::vector<v1::Session>* changed) {
-  if (session->phase() == v1::ACTIVE) {
-    End(session, v1::RELEASED, kLeft, now);
-    changed->push_back(*session);
-  } else if (session->phase() == v1::UNKNOWN) {
-    End(session, v1::EXPIRED, kHadEnded, now);
-    changed->push_back(*session);
+// there and is not is over. Who uses one of its servers no more may go on with the others, and
+// keeps what he was promised until he is gone from all.
+void Pool::HearMissing(v1::Session* session,
+                       const std::string& server,
+                       const Now& now,
+                       std::vector<v1::Session>* changed) {
+  const v1::Phase was = PhaseAt(*session, server);
+  if (was != v1::ACTIVE && was != v1::UNKNOWN) {
+    return;
+  }
+  if (IsSpread(*session)) {
+    SetPhaseAt(server, v1::RELEASED, "", session);
+  }
+  if (IsLeft(*session)) {
+    const bool was_seen = was == v1::ACTIVE;
+    End(session, was_seen ? v1::RELEASED : v1::EXPIRED, was_seen ? kLeft : kHadEnded, now);
+  }
+  changed->push_back(*session);
+}
+
+// All of it or nothing: what it has at its other servers is not left to it.
+void Pool::EndEverywhere(v1::Session* session,
+                         v1::Phase phase,
+                         const std::string& why,
+                         const Now& now) {
+  End(session, phase, why, now);
+  if (IsSpread(*session)) {
+    TellToEnd(*session, why, &orders_due_);
   }
 }
 
@@ -58,15 +85,17 @@ void Pool::LookAtServer(const std::string& server,
       entry != servers_.servers().end() && entry->second.state == v1::UNREACHABLE;
   for (const std::string& id : LiveAt(server)) {
     v1::Session& session = sessions_[id];
+    const v1::Phase phase = PhaseAt(session, server);
+    const std::string name = NameAt(session, server);
     // Of a server that is not heard, nobody knows who has come there.
-    if (WasLeftAlone(session, now) && IsReady(server)) {
-      End(&session, v1::EXPIRED, "nobody came", now);
+    if (WasLeftAlone(session, now) && phase == v1::RESERVED && IsReady(server)) {
+      const bool is_partly = session.phase() != v1::RESERVED;
+      EndEverywhere(&session, v1::EXPIRED, "nobody came" + (is_partly ? " to " + name : ""), now);
       changed->push_back(session);
-    } else if (session.phase() == v1::ACTIVE && is_unreachable) {
-      session.set_phase(v1::UNKNOWN);
-      session.set_reason("its server cannot be reached");
-    } else if (!why_lost.empty()) {
-      End(&session, v1::FAILED, why_lost, now);
+    } else if (phase == v1::ACTIVE && is_unreachable) {
+      SetPhaseAt(server, v1::UNKNOWN, name + " cannot be reached", &session);
+    } else if (!why_lost.empty() && phase != v1::RELEASED) {
+      EndEverywhere(&session, v1::FAILED, name + " is " + why_lost, now);
       changed->push_back(session);
     }
   }
@@ -83,7 +112,7 @@ Order Pool::Expel(const std::string& server,
   for (std::string& id : LiveAt(server)) {
     expelled.add_sessions(std::move(id));
   }
-  LookAtServer(server, "its server is none of the pool's any more: " + why, now, changed);
+  LookAtServer(server, "none of the pool's any more: " + why, now, changed);
   capacity_is_stale_ = true;
   return order;
 }

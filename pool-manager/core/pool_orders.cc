@@ -2,6 +2,7 @@
 // The part of Pool that has to do with what people say of servers.
 #include "pool-manager/core/pool.h"
 #include "pool-manager/core/server_orders.h"
+#include "pool-manager/core/session_parts.h"
 
 namespace farlane::pool {
 
@@ -44,14 +45,15 @@ void Pool::SetOrders(const v1::ServerOrders& orders, const Now& now) {
     return;
   }
   // Whoever looks at a session is to see what is going to become of it.
-  std::string reason = orders.draining() ? "its server is being drained" : "";
+  std::string reason = orders.draining() ? " is being drained" : "";
   if (orders.draining() && orders.drain_until_ms() != 0) {
     const int64_t left_s = (orders.drain_until_ms() - now.ms + 999) / 1000;
     reason += "; from then on it has " + std::to_string(left_s) + " s";
   }
   for (const std::string& session : LiveAt(id)) {
-    if (sessions_[session].phase() != v1::UNKNOWN) {
-      sessions_[session].set_reason(reason);
+    v1::Session& there = sessions_[session];
+    if (there.phase() != v1::UNKNOWN) {
+      there.set_reason(reason.empty() ? "" : NameAt(there, id) + reason);
     }
   }
 }

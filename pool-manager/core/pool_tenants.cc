@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "pool-manager/core/pool.h"
+#include "pool-manager/core/session_parts.h"
 #include "pool-manager/core/session_request.h"
 #include "protocol/base/check.h"
 #include "protocol/base/slice.h"
@@ -103,16 +104,21 @@ void Pool::Refund(const std::string& id) {
   const uint32_t project = found->second.project;
   charges_.erase(found);
   const auto session = sessions_.find(id);
-  const auto server =
-      session == sessions_.end() ? std::nullopt : cluster_.Find(session->second.server_id());
-  if (!server.has_value()) {
+  if (session == sessions_.end()) {
     NoteRoom();
     return;
   }
-  ++room_changes_;
-  freed_.push_back({.server = *server, .project = project});
-  if (freed_.size() > kFreedMost) {
-    freed_.pop_front();
+  for (const std::string& one : ServersOf(session->second)) {
+    const auto server = cluster_.Find(one);
+    if (!server.has_value()) {
+      NoteRoom();
+      return;
+    }
+    ++room_changes_;
+    freed_.push_back({.server = *server, .project = project});
+    if (freed_.size() > kFreedMost) {
+      freed_.pop_front();
+    }
   }
 }
 
@@ -171,13 +177,24 @@ void Pool::RefreshCapacity() {
   NoteRoom();
 }
 
-void Pool::TellServer(const v1::Session& session,
-                      v1::ToServer say,
-                      std::vector<Order>* orders) const {
-  const ServerBook::Entry* const server = servers_.Find(session.server_id());
-  if (server != nullptr && server->attachment != 0) {
-    orders->push_back({.attachment = server->attachment, .say = std::move(say)});
+void Pool::TellServers(const v1::Session& session,
+                       const v1::ToServer& say,
+                       std::vector<Order>* orders) const {
+  for (const std::string& one : ServersOf(session)) {
+    const ServerBook::Entry* const server = servers_.Find(one);
+    if (server != nullptr && server->attachment != 0) {
+      orders->push_back({.attachment = server->attachment, .say = say});
+    }
   }
+}
+
+void Pool::TellToEnd(const v1::Session& session,
+                     const std::string& why,
+                     std::vector<Order>* orders) const {
+  v1::ToServer say;
+  say.mutable_end_session()->set_session_id(session.id());
+  say.mutable_end_session()->set_reason(why);
+  TellServers(session, say, orders);
 }
 
 v1::Session Pool::EndWaiting(const std::string& id,
@@ -196,10 +213,7 @@ v1::Session Pool::Evict(const std::string& id,
                         std::vector<Order>* orders) {
   v1::Session& session = sessions_[id];
   End(&session, phase, why, now);
-  v1::ToServer say;
-  say.mutable_end_session()->set_session_id(id);
-  say.mutable_end_session()->set_reason(why);
-  TellServer(session, std::move(say), orders);
+  TellToEnd(session, why, orders);
   return session;
 }
 
@@ -220,7 +234,7 @@ v1::Session Pool::Resize(const std::string& id, uint64_t share, std::vector<Orde
   v1::ToServer say;
   say.mutable_resize_session()->set_session_id(id);
   *say.mutable_resize_session()->mutable_slice() = slice;
-  TellServer(session, std::move(say), orders);
+  TellServers(session, say, orders);
   return session;
 }
 
@@ -348,15 +362,26 @@ std::vector<HostPicture> Pool::Hosts(const v1::CreateSessionRequest& wanted, siz
     }
   }
   for (const auto& [id, charged] : charges_) {
-    const v1::Session& session = sessions_.at(id);
-    const farlane::pool::Grant* const grant = cluster_.FindGrant(id);
-    const auto at = by_id.find(session.server_id());
+    AddToHosts(sessions_.at(id), charged, by_id, &hosts);
+  }
+  return hosts;
+}
+
+// At each of its servers that are looked at, with what it has there. It is ended or made slower at
+// all of them.
+void Pool::AddToHosts(const v1::Session& session,
+                      const Charged& charged,
+                      const std::unordered_map<std::string, size_t>& by_id,
+                      std::vector<HostPicture>* hosts) const {
+  const farlane::pool::Grant* const grant = cluster_.FindGrant(session.id());
+  for (const std::string& server : ServersOf(session)) {
+    const auto at = by_id.find(server);
     if (grant == nullptr || at == by_id.end()) {
       continue;
     }
     const uint64_t limit_ms = 1000ull * session.spec().time_limit_s();
     RunningSession running{
-        .id = id,
+        .id = session.id(),
         .project = charged.project,
         .priority = charged.priority,
         .share = grant->share,
@@ -370,13 +395,14 @@ std::vector<HostPicture> Pool::Hosts(const v1::CreateSessionRequest& wanted, siz
           session.share_wanted() != 0 ? session.share_wanted() : session.spec().slice().share();
       running.share_least = std::min(running.share, Share(wish * kShareKept));
     }
-    const ServerView& view = cluster_.servers()[*cluster_.Find(session.server_id())];
-    for (uint32_t device : grant->devices) {
-      running.devices.push_back(device - view.device_first);
+    const uint32_t index = *cluster_.Find(server);
+    for (const uint32_t device : grant->devices) {
+      if (cluster_.ServerOfDevice(device) == index) {
+        running.devices.push_back(device - cluster_.servers()[index].device_first);
+      }
     }
-    hosts[at->second].sessions.push_back(std::move(running));
+    (*hosts)[at->second].sessions.push_back(std::move(running));
   }
-  return hosts;
 }
 
 }  // namespace farlane::pool

@@ -23,6 +23,7 @@ std::string DigestOf(const v1::CreateSessionRequest& request) {
   v1::CreateSessionRequest asked;
   *asked.mutable_spec() = request.spec();
   asked.set_key_digest(request.key_digest());
+  *asked.mutable_part_key_digests() = request.part_key_digests();
   std::string bytes;
   {
     google::protobuf::io::StringOutputStream stream(&bytes);
@@ -35,6 +36,7 @@ std::string DigestOf(const v1::CreateSessionRequest& request) {
 
 void NoteRequest(const v1::CreateSessionRequest& request, v1::Session* session) {
   session->set_key_digest(request.key_digest());
+  *session->mutable_part_key_digests() = request.part_key_digests();
   if (!request.idempotency_key().empty()) {
     session->set_idempotency_key(request.idempotency_key());
     session->set_request_digest(DigestOf(request));

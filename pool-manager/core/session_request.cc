@@ -24,6 +24,7 @@ Request RequestOf(const v1::Session& session) {
   request.tenant = spec.project();
   request.app = spec.program();
   request.devices = std::max(spec.gpus(), 1u);
+  request.across_servers = spec.across_servers();
   // Who asks for no share is promised none, and gets some of what is left.
   const auto share = static_cast<uint32_t>(spec.slice().share() * kWholeShare);
   request.share = share != 0 ? share : kShareOfNone;

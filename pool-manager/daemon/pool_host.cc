@@ -123,6 +123,7 @@ void PoolHost::Expel(const std::string& server_id, const std::string& why) {
   std::vector<v1::Session> changed;
   state_.With([&](State& state) {
     Order order = state.pool.Expel(server_id, why, TakeNow(), &changed);
+    Tell(state, state.pool.TakeOrders());
     const auto line = state.lines.find(order.attachment);
     if (line != state.lines.end()) {
       order.say.set_epoch(store_->epoch());
@@ -199,6 +200,7 @@ void PoolHost::Look() {
     state.pool.LookAtDrains(TakeNow(), &to.changed, &to.orders);
     state.tenants.Look(TakeNow());
     state.desk.Look(store_->epoch(), TakeNow(), &to);
+    Tell(state, state.pool.TakeOrders());
     Tell(state, to.orders);
   });
   saver_.SaveSoon(to.changed);

@@ -147,6 +147,8 @@ class PoolHost : public std::enable_shared_from_this<PoolHost> {
                                const std::string& user,
                                AdmissionDesk::Reply* reply,
                                AdmissionDesk::Consequences* consequences) const;
+  std::optional<Objection> SignTokens(const Pool::Grant& grant,
+                                      v1::CreateSessionResponse* response) const;
   std::optional<Objection> Keep(const v1::Session& session);
   farlane::Status SaveSurely(const v1::Session& session);
   void SaveUnsure();

@@ -71,9 +71,21 @@ std::optional<Objection> PoolHost::Create(const v1::CreateSessionRequest& reques
     *response->mutable_place() = std::move(reply.place);
     return std::nullopt;
   }
-  const Result<std::string> token = keys_.Sign(reply.grant->token);
+  return SignTokens(*reply.grant, response);
+}
+
+std::optional<Objection> PoolHost::SignTokens(const Pool::Grant& grant,
+                                              v1::CreateSessionResponse* response) const {
+  const Result<std::string> token = keys_.Sign(grant.token);
   if (!token.ok()) {
     return Objection{Objection::Kind::kUnavailable, "NoToken", token.error().message()};
+  }
+  for (const token::SessionToken& one : grant.more_tokens) {
+    const Result<std::string> more = keys_.Sign(one);
+    if (!more.ok()) {
+      return Objection{Objection::Kind::kUnavailable, "NoToken", more.error().message()};
+    }
+    response->add_more_tokens(more.value());
   }
   response->set_token(token.value());
   return std::nullopt;

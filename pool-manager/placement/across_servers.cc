@@ -5,6 +5,8 @@
 #include <map>
 #include <vector>
 
+#include "protocol/base/part_key.h"
+
 namespace farlane::pool {
 namespace {
 
@@ -53,6 +55,9 @@ std::optional<Candidate> Take(Offers offers,
       candidate.terms.peers = apart;
       candidate.score += apart;
       return candidate;
+    }
+    if (candidate.servers.size() == kPartsMost) {
+      break;  // a program has no more
     }
   }
   return std::nullopt;

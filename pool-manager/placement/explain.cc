@@ -120,7 +120,8 @@ std::string ExplanationText(const ClusterView& cluster,
     const std::string& name = cluster.servers()[verdict.server].facts.id;
     text += std::string(verdict.chosen ? "* " : "  ") + name + ": ";
     text +=
-        verdict.reason == Reason::kFits
+        verdict.chosen && verdict.reason != Reason::kFits ? "gives a part of the devices\n"
+        : verdict.reason == Reason::kFits
             ? "score " + Percent(verdict.score) + ": " + verdict.terms.Text(policy) + "\n"
             : std::string(ReasonCode(verdict.reason)) + ": " + ReasonText(verdict.reason) + "\n";
   }

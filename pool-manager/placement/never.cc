@@ -4,7 +4,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <numeric>
 #include <set>
+
+#include "protocol/base/part_key.h"
 
 namespace farlane::pool {
 namespace {
@@ -55,7 +58,8 @@ class Judge {
   Judge(const ClusterView& cluster, const Request& request, const PlacementPolicy& policy)
       : cluster_(cluster), request_(request), policy_(policy) {}
 
-  // What the server lacks first, when nobody is there; `most`: how much of it there is.
+  // What the server lacks first, when nobody is there; `most`: how much of it there is, or, if it
+  // lacks nothing, how many devices would do.
   Need LacksOf(const ServerView& server, double* most) const;
   std::string Text(const Furthest& furthest) const;
 
@@ -134,6 +138,7 @@ Need Judge::LacksOf(const ServerView& server, double* most) const {
       return need;
     }
   }
+  *most = static_cast<double>(devices.size());
   return Need::kNone;
 }
 
@@ -212,6 +217,19 @@ std::string Judge::Text(const Furthest& furthest) const {
   }
 }
 
+// Across servers: so many as a program has at most, those with the most devices.
+std::optional<std::string> WhyNeverTogether(const Request& request, std::vector<uint32_t> have) {
+  std::sort(have.rbegin(), have.rend());
+  have.resize(std::min<size_t>(have.size(), kPartsMost));
+  const uint32_t all = std::accumulate(have.begin(), have.end(), 0u);
+  if (all >= request.devices) {
+    return std::nullopt;
+  }
+  return "the pool can never take it: it wants " + std::to_string(request.devices) +
+         " GPUs across servers, and of those that would do " + std::to_string(have.size()) +
+         (have.size() == 1 ? " server has " : " servers have ") + std::to_string(all) + " together";
+}
+
 }  // namespace
 
 std::optional<std::string> WhyNever(const ClusterView& cluster,
@@ -220,6 +238,7 @@ std::optional<std::string> WhyNever(const ClusterView& cluster,
   const Judge judge(cluster, request, policy);
   Furthest furthest;
   uint32_t servers = 0;
+  std::vector<uint32_t> have;  // devices that would do, of each server that has any
   for (const ServerView& server : cluster.servers()) {
     if (server.state == ServerState::kGone) {
       continue;
@@ -227,8 +246,12 @@ std::optional<std::string> WhyNever(const ClusterView& cluster,
     ++servers;
     double most = 0;
     const Need lacks = judge.LacksOf(server, &most);
-    if (lacks == Need::kNone) {
+    if (lacks == Need::kNone && !request.across_servers) {
       return std::nullopt;
+    }
+    if (lacks == Need::kNone) {
+      have.push_back(static_cast<uint32_t>(most));
+      continue;
     }
     if (lacks > furthest.lacks) {
       furthest = {.lacks = lacks};
@@ -243,6 +266,9 @@ std::optional<std::string> WhyNever(const ClusterView& cluster,
   }
   if (servers == 0) {
     return std::nullopt;
+  }
+  if (!have.empty()) {
+    return WhyNeverTogether(request, std::move(have));
   }
   return "no server of the pool can ever take it: " + judge.Text(furthest) + " (of " +
          std::to_string(servers) + (servers == 1 ? " server, " : " servers, ") +

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/farlane/on_loss.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -34,6 +35,35 @@ nlohmann::json AskJson(const Installation& installation,
 std::string TextOf(const nlohmann::json& from, const char* name) {
   const auto found = from.find(name);
   return found != from.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+std::vector<std::string> ServersOf(const nlohmann::json& session) {
+  std::vector<std::string> servers;
+  for (const auto& part : session.value("parts", nlohmann::json::array())) {
+    if (part.is_object()) {
+      servers.push_back(TextOf(part, "server"));
+    }
+  }
+  if (const std::string only = TextOf(session, "server"); servers.empty() && !only.empty()) {
+    servers.push_back(only);
+  }
+  return servers;
+}
+
+bool AwaitUntil(const Installation& installation,
+                const std::string& pool,
+                const std::string& server,
+                uint64_t until_ns) {
+  while (true) {
+    const nlohmann::json said = AskJson(installation, pool, "/v1/servers/" + server);
+    if (TextOf(said, "state") == "READY") {
+      return true;
+    }
+    if (NowNs() >= until_ns) {
+      return false;
+    }
+    usleep(kPauseUs);
+  }
 }
 
 }  // namespace
@@ -85,26 +115,19 @@ LostSession AskAboutLost(const Installation& installation,
   const nlohmann::json session = AskJson(installation, pool, "/v1/sessions/" + id);
   const auto meant = session.find("meant");
   return {.meant = meant != session.end() && meant->is_boolean() && meant->get<bool>(),
-          .server = TextOf(session, "server"),
+          .servers = ServersOf(session),
           .why = TextOf(session, "reason")};
 }
 
-bool AwaitServer(const Installation& installation,
-                 const std::string& pool,
-                 const std::string& server,
-                 uint32_t seconds) {
+bool AwaitServers(const Installation& installation,
+                  const std::string& pool,
+                  const std::vector<std::string>& servers,
+                  uint32_t seconds) {
   const uint64_t until_ns = NowNs() + seconds * kSecondNs;
-  while (!server.empty()) {
-    const nlohmann::json said = AskJson(installation, pool, "/v1/servers/" + server);
-    if (TextOf(said, "state") == "READY") {
-      return true;
-    }
-    if (NowNs() >= until_ns) {
-      return false;
-    }
-    usleep(kPauseUs);
-  }
-  return false;
+  return !servers.empty() &&
+         std::all_of(servers.begin(), servers.end(), [&](const std::string& server) {
+           return AwaitUntil(installation, pool, server, until_ns);
+         });
 }
 
 }  // namespace farlane::cli

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "protocol/base/fd.h"
 #include "protocol/base/result.h"
@@ -51,18 +52,19 @@ class LossNote {
 // What the pool says of a session that was lost.
 struct LostSession {
   bool meant = false;  // it was ended on purpose: it is not to begin again
-  std::string server;  // where it was; empty: nobody knows
-  std::string why;     // of how it is, for people
+  // Where it was, all of them; none: nobody knows.
+  std::vector<std::string> servers{};
+  std::string why;  // of how it is, for people
 };
 
 LostSession AskAboutLost(const Installation& installation,
                          const std::string& pool,
                          const std::string& id);
 
-// Until the server can be had again; false: it was not within `seconds`.
-bool AwaitServer(const Installation& installation,
-                 const std::string& pool,
-                 const std::string& server,
-                 uint32_t seconds);
+// Until these servers can be had again; false: one could not within `seconds`.
+bool AwaitServers(const Installation& installation,
+                  const std::string& pool,
+                  const std::vector<std::string>& servers,
+                  uint32_t seconds);
 
 }  // namespace farlane::cli

@@ -74,6 +74,7 @@ Result<std::string> BodyOf(const PlaceOptions& options) {
   spec["slice"]["share"] = static_cast<double>(slice.share) / kWholeShare;
   spec["slice"]["priority"] = options.slice.priority;
   spec["gpus"] = options.gpus;
+  spec["acrossServers"] = options.wishes.across;
   spec["model"] = options.model;
   FARLANE_TRY(AddWishes(options, &spec));
   for (const std::string& one : options.selector) {
@@ -127,7 +128,8 @@ Verb AddPlace(CLI::App& root) {
   app->formatter(std::make_shared<HelpFormat>("--dry-run [OPTIONS]"));
   app->add_flag("--dry-run", options->dry_run, "ask, and take nothing");
   AddPoolOption(app, &options->pool);
-  app->add_option("-n,--gpus", options->gpus, "so many GPUs of one server [1]")->type_name("N");
+  app->add_option("-n,--gpus", options->gpus, "so many GPUs, of one server but for --across [1]")
+      ->type_name("N");
   app->add_option("--mem", options->slice.memory, "memory of each, e.g. 8Gi")->type_name("SIZE");
   app->add_option("--share", options->slice.share, "part of each one's time, e.g. 0.5")
       ->type_name("PART");

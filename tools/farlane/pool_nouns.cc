@@ -114,6 +114,16 @@ std::string SecondsText(const OrderedJson& session) {
   return text;
 }
 
+// All of them, if it is over several.
+std::string ServersOf(const OrderedJson& session) {
+  std::string servers;
+  const OrderedJson parts = ValueAt(session, "parts");
+  for (const OrderedJson& part : parts.is_array() ? parts : OrderedJson::array()) {
+    servers += (servers.empty() ? "" : ",") + TextAt(part, "server");
+  }
+  return servers.empty() ? TextAt(session, "server") : servers;
+}
+
 // What a session has for -l; it has no labels of its own.
 OrderedJson LabelsOfSession(const OrderedJson& session) {
   return {{"phase", TextAt(session, "phase")},
@@ -197,7 +207,7 @@ const Noun& SessionNoun() {
       "sessions",
       {{"SESSION", [](One one) { return TextAt(one, "id").substr(0, 8); }},
        {"PHASE", [](One one) { return TextAt(one, "phase"); }},
-       {"SERVER", [](One one) { return TextAt(one, "server"); }},
+       {"SERVER", [](One one) { return ServersOf(one); }},
        {"SHARE", [](One one) { return ShareText(NumberAt(one, "spec.slice.share")); }},
        {"MEMORY", [](One one) { return Gibibytes(NumberAt(one, "load.memoryBytes")); }, false,
         [](One one) { return NumberAt(one, "load.memoryBytes"); }},

@@ -24,6 +24,9 @@ void AddPoolWishes(CLI::App* app, PoolWishes* wishes) {
       ->type_name("GROUP[@SCOPE][!]");
   app->add_option("--away", wishes->away, "where none of this group is")
       ->type_name("GROUP[@SCOPE][!]");
+  app->add_flag("--across", wishes->across,
+                "with -n: where no one server has room for them all, GPUs of several servers,\n"
+                "all of them or none");
 }
 
 std::vector<Setting> WishSettings(const PoolWishes& wishes) {
@@ -39,6 +42,7 @@ std::vector<Setting> WishSettings(const PoolWishes& wishes) {
   say("FARLANE_GROUP", wishes.group);
   say("FARLANE_NEAR", wishes.near);
   say("FARLANE_AWAY", wishes.away);
+  say("FARLANE_ACROSS", wishes.across ? "1" : "");
   say("FARLANE_AWAIT_SERVERS", wishes.await_servers ? "1" : "");
   return settings;
 }

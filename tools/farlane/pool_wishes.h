@@ -22,6 +22,7 @@ struct PoolWishes {
   std::string near;
   std::string away;
   bool await_servers = false;
+  bool across = false;
 };
 
 void AddPoolWishes(CLI::App* app, PoolWishes* wishes);

@@ -223,11 +223,21 @@ std::vector<Setting> PoolWishesOf(const RunOptions& options, const std::string& 
   return wishes;
 }
 
+std::string NameOf(const LostSession& lost) {
+  std::string names;
+  for (const std::string& server : lost.servers) {
+    names += (names.empty() ? "" : ", ") + server;
+  }
+  return names.empty()              ? "its GPU server"
+         : lost.servers.size() == 1 ? "server " + names
+                                    : "one of the servers " + names;
+}
+
 // The command has lost its server: people are told why, as far as the pool knows.
 void SayLost(const std::string& session, const LostSession& lost) {
   if (!lost.why.empty()) {
-    LogWarn("session %s on server %s is over: %s", session.substr(0, kShownDigits).c_str(),
-            lost.server.c_str(), lost.why.c_str());
+    LogWarn("session %s on %s is over: %s", session.substr(0, kShownDigits).c_str(),
+            NameOf(lost).c_str(), lost.why.c_str());
   }
 }
 
@@ -272,7 +282,7 @@ bool RunsAgain(const std::string& pool,
                const OnLoss& on_loss,
                const LostSession& lost,
                uint32_t runs) {
-  const std::string server = lost.server.empty() ? "its GPU server" : "server " + lost.server;
+  const std::string server = NameOf(lost);
   if (lost.meant) {
     LogWarn("the command is not run again: its session was ended: %s", lost.why.c_str());
     return false;
@@ -285,7 +295,7 @@ bool RunsAgain(const std::string& pool,
   usleep(std::min(runs, kPauseSecondsMost) * 1'000'000);
   if (on_loss.kind == OnLoss::Kind::kWait) {
     LogWarn("%s is lost; waiting for it for %u s", server.c_str(), on_loss.wait_seconds);
-    if (!AwaitServer(installation, pool, lost.server, on_loss.wait_seconds)) {
+    if (!AwaitServers(installation, pool, lost.servers, on_loss.wait_seconds)) {
       LogWarn("%s has not come back; the command is not run again", server.c_str());
       return false;
     }
@@ -404,8 +414,8 @@ void AddSlice(CLI::App* app, RunOptions* options, CLI::Option* direct) {
   share->type_name("PART");
   limit->type_name("PART");
   priority->type_name("CLASS");
-  CLI::Option* gpus =
-      app->add_option("-n,--gpus", slice->gpus, "so many GPUs of the server [all of them]");
+  CLI::Option* gpus = app->add_option("-n,--gpus", slice->gpus,
+                                      "so many GPUs of the server [all of them]; of a pool [one]");
   CLI::Option* isolation = app->add_option("--isolation", slice->isolation,
                                            "shared, scrubbed, exclusive or mig [shared]");
   gpus->type_name("N");

@@ -19,6 +19,7 @@
 #include "protocol/base/log.h"
 #include "protocol/base/milliseconds.h"
 #include "protocol/base/net_rate.h"
+#include "protocol/base/part_key.h"
 #include "protocol/base/run_time.h"
 #include "protocol/base/sha256.h"
 #include "protocol/base/slice.h"
@@ -108,6 +109,7 @@ Result<json> SpecFromEnvironment() {
   spec["slice"]["priority"] = Environment("FARLANE_PRIORITY").value_or("");
   spec["slice"]["shareMax"] = static_cast<double>(slice.share_max) / kWholeShare;
   spec["gpus"] = slice.gpus;
+  spec["acrossServers"] = Environment("FARLANE_ACROSS").value_or("") == "1";
   spec["isolation"] = Environment("FARLANE_ISOLATION").value_or("");
   spec["model"] = Environment("FARLANE_MODEL").value_or("");
   spec["program"] = Environment("FARLANE_PROGRAM").value_or(ParentName());
@@ -255,6 +257,13 @@ Result<PoolAnswer> AskAndMeasure(const PoolAddress& pool, json wanted) {
   return AskForRoom(pool, std::move(wanted), said["candidates"]);
 }
 
+// The best one; the others lead to the same server.
+std::string FirstAddress(const json& from) {
+  const json addresses = Member(from, "addresses");
+  const bool has_one = addresses.is_array() && !addresses.empty() && addresses[0].is_string();
+  return has_one ? addresses[0].get<std::string>() : "";
+}
+
 Result<OpenedSession> Understand(const PoolAnswer& answer, const std::string& key) {
   const json said = json::parse(answer.body, nullptr, false);
   const Status odd(StatusCode::kCorrupt, "the pool's answer is not understood");
@@ -263,14 +272,21 @@ Result<OpenedSession> Understand(const PoolAnswer& answer, const std::string& ke
   }
   const json& session = said["session"];
   std::string servers;
-  for (const auto& address : session.value("addresses", json::array())) {
-    // The first is the best; the others lead to the same server.
-    servers = servers.empty() && address.is_string() ? address.get<std::string>() : servers;
+  std::string token = Member(said, "token").is_string() ? Text(said, "token") : "";
+  size_t tokens = 1;
+  for (const auto& more : Member(said, "moreTokens")) {
+    token += "," + (more.is_string() ? more.get<std::string>() : "");
+    ++tokens;
+  }
+  const json parts = Member(session, "parts");
+  for (const json& part : parts.empty() ? json::array({session}) : parts) {
+    servers += (servers.empty() ? "" : ",") + FirstAddress(part);
   }
   OpenedSession opened{.id = session.value("id", ""), .settings = {}};
-  const std::string token = said.value("token", "");
   std::array<uint8_t, 16> id{};
-  if (servers.empty() || token.empty() || !control::FromHex(opened.id, id)) {
+  const bool has_all = servers.find(",,") == std::string::npos && !servers.starts_with(',') &&
+                       !servers.ends_with(',') && tokens == std::max<size_t>(parts.size(), 1);
+  if (servers.empty() || token.empty() || !has_all || !control::FromHex(opened.id, id)) {
     return odd;
   }
   opened.settings = "FARLANE_SERVER=" + servers + "\nFARLANE_TOKEN=" + token +
@@ -278,18 +294,34 @@ Result<OpenedSession> Understand(const PoolAnswer& answer, const std::string& ke
   return opened;
 }
 
+std::string DigestText(const SessionKey& key) {
+  return control::Hex(Sha256(std::as_bytes(std::span(key))));
+}
+
+// Each server is shown another key, of which the pool knows the digest.
+json PartKeyDigests(const SessionKey& key, uint32_t count) {
+  json digests = json::array();
+  for (uint32_t part = 0; part < count; ++part) {
+    digests.push_back(DigestText(PartKey(key, part)));
+  }
+  return digests;
+}
+
 }  // namespace
 
 Result<OpenedSession> OpenSession(const PoolAddress& pool, int* exit_code) {
   *exit_code = 2;
   FARLANE_ASSIGN(json spec, SpecFromEnvironment());
-  std::array<uint8_t, 32> key{};
+  SessionKey key{};
   if (getrandom(key.data(), key.size(), 0) != static_cast<ssize_t>(key.size())) {
     return Status::FromErrno(StatusCode::kInternal, "no random numbers", errno);
   }
   json wanted;
+  if (const uint32_t gpus = spec["gpus"]; spec["acrossServers"] == true && gpus > 1) {
+    wanted["partKeyDigests"] = PartKeyDigests(key, std::min(gpus, kPartsMost));
+  }
   wanted["spec"] = std::move(spec);
-  wanted["keyDigest"] = control::Hex(Sha256(std::as_bytes(std::span(key))));
+  wanted["keyDigest"] = DigestText(key);
   const Result<PoolAnswer> answer = AskAndMeasure(pool, std::move(wanted));
   if (!answer.ok()) {
     *exit_code = ExitCodeOf(answer.error());

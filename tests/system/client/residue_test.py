@@ -8,6 +8,7 @@ byte of anybody else's. The device gives out first what was freed last.
 import os
 import random
 import re
+import secrets
 import signal
 import threading
 import time
@@ -20,6 +21,9 @@ from real_server import SLOWNESS, Client, Server, seconds_until
 LEFTOVERS = {"FARLANE_SOFT_CANARY": "leftovers"}
 HAND_OVERS = 200
 CHAINS = 3  # at a time
+# Roles that give back what they had while they are there.
+GIVING_BACK = ("returns", "destroys")
+OWNER, ANOTHER = (f"{secrets.token_hex(16)}.{secrets.token_hex(32)}" for _ in range(2))
 CAMPAIGN = None
 
 
@@ -112,6 +116,26 @@ class NobodyFindsAnything(Residue):
         self.assertGreater(sums["looked_bytes"], HAND_OVERS << 20)
 
 
+class WhatIsNamedIsTheSessionsOwn(Residue):
+    """The owner is there all the time, and shares it with whoever is of its session."""
+
+    def opened(self, handle, session):
+        process = self.start("residue", self.server.address, RESIDUE_ROLE="looks", RESIDUE_HANDLE=handle, FARLANE_SESSION=session)
+        out, errors = process.communicate("", timeout=60 * SLOWNESS)
+        self.assertTrue(self.seen(out), out + errors)
+        return int(self.seen(out)[4])
+
+    def test_only_its_session_opens_what_is_there(self):
+        owner = self.start("residue", self.server.address, RESIDUE_NUMBER="1", FARLANE_SESSION=OWNER)
+        line = owner.stdout.readline()
+        self.assertTrue(self.seen(line), line)
+        handle = self.seen(line)[5]
+        found = {session: self.opened(handle, session) for session in (OWNER, ANOTHER)}
+        owner.communicate("", timeout=60 * SLOWNESS)
+        self.assertEqual(found[OWNER], 0)
+        self.assertNotEqual(found[ANOTHER], 0)
+
+
 class WhereFramesAreNotEmptied(Residue):
     """What the test is worth: the device does not empty what it hands on, and the server trusts it."""
 
@@ -143,8 +167,8 @@ class WhoIsKeptApartLeavesNothing(Residue):
     def leave(self, role, isolation, number):
         process = self.start("residue", self.server.address, RESIDUE_NUMBER=str(number), RESIDUE_ROLE=role,
                              **({"FARLANE_ISOLATION": isolation} if isolation else {}))
-        lines = [process.stdout.readline() for _ in range(3 if role == "returns" else 2)]
-        self.assertEqual((bool(self.seen(lines[0])), lines[-1]), (True, "returned\n" if role == "returns" else "left\n"), lines)
+        lines = [process.stdout.readline() for _ in range(3 if role in GIVING_BACK else 2)]
+        self.assertEqual((bool(self.seen(lines[0])), lines[-1]), (True, "returned\n" if role in GIVING_BACK else "left\n"), lines)
         return process
 
     def look(self):
@@ -157,7 +181,7 @@ class WhoIsKeptApartLeavesNothing(Residue):
     def found_after(self, role, isolation, is_killed=False):
         process = self.leave(role, isolation, 1)
         worker = self.worker_of(process)
-        if role == "returns" and isolation != "exclusive":
+        if role in GIVING_BACK and isolation != "exclusive":
             found = self.look()
             process.communicate("", timeout=60 * SLOWNESS)
             return found
@@ -170,6 +194,9 @@ class WhoIsKeptApartLeavesNothing(Residue):
 
     def test_of_what_it_gives_back(self):
         self.assertEqual(self.found_after("returns", "scrubbed"), 0)
+
+    def test_of_what_goes_with_a_context(self):
+        self.assertEqual(self.found_after("destroys", "scrubbed"), 0)
 
     def test_of_what_it_has_at_its_end(self):
         for isolation in ("scrubbed", "exclusive"):
@@ -193,5 +220,6 @@ class LongRun(Residue):
 if __name__ == "__main__":
     CAMPAIGN = Campaign.from_arguments(parts=40)
     unittest.main(argv=[__file__, "LongRun"] if CAMPAIGN else None,
-                  defaultTest=None if CAMPAIGN else ["NobodyFindsAnything", "WhereFramesAreNotEmptied", "WhereTheServerEmptiesThem",
+                  defaultTest=None if CAMPAIGN else ["NobodyFindsAnything", "WhatIsNamedIsTheSessionsOwn",
+                                                    "WhereFramesAreNotEmptied", "WhereTheServerEmptiesThem",
                                                     "WhoIsKeptApartLeavesNothing"])

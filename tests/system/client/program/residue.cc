@@ -209,10 +209,15 @@ void Say(const char* word) {
 
 // Says how many bytes were not zero, how many marks of others it has, whether another's memory
 // could be opened, and how its own is named. RESIDUE_ROLE: "looks" looks through all memory that
-// there is and leaves nothing, "leaves" only once, and "returns" gives it back before it ends.
+// there is and leaves nothing, "leaves" only once, "returns" gives it back before it ends, and
+// "destroys" ends a context of its own with all that it has there.
 void FindResidue() {
   Begin();
   const std::string role = Environment("RESIDUE_ROLE").value_or("");
+  CUcontext own = nullptr;
+  if (role == "destroys") {
+    EXPECT_OK(Cuda().cuCtxCreate_v2(&own, 0, 0));
+  }
   const Stock stock = LookEverywhere(role.empty() || role == "looks", role == "looks");
   if (role == "looks") {
     return;
@@ -230,6 +235,12 @@ void FindResidue() {
       Drop(claim, nullptr);
     }
     EXPECT_OK(Cuda().cuMemFree_v2(stock.named));
+    EXPECT_OK(Cuda().cuCtxSynchronize());
+    Say("returned");
+  }
+  if (own != nullptr) {
+    EXPECT_OK(Cuda().cuCtxDestroy_v2(own));
+    Begin();  // the primary context is there, and current again
     EXPECT_OK(Cuda().cuCtxSynchronize());
     Say("returned");
   }
