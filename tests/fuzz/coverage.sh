@@ -17,7 +17,7 @@ targets=${*:-fatbin_fuzz cubin_fuzz ptx_index_fuzz ptx_parser_fuzz batch_reader_
 if [ ! -e "$build/build.ninja" ]; then
   cmake --preset fuzz -B "$build" -DFARLANE_SANITIZE= -DFARLANE_COVERAGE=ON -DFARLANE_TESTS=ON >/dev/null
 fi
-# What belongs to a pool is found without seeds.
+# What belongs to a pool needs none of the seeds that are made by a program.
 seeds=fuzz_seeds
 wants_seeds=0
 for target in $targets; do
@@ -31,8 +31,10 @@ trap 'rm -rf "$work"' EXIT
 if [ -n "$seeds" ]; then
   LLVM_PROFILE_FILE="$work/seeds.profraw" "$build/tests/fuzz/fuzz_seeds" "$work/seeds"
 fi
+python3 -B tests/fuzz/pool_seeds.py "$work/seeds"
 
 quiet=0  # 3: what the target itself prints is not shown
+options= # of the target's, beside the usual ones
 
 # reach TARGET SOURCE…
 reach() {
@@ -40,8 +42,9 @@ reach() {
   shift
   case " $targets " in *" $target "*) ;; *) return 0 ;; esac
   mkdir -p "$work/$target" "$work/seeds/$target"
+  # shellcheck disable=SC2086
   LLVM_PROFILE_FILE="$work/$target.profraw" "$build/tests/fuzz/$target" "$work/$target" \
-    "$work/seeds/$target" -max_total_time="$seconds" -timeout=10 -close_fd_mask="$quiet" -verbosity=0 -print_final_stats=0 2>"$work/$target.log" ||
+    "$work/seeds/$target" -max_total_time="$seconds" -timeout=10 -close_fd_mask="$quiet" $options -verbosity=0 -print_final_stats=0 2>"$work/$target.log" ||
     { cat "$work/$target.log"; exit 1; }
   llvm-profdata-14 merge -o "$work/$target.profdata" "$work/$target.profraw"
   llvm-cov-14 export -summary-only -instr-profile "$work/$target.profdata" \
@@ -65,8 +68,11 @@ PY
 reach batch_reader_fuzz protocol/channel/batch_reader.cc protocol/wire/frame.cc
 reach token_fuzz protocol/token/{session_token,base64url}.cc gpu-server/agent/token_judge.cc
 reach audit_fuzz pool-manager/trust/audit_chain.cc
-reach pool_message_fuzz pool-manager/core/server_book.cc
+# They are few in a second, and nothing happens in the shortest.
+options="-len_control=0 -max_len=400"
+reach pool_message_fuzz pool-manager/core/{server_book,pool_live}.cc
 reach http_fuzz pool-manager/api/{http_server,own_names}.cc
+options=
 reach routes_fuzz pool-manager/api/{routes,route,route_access,session_routes,server_routes,tenant_routes,access_routes,join_routes,answers,page,sight}.cc pool-manager/trust/{caller,access_table,guards}.cc
 reach message_decode_fuzz generated/protocol/wire/messages.cc
 # All of a session, without what it says before it hears anything, and what devices print.

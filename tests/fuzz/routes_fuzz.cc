@@ -1,156 +1,215 @@
 // SPDX-License-Identifier: Apache-2.0
-// Requests of people, as strangers make them: to a pool with one server, in this process. The first
-// byte says who asks, the second what: one of the routes, or any method and path. Whatever
-// comes, the answer is one of HTTP's, and who shows no token changes nothing and is told nothing.
+// Requests of people, as strangers make them: to a pool in this process. The first byte says who
+// asks, the second what (one of the routes, or any method and path), the third how the rest is
+// made: the body as it is, or the route's own message with the input in it. Whatever comes, the
+// answer is one of HTTP's, and JSON where it says so; who shows no token changes nothing and is
+// told nothing; and nobody does what the table of roles does not give him.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
+#include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include <stdlib.h>
-#include <unistd.h>
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/message.h>
+#include <google/protobuf/struct.pb.h>
+#include <google/protobuf/util/json_util.h>
 
+#include "pool-manager/api/open_api.h"
 #include "pool-manager/api/route.h"
-#include "pool-manager/api/routes.h"
-#include "pool-manager/store/sqlite_store.h"
-#include "protocol/base/clock.h"
-#include "protocol/base/log.h"
+#include "pool-manager/api/route_access.h"
+#include "tests/fuzz/fuzzed_pool.h"
 
 namespace farlane::pool {
 namespace {
 
-class DeafLine : public ServerLine {
- public:
-  void Say(v1::ToServer) override {}
+// So that what is made of one pool does not grow without end.
+constexpr size_t kRequestsOfAPool = 400;
+constexpr size_t kMadeMax = 16;
+constexpr uint8_t kRoutesUpTo = 224;
 
-  void End() override {}
-};
+void Require(bool holds) {
+  if (!holds) {
+    abort();
+  }
+}
 
-// One for the whole run.
-class FuzzedPool {
+// Takes the input apart.
+class Input {
  public:
-  FuzzedPool() : keys_(token::SigningKey::Make().value()) {
-    SetLogLevel(LogLevel::kNone);
-    char folder[] = "/dev/shm/farlane_routes_fuzz_XXXXXX";
-    folder_ = mkdtemp(folder);
-    SqliteStore::Options options;
-    options.path = folder_ + "/pool.db";
-    store_ = SqliteStore::Open(options).value();
-    Office::Settings settings;
-    settings.guards.tokens.admin_token = "admin";
-    settings.guards.audit.folder = folder_ + "/audit";
-    settings.guards.audit.sync = [](int) { return 0; };
-    settings.guards.admit = [](const std::string& kind, const v1::JoinRequest&) {
-      v1::JoinResponse response;
-      response.set_certificate(kind);
-      return Result<v1::JoinResponse>(response);
-    };
-    settings.store_kind = "sqlite";
-    settings.sole = true;
-    office_ = std::make_unique<Office>(*store_, settings, keys_);
-    if (!office_->AwaitTerm(20'000'000'000)) {
-      abort();
-    }
-    routes_ = std::make_unique<Routes>(*office_);
-    v1::Inventory inventory;
-    inventory.set_server_id(std::string(32, 'a'));
-    inventory.set_name("one");
-    inventory.add_addresses("tcp://one:7450");
-    v1::Device* const device = inventory.add_devices();
-    device->set_uuid("GPU-1");
-    device->set_model("H100");
-    device->set_memory_bytes(80ull << 30);
-    if (!office_->Host()->Attach(inventory, 1, &line_).empty()) {
-      abort();
-    }
-    office_->Host()->Hear(inventory.server_id(), 1, {});
-    Caller admin{.user = "admin", .roles = {Role::kPoolAdmin}, .project = "", .token_id = ""};
-    v1::CreateJoinKeyRequest newcomer;
-    newcomer.set_lifetime_seconds(JoinDesk::kLifetimeSecondsMax);
-    join_key_ =
-        office_->Watch()->joins().Make(newcomer, admin, WallTime().tv_sec * 1000).value().secret();
-    for (const Role role : kRoles) {
-      v1::CreateTokenRequest wish;
-      wish.set_user("ann");
-      wish.add_roles(RoleName(role));
-      wish.set_project(role == Role::kProjectAdmin || role == Role::kUser ? "vision" : "");
-      secrets_.push_back(
-          office_->Watch()->tokens().Make(wish, admin, WallTime().tv_sec * 1000).value().secret());
-    }
+  Input(const uint8_t* data, size_t size) : rest_(reinterpret_cast<const char*>(data), size) {}
+
+  uint8_t Byte() {
+    const auto byte = static_cast<uint8_t>(rest_.empty() ? 0 : rest_.front());
+    rest_.erase(0, 1);
+    return byte;
   }
 
-  // Whoever the byte says: somebody of a role, the admin, a newcomer; the last shows nothing good.
-  std::string Who(uint8_t byte) const {
-    const size_t who = byte % kWho;
-    return who < kRoles.size()        ? "Bearer " + secrets_[who]
-           : who == kRoles.size()     ? "Bearer admin"
-           : who == kRoles.size() + 1 ? "Bearer " + join_key_
-                                      : "Bearer flp1.no";
+  // Up to the next zero.
+  std::string Text() {
+    const size_t end = std::min(rest_.find('\0'), rest_.size());
+    std::string text = rest_.substr(0, end);
+    rest_.erase(0, end + 1);
+    return text;
   }
 
-  static bool IsStranger(uint8_t byte) { return byte % kWho == kWho - 1; }
-
-  HttpAnswer Ask(const HttpRequest& request) { return routes_->Answer(request); }
+  const std::string& rest() const { return rest_; }
 
  private:
-  static constexpr size_t kWho = kRoles.size() + 3;
-
-  std::string folder_;
-  SigningKeys keys_;
-  std::unique_ptr<SqliteStore> store_;
-  std::unique_ptr<Office> office_;
-  std::unique_ptr<Routes> routes_;
-  DeafLine line_;
-  std::vector<std::string> secrets_;
-  std::string join_key_;
+  std::string rest_;
 };
 
-// Up to the next zero.
-std::string TakeText(std::string* rest) {
-  const size_t end = std::min(rest->find('\0'), rest->size());
-  std::string text = rest->substr(0, end);
-  rest->erase(0, std::min(end + 1, rest->size()));
-  return text;
+// The example of the route's message, with the input laid over it, as JSON.
+std::string BodyOf(const Route& route, const std::string& input, bool on_example) {
+  const std::string type = std::string("farlane.pool.v1.") + route.takes;
+  const google::protobuf::Descriptor* const descriptor =
+      google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(type);
+  if (descriptor == nullptr) {
+    return input;
+  }
+  const std::unique_ptr<google::protobuf::Message> message(
+      google::protobuf::MessageFactory::generated_factory()->GetPrototype(descriptor)->New());
+  if (on_example) {
+    static_cast<void>(
+        google::protobuf::util::JsonStringToMessage(route.notes.body, message.get()).ok());
+  }
+  // As far as it can be read.
+  google::protobuf::io::CodedInputStream bytes(reinterpret_cast<const uint8_t*>(input.data()),
+                                               static_cast<int>(input.size()));
+  static_cast<void>(message->MergePartialFromCodedStream(&bytes));
+  std::string json;
+  static_cast<void>(google::protobuf::util::MessageToJsonString(*message, &json).ok());
+  return json;
+}
+
+// A name that is there, one that was there, or any.
+std::string NameFrom(Input* input, const std::deque<std::string>& made) {
+  constexpr const char* kKnown[] = {"one", "two", "vision", "default", "train"};
+  const uint8_t which = input->Byte();
+  if (which < 128) {
+    return kKnown[which % std::size(kKnown)];
+  }
+  if (which < 192 && !made.empty()) {
+    const std::string& name = made[which % made.size()];
+    return which % 2 == 0 ? name : name.substr(0, 4);  // the beginning may be enough
+  }
+  const std::string name = input->Text();
+  return name.empty() ? "one" : name;
+}
+
+void SetQuery(Input* input, std::map<std::string, std::string>* query) {
+  constexpr const char* kNames[] = {"dryRun", "limit",           "continue",
+                                    "watch",  "resourceVersion", "verb"};
+  constexpr const char* kValues[] = {"All", "1", "true", "0", "2-1"};
+  const uint8_t names = input->Byte();
+  for (size_t i = 0; i < std::size(kNames); ++i) {
+    if ((names >> i & 1) != 0) {
+      const uint8_t value = input->Byte();
+      (*query)[kNames[i]] = value < 128 ? kValues[value % std::size(kValues)] : input->Text();
+    }
+  }
+}
+
+// What `who` asks by the input; which route it is, or null.
+const Route* MakeRequest(Input* input, const std::deque<std::string>& made, HttpRequest* request) {
+  const uint8_t which = input->Byte();
+  const uint8_t how = input->Byte();
+  if ((how & 4) != 0) {
+    SetQuery(input, &request->query);
+  }
+  if ((how & 8) != 0) {
+    request->idempotency_key = (how & 16) != 0 ? "one" : input->Text();
+  }
+  if ((how & 32) != 0) {
+    request->foreign_host = input->Text();
+  }
+  if (which >= kRoutesUpTo) {
+    request->method = input->Text();
+    request->path = input->Text();
+    request->body = input->rest();
+    return nullptr;
+  }
+  const Route& route = AllRoutes()[which % AllRoutes().size()];
+  request->method = route.method;
+  request->path = route.path;
+  if (const size_t at = request->path.find('{'); at != std::string::npos) {
+    request->path.replace(at, request->path.find('}') - at + 1, NameFrom(input, made));
+  }
+  request->body = (how & 1) == 0 ? BodyOf(route, input->rest(), (how & 2) == 0) : input->rest();
+  return &route;
+}
+
+bool IsJson(const std::string& text) {
+  google::protobuf::Value value;
+  return google::protobuf::util::JsonStringToMessage(text, &value).ok();
+}
+
+void HearStream(HttpStream* stream) {
+  for (int i = 0; i < 2; ++i) {
+    const std::optional<std::string> said = stream->Next(0);
+    for (size_t start = 0; said.has_value() && start < said->size();) {
+      const size_t end = said->find('\n', start);
+      Require(end != std::string::npos && IsJson(said->substr(start, end - start)));
+      start = end + 1;
+    }
+  }
+}
+
+void Judge(const Route* route,
+           const HttpRequest& request,
+           const FuzzedPool::Person& who,
+           const HttpAnswer& answer) {
+  Require(answer.status >= 200 && answer.status <= 599);
+  if (answer.stream != nullptr) {
+    HearStream(answer.stream.get());
+  } else {
+    Require(!answer.body.empty());
+    Require(answer.type.find("json") == std::string::npos || IsJson(answer.body));
+  }
+  const bool open =
+      request.path == "/healthz" || (request.path == kOpenApiPath && request.method == "GET");
+  Require(!who.is_stranger || open || answer.status == 401);
+  std::vector<std::string> names;
+  if (route == nullptr || open || who.is_stranger ||
+      !PathMatches(route->path, request.path, &names)) {
+    return;
+  }
+  Require(who.caller.May(AccessOf(*route, request)->verb) || answer.status == 403);
 }
 
 int Try(const uint8_t* data, size_t size) {
-  static FuzzedPool* const pool = new FuzzedPool;
-  if (size < 2) {
-    return 0;
+  static std::unique_ptr<FuzzedPool> pool;
+  static std::deque<std::string> made;
+  static size_t asked = 0;
+  static bool is_spent = true;
+  if (is_spent || asked == kRequestsOfAPool) {
+    pool.reset();
+    pool = std::make_unique<FuzzedPool>();
+    made.clear();
+    asked = 0;
+    is_spent = false;
   }
-  std::string rest(reinterpret_cast<const char*>(data + 2), size - 2);
+  ++asked;
+  Input input(data, size);
+  const FuzzedPool::Person& who = pool->Who(input.Byte());
   HttpRequest request;
-  request.authorization = pool->Who(data[0]);
-  const std::vector<Route>& routes = AllRoutes();
-  if (data[1] < 200) {
-    const Route& route = routes[data[1] % routes.size()];
-    request.method = route.method;
-    request.path = route.path;
-    if (const size_t at = request.path.find('{'); at != std::string::npos) {
-      const std::string name = TakeText(&rest);
-      request.path.replace(at, request.path.find('}') - at + 1, name.empty() ? "one" : name);
-    }
-    if (data[1] >= 150) {
-      request.query["dryRun"] = "All";
-      request.query["limit"] = TakeText(&rest);
-    }
-  } else {
-    request.method = TakeText(&rest);
-    request.path = TakeText(&rest);
-    const std::string name = TakeText(&rest);
-    request.query[name] = TakeText(&rest);
-  }
-  request.body = rest;
+  request.authorization = who.authorization;
+  const Route* const route = MakeRequest(&input, made, &request);
   const HttpAnswer answer = pool->Ask(request);
-  const bool open = request.path == "/healthz";
-  if (answer.status < 200 || answer.status > 599 || answer.body.empty() ||
-      (FuzzedPool::IsStranger(data[0]) && !open && answer.status != 401)) {
-    abort();
+  Judge(route, request, who, answer);
+  if (!answer.object.empty() && answer.status == 201) {
+    made.push_back(answer.object);
+    if (made.size() > kMadeMax) {
+      made.pop_front();
+    }
   }
+  // A server that is revoked does not come back.
+  is_spent = answer.status == 200 && request.path.find(":revoke") != std::string::npos;
   return 0;
 }
 

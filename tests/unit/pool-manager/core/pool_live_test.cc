@@ -82,5 +82,24 @@ TEST_F(PoolLiveTest, AServerThatIsExpelledIsToldWhatIsToEndThere) {
   EXPECT_FALSE(changed_[0].meant()) << "it may be run again elsewhere";
 }
 
+TEST_F(PoolLiveTest, AServerThatIsExpelledIsLostUntilItIsTakenAgain) {
+  ASSERT_EQ(pool_.Attach(OneServer(), 1, now_), "");
+  Hear({});
+  pool_.Expel(std::string(32, '1'), "nobody trusts it", now_, &changed_);
+  const int64_t since_ms = pool_.Servers()[0].since_ms();
+  for (const uint64_t silent_ns :
+       {ServerBook::kSuspectNs, ServerBook::kUnreachableNs, ServerBook::kLostNs}) {
+    now_.ns += silent_ns + 1;
+    now_.ms += static_cast<int64_t>(silent_ns / 1'000'000) + 1;
+    pool_.Look(now_, &changed_);
+    const v1::Server server = pool_.Servers()[0];
+    EXPECT_EQ(server.state(), v1::LOST) << silent_ns << ": that nothing is heard is no news";
+    EXPECT_EQ(server.reason(), "nobody trusts it");
+    EXPECT_EQ(server.since_ms(), since_ms);
+  }
+  ASSERT_EQ(pool_.Attach(OneServer(), 2, now_), "") << "its certificate is looked at before that";
+  EXPECT_EQ(pool_.Servers()[0].state(), v1::SUSPECT);
+}
+
 }  // namespace
 }  // namespace farlane::pool
