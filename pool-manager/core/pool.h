@@ -98,7 +98,7 @@ class Pool {
   // What the sessions of a server have come to. `changed`: those to be stored.
   std::vector<Order> Hear(const std::string& server,
                           uint64_t attachment,
-                          const v1::Load& said_now,
+                          const v1::Load& load,
                           const Now& now,
                           std::vector<v1::Session>* changed);
   void Detach(const std::string& server, uint64_t attachment, const Now& now);
