@@ -94,8 +94,9 @@ void FuzzedPool::AddPeople() {
     wish.add_roles(RoleName(role));
     wish.set_project(role == Role::kProjectAdmin || role == Role::kUser ? kProject : "");
     const auto made = office_->Watch()->tokens().Make(wish, admin, now_ms);
-    people_.push_back({.authorization = "Bearer " + made.value().secret(),
-                       .caller = {.user = "ann", .roles = {role}, .project = wish.project()}});
+    people_.push_back(
+        {.authorization = "Bearer " + made.value().secret(),
+         .caller = {.user = "ann", .roles = {role}, .project = wish.project(), .token_id = ""}});
   }
   people_.push_back({.authorization = std::string("Bearer ") + kAdmin, .caller = admin});
   v1::CreateJoinKeyRequest newcomer;
@@ -103,8 +104,8 @@ void FuzzedPool::AddPeople() {
   people_.push_back(
       {.authorization =
            "Bearer " + office_->Watch()->joins().Make(newcomer, admin, now_ms).value().secret(),
-       .caller = {.user = "newcomer", .joins = true}});
-  people_.push_back({.authorization = "Bearer flp1.no", .is_stranger = true});
+       .caller = {.user = "newcomer", .roles = {}, .project = "", .token_id = "", .joins = true}});
+  people_.push_back({.authorization = "Bearer flp1.no", .caller = {}, .is_stranger = true});
 }
 
 // A project with people in it, a session that runs, and two that wait.

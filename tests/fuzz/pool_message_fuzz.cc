@@ -15,6 +15,7 @@
 #include <google/protobuf/io/coded_stream.h>
 
 #include "pool-manager/core/pool.h"
+#include "pool-manager/core/session_parts.h"
 
 namespace farlane::pool {
 namespace {
@@ -140,7 +141,7 @@ class Conversation {
   std::set<std::string> LiveAtOthers(const std::string& server) const {
     std::set<std::string> live;
     for (const v1::Session& session : pool_.Sessions()) {
-      if (Pool::IsLive(session) && session.server_id() != server) {
+      if (Pool::IsLive(session) && !IsAt(session, server)) {
         live.insert(session.id());
       }
     }

@@ -24,7 +24,7 @@ const token::SigningKey& Key() {
 }
 
 // A good one, with the input laid over what is signed: all that is behind the signature is reached.
-std::string Signed(const std::string& input) {
+token::SessionToken TokenOf(const std::string& input) {
   token::SessionToken token;
   token.key_id = 1;
   const auto take = [&input, at = size_t{0}](void* into, size_t size) mutable {
@@ -43,7 +43,18 @@ std::string Signed(const std::string& input) {
   taker(&to, sizeof to);
   token.not_before_s = kNowS - 30'000 + from;
   token.expires_s = token.not_before_s + to;
-  return token::SignToken(token, Key()).value();
+  return token;
+}
+
+// What is true of each that is taken: it is for this server and whoever shows it, in time, and of
+// the manager that leads, or taken over by it.
+bool MayOpen(const token::SessionToken& token, uint64_t epoch, bool adopts) {
+  const bool is_adopted = adopts && token.epoch < epoch;
+  const bool in_time = token.not_before_s <= kNowS + agent::TokenJudge::kSkewSeconds &&
+                       kNowS <= token.expires_s + agent::TokenJudge::kSkewSeconds;
+  return token.server == token::Id{} && token.session == token::Id{} &&
+         token.key_digest == Sha256Digest{} && (is_adopted || (in_time && token.epoch >= epoch)) &&
+         is_adopted == adopts;
 }
 
 int Try(const uint8_t* data, size_t size) {
@@ -65,13 +76,15 @@ int Try(const uint8_t* data, size_t size) {
     judge.SeeSessions({token::Id{}}, kNowS);
     judge.SeeSessions({}, kNowS);
   }
-  const std::string text = (data[0] & 4) != 0 ? Signed(input)
+  const token::SessionToken good = TokenOf(input);
+  const std::string text = (data[0] & 4) != 0 ? token::SignToken(good, Key()).value()
                            : (data[0] & 8) != 0
                                ? std::string(token::kTokenPrefix) + token::Base64Url(input)
                                : input;
   const Result<SliceRequest> slice = judge.Judge(text, {}, {}, kNowS);
-  // Nobody is let in by what the key has not signed.
-  if (slice.ok() && ((data[0] & 1) == 0 || (data[0] & 4) == 0)) {
+  // Nobody is let in by what the key has not signed, nor into what is over.
+  if (slice.ok() && ((data[0] & 1) == 0 || (data[0] & 4) == 0 || (data[0] & 2) != 0 ||
+                     !MayOpen(good, data[0] >> 4, (data[0] & 16) != 0))) {
     abort();
   }
   const Result<token::ReadToken> read = token::ParseToken(text);
