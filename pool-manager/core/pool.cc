@@ -383,7 +383,7 @@ bool Pool::IsReady(const std::string& server) const {
   return entry != servers_.servers().end() && entry->second.state == v1::READY;
 }
 
-void Pool::Look(const Now& now, std::vector<v1::Session>* changed) {
+void Pool::Look(const Now& now, std::vector<v1::Session>* changed, std::vector<Order>* orders) {
   tenants_.Age(now.ms);
   RefreshCapacity();
   const std::vector<std::string> lost = servers_.Look(now.ns, now.ms);
@@ -397,7 +397,7 @@ void Pool::Look(const Now& now, std::vector<v1::Session>* changed) {
   for (const std::string& server : servers) {
     const bool is_lost = std::find(lost.begin(), lost.end(), server) != lost.end();
     const bool is_given_up = HasStayedAway(server, now) || is_lost;
-    LookAtServer(server, is_given_up ? "lost" : "", now, changed);
+    LookAtServer(server, is_given_up ? "lost" : "", now, changed, orders);
   }
   ForgetOld(now);
   learning_.Forget(now.ns);

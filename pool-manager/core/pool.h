@@ -150,10 +150,12 @@ class Pool {
   void Abandon(const std::string& id);
 
   // The server is none of the pool's any more, and its sessions are over: what it is to be told.
+  // `orders`: what others are to be told, which have the rest of such sessions.
   Order Expel(const std::string& server,
               const std::string& why,
               const Now& now,
-              std::vector<v1::Session>* changed);
+              std::vector<v1::Session>* changed,
+              std::vector<Order>* orders);
 
   // The session as it is then, to be stored; its server is told.
   std::optional<Objection> Release(const std::string& id,
@@ -164,12 +166,9 @@ class Pool {
   // Sessions of a server's that are over, and whose tokens may not have expired.
   std::vector<std::string> EndedLately(const std::string& server, const Now& now) const;
 
-  // Sessions that nobody came to, and those of servers that are lost.
-  void Look(const Now& now, std::vector<v1::Session>* changed);
-
-  // What servers are to be told since this was asked last: the rest of sessions that were over as
-  // one of their servers was lost, or never come to.
-  std::vector<Order> TakeOrders() { return std::exchange(orders_due_, {}); }
+  // Sessions that nobody came to, and those of servers that are lost. `orders`: what the others of
+  // their servers are to be told.
+  void Look(const Now& now, std::vector<v1::Session>* changed, std::vector<Order>* orders);
 
   // So long after its end a session is forgotten.
   void SetKeepEnded(int64_t ms) { keep_ended_ms_ = ms; }
@@ -277,7 +276,11 @@ class Pool {
   Objection NoRoom(const Request& request, const NetworkView& network) const;
   bool SetServers(const Decision& decision, v1::Session* session) const;
   static void SetTokens(const token::SessionToken& common, const Now& now, Grant* grant);
-  void EndEverywhere(v1::Session* session, v1::Phase phase, const std::string& why, const Now& now);
+  void EndEverywhere(v1::Session* session,
+                     v1::Phase phase,
+                     const std::string& why,
+                     const Now& now,
+                     std::vector<Order>* orders);
   void End(v1::Session* session, v1::Phase phase, const std::string& why, const Now& now);
   bool WasLeftAlone(const v1::Session& session, const Now& now);
   void ForgetOld(const Now& now);
@@ -295,7 +298,8 @@ class Pool {
   void LookAtServer(const std::string& server,
                     const std::string& why_lost,
                     const Now& now,
-                    std::vector<v1::Session>* changed);
+                    std::vector<v1::Session>* changed,
+                    std::vector<Order>* orders);
   void Charge(const v1::Session& session);
   void Refund(const std::string& id);
   void NoteRoom();
@@ -322,7 +326,6 @@ class Pool {
   std::map<std::string, v1::ServerOrders> orders_;               // by the server's name
   std::set<std::pair<int64_t, std::string>> over_;               // by when they ended
   std::vector<std::string> forgotten_;
-  std::vector<Order> orders_due_;
   int64_t keep_ended_ms_ = kKeepEndedMs;
   std::map<std::string, uint64_t> reserved_since_ns_;  // as far as Look has seen
   std::set<std::string> timed_;  // sessions that began by this manager's own clock

@@ -227,6 +227,7 @@ std::optional<Objection> Pool::Draft(const v1::CreateSessionRequest& wanted,
   sessions_[session.id()] = session;
   NoteLive(session);
   Charge(session);
+  grant->token.epoch = epoch;
   SetTokens(grant->token, now, grant);
   return std::nullopt;
 }
@@ -265,20 +266,17 @@ bool Pool::SetServers(const Decision& decision, v1::Session* session) const {
 void Pool::SetTokens(const token::SessionToken& common, const Now& now, Grant* grant) {
   const v1::Session& session = grant->session;
   token::SessionToken token = common;
-  token.epoch = session.epoch();
   control::FromHex(session.id(), token.session);
   control::FromHex(session.server_id(), token.server);
   token.not_before_s = static_cast<uint64_t>(now.ms / 1000);
   token.expires_s = static_cast<uint64_t>((now.ms + kTokenMs) / 1000);
+  grant->token = token;
   grant->more_tokens.clear();
   for (int i = 0; i < session.parts_size() && i < session.part_key_digests_size(); ++i) {
     control::FromHex(session.parts(i).server_id(), token.server);
     control::FromHex(session.part_key_digests(i), token.key_digest);
     token.slice.gpus = static_cast<uint16_t>(session.parts(i).devices());
-    i == 0 ? static_cast<void>(grant->token = token) : grant->more_tokens.push_back(token);
-  }
-  if (!IsSpread(session)) {
-    grant->token = token;
+    (i == 0 ? grant->token : grant->more_tokens.emplace_back()) = token;
   }
 }
 
@@ -286,11 +284,8 @@ Pool::Grant Pool::GrantAgain(const v1::Session& session, uint64_t epoch, const N
   Grant grant{.session = session, .token = {}};
   token::SessionToken common;
   static_cast<void>(ReadRequest(RequestFor(session), &common));  // it was read before
+  common.epoch = epoch;  // servers take no token of a manager that leads no more
   SetTokens(common, now, &grant);
-  grant.token.epoch = epoch;  // servers take no token of a manager that leads no more
-  for (token::SessionToken& token : grant.more_tokens) {
-    token.epoch = epoch;
-  }
   return grant;
 }
 

@@ -69,33 +69,35 @@ void Pool::HearMissing(v1::Session* session,
 void Pool::EndEverywhere(v1::Session* session,
                          v1::Phase phase,
                          const std::string& why,
-                         const Now& now) {
+                         const Now& now,
+                         std::vector<Order>* orders) {
   End(session, phase, why, now);
   if (IsSpread(*session)) {
-    TellToEnd(*session, why, &orders_due_);
+    TellToEnd(*session, why, orders);
   }
 }
 
 void Pool::LookAtServer(const std::string& server,
                         const std::string& why_lost,
                         const Now& now,
-                        std::vector<v1::Session>* changed) {
+                        std::vector<v1::Session>* changed,
+                        std::vector<Order>* orders) {
   const auto entry = servers_.servers().find(server);
   const bool is_unreachable =
       entry != servers_.servers().end() && entry->second.state == v1::UNREACHABLE;
   for (const std::string& id : LiveAt(server)) {
     v1::Session& session = sessions_[id];
     const v1::Phase phase = PhaseAt(session, server);
-    const std::string name = NameAt(session, server);
     // Of a server that is not heard, nobody knows who has come there.
     if (WasLeftAlone(session, now) && phase == v1::RESERVED && IsReady(server)) {
       const bool is_partly = session.phase() != v1::RESERVED;
-      EndEverywhere(&session, v1::EXPIRED, "nobody came" + (is_partly ? " to " + name : ""), now);
+      const std::string where = is_partly ? " to " + NameAt(session, server) : "";
+      EndEverywhere(&session, v1::EXPIRED, "nobody came" + where, now, orders);
       changed->push_back(session);
     } else if (phase == v1::ACTIVE && is_unreachable) {
-      SetPhaseAt(server, v1::UNKNOWN, name + " cannot be reached", &session);
+      SetPhaseAt(server, v1::UNKNOWN, NameAt(session, server) + " cannot be reached", &session);
     } else if (!why_lost.empty() && phase != v1::RELEASED) {
-      EndEverywhere(&session, v1::FAILED, name + " is " + why_lost, now);
+      EndEverywhere(&session, v1::FAILED, NameAt(session, server) + " is " + why_lost, now, orders);
       changed->push_back(session);
     }
   }
@@ -104,7 +106,8 @@ void Pool::LookAtServer(const std::string& server,
 Order Pool::Expel(const std::string& server,
                   const std::string& why,
                   const Now& now,
-                  std::vector<v1::Session>* changed) {
+                  std::vector<v1::Session>* changed,
+                  std::vector<Order>* orders) {
   Order order{.attachment = servers_.Expel(server, why, now.ms), .say = {}};
   SetState(server);
   v1::ToServer::Expelled& expelled = *order.say.mutable_expelled();
@@ -112,7 +115,7 @@ Order Pool::Expel(const std::string& server,
   for (std::string& id : LiveAt(server)) {
     expelled.add_sessions(std::move(id));
   }
-  LookAtServer(server, "none of the pool's any more: " + why, now, changed);
+  LookAtServer(server, "none of the pool's any more: " + why, now, changed, orders);
   capacity_is_stale_ = true;
   return order;
 }

@@ -121,9 +121,10 @@ void PoolHost::Detach(const std::string& server, uint64_t attachment) {
 
 void PoolHost::Expel(const std::string& server_id, const std::string& why) {
   std::vector<v1::Session> changed;
+  std::vector<Order> orders;
   state_.With([&](State& state) {
-    Order order = state.pool.Expel(server_id, why, TakeNow(), &changed);
-    Tell(state, state.pool.TakeOrders());
+    Order order = state.pool.Expel(server_id, why, TakeNow(), &changed, &orders);
+    Tell(state, orders);
     const auto line = state.lines.find(order.attachment);
     if (line != state.lines.end()) {
       order.say.set_epoch(store_->epoch());
@@ -195,12 +196,11 @@ void PoolHost::Look() {
   }
   AdmissionDesk::Consequences to;
   state_.With([&](State& state) {
-    state.pool.Look(TakeNow(), &to.changed);
+    state.pool.Look(TakeNow(), &to.changed, &to.orders);
     state.pool.LookAtLimits(TakeNow(), &to.changed, &to.orders);
     state.pool.LookAtDrains(TakeNow(), &to.changed, &to.orders);
     state.tenants.Look(TakeNow());
     state.desk.Look(store_->epoch(), TakeNow(), &to);
-    Tell(state, state.pool.TakeOrders());
     Tell(state, to.orders);
   });
   saver_.SaveSoon(to.changed);

@@ -44,7 +44,7 @@ class Bench {
       pool_.Attach(inventory, i + 1, now_);
       pool_.Hear(id, i + 1, {}, now_, &to_.changed);
     }
-    pool_.Look(now_, &to_.changed);
+    pool_.Look(now_, &to_.changed, &to_.orders);
   }
 
   // One of those that stand in the queue asks, or asks again.

@@ -22,6 +22,7 @@
 #include "pool-manager/store/sqlite_store.h"
 #include "protocol/base/check.h"
 #include "protocol/base/clock.h"
+#include "tests/support/silent_line.h"
 #include "tests/unit/pool-manager/store/etcd/etcd_cluster.h"
 
 namespace farlane::pool {
@@ -93,13 +94,6 @@ Rate MeasureDisk(const std::string& path, double seconds) {
   });
 }
 
-class Silent : public ServerLine {
- public:
-  void Say(v1::ToServer /*say*/) override {}
-
-  void End() override {}
-};
-
 // A manager without its network: it leads, has servers, and grants.
 class Manager {
  public:
@@ -157,7 +151,7 @@ class Manager {
   }
 
   SigningKeys keys_;
-  Silent line_;
+  SilentLine line_;
   std::unique_ptr<Leadership> leadership_;
   LedSessionStore* store_ = nullptr;  // the host's
   std::shared_ptr<PoolHost> host_;

@@ -60,6 +60,7 @@ int Measure() {
     }
   }
   std::vector<v1::Session> changed;
+  std::vector<Order> orders;
   for (int i = 0; i < kServers; ++i) {
     pool.Hear(IdOf(i), static_cast<uint64_t>(i) + 1, loads[static_cast<size_t>(i)], now, &changed);
   }
@@ -71,7 +72,7 @@ int Measure() {
       pool.Hear(IdOf(i), static_cast<uint64_t>(i) + 1, load, now, &changed);
     }
     const uint64_t heard_ns = NowNs();
-    pool.Look(now, &changed);
+    pool.Look(now, &changed, &orders);
     const uint64_t looked_ns = NowNs();
     printf("a report %.1f us, a look %.2f ms: %.1f %% of a core\n",
            static_cast<double>(heard_ns - began_ns) / 1e3 / kServers,

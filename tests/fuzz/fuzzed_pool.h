@@ -10,6 +10,7 @@
 
 #include "pool-manager/api/routes.h"
 #include "pool-manager/store/sqlite_store.h"
+#include "tests/support/silent_line.h"
 
 namespace farlane::pool {
 
@@ -31,20 +32,13 @@ class FuzzedPool {
   HttpAnswer Ask(const HttpRequest& request) { return routes_->Answer(request); }
 
  private:
-  class DeafLine : public ServerLine {
-   public:
-    void Say(v1::ToServer) override {}
-
-    void End() override {}
-  };
-
   void AddServer(char digit);
   void AddPeople();
   void AddWork();
 
   std::filesystem::path folder_;
   SigningKeys keys_;
-  DeafLine line_;
+  SilentLine line_;
   std::unique_ptr<SqliteStore> store_;
   std::unique_ptr<Office> office_;
   std::unique_ptr<Routes> routes_;

@@ -71,13 +71,13 @@ class Conversation {
         break;
       case 6:
         if (is_alone) {
-          pool_.Expel(servers_[who], "nobody trusts it", now_, &changed_);
+          pool_.Expel(servers_[who], "nobody trusts it", now_, &changed_, &orders_);
         }
         break;
       default:
         now_.ns += piece.size() * piece.size() * kSecondNs;
         now_.ms += static_cast<int64_t>(piece.size() * piece.size()) * 1000;
-        pool_.Look(now_, &changed_);
+        pool_.Look(now_, &changed_, &orders_);
         pool_.LookAtLimits(now_, &changed_, &orders_);
         break;
     }

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include <sys/mman.h>
@@ -13,6 +12,7 @@
 #include "protocol/base/clock.h"
 #include "protocol/base/run_time.h"
 #include "tools/farlane/pool_client.h"
+#include "tools/farlane/pool_nouns.h"
 
 namespace farlane::cli {
 namespace {
@@ -21,33 +21,20 @@ constexpr uint64_t kSecondNs = 1'000'000'000;
 constexpr useconds_t kPauseUs = 500'000;
 constexpr char kWaitFor[] = "wait=";
 
-nlohmann::json AskJson(const Installation& installation,
-                       const std::string& pool,
-                       const std::string& path) {
+OrderedJson AskJson(const Installation& installation,
+                    const std::string& pool,
+                    const std::string& path) {
   const Result<PoolReply> reply = AskPoolQuietly(installation, pool, "GET", path);
   if (!reply.ok() || reply.value().code != 0) {
-    return nlohmann::json::object();
+    return OrderedJson::object();
   }
-  nlohmann::json said = nlohmann::json::parse(reply.value().output, nullptr, false);
-  return said.is_object() ? said : nlohmann::json::object();
+  OrderedJson said = OrderedJson::parse(reply.value().output, nullptr, false);
+  return said.is_object() ? said : OrderedJson::object();
 }
 
-std::string TextOf(const nlohmann::json& from, const char* name) {
+std::string TextOf(const OrderedJson& from, const char* name) {
   const auto found = from.find(name);
   return found != from.end() && found->is_string() ? found->get<std::string>() : "";
-}
-
-std::vector<std::string> ServersOf(const nlohmann::json& session) {
-  std::vector<std::string> servers;
-  for (const auto& part : session.value("parts", nlohmann::json::array())) {
-    if (part.is_object()) {
-      servers.push_back(TextOf(part, "server"));
-    }
-  }
-  if (const std::string only = TextOf(session, "server"); servers.empty() && !only.empty()) {
-    servers.push_back(only);
-  }
-  return servers;
 }
 
 bool AwaitUntil(const Installation& installation,
@@ -55,7 +42,7 @@ bool AwaitUntil(const Installation& installation,
                 const std::string& server,
                 uint64_t until_ns) {
   while (true) {
-    const nlohmann::json said = AskJson(installation, pool, "/v1/servers/" + server);
+    const OrderedJson said = AskJson(installation, pool, "/v1/servers/" + server);
     if (TextOf(said, "state") == "READY") {
       return true;
     }
@@ -112,7 +99,7 @@ void LossNote::Clear() {
 LostSession AskAboutLost(const Installation& installation,
                          const std::string& pool,
                          const std::string& id) {
-  const nlohmann::json session = AskJson(installation, pool, "/v1/sessions/" + id);
+  const OrderedJson session = AskJson(installation, pool, "/v1/sessions/" + id);
   const auto meant = session.find("meant");
   return {.meant = meant != session.end() && meant->is_boolean() && meant->get<bool>(),
           .servers = ServersOf(session),

@@ -114,14 +114,12 @@ std::string SecondsText(const OrderedJson& session) {
   return text;
 }
 
-// All of them, if it is over several.
-std::string ServersOf(const OrderedJson& session) {
-  std::string servers;
-  const OrderedJson parts = ValueAt(session, "parts");
-  for (const OrderedJson& part : parts.is_array() ? parts : OrderedJson::array()) {
-    servers += (servers.empty() ? "" : ",") + TextAt(part, "server");
+std::string NamesOf(const std::vector<std::string>& servers) {
+  std::string names;
+  for (const std::string& server : servers) {
+    names += (names.empty() ? "" : ",") + server;
   }
-  return servers.empty() ? TextAt(session, "server") : servers;
+  return names;
 }
 
 // What a session has for -l; it has no labels of its own.
@@ -179,6 +177,18 @@ using One = const OrderedJson&;
 
 }  // namespace
 
+std::vector<std::string> ServersOf(const OrderedJson& session) {
+  std::vector<std::string> servers;
+  const OrderedJson parts = ValueAt(session, "parts");
+  for (const OrderedJson& part : parts.is_array() ? parts : OrderedJson::array()) {
+    servers.push_back(TextAt(part, "server"));
+  }
+  if (std::string only = TextAt(session, "server"); servers.empty() && !only.empty()) {
+    servers.push_back(std::move(only));
+  }
+  return servers;
+}
+
 const Noun& ServerNoun() {
   static const Noun noun = {
       "servers",
@@ -207,7 +217,7 @@ const Noun& SessionNoun() {
       "sessions",
       {{"SESSION", [](One one) { return TextAt(one, "id").substr(0, 8); }},
        {"PHASE", [](One one) { return TextAt(one, "phase"); }},
-       {"SERVER", [](One one) { return ServersOf(one); }},
+       {"SERVER", [](One one) { return NamesOf(ServersOf(one)); }},
        {"SHARE", [](One one) { return ShareText(NumberAt(one, "spec.slice.share")); }},
        {"MEMORY", [](One one) { return Gibibytes(NumberAt(one, "load.memoryBytes")); }, false,
         [](One one) { return NumberAt(one, "load.memoryBytes"); }},

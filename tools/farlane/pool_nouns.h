@@ -2,6 +2,9 @@
 // The things that a pool has, as tables show them.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "tools/farlane/noun_output.h"
 
 namespace farlane::cli {
@@ -12,5 +15,8 @@ const Noun& ProjectNoun();
 const Noun& ReservationNoun();
 // Of those who wait.
 const Noun& QueueNoun();
+
+// The names of a session's servers, the first first; none: it has none yet, or never had.
+std::vector<std::string> ServersOf(const OrderedJson& session);
 
 }  // namespace farlane::cli

@@ -279,14 +279,15 @@ Result<OpenedSession> Understand(const PoolAnswer& answer, const std::string& ke
     ++tokens;
   }
   const json parts = Member(session, "parts");
+  bool has_all = tokens == std::max<size_t>(parts.size(), 1);
   for (const json& part : parts.empty() ? json::array({session}) : parts) {
-    servers += (servers.empty() ? "" : ",") + FirstAddress(part);
+    const std::string address = FirstAddress(part);
+    has_all = has_all && !address.empty();
+    servers += (servers.empty() ? "" : ",") + address;
   }
   OpenedSession opened{.id = session.value("id", ""), .settings = {}};
   std::array<uint8_t, 16> id{};
-  const bool has_all = servers.find(",,") == std::string::npos && !servers.starts_with(',') &&
-                       !servers.ends_with(',') && tokens == std::max<size_t>(parts.size(), 1);
-  if (servers.empty() || token.empty() || !has_all || !control::FromHex(opened.id, id)) {
+  if (token.empty() || !has_all || !control::FromHex(opened.id, id)) {
     return odd;
   }
   opened.settings = "FARLANE_SERVER=" + servers + "\nFARLANE_TOKEN=" + token +

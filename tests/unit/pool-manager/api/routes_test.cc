@@ -12,6 +12,7 @@
 #include "pool-manager/api/route.h"
 #include "pool-manager/api/route_access.h"
 #include "pool-manager/store/sqlite_store.h"
+#include "tests/support/silent_line.h"
 #include "tests/unit/pool-manager/store/scratch_folder.h"
 
 namespace farlane::pool {
@@ -21,12 +22,8 @@ constexpr uint64_t kTermNs = 20'000'000'000;
 constexpr char kAdminToken[] = "the admin's own";
 
 // A server's stream that nobody reads.
-class DeafLine : public ServerLine {
+class DeafLine : public SilentLine {
  public:
-  void Say(v1::ToServer) override {}
-
-  void End() override {}
-
   void Expel(v1::ToServer say) override { expelled_because = say.expelled().reason(); }
 
   std::string expelled_because;

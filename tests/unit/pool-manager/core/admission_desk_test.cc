@@ -28,7 +28,7 @@ class AdmissionDeskTest : public testing::Test {
     }
     ASSERT_EQ(pool_.Attach(inventory, static_cast<uint64_t>(digit), now_), "");
     pool_.Hear(inventory.server_id(), static_cast<uint64_t>(digit), {}, now_, &to_.changed);
-    pool_.Look(now_, &to_.changed);
+    pool_.Look(now_, &to_.changed, &to_.orders);
     servers_.push_back(digit);
   }
 
@@ -87,7 +87,7 @@ class AdmissionDeskTest : public testing::Test {
       for (const char server : servers_) {
         Hear(server);
       }
-      pool_.Look(now_, &to_.changed);
+      pool_.Look(now_, &to_.changed, &to_.orders);
       pool_.LookAtLimits(now_, &to_.changed, &to_.orders);
       tenants_.Look(now_);
       desk_->Look(1, now_, &to_);

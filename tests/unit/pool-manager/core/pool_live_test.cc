@@ -25,6 +25,7 @@ class PoolLiveTest : public testing::Test {
   Pool pool_;
   Pool::Now now_{.ns = kSecondNs, .ms = 1'000'000'000};
   std::vector<v1::Session> changed_;
+  std::vector<Order> orders_;
 };
 
 TEST_F(PoolLiveTest, ATimeLimitIsCountedByTheServerWhateverTheClockOfWhoLeads) {
@@ -71,7 +72,8 @@ TEST_F(PoolLiveTest, AServerThatIsExpelledIsToldWhatIsToEndThere) {
   const v1::Session& there = grant.session;
   Hear(LoadWith(there.id()));
   changed_.clear();
-  const Order order = pool_.Expel(std::string(32, '1'), "nobody trusts it", now_, &changed_);
+  const Order order =
+      pool_.Expel(std::string(32, '1'), "nobody trusts it", now_, &changed_, &orders_);
   EXPECT_EQ(order.attachment, 1u);
   EXPECT_EQ(order.say.expelled().reason(), "nobody trusts it");
   ASSERT_EQ(order.say.expelled().sessions_size(), 1);
@@ -85,13 +87,13 @@ TEST_F(PoolLiveTest, AServerThatIsExpelledIsToldWhatIsToEndThere) {
 TEST_F(PoolLiveTest, AServerThatIsExpelledIsLostUntilItIsTakenAgain) {
   ASSERT_EQ(pool_.Attach(OneServer(), 1, now_), "");
   Hear({});
-  pool_.Expel(std::string(32, '1'), "nobody trusts it", now_, &changed_);
+  pool_.Expel(std::string(32, '1'), "nobody trusts it", now_, &changed_, &orders_);
   const int64_t since_ms = pool_.Servers()[0].since_ms();
   for (const uint64_t silent_ns :
        {ServerBook::kSuspectNs, ServerBook::kUnreachableNs, ServerBook::kLostNs}) {
     now_.ns += silent_ns + 1;
     now_.ms += static_cast<int64_t>(silent_ns / 1'000'000) + 1;
-    pool_.Look(now_, &changed_);
+    pool_.Look(now_, &changed_, &orders_);
     const v1::Server server = pool_.Servers()[0];
     EXPECT_EQ(server.state(), v1::LOST) << silent_ns << ": that nothing is heard is no news";
     EXPECT_EQ(server.reason(), "nobody trusts it");

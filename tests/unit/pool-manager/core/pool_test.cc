@@ -67,12 +67,13 @@ class PoolTest : public testing::Test {
     now_.ns += seconds * kSecondNs;
     now_.ms += static_cast<int64_t>(seconds) * 1000;
     changed_.clear();
-    pool_.Look(now_, &changed_);
+    pool_.Look(now_, &changed_, &orders_);
   }
 
   Pool pool_;
   Pool::Now now_{.ns = kSecondNs, .ms = 1'000'000'000};
   std::vector<v1::Session> changed_;
+  std::vector<Order> orders_;
 };
 
 TEST_F(PoolTest, AnEmptyPoolSaysSo) {
@@ -92,9 +93,8 @@ TEST_F(PoolTest, NobodyIsPromisedWhatAnotherHas) {
   EXPECT_TRUE(objection->explain[0].starts_with("one: ")) << objection->explain[0];
   ASSERT_FALSE(Create(0.3).has_value());
   v1::Session released;
-  std::vector<Order> orders;
-  ASSERT_FALSE(pool_.Release(first.id(), now_, &released, &orders).has_value());
-  EXPECT_EQ(orders.size(), 1u) << "its server is told";
+  ASSERT_FALSE(pool_.Release(first.id(), now_, &released, &orders_).has_value());
+  EXPECT_EQ(orders_.size(), 1u) << "its server is told";
   EXPECT_FALSE(Create(0.7).has_value());
 }
 

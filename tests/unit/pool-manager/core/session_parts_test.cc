@@ -80,6 +80,7 @@ class SessionPartsTest : public testing::Test {
   Pool pool_;
   Pool::Now now_{.ns = kSecondNs, .ms = 1'000'000'000};
   std::vector<v1::Session> changed_;
+  std::vector<Order> orders_;
   std::vector<Order> said_;
   std::vector<token::SessionToken> tokens_;
   std::string id_;
@@ -116,14 +117,14 @@ TEST_F(SessionPartsTest, ALostServerFailsAllOfItAndTheOtherIsTold) {
   for (int i = 0; i < 70; ++i) {
     Pass(1);
     Report('1', true);
-    pool_.Look(now_, &changed_);
+    pool_.Look(now_, &changed_, &orders_);
   }
   EXPECT_EQ(Session().phase(), v1::FAILED);
   EXPECT_NE(Session().reason().find("server2"), std::string::npos) << Session().reason();
   EXPECT_FALSE(Session().meant());
   EXPECT_EQ(Promised(), 0);
   bool told = false;
-  for (const Order& order : pool_.TakeOrders()) {
+  for (const Order& order : orders_) {
     told |= order.attachment == '1' && order.say.end_session().session_id() == id_;
   }
   EXPECT_TRUE(told);
@@ -143,7 +144,7 @@ TEST_F(SessionPartsTest, APartThatNobodyComesToEndsTheRest) {
     Pass(1);
     Report('1', Pool::IsLive(Session()));
     Report('2', false);
-    pool_.Look(now_, &changed_);
+    pool_.Look(now_, &changed_, &orders_);
   }
   EXPECT_EQ(Session().phase(), v1::EXPIRED);
   EXPECT_NE(Session().reason().find("server2"), std::string::npos) << Session().reason();

@@ -8,6 +8,7 @@
 
 #include "pool-manager/core/server_orders.h"
 #include "pool-manager/store/state_store.h"
+#include "tests/support/silent_line.h"
 
 namespace farlane::pool {
 namespace {
@@ -99,13 +100,6 @@ class FakeStore : public SessionStore {
   const uint64_t epoch_;
 };
 
-class Silent : public ServerLine {
- public:
-  void Say(v1::ToServer /*say*/) override {}
-
-  void End() override {}
-};
-
 class PoolHostTest : public testing::Test {
  protected:
   PoolHostTest() : key_(token::SigningKey::Make().value()) { Begin(1); }
@@ -137,7 +131,7 @@ class PoolHostTest : public testing::Test {
   const farlane::Status unknown_{store_error::kUnknown, "no answer"};
   SigningKeys key_;
   Disk disk_;
-  Silent line_;
+  SilentLine line_;
   std::shared_ptr<PoolHost> host_;
   std::string user_ = "ann";
   v1::CreateSessionResponse response_;
