@@ -244,6 +244,7 @@ class Manager {
 
   PoolHost::Settings PoolSettings() const {
     PoolHost::Settings pool{.name = options_.name,
+                            .report_ms_max = options_.report_ms_max,
                             .keep_ended_ms = options_.keep_ended_ms,
                             .placement = options_.placement,
                             .scratch_dir = options_.state_dir};

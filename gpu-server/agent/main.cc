@@ -93,7 +93,7 @@ class Agent {
  private:
   Result<pool::v1::Inventory> TakeInventory() {
     FARLANE_ASSIGN(const nvml::Report devices, control::AskDevices(options_.control));
-    return MakeInventory(options_, devices);
+    return MakeInventory(options_, devices, ReadHostPorts("/sys"));
   }
 
   Result<pool::v1::Load> TakeLoad() {
@@ -193,12 +193,12 @@ class Agent {
     memcpy(session.data(), ticket.session, sizeof ticket.session);
     memcpy(key_digest.data(), ticket.key_digest, sizeof ticket.key_digest);
     const std::string text(ticket.token, strnlen(ticket.token, sizeof ticket.token));
-    const Result<SliceRequest> slice = judge_.With(
+    const Result<server::PoolGrant> grant = judge_.With(
         [&](TokenJudge& judge) { return judge.Judge(text, session, key_digest, PoolSeconds()); });
-    ControlRecord answer{.kind = ControlRecord::Kind::kJudged, .id = id, .bytes = slice.ok()};
-    answer.tail = slice.ok() ? std::string(reinterpret_cast<const char*>(&slice.value()),
-                                           sizeof(SliceRequest))
-                             : slice.error().message();
+    ControlRecord answer{.kind = ControlRecord::Kind::kJudged, .id = id, .bytes = grant.ok()};
+    answer.tail = grant.ok() ? std::string(reinterpret_cast<const char*>(&grant.value()),
+                                           sizeof(server::PoolGrant))
+                             : grant.error().message();
     return answer;
   }
 

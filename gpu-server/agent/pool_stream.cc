@@ -21,8 +21,6 @@ namespace {
 constexpr uint64_t kMillisecondNs = 1'000'000;
 constexpr uint64_t kPauseNsMin = 200 * kMillisecondNs;
 constexpr uint64_t kPauseNsMax = 3'000 * kMillisecondNs;
-// A manager that asks for more is not obeyed.
-constexpr uint32_t kReportMsMin = 100;
 // A manager that says nothing for so long is gone, whatever the network thinks.
 constexpr int kKeepaliveMs = 5'000;
 // A connection may take so long to be made: over a long way, with encryption, or at a busy machine.
@@ -39,6 +37,16 @@ std::shared_ptr<grpc::Channel> MakeChannel(
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
   return grpc::CreateCustomChannel(pool, credentials, arguments);
+}
+
+void Heed(const pool::v1::ToServer& said, ReportPace* pace) {
+  if (said.has_welcome()) {
+    pace->SetBounds(said.welcome().report_ms(), said.welcome().report_ms_max());
+  } else if (said.has_pace()) {
+    pace->SetBounds(said.pace().report_ms(), said.pace().report_ms_max());
+  } else if (said.what_case() == pool::v1::ToServer::kHeard) {
+    pace->Heard(said.heard(), NowNs());
+  }
 }
 
 }  // namespace
@@ -119,6 +127,7 @@ Status PoolStream::Attend(const std::string& manager) {
   is_welcome_ = false;
   is_turned_from_ = false;
   answers_.With([](auto& answers) { answers.clear(); });
+  pace_.With([](ReportPace& pace) { pace.Begin(); });
   std::thread reader([this, &wire] { Read(*wire); });
   bool goes_on = wire->Write(first);
   uint64_t next_ns = 0;
@@ -126,13 +135,8 @@ Status PoolStream::Attend(const std::string& manager) {
     const uint64_t now_ns = NowNs();
     // Whoever has reported gets sessions: it must know by then whose tokens are good.
     if (is_welcome_ && now_ns >= next_ns) {
-      next_ns = now_ns + report_ms_ * kMillisecondNs;
-      pool::v1::FromServer report;
-      Result<pool::v1::Load> load = ears_.load();
-      if (load.ok()) {
-        *report.mutable_load() = std::move(load).value();
-        goes_on = wire->Write(report);
-      }
+      next_ns = now_ns + pace_.With([](const ReportPace& pace) { return pace.look_ns(); });
+      goes_on = Report(*wire);
     }
     goes_on = goes_on && WriteAnswers(*wire);
     AwaitRing(is_welcome_ ? next_ns - std::min(next_ns, NowNs()) : kPauseNsMax);
@@ -150,13 +154,29 @@ Status PoolStream::Attend(const std::string& manager) {
                                               : ended.error_message());
 }
 
+// False: the stream is over.
+bool PoolStream::Report(Wire& wire) {
+  const Result<pool::v1::Load> load = ears_.load();
+  if (!load.ok()) {
+    return true;
+  }
+  std::optional<pool::v1::Load> report =
+      pace_.With([&load](ReportPace& pace) { return pace.Next(load.value(), NowNs()); });
+  if (!report.has_value()) {
+    return true;
+  }
+  pool::v1::FromServer say;
+  *say.mutable_load() = std::move(*report);
+  return wire.Write(say);
+}
+
 void PoolStream::Read(Wire& wire) {
   pool::v1::ToServer said;
   while (wire.Read(&said)) {
-    if (said.has_welcome()) {
-      report_ms_ = std::max(said.welcome().report_ms(), kReportMsMin);
-    }
     const std::string problem = ears_.hear(said);
+    if (problem.empty()) {
+      pace_.With([&said](ReportPace& pace) { Heed(said, &pace); });
+    }
     if (said.has_welcome()) {
       is_welcome_ = problem.empty();
       is_turned_from_ = !problem.empty();

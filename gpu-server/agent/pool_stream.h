@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "gpu-server/agent/pool_trust.h"
+#include "gpu-server/agent/report_pace.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/guarded.h"
 #include "protocol/base/result.h"
@@ -54,6 +55,7 @@ class PoolStream {
   // One conversation with one of the managers; why it has ended.
   Status Attend(const std::string& manager);
   void Read(Wire& wire);
+  bool Report(Wire& wire);
   bool WriteAnswers(Wire& wire);
   void Ring();
   void AwaitRing(uint64_t timeout_ns);
@@ -66,7 +68,7 @@ class PoolStream {
   std::atomic<bool> closed_{false};          // the manager has ended the stream
   std::atomic<bool> is_welcome_{false};      // what the manager says first was heard
   std::atomic<bool> is_turned_from_{false};  // ... and it is not to be listened to
-  std::atomic<uint32_t> report_ms_{1000};
+  Guarded<ReportPace> pace_;
   Guarded<std::vector<pool::v1::FromServer>> answers_;
   Guarded<std::weak_ptr<grpc::ClientContext>> context_;
 };

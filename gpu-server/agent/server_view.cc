@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gpu-server/agent/server_view.h"
 
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <utility>
+
 #include <sys/utsname.h>
 
 #include "protocol/base/slice.h"
@@ -47,9 +52,85 @@ void AddToSession(const control::ServiceRecord& record, pool::v1::SessionLoad* s
   }
 }
 
+// What clients come by, each once.
+void AddTransports(const Options& options, pool::v1::Inventory* inventory) {
+  std::set<std::string> kinds;
+  for (const std::string& address : options.addresses) {
+    kinds.insert(address.substr(0, address.find("://")));
+  }
+  for (const std::string& kind : kinds) {
+    inventory->add_transports(kind);
+  }
+}
+
+void AddPorts(const HostPorts& ports, pool::v1::Inventory* inventory) {
+  for (const HostPorts::Network& one : ports.network) {
+    pool::v1::NetworkPort* const port = inventory->add_network_ports();
+    port->set_name(one.name);
+    port->set_speed_mbps(one.speed_mbps);
+    port->set_up(one.up);
+  }
+  for (const HostPorts::Rdma& one : ports.rdma) {
+    pool::v1::RdmaPort* const port = inventory->add_rdma_ports();
+    port->set_device(one.device);
+    port->set_port(one.port);
+    port->set_speed_mbps(one.speed_mbps);
+    port->set_link(one.link);
+    port->set_up(one.up);
+  }
+}
+
+template <typename Ports>
+double SpeedOf(const Ports& ports) {
+  double sum = 0;
+  for (const auto& one : ports) {
+    sum += one.up ? static_cast<double>(one.speed_mbps) : 0;
+  }
+  return sum;
+}
+
+// Version 1 of the metrics; docs/placement.md says what each of them means.
+pool::v1::Capability CapabilityOf(const nvml::Report& devices, const HostPorts& ports) {
+  constexpr uint32_t kSchema = 1;
+  constexpr double kReferenceProcessors = 132;
+  constexpr double kReferenceBytes = 80.0 * (1ull << 30);
+  double processors = 0;
+  double bytes = 0;
+  double composite = 0;
+  for (const nvml::Gpu& gpu : devices.gpus) {
+    processors += gpu.processors;
+    bytes += static_cast<double>(gpu.total_bytes);
+    composite += std::sqrt(gpu.processors / kReferenceProcessors *
+                           (static_cast<double>(gpu.total_bytes) / kReferenceBytes));
+  }
+  const auto least = std::min_element(devices.gpus.begin(), devices.gpus.end(),
+                                      [](const nvml::Gpu& a, const nvml::Gpu& b) {
+                                        return std::pair(a.compute_major, a.compute_minor) <
+                                               std::pair(b.compute_major, b.compute_minor);
+                                      });
+  pool::v1::Capability capability;
+  capability.set_schema(kSchema);
+  const auto add = [&capability](const char* name, double value) {
+    pool::v1::Capability::Metric* const metric = capability.add_metrics();
+    metric->set_name(name);
+    metric->set_value(value);
+  };
+  add("devices", static_cast<double>(devices.gpus.size()));
+  add("processors", processors);
+  add("memory_bytes", bytes);
+  add("compute_capability_least",
+      least == devices.gpus.end() ? 0 : 10.0 * least->compute_major + least->compute_minor);
+  add("network_mbps", SpeedOf(ports.network));
+  add("rdma_mbps", SpeedOf(ports.rdma));
+  add("composite", composite);
+  return capability;
+}
+
 }  // namespace
 
-pool::v1::Inventory MakeInventory(const Options& options, const nvml::Report& devices) {
+pool::v1::Inventory MakeInventory(const Options& options,
+                                  const nvml::Report& devices,
+                                  const HostPorts& ports) {
   pool::v1::Inventory inventory;
   inventory.set_server_id(control::Hex(options.server));
   inventory.set_name(options.name);
@@ -72,6 +153,9 @@ pool::v1::Inventory MakeInventory(const Options& options, const nvml::Report& de
   inventory.set_wire_hash(wire::kWireHash);
   inventory.set_architecture(Architecture());
   inventory.mutable_labels()->insert(options.labels.begin(), options.labels.end());
+  AddTransports(options, &inventory);
+  AddPorts(ports, &inventory);
+  *inventory.mutable_capability() = CapabilityOf(devices, ports);
   return inventory;
 }
 

@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "gpu-server/agent/host_ports.h"
 #include "gpu-server/agent/options.h"
 #include "protocol/control/pool.pb.h"
 #include "protocol/control/session_service.h"
@@ -11,7 +12,9 @@
 
 namespace farlane::agent {
 
-pool::v1::Inventory MakeInventory(const Options& options, const nvml::Report& devices);
+pool::v1::Inventory MakeInventory(const Options& options,
+                                  const nvml::Report& devices,
+                                  const HostPorts& ports);
 
 // `sessions`: the records of ServiceVerb::kList.
 pool::v1::Load MakeLoad(const nvml::Report& devices,

@@ -65,10 +65,10 @@ void TokenJudge::Forget(uint64_t now_s) {
   std::erase_if(over_, [now_s](const auto& entry) { return entry.second < now_s; });
 }
 
-Result<SliceRequest> TokenJudge::Judge(std::string_view text,
-                                       const token::Id& session,
-                                       const Sha256Digest& key_digest,
-                                       uint64_t now_s) {
+Result<server::PoolGrant> TokenJudge::Judge(std::string_view text,
+                                            const token::Id& session,
+                                            const Sha256Digest& key_digest,
+                                            uint64_t now_s) {
   if (text.empty()) {
     return Refused("this server belongs to a pool: ask the pool for a session (FARLANE_POOL)");
   }
@@ -105,7 +105,7 @@ Result<SliceRequest> TokenJudge::Judge(std::string_view text,
   if (over_.contains(session)) {
     return Refused("the session is over");
   }
-  return token.slice;
+  return server::PoolGrant{.slice = token.slice, .net_limit = token.net_limit, .reserved = 0};
 }
 
 }  // namespace farlane::agent

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "gpu-server/daemon/control_record.h"
 #include "protocol/base/result.h"
 #include "protocol/token/session_token.h"
 
@@ -39,11 +40,11 @@ class TokenJudge {
   // Which sessions the server has: one that it had and has not any more does not open again.
   void SeeSessions(const std::set<token::Id>& sessions, uint64_t now_s);
 
-  // The slice of the session that these open, for who has shown them, or why they do not.
-  Result<SliceRequest> Judge(std::string_view text,
-                             const token::Id& session,
-                             const Sha256Digest& key_digest,
-                             uint64_t now_s);
+  // What was granted to the session that these open, for who has shown them, or why they do not.
+  Result<server::PoolGrant> Judge(std::string_view text,
+                                  const token::Id& session,
+                                  const Sha256Digest& key_digest,
+                                  uint64_t now_s);
 
   uint64_t epoch() const { return epoch_; }
 

@@ -10,6 +10,7 @@
 #include "gpu-server/memory/ledger.h"
 #include "gpu-server/memory/scrubber.h"
 #include "protocol/base/fd.h"
+#include "protocol/base/net_rate.h"
 #include "protocol/base/result.h"
 #include "protocol/base/slice.h"
 #include "protocol/nvml/report.h"
@@ -116,6 +117,15 @@ struct PoolTicket {
   uint8_t session[16];
   uint8_t key_digest[32];
   char token[280];
+};
+
+// What the pool has granted, as the agent has read it in the token.
+struct PoolGrant {
+  SliceRequest slice;
+  NetRate net_limit;  // 0: the pool sets no limit
+  uint32_t reserved;
+
+  bool operator==(const PoolGrant&) const = default;
 };
 
 struct SocketPair {

@@ -288,9 +288,15 @@ void Greeter::Judged(uint64_t ticket, bool right, const std::string& tail, uint6
   if (found == connections_.end()) {
     return;
   }
-  if (right && tail.size() == sizeof found->newcomer.slice) {
-    // What the pool has granted, whatever the client would like.
-    memcpy(&found->newcomer.slice, tail.data(), tail.size());
+  PoolGrant grant{};
+  if (right && tail.size() == sizeof grant) {
+    // What the pool has granted, whatever the client would like. Where the pool sets no limit to
+    // what the session moves, the client may.
+    memcpy(&grant, tail.data(), sizeof grant);
+    found->newcomer.slice = grant.slice;
+    if (grant.net_limit != 0) {
+      found->newcomer.net_limit = grant.net_limit;
+    }
     LetWait(*found, now_ns);
     return;
   }

@@ -36,6 +36,7 @@ uint64_t ShapeOf(const v1::SessionSpec& spec) {
   shape.clear_program();
   shape.clear_profile();
   shape.clear_time_limit_s();
+  shape.clear_start_within_s();
   if (spec.isolation().empty() || spec.isolation() == "shared") {
     shape.clear_project();
   }
@@ -93,7 +94,7 @@ std::optional<Objection> AdmissionDesk::MakeTicket(const v1::CreateSessionReques
   if (auto objection = pool_.FindProject(request.spec(), &project)) {
     return objection;
   }
-  const Wanted wanted = Pool::WantedOf(request.spec(), project);
+  const Wanted wanted = pool_.WantedOf(request.spec(), project);
   ticket->project = project;
   ticket->priority = wanted.priority;
   ticket->amount = wanted.amount;
@@ -102,6 +103,10 @@ std::optional<Objection> AdmissionDesk::MakeTicket(const v1::CreateSessionReques
   ticket->asked_ms = now.ms;
   const uint32_t seconds = std::min(request.wait_seconds(), kQueueSecondsMax);
   ticket->until_ms = now.ms + 1000 * int64_t{seconds};
+  if (const int64_t within_s = request.spec().start_within_s(); within_s != 0) {
+    ticket->due_ms = now.ms + 1000 * within_s;
+    ticket->until_ms = std::min(ticket->until_ms, ticket->due_ms);
+  }
   ticket->runs_ms = 1000 * int64_t{request.spec().time_limit_s()};
   return std::nullopt;
 }
@@ -125,6 +130,9 @@ void AdmissionDesk::Restore(const Pool::Now& now) {
     }
     ticket.since_ms = std::min(session.queued_ms(), now.ms);
     ticket.until_ms = now.ms + WaitLeft(session, now.ms);
+    if (ticket.due_ms != Ticket::kNever) {
+      ticket.due_ms = ticket.until_ms;  // whoever's clock it was, he has not waited longer
+    }
     static_cast<void>(Enqueue(std::move(ticket), std::move(waiting)));  // as many as there were
   }
 }

@@ -13,6 +13,21 @@ constexpr int64_t kCountEveryMs = 500;
 constexpr uint32_t kAskAgainMs = 200;
 constexpr uint32_t kAskAgainMostMs = 2'000;
 
+// After so long something is done for who waits; earlier for who has to begin soon, so that most of
+// his time is left for it.
+int64_t PatienceWith(const Ticket& ticket, int64_t usual_ms) {
+  constexpr int64_t kPart = 4;
+  return ticket.due_ms == Ticket::kNever
+             ? usual_ms
+             : std::min(usual_ms, (ticket.due_ms - ticket.since_ms) / kPart);
+}
+
+std::string WhyOver(const Ticket& ticket, int64_t now_ms) {
+  return now_ms > ticket.due_ms     ? "it should have begun by now, and there was no place"
+         : now_ms > ticket.until_ms ? "its time to wait is over"
+                                    : "it does not ask any more";
+}
+
 }  // namespace
 
 // When sessions have left and nothing else has changed, only those are looked at whom that
@@ -129,7 +144,7 @@ void AdmissionDesk::Consider(Ticket* ticket,
   Pool::Grant grant;
   auto objection = TryPlace(ticket, request, ticket->id, epoch, now, &grant);
   const bool waits = objection.has_value() && objection->kind == Objection::Kind::kNoCapacity;
-  if (waits && now.ms - ticket->since_ms >= settings_.preempt_after_ms &&
+  if (waits && now.ms - ticket->since_ms >= PatienceWith(*ticket, settings_.preempt_after_ms) &&
       MakeRoom(*ticket, request, now, consequences)) {
     objection = TryPlace(ticket, request, ticket->id, epoch, now, &grant);
   }
@@ -140,7 +155,7 @@ void AdmissionDesk::Consider(Ticket* ticket,
   if (!ticket->refusal.has_value() && ticket->reason != objection->detail) {
     ticket->reason = objection->detail;
   }
-  if (now.ms - ticket->since_ms < settings_.hold_after_ms) {
+  if (now.ms - ticket->since_ms < PatienceWith(*ticket, settings_.hold_after_ms)) {
     return;
   }
   const auto refusal = pool_.tenants().Check(ticket->project, ticket->amount);
@@ -167,7 +182,7 @@ bool AdmissionDesk::MakeRoom(const Ticket& ticket,
   }
   --plans_left_;
   waiting.plan_tried_ms = now.ms;
-  const Wanted wanted = Pool::WantedOf(request.spec(), ticket.project);
+  const Wanted wanted = pool_.WantedOf(request.spec(), ticket.project);
   const EvictionPlanner planner;
   const std::vector<std::string> kept_out = KeptOut(ticket, now);
   std::optional<EvictionPlan> best;
@@ -231,7 +246,7 @@ void AdmissionDesk::HoldFor(const Ticket& ticket,
       return hold.first != ticket.id && hold.second.server == host.id;
     });
   });
-  const Wanted wanted = Pool::WantedOf(request.spec(), ticket.project);
+  const Wanted wanted = pool_.WantedOf(request.spec(), ticket.project);
   if (const auto room = ForecastRoom(wanted, hosts, now.ms)) {
     holds_[ticket.id] = {
         .server = hosts[room->host].id, .start_ms = room->start_ms, .priority = ticket.priority};
@@ -250,10 +265,7 @@ void AdmissionDesk::Ease(const Pool::Now& now, Consequences* consequences) {
 void AdmissionDesk::Look(uint64_t epoch, const Pool::Now& now, Consequences* consequences) {
   began_ms_ = began_ms_ == 0 ? now.ms : began_ms_;
   for (const std::string& id : queue_.Expired(now.ms, settings_.patience_ms)) {
-    const Ticket& ticket = *queue_.Find(id);
-    Drop(id, v1::EXPIRED,
-         now.ms > ticket.until_ms ? "its time to wait is over" : "it does not ask any more", now,
-         consequences);
+    Drop(id, v1::EXPIRED, WhyOver(*queue_.Find(id), now.ms), now, consequences);
   }
   std::vector<std::string> unclaimed;
   for (const auto& [id, waiting] : waiting_) {
@@ -315,6 +327,10 @@ v1::QueuePlace AdmissionDesk::PlaceOf(const Ticket& ticket, const Pool::Now& now
   place.add_reasons(ReasonOf(ticket));
   if (held != holds_.end()) {
     place.add_reasons("a server is held for it");
+  }
+  if (ticket.due_ms != Ticket::kNever) {
+    const int64_t left_s = std::max<int64_t>(ticket.due_ms - now.ms, 0) / 1000;
+    place.add_reasons("it has to begin within " + std::to_string(left_s) + " s");
   }
   place.set_ask_again_ms(std::clamp(kAskAgainMs * position, kAskAgainMs, kAskAgainMostMs));
   return place;

@@ -259,13 +259,19 @@ std::vector<std::string> Pool::Reserved(const std::string& server) const {
 
 std::vector<Order> Pool::Hear(const std::string& server,
                               uint64_t attachment,
-                              const v1::Load& load,
+                              const v1::Load& said_now,
                               const Now& now,
                               std::vector<v1::Session>* changed) {
   std::vector<Order> orders;
-  if (!servers_.Hear(server, attachment, load, now.ns, now.ms)) {
+  if (!servers_.Hear(server, attachment, said_now, now.ns, now.ms)) {
     return orders;
   }
+  if (said_now.number() != 0) {
+    v1::ToServer say;
+    say.set_heard(said_now.number());
+    orders.push_back({.attachment = attachment, .say = std::move(say)});
+  }
+  const v1::Load& load = servers_.Find(server)->load;
   SetState(server);
   SetLoads(server, load);
   std::map<std::string, const v1::SessionLoad*> seen;

@@ -98,7 +98,7 @@ class Pool {
   // What the sessions of a server have come to. `changed`: those to be stored.
   std::vector<Order> Hear(const std::string& server,
                           uint64_t attachment,
-                          const v1::Load& load,
+                          const v1::Load& said_now,
                           const Now& now,
                           std::vector<v1::Session>* changed);
   void Detach(const std::string& server, uint64_t attachment, const Now& now);
@@ -190,7 +190,7 @@ class Pool {
 
   std::optional<Objection> FindProject(const v1::SessionSpec& spec, uint32_t* project) const;
   // What its project is charged with.
-  static Amount AmountOf(const v1::SessionSpec& spec);
+  static Amount AmountOf(const v1::SessionSpec& spec, uint64_t net_limit);
 
   // One that waits for a place is shown among the others; or one of which more is known now.
   void Show(const v1::Session& session) { sessions_[session.id()] = session; }
@@ -216,7 +216,9 @@ class Pool {
   // Servers that could take it if they had room, with who is there; `most` of them, from somewhere
   // among all.
   std::vector<HostPicture> Hosts(const v1::CreateSessionRequest& request, size_t most) const;
-  static Wanted WantedOf(const v1::SessionSpec& spec, uint32_t project);
+  Wanted WantedOf(const v1::SessionSpec& spec, uint32_t project) const;
+  // What a session of the project may move over the network in a second, in bytes; 0: no limit.
+  uint64_t NetLimitOf(const v1::SessionSpec& spec, uint32_t project) const;
 
   // Changes whenever there may be room that there was not before.
   uint64_t room_changes() const { return room_changes_; }

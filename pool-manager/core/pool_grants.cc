@@ -9,6 +9,7 @@
 #include "pool-manager/core/session_request.h"
 #include "pool-manager/placement/explain.h"
 #include "pool-manager/placement/never.h"
+#include "protocol/base/net_rate.h"
 #include "protocol/base/part_key.h"
 #include "protocol/base/slice.h"
 #include "protocol/control/hex.h"
@@ -18,6 +19,8 @@ namespace {
 
 // Servers that are told why they do not do.
 constexpr size_t kExplainMax = 20;
+
+constexpr uint64_t kNetLimitMost = 1ull << 40;
 
 // The server has room for it, or will have as soon as those are gone who are over.
 constexpr uint32_t kQueueSeconds = 10;
@@ -72,6 +75,12 @@ std::optional<Objection> ReadRequest(const v1::CreateSessionRequest& request,
   const Result<SliceRequest> slice = ToSlice(request.spec());
   if (!slice.ok()) {
     return Objection{Objection::Kind::kInvalid, "Invalid", slice.error().message()};
+  }
+  if (const uint64_t net = request.spec().slice().net_limit_bytes();
+      net != 0 && (net < NetRateBytes(kNetRateLeast) || net > kNetLimitMost)) {
+    return Objection{Objection::Kind::kInvalid, "Invalid",
+                     "netLimitBytes is at least " + std::to_string(NetRateBytes(kNetRateLeast)) +
+                         " bytes a second, and no more than any network carries"};
   }
   if (const auto near = NearRulesOf(request.spec()); !near.ok()) {
     return Objection{Objection::Kind::kInvalid, "Invalid", near.error().message()};
@@ -223,6 +232,10 @@ std::optional<Objection> Pool::Draft(const v1::CreateSessionRequest& wanted,
   NoteRequest(wanted, &session);
   session.set_epoch(epoch);
   session.set_devices(request.devices);
+  uint32_t project = 0;
+  if (!FindProject(wanted.spec(), &project).has_value()) {
+    session.set_net_limit_bytes(NetLimitOf(wanted.spec(), project));
+  }
   learning_.NoteHome(session.spec(), session.server_id());
   sessions_[session.id()] = session;
   NoteLive(session);
@@ -270,6 +283,9 @@ void Pool::SetTokens(const token::SessionToken& common, const Now& now, Grant* g
   control::FromHex(session.server_id(), token.server);
   token.not_before_s = static_cast<uint64_t>(now.ms / 1000);
   token.expires_s = static_cast<uint64_t>((now.ms + kTokenMs) / 1000);
+  // Each of several servers keeps to an equal part, by itself.
+  const auto parts = static_cast<uint64_t>(std::max(session.parts_size(), 1));
+  token.net_limit = NetRateOf(session.net_limit_bytes() / parts);
   grant->token = token;
   grant->more_tokens.clear();
   for (int i = 0; i < session.parts_size() && i < session.part_key_digests_size(); ++i) {

@@ -8,6 +8,7 @@
 #include "pool-manager/core/session_parts.h"
 #include "pool-manager/core/session_request.h"
 #include "protocol/base/check.h"
+#include "protocol/base/net_rate.h"
 #include "protocol/base/slice.h"
 
 namespace farlane::pool {
@@ -15,6 +16,8 @@ namespace {
 
 // A session that has to go slower keeps this part of what it asked for.
 constexpr double kShareKept = 0.25;
+// A project's network is divided into so many parts where nobody says how many sessions it has.
+constexpr uint64_t kNetParts = 8;
 // Sessions that have left of which it is still known what they have left free.
 constexpr size_t kFreedMost = 64;
 
@@ -58,11 +61,31 @@ std::optional<Objection> Pool::FindProject(const v1::SessionSpec& spec, uint32_t
   return std::nullopt;
 }
 
-Amount Pool::AmountOf(const v1::SessionSpec& spec) {
+Amount Pool::AmountOf(const v1::SessionSpec& spec, uint64_t net_limit) {
   const uint64_t gpus = std::max(spec.gpus(), 1u);
   const uint64_t memory = spec.slice().memory_bytes();
   return Amount::Of(gpus * ShareCharged(spec), memory > kNoLimit / gpus ? kNoLimit : gpus * memory,
-                    1);
+                    1, net_limit);
+}
+
+// Who says no rate, and is in a project that must not move more than so much, gets an equal part of
+// that: as many parts as there may be sessions. What is left at the time does not count, so that
+// nobody gets less for coming late, and who waits knows what he waits for.
+uint64_t Pool::NetLimitOf(const v1::SessionSpec& spec, uint32_t project) const {
+  if (spec.slice().net_limit_bytes() != 0) {
+    return spec.slice().net_limit_bytes();
+  }
+  uint64_t part = kNoLimit;
+  for (uint32_t at = project; at != TenantTree::kPool; at = tenants_.ParentOf(at)) {
+    const Amount& limit = tenants_.Of(at).quota.limit;
+    const uint64_t whole = limit[static_cast<size_t>(Resource::kNetwork)];
+    const uint64_t sessions = limit[static_cast<size_t>(Resource::kSessions)];
+    if (whole != kNoLimit) {
+      part = std::min(part,
+                      whole / (sessions == kNoLimit ? kNetParts : std::max<uint64_t>(sessions, 1)));
+    }
+  }
+  return part == kNoLimit ? 0 : std::max(part, NetRateBytes(kNetRateLeast));
 }
 
 std::optional<Objection> Pool::CheckQuota(const v1::SessionSpec& spec) {
@@ -71,7 +94,7 @@ std::optional<Objection> Pool::CheckQuota(const v1::SessionSpec& spec) {
   if (auto objection = FindProject(spec, &project)) {
     return objection;
   }
-  const Amount amount = AmountOf(spec);
+  const Amount amount = AmountOf(spec, NetLimitOf(spec, project));
   if (const auto never = tenants_.CheckEver(project, amount)) {
     return Objection{Objection::Kind::kInvalid, "OverLimit", tenants_.Text(*never)};
   }
@@ -88,7 +111,7 @@ void Pool::Charge(const v1::Session& session) {
   }
   const Charged charged{.project = project,
                         .priority = PriorityOf(session.spec()),
-                        .amount = AmountOf(session.spec())};
+                        .amount = AmountOf(session.spec(), session.net_limit_bytes())};
   Refund(session.id());
   tenants_.Charge(charged.project, charged.priority, charged.amount);
   charges_[session.id()] = charged;
@@ -165,7 +188,7 @@ void Pool::RefreshCapacity() {
     return;
   }
   capacity_is_stale_ = false;
-  Amount capacity = Amount::Of(0, 0, kNoLimit);
+  Amount capacity = Amount::Of(0, 0, kNoLimit, kNoLimit);
   for (const ServerView& server : cluster_.servers()) {
     const bool counts = server.state != ServerState::kLost && server.state != ServerState::kGone;
     for (uint32_t i = 0; counts && i < server.devices_count; ++i) {
@@ -308,10 +331,10 @@ void Pool::LookAtLimits(const Now& now,
   }
 }
 
-Wanted Pool::WantedOf(const v1::SessionSpec& spec, uint32_t project) {
+Wanted Pool::WantedOf(const v1::SessionSpec& spec, uint32_t project) const {
   return {.project = project,
           .priority = PriorityOf(spec),
-          .amount = AmountOf(spec),
+          .amount = AmountOf(spec, NetLimitOf(spec, project)),
           .devices = std::max(spec.gpus(), 1u),
           .share = ShareCharged(spec),
           .memory = spec.slice().memory_bytes(),

@@ -106,7 +106,8 @@ Result<Amount> ReadAmount(const v1::Amount& said, const Amount& absent) {
   return Amount::Of(
       said.has_gpus() ? static_cast<uint64_t>(std::llround(said.gpus() * kWholeShare)) : absent[0],
       said.has_memory_bytes() ? said.memory_bytes() : absent[1],
-      said.has_sessions() ? said.sessions() : absent[2]);
+      said.has_sessions() ? said.sessions() : absent[2],
+      said.has_net_bytes_per_s() ? said.net_bytes_per_s() : absent[3]);
 }
 
 Amount ReservedAt(const v1::Project& project, int64_t at_ms) {

@@ -10,6 +10,7 @@ namespace {
 // More than a machine has; what claims more is not believed.
 constexpr int kDevicesMax = 256;
 constexpr size_t kNameMax = 128;
+constexpr int kPortsMax = 64;
 
 std::string WhyNot(const v1::Inventory& inventory) {
   if (inventory.server_id().empty() || inventory.name().empty() ||
@@ -19,7 +20,53 @@ std::string WhyNot(const v1::Inventory& inventory) {
   if (inventory.devices_size() == 0 || inventory.devices_size() > kDevicesMax) {
     return "a server has 1 to " + std::to_string(kDevicesMax) + " devices";
   }
-  return inventory.addresses_size() == 0 ? "a server needs an address" : "";
+  if (inventory.addresses_size() == 0) {
+    return "a server needs an address";
+  }
+  const bool too_many =
+      inventory.network_ports_size() > kPortsMax || inventory.rdma_ports_size() > kPortsMax ||
+      inventory.transports_size() > kPortsMax || inventory.capability().metrics_size() > kPortsMax;
+  return too_many ? "a server has no more than " + std::to_string(kPortsMax) +
+                        " ports, transports and metrics each"
+                  : "";
+}
+
+// The limits of silence are made for reports that come each second, or two.
+uint64_t PatienceNs(uint32_t next_ms) {
+  constexpr uint64_t kMillisecondNs = 1'000'000;
+  constexpr uint32_t kUsualMs = 2'000;
+  const uint32_t next = std::min(next_ms, ServerBook::kNextMsMax);
+  return kMillisecondNs * (next - std::min(next, kUsualMs));
+}
+
+// What a report says, with what it leaves as it was; false: that would be too much.
+bool Take(const v1::Load& said, v1::Load* whole) {
+  if (!said.is_change()) {
+    *whole = said;
+    return true;
+  }
+  std::map<std::string, const v1::SessionLoad*> sessions;
+  for (const v1::SessionLoad& one : whole->sessions()) {
+    sessions[one.session_id()] = &one;
+  }
+  for (const std::string& id : said.left()) {
+    sessions.erase(id);
+  }
+  for (const v1::SessionLoad& one : said.sessions()) {
+    sessions[one.session_id()] = &one;
+  }
+  if (sessions.size() > static_cast<size_t>(ServerBook::kSessionsMax)) {
+    return false;
+  }
+  v1::Load taken;
+  *taken.mutable_devices() = said.devices().empty() ? whole->devices() : said.devices();
+  for (const auto& [id, session] : sessions) {
+    *taken.add_sessions() = *session;
+  }
+  taken.set_number(said.number());
+  taken.set_next_ms(said.next_ms());
+  *whole = std::move(taken);
+  return true;
 }
 
 }  // namespace
@@ -55,6 +102,8 @@ std::string ServerBook::Attach(const v1::Inventory& inventory,
   entry.inventory = inventory;
   entry.attachment = attachment;
   entry.expelled = false;
+  entry.has_report = false;
+  entry.patience_ns = 0;
   entry.heard_ns = now_ns;
   // What runs there may be more than is known here: nothing new comes before it has said so, by
   // which time it has also heard who signs tokens now.
@@ -71,8 +120,17 @@ bool ServerBook::Hear(const std::string& id,
   if (found == servers_.end() || found->second.attachment != attachment) {
     return false;
   }
-  found->second.load = load;
-  found->second.heard_ns = now_ns;
+  Entry& entry = found->second;
+  // What has changed means nothing to whoever does not know what was.
+  if (load.is_change() && !entry.has_report) {
+    return false;
+  }
+  if (load.sessions_size() > kSessionsMax || !Take(load, &entry.load)) {
+    return false;
+  }
+  entry.has_report = true;
+  entry.heard_ns = now_ns;
+  entry.patience_ns = PatienceNs(load.next_ms());
   Move(&found->second, v1::READY, "", now_ms);
   return true;
 }
@@ -103,14 +161,15 @@ std::vector<std::string> ServerBook::Look(uint64_t now_ns, int64_t now_ms) {
     }
     const uint64_t silent_ns = now_ns - entry.heard_ns;
     const std::string why = "nothing heard for " + std::to_string(silent_ns / 1'000'000'000) + " s";
-    if (silent_ns > kLostNs) {
+    const uint64_t beyond_ns = silent_ns - std::min(silent_ns, entry.patience_ns);
+    if (beyond_ns > kLostNs) {
       if (entry.state != v1::LOST) {
         lost.push_back(id);
       }
       Move(&entry, v1::LOST, why, now_ms);
-    } else if (silent_ns > kUnreachableNs) {
+    } else if (beyond_ns > kUnreachableNs) {
       Move(&entry, v1::UNREACHABLE, why, now_ms);
-    } else if (silent_ns > kSuspectNs) {
+    } else if (beyond_ns > kSuspectNs) {
       Move(&entry, v1::SUSPECT, why, now_ms);
     }
   }

@@ -16,14 +16,22 @@ namespace farlane::pool {
 // Thread: caller's.
 class ServerBook {
  public:
-  // A server that says nothing for so long gets nothing new, is not known to live, and is gone.
+  // A server that says nothing for so long gets nothing new, is not known to live, and is gone. One
+  // that has announced its next report for later has so much more time.
   static constexpr uint64_t kSuspectNs = 6'000'000'000;
   static constexpr uint64_t kUnreachableNs = 10'000'000'000;
   static constexpr uint64_t kLostNs = 60'000'000'000;
 
+  // For no longer than this: who announces more is not believed.
+  static constexpr uint32_t kNextMsMax = 120'000;
+  // In what it reports; more are not taken.
+  static constexpr int kSessionsMax = 8192;
+
   struct Entry {
     v1::Inventory inventory;
-    v1::Load load;
+    v1::Load load;             // all of it, by its last report
+    bool has_report = false;   // since it attached
+    uint64_t patience_ns = 0;  // that it has beyond the usual
     uint64_t heard_ns = 0;
     uint64_t attachment = 0;  // by which its stream is named; 0: there is none
     v1::ServerState state = v1::READY;

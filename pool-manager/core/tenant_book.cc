@@ -28,6 +28,7 @@ v1::Amount Told(const Amount& amount) {
   told.set_gpus(static_cast<double>(amount[0]) / kWholeShare);
   told.set_memory_bytes(amount[1]);
   told.set_sessions(amount[2]);
+  told.set_net_bytes_per_s(amount[3]);
   return told;
 }
 

@@ -22,6 +22,7 @@ struct Words {
   std::string audit_folder;
   std::string log_level;
   std::string keep_ended = "7d";
+  std::string report_max = "15s";
 };
 
 Result<std::string> FirstLine(const std::string& path) {
@@ -122,6 +123,13 @@ Status Understand(const Words& words, Options* options) {
   }
   FARLANE_ASSIGN(const uint32_t keep_ended_s, ParseRunTime(words.keep_ended));
   options->keep_ended_ms = 1000 * int64_t{keep_ended_s};
+  constexpr uint32_t kReportSecondsMax = 60;
+  FARLANE_ASSIGN(const uint32_t report_max_s, ParseRunTime(words.report_max));
+  if (report_max_s > kReportSecondsMax) {
+    return Status(StatusCode::kInvalidArgument,
+                  "--report-max is at most a minute, not " + words.report_max);
+  }
+  options->report_ms_max = 1000 * report_max_s;
   if (!options->restore.empty() && !options->etcd.empty()) {
     return Status(StatusCode::kInvalidArgument,
                   "--restore is for a pool in a folder; etcdctl snapshot restore is for etcd");
@@ -221,6 +229,10 @@ CommandLine ReadCommandLine(int argc, char** argv, const std::string& version) {
   AddPlacement(app, &options.placement);
   app.add_option("--keep-ended", words.keep_ended,
                  "Sessions that are over are forgotten after this, or when there are 1000 [7d]")
+      ->type_name("TIME");
+  app.add_option("--report-max", words.report_max,
+                 "Servers report each second where something happens and the way to them is good, "
+                 "and at least this often; at most 60s [15s]")
       ->type_name("TIME");
   AddTrustOptions(&app, &words, &options);
   app.add_flag("--insecure", options.insecure,

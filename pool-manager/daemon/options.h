@@ -19,9 +19,10 @@ struct Options {
   std::vector<std::string> etcd;          // HOST:PORT each; none: SQLite in the folder
   std::string name = "default";
   PlacementWords placement;
-  int64_t keep_ended_ms = 0;  // sessions that are over
-  std::string restore;        // a backup to put in the place of what is stored, and end
-  std::string token;          // of people and clients; empty: there is none
+  int64_t keep_ended_ms = 0;        // sessions that are over
+  uint32_t report_ms_max = 15'000;  // servers are heard at least this often
+  std::string restore;              // a backup to put in the place of what is stored, and end
+  std::string token;                // of people and clients; empty: there is none
   // Who shows no token, though there is none to be had.
   TokenDesk::Strangers strangers = TokenDesk::Strangers::kRefused;
   std::string join_key;        // of servers; empty: there is none

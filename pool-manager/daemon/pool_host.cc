@@ -80,7 +80,7 @@ std::string PoolHost::Attach(const v1::Inventory& inventory,
   say.set_now_ms(TakeNow().ms);
   v1::ToServer::Welcome* const welcome = say.mutable_welcome();
   welcome->set_pool(settings_.name);
-  welcome->set_report_ms(settings_.report_ms);
+  welcome->set_report_ms_max(settings_.report_ms_max);
   keys_.ListTo(welcome->mutable_keys());
   return state_.With([&](State& state) {
     if (state.closed) {
@@ -92,6 +92,8 @@ std::string PoolHost::Attach(const v1::Inventory& inventory,
       for (const std::string& ended : state.pool.EndedLately(inventory.server_id(), TakeNow())) {
         say.mutable_welcome()->mutable_keys()->add_revoked_sessions(ended);
       }
+      TellPace(state);  // before it hears of anything else
+      welcome->set_report_ms(state.report_ms);
       state.lines[attachment] = line;
       for (std::string& id : state.pool.Reserved(inventory.server_id())) {
         welcome->add_reserved_sessions(std::move(id));
@@ -112,9 +114,33 @@ void PoolHost::Hear(const std::string& server, uint64_t attachment, const v1::Lo
   saver_.SaveSoon(changed);
 }
 
+// So many servers report no more than a manager can hear without its being their main work. Those
+// that are there learn of it when it changes by as much as they would notice.
+void PoolHost::TellPace(State& state) const {
+  constexpr size_t kReportsASecond = 1000;
+  constexpr uint32_t kStepMs = 500;
+  const size_t needed_ms = 1000 * state.lines.size() / kReportsASecond;
+  const auto steps = static_cast<uint32_t>((needed_ms + kStepMs - 1) / kStepMs);
+  const uint32_t report_ms = std::clamp(steps * kStepMs, settings_.report_ms,
+                                        std::max(settings_.report_ms, settings_.report_ms_max));
+  if (report_ms == state.report_ms) {
+    return;
+  }
+  state.report_ms = report_ms;
+  v1::ToServer say;
+  say.mutable_pace()->set_report_ms(report_ms);
+  say.mutable_pace()->set_report_ms_max(settings_.report_ms_max);
+  std::vector<Order> orders;
+  for (const auto& [attachment, line] : state.lines) {
+    orders.push_back({.attachment = attachment, .say = say});
+  }
+  Tell(state, orders);
+}
+
 void PoolHost::Detach(const std::string& server, uint64_t attachment) {
   state_.With([&](State& state) {
     state.lines.erase(attachment);
+    TellPace(state);
     state.pool.Detach(server, attachment, TakeNow());
   });
 }

@@ -41,7 +41,9 @@ class PoolHost : public std::enable_shared_from_this<PoolHost> {
  public:
   struct Settings {
     std::string name = "default";
+    // How often servers report: where something happens, and at least.
     uint32_t report_ms = 1000;
+    uint32_t report_ms_max = 15'000;
     int64_t keep_ended_ms = Pool::kKeepEndedMs;  // sessions that are over
     PlacementWords placement{};
     // Lets another manager lead; empty: there is no other.
@@ -134,6 +136,7 @@ class PoolHost : public std::enable_shared_from_this<PoolHost> {
     TenantBook tenants{pool};
     std::map<uint64_t, ServerLine*> lines;
     bool closed = false;
+    uint32_t report_ms = 0;  // as servers were told
     // Sessions that are being stored, so that nobody is told of them yet; and those of which the
     // store does not say whether it has them.
     std::set<std::string> storing;
@@ -153,6 +156,7 @@ class PoolHost : public std::enable_shared_from_this<PoolHost> {
   farlane::Status SaveSurely(const v1::Session& session);
   void SaveUnsure();
   void Tell(State& state, const std::vector<Order>& orders) const;
+  void TellPace(State& state) const;
   Pool::Now TakeNow() const;
   std::vector<v1::Profile> TakeProfiles();
   v1::TenantUse Use() const;

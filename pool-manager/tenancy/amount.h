@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// An Amount is how much of a pool something is: GPU time, GPU memory, and how many sessions. Quotas
-// are told in it, and what sessions take.
+// An Amount is how much of a pool something is: GPU time, GPU memory, how many sessions, and what
+// they may move over the network. Quotas are told in it, and what sessions take.
 #pragma once
 
 #include <algorithm>
@@ -14,19 +14,23 @@ enum class Resource : uint8_t {
   kShare,     // millionths of one GPU's time
   kMemory,    // bytes
   kSessions,  // how many
+  kNetwork,   // bytes a second, each way
 };
 
-inline constexpr size_t kResourcesCount = 3;
+inline constexpr size_t kResourcesCount = 4;
 inline constexpr uint64_t kNoLimit = UINT64_MAX;
 
 struct Amount {
   std::array<uint64_t, kResourcesCount> of{};
 
-  static constexpr Amount Of(uint64_t share, uint64_t memory, uint64_t sessions) {
-    return {.of = {share, memory, sessions}};
+  static constexpr Amount Of(uint64_t share,
+                             uint64_t memory,
+                             uint64_t sessions,
+                             uint64_t network = 0) {
+    return {.of = {share, memory, sessions, network}};
   }
 
-  static constexpr Amount Unlimited() { return Of(kNoLimit, kNoLimit, kNoLimit); }
+  static constexpr Amount Unlimited() { return Of(kNoLimit, kNoLimit, kNoLimit, kNoLimit); }
 
   uint64_t& operator[](size_t resource) { return of[resource]; }
 

@@ -19,6 +19,9 @@ std::string AmountText(Resource resource, uint64_t amount) {
     case Resource::kMemory:
       snprintf(text, sizeof text, "%.4g GiB", static_cast<double>(amount) / (1u << 30));
       return text;
+    case Resource::kNetwork:
+      snprintf(text, sizeof text, "%.4g MiB/s", static_cast<double>(amount) / (1u << 20));
+      return text;
     default:
       return std::to_string(amount) + (amount == 1 ? " session" : " sessions");
   }

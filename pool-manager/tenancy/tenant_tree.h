@@ -140,7 +140,7 @@ class TenantTree {
   double ShareOf(const Amount& used, const Quota& quota) const;
   std::string NameOf(uint32_t tenant) const;
 
-  Amount capacity_ = Amount::Of(0, 0, kNoLimit);
+  Amount capacity_ = Amount::Of(0, 0, kNoLimit, kNoLimit);
   int64_t half_life_ms_ = 3'600'000;
   int64_t aged_ms_ = 0;
   std::vector<Node> nodes_;

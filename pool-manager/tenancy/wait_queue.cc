@@ -73,7 +73,7 @@ QueueOrder::Key QueueOrder::KeyOf(const Ticket& ticket) const {
       // Who is in no organisation is one of his own.
       .org_share = parent == TenantTree::kPool ? own : tenants_.Standing(parent, more_of(parent)),
       .project_share = own,
-      .since_ms = ticket.since_ms,
+      .turn_ms = ticket.turn_ms(),
       .number = ticket.number};
 }
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // WaitQueue is those who wait for a place in the pool. Who waits keeps his place for as long as he
 // asks again; QueueOrder says who comes before whom: by class, then who is guaranteed what he wants
-// before who would borrow it, then who has had least of the pool, then who came first.
+// before who would borrow it, then who has had least of the pool, then who has to begin first, or
+// came first.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -27,14 +29,21 @@ struct Ticket {
   int64_t since_ms = 0;  // he came
   int64_t asked_ms = 0;  // for the last time
   int64_t until_ms = 0;  // he waits no longer than this
-  int64_t runs_ms = 0;   // at most so long; 0: nobody knows
-  uint64_t number = 0;   // in the order of coming
-  std::string reason{};  // why he waits, when it was last looked at
+  int64_t due_ms = kNever;  // he has to begin by then, or need not any more
+  int64_t runs_ms = 0;      // at most so long; 0: nobody knows
+  uint64_t number = 0;      // in the order of coming
+  std::string reason{};     // why he waits, when it was last looked at
   // ... or what his tenant may not have; told in words only to who asks.
   std::optional<QuotaRefusal> refusal{};
   uint32_t refused_at = kNobody;  // the tenant of whose something has to become free
 
   static constexpr uint32_t kNobody = UINT32_MAX;
+  static constexpr int64_t kNever = INT64_MAX;
+  // Who names no time counts, among those of his project, as if he had to begin within this.
+  static constexpr int64_t kUsualWaitMs = 600'000;
+
+  // By what he comes before others of his project and class.
+  int64_t turn_ms() const { return std::min(due_ms, since_ms + kUsualWaitMs); }
 };
 
 // Thread: caller's.
@@ -58,7 +67,7 @@ class WaitQueue {
 
   struct Earlier {
     bool operator()(const Ticket* a, const Ticket* b) const {
-      return a->since_ms != b->since_ms ? a->since_ms < b->since_ms : a->number < b->number;
+      return a->turn_ms() != b->turn_ms() ? a->turn_ms() < b->turn_ms() : a->number < b->number;
     }
   };
 
@@ -92,7 +101,7 @@ class QueueOrder {
     bool borrows = false;
     double org_share = 0;
     double project_share = 0;
-    int64_t since_ms = 0;
+    int64_t turn_ms = 0;
     uint64_t number = 0;
 
     auto operator<=>(const Key&) const = default;

@@ -28,7 +28,7 @@ Result<NetRate> ParseNetRate(const std::string& text) {
                       "\" is no rate of a network (examples: 400M, 1200Mi/s, none; at "
                       "least 64K)");
   }
-  return static_cast<NetRate>(*bytes / kKibi);
+  return NetRateOf(*bytes);
 }
 
 std::string NetRateText(NetRate rate) {
@@ -43,6 +43,13 @@ std::string NetRateText(NetRate rate) {
     ++unit;
   }
   return std::to_string(number) + kUnits[unit];
+}
+
+NetRate NetRateOf(uint64_t bytes) {
+  constexpr uint64_t kMost = kNetRateNone - 1;
+  return bytes == 0
+             ? 0
+             : static_cast<NetRate>(std::clamp(bytes / kKibi, uint64_t{kNetRateLeast}, kMost));
 }
 
 uint64_t NetRateBytes(NetRate rate) {

@@ -21,6 +21,8 @@ inline constexpr NetRate kNetRateLeast = 64;
 Result<NetRate> ParseNetRate(const std::string& text);
 // As people write it: "400M/s"; "-" where nothing limits it.
 std::string NetRateText(NetRate rate);
+// The limit that lets no more than this through in a second, or the nearest there is; 0 bytes: 0.
+NetRate NetRateOf(uint64_t bytes);
 // In bytes a second; UINT64_MAX where nothing limits it.
 uint64_t NetRateBytes(NetRate rate);
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "protocol/base/net_rate.h"
 #include "protocol/base/result.h"
 #include "protocol/base/sha256.h"
 #include "protocol/base/slice.h"
@@ -30,6 +31,9 @@ struct SessionToken {
   // Seconds since 1970: it opens the session in this time.
   uint64_t not_before_s = 0;
   uint64_t expires_s = 0;
+  // The most that the session moves over the server's network; 0: the pool sets no limit. Servers
+  // that do not know such tokens refuse them.
+  NetRate net_limit = 0;
 
   bool operator==(const SessionToken&) const = default;
 };
@@ -46,7 +50,7 @@ Result<std::string> SignToken(const SessionToken& token, const SigningKey& key);
 // A text taken apart; nothing of it is believed before IsSigned.
 struct ReadToken {
   SessionToken token{};
-  std::array<uint8_t, 128> bytes{};  // that were signed
+  std::string bytes{};  // that were signed
   Signature signature{};
 
   bool IsSigned(const PublicKey& key) const;

@@ -43,6 +43,7 @@ token::SessionToken TokenOf(const std::string& input) {
   taker(&to, sizeof to);
   token.not_before_s = kNowS - 30'000 + from;
   token.expires_s = token.not_before_s + to;
+  taker(&token.net_limit, 1);  // then it is of the other version
   return token;
 }
 
@@ -81,9 +82,9 @@ int Try(const uint8_t* data, size_t size) {
                            : (data[0] & 8) != 0
                                ? std::string(token::kTokenPrefix) + token::Base64Url(input)
                                : input;
-  const Result<SliceRequest> slice = judge.Judge(text, {}, {}, kNowS);
+  const Result<server::PoolGrant> grant = judge.Judge(text, {}, {}, kNowS);
   // Nobody is let in by what the key has not signed, nor into what is over.
-  if (slice.ok() && ((data[0] & 1) == 0 || (data[0] & 4) == 0 || (data[0] & 2) != 0 ||
+  if (grant.ok() && ((data[0] & 1) == 0 || (data[0] & 4) == 0 || (data[0] & 2) != 0 ||
                      !MayOpen(good, data[0] >> 4, (data[0] & 16) != 0))) {
     abort();
   }

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "protocol/base/environment.h"
+#include "protocol/base/net_rate.h"
 
 namespace farlane::cli {
 
@@ -12,8 +13,9 @@ using nlohmann::json;
 
 Result<json> AmountOf(const std::string& text) {
   json amount = json::object();
-  const Status odd(StatusCode::kInvalidArgument,
-                   "\"" + text + "\" is no amount: say gpus=4,mem=64Gi,sessions=10, or none");
+  const Status odd(
+      StatusCode::kInvalidArgument,
+      "\"" + text + "\" is no amount: say gpus=4,mem=64Gi,sessions=10,net=400M/s, or none");
   for (size_t start = 0; text != "none" && start < text.size();) {
     const size_t end = std::min(text.find(',', start), text.size());
     const std::string part = text.substr(start, end - start);
@@ -26,6 +28,12 @@ Result<json> AmountOf(const std::string& text) {
     if (key == "mem") {
       FARLANE_ASSIGN(const uint64_t bytes, ParseBytes(value));
       amount["memoryBytes"] = bytes;
+    } else if (key == "net") {
+      FARLANE_ASSIGN(const NetRate rate, ParseNetRate(value));
+      if (rate == kNetRateNone) {
+        return odd;
+      }
+      amount["netBytesPerS"] = NetRateBytes(rate);
     } else if (key == "gpus" && is_number) {
       amount["gpus"] = number;
     } else if (key == "sessions" && is_number) {

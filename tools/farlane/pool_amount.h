@@ -9,7 +9,7 @@
 
 namespace farlane::cli {
 
-// "gpus=4,mem=64Gi,sessions=10" as the pool's API has it; "none": nothing is named.
+// "gpus=4,mem=64Gi,sessions=10,net=400M/s" as the pool's API has it; "none": nothing is named.
 Result<nlohmann::json> AmountOf(const std::string& text);
 
 }  // namespace farlane::cli

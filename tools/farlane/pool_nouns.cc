@@ -24,6 +24,17 @@ std::string Gibibytes(double bytes) {
   return text;
 }
 
+std::string Mebibytes(double bytes) {
+  char text[32];
+  snprintf(text, sizeof text, "%.4g MiB", bytes / (1 << 20));
+  return text;
+}
+
+std::string NetLimitOf(const OrderedJson& session) {
+  const double rate = NumberAt(session, "netLimitBytes");
+  return rate == 0 ? "-" : Mebibytes(rate) + "/s";
+}
+
 std::string ShareText(double share) {
   char text[32];
   snprintf(text, sizeof text, "%.3g", share);
@@ -93,6 +104,37 @@ std::string LabelsOf(const OrderedJson& server) {
   return text;
 }
 
+std::string SpeedText(double mbps) {
+  char text[32];
+  snprintf(text, sizeof text, "%.3g Gb/s", mbps / 1000);
+  return mbps == 0 ? "" : std::string(" ") + text;
+}
+
+// Those that lead somewhere now: "eth0 25 Gb/s,mlx5_0/1 100 Gb/s".
+std::string PortsOf(const OrderedJson& server, const char* way) {
+  std::string text;
+  const OrderedJson ports = ValueAt(server, way);
+  for (const OrderedJson& port : ports.is_array() ? ports : OrderedJson::array()) {
+    if (ValueAt(port, "up") == true) {
+      const std::string device = TextAt(port, "device");
+      text += (text.empty() ? "" : ",") +
+              (device.empty() ? TextAt(port, "name") : device + "/" + TextAt(port, "port")) +
+              SpeedText(NumberAt(port, "speedMbps"));
+    }
+  }
+  return text;
+}
+
+double CompositeOf(const OrderedJson& server) {
+  const OrderedJson metrics = ValueAt(server, "inventory.capability.metrics");
+  for (const OrderedJson& metric : metrics.is_array() ? metrics : OrderedJson::array()) {
+    if (TextAt(metric, "name") == "composite") {
+      return NumberAt(metric, "value");
+    }
+  }
+  return 0;
+}
+
 std::string AddressOf(const OrderedJson& server) {
   const OrderedJson addresses = ValueAt(server, "inventory.addresses");
   return addresses.is_array() && !addresses.empty() && addresses[0].is_string()
@@ -148,6 +190,10 @@ std::string AmountText(const OrderedJson& amount) {
   if (!ValueAt(amount, "sessions").is_null()) {
     add(TextAt(amount, "sessions") + " sessions");
   }
+  // Who has no such quota need not see that he has used nothing of it.
+  if (const double rate = NumberAt(amount, "netBytesPerS"); rate != 0) {
+    add(Mebibytes(rate) + "/s");
+  }
   return text.empty() ? "-" : text;
 }
 
@@ -201,6 +247,9 @@ const Noun& ServerNoun() {
        {"ADDRESS", &AddressOf},
        {"PROMISED MEMORY", [](One one) { return Gibibytes(NumberAt(one, "promisedBytes")); }, true,
         [](One one) { return NumberAt(one, "promisedBytes"); }},
+       {"CAPABILITY", [](One one) { return ShareText(CompositeOf(one)); }, true, &CompositeOf},
+       {"NETWORK", [](One one) { return PortsOf(one, "inventory.networkPorts"); }, true},
+       {"RDMA", [](One one) { return PortsOf(one, "inventory.rdmaPorts"); }, true},
        {"TAINTS", &TaintsOf, true},
        {"LABELS", &LabelsOf, true},
        {"VERSION", [](One one) { return TextAt(one, "inventory.version"); }, true},
@@ -229,6 +278,7 @@ const Noun& SessionNoun() {
        {"PROJECT", [](One one) { return TextAt(one, "spec.project"); }, true},
        {"PRIORITY", [](One one) { return TextAt(one, "spec.slice.priority"); }, true},
        {"GPUS", [](One one) { return TextAt(one, "devices"); }, true},
+       {"NET LIMIT", &NetLimitOf, true, [](One one) { return NumberAt(one, "netLimitBytes"); }},
        {"CREATED", [](One one) { return TimeText(NumberAt(one, "createdMs")); }, true},
        {"ENDED", [](One one) { return TimeText(NumberAt(one, "endedMs")); }, true},
        {"ID", [](One one) { return TextAt(one, "id"); }, true},
@@ -281,6 +331,7 @@ const Noun& QueueNoun() {
        {"MEMORY",
         [](One one) { return Gibibytes(NumberAt(one, "session.spec.slice.memoryBytes")); }, false,
         [](One one) { return NumberAt(one, "session.spec.slice.memoryBytes"); }},
+       {"DEADLINE", [](One one) { return TextAt(one, "session.spec.startWithinS"); }, true},
        {"ESTIMATE", &EstimateOf, false, [](One one) { return NumberAt(one, "place.estimateS"); }},
        {"USER", [](One one) { return TextAt(one, "session.user"); }, true},
        {"HOST", [](One one) { return TextAt(one, "session.spec.host"); }, true},

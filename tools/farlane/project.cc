@@ -160,9 +160,9 @@ Verb AddProject(CLI::App& root) {
       ->type_name("TIME");
   AddOutputWish(app, &options->output);
   app->footer(
-      "AMOUNT names some of gpus=4,mem=64Gi,sessions=10: GPU time, memory of all devices "
-      "together,\n"
-      "how many sessions. What \"set\" does not name stays as it is.\n\n"
+      "AMOUNT names some of gpus=4,mem=64Gi,sessions=10,net=400M/s: GPU time, memory of all\n"
+      "devices together, how many sessions, what they move over the network each way.\n"
+      "What \"set\" does not name stays as it is.\n\n"
       "Exit code: 0 done, 2 the request is wrong, 3 there is no such project, 4 not allowed,\n"
       "5 it exists or is in use, 6 not now, 7 no answer in time, 125 nobody could be asked.\n\n"
       "Examples:\n"

@@ -47,6 +47,7 @@ struct RunOptions {
   std::string net_limit;
   std::string project;
   std::string time_limit;
+  std::string deadline;
   std::string on_loss;
   bool local = false;
   bool direct = false;
@@ -219,6 +220,12 @@ std::vector<Setting> PoolWishesOf(const RunOptions& options, const std::string& 
   }
   if (!options.time_limit.empty()) {
     wishes.emplace_back("FARLANE_TIME_LIMIT", options.time_limit);
+  }
+  if (!options.deadline.empty()) {
+    wishes.emplace_back("FARLANE_DEADLINE", options.deadline);
+  }
+  if (!options.net_limit.empty()) {
+    wishes.emplace_back("FARLANE_NET_LIMIT", options.net_limit);
   }
   return wishes;
 }
@@ -452,6 +459,11 @@ Verb AddRun(CLI::App& root) {
       ->type_name("NAME");
   app->add_option("--time", options->time_limit,
                   "in a pool: it is ended after this, e.g. 2h; short ones may go before others")
+      ->type_name("TIME");
+  app->add_option(
+         "--deadline", options->deadline,
+         "in a pool: it has to begin within this, e.g. 10m, and goes before others of its\n"
+         "project that have more time; if it cannot, it is not run")
       ->type_name("TIME");
   app->add_flag("--await-servers", options->wishes.await_servers,
                 "in a pool: wait even if no server that it has could ever take the command");

@@ -108,6 +108,10 @@ Result<json> SpecFromEnvironment() {
   spec["slice"]["shareLimit"] = static_cast<double>(slice.share_limit) / kWholeShare;
   spec["slice"]["priority"] = Environment("FARLANE_PRIORITY").value_or("");
   spec["slice"]["shareMax"] = static_cast<double>(slice.share_max) / kWholeShare;
+  if (const auto text = Environment("FARLANE_NET_LIMIT")) {
+    FARLANE_ASSIGN(const NetRate most, ParseNetRate(*text));
+    spec["slice"]["netLimitBytes"] = most == kNetRateNone ? 0 : NetRateBytes(most);
+  }
   spec["gpus"] = slice.gpus;
   spec["acrossServers"] = Environment("FARLANE_ACROSS").value_or("") == "1";
   spec["isolation"] = Environment("FARLANE_ISOLATION").value_or("");
@@ -116,6 +120,9 @@ Result<json> SpecFromEnvironment() {
   spec["host"] = host;
   FARLANE_TRY(AddWayAndProfile(&spec));
   spec["project"] = Environment("FARLANE_PROJECT").value_or("");
+  if (const auto text = Environment("FARLANE_DEADLINE")) {
+    FARLANE_ASSIGN(spec["startWithinS"], ParseRunTime(*text));
+  }
   if (const auto text = Environment("FARLANE_TIME_LIMIT")) {
     FARLANE_ASSIGN(spec["timeLimitS"], ParseRunTime(*text));
   }
@@ -190,16 +197,28 @@ class Waiting {
   std::string said_;
 };
 
+// Who has to begin by a deadline waits until then, and no longer.
+Result<uint64_t> SecondsToWait() {
+  uint64_t seconds = kQueueSeconds;
+  const auto deadline = Environment("FARLANE_DEADLINE");
+  const auto timeout = Environment("FARLANE_QUEUE_TIMEOUT");
+  if (timeout.has_value()) {
+    FARLANE_ASSIGN(seconds, ParseQueueSeconds(*timeout));
+  }
+  if (deadline.has_value()) {
+    FARLANE_ASSIGN(const uint32_t within, ParseRunTime(*deadline));
+    seconds = std::min<uint64_t>(timeout.has_value() ? seconds : kQueueSecondsMax, within);
+  }
+  return seconds;
+}
+
 // Asks until there is a place, or the time is over. Whoever asks again keeps his place in the
 // queue, by the key that he asks with. The way to the candidates, which was measured once, is
 // measured again meanwhile: a moment in which it was long must not keep him waiting.
 Result<PoolAnswer> AskForRoom(const PoolAddress& pool,
                               json wanted,
                               const json& candidates = json::array()) {
-  uint64_t seconds = kQueueSeconds;
-  if (const auto text = Environment("FARLANE_QUEUE_TIMEOUT")) {
-    FARLANE_ASSIGN(seconds, ParseQueueSeconds(*text));
-  }
+  FARLANE_ASSIGN(const uint64_t seconds, SecondsToWait());
   const uint64_t until_ns = NowNs() + seconds * kSecondNs;
   wanted["idempotencyKey"] = wanted["keyDigest"];
   wanted["waitSeconds"] = seconds;

@@ -4,12 +4,16 @@
 
 import hashlib
 import json
+import os
 import secrets
 import time
 import unittest
 
 from pool_test import PoolTest
 from real_server import SLOWNESS, seconds_until
+
+
+MIB = 1 << 20
 
 
 class Tenants(PoolTest):
@@ -89,6 +93,94 @@ class Tenants(PoolTest):
         self.farlane("reservation", "delete", reservation, code=3)
         self.assertEqual(self.get("/v1/reservations"), {"reservations": []})
         self.farlane("run", "--share", "0.8", "--", "/bin/true", FARLANE_QUEUE_TIMEOUT="0")
+
+    def received(self, session):
+        [found] = self.sessions(id=session)
+        return int(found["load"].get("receivedBytes", 0))
+
+    def start_thin(self, *options, **environment):
+        """A program of a thin project, which copies as much as it can; and its session."""
+        process = self.start_run("bulk", "--project", "thin", "--share", "0.1", *options, BULK_WAY="in",
+                                 FARLANE_TRANSPORT="tcp", **environment)
+        self.assertEqual(process.stdout.readline(), "ready\n")
+        self.assertLess(seconds_until(lambda: self.sessions(phase="ACTIVE"), 10), 10)
+        [session] = self.sessions(phase="ACTIVE")
+        return process, session
+
+    def end_bulk(self, process):
+        process.stdin.close()
+        process.stdin = None
+        process.communicate(timeout=60 * SLOWNESS)
+        self.assertEqual(process.returncode, 0)
+
+    def test_a_projects_network_is_divided_and_its_server_keeps_to_it(self):
+        self.farlane("project", "create", "--limit", "net=8M/s,sessions=2", "thin")
+        self.assertRegex(self.farlane("project", "list"), r"thin .* 2 sessions, 8 MiB/s ")
+        status, said, key = self.create(project="thin", slice={"share": 0.1})
+        self.assertEqual(status, 201, said)
+        session = said["session"]
+        self.assertEqual(int(session["netLimitBytes"]), 4 * MIB)
+        # What the program's own environment says is not what counts.
+        process = self.start("bulk", self.servers["one"].address, FARLANE_TOKEN=said["token"],
+                             FARLANE_SESSION=f"{session['id']}.{key}", FARLANE_TRANSPORT="tcp", BULK_WAY="in",
+                             FARLANE_NET_LIMIT="1G/s")
+        self.assertEqual(process.stdout.readline(), "ready\n")
+        wide = self.farlane("session", "list", "-o", "wide")
+        self.assertRegex(wide, r"NET LIMIT")
+        self.assertRegex(wide, r"4 MiB/s")
+        self.assertEqual(json.loads(self.farlane("project", "get", "thin", "-o", "json"))["used"]["netBytesPerS"],
+                         str(4 * MIB))
+        # More than the limit is never granted, and more than is left not now.
+        status, said, _ = self.create(project="thin", slice={"share": 0.1, "netLimitBytes": 9 * MIB})
+        self.assertEqual((status, said["reason"]), (400, "OverLimit"), said)
+        status, said, _ = self.create(project="thin", slice={"share": 0.1, "netLimitBytes": 5 * MIB})
+        self.assertEqual((status, said["reason"]), (503, "OverQuota"), said)
+        self.assertIn("8 MiB/s, of which 4 MiB/s are in use", said["detail"])
+        time.sleep(2)
+        before, began = self.received(session["id"]), time.monotonic()
+        time.sleep(8)
+        rate = (self.received(session["id"]) - before) / (time.monotonic() - began) / MIB
+        print(f"{rate:.2f} MiB/s of 4")
+        self.assertLess(rate, 4 * 1.3, "it is looked at each second, over eight")
+        self.assertGreater(rate, 0.5)
+        self.end_bulk(process)
+        self.ask("DELETE", f"/v1/sessions/{session['id']}")
+        self.assertEqual(self.create(project="thin", slice={"share": 0.1, "netLimitBytes": 5 * MIB})[0], 201)
+
+    def test_a_session_has_no_more_of_the_network_than_it_asks_for(self):
+        self.farlane("project", "create", "--limit", "net=8M/s", "thin")
+        process, session = self.start_thin("--net-limit", "2M/s")
+        self.assertEqual(int(session["netLimitBytes"]), 2 * MIB)
+        self.end_bulk(process)
+
+    def test_a_command_begins_by_its_deadline_or_not_at_all(self):
+        holder = self.create(slice={"share": 1})[1]["session"]["id"]
+        start = time.monotonic()
+        done = self.farlane("run", "--share", "1", "--deadline", "2s", "--", "/bin/true", code=124)
+        self.assertLess(time.monotonic() - start, 20 * SLOWNESS)
+        self.assertIn("within 2 s", done)
+        late = self.start_run("posted-launches", "--share", "1")
+        self.assertLess(seconds_until(lambda: len(self.sessions(phase="PENDING")) == 1, 10), 10)
+        soon = self.start_run("posted-launches", "--share", "1", "--deadline", "2m")
+        self.assertLess(seconds_until(lambda: len(self.sessions(phase="PENDING")) == 2, 10), 10)
+        first = self.get("/v1/queue")["entries"][0]
+        self.assertEqual(first["session"]["spec"]["startWithinS"], 120)
+        self.assertIn("it has to begin within", self.farlane("queue", "explain", first["session"]["id"]))
+        self.ask("DELETE", f"/v1/sessions/{holder}")
+        for process in (soon, late):
+            out, errors = process.communicate(timeout=60 * SLOWNESS)
+            self.assertEqual(process.returncode, 0, out + errors)
+        self.farlane("run", "--deadline", "soon", "--", "/bin/true", code=125)
+
+    def test_a_server_says_how_it_is_connected(self):
+        inventory = json.loads(self.farlane("server", "get", "one", "-o", "json"))["inventory"]
+        here = {port["name"] for port in inventory.get("networkPorts", [])}
+        self.assertLessEqual(here, set(os.listdir("/sys/class/net")) - {"lo"})
+        self.assertEqual(inventory["transports"], ["tcp"])
+        metrics = {one["name"]: one.get("value", 0) for one in inventory["capability"]["metrics"]}
+        self.assertEqual((inventory["capability"]["schema"], metrics["devices"]), (1, len(inventory["devices"])))
+        self.assertGreater(metrics["composite"], 0)
+        self.assertRegex(self.farlane("server", "list", "-o", "wide"), r"CAPABILITY +NETWORK +RDMA")
 
     def test_whoever_waits_comes_in_turn(self):
         holder = self.create(slice={"share": 1})[1]["session"]["id"]

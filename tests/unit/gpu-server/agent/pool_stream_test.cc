@@ -30,6 +30,8 @@ class Manager : public pool::v1::ServerService::Service {
   std::atomic<int> came = 0;
   std::atomic<int> loads = 0;
   std::atomic<int> gone = 0;
+  std::atomic<uint32_t> report_ms_max = 0;
+  std::atomic<bool> answers = false;
 
   Manager() {
     grpc::ServerBuilder builder;
@@ -54,9 +56,15 @@ class Manager : public pool::v1::ServerService::Service {
     }
     pool::v1::ToServer welcome;
     welcome.mutable_welcome()->set_report_ms(100);
+    welcome.mutable_welcome()->set_report_ms_max(report_ms_max);
     stream->Write(welcome);
     while (stream->Read(&said)) {
       loads += said.has_load() ? 1 : 0;
+      if (answers && said.has_load()) {
+        pool::v1::ToServer heard;
+        heard.set_heard(said.load().number());
+        stream->Write(heard);
+      }
     }
     ++gone;
     return grpc::Status::OK;
@@ -102,6 +110,18 @@ TEST_F(PoolStreamTest, ReportsOnlyToAManagerThatItHasHeard) {
   manager_.is_welcome = true;
   EXPECT_TRUE(Within([this] { return manager_.loads >= 2; }));
   EXPECT_EQ(manager_.came, 1);
+}
+
+TEST_F(PoolStreamTest, WhereNothingHappensReportsAreFurtherApart) {
+  manager_.report_ms_max = 15'000;
+  manager_.answers = true;
+  Begin();
+  ASSERT_TRUE(Within([this] { return manager_.loads >= 4; }));
+  const int before = manager_.loads;
+  usleep(2'000'000);
+  // Of twenty times to look; a busy machine looks less often.
+  EXPECT_LE(manager_.loads - before, 9);
+  EXPECT_GE(manager_.loads - before, 1);
 }
 
 TEST_F(PoolStreamTest, LeavesAManagerThatWasReplacedAndComesAgain) {

@@ -33,8 +33,8 @@ class TokenJudgeTest : public testing::Test {
   // Why it is not taken; empty: it is.
   std::string Judge(const token::SessionToken& token, uint64_t now_s = kNow) {
     const std::string text = token::SignToken(token, key_).value();
-    const Result<SliceRequest> slice = judge_.Judge(text, session_, key_digest_, now_s);
-    return slice.ok() ? "" : slice.error().message();
+    const Result<server::PoolGrant> grant = judge_.Judge(text, session_, key_digest_, now_s);
+    return grant.ok() ? "" : grant.error().message();
   }
 
   token::SigningKey key_ = std::move(token::SigningKey::Make()).value();
@@ -50,15 +50,15 @@ class TokenJudgeTest : public testing::Test {
 
 TEST_F(TokenJudgeTest, TakesWhatIsRightWithItsSlice) {
   const std::string text = token::SignToken(Token(), key_).value();
-  const Result<SliceRequest> slice = judge_.Judge(text, session_, key_digest_, kNow);
-  ASSERT_TRUE(slice.ok()) << slice.error().message();
-  EXPECT_EQ(slice.value().share, 300'000u);
+  const Result<server::PoolGrant> grant = judge_.Judge(text, session_, key_digest_, kNow);
+  ASSERT_TRUE(grant.ok()) << grant.error().message();
+  EXPECT_EQ(grant.value().slice.share, 300'000u);
 }
 
 TEST_F(TokenJudgeTest, ANewcomerWithoutATokenIsSentToThePool) {
-  const Result<SliceRequest> slice = judge_.Judge("", session_, key_digest_, kNow);
-  ASSERT_FALSE(slice.ok());
-  EXPECT_NE(slice.error().message().find("FARLANE_POOL"), std::string::npos);
+  const Result<server::PoolGrant> grant = judge_.Judge("", session_, key_digest_, kNow);
+  ASSERT_FALSE(grant.ok());
+  EXPECT_NE(grant.error().message().find("FARLANE_POOL"), std::string::npos);
 }
 
 TEST_F(TokenJudgeTest, ATokenHasItsTime) {

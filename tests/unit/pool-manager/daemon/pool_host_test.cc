@@ -100,6 +100,14 @@ class FakeStore : public SessionStore {
   const uint64_t epoch_;
 };
 
+// A server's stream that remembers what it was told.
+class LastLine : public SilentLine {
+ public:
+  void Say(v1::ToServer say) override { last = std::move(say); }
+
+  v1::ToServer last;
+};
+
 class PoolHostTest : public testing::Test {
  protected:
   PoolHostTest() : key_(token::SigningKey::Make().value()) { Begin(1); }
@@ -131,7 +139,7 @@ class PoolHostTest : public testing::Test {
   const farlane::Status unknown_{store_error::kUnknown, "no answer"};
   SigningKeys key_;
   Disk disk_;
-  SilentLine line_;
+  LastLine line_;
   std::shared_ptr<PoolHost> host_;
   std::string user_ = "ann";
   v1::CreateSessionResponse response_;
@@ -155,6 +163,37 @@ TEST_F(PoolHostTest, WhatTenantsHaveHadIsKeptForTheNextManager) {
   host_.reset();
   ASSERT_EQ(disk_.use.tenants_size(), 1) << "the next one goes on with it";
   EXPECT_NEAR(disk_.use.tenants(0).had(0), had, had / 10);
+}
+
+TEST_F(PoolHostTest, EachReportThatHasANumberIsAnswered) {
+  v1::Load load;
+  host_->Hear(std::string(32, '1'), 1, load);
+  EXPECT_NE(line_.last.what_case(), v1::ToServer::kHeard);
+  load.set_number(7);
+  host_->Hear(std::string(32, '1'), 1, load);
+  EXPECT_EQ(line_.last.heard(), 7u);
+  EXPECT_EQ(line_.last.epoch(), 1u);
+}
+
+TEST_F(PoolHostTest, ManyServersAreToldToReportMoreSeldom) {
+  constexpr size_t kServers = 2400;
+  std::vector<LastLine> lines(kServers);
+  for (size_t i = 0; i < kServers; ++i) {
+    v1::Inventory inventory;
+    inventory.set_server_id("server" + std::to_string(i));
+    inventory.set_name("many" + std::to_string(i));
+    inventory.add_addresses("tcp://many:7450");
+    inventory.add_devices()->set_memory_bytes(1ull << 33);
+    inventory.mutable_devices(0)->set_uuid("GPU-" + std::to_string(i));
+    ASSERT_EQ(host_->Attach(inventory, 2 + i, &lines[i]), "");
+  }
+  EXPECT_EQ(lines.back().last.welcome().report_ms(), 2500u);
+  EXPECT_EQ(lines.back().last.welcome().report_ms_max(), 15'000u);
+  EXPECT_EQ(line_.last.pace().report_ms(), 2500u) << "so are those who were there";
+  for (size_t i = 500; i < kServers; ++i) {
+    host_->Detach("server" + std::to_string(i), 2 + i);
+  }
+  EXPECT_EQ(line_.last.pace().report_ms(), 1000u);
 }
 
 TEST_F(PoolHostTest, TheSameRequestGetsTheSameSession) {

@@ -55,6 +55,24 @@ TEST_F(WaitQueueTest, InOneProjectWhoCameFirstIsFirst) {
   EXPECT_EQ(Order(), "123");
 }
 
+TEST_F(WaitQueueTest, ADeadlineIsNothingToOtherProjects) {
+  Join("1", a_, 10);
+  Join("2", a_, 11);
+  const auto join_due = [this](const std::string& id, uint32_t project, int64_t due_ms) {
+    ASSERT_TRUE(queue_.Join({.id = id,
+                             .project = project,
+                             .amount = Amount::Of(kGpu, 0, 1),
+                             .since_ms = 20,
+                             .asked_ms = 20,
+                             .until_ms = due_ms,
+                             .due_ms = due_ms}));
+  };
+  join_due("x", b_, 5'000);
+  join_due("y", b_, 4'000);
+  tree_.Charge(b_, Priority::kStandard, Amount::Of(2 * kGpu, 0, 2));
+  EXPECT_EQ(Order(), "12yx") << "who has had more comes later, whatever his haste";
+}
+
 TEST_F(WaitQueueTest, TheHigherClassIsFirst) {
   Join("s", a_, 1);
   Join("g", a_, 2, Priority::kGuaranteed);

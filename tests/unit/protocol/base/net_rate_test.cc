@@ -34,5 +34,14 @@ TEST(NetRate, WhatAPeerSaysIsNeverTooSlow) {
   EXPECT_EQ(NetRateBytes(1), 65'536u);
 }
 
+TEST(NetRate, OfSoManyBytesIsALimitWhereThereAreAny) {
+  EXPECT_EQ(NetRateOf(0), 0u);
+  EXPECT_EQ(NetRateOf(1), kNetRateLeast);
+  EXPECT_EQ(NetRateOf(102'399), 99u);
+  // Not none, and not what is left of it in fewer bits.
+  EXPECT_EQ(NetRateOf(1ull << 42), kNetRateNone - 1);
+  EXPECT_EQ(NetRateOf(UINT64_MAX), kNetRateNone - 1);
+}
+
 }  // namespace
 }  // namespace farlane

@@ -34,6 +34,32 @@ TEST(SessionToken, ComesBackAsItWasAndSigned) {
   EXPECT_TRUE(read.value().IsSigned(key.public_key()));
 }
 
+TEST(SessionToken, ALimitOfTheNetworkIsSignedToo) {
+  const SigningKey key = SomeKey();
+  SessionToken token = SomeToken();
+  token.net_limit = 20 << 10;
+  const std::string text = SignToken(token, key).value();
+  EXPECT_LT(text.size(), 280u) << "it has to fit into the hello";
+  const Result<ReadToken> read = ParseToken(text);
+  ASSERT_TRUE(read.ok()) << read.error().message();
+  EXPECT_EQ(read.value().token, token);
+  EXPECT_TRUE(read.value().IsSigned(key.public_key()));
+  // Nobody gets rid of it by saying that there is none, or by making it another one.
+  const std::string bytes = *FromBase64Url(text.substr(kTokenPrefix.size()));
+  for (size_t bit = 0; bit < 8 * bytes.size(); ++bit) {
+    std::string changed = bytes;
+    changed[bit / 8] = static_cast<char>(changed[bit / 8] ^ (1 << bit % 8));
+    const Result<ReadToken> other = ParseToken(std::string(kTokenPrefix) + Base64Url(changed));
+    EXPECT_FALSE(other.ok() && other.value().IsSigned(key.public_key())) << "bit " << bit;
+  }
+  std::string without = bytes;
+  without[0] = 1;
+  without.erase(128, 8);
+  const Result<ReadToken> cut = ParseToken(std::string(kTokenPrefix) + Base64Url(without));
+  ASSERT_TRUE(cut.ok());
+  EXPECT_FALSE(cut.value().IsSigned(key.public_key()));
+}
+
 TEST(SessionToken, IsNotSignedByAnotherKey) {
   const Result<std::string> text = SignToken(SomeToken(), SomeKey());
   ASSERT_TRUE(text.ok());
