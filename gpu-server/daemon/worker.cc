@@ -215,7 +215,9 @@ void FollowNet(NetGate& gate, DaemonLink& link) {
         outbox.FlushOrWake();
       },
       std::move(inheritance));
-  if (grant.awaits_turns && !session.gate().AwaitPages(kTurnsNs)) {
+  // Without them commands are not measured, and one that never ends would never be found.
+  const bool awaits_turns = grant.awaits_turns || watch.limit_ns() != 0;
+  if (awaits_turns && !session.gate().AwaitPages(kTurnsNs)) {
     LogWarn("worker %d is told nothing of turns; it ends", getpid());
     _exit(1);
   }

@@ -20,16 +20,19 @@ class CommandWatch {
 
   uint64_t limit_ns() const { return limit_ns_; }
 
-  // At `now_ns` the oldest command has been worked on since `begun_ns`; 0: none is.
-  void Note(uint64_t begun_ns, uint64_t now_ns) {
+  // At `now_ns` the oldest command has been worked on since `begun_ns`; 0: none is. `given`: there
+  // is one all the same that waits for nothing. If nobody comes to look again, it is taken to have
+  // begun.
+  void Note(uint64_t begun_ns, uint64_t now_ns, bool given = false) {
     begun_ns_.store(begun_ns, std::memory_order_relaxed);
+    given_.store(given, std::memory_order_relaxed);
     looked_ns_.store(now_ns, std::memory_order_release);
   }
 
-  // The device has been given a command. If nobody comes to look, it is taken to have begun.
+  // The device has been given a command.
   void NoteGiven(uint64_t now_ns) {
     if (begun_ns_.load(std::memory_order_relaxed) == 0) {
-      Note(now_ns, now_ns);
+      Note(0, now_ns, true);
     }
   }
 
@@ -48,8 +51,9 @@ class CommandWatch {
   // looked.
   bool IsOverdueUnseen(uint64_t now_ns) const {
     const uint64_t looked_ns = looked_ns_.load(std::memory_order_acquire);
-    return IsTooLong(begun_ns_.load(std::memory_order_relaxed), now_ns) &&
-           IsTooLong(looked_ns, now_ns);
+    const bool given = given_.load(std::memory_order_relaxed);
+    const bool any = given || begun_ns_.load(std::memory_order_relaxed) != 0;
+    return any && IsTooLong(looked_ns, now_ns);
   }
 
  private:
@@ -59,6 +63,7 @@ class CommandWatch {
 
   const uint64_t limit_ns_;
   std::atomic<uint64_t> begun_ns_{0};
+  std::atomic<bool> given_{false};
   std::atomic<uint64_t> looked_ns_{0};
 };
 

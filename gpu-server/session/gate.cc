@@ -398,11 +398,13 @@ void Gate::NoteOldest(uint64_t now_ns) {
     return;
   }
   uint64_t oldest_ns = UINT64_MAX;
+  bool given = false;
   for (const auto& device : devices_) {
     const uint64_t begun_ns = device->meter.begun_ns();
     oldest_ns = begun_ns == 0 ? oldest_ns : std::min(oldest_ns, begun_ns);
+    given = given || device->meter.in_flight() != 0;
   }
-  watch_or_null_->Note(oldest_ns == UINT64_MAX ? 0 : oldest_ns, now_ns);
+  watch_or_null_->Note(oldest_ns == UINT64_MAX ? 0 : oldest_ns, now_ns, given);
 }
 
 void Gate::TellWatch() {

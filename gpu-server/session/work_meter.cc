@@ -2,6 +2,7 @@
 #include "gpu-server/session/work_meter.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace farlane::server {
 namespace {
@@ -14,6 +15,17 @@ constexpr uint64_t kDownParts = 2;
 constexpr uint64_t kUpParts = 16;
 // ... and by no more than a part of itself, however long it was once, but of this at least.
 constexpr uint64_t kUpNs = 16'000;
+
+// How long after one event the other was passed.
+std::optional<int64_t> NsBetween(const DriverTable& driver,
+                                 const PooledEvent& from,
+                                 const PooledEvent& to) {
+  float ms = 0;
+  if (driver.cuEventElapsedTime(&ms, from.get(), to.get()) != CUDA_SUCCESS) {
+    return std::nullopt;
+  }
+  return std::llround(static_cast<double>(ms) * kNsPerMs);
+}
 
 }  // namespace
 
@@ -40,12 +52,15 @@ void WorkMeter::Begin(const ContextPtr& context, CUstream stream) {
   Run run;
   run.context = context;
   run.stream = stream;
+  run.given_ns = clock_();
   run.waits = IsBehindAWait(context.get(), stream);
   if (FollowsTheLast(context, stream)) {
     run.begin = runs_.back().end;
   } else if (context->timed_events.Record(stream, &run.begin) != CUDA_SUCCESS) {
     begun_ = false;  // the driver has its reasons, and will tell them to the command itself
     return;
+  } else {
+    run.begin_is_own = true;
   }
   open_ = std::move(run);
 }
@@ -107,10 +122,10 @@ bool WorkMeter::IsWaiting(const ContextState* current, Run& run, const Waits& wa
     *any = *any || run.waits;
     return run.graph && waits.graphs;
   }
-  if (run.given_ns == 0) {
-    run.given_ns = waits.now_ns;
+  if (run.seen_ns == 0) {
+    run.seen_ns = waits.now_ns;
   }
-  return run.waits || (waits.streams && waits.now_ns - run.given_ns >= kBeginNs);
+  return run.waits || (waits.streams && waits.now_ns - run.seen_ns >= kBeginNs);
 }
 
 // What waits is not worked on, and when it goes on it counts from there.
@@ -190,31 +205,49 @@ void WorkMeter::Charge(const Run& run) {
   asked_ns_ += std::min(charged_ns, believed_ns);
 }
 
+// Nothing: there is no base that it can be compared with.
+std::optional<WorkMeter::Times> WorkMeter::TimesOf(const Run& run) {
+  if (base_ == nullptr || base_context_ != run.context) {
+    return std::nullopt;
+  }
+  const std::optional<int64_t> begin_ns = NsBetween(driver_, *base_, *run.begin);
+  const std::optional<int64_t> end_ns = NsBetween(driver_, *base_, *run.end);
+  if (!begin_ns.has_value() || !end_ns.has_value()) {
+    return std::nullopt;
+  }
+  if (run.begin_is_own) {
+    device_clock_.Learn(run.given_ns, *begin_ns);
+    return Times{.begin_ns = *begin_ns, .end_ns = *end_ns};
+  }
+  const int64_t given_ns = device_clock_.At(run.given_ns).value_or(*begin_ns);
+  return Times{.begin_ns = std::max(*begin_ns, std::min(given_ns, *end_ns)), .end_ns = *end_ns};
+}
+
 uint64_t WorkMeter::Measure(const Run& run) {
-  float alone_ms = 0;
-  if (driver_.cuEventElapsedTime(&alone_ms, run.begin->get(), run.end->get()) != CUDA_SUCCESS) {
+  const std::optional<int64_t> apart_ns = NsBetween(driver_, *run.begin, *run.end);
+  if (!apart_ns.has_value()) {
     return run.expected_ns;
   }
-  Learn(run, static_cast<uint64_t>(std::max(alone_ms, 0.0F) * kNsPerMs));
-  float begin_ms = 0;
-  float end_ms = 0;
-  const bool known =
-      base_ != nullptr && base_context_ == run.context &&
-      driver_.cuEventElapsedTime(&begin_ms, base_->get(), run.begin->get()) == CUDA_SUCCESS &&
-      driver_.cuEventElapsedTime(&end_ms, base_->get(), run.end->get()) == CUDA_SUCCESS;
-  double charged_ms = alone_ms;
-  if (known) {
-    charged_ms = std::max(
-        0.0, static_cast<double>(end_ms) - std::max(static_cast<double>(begin_ms), covered_ms_));
-    covered_ms_ = std::max(covered_ms_, static_cast<double>(end_ms));
+  const std::optional<Times> times = TimesOf(run);
+  const int64_t alone_ns = times.has_value() ? times->end_ns - times->begin_ns : *apart_ns;
+  Learn(run, static_cast<uint64_t>(std::max<int64_t>(alone_ns, 0)));
+  int64_t charged_ns = alone_ns;
+  if (times.has_value()) {
+    charged_ns = times->end_ns - std::max(times->begin_ns, covered_ns_);
+    covered_ns_ = std::max(covered_ns_, times->end_ns);
   }
-  if (!known || end_ms > kBaseMsMax) {
+  if (!times.has_value() || times->end_ns > kBaseNsMax) {
     // From now on times are counted from this end, or from where it is covered already.
-    covered_ms_ = known ? covered_ms_ - static_cast<double>(end_ms) : 0;
+    covered_ns_ = times.has_value() ? covered_ns_ - times->end_ns : 0;
+    if (times.has_value()) {
+      device_clock_.Rebase(times->end_ns);
+    } else {
+      device_clock_.Forget();
+    }
     base_ = run.end;
     base_context_ = run.context;
   }
-  return static_cast<uint64_t>(std::max(charged_ms, 0.0) * kNsPerMs);
+  return static_cast<uint64_t>(std::max<int64_t>(charged_ns, 0));
 }
 
 void WorkMeter::Learn(const Run& run, uint64_t took_ns) {

@@ -7,6 +7,10 @@
 // A stream may have to wait before it comes to a run: for the program, for a word, for another
 // stream. Such a run is not under way, and is no reason to hold back what it may be waiting for.
 //
+// A run that follows another begins where that one ended, or when its first command was given if
+// that was later: a driver may be late to tell of an end, and what a device does not do in between
+// is not charged.
+//
 // Between the commands of a run nothing of another stream reaches the driver, so the events order
 // nothing that is not ordered without them.
 #pragma once
@@ -19,6 +23,8 @@
 #include <vector>
 
 #include "gpu-server/session/context_state.h"
+#include "gpu-server/session/device_clock.h"
+#include "protocol/base/clock.h"
 
 namespace farlane::server {
 
@@ -30,7 +36,11 @@ class WorkMeter {
   // A stream that waits for nothing comes to what it is given within so long.
   static constexpr uint64_t kBeginNs = 1'000'000;
 
-  explicit WorkMeter(const DriverTable& driver) : driver_(driver) {}
+  // What time it is, in nanoseconds.
+  using Clock = uint64_t (*)();
+
+  explicit WorkMeter(const DriverTable& driver, Clock clock = NowNs)
+      : driver_(driver), clock_(clock) {}
 
   WorkMeter(const WorkMeter&) = delete;
   WorkMeter& operator=(const WorkMeter&) = delete;
@@ -87,7 +97,7 @@ class WorkMeter {
   static constexpr size_t kKeysMax = 4096;
   static constexpr size_t kRunCommandsMax = 64;
   // Events tell times in milliseconds as a float: after so long another one is the beginning.
-  static constexpr double kBaseMsMax = 500;
+  static constexpr int64_t kBaseNsMax = 500'000'000;
 
   struct Command {
     uint64_t key = 0;
@@ -101,11 +111,19 @@ class WorkMeter {
     std::shared_ptr<PooledEvent> end;
     std::vector<Command> commands;
     uint64_t expected_ns = 0;
-    uint64_t given_ns = 0;  // when, by the clock; 0: no Look has seen it
+    bool begin_is_own = false;  // ... or was recorded for this one
+    uint64_t given_ns = 0;      // when its first command came
+    uint64_t seen_ns = 0;       // when a Look saw it first; 0: none has
     bool graph = false;
     uint64_t begun_ns = 0;  // since when it was seen to be worked on as the oldest; 0: it was not
     bool begun = false;     // the stream has come to it
     bool waits = false;     // ... or waits for something before it, or in it
+  };
+
+  // When a run was worked on, in nanoseconds from the base, and for how long.
+  struct Times {
+    int64_t begin_ns = 0;
+    int64_t end_ns = 0;
   };
 
   // A stream whose first run of those that are not done has been looked at.
@@ -124,9 +142,12 @@ class WorkMeter {
   uint64_t Expected(uint64_t key) const;
   void Charge(const Run& run);
   uint64_t Measure(const Run& run);
+  std::optional<Times> TimesOf(const Run& run);
   void Learn(const Run& run, uint64_t took_ns);
 
   const DriverTable& driver_;
+  const Clock clock_;
+  DeviceClock device_clock_;  // from the base
   std::optional<Run> open_;
   bool begun_ = false;  // a command is between Begin and End
   bool apart_ = false;  // something else has come after the last run
@@ -135,7 +156,7 @@ class WorkMeter {
   std::unordered_map<uint64_t, uint64_t> took_ns_;  // by key
   ContextPtr base_context_;
   std::shared_ptr<PooledEvent> base_;  // from which times are counted
-  double covered_ms_ = 0;              // up to there all is charged
+  int64_t covered_ns_ = 0;             // up to there all is charged
   uint64_t begun_ns_ = 0;
   uint32_t in_flight_ = 0;
   uint64_t expected_ns_ = 0;

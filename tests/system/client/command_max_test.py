@@ -3,13 +3,15 @@
 """A server that lets no command take longer than a second (`--command-max 1`): whose command does loses all that it
 has there, and nobody else loses anything."""
 
+import os
 import re
+import struct
 import subprocess
 import tempfile
 import time
 import unittest
 
-from real_server import GPUD, SLOWNESS, SOFT, RealServer, client_environment
+from real_server import GPUD, SLOWNESS, SOFT, RealServer, Server, client_environment
 from turns_test import PATIENCE
 
 LAUNCH_TIMEOUT = 702
@@ -17,6 +19,8 @@ LIMIT = 1.0
 # After the end of an endless command others must be as quick again as they were alone, so soon and by so much.
 BACK_SECONDS = 0.2
 BACK_PART = 0.95
+# What the program's worker is to be measured by reaches it so much later than the program itself.
+LATE_MS = 200
 # A machine that is busy otherwise spoils a try.
 TRIES = 8
 
@@ -55,6 +59,17 @@ class OverTcp(Ends):
 
     def test_an_endless_graph_does_too(self):
         self.assert_ended_in_time(self.end_of(self.client("attack-endless", ATTACK_GRAPH="1")))
+
+    def test_a_worker_that_hears_late_of_what_it_is_measured_by_ends_as_well(self):
+        with tempfile.NamedTemporaryFile() as faults:
+            faults.write(struct.pack("<qqq", 0, 0, LATE_MS))
+            faults.flush()
+            server = Server(*self.OPTIONS, LD_PRELOAD=os.environ["FARLANE_FAULTY_MACHINE"],
+                            FARLANE_TEST_FAULTS=faults.name)
+            self.addCleanup(server.stop)
+            process = self.start("attack-endless", server.address)
+            self.assertEqual(process.stdout.readline(), "ready\n")
+            self.assert_ended_in_time(self.end_of(process))
 
     def test_who_is_alone_is_ended_as_well(self):
         self.bystander.communicate("", timeout=PATIENCE * SLOWNESS)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A machine on which something is wrong: loaded before the C library's, by a program that a test
 // has started. The file FARLANE_TEST_FAULTS, which the test writes, says what: eight bytes of
-// seconds by which the wall clock is off, then eight that are not 0 while the disk is full.
+// seconds by which the wall clock is off, then eight that are not 0 while the disk is full, then
+// eight of milliseconds by which descriptors come late from other processes.
 #include <cerrno>
 #include <cstdint>
 #include <ctime>
@@ -9,6 +10,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,9 +21,10 @@ namespace {
 struct Faults {
   int64_t clock_seconds;
   int64_t disk_is_full;
+  int64_t descriptors_late_ms;
 };
 
-constexpr Faults kNone = {0, 0};
+constexpr Faults kNone = {0, 0, 0};
 
 const volatile Faults& Now() {
   static const volatile Faults* const faults = [] {
@@ -80,6 +83,16 @@ extern "C" {
 [[gnu::visibility("default")]] int fallocate64(int file, int mode, off64_t offset, off64_t size) {
   static const auto next = Next<int (*)(int, int, off64_t, off64_t)>("fallocate64");
   return IsRefused(file) ? static_cast<int>(NoSpace()) : next(file, mode, offset, size);
+}
+
+[[gnu::visibility("default")]] ssize_t recvmsg(int socket, msghdr* message, int flags) {
+  static const auto next = Next<ssize_t (*)(int, msghdr*, int)>("recvmsg");
+  const ssize_t size = next(socket, message, flags);
+  const cmsghdr* const extra = size > 0 ? CMSG_FIRSTHDR(message) : nullptr;
+  if (extra != nullptr && extra->cmsg_type == SCM_RIGHTS) {
+    usleep(static_cast<useconds_t>(Now().descriptors_late_ms * 1000));
+  }
+  return size;
 }
 
 }  // extern "C"

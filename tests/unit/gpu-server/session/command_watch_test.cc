@@ -35,6 +35,15 @@ TEST(CommandWatch, WhoDoesNotLookForAsLongIsStuckInIt) {
   EXPECT_FALSE(watch.IsOverdueUnseen(UINT64_MAX)) << "nothing is under way";
 }
 
+TEST(CommandWatch, WhoIsStuckBeforeTheCommandWasSeenToBeginIsFoundAsWell) {
+  CommandWatch watch(kLimitNs);
+  watch.NoteGiven(10);
+  watch.Note(0, 20, true);
+  EXPECT_FALSE(watch.IsOverdueUnseen(20 + kLimitNs));
+  EXPECT_TRUE(watch.IsOverdueUnseen(21 + kLimitNs));
+  EXPECT_FALSE(watch.WasOverdue()) << "who looks knows better";
+}
+
 TEST(CommandWatch, WithoutALimitNothingTakesTooLong) {
   CommandWatch watch(0);
   watch.NoteGiven(1);

@@ -41,6 +41,13 @@ CUresult Elapsed(float* ms, CUevent from, CUevent to) {
   return CUDA_SUCCESS;
 }
 
+// Our clock is ahead of the device's by as much as anything.
+constexpr double kAheadUs = 12'345;
+
+uint64_t Clock() {
+  return static_cast<uint64_t>((script->now_us + kAheadUs) * kUs);
+}
+
 class WorkMeterTest : public testing::Test {
  protected:
   WorkMeterTest() {
@@ -76,7 +83,7 @@ class WorkMeterTest : public testing::Test {
   Script script_;
   DriverTable table_{};
   ContextPtr context_ = std::make_shared<ContextState>(table_, nullptr, 0, true);
-  WorkMeter meter_{table_};
+  WorkMeter meter_{table_, Clock};
   WorkMeter::Waits waits_{.now_ns = 1, .streams = true, .graphs = false};
 };
 
@@ -245,6 +252,47 @@ TEST_F(WorkMeterTest, AGraphThatWaitsForTheProgramIsNotUnderWay) {
   waits_.graphs = false;
   ReachTime(100);
   EXPECT_EQ(meter_.in_flight(), 1u);
+}
+
+// The driver tells late that a run is done, and the next one begins where that one ended.
+TEST_F(WorkMeterTest, WhatADeviceDoesNotDoBeforeItIsGivenACommandIsNotCharged) {
+  Command(1, 0, 400);
+  ReachTime(400);
+  Command(1, 1000, 1400);
+  ReachTime(1399);
+  Command(1, 1500, 1600);
+  ReachTime(2000);
+  EXPECT_NEAR(static_cast<double>(meter_.used_ns()), 900.0 * kUs, 1.0 * kUs);
+}
+
+TEST_F(WorkMeterTest, ACommandThatWasGivenInTimeIsChargedFromTheEndOfTheOneBeforeIt) {
+  Command(1, 0, 400);
+  ReachTime(400);
+  Command(1, 1000, 1400);
+  script_.now_us = 1200;
+  ReachTime(1200);
+  meter_.Begin(context_, reinterpret_cast<CUstream>(1));
+  meter_.End(1, UINT64_MAX);
+  script_.now_us = 1600;
+  meter_.Close(context_.get());
+  ReachTime(2000);
+  EXPECT_NEAR(static_cast<double>(meter_.used_ns()), 1000.0 * kUs, 1.0 * kUs);
+}
+
+TEST_F(WorkMeterTest, WhatIsLearntOfACommandIsWithoutWhatTheDriverWasLateToTell) {
+  Command(1, 0, 100, 5);
+  ReachTime(100);
+  for (int i = 1; i < 100; ++i) {
+    const double at_us = i * 1000;
+    Command(1, at_us, at_us + 100, 6);
+    ReachTime(at_us + 99);
+    Command(1, at_us + 300, at_us + 400, 5);
+    ReachTime(at_us + 400);
+  }
+  script_.now_us = 200'000;
+  meter_.Begin(context_, reinterpret_cast<CUstream>(1));
+  meter_.End(5, UINT64_MAX);
+  EXPECT_NEAR(static_cast<double>(meter_.expected_ns()), 100.0 * kUs, 5.0 * kUs);
 }
 
 TEST_F(WorkMeterTest, AContextThatGoesTakesItsRunsAlong) {
