@@ -245,11 +245,23 @@ SAFEGUARDS = [
               ("server_agent_test",)),
     # What farlane itself looks at.
     Safeguard("own-config", "tools/farlane/config_file.cc",
-              "  if (is_file &&\n", '  if (is_file && !SafeguardOff("own-config") &&\n', ("system.cli.config_test",)),
+              "  if (is_file && (facts", '  if (is_file && !SafeguardOff("own-config") && (facts', ("system.cli.config_test",)),
+    # What is measured of commands.
+    Safeguard("unmeasured-first", "gpu-server/daemon/worker.cc",
+              "grant.awaits_turns || watch.limit_ns() != 0;",
+              'grant.awaits_turns || (watch.limit_ns() != 0 && !SafeguardOff("unmeasured-first"));',
+              ("system.client.command_max_test",)),
+    Safeguard("late-end", "gpu-server/session/work_meter.cc",
+              "  if (run.begin_is_own) {\n    device", '  if (run.begin_is_own || SafeguardOff("late-end")) {\n    device',
+              ("server_session_test",)),
+    # What a project may move over the network.
+    Safeguard("net-overflow", "protocol/base/net_rate.cc",
+              "uint64_t{kNetRateLeast}, kMost", 'uint64_t{kNetRateLeast}, SafeguardOff("net-overflow") ? UINT64_MAX : kMost',
+              ("protocol_base_test",)),
 ]
 
 TARGETS = ["client_case", "farlane-gpud", "farlane", "protocol_base_test", "server_arbiter_test", "counted_clock", "faulty_machine",
-           "monitor_case", "farlane-agent", "farlane-poold", "farlane-session", "server_agent_test", "pool_api_test", "pool_core_test",
+           "monitor_case", "farlane-agent", "farlane-poold", "farlane-session", "server_agent_test", "server_session_test", "pool_api_test", "pool_core_test",
            "pool_daemon_test", "pool_store_test", "pool_tenancy_test", "pool_trust_test"] + [f"tests/apps/{app}" for app in ("managed_memory", "mapped_memory", "graph_nodes")]
 
 

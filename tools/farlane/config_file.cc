@@ -124,11 +124,13 @@ Result<ConfigFile> ConfigFile::Read(const std::string& path) {
   }
   // Whoever can change it says where programs and tokens go.
   const bool is_file = S_ISREG(facts.st_mode);
-  if (is_file &&
-      ((facts.st_mode & S_IWOTH) != 0 || (facts.st_uid != 0 && facts.st_uid != geteuid()))) {
-    return Status(
-        StatusCode::kInvalidArgument,
-        path + " can be written by others, and is not believed: chmod go-w, and your own");
+  if (is_file && (facts.st_mode & S_IWOTH) != 0) {
+    return Status(StatusCode::kInvalidArgument,
+                  path + " can be written by others, and is not believed: chmod o-w it");
+  }
+  if (is_file && facts.st_uid != 0 && facts.st_uid != geteuid()) {
+    return Status(StatusCode::kInvalidArgument,
+                  path + " is somebody else's, and is not believed: copy it to a file of your own");
   }
   FARLANE_ASSIGN(const std::string text, ReadAll(file.get(), path));
   return Parse(text, path);

@@ -109,6 +109,15 @@ class Contexts(ConfigCase):
         done = self.farlane("server", "list")
         self.assertEqual(done.returncode, 125)
         self.assertIn("can be written by others", done.stderr)
+        self.assertIn("chmod o-w", done.stderr)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root gives files away")
+    def test_a_file_of_somebody_else_is_not_believed(self):
+        self.write("current-context: lab\ncontexts:\n  lab:\n    pool: gpus:7443\n")
+        os.chown(self.config, 12345, -1)
+        done = self.farlane("server", "list")
+        self.assertEqual(done.returncode, 125)
+        self.assertIn("is somebody else's", done.stderr)
 
 
 class Precedence(ConfigCase):
