@@ -35,6 +35,12 @@ class FlakyStore : public PassingStore {
     PassingStore::Submit(std::move(transaction), std::move(done));
   }
 
+  // Else who has lost its lease might lead again with another one, before anybody else does.
+  Result<Lease> GrantLease(int64_t ttl_s) override {
+    return leases_unheard ? Status(store_error::kUnknown, "nobody answers")
+                          : PassingStore::GrantLease(ttl_s);
+  }
+
   Result<int64_t> KeepAlive(int64_t lease) override {
     return leases_unheard ? Status(store_error::kUnknown, "nobody answers")
                           : PassingStore::KeepAlive(lease);

@@ -15,17 +15,14 @@ class EtcdMaker : public StoreMaker {
   const EtcdCluster& cluster_;
 };
 
-// They serve all tests, and end with the program. No test of them takes the power away, and leases
-// of few seconds are not to be judged by a disk that others keep busy.
-const std::vector<std::string> kOptions = {"--unsafe-no-fsync"};
-
+// They serve all tests, and end with the program.
 std::unique_ptr<StoreMaker> One() {
-  static const EtcdCluster cluster(1, kOptions);
+  static const EtcdCluster cluster(1);
   return std::make_unique<EtcdMaker>(cluster);
 }
 
 std::unique_ptr<StoreMaker> Three() {
-  static const EtcdCluster cluster(3, kOptions);
+  static const EtcdCluster cluster(3);
   return std::make_unique<EtcdMaker>(cluster);
 }
 
