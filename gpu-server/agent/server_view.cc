@@ -10,6 +10,7 @@
 
 #include "protocol/base/slice.h"
 #include "protocol/control/hex.h"
+#include "protocol/transport/address.h"
 #include "protocol/wire/messages.h"
 
 namespace farlane::agent {
@@ -56,7 +57,12 @@ void AddToSession(const control::ServiceRecord& record, pool::v1::SessionLoad* s
 void AddTransports(const Options& options, pool::v1::Inventory* inventory) {
   std::set<std::string> kinds;
   for (const std::string& address : options.addresses) {
-    kinds.insert(address.substr(0, address.find("://")));
+    // As it is written out, it begins with how it is reached, whatever people left away.
+    const Result<transport::Address> read = transport::Address::Parse(address);
+    if (read.ok()) {
+      const std::string whole = read->ToString();
+      kinds.insert(whole.substr(0, whole.find(':')));
+    }
   }
   for (const std::string& kind : kinds) {
     inventory->add_transports(kind);

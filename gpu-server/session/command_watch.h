@@ -25,7 +25,7 @@ class CommandWatch {
   // begun.
   void Note(uint64_t begun_ns, uint64_t now_ns, bool given = false) {
     begun_ns_.store(begun_ns, std::memory_order_relaxed);
-    given_.store(given, std::memory_order_relaxed);
+    any_.store(given || begun_ns != 0, std::memory_order_relaxed);
     looked_ns_.store(now_ns, std::memory_order_release);
   }
 
@@ -47,13 +47,10 @@ class CommandWatch {
     return IsTooLong(begun_ns_.load(std::memory_order_relaxed), looked_ns);
   }
 
-  // Whether a command has taken too long as far as anybody knows, and for as long nobody has
-  // looked.
+  // Whether there was a command, and nobody has looked for as long as one may take.
   bool IsOverdueUnseen(uint64_t now_ns) const {
     const uint64_t looked_ns = looked_ns_.load(std::memory_order_acquire);
-    const bool given = given_.load(std::memory_order_relaxed);
-    const bool any = given || begun_ns_.load(std::memory_order_relaxed) != 0;
-    return any && IsTooLong(looked_ns, now_ns);
+    return any_.load(std::memory_order_relaxed) && IsTooLong(looked_ns, now_ns);
   }
 
  private:
@@ -63,7 +60,7 @@ class CommandWatch {
 
   const uint64_t limit_ns_;
   std::atomic<uint64_t> begun_ns_{0};
-  std::atomic<bool> given_{false};
+  std::atomic<bool> any_{false};  // a command has begun, or was given
   std::atomic<uint64_t> looked_ns_{0};
 };
 

@@ -224,14 +224,15 @@ std::optional<WorkMeter::Times> WorkMeter::TimesOf(const Run& run) {
 }
 
 uint64_t WorkMeter::Measure(const Run& run) {
-  const std::optional<int64_t> apart_ns = NsBetween(driver_, *run.begin, *run.end);
-  if (!apart_ns.has_value()) {
+  const std::optional<Times> times = TimesOf(run);
+  const std::optional<int64_t> alone_ns = times.has_value()
+                                              ? times->end_ns - times->begin_ns
+                                              : NsBetween(driver_, *run.begin, *run.end);
+  if (!alone_ns.has_value()) {
     return run.expected_ns;
   }
-  const std::optional<Times> times = TimesOf(run);
-  const int64_t alone_ns = times.has_value() ? times->end_ns - times->begin_ns : *apart_ns;
-  Learn(run, static_cast<uint64_t>(std::max<int64_t>(alone_ns, 0)));
-  int64_t charged_ns = alone_ns;
+  Learn(run, static_cast<uint64_t>(std::max<int64_t>(*alone_ns, 0)));
+  int64_t charged_ns = *alone_ns;
   if (times.has_value()) {
     charged_ns = times->end_ns - std::max(times->begin_ns, covered_ns_);
     covered_ns_ = std::max(covered_ns_, times->end_ns);

@@ -120,7 +120,7 @@ class WorkMeter {
     bool waits = false;     // ... or waits for something before it, or in it
   };
 
-  // When a run was worked on, in nanoseconds from the base, and for how long.
+  // When a run was worked on, in nanoseconds from the base.
   struct Times {
     int64_t begin_ns = 0;
     int64_t end_ns = 0;

@@ -3,14 +3,13 @@
 """A server that lets no command take longer than a second (`--command-max 1`): whose command does loses all that it
 has there, and nobody else loses anything."""
 
-import os
 import re
-import struct
 import subprocess
 import tempfile
 import time
 import unittest
 
+from pool_world import Faults
 from real_server import GPUD, SLOWNESS, SOFT, RealServer, Server, client_environment
 from turns_test import PATIENCE
 
@@ -61,11 +60,10 @@ class OverTcp(Ends):
         self.assert_ended_in_time(self.end_of(self.client("attack-endless", ATTACK_GRAPH="1")))
 
     def test_a_worker_that_hears_late_of_what_it_is_measured_by_ends_as_well(self):
-        with tempfile.NamedTemporaryFile() as faults:
-            faults.write(struct.pack("<qqq", 0, 0, LATE_MS))
-            faults.flush()
-            server = Server(*self.OPTIONS, LD_PRELOAD=os.environ["FARLANE_FAULTY_MACHINE"],
-                            FARLANE_TEST_FAULTS=faults.name)
+        with tempfile.NamedTemporaryFile() as file:
+            faults = Faults(file.name)
+            faults.set(descriptors_late_ms=LATE_MS)
+            server = Server(*self.OPTIONS, **faults.environment())
             self.addCleanup(server.stop)
             process = self.start("attack-endless", server.address)
             self.assertEqual(process.stdout.readline(), "ready\n")

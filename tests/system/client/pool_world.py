@@ -54,9 +54,9 @@ class Faults:
         self.path = path
         self.set()
 
-    def set(self, clock_seconds=0, disk_is_full=False):
+    def set(self, clock_seconds=0, disk_is_full=False, descriptors_late_ms=0):
         with open(self.path, "r+b" if os.path.exists(self.path) else "w+b") as file:
-            file.write(struct.pack("qq", clock_seconds, int(disk_is_full)))
+            file.write(struct.pack("qqq", clock_seconds, int(disk_is_full), descriptors_late_ms))
 
     def environment(self):
         return {"LD_PRELOAD": FAULTS, "FARLANE_TEST_FAULTS": self.path}

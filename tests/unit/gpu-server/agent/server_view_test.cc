@@ -24,16 +24,17 @@ nvml::Report TwoGpus() {
 
 TEST(ServerView, SaysHowItIsConnected) {
   Options options;
-  options.addresses = {"tls://a:1", "tcp://b:2", "tcp://c:3"};
+  options.addresses = {"tls://a:1", "tcp://b:2", "tcp://c:3", "d:4", "unix:/run/e"};
   HostPorts ports;
   ports.network = {{.name = "eth0", .speed_mbps = 25'000, .up = true},
                    {.name = "eth1", .speed_mbps = 10'000, .up = false}};
   ports.rdma = {
       {.device = "mlx5_0", .port = 1, .speed_mbps = 100'000, .link = "InfiniBand", .up = true}};
   const pool::v1::Inventory inventory = MakeInventory(options, TwoGpus(), ports);
-  ASSERT_EQ(inventory.transports_size(), 2);
+  ASSERT_EQ(inventory.transports_size(), 3);
   EXPECT_EQ(inventory.transports(0), "tcp");
   EXPECT_EQ(inventory.transports(1), "tls");
+  EXPECT_EQ(inventory.transports(2), "unix");
   ASSERT_EQ(inventory.network_ports_size(), 2);
   EXPECT_EQ(inventory.network_ports(1).name(), "eth1");
   EXPECT_FALSE(inventory.network_ports(1).up());
